@@ -1,0 +1,454 @@
+//! What is recorded of a file: the values that manifests hold, eyes observe and verdicts compare.
+//!
+//! Values only; nothing here touches a file system.
+
+use std::fmt;
+
+/// One recorded property of a file, by the name that findings, profiles and the JSON contract use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u16)]
+pub enum Attribute {
+    /// File, directory, link, fifo, device or socket.
+    Type = 1,
+    /// Permission bits with setuid, setgid and sticky.
+    Mode = 1 << 1,
+    /// Owner.
+    Uid = 1 << 2,
+    /// Group.
+    Gid = 1 << 3,
+    /// Bytes, of files and links.
+    Size = 1 << 4,
+    /// Time of last change of the contents, in nanoseconds.
+    Mtime = 1 << 5,
+    /// Target of a symbolic link.
+    Link = 1 << 6,
+    /// Number of names.
+    Nlink = 1 << 7,
+    /// Digest of the contents.
+    Sha256 = 1 << 8,
+    /// Extended attributes: ACLs, SELinux label, capabilities, user.*.
+    Xattrs = 1 << 9,
+    /// The flags that chattr(1) can set.
+    Flags = 1 << 10,
+    /// Major and minor number of a device node.
+    Device = 1 << 11,
+}
+
+impl Attribute {
+    /// Every attribute, in the order in which findings list them.
+    pub const ALL: [Attribute; 12] = [
+        Attribute::Type,
+        Attribute::Mode,
+        Attribute::Uid,
+        Attribute::Gid,
+        Attribute::Size,
+        Attribute::Mtime,
+        Attribute::Link,
+        Attribute::Nlink,
+        Attribute::Sha256,
+        Attribute::Xattrs,
+        Attribute::Flags,
+        Attribute::Device,
+    ];
+
+    /// The name used in profiles, findings and `changed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Attribute::Type => "type",
+            Attribute::Mode => "mode",
+            Attribute::Uid => "uid",
+            Attribute::Gid => "gid",
+            Attribute::Size => "size",
+            Attribute::Mtime => "mtime",
+            Attribute::Link => "link",
+            Attribute::Nlink => "nlink",
+            Attribute::Sha256 => "sha256",
+            Attribute::Xattrs => "xattrs",
+            Attribute::Flags => "flags",
+            Attribute::Device => "device",
+        }
+    }
+
+    /// The attribute of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Attribute> {
+        Attribute::ALL.into_iter().find(|a| a.name() == name)
+    }
+}
+
+/// A set of [`Attribute`]s.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttributeSet(u16);
+
+impl AttributeSet {
+    /// No attribute.
+    pub const NONE: AttributeSet = AttributeSet(0);
+    /// Every attribute: the default of a profile entry.
+    pub const ALL: AttributeSet = AttributeSet((1 << 12) - 1);
+    /// What the contents are, whoever owns them and whenever they were written.
+    pub const CONTENT: AttributeSet = AttributeSet(
+        Attribute::Type as u16
+            | Attribute::Size as u16
+            | Attribute::Link as u16
+            | Attribute::Device as u16
+            | Attribute::Sha256 as u16,
+    );
+    /// What is demanded of a directory that only leads to a covered path: who may rename things in it.
+    pub const ANCESTOR: AttributeSet = AttributeSet(
+        Attribute::Type as u16
+            | Attribute::Mode as u16
+            | Attribute::Uid as u16
+            | Attribute::Gid as u16
+            | Attribute::Link as u16
+            | Attribute::Xattrs as u16
+            | Attribute::Flags as u16,
+    );
+    /// What a directory's entries change of it when one is created, removed or replaced.
+    pub const OF_ENTRIES: AttributeSet =
+        AttributeSet(Attribute::Mtime as u16 | Attribute::Nlink as u16);
+
+    /// The set with `attribute` in it.
+    #[must_use]
+    pub fn with(self, attribute: Attribute) -> AttributeSet {
+        AttributeSet(self.0 | attribute as u16)
+    }
+
+    /// Whether `attribute` is in the set.
+    pub fn has(self, attribute: Attribute) -> bool {
+        self.0 & attribute as u16 != 0
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn and(self, other: AttributeSet) -> AttributeSet {
+        AttributeSet(self.0 & other.0)
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn without(self, other: AttributeSet) -> AttributeSet {
+        AttributeSet(self.0 & !other.0)
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Its members in the order of [`Attribute::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Attribute> {
+        Attribute::ALL.into_iter().filter(move |a| self.has(*a))
+    }
+}
+
+impl FromIterator<Attribute> for AttributeSet {
+    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> AttributeSet {
+        attributes
+            .into_iter()
+            .fold(AttributeSet::NONE, AttributeSet::with)
+    }
+}
+
+/// `all`, `content`, or the names joined by commas: the form of manifest headers.
+impl fmt::Display for AttributeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == AttributeSet::ALL {
+            return f.write_str("all");
+        }
+        if *self == AttributeSet::CONTENT {
+            return f.write_str("content");
+        }
+        for (i, attribute) in self.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(attribute.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AttributeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The kind of a file system object, by the words of mtree(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A named pipe.
+    Fifo,
+    /// A character device.
+    Char,
+    /// A block device.
+    Block,
+    /// A socket.
+    Socket,
+}
+
+impl FileType {
+    /// The word of mtree(5) for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FileType::File => "file",
+            FileType::Dir => "dir",
+            FileType::Link => "link",
+            FileType::Fifo => "fifo",
+            FileType::Char => "char",
+            FileType::Block => "block",
+            FileType::Socket => "socket",
+        }
+    }
+
+    /// The kind that mtree(5) names so.
+    pub fn from_name(name: &[u8]) -> Option<FileType> {
+        [
+            FileType::File,
+            FileType::Dir,
+            FileType::Link,
+            FileType::Fifo,
+            FileType::Char,
+            FileType::Block,
+            FileType::Socket,
+        ]
+        .into_iter()
+        .find(|t| t.name().as_bytes() == name)
+    }
+}
+
+/// Seconds and nanoseconds since 1970, as stat(2) gives them; negative seconds are before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// 0 to 999,999,999, always counted forward.
+    pub nanoseconds: u32,
+}
+
+/// Digest of a file's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// FIPS 180-4.
+    Sha256([u8; 32]),
+    /// What dpkg records (RFC 1321): evidence against accidents, weak evidence against people.
+    Md5([u8; 16]),
+}
+
+impl Digest {
+    /// The bytes of the digest.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Digest::Sha256(bytes) => bytes,
+            Digest::Md5(bytes) => bytes,
+        }
+    }
+
+    /// Which kind of digest this is.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Digest::Sha256(_) => Algorithm::Sha256,
+            Digest::Md5(_) => Algorithm::Md5,
+        }
+    }
+}
+
+/// Which digest of the contents is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// What manifests hold.
+    Sha256,
+    /// What dpkg's database holds.
+    Md5,
+}
+
+/// Flags of an inode that chattr(1) can set, as the kernel's `FS_*_FL` bits (ioctl_iflags(2)).
+///
+/// What the file system keeps for itself (`e I E V N` …) is masked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Flags(u32);
+
+/// chattr(1)'s letters and the bits of `linux/fs.h` behind them.
+const FLAG_LETTERS: [(char, u32); 12] = [
+    ('i', 0x0000_0010),
+    ('a', 0x0000_0020),
+    ('A', 0x0000_0080),
+    ('c', 0x0000_0004),
+    ('C', 0x0080_0000),
+    ('d', 0x0000_0040),
+    ('D', 0x0001_0000),
+    ('S', 0x0000_0008),
+    ('t', 0x0000_8000),
+    ('T', 0x0002_0000),
+    ('u', 0x0000_0002),
+    ('j', 0x0000_4000),
+];
+
+impl Flags {
+    /// The settable ones of the bits that `FS_IOC_GETFLAGS` returned.
+    pub fn from_bits(bits: u32) -> Flags {
+        let settable = FLAG_LETTERS.iter().fold(0, |mask, (_, bit)| mask | bit);
+        Flags(bits & settable)
+    }
+
+    /// The flags that chattr(1)'s letters stand for; `None` for a letter that is no settable flag.
+    pub fn from_letters(letters: &[u8]) -> Option<Flags> {
+        letters.iter().try_fold(Flags::default(), |flags, &letter| {
+            let (_, bit) = FLAG_LETTERS
+                .iter()
+                .find(|(l, _)| *l == char::from(letter))?;
+            Some(Flags(flags.0 | bit))
+        })
+    }
+
+    /// Whether none is set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// chattr(1)'s letters, in a fixed order; nothing where none is set.
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (letter, bit) in FLAG_LETTERS {
+            if self.0 & bit != 0 {
+                write!(f, "{letter}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One extended attribute: its name and the SHA-256 of its value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Xattr {
+    /// As listxattr(2) gives it, with its namespace; any bytes but NUL.
+    pub name: Box<[u8]>,
+    /// SHA-256 of the value.
+    pub sha256: [u8; 32],
+}
+
+/// What is known of one file. `None` where the kind of file has no such property or it was not asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Kind of file.
+    pub kind: FileType,
+    /// Permission bits, 0 to 0o7777.
+    pub mode: Option<u16>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Bytes; of files and links only.
+    pub size: Option<u64>,
+    /// Number of names.
+    pub nlink: Option<u64>,
+    /// Time of last change of the contents.
+    pub mtime: Option<Timestamp>,
+    /// Target; of links only. Any bytes but NUL.
+    pub link: Option<Box<[u8]>>,
+    /// Major and minor number; of devices only.
+    pub device: Option<(u32, u32)>,
+    /// Digest of the contents; of files only.
+    pub digest: Option<Digest>,
+    /// Flags; of files and directories only (others can't carry any).
+    pub flags: Option<Flags>,
+    /// Extended attributes, sorted by name, without `trusted.*`.
+    pub xattrs: Option<Vec<Xattr>>,
+}
+
+impl Attributes {
+    /// A file of that kind of which nothing else is known.
+    pub fn new(kind: FileType) -> Attributes {
+        Attributes {
+            kind,
+            mode: None,
+            uid: None,
+            gid: None,
+            size: None,
+            nlink: None,
+            mtime: None,
+            link: None,
+            device: None,
+            digest: None,
+            flags: None,
+            xattrs: None,
+        }
+    }
+
+    /// Forgets what is not in `keep`. The type always stays.
+    pub fn retain(&mut self, keep: AttributeSet) {
+        fn clear<T>(value: &mut Option<T>, keep: bool) {
+            if !keep {
+                *value = None;
+            }
+        }
+        clear(&mut self.mode, keep.has(Attribute::Mode));
+        clear(&mut self.uid, keep.has(Attribute::Uid));
+        clear(&mut self.gid, keep.has(Attribute::Gid));
+        clear(&mut self.size, keep.has(Attribute::Size));
+        clear(&mut self.nlink, keep.has(Attribute::Nlink));
+        clear(&mut self.mtime, keep.has(Attribute::Mtime));
+        clear(&mut self.link, keep.has(Attribute::Link));
+        clear(&mut self.device, keep.has(Attribute::Device));
+        clear(&mut self.digest, keep.has(Attribute::Sha256));
+        clear(&mut self.flags, keep.has(Attribute::Flags));
+        clear(&mut self.xattrs, keep.has(Attribute::Xattrs));
+    }
+
+    /// What of `demand` should be known of such a file and is not. Of a directory, mtime and nlink need not be
+    /// known; no flags and no extended attributes are said by saying nothing.
+    pub fn lacks(&self, demand: AttributeSet) -> AttributeSet {
+        let is = |kinds: &[FileType]| kinds.contains(&self.kind);
+        demand
+            .iter()
+            .filter(|attribute| match attribute {
+                Attribute::Type | Attribute::Xattrs | Attribute::Flags => false,
+                Attribute::Mode => self.mode.is_none(),
+                Attribute::Uid => self.uid.is_none(),
+                Attribute::Gid => self.gid.is_none(),
+                Attribute::Size => is(&[FileType::File, FileType::Link]) && self.size.is_none(),
+                Attribute::Mtime => !is(&[FileType::Dir]) && self.mtime.is_none(),
+                Attribute::Nlink => !is(&[FileType::Dir]) && self.nlink.is_none(),
+                Attribute::Link => is(&[FileType::Link]) && self.link.is_none(),
+                Attribute::Sha256 => is(&[FileType::File]) && self.digest.is_none(),
+                Attribute::Device => {
+                    is(&[FileType::Char, FileType::Block]) && self.device.is_none()
+                }
+            })
+            .collect()
+    }
+
+    /// The attributes that differ between `self` (expected) and `observed`, out of `demand`.
+    ///
+    /// Where one side has no value (another type, or not recorded) there is nothing to compare:
+    /// the difference in type says it.
+    pub fn differing(&self, observed: &Attributes, demand: AttributeSet) -> AttributeSet {
+        fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+            matches!((a, b), (Some(a), Some(b)) if a != b)
+        }
+        Attribute::ALL
+            .into_iter()
+            .filter(|attribute| demand.has(*attribute))
+            .filter(|attribute| match attribute {
+                Attribute::Type => self.kind != observed.kind,
+                Attribute::Mode => differ(&self.mode, &observed.mode),
+                Attribute::Uid => differ(&self.uid, &observed.uid),
+                Attribute::Gid => differ(&self.gid, &observed.gid),
+                Attribute::Size => differ(&self.size, &observed.size),
+                Attribute::Mtime => differ(&self.mtime, &observed.mtime),
+                Attribute::Link => differ(&self.link, &observed.link),
+                Attribute::Nlink => differ(&self.nlink, &observed.nlink),
+                Attribute::Sha256 => differ(&self.digest, &observed.digest),
+                Attribute::Xattrs => differ(&self.xattrs, &observed.xattrs),
+                Attribute::Flags => differ(&self.flags, &observed.flags),
+                Attribute::Device => differ(&self.device, &observed.device),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,246 @@
+//! The command line, as `docs` and `--help` show it.
+
+use crate::units;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Tells, with evidence, whether a host is still what its owners baked.
+#[derive(Debug, Parser)]
+#[command(
+    name = "agent",
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true
+)]
+#[command(
+    after_help = "Exit status of check and verify: 0 nothing deviates, 1 something does, \
+    2 wrong usage or input, 3 something could not be judged, 4 the manifest is not trusted."
+)]
+pub(super) struct Arguments {
+    /// Print the version; with --verbose also how SHA-256 is computed on this processor
+    #[arg(long, short = 'V')]
+    pub(super) version: bool,
+    /// With --version: more of it
+    #[arg(long, short, requires = "version")]
+    pub(super) verbose: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Compare the host, or a mounted image, with what was recorded of it
+    Check(Check),
+    /// Record a tree, seal the record, and work with records
+    #[command(subcommand)]
+    Baseline(Baseline),
+    /// What should hold: list, show and validate profiles
+    #[command(subcommand)]
+    Profile(Profile),
+    /// The daemon's configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Check the tree at DIR (a mounted image) instead of the running host
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+    /// The manifest [default: the tree's own, /usr/share/host-integrity-agent/manifest.mtree]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+    /// The launch record [default: the running host's own; none with --root]
+    #[arg(long, value_name = "FILE")]
+    pub(super) launch: Option<PathBuf>,
+    /// A shipped profile or a file [default: auto, by os-release]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// The configuration [default: /etc/host-integrity-agent/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Signers, one of which must have sealed the manifest [default: /etc/host-integrity-agent/trusted_signers]
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust: Option<PathBuf>,
+    /// Only checks whose id matches, as 'files.*'; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(super) only: Vec<String>,
+    /// No checks whose id matches; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(super) skip: Vec<String>,
+    /// How to report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(super) format: ReportFormat,
+    /// Write the report to FILE, whole or not at all, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Threads that read and digest [default: one a processor]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Read at most so many bytes a second; takes K, M, G
+    #[arg(long, value_name = "BYTES_PER_S", value_parser = rate)]
+    pub(super) max_rate: Option<u64>,
+    /// Every finding with its evidence
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+    /// Say nothing unless something deviates
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// No progress bar
+    #[arg(long)]
+    pub(super) no_progress: bool,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(threads) if threads <= NonZeroUsize::MIN.saturating_add(1023) => Ok(threads),
+        _ => Err("expected 1 to 1024".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    match units::parse_size(text)? {
+        0 => Err("expected more than nothing".into()),
+        rate => Ok(rate),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    Text,
+    /// One object a line, the summary last
+    Json,
+    /// OCSF 1.5.0 (not in this version)
+    Ocsf,
+    /// JUnit XML (not in this version)
+    Junit,
+    /// A page (not in this version)
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextOrJson {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Baseline {
+    /// Record a tree in a manifest
+    Create(Create),
+    /// Check a manifest's form and seal, and say who sealed it
+    Verify(Verify),
+    /// Record once what the first boot changed
+    Launch(Launch),
+    /// Compare two manifests
+    Diff(Diff),
+    /// Print a manifest in another form
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The tree
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+    /// A shipped profile or a file [default: auto, by the tree's os-release]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// Where the manifest goes; its seal goes to FILE.sig
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Seal with this OpenSSH key: a private key, or a public one whose other half ssh-agent holds
+    #[arg(long, value_name = "KEY")]
+    pub(super) sign_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The manifest
+    pub(super) file: PathBuf,
+    /// Signers, one of which must have sealed it [default: /etc/host-integrity-agent/trusted_signers]
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Launch {
+    /// The tree
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+    /// The manifest [default: the tree's own]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+    /// A shipped profile or a file [default: auto, by the tree's os-release]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// Where the record goes [default: /var/lib/host-integrity-agent/launch.mtree, in the tree]
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write it again although this instance has one
+    #[arg(long, requires = "reason")]
+    pub(super) again: bool,
+    /// Why it is written again; stands in the record
+    #[arg(long, value_name = "TEXT", requires = "again")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// The older manifest
+    pub(super) old: PathBuf,
+    /// The newer one
+    pub(super) new: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The manifest
+    pub(super) file: PathBuf,
+    /// The form
+    #[arg(long, value_enum)]
+    pub(super) format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// As it is: mtree(5)
+    Mtree,
+    /// For `cd ROOT && sha256sum -c`
+    Sha256sum,
+    /// One object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Profile {
+    /// The shipped profiles, and which one this host gets
+    List,
+    /// All that a profile demands, with what it extends worked in
+    Show {
+        /// A shipped profile or a file
+        #[arg(value_name = "NAME|FILE")]
+        name: String,
+    },
+    /// Check a profile file
+    Validate {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Check a configuration file
+    Validate {
+        /// The file
+        file: PathBuf,
+    },
+}

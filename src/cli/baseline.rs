@@ -1,0 +1,379 @@
+//! `agent baseline create | verify | diff | export`.
+
+use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
+use super::inputs::{self, Tree};
+use super::{hint, print};
+use crate::attributes::{Attribute, AttributeSet, Digest, FileType};
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::files::record;
+use crate::files::scan::Progress;
+use crate::files::scope::Scope;
+use crate::finding;
+use crate::manifest::diff::{Difference, differences};
+use crate::manifest::header::Header;
+use crate::manifest::read::{self, Manifest, Measured};
+use crate::manifest::seal::{HashAlgorithm, SigningKey};
+use crate::manifest::vouch::{self, Standing, Trust};
+use crate::manifest::write::Writer;
+use crate::manifest::{Entry, subject};
+use crate::os::atomic::Pending;
+use crate::os::limits;
+use crate::os::trust::{self, Owner};
+use crate::report::output::cannot_write;
+use crate::report::progress;
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The manifest holds digests of secret files, the seal belongs to it.
+const MODE: u16 = 0o600;
+
+pub(super) fn create(arguments: &Create) -> Result<u8> {
+    limits::raise_open_files();
+    // A key that cannot be used is noticed before the work, not after it.
+    let key = match &arguments.sign_key {
+        Some(path) => {
+            Some(SigningKey::load(path).map_err(|error| Error::in_file(path, error.to_string()))?)
+        }
+        None => None,
+    };
+    let tree = Tree::open(&arguments.root)?;
+    let profile = tree.profile(arguments.profile.as_deref().unwrap_or("auto"))?;
+    let output = &arguments.output;
+    let fault = |error| cannot_write(output, &error);
+    let mut pending = Pending::create(output, MODE).map_err(fault)?;
+
+    let selinux = inputs::labelled(&tree.root)?;
+    let header = Header {
+        profile: profile.name.clone(),
+        profile_digest: profile.digest(),
+        cover: profile.cover.clone(),
+        selinux,
+        time: now(),
+        os: tree.os(),
+        launch: None,
+    };
+    let scope = Scope::current(profile.cover.clone());
+    let counts = Progress::default();
+    let writer = Writer::new(&mut pending, &header);
+    let recorded = progress::shown(true, &counts, None, || {
+        record::record(
+            &tree.root,
+            &scope,
+            inputs::threads(None),
+            selinux,
+            &counts,
+            writer,
+            output,
+        )
+    })?;
+
+    // Signed before anything is put in place: a key that fails leaves all as it was.
+    let seal = match &key {
+        Some(key) => Some(
+            key.sign(HashAlgorithm::Sha256, &recorded.sha256)
+                .map_err(|error| {
+                    let path = arguments.sign_key.as_deref().unwrap_or(Path::new("key"));
+                    Error::in_file(path, error.to_string())
+                })?,
+        ),
+        None => None,
+    };
+    let seal_path = vouch::seal_path(output);
+    let seal_fault = |error| cannot_write(&seal_path, &error);
+    // Both are whole on the disk before either is put in place: a full disk leaves all as it was.
+    let pending_seal = match &seal {
+        Some(seal) => {
+            let mut pending = Pending::create(&seal_path, MODE).map_err(seal_fault)?;
+            pending.write_all(seal.as_bytes()).map_err(seal_fault)?;
+            pending.file().sync_all().map_err(seal_fault)?;
+            Some(pending)
+        }
+        None => None,
+    };
+    pending.commit().map_err(fault)?;
+    // Should it end here, the manifest has another's seal: it is not trusted.
+    let removed_seal = match pending_seal {
+        Some(pending) => pending.commit().map(|()| false),
+        None => match std::fs::remove_file(&seal_path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        },
+    }
+    .map_err(seal_fault)?;
+
+    for path in &recorded.mounts {
+        hint(&format!(
+            "not recorded: what is mounted at {} (its entry in the profile does not set cross_mounts)",
+            escape::terminal_bytes(&subject(path))
+        ));
+    }
+    if removed_seal {
+        hint(&format!(
+            "removed {}: it sealed the manifest that stood there before",
+            escape::terminal_path(&seal_path)
+        ));
+    }
+    print(|out| {
+        writeln!(
+            out,
+            "Recorded {} paths of {} under profile {} in {} (SHA-256 {})",
+            recorded.entries,
+            escape::terminal_path(tree.root.path()),
+            profile.name,
+            escape::terminal_path(output),
+            escape::hex(&recorded.sha256),
+        )?;
+        match &key {
+            Some(key) => writeln!(
+                out,
+                "Sealed with {} in {}",
+                key.fingerprint(),
+                escape::terminal_path(&seal_path)
+            ),
+            None => writeln!(
+                out,
+                "Not sealed: ssh-keygen -Y sign -n host-integrity-agent -f KEY {}",
+                escape::terminal_path(output)
+            ),
+        }
+    })?;
+    Ok(0)
+}
+
+pub(super) fn verify(arguments: &Verify) -> Result<u8> {
+    let trust = Trust::load(arguments.trust.as_deref())?;
+    let vouched = vouch::open_named(&arguments.file, Owner::RootOrCaller, &trust)?
+        .ok_or_else(|| no_manifest(&arguments.file))?;
+    let manifest = &vouched.manifest;
+    let header = manifest.header();
+    let (exit, seal) = match &vouched.standing {
+        Standing::Sealed(signer) => (
+            0,
+            format!(
+                "sealed by {} ({}, {})",
+                signer.principal, signer.fingerprint, signer.key_type
+            ),
+        ),
+        Standing::Unchecked => (
+            3,
+            "there is a seal, and no signer is trusted on this host: name one with --trust".into(),
+        ),
+        Standing::Unsealed => (
+            0,
+            "not sealed: whoever can write the file can change it".into(),
+        ),
+    };
+    print(|out| {
+        writeln!(
+            out,
+            "{}: well formed, {} entries",
+            escape::terminal_path(&arguments.file),
+            manifest.len()
+        )?;
+        writeln!(out, "SHA-256  {}", escape::hex(&manifest.sha256()))?;
+        writeln!(out, "seal     {}", escape::terminal_text(&seal))?;
+        writeln!(out, "profile  {} {}", header.profile, header.profile_digest)?;
+        for (word, value) in [("made", &header.time), ("of", &header.os)] {
+            if !value.is_empty() {
+                writeln!(out, "{word:8} {}", escape::terminal_text(value))?;
+            }
+        }
+        if let Some(launch) = &header.launch {
+            writeln!(
+                out,
+                "launch record of {} under manifest {}",
+                escape::terminal_text(&launch.instance),
+                launch.manifest
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(exit)
+}
+
+/// Opens a manifest to look at: its seal is `verify`'s business.
+fn open(path: &Path) -> Result<Manifest> {
+    let file = trust::open(path, Owner::RootOrCaller)?.ok_or_else(|| no_manifest(path))?;
+    Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)
+}
+
+fn no_manifest(path: &Path) -> Error {
+    Error::in_file(path, "no such file, expected a manifest")
+        .help("`agent baseline create --output FILE` makes one")
+}
+
+pub(super) fn diff(arguments: &Diff) -> Result<u8> {
+    let old = open(&arguments.old)?;
+    let new = open(&arguments.new)?;
+    let mut count = 0u64;
+    let mut failed = None;
+    print(|out| {
+        if old.header().cover != new.header().cover {
+            count += 1;
+            let (a, b) = (old.header(), new.header());
+            match arguments.format {
+                TextOrJson::Text => writeln!(
+                    out,
+                    "profile  {} {} is now {} {}: they do not cover the same",
+                    a.profile, a.profile_digest, b.profile, b.profile_digest
+                )?,
+                TextOrJson::Json => writeln!(
+                    out,
+                    "{}",
+                    json!({"kind": "difference", "change": "profile", "path": null, "changed": null,
+                        "old": {"profile": a.profile, "sha256": a.profile_digest},
+                        "new": {"profile": b.profile, "sha256": b.profile_digest}})
+                )?,
+            }
+        }
+        for difference in differences(old.entries(), new.entries()) {
+            match difference {
+                Ok(difference) => {
+                    count += 1;
+                    show_difference(out, arguments.format, &difference)?;
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        match arguments.format {
+            TextOrJson::Text if count == 0 => writeln!(out, "equal: {} entries", new.len()),
+            TextOrJson::Text => Ok(()),
+            TextOrJson::Json => {
+                writeln!(out, "{}", json!({"kind": "summary", "differences": count}))
+            }
+        }
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(u8::from(count > 0)),
+    }
+}
+
+fn show_difference(
+    out: &mut dyn Write,
+    format: TextOrJson,
+    difference: &Difference,
+) -> io::Result<()> {
+    let (word, entry, changed) = match difference {
+        Difference::Added(entry) => ("added", entry, AttributeSet::NONE),
+        Difference::Removed(entry) => ("removed", entry, AttributeSet::NONE),
+        Difference::Changed { new, changed, .. } => ("changed", &**new, *changed),
+    };
+    let names: Vec<&str> = changed.iter().map(Attribute::name).collect();
+    match format {
+        TextOrJson::Text => {
+            let path = escape::terminal_bytes(&entry.subject());
+            match names.is_empty() {
+                true => writeln!(out, "{word:8} {path}"),
+                false => writeln!(out, "{word:8} {path}  {}", names.join(", ")),
+            }
+        }
+        TextOrJson::Json => {
+            let all = AttributeSet::ALL;
+            let (old, new) = match difference {
+                Difference::Added(entry) => (None, Some(finding::evidence(&entry.attributes, all))),
+                Difference::Removed(entry) => {
+                    (Some(finding::evidence(&entry.attributes, all)), None)
+                }
+                Difference::Changed { old, new, changed } => (
+                    Some(finding::evidence(&old.attributes, *changed)),
+                    Some(finding::evidence(&new.attributes, *changed)),
+                ),
+            };
+            let mut object = json!({"kind": "difference", "change": word});
+            put_path(&mut object, entry);
+            object["changed"] = json!((!names.is_empty()).then_some(names));
+            object["old"] = json!(old);
+            object["new"] = json!(new);
+            writeln!(out, "{object}")
+        }
+    }
+}
+
+/// `path`, and `path_base64` where it is not UTF-8.
+fn put_path(object: &mut serde_json::Value, entry: &Entry) {
+    use base64ct::Encoding;
+    let subject = entry.subject();
+    let (text, whole) = escape::lossless_text(&subject);
+    object["path"] = json!(text);
+    if !whole {
+        object["path_base64"] = json!(base64ct::Base64::encode_string(&subject));
+    }
+}
+
+pub(super) fn export(arguments: &Export) -> Result<u8> {
+    let manifest = open(&arguments.file)?;
+    let mut failed = None;
+    print(|out| {
+        if arguments.format == ExportFormat::Mtree {
+            return match manifest.copy_to(out) {
+                Ok(written) => written,
+                Err(error) => {
+                    failed = Some(error);
+                    Ok(())
+                }
+            };
+        }
+        for entry in manifest.entries() {
+            match entry {
+                Ok(entry) if arguments.format == ExportFormat::Json => {
+                    let mut object = json!({});
+                    put_path(&mut object, &entry);
+                    let attributes = finding::evidence(&entry.attributes, AttributeSet::ALL);
+                    object["attributes"] = attributes;
+                    writeln!(out, "{object}")?;
+                }
+                Ok(entry) => sum_line(out, &entry)?,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(0),
+    }
+}
+
+/// A line as sha256sum(1) writes it: names with a newline or a backslash are escaped, and the line says so.
+fn sum_line(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
+    let (FileType::File, Some(Digest::Sha256(digest))) =
+        (entry.attributes.kind, &entry.attributes.digest)
+    else {
+        return Ok(());
+    };
+    let odd = entry
+        .path
+        .iter()
+        .any(|b| matches!(b, b'\n' | b'\\' | b'\r'));
+    let mut name = Vec::with_capacity(entry.path.len() + 2);
+    for &byte in &entry.path {
+        match byte {
+            b'\n' => name.extend(b"\\n"),
+            b'\r' => name.extend(b"\\r"),
+            b'\\' => name.extend(b"\\\\"),
+            byte => name.push(byte),
+        }
+    }
+    let mark: &[u8] = if odd { b"\\" } else { b"" };
+    out.write_all(&[mark, escape::hex(digest).as_bytes(), b"  ./", &name, b"\n"].concat())
+}
+
+/// The present time for headers; SOURCE_DATE_EPOCH, where it is set, so that two builds of one image
+/// give one manifest (<https://reproducible-builds.org/specs/source-date-epoch/>).
+pub(super) fn now() -> String {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let time = fixed.unwrap_or_else(jiff::Timestamp::now);
+    format!("{time:.0}")
+}

@@ -1,0 +1,141 @@
+//! What several commands open before they start: tree, profile, manifest, launch record.
+
+use crate::config::{Config, DEFAULT, MANIFEST};
+use crate::error::{Error, Result};
+use crate::manifest::vouch::{self, Trust, Vouched};
+use crate::os::host;
+use crate::os::node::{self, Access};
+use crate::os::root::Root;
+use crate::os::trust::{self, Owner};
+use crate::profile::release::OsRelease;
+use crate::profile::{Profile, load};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// The place of the launch record on a host, and in every tree.
+pub(super) const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
+/// Larger than any configuration has reason to be.
+const CONFIG_LIMIT: u64 = 1 << 20;
+
+/// A tree and what it says it is.
+pub(super) struct Tree {
+    pub(super) root: Root,
+    pub(super) release: OsRelease,
+    pub(super) identity: host::Identity,
+}
+
+impl Tree {
+    pub(super) fn open(path: &Path) -> Result<Tree> {
+        let fault = |error| Error::in_file(path, format!("cannot be opened as a tree: {error}"));
+        // However `/` is written, it is the running host.
+        let path = match std::fs::canonicalize(path).map_err(fault)? {
+            canonical if canonical == Path::new("/") => canonical,
+            _ => path.to_owned(),
+        };
+        let root = Root::open(&path).map_err(fault)?;
+        let release = host::os_release(&root).map_err(|error| {
+            Error::in_file(
+                path.join("etc/os-release"),
+                format!("cannot be read: {error}"),
+            )
+        })?;
+        let identity = host::Identity::read(&root);
+        Ok(Tree {
+            root,
+            release,
+            identity,
+        })
+    }
+
+    /// The profile that was asked for: by name, by file, or `auto`.
+    pub(super) fn profile(&self, name: &str) -> Result<Profile> {
+        match name {
+            "auto" => load::auto(&self.release),
+            name => load::named(name),
+        }
+    }
+
+    /// The manifest that was named, else the tree's own.
+    pub(super) fn manifest(
+        &self,
+        named: Option<&Path>,
+        config: &Config,
+        trust: &Trust,
+    ) -> Result<Option<Vouched>> {
+        let (place, found) = match named {
+            Some(path) => match vouch::open_named(path, Owner::RootOrCaller, trust)? {
+                Some(vouched) => return Ok(Some(vouched)),
+                None => {
+                    return Err(Error::in_file(path, "no such file, expected a manifest")
+                        .help("`agent baseline create --output FILE` makes one"));
+                }
+            },
+            None if self.root.is_live() => {
+                let place = config.manifest.clone();
+                let found = vouch::open_named(&place, Owner::Root, trust)?;
+                (place, found)
+            }
+            None => {
+                let place = self.root.path().join(&MANIFEST[1..]);
+                (
+                    place,
+                    vouch::open_in(&self.root, Path::new(MANIFEST), trust)?,
+                )
+            }
+        };
+        // Else removing both files would be cheaper than removing the seal.
+        if found.is_none() && trust.wants_seal() {
+            return Err(Error::in_file(
+                place,
+                "no such file: signers are trusted on this host, so a sealed manifest is wanted",
+            )
+            .help("restore the manifest and its seal from where the image was baked")
+            .untrusted());
+        }
+        Ok(found)
+    }
+
+    /// Distribution and version, for headers and reports.
+    pub(super) fn os(&self) -> String {
+        format!("{} {}", self.release.id, self.release.version_id)
+            .trim()
+            .to_owned()
+    }
+}
+
+/// The configuration that was named, else the host's own, else the defaults.
+pub(super) fn config(named: Option<&Path>) -> Result<Config> {
+    let (path, owner) = match named {
+        Some(path) => (path, Owner::RootOrCaller),
+        None => (Path::new(DEFAULT), Owner::Root),
+    };
+    let Some(file) = trust::open(path, owner)? else {
+        return match named {
+            Some(path) => Err(Error::in_file(
+                path,
+                "no such file, expected a configuration",
+            )),
+            None => Ok(Config::default()),
+        };
+    };
+    let bytes = trust::read(&file, path, CONFIG_LIMIT)?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::in_file(path, "is not UTF-8"))?;
+    Config::parse(&text, path)
+}
+
+/// Whether the tree carries SELinux labels: its root does or does not.
+pub(super) fn labelled(root: &Root) -> Result<bool> {
+    let xattrs = node::xattrs(root.as_fd(), Access::Open, false).map_err(|errno| {
+        Error::in_file(root.path(), format!("its label cannot be read: {errno}"))
+    })?;
+    Ok(xattrs
+        .iter()
+        .any(|xattr| *xattr.name == *b"security.selinux"))
+}
+
+/// As many threads as asked for, else one a processor.
+pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}

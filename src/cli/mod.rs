@@ -1,0 +1,96 @@
+//! Hands: what a person types. One file a command; each returns an exit status.
+
+mod args;
+mod baseline;
+mod check;
+mod config;
+mod inputs;
+mod launch;
+mod profile;
+
+use crate::error::{Error, Result};
+use args::{Arguments, Command};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+
+/// Runs one command line, the program's name first; returns the exit status of the contract.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let parsed = match Arguments::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version are what was asked for; a reader that went away changes nothing.
+            error.print().unwrap_or_default();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let Some(command) = parsed.command else {
+        return print(|out| version(out, parsed.verbose))
+            .map_or_else(|error| failed(&error), |()| 0);
+    };
+    let result = match command {
+        Command::Check(check) => check::run(&check),
+        Command::Baseline(baseline) => match baseline {
+            args::Baseline::Create(create) => baseline::create(&create),
+            args::Baseline::Verify(verify) => baseline::verify(&verify),
+            args::Baseline::Launch(launch) => launch::run(&launch),
+            args::Baseline::Diff(diff) => baseline::diff(&diff),
+            args::Baseline::Export(export) => baseline::export(&export),
+        },
+        Command::Profile(profile) => profile::run(&profile),
+        Command::Config(args::Config::Validate { file }) => config::validate(&file),
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// Says what went wrong; returns the exit status for it.
+fn failed(error: &Error) -> u8 {
+    complain(error);
+    if error.untrusted { 4 } else { 2 }
+}
+
+fn version(out: &mut dyn Write, verbose: bool) -> std::io::Result<()> {
+    writeln!(out, "agent {}", env!("CARGO_PKG_VERSION"))?;
+    if verbose {
+        let path = crate::files::digest::Path::detected();
+        writeln!(
+            out,
+            "SHA-256: {}, {} streams at once",
+            path.name(),
+            path.lanes()
+        )?;
+    }
+    Ok(())
+}
+
+fn complain(error: &Error) {
+    let mut out = std::io::stderr().lock();
+    let word = match colour(std::io::stderr().is_terminal()) {
+        true => "\x1b[1;31merror\x1b[0m",
+        false => "error",
+    };
+    // There is nobody left to tell that standard error is gone.
+    writeln!(out, "{word}: {error}").unwrap_or_default();
+}
+
+/// A line on standard error that is no result.
+fn hint(text: &str) {
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "{}", crate::escape::terminal_text(text)).unwrap_or_default();
+}
+
+/// Whether to colour what goes to a place that is a terminal or not (<https://no-color.org>).
+fn colour(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Writes results to standard output; a reader that goes away changes no exit status.
+fn print(
+    write: impl FnOnce(&mut crate::report::output::Output) -> std::io::Result<()>,
+) -> Result<()> {
+    let mut out = crate::report::output::Output::open(None)?;
+    write(&mut out)
+        .map_err(|error| crate::report::output::cannot_write("standard output".as_ref(), &error))?;
+    out.commit(None)
+}

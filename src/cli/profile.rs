@@ -1,0 +1,124 @@
+//! `agent profile list | show | validate`.
+
+use super::args;
+use super::inputs::Tree;
+use super::print;
+use crate::attributes::AttributeSet;
+use crate::error::Result;
+use crate::finding::FILE_CHECKS;
+use crate::profile::source::Source;
+use crate::profile::{Profile, load, shipped};
+use std::io::{self, Write};
+use std::path::Path;
+
+pub(super) fn run(command: &args::Profile) -> Result<u8> {
+    match command {
+        args::Profile::List => list(),
+        args::Profile::Show { name } => {
+            let tree = Tree::open(Path::new("/"))?;
+            let profile = tree.profile(name)?;
+            print(|out| show(out, &profile))?;
+            Ok(0)
+        }
+        args::Profile::Validate { file } => {
+            let profile = load::file(file)?;
+            print(|out| {
+                writeln!(
+                    out,
+                    "{}: good; profile {} covers {} paths and excludes {}",
+                    crate::escape::terminal_path(file),
+                    profile.name,
+                    profile.cover.rules().len(),
+                    profile.cover.excludes().len(),
+                )
+            })?;
+            Ok(0)
+        }
+    }
+}
+
+fn list() -> Result<u8> {
+    let tree = Tree::open(Path::new("/"))?;
+    let chosen = tree.profile("auto")?;
+    let mut rows = Vec::new();
+    for (name, text) in shipped::SHIPPED {
+        let source = Source::parse(text, Path::new(name))?;
+        let applies = match source.applies_to {
+            Some(wanted) => format!("{} {}", wanted.id, wanted.version_id.unwrap_or_default()),
+            None => "any distribution".into(),
+        };
+        let mark = if chosen.file.is_none() && chosen.name == name {
+            "  (this host)"
+        } else {
+            ""
+        };
+        rows.push(format!("{name:20} {}{mark}", applies.trim()));
+    }
+    print(|out| {
+        for row in rows {
+            writeln!(out, "{row}")?;
+        }
+        if let Some(file) = &chosen.file {
+            writeln!(
+                out,
+                "{:20} {}  (this host)",
+                chosen.name,
+                crate::escape::terminal_path(file)
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(0)
+}
+
+fn show(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
+    writeln!(out, "profile {}", profile.name)?;
+    for parent in &profile.extends {
+        writeln!(out, "extends {parent}")?;
+    }
+    if let Some(wanted) = &profile.applies_to {
+        let version = wanted.version_id.as_deref().unwrap_or("any version");
+        writeln!(out, "applies to {} {version}", wanted.id)?;
+    }
+    writeln!(out, "SHA-256 {}", profile.digest())?;
+    writeln!(out, "\nCovered, the most specific entry decides:")?;
+    for rule in profile.cover.rules() {
+        let demand = rule.demand;
+        write!(
+            out,
+            "  {:8}  {}",
+            demand.severity.name(),
+            rule.pattern.text()
+        )?;
+        if demand.attributes != AttributeSet::ALL {
+            write!(out, "  only {}", demand.attributes)?;
+        }
+        if demand.cross_mounts {
+            write!(out, "  crosses mounts")?;
+        }
+        if demand.launch {
+            write!(out, "  may change at the first boot, on the record")?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "\nLeft out:")?;
+    for exclude in &profile.excludes {
+        writeln!(out, "  {}  {}", exclude.pattern.text(), exclude.reason)?;
+    }
+    writeln!(out, "\nChecks:")?;
+    for check in FILE_CHECKS {
+        let off = if profile.settings.enables(check.id) {
+            ""
+        } else {
+            "  (off)"
+        };
+        writeln!(out, "  {}  {}{off}", check.id, check.title)?;
+        writeln!(out, "      severity  that of the path's entry")?;
+        writeln!(out, "      demand    {}", check.demand)?;
+        writeln!(out, "      why       {}", check.why)?;
+        if !check.references.is_empty() {
+            writeln!(out, "      see       {}", check.references.join(", "))?;
+        }
+    }
+    Ok(())
+}

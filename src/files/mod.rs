@@ -1,0 +1,24 @@
+//! Eye 1: the files of a host against what was recorded of them.
+//!
+//! ```text
+//! walk (one thread, in order) ─► join with what is expected ─► look and judge (workers) ─► in order again ─► Deviation
+//! ```
+//! [`scan`] is the story of a run; [`record`] is the same walk with everything kept; [`judge`] is pure.
+
+pub mod deviation;
+// The only unsafe code: vector instructions, behind a safe interface.
+#[allow(unsafe_code)]
+pub mod digest;
+pub mod join;
+pub mod judge;
+pub mod launch;
+pub mod look;
+pub mod observe;
+pub mod owned;
+pub mod pace;
+pub mod pipeline;
+pub mod record;
+pub mod scan;
+pub mod scope;
+pub mod walk;
+pub mod wording;

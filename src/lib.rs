@@ -1,0 +1,39 @@
+//! The host integrity agent: whether a host is still what its owners baked, with evidence.
+//!
+//! The way the data goes:
+//!
+//! ```text
+//!  profile (what should hold) ─┐              manifest (what was recorded, and who sealed it)
+//!                              ▼                       ▼
+//!  eyes:  files · packages ──► Deviation ──► Finding ──► report (text, json) ──► exit status
+//! ```
+//!
+//! Values know nothing of the system, `os` alone asks the kernel, eyes look and return verdicts,
+//! `report` and `cli` meet people. Imports go one way only; `tests/layers.rs` holds that.
+#![deny(unsafe_code)]
+
+// Values.
+pub mod attributes;
+pub mod config;
+pub mod error;
+pub mod escape;
+pub mod finding;
+pub mod toml_text;
+pub mod units;
+
+// The edge of the operating system.
+pub mod os;
+
+// What should hold, and what was recorded.
+pub mod manifest;
+pub mod profile;
+
+// Eyes.
+pub mod files;
+pub mod packages;
+
+// Hands.
+mod cli;
+pub mod report;
+
+pub use cli::run;

@@ -1,0 +1,11 @@
+//! The edge of the operating system: everything that asks the kernel goes through here.
+//!
+//! What comes back are values; judging them is for the eyes.
+
+pub mod atomic;
+pub mod host;
+pub mod limits;
+pub mod node;
+pub mod read;
+pub mod root;
+pub mod trust;

@@ -1,0 +1,328 @@
+//! One object of a file system, looked at through descriptors: never by a path that somebody could bend.
+
+use crate::attributes::{Attributes, FileType, Flags, Timestamp, Xattr};
+use rustix::fs::{
+    self, AtFlags, CWD, IFlags, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags,
+};
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// What one stat of an object told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Kind of object.
+    pub kind: FileType,
+    /// Permission bits.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Number of names.
+    pub nlink: u64,
+    /// Last change of the contents.
+    pub mtime: Timestamp,
+    /// Last change of contents or attributes: nobody can set it.
+    pub ctime: Timestamp,
+    /// Device and inode: who it is.
+    pub id: Id,
+    /// Numbers of a device node.
+    pub device: (u32, u32),
+    /// Whether something is mounted here, as far as the kernel tells (Linux 5.8).
+    pub mount_root: bool,
+}
+
+/// Who an object is, for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id {
+    /// Major and minor number of the file system's device.
+    pub device: (u32, u32),
+    /// Inode.
+    pub inode: u64,
+}
+
+impl Stat {
+    fn new(raw: &Statx) -> Result<Stat, Errno> {
+        let kind = match fs::FileType::from_raw_mode(raw.stx_mode.into()) {
+            fs::FileType::RegularFile => FileType::File,
+            fs::FileType::Directory => FileType::Dir,
+            fs::FileType::Symlink => FileType::Link,
+            fs::FileType::Fifo => FileType::Fifo,
+            fs::FileType::CharacterDevice => FileType::Char,
+            fs::FileType::BlockDevice => FileType::Block,
+            fs::FileType::Socket => FileType::Socket,
+            _ => return Err(Errno::NOTSUP),
+        };
+        let time = |t: &fs::StatxTimestamp| Timestamp {
+            seconds: t.tv_sec,
+            nanoseconds: t.tv_nsec,
+        };
+        Ok(Stat {
+            kind,
+            mode: raw.stx_mode & 0o7777,
+            uid: raw.stx_uid,
+            gid: raw.stx_gid,
+            size: raw.stx_size,
+            nlink: raw.stx_nlink.into(),
+            mtime: time(&raw.stx_mtime),
+            ctime: time(&raw.stx_ctime),
+            id: Id {
+                device: (raw.stx_dev_major, raw.stx_dev_minor),
+                inode: raw.stx_ino,
+            },
+            device: (raw.stx_rdev_major, raw.stx_rdev_minor),
+            mount_root: raw.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        })
+    }
+
+    /// The attributes that a stat alone gives.
+    pub fn attributes(&self) -> Attributes {
+        let is = |kinds: &[FileType]| kinds.contains(&self.kind);
+        Attributes {
+            mode: Some(self.mode),
+            uid: Some(self.uid),
+            gid: Some(self.gid),
+            size: is(&[FileType::File, FileType::Link]).then_some(self.size),
+            nlink: Some(self.nlink),
+            mtime: Some(self.mtime),
+            device: is(&[FileType::Char, FileType::Block]).then_some(self.device),
+            ..Attributes::new(self.kind)
+        }
+    }
+}
+
+/// stat of an open object.
+pub fn stat(fd: impl AsFd) -> Result<Stat, Errno> {
+    let raw = fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
+    Stat::new(&raw)
+}
+
+/// What a directory says an entry is; a hint, since the entry may be replaced before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// Anything that is not opened for reading.
+    Other,
+    /// The file system does not say.
+    Unknown,
+}
+
+/// The hint for an entry whose directory did not say what it is.
+pub fn hint_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Hint, Errno> {
+    let raw = fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE)?;
+    Ok(match fs::FileType::from_raw_mode(raw.stx_mode.into()) {
+        fs::FileType::RegularFile => Hint::File,
+        fs::FileType::Directory => Hint::Dir,
+        _ => Hint::Other,
+    })
+}
+
+const SAFE: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY);
+
+/// Opens without touching the access time where that is allowed: only the owner and CAP_FOWNER may ask.
+fn open_quietly(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    patiently(
+        || match fs::openat(dir, name, SAFE | flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => fs::openat(dir, name, SAFE | flags, Mode::empty()),
+            result => result,
+        },
+    )
+}
+
+/// Out of descriptors, waits a second at most for other threads to be done with theirs.
+fn patiently(mut open: impl FnMut() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    for _ in 0..200 {
+        match open() {
+            Err(Errno::MFILE | Errno::NFILE) => std::thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+    open()
+}
+
+/// Opens what is thought to be a regular file. O_NONBLOCK: should it have become a fifo, nothing hangs.
+pub fn open_file(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    open_quietly(dir, name, OFlags::RDONLY)
+}
+
+/// Opens a directory for listing.
+pub fn open_dir(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    open_quietly(dir, name, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// Opens the directory at a path that the caller vouches for.
+pub fn open_dir_path(path: &std::path::Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    fs::openat(CWD, path, flags, Mode::empty())
+}
+
+/// A handle that names an object without opening it: a device or fifo does not notice.
+pub fn open_handle(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    patiently(|| fs::openat(dir, name, flags, Mode::empty()))
+}
+
+/// Makes a directory that everybody may look into.
+pub fn make_dir(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    fs::mkdirat(dir, name, Mode::from_raw_mode(0o755))
+}
+
+/// Target of the symbolic link behind a handle from [`open_handle`].
+pub fn read_link(handle: BorrowedFd<'_>) -> Result<Box<[u8]>, Errno> {
+    let target = fs::readlinkat(handle, c"", Vec::with_capacity(256))?;
+    Ok(target.into_bytes().into_boxed_slice())
+}
+
+/// Flags of an open file or directory; none where the file system knows none.
+pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
+    match fs::ioctl_getflags(fd) {
+        Ok(bits) => Ok(Flags::from_bits(bits.bits())),
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            Ok(Flags::from_bits(IFlags::empty().bits()))
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// How extended attributes are reached: through an open file, or through `/proc` for a mere handle,
+/// on which the kernel refuses the calls that take a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Opened for reading.
+    Open,
+    /// From [`open_handle`].
+    Handle,
+}
+
+/// Extended attributes without `trusted.*`, sorted by name; none where the file system knows none.
+///
+/// `without_selinux` leaves the label out, for manifests of trees that carry none.
+pub fn xattrs(
+    fd: BorrowedFd<'_>,
+    access: Access,
+    without_selinux: bool,
+) -> Result<Vec<Xattr>, Errno> {
+    let proc_path = match access {
+        Access::Open => None,
+        Access::Handle => Some(format!("/proc/self/fd/{}", fd.as_raw_fd())),
+    };
+    let list = |buffer: &mut [u8]| match &proc_path {
+        None => fs::flistxattr(fd, buffer),
+        Some(path) => fs::listxattr(path.as_str(), buffer),
+    };
+    let value = |name: &[u8], buffer: &mut [u8]| match &proc_path {
+        None => fs::fgetxattr(fd, name, buffer),
+        Some(path) => fs::getxattr(path.as_str(), name, buffer),
+    };
+    let mut stack = [0; 1024];
+    let grown;
+    let names = match list(&mut stack) {
+        Ok(length) => &stack[..length],
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(Errno::RANGE) => {
+            grown = grow(list)?;
+            &grown[..]
+        }
+        Err(errno) => return Err(errno),
+    };
+    let mut found = Vec::new();
+    for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        if name.starts_with(b"trusted.") || (without_selinux && name == b"security.selinux") {
+            continue;
+        }
+        let value = grow(|buffer| value(name, buffer))?;
+        found.push(Xattr {
+            name: name.into(),
+            sha256: Sha256::digest(&value).into(),
+        });
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Calls `read` with ever larger buffers until the answer fits. The kernel's limit is 64 KiB.
+fn grow(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 4096];
+    loop {
+        match read(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(buffer);
+            }
+            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// The names in a directory, sorted by bytes, in one arena: a million names cost little more than their bytes.
+#[derive(Debug, Default)]
+pub struct Names {
+    arena: Vec<u8>,
+    entries: Vec<(usize, u16, Hint)>,
+}
+
+impl Names {
+    /// Number of names.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the directory is empty.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The name at `index`, which counts from 0 in byte order.
+    pub fn at(&self, index: usize) -> Option<(&[u8], Hint)> {
+        let (start, length, hint) = *self.entries.get(index)?;
+        let name = self.arena.get(start..start + usize::from(length))?;
+        Some((name, hint))
+    }
+
+    /// All names in byte order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Hint)> {
+        (0..self.len()).filter_map(|index| self.at(index))
+    }
+}
+
+/// Lists a directory. An error part-way is an error: half a listing would show the rest as removed.
+pub fn read_names(dir: BorrowedFd<'_>) -> Result<Names, Errno> {
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut names = Names::default();
+    let mut entries = RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let hint = match entry.file_type() {
+            fs::FileType::RegularFile => Hint::File,
+            fs::FileType::Directory => Hint::Dir,
+            fs::FileType::Unknown => Hint::Unknown,
+            _ => Hint::Other,
+        };
+        let length = u16::try_from(name.len()).map_err(|_| Errno::NAMETOOLONG)?;
+        names.entries.push((names.arena.len(), length, hint));
+        names.arena.extend_from_slice(name);
+    }
+    let Names { arena, entries } = &mut names;
+    let name =
+        |(start, length, _): &(usize, u16, Hint)| &arena[*start..*start + usize::from(*length)];
+    entries.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+    // A directory that changes while it is listed may give a name twice.
+    entries.dedup_by(|a, b| name(a) == name(b));
+    Ok(names)
+}

@@ -1,0 +1,143 @@
+//! Reading file contents without filling the page cache with them.
+//!
+//! From Linux 6.14 exactly what a read brought in leaves again. Before that a file is dropped from its first byte
+//! that had to be fetched to its end, with what others may have had of it there.
+
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use std::io::IoSliceMut;
+use std::num::NonZeroU64;
+use std::os::fd::BorrowedFd;
+
+/// `RWF_DONTCACHE` (Linux 6.14): what this read brings into the page cache leaves it again.
+const DONTCACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
+
+/// A reader that learns what the file system at hand supports.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    device: Option<(u32, u32)>,
+    /// The file system refused to say whether contents are cached.
+    no_nowait: bool,
+    /// The kernel or file system does not know `RWF_DONTCACHE`.
+    no_dontcache: bool,
+}
+
+/// What one read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Bytes; 0 at the end of the file.
+    pub length: usize,
+    /// Whether they were fetched into the page cache, are still there and should be dropped by [`Reader::drop_from`].
+    pub left_behind: bool,
+}
+
+impl Reader {
+    /// Says on which device the file that is read next lies: what one file system refuses another may grant.
+    pub fn on_device(&mut self, device: (u32, u32)) {
+        if self.device != Some(device) {
+            *self = Reader {
+                device: Some(device),
+                ..Reader::default()
+            };
+        }
+    }
+
+    /// Reads what is cached at `offset`; `None` if nothing is, or if nobody can tell.
+    ///
+    /// The kernel begins to fetch what is not cached: a [`Reader::fetch_at`] that comes later waits less.
+    pub fn cached_at(
+        &mut self,
+        file: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<Option<usize>, Errno> {
+        if self.no_nowait {
+            return Ok(None);
+        }
+        let nowait = ReadWriteFlags::NOWAIT;
+        // What this call begins to fetch must be marked to leave again, too.
+        match self.with_dontcache(nowait, |flags| {
+            preadv2(file, &mut [IoSliceMut::new(buffer)], offset, flags)
+        }) {
+            Ok(length) => Ok(Some(length)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) if unsupported(errno) => {
+                self.no_nowait = true;
+                Ok(None)
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Reads at `offset`, waiting for the disk; may bring less than fits.
+    pub fn fetch_at(
+        &mut self,
+        file: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<Piece, Errno> {
+        let length =
+            self.with_dontcache(ReadWriteFlags::empty(), |flags| match flags.is_empty() {
+                true => pread(file, &mut *buffer, offset),
+                false => preadv2(file, &mut [IoSliceMut::new(buffer)], offset, flags),
+            })?;
+        // Where nothing tells warm from cold, nothing is dropped: it might be somebody's.
+        let left_behind = self.no_dontcache && !self.no_nowait;
+        Ok(Piece {
+            length,
+            left_behind,
+        })
+    }
+
+    /// Reads at `offset`: what is cached, else what the disk has. May bring less than fits.
+    pub fn read_at(
+        &mut self,
+        file: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<Piece, Errno> {
+        match self.cached_at(file, buffer, offset)? {
+            Some(length) => Ok(Piece {
+                length,
+                left_behind: false,
+            }),
+            None => self.fetch_at(file, buffer, offset),
+        }
+    }
+
+    /// Calls with `RWF_DONTCACHE` where that is known, and without it once it was refused.
+    fn with_dontcache(
+        &mut self,
+        flags: ReadWriteFlags,
+        mut call: impl FnMut(ReadWriteFlags) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        if !self.no_dontcache {
+            match retry(|| call(flags | DONTCACHE)) {
+                Err(errno) if unsupported(errno) => {}
+                result => return result,
+            }
+        }
+        let result = retry(|| call(flags));
+        // Refused without it too, something else was meant.
+        self.no_dontcache |= !result.is_err_and(unsupported);
+        result
+    }
+
+    /// Drops from the page cache what lies at `offset` and beyond. A refusal costs nobody anything.
+    pub fn drop_from(file: BorrowedFd<'_>, offset: u64) {
+        fadvise(file, offset, None::<NonZeroU64>, Advice::DontNeed).unwrap_or_default();
+    }
+}
+
+fn unsupported(errno: Errno) -> bool {
+    matches!(errno, Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
+}
+
+fn retry(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether a file that steers the agent may be believed: judged on the opened descriptor, never by path.
+
+use crate::attributes::FileType;
+use crate::error::{Error, Result};
+use crate::os::node;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Whose files are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Root alone: for files at their default places.
+    Root,
+    /// Root, or whoever runs the agent: for files that the caller named.
+    RootOrCaller,
+}
+
+/// Opens a regular file that belongs to an `owner` and that no group or other may write.
+///
+/// `None` if there is nothing at `path`.
+pub fn open(path: &Path, owner: Owner) -> Result<Option<File>> {
+    // Should it be a fifo, the open returns at once and the judgement refuses it.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = std::fs::OpenOptions::new();
+    let file = match options.read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::in_file(path, format!("cannot be opened: {error}"))),
+    };
+    judge(&file, path, owner)?;
+    Ok(Some(file))
+}
+
+/// Refuses an open file unless it is a regular one that belongs to an `owner` and that no group or other may write.
+pub fn judge(file: &File, path: &Path, owner: Owner) -> Result<()> {
+    let stat = node::stat(file)
+        .map_err(|errno| Error::in_file(path, format!("cannot be examined: {errno}")))?;
+    if stat.kind != FileType::File {
+        return Err(Error::in_file(
+            path,
+            format!("is a {}, expected a regular file", stat.kind.name()),
+        ));
+    }
+    let caller = rustix::process::geteuid().as_raw();
+    let owned = stat.uid == 0 || (owner == Owner::RootOrCaller && stat.uid == caller);
+    if !owned {
+        let expected = match owner {
+            Owner::Root => "root (uid 0)".to_owned(),
+            Owner::RootOrCaller => format!("root (uid 0) or the caller (uid {caller})"),
+        };
+        let message = format!("belongs to uid {}, expected {expected}", stat.uid);
+        return Err(Error::in_file(path, message)
+            .help("find out who put it there; if it is right: chown root FILE"));
+    }
+    if stat.mode & 0o022 != 0 {
+        let message = format!(
+            "has mode {:04o}: group or others may write it, so it proves nothing",
+            stat.mode
+        );
+        return Err(Error::in_file(path, message)
+            .help("find out who wrote it last; if it is right: chmod go-w FILE"));
+    }
+    Ok(())
+}
+
+/// The whole of a file opened by [`open`]; more than `limit` bytes is an error.
+pub fn read(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::in_file(path, format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::in_file(
+            path,
+            format!("is larger than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
+}

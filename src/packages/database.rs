@@ -1,0 +1,161 @@
+//! The files that packages claim, in the order of a walk.
+
+use std::collections::{HashMap, HashSet};
+
+/// One file that a package claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owned<'a> {
+    /// Relative to the root, links in its directory resolved; any bytes but NUL.
+    pub path: &'a [u8],
+    /// The MD5 of the contents that the package shipped.
+    pub md5: [u8; 16],
+    /// Further digests that are as good, where several packages claim the path and nothing tells which
+    /// of them wrote it last.
+    pub alternatives: &'a [[u8; 16]],
+    /// The package, with `:ARCH` where several architectures of it can be installed together.
+    pub package: &'a str,
+    /// Whether it is a configuration file (deb-conffiles(5)), which administrators change and delete.
+    pub conffile: bool,
+    /// Whether it may be missing: left out by `path-exclude`, or a conffile that no package ships any more.
+    pub optional: bool,
+}
+
+impl Owned<'_> {
+    /// Whether contents of that digest are a package's.
+    pub fn accepts(&self, md5: &[u8; 16]) -> bool {
+        self.md5 == *md5 || self.alternatives.contains(md5)
+    }
+}
+
+/// A place in the database that could not be used: the files it spoke of are not among the database's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// As seen from the root, starting with `/`; odd bytes as `\xHH`.
+    pub file: String,
+    /// Its line, counted from 1, or the first of several; `None` where the whole file is unusable.
+    pub line: Option<u64>,
+    /// What is wrong there.
+    pub reason: String,
+    /// How many lines of the file are unusable; 0 where `line` is `None`.
+    pub lines: u64,
+}
+
+/// What the package manager's database claims of a tree. 100,000 files take about 10 MiB.
+#[derive(Debug, Default)]
+pub struct Database {
+    pub(super) files: Files,
+    /// Those that own a file, removed ones with conffiles left among them.
+    pub(super) packages: Vec<Box<str>>,
+    pub(super) verified: usize,
+    pub(super) unverified: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) damaged: Vec<Damaged>,
+    /// Relative to the root, links in the directory resolved.
+    pub(super) undigested: HashSet<Vec<u8>>,
+}
+
+/// The claimed files themselves.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Paths end to end.
+    pub(super) arena: Vec<u8>,
+    /// In walk order, each path once.
+    pub(super) entries: Vec<Entry>,
+    /// Further digests by index of the entry.
+    pub(super) alternatives: HashMap<u32, Vec<[u8; 16]>>,
+}
+
+/// Where one path lies in the arena and what is claimed of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) md5: [u8; 16],
+    pub(super) start: u32,
+    pub(super) package: u32,
+    pub(super) length: u16,
+    pub(super) conffile: bool,
+    pub(super) optional: bool,
+}
+
+impl Database {
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.files.entries.len()
+    }
+
+    /// Whether no file is claimed.
+    pub fn is_empty(&self) -> bool {
+        self.files.entries.is_empty()
+    }
+
+    /// All files in walk order, each path once: names compared component by component, by bytes, a
+    /// directory's files and subdirectories before its next sibling.
+    pub fn iter(&self) -> impl Iterator<Item = Owned<'_>> {
+        let files = &self.files;
+        (0u32..).zip(&files.entries).map(move |(index, entry)| {
+            let start = entry.start as usize;
+            Owned {
+                path: &files.arena[start..start + usize::from(entry.length)],
+                md5: entry.md5,
+                alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
+                package: &self.packages[entry.package as usize],
+                conffile: entry.conffile,
+                optional: entry.optional,
+            }
+        })
+    }
+
+    /// Number of packages that are installed and whose files are among these.
+    pub fn package_count(&self) -> usize {
+        self.verified
+    }
+
+    /// Packages that are half installed or half configured: what they own is not among the files.
+    pub fn unverified(&self) -> &[String] {
+        &self.unverified
+    }
+
+    /// Whether a package owns the path though nothing is known of its contents: the package is half installed,
+    /// or its digests are gone. Such files are not among the files.
+    pub fn owns_undigested(&self, path: &[u8]) -> bool {
+        self.undigested.contains(path)
+    }
+
+    /// What a reader of a report must know of the database, as sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What of the database could not be used, one entry a file; whoever verifies can't speak for it.
+    pub fn damaged(&self) -> &[Damaged] {
+        &self.damaged
+    }
+}
+
+/// Collects what could not be used, one entry a file however many lines it concerns.
+#[derive(Default)]
+pub(super) struct Damages(pub(super) Vec<Damaged>);
+
+impl Damages {
+    /// A whole file is unusable.
+    pub(super) fn file(&mut self, file: &str, reason: impl ToString) {
+        self.0.push(Damaged {
+            file: file.to_owned(),
+            line: None,
+            reason: reason.to_string(),
+            lines: 0,
+        });
+    }
+
+    /// A line is unusable. The lines of one file come in a row.
+    pub(super) fn line(&mut self, file: &str, line: u64, reason: &str) {
+        match self.0.last_mut() {
+            Some(last) if last.file == file && last.line.is_some() => last.lines += 1,
+            _ => self.0.push(Damaged {
+                file: file.to_owned(),
+                line: Some(line),
+                reason: reason.to_owned(),
+                lines: 1,
+            }),
+        }
+    }
+}

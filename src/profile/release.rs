@@ -1,0 +1,48 @@
+//! Which distribution a tree holds: the part of os-release(5) that profiles are chosen by.
+
+/// The fields of os-release(5) that profiles are chosen by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OsRelease {
+    /// `ID`, as `debian`.
+    pub id: String,
+    /// `VERSION_ID`, as `12`; empty on rolling distributions.
+    pub version_id: String,
+    /// `ID_LIKE`: what it descends from, nearest first.
+    pub id_like: Vec<String>,
+}
+
+impl OsRelease {
+    /// Parses the text of an os-release(5) file; unknown lines are passed over.
+    pub fn parse(text: &str) -> OsRelease {
+        let mut release = OsRelease::default();
+        for line in text.lines() {
+            let Some((key, value)) = line.trim().split_once('=') else {
+                continue;
+            };
+            let value = value.trim_matches(['"', '\'']).to_owned();
+            match key {
+                "ID" => release.id = value,
+                "VERSION_ID" => release.version_id = value,
+                "ID_LIKE" => {
+                    release.id_like = value.split_whitespace().map(str::to_owned).collect();
+                }
+                _ => {}
+            }
+        }
+        release
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn os_release_with_and_without_quotes() {
+        let text = "NAME=\"Rocky Linux\"\nID=\"rocky\"\nVERSION_ID='9.4'\nID_LIKE=\"rhel centos fedora\"\n# x\n";
+        let release = OsRelease::parse(text);
+        assert_eq!(release.id, "rocky");
+        assert_eq!(release.version_id, "9.4");
+        assert_eq!(release.id_like, ["rhel", "centos", "fedora"]);
+    }
+}

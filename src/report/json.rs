@@ -1,0 +1,20 @@
+//! `--format json`: one object a line, the summary last.
+
+use super::{Report, Summary};
+use crate::finding::Finding;
+use std::io::{self, Write};
+
+/// Writes each finding as it comes.
+#[derive(Debug)]
+pub struct Json<W>(pub W);
+
+impl<W: Write> Report for Json<W> {
+    fn finding(&mut self, finding: Finding) -> io::Result<()> {
+        writeln!(self.0, "{}", finding.to_json())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        writeln!(self.0, "{}", summary.to_json())?;
+        self.0.flush()
+    }
+}

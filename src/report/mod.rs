@@ -1,0 +1,203 @@
+//! Findings onto any writer: for people, or for programs.
+
+pub mod json;
+pub mod output;
+pub mod progress;
+pub mod text;
+
+use crate::finding::{Finding, Severity, Verdict};
+use serde_json::{Value, json};
+use std::io;
+use std::time::Duration;
+
+/// Takes findings one by one, then the summary.
+pub trait Report {
+    /// One finding.
+    fn finding(&mut self, finding: Finding) -> io::Result<()>;
+    /// Everything has been judged.
+    fn finish(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+/// Number of findings by verdict, and of failures by severity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// As demanded.
+    pub pass: u64,
+    /// Not as demanded.
+    pub fail: u64,
+    /// Could not look.
+    pub unknown: u64,
+    /// Nothing to judge.
+    pub not_applicable: u64,
+    /// Failures: critical, high, medium, low.
+    pub by_severity: [u64; 4],
+}
+
+impl Counts {
+    /// Takes in one finding.
+    pub fn add(&mut self, finding: &Finding) {
+        match finding.verdict {
+            Verdict::Pass => self.pass += 1,
+            Verdict::Unknown => self.unknown += 1,
+            Verdict::NotApplicable => self.not_applicable += 1,
+            Verdict::Fail => {
+                self.fail += 1;
+                let worst_first = Severity::WORST_FIRST;
+                for (count, severity) in self.by_severity.iter_mut().zip(worst_first) {
+                    *count += u64::from(severity == finding.severity);
+                }
+            }
+        }
+    }
+
+    /// The verdict of the whole: any failure fails, else anything unknown leaves it unknown.
+    pub fn verdict(&self) -> Verdict {
+        match (self.fail, self.unknown) {
+            (0, 0) => Verdict::Pass,
+            (0, _) => Verdict::Unknown,
+            _ => Verdict::Fail,
+        }
+    }
+
+    /// The exit status that the contract gives the verdict.
+    pub fn exit(&self) -> u8 {
+        match self.verdict() {
+            Verdict::Fail => 1,
+            Verdict::Unknown => 3,
+            Verdict::Pass | Verdict::NotApplicable => 0,
+        }
+    }
+}
+
+/// What files were compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A manifest.
+    Manifest(ManifestSummary),
+    /// The package database of that name, with so many packages.
+    Packages {
+        /// `dpkg`
+        database: &'static str,
+        /// Installed packages.
+        count: usize,
+    },
+    /// Nothing that could be compared with.
+    Nothing,
+}
+
+/// The manifest in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestSummary {
+    /// Where it is.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Who sealed it, if a trusted signer did.
+    pub signer: Option<String>,
+    /// When it was made, as it says.
+    pub made: String,
+    /// The profile it was made under.
+    pub profile: String,
+    /// Whether there is a seal, trusted or not.
+    pub sealed: bool,
+}
+
+/// The launch record in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchSummary {
+    /// Where it is.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Paths that were compared with it.
+    pub files: u64,
+}
+
+/// What was looked at of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilesSummary {
+    /// Paths.
+    pub checked: u64,
+    /// Bytes digested.
+    pub bytes: u64,
+    /// Time taken.
+    pub elapsed: Duration,
+    /// Mount points that were not crossed, from the root.
+    pub mounts: Vec<String>,
+    /// Files that no package owns, where packages are all that is known.
+    pub unowned: Option<u64>,
+}
+
+/// The end of a check.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Of the findings.
+    pub counts: Counts,
+    /// Of the files, if they were checked.
+    pub files: Option<FilesSummary>,
+    /// What the files were compared with.
+    pub evidence: Evidence,
+    /// The launch record, if one was used.
+    pub launch: Option<LaunchSummary>,
+    /// Name of the profile in force.
+    pub profile: String,
+    /// The tree that was checked.
+    pub root: String,
+    /// Host name, machine id, instance id and distribution; empty where unknown.
+    pub host: [(&'static str, String); 4],
+    /// What a reader must know to weigh the verdict.
+    pub notes: Vec<String>,
+}
+
+impl Summary {
+    /// The object of the JSON contract, `"kind":"summary"`.
+    pub fn to_json(&self) -> Value {
+        let counts = &self.counts;
+        let (manifest, against) = match &self.evidence {
+            Evidence::Manifest(m) => {
+                let object = json!({
+                    "path": m.path, "sha256": m.sha256, "signer": m.signer,
+                    "trusted": m.signer.is_some(), "made": m.made, "profile": m.profile,
+                });
+                (object, json!("manifest"))
+            }
+            Evidence::Packages { database, .. } => (Value::Null, json!(database)),
+            Evidence::Nothing => (Value::Null, Value::Null),
+        };
+        let files = self.files.as_ref().map(|files| {
+            let seconds = (files.elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
+            json!({
+                "checked": files.checked, "bytes": files.bytes, "seconds": seconds,
+                "against": against, "mounts_skipped": files.mounts, "unowned": files.unowned,
+            })
+        });
+        let launch = self.launch.as_ref().map(
+            |launch| json!({ "path": launch.path, "sha256": launch.sha256, "files": launch.files }),
+        );
+        let host: serde_json::Map<String, Value> = self
+            .host
+            .iter()
+            .map(|(key, value)| {
+                let value = (!value.is_empty()).then_some(value);
+                ((*key).to_owned(), json!(value))
+            })
+            .collect();
+        json!({
+            "kind": "summary",
+            "verdict": counts.verdict().name(),
+            "exit": counts.exit(),
+            "counts": {
+                "pass": counts.pass, "fail": counts.fail,
+                "unknown": counts.unknown, "not_applicable": counts.not_applicable,
+            },
+            "files": files,
+            "manifest": manifest,
+            "launch": launch,
+            "profile": self.profile,
+            "root": self.root,
+            "host": host,
+            "notes": self.notes,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+}
