@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The whole program beside its peers, on a tree like an image's, in turn, warm and cold: benches/peers.sh
+#   ROUNDS=5         rounds of each
+#   AIDE=/path/aide  another AIDE than the distribution's
+#   MILLION=1        also the rows that need a tree of 1,000,000 files
+# Needs root (the page cache is dropped) and Debian packages, installed by name. Prints medians, ratios, and
+# which targets are reached.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+  aide hashdeep openssl coreutils time util-linux python3 >/dev/null
+cargo build --release --locked --bin agent --example bare_walk
+exec python3 benches/peers.py
