@@ -1,0 +1,195 @@
+//! The command line around the work: help, version, wrong usage, and the profiles that are shipped.
+
+use crate::harness::{Lab, agent};
+use std::path::PathBuf;
+
+/// Files in `baselines/`, by name.
+fn shipped() -> Vec<(String, PathBuf)> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("baselines");
+    let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(directory)
+        .expect("baselines")
+        .map(|entry| entry.expect("readable").path())
+        .map(|path| {
+            (
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+                path,
+            )
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 7, "{found:?}");
+    found
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for arguments in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["baseline", "--help"],
+        &["baseline", "create", "--help"],
+        &["baseline", "verify", "--help"],
+        &["baseline", "launch", "--help"],
+        &["baseline", "diff", "--help"],
+        &["baseline", "export", "--help"],
+        &["profile", "--help"],
+        &["config", "validate", "--help"],
+    ] {
+        let ran = agent(arguments).expect(0);
+        assert!(
+            ran.stdout.contains("Usage: agent"),
+            "{arguments:?}: {ran:#?}"
+        );
+        assert_eq!(ran.stderr, "", "{arguments:?}");
+    }
+    let ran = agent(["--version"]).expect(0);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        (concat!("agent ", env!("CARGO_PKG_VERSION"), "\n"), "")
+    );
+}
+
+#[test]
+fn wrong_usage_is_exit_2_and_no_result() {
+    for arguments in [
+        &[][..],
+        &["frobnicate"],
+        &["--frobnicate"],
+        &["check", "--frobnicate"],
+        &["check", "extra"],
+        &["check", "--format", "xml"],
+        &["check", "--format", "ocsf"],
+        &["check", "--format", "junit"],
+        &["check", "--format", "html"],
+        &["check", "--only", "nosuch.*"],
+        &["check", "--only", "files.*", "--only", "nosuch.*"],
+        &["check", "--threads", "0"],
+        &["check", "--threads", "many"],
+        &["check", "--max-rate", "0"],
+        &["check", "--max-rate", "5X"],
+        &["check", "--quiet", "--verbose"],
+        &["check", "--root", "/nonexistent"],
+        &["check", "--root", "/etc/passwd"],
+        &["check", "--manifest", "/nonexistent"],
+        &["check", "--profile", "nosuch"],
+        &["check", "--profile", "/nonexistent.toml"],
+        &["check", "--config", "/nonexistent"],
+        &["check", "--trust", "/nonexistent"],
+        &["check", "--output", "/nonexistent/report"],
+        &["baseline"],
+        &["baseline", "create"],
+        &[
+            "baseline",
+            "create",
+            "--root",
+            "/nonexistent",
+            "--output",
+            "/nonexistent/manifest",
+        ],
+        &["baseline", "verify"],
+        &["baseline", "verify", "/nonexistent"],
+        &["baseline", "diff", "/dev/null"],
+        &["baseline", "export", "/nonexistent", "--format", "json"],
+        &["baseline", "export", "/nonexistent"],
+        &["baseline", "launch", "--again"],
+        &["baseline", "launch", "--reason", "none"],
+        &["profile"],
+        &["profile", "show"],
+        &["profile", "show", "nosuch"],
+        &["profile", "validate", "/nonexistent"],
+        &["config", "validate", "/nonexistent"],
+    ] {
+        let ran = agent(arguments).expect(2);
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+        assert_ne!(ran.stderr, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_shipped_profile_is_listed_shown_and_valid() {
+    let list = agent(["profile", "list"]).expect(0).stdout;
+    let mut listed: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    listed.sort_unstable();
+    let names: Vec<String> = shipped().into_iter().map(|(name, _)| name).collect();
+    for name in &names {
+        assert!(listed.contains(&name.as_str()), "{name}: {list}");
+    }
+    assert_eq!(list.matches("(this host)").count(), 1, "{list}");
+
+    for (name, path) in shipped() {
+        let path = path.to_str().expect("UTF-8");
+        let validated = agent(["profile", "validate", path]).expect(0).stdout;
+        assert!(
+            validated.contains(&format!("profile {name} ")),
+            "{validated}"
+        );
+        let shown = agent(["profile", "show", &name]).expect(0).stdout;
+        assert!(shown.starts_with(&format!("profile {name}\n")), "{shown}");
+        // What is embedded is what lies there.
+        assert_eq!(agent(["profile", "show", path]).expect(0).stdout, shown);
+        for id in [
+            "added",
+            "removed",
+            "changed",
+            "unreadable",
+            "profile",
+            "launch_record",
+        ] {
+            assert!(shown.contains(&format!("  files.{id}  ")), "{name}: {id}");
+        }
+        assert!(shown.contains("critical  /etc/sudoers"), "{shown}");
+    }
+}
+
+/// The error names the file, the line and the key.
+#[test]
+fn a_wrong_profile_says_where() {
+    let lab = Lab::new();
+    let good = "name = \"x\"\n\n[[paths]]\npath = \"/etc\"\nseverity = \"high\"\n";
+    for (text, line, named) in [
+        ("name = \"x\"\nsurprise = 1\n".to_owned(), 2, "surprise"),
+        (format!("{good}extra = true\n"), 6, "extra"),
+        (good.replace("high", "huge"), 5, "huge"),
+        (good.replace("\"/etc\"", "7"), 4, "7"),
+        (good.replace("/etc", "etc"), 4, "etc"),
+        (good.replace("/etc", "/a/../b"), 4, ".."),
+        (good.replace("/etc", "/a/**"), 4, "**"),
+        (good.replace("/etc", "/a//b"), 4, "//"),
+        (
+            format!("{good}attributes = [\"mode\", \"colour\"]\n"),
+            6,
+            "colour",
+        ),
+        (
+            format!("{good}[[exclude]]\npath = \"/etc/x\"\n"),
+            6,
+            "reason",
+        ),
+        (format!("extends = \"nosuch\"\n{good}"), 1, "nosuch"),
+        (
+            format!("extends = \"./profile.toml\"\n{good}"),
+            1,
+            "profile.toml",
+        ),
+        (format!("{good}severity = \"low\"\n"), 6, "severity"),
+        (format!("{good}= 1\n"), 6, "keys"),
+    ] {
+        lab.profile(&text);
+        let path = lab.path().join("profile.toml");
+        let path = path.to_str().expect("UTF-8");
+        let ran = agent(["profile", "validate", path]).expect(2);
+        assert_eq!(ran.stdout, "", "{text}");
+        assert!(
+            ran.stderr.contains(&format!("profile.toml:{line}")),
+            "{text}\n{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains(named), "{text}\n{}", ran.stderr);
+    }
+}
