@@ -17,12 +17,12 @@ use std::time::Duration;
 const FAR: &str = "for i in {10000..39999}; do echo $i; done | xargs touch";
 
 /// One thread that reads the first file for about a second.
-const SLOW: [&str; 4] = ["--threads", "1", "--max-rate", "400K"];
+const SLOW: [&str; 4] = ["--threads", "1", "--max-rate", "10M"];
 
 /// A tree whose first file keeps the agent busy.
 fn lab(line: &str) -> Lab {
     let lab = Lab::new();
-    lab.shell("head -c 400000 /dev/zero > 0slow");
+    lab.shell("head -c 10000000 /dev/zero > 0slow");
     lab.shell(line);
     lab.create().expect(0);
     lab
@@ -79,7 +79,7 @@ fn a_file_written_all_the_time_has_no_digest() {
     let lab = lab("echo calm > calm; echo other > other");
     lab.shell("echo CALM > calm");
     let writer = Writer::start(lab.root().join("0slow"));
-    let ran = lab.check(&["--max-rate", "2M"]);
+    let ran = lab.check(&["--max-rate", "40M"]);
     let created = lab.agent(&["baseline", "create"], &["--output", "second.mtree"]);
     drop(writer);
     let ran = ran.expect(1);
@@ -106,7 +106,7 @@ fn a_file_written_all_the_time_has_no_digest() {
     // Alone it leaves the coverage incomplete.
     lab.shell("mv calm gone; cp --preserve=timestamps gone calm; rm gone");
     let writer = Writer::start(lab.root().join("0slow"));
-    let ran = lab.check(&["--max-rate", "2M", "--skip", "files.changed"]);
+    let ran = lab.check(&["--max-rate", "40M", "--skip", "files.changed"]);
     drop(writer);
     ran.expect(3);
 }
@@ -120,7 +120,7 @@ fn a_file_that_changes_once_is_read_again() {
         ("vanishes at the end", ": > 0slow"),
         (
             "changes behind what was read",
-            "printf x | dd of=0slow bs=1 seek=399999 conv=notrunc status=none",
+            "printf x | dd of=0slow bs=1 seek=9999999 conv=notrunc status=none",
         ),
         (
             "changes before what was read",
@@ -128,7 +128,7 @@ fn a_file_that_changes_once_is_read_again() {
         ),
         (
             "grows by a hole",
-            "truncate -s 5000000 0slow; truncate -s 500000 0slow",
+            "truncate -s 50000000 0slow; truncate -s 10500000 0slow",
         ),
     ] {
         let lab = lab("echo calm > calm");
