@@ -82,8 +82,62 @@ pub struct Check {
     pub demand: &'static str,
     /// Why it matters.
     pub why: &'static str,
+    /// How much a deviation matters where the profile says nothing; `None` for files, whose path decides.
+    pub severity: Option<Severity>,
+    /// What a profile may demand in place of the default.
+    pub form: Form,
+    /// What mends a deviation, where one sentence does for every distribution.
+    pub remedy: Option<&'static str>,
     /// Benchmarks and guides that demand the same.
     pub references: &'static [&'static str],
+}
+
+/// The form of the `demand` that a profile may set for a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing can be demanded but what the check demands.
+    Nothing,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number within these bounds.
+    Number(i64, i64),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A text; what it says is the check's own matter.
+    Text(&'static str),
+    /// A list of texts; what they are.
+    Texts(&'static str),
+}
+
+impl Form {
+    /// The form in words, as `profile show` and errors give it; empty where nothing can be demanded.
+    pub fn describe(self) -> String {
+        match self {
+            Form::Nothing => String::new(),
+            Form::Switch => "true or false".into(),
+            Form::Number(least, i64::MAX) => format!("a whole number from {least}"),
+            Form::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Form::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
+            Form::Text(what) => format!("a text: {what}"),
+            Form::Texts(what) => format!("a list of texts: {what}"),
+        }
+    }
+
+    /// Whether `value` is of this form.
+    pub fn fits(self, value: &toml::Value) -> bool {
+        match self {
+            Form::Nothing => false,
+            Form::Switch => value.is_bool(),
+            Form::Number(least, most) => value
+                .as_integer()
+                .is_some_and(|number| (least..=most).contains(&number)),
+            Form::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+            Form::Text(_) => value.is_str(),
+            Form::Texts(_) => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(toml::Value::is_str)),
+        }
+    }
 }
 
 /// A path that is there and was not recorded.
@@ -92,6 +146,9 @@ pub static FILES_ADDED: Check = Check {
     title: "Nothing was added",
     demand: "no path below a covered directory that the manifest does not hold",
     why: "what was not baked into the image came from elsewhere",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
 };
 
@@ -101,6 +158,9 @@ pub static FILES_REMOVED: Check = Check {
     title: "Nothing was removed",
     demand: "every recorded path is there",
     why: "removing a program or a rule can switch a protection off",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
 };
 
@@ -110,6 +170,9 @@ pub static FILES_CHANGED: Check = Check {
     title: "Nothing was changed",
     demand: "each recorded path has the recorded attributes",
     why: "a changed program does what its changer wants",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
 };
 
@@ -119,6 +182,9 @@ pub static FILES_UNREADABLE: Check = Check {
     title: "Everything could be looked at",
     demand: "each covered path can be read, and holds still while it is read",
     why: "what cannot be read cannot be vouched for",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &[],
 };
 
@@ -128,6 +194,9 @@ pub static FILES_PROFILE: Check = Check {
     title: "The profile demands what the manifest was sealed with",
     demand: "no path excluded, and none demanded less of, than under the profile named in the manifest",
     why: "a weakened profile must not hide behind a good seal",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &[],
 };
 
@@ -137,6 +206,9 @@ pub static FILES_LAUNCH_RECORD: Check = Check {
     title: "The launch record belongs to this instance and this manifest",
     demand: "made for this instance under this manifest, holding only paths that the profile marks",
     why: "a forged launch record would excuse any change",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
     references: &[],
 };
 
@@ -195,6 +267,25 @@ impl Finding {
             message: message.into(),
             location: None,
             remediation: None,
+        }
+    }
+
+    /// The same, with what should be and what is (objects of the JSON contract).
+    #[must_use]
+    pub fn evidence(self, expected: Value, observed: Value) -> Finding {
+        Finding {
+            expected,
+            observed,
+            ..self
+        }
+    }
+
+    /// The same, with where the cause stands (`FILE:LINE`).
+    #[must_use]
+    pub fn location(self, location: impl Into<String>) -> Finding {
+        Finding {
+            location: Some(location.into()),
+            ..self
         }
     }
 

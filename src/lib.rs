@@ -5,7 +5,7 @@
 //! ```text
 //!  profile (what should hold) ─┐              manifest (what was recorded, and who sealed it)
 //!                              ▼                       ▼
-//!  eyes:  files · packages ──► Deviation ──► Finding ──► report (text, json) ──► exit status
+//!  eyes:  files · packages · settings · instance ──► Finding ──► report (text, json) ──► exit status
 //! ```
 //!
 //! Values know nothing of the system, `os` alone asks the kernel, eyes look and return verdicts,
@@ -30,7 +30,12 @@ pub mod profile;
 
 // Eyes.
 pub mod files;
+pub mod instance;
 pub mod packages;
+pub mod settings;
+
+// What all eyes can judge.
+pub mod checks;
 
 // Hands.
 mod cli;

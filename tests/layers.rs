@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 26] = [
+const LAYERS: [(&str, u8); 28] = [
     ("attributes", 0),
     ("config", 1),
     ("error", 0),
@@ -33,6 +33,8 @@ const LAYERS: [(&str, u8); 26] = [
     ("event", 7),
     ("store", 7),
     ("ship", 7),
+    ("checks", 7),
+    ("daemon", 8),
 ];
 
 fn layer(module: &str) -> u8 {

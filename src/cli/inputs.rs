@@ -1,5 +1,6 @@
 //! What several commands open before they start: tree, profile, manifest, launch record.
 
+use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
 use crate::manifest::vouch::{self, Trust, Vouched};
@@ -49,10 +50,12 @@ impl Tree {
 
     /// The profile that was asked for: by name, by file, or `auto`.
     pub(super) fn profile(&self, name: &str) -> Result<Profile> {
-        match name {
+        let profile = match name {
             "auto" => load::auto(&self.release),
             name => load::named(name),
-        }
+        }?;
+        checks::validate(&profile)?;
+        Ok(profile)
     }
 
     /// The manifest that was named, else the tree's own.

@@ -4,8 +4,9 @@ use super::args;
 use super::inputs::Tree;
 use super::print;
 use crate::attributes::AttributeSet;
+use crate::checks;
 use crate::error::Result;
-use crate::finding::FILE_CHECKS;
+use crate::finding::{Check, Form};
 use crate::profile::source::Source;
 use crate::profile::{Profile, load, shipped};
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ pub(super) fn run(command: &args::Profile) -> Result<u8> {
         }
         args::Profile::Validate { file } => {
             let profile = load::file(file)?;
+            checks::validate(&profile)?;
             print(|out| {
                 writeln!(
                     out,
@@ -106,19 +108,37 @@ fn show(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
         writeln!(out, "  {}  {}", exclude.pattern.text(), exclude.reason)?;
     }
     writeln!(out, "\nChecks:")?;
-    for check in FILE_CHECKS {
-        let off = if profile.settings.enables(check.id) {
-            ""
-        } else {
-            "  (off)"
-        };
-        writeln!(out, "  {}  {}{off}", check.id, check.title)?;
-        writeln!(out, "      severity  that of the path's entry")?;
-        writeln!(out, "      demand    {}", check.demand)?;
-        writeln!(out, "      why       {}", check.why)?;
-        if !check.references.is_empty() {
-            writeln!(out, "      see       {}", check.references.join(", "))?;
-        }
+    for check in checks::all() {
+        show_check(out, profile, check)?;
+    }
+    Ok(())
+}
+
+fn show_check(out: &mut dyn Write, profile: &Profile, check: &Check) -> io::Result<()> {
+    let settings = profile.settings.checks.get(check.id);
+    let off = match profile.settings.enables(check.id) {
+        true => "",
+        false => "  (off)",
+    };
+    let set = settings.and_then(|settings| settings.severity);
+    let severity = set
+        .or(check.severity)
+        .map_or("that of the path's entry", |severity| severity.name());
+    writeln!(out, "  {}  {}{off}", check.id, check.title)?;
+    writeln!(out, "      severity  {severity}")?;
+    writeln!(out, "      demand    {}", check.demand)?;
+    if let Some(demand) = settings.and_then(|settings| settings.demand.as_ref()) {
+        writeln!(out, "      here      {demand}")?;
+    }
+    if check.form != Form::Nothing {
+        writeln!(out, "      takes     {}", check.form.describe())?;
+    }
+    writeln!(out, "      why       {}", check.why)?;
+    if let Some(remedy) = check.remedy {
+        writeln!(out, "      remedy    {remedy}")?;
+    }
+    if !check.references.is_empty() {
+        writeln!(out, "      see       {}", check.references.join(", "))?;
     }
     Ok(())
 }

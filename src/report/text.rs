@@ -40,6 +40,8 @@ type GroupKey = (u8, Vec<u8>, &'static str);
 struct Group {
     count: u64,
     first: Vec<u8>,
+    /// What is said of the first, where it is no file.
+    message: String,
 }
 
 impl<W: Write> Text<W> {
@@ -120,7 +122,13 @@ impl<W: Write> Text<W> {
             let label = self.label(rank(finding));
             let subject = escape::terminal_bytes(&finding.subject);
             let message = escape::terminal_text(&finding.message);
-            writeln!(self.out, "{label}  {subject}  {message}")?;
+            match &finding.location {
+                Some(place) => {
+                    let place = escape::terminal_text(place);
+                    writeln!(self.out, "{label}  {subject}  {message} ({place})")?;
+                }
+                None => writeln!(self.out, "{label}  {subject}  {message}")?,
+            }
             if self.style.verbose {
                 self.details(finding)?;
             }
@@ -190,7 +198,11 @@ impl<W: Write> Text<W> {
             match group.count {
                 1 => {
                     let subject = escape::terminal_bytes(&group.first);
-                    writeln!(self.out, "{label}  {subject}  {what}")?;
+                    let said = match group.message.is_empty() {
+                        true => what.into(),
+                        false => escape::terminal_text(&group.message),
+                    };
+                    writeln!(self.out, "{label}  {subject}  {said}")?;
                 }
                 count => {
                     let first = escape::terminal_bytes(split(&group.first).1);
@@ -305,6 +317,9 @@ impl<W: Write> Report for Text<W> {
             let group = self.groups.entry(key).or_default();
             if group.count == 0 {
                 group.first.clone_from(&finding.subject);
+                if !finding.check.id.starts_with("files.") {
+                    group.message.clone_from(&finding.message);
+                }
             }
             group.count += 1;
         }

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 impl Run<'_> {
     pub(super) fn files(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {
-        if !self.selected.any_files() {
+        if !self.selected.any_of("files.") {
             return Ok(Looked {
                 evidence: Evidence::Nothing,
                 files: None,

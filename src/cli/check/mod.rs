@@ -15,6 +15,7 @@ use crate::report::json::Json;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
+use crate::settings::{self, context::Context};
 use selected::Selected;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -48,6 +49,7 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             written: Ok(()),
             notes: Vec::new(),
         };
+        run.settings();
         let looked = run.files(&config, &trust)?;
         let summary = run.summary(looked);
         let written = run.written.and_then(|()| report.finish(&summary));
@@ -105,6 +107,19 @@ impl Run<'_> {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// sshd and local settings.
+    fn settings(&mut self) {
+        let selected = self.selected;
+        let has = |id: &str| selected.has(id);
+        let now = jiff::Timestamp::now().as_second();
+        let tree = self.tree;
+        let context = Context::new(&tree.root, &tree.release, &self.profile.settings, now, &has);
+        let mut stopped = false;
+        settings::look(&context, &mut |finding| {
+            stopped = stopped || self.finding(finding).is_break();
+        });
     }
 
     fn summary(&mut self, looked: Looked) -> Summary {

@@ -1,8 +1,8 @@
 //! Which checks a run was asked for: `--only`, `--skip`, and what the profile switches off.
 
 use super::super::args::Check;
+use crate::checks;
 use crate::error::{Error, Result};
-use crate::finding::FILE_CHECKS;
 use crate::profile::Profile;
 use crate::profile::pattern::glob_matches;
 
@@ -17,16 +17,12 @@ impl Selected {
                 .any(|glob| glob_matches(glob.as_bytes(), id.as_bytes()))
         };
         for glob in &arguments.only {
-            if !FILE_CHECKS
-                .iter()
-                .any(|check| glob_matches(glob.as_bytes(), check.id.as_bytes()))
-            {
+            if !checks::all().any(|check| glob_matches(glob.as_bytes(), check.id.as_bytes())) {
                 return Err(Error::new(format!("--only '{glob}' matches no check"))
                     .help("`agent profile show NAME` lists the check ids"));
             }
         }
-        let ids = FILE_CHECKS
-            .iter()
+        let ids = checks::all()
             .map(|check| check.id)
             .filter(|id| arguments.only.is_empty() || matches(&arguments.only, id))
             .filter(|id| !matches(&arguments.skip, id))
@@ -39,7 +35,7 @@ impl Selected {
         self.0.contains(&id)
     }
 
-    pub(super) fn any_files(&self) -> bool {
-        self.0.iter().any(|id| id.starts_with("files."))
+    pub(super) fn any_of(&self, area: &str) -> bool {
+        self.0.iter().any(|id| id.starts_with(area))
     }
 }

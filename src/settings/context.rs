@@ -1,0 +1,129 @@
+//! What an area may look at: the tree, the profile's demands, the time.
+
+use super::users::Users;
+use crate::finding::{Check, Finding, Severity, Verdict};
+use crate::os::root::Root;
+use crate::profile::release::OsRelease;
+use crate::profile::source::{SerialConsole, Settings};
+use std::cell::OnceCell;
+use std::io;
+
+/// No configuration file that is meant has reason to be larger.
+pub const LIMIT: u64 = 16 << 20;
+
+/// One look at the settings of one tree.
+pub struct Context<'a> {
+    /// The tree. Nothing is read but below it.
+    pub root: &'a Root,
+    /// Which distribution it holds.
+    pub release: &'a OsRelease,
+    /// What the profile demands.
+    pub settings: &'a Settings,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// Whether the check of that id was asked for and is enabled.
+    pub selected: &'a dyn Fn(&str) -> bool,
+    users: OnceCell<io::Result<Users>>,
+}
+
+impl<'a> Context<'a> {
+    /// A look that has read nothing yet.
+    pub fn new(
+        root: &'a Root,
+        release: &'a OsRelease,
+        settings: &'a Settings,
+        now: i64,
+        selected: &'a dyn Fn(&str) -> bool,
+    ) -> Context<'a> {
+        Context {
+            root,
+            release,
+            settings,
+            now,
+            selected,
+            users: OnceCell::new(),
+        }
+    }
+
+    /// Whether the tree is the running system: processes, sockets and kernel state may be looked at.
+    pub fn live(&self) -> bool {
+        self.root.is_live()
+    }
+
+    /// Whether the check is to be judged.
+    pub fn wants(&self, check: &Check) -> bool {
+        (self.selected)(check.id)
+    }
+
+    /// What the profile demands of the check, where it does; of the check's own form.
+    pub fn demand(&self, check: &Check) -> Option<&'a toml::Value> {
+        self.settings.checks.get(check.id)?.demand.as_ref()
+    }
+
+    /// The demanded number, else `default`.
+    pub fn demanded_number(&self, check: &Check, default: i64) -> i64 {
+        self.demand(check)
+            .and_then(toml::Value::as_integer)
+            .unwrap_or(default)
+    }
+
+    /// The demanded word or text, else `default`.
+    pub fn demanded_text(&self, check: &Check, default: &'a str) -> &'a str {
+        self.demand(check)
+            .and_then(toml::Value::as_str)
+            .unwrap_or(default)
+    }
+
+    /// The demanded list of texts; empty where nothing is demanded.
+    pub fn demanded_texts(&self, check: &Check) -> Vec<&'a str> {
+        self.demand(check)
+            .and_then(toml::Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_str)
+            .collect()
+    }
+
+    /// How much a deviation from the check matters: as the profile says, else as the check does.
+    pub fn severity(&self, check: &Check) -> Severity {
+        self.settings
+            .checks
+            .get(check.id)
+            .and_then(|settings| settings.severity)
+            .or(check.severity)
+            .unwrap_or(Severity::Medium)
+    }
+
+    /// What the profile says of the account's switch for the serial console.
+    pub fn serial_console(&self) -> SerialConsole {
+        self.settings
+            .serial_console
+            .unwrap_or(SerialConsole::Unknown)
+    }
+
+    /// Whether a good built-in default does not count.
+    pub fn sshd_explicit(&self) -> bool {
+        self.settings.sshd_explicit.unwrap_or(false)
+    }
+
+    /// A finding with the severity that the profile gives the check.
+    pub fn finding(
+        &self,
+        check: &'static Check,
+        verdict: Verdict,
+        subject: impl Into<Vec<u8>>,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding::new(check, verdict, self.severity(check), subject, message)
+    }
+
+    /// The contents of the regular file at `path`; `None` if there is nothing. At most [`LIMIT`] bytes.
+    pub fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.root.read(path.as_bytes(), LIMIT)
+    }
+
+    /// passwd, shadow and group of the tree, read once.
+    pub fn users(&self) -> Result<&Users, &io::Error> {
+        self.users.get_or_init(|| Users::read(self.root)).as_ref()
+    }
+}

@@ -1,0 +1,10 @@
+//! Whether what happens is recorded, and leaves the host.
+
+use super::context::Context;
+use crate::finding::{Check, Finding};
+
+/// The checks of this area.
+pub static CHECKS: [&Check; 0] = [];
+
+/// Judges them.
+pub fn look(_context: &Context<'_>, _emit: &mut dyn FnMut(Finding)) {}
