@@ -163,6 +163,8 @@ fn nothing_in_the_tree_vouches_for_it() {
             "root",
             "--format",
             "json",
+            "--only",
+            "files.*",
             "--skip",
             "files.added",
         ])

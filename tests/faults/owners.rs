@@ -108,6 +108,7 @@ fn as_nobody(lab: &Lab, more: &[&str]) -> Ran {
             "./profile.toml",
         ])
         .args(["--manifest", "manifest.mtree", "--format", "json"])
+        .args(["--only", "files.*"])
         .args(more)
         .current_dir(lab.path()))
 }

@@ -21,7 +21,7 @@ const SLOW: [&str; 4] = ["--threads", "1", "--max-rate", "10M"];
 
 /// A tree whose first file keeps the agent busy.
 fn lab(line: &str) -> Lab {
-    let lab = Lab::new();
+    let lab = Lab::in_memory();
     lab.shell("head -c 10000000 /dev/zero > 0slow");
     lab.shell(line);
     lab.create().expect(0);

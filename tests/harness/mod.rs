@@ -220,12 +220,40 @@ impl Lab {
 
     /// Runs a command of the agent in the lab's directory, on the lab's tree under its profile.
     pub(crate) fn agent(&self, command: &[&str], more: &[&str]) -> Ran {
+        let arguments = [
+            command,
+            &["--root", "root", "--profile", "./profile.toml"],
+            more,
+        ]
+        .concat();
         run(Command::new(AGENT)
-            .args(command)
-            .args(["--root", "root", "--profile", "./profile.toml"])
-            .args(more)
+            .args(files_alone(&arguments))
             .current_dir(self.path()))
     }
+}
+
+/// The arguments; a `check` that says nothing of `--only` judges files alone.
+///
+/// What sshd or the kernel of this machine demands is no matter of most tests.
+pub(crate) fn files_alone<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = arguments.to_vec();
+    if arguments.first() == Some(&"check") && !arguments.contains(&"--only") {
+        arguments.extend(["--only", "files.*"]);
+    }
+    arguments
+}
+
+/// A program out of the Python environment that `tests/run` makes from tests/requirements.txt.
+#[allow(dead_code)]
+pub(crate) fn python(program: &str) -> PathBuf {
+    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin");
+    let path = bin.join(program);
+    assert!(
+        path.is_file(),
+        "{} is missing: ./tests/run makes it",
+        path.display()
+    );
+    path
 }
 
 /// SHA-256 in hexadecimal, by a program that has nothing of ours in it.

@@ -2,7 +2,7 @@
 //!
 //! Mounts are made in a private namespace that ends with the command, so that none is ever left behind.
 
-use super::{AGENT, Lab, Ran, run};
+use super::{AGENT, Lab, Ran, files_alone, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -83,7 +83,7 @@ impl Lab {
         private(
             self.path(),
             &format!("{mounts}\nexec \"$AGENT\" \"$@\""),
-            &arguments,
+            &files_alone(&arguments),
         )
     }
 
@@ -99,6 +99,7 @@ impl Lab {
             Command::new(AGENT)
                 .args(["check", "--root", "root", "--profile", "./profile.toml"])
                 .args(["--manifest", "manifest.mtree", "--format", "json"])
+                .args(["--only", "files.*"])
                 .args(more)
                 .current_dir(self.path()),
         )
@@ -218,6 +219,6 @@ impl Host {
             for dir in lib lib64 proc; do if [ -e /$dir ]; then mount --rbind /$dir $dir; fi; done
             exec chroot {options} . /agent \"$@\""
         );
-        private(self.lab.path(), &script, arguments)
+        private(self.lab.path(), &script, &files_alone(arguments))
     }
 }
