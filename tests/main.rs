@@ -15,5 +15,6 @@ mod layers;
 mod oracles;
 mod packages;
 mod seal;
+mod sshd;
 mod usage;
 mod weakened;

@@ -41,6 +41,28 @@ pub(super) enum Command {
     /// The daemon's configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print what `sshd -T` would print for a configuration, without sshd
+    SshdEffective(SshdEffective),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SshdEffective {
+    /// Print the effective values (as sshd has it; there is nothing else to do)
+    #[arg(short = 'T')]
+    pub(super) test: bool,
+    /// The configuration
+    #[arg(
+        short = 'f',
+        value_name = "FILE",
+        default_value = "/etc/ssh/sshd_config"
+    )]
+    pub(super) file: PathBuf,
+    /// For a connection: user=,host=,addr=,laddr=,lport=,rdomain=
+    #[arg(short = 'C', value_name = "SPEC")]
+    pub(super) connection: Vec<String>,
+    /// Read FILE, and what it includes, in the tree at DIR
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod config;
 mod inputs;
 mod launch;
 mod profile;
+mod sshd;
 
 use crate::error::{Error, Result};
 use args::{Arguments, Command};
@@ -38,6 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             args::Baseline::Export(export) => baseline::export(&export),
         },
         Command::Profile(profile) => profile::run(&profile),
+        Command::SshdEffective(sshd) => sshd::run(&sshd),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
     };
     result.unwrap_or_else(|error| failed(&error))

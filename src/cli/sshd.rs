@@ -1,0 +1,45 @@
+//! `agent sshd-effective`: what `sshd -T` prints, without sshd.
+
+use super::args::SshdEffective;
+use super::print;
+use crate::error::{Error, Result};
+use crate::os::root::Root;
+use crate::settings::sshd::criteria::Connection;
+use crate::settings::sshd::effective::Effective;
+use crate::settings::sshd::parse::{Config, Trouble};
+use crate::settings::users::Users;
+
+/// Status for a file that sshd would refuse.
+const REFUSED: u8 = 1;
+
+pub(super) fn run(arguments: &SshdEffective) -> Result<u8> {
+    let root = Root::open(&arguments.root)
+        .map_err(|error| Error::in_file(&arguments.root, format!("cannot be opened: {error}")))?;
+    let mut connection = None;
+    for spec in &arguments.connection {
+        let known = connection.get_or_insert_with(Connection::default);
+        known.specify(spec).map_err(Error::new)?;
+    }
+    let path = match root.is_live() {
+        true => std::path::absolute(&arguments.file).unwrap_or_else(|_| arguments.file.clone()),
+        false => arguments.file.clone(),
+    };
+    let path = path.to_string_lossy();
+    let config = match Config::read(&root, &path, &[]) {
+        Ok(config) => config,
+        Err(Trouble::Missing) => return Err(Error::in_file(&arguments.file, "no such file")),
+        Err(Trouble::Unknown(why)) => return Err(Error::new(why)),
+        Err(Trouble::Refused { reason, place }) => {
+            let line = format!("{} line {}: {reason}", place.file, place.line);
+            eprintln!("{}", crate::escape::terminal_text(&line));
+            return Ok(REFUSED);
+        }
+    };
+    let users = Users::read(&root).ok();
+    let values = match &connection {
+        Some(connection) => Effective::of(&config, connection, users.as_ref()),
+        None => Effective::global(&config),
+    };
+    print(|out| values.dump(out))?;
+    Ok(0)
+}

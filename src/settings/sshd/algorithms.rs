@@ -1,0 +1,176 @@
+//! Lists of algorithms: the names of OpenSSH 9.2, and how `+`, `-` and `^` work on a default
+//! (`kex_assemble_names` of kex.c).
+
+use super::criteria::{in_list, matches};
+
+/// Which names a list may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// `ssh -Q cipher`
+    Cipher,
+    /// `ssh -Q mac`
+    Mac,
+    /// `ssh -Q kex`
+    Kex,
+    /// `ssh -Q HostKeyAlgorithms`
+    Key,
+    /// The same without certificates.
+    Signature,
+}
+
+/// Defaults of HostKeyAlgorithms, PubkeyAcceptedAlgorithms and HostbasedAcceptedAlgorithms.
+pub(super) const KEYS: &str = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256";
+
+/// Default of CASignatureAlgorithms.
+pub(super) const SIGNATURES: &str = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256";
+
+impl Family {
+    /// Every name that sshd knows, in its own order.
+    fn all(self) -> &'static [&'static str] {
+        match self {
+            Family::Cipher => &[
+                "3des-cbc",
+                "aes128-cbc",
+                "aes192-cbc",
+                "aes256-cbc",
+                "aes128-ctr",
+                "aes192-ctr",
+                "aes256-ctr",
+                "aes128-gcm@openssh.com",
+                "aes256-gcm@openssh.com",
+                "chacha20-poly1305@openssh.com",
+            ],
+            Family::Mac => &[
+                "hmac-sha1",
+                "hmac-sha1-96",
+                "hmac-sha2-256",
+                "hmac-sha2-512",
+                "hmac-md5",
+                "hmac-md5-96",
+                "umac-64@openssh.com",
+                "umac-128@openssh.com",
+                "hmac-sha1-etm@openssh.com",
+                "hmac-sha1-96-etm@openssh.com",
+                "hmac-sha2-256-etm@openssh.com",
+                "hmac-sha2-512-etm@openssh.com",
+                "hmac-md5-etm@openssh.com",
+                "hmac-md5-96-etm@openssh.com",
+                "umac-64-etm@openssh.com",
+                "umac-128-etm@openssh.com",
+            ],
+            Family::Kex => &[
+                "diffie-hellman-group1-sha1",
+                "diffie-hellman-group14-sha1",
+                "diffie-hellman-group14-sha256",
+                "diffie-hellman-group16-sha512",
+                "diffie-hellman-group18-sha512",
+                "diffie-hellman-group-exchange-sha1",
+                "diffie-hellman-group-exchange-sha256",
+                "ecdh-sha2-nistp256",
+                "ecdh-sha2-nistp384",
+                "ecdh-sha2-nistp521",
+                "curve25519-sha256",
+                "curve25519-sha256@libssh.org",
+                "sntrup761x25519-sha512",
+                "sntrup761x25519-sha512@openssh.com",
+                "mlkem768x25519-sha256",
+            ],
+            Family::Key | Family::Signature => &[
+                "ssh-ed25519",
+                "ssh-ed25519-cert-v01@openssh.com",
+                "sk-ssh-ed25519@openssh.com",
+                "sk-ssh-ed25519-cert-v01@openssh.com",
+                "ecdsa-sha2-nistp256",
+                "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+                "ecdsa-sha2-nistp384",
+                "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+                "ecdsa-sha2-nistp521",
+                "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+                "sk-ecdsa-sha2-nistp256@openssh.com",
+                "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+                "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
+                "ssh-dss",
+                "ssh-dss-cert-v01@openssh.com",
+                "ssh-rsa",
+                "ssh-rsa-cert-v01@openssh.com",
+                "rsa-sha2-256",
+                "rsa-sha2-256-cert-v01@openssh.com",
+                "rsa-sha2-512",
+                "rsa-sha2-512-cert-v01@openssh.com",
+            ],
+        }
+    }
+
+    fn takes_wildcards(self) -> bool {
+        matches!(self, Family::Key | Family::Signature)
+    }
+
+    fn good(self, list: &str) -> bool {
+        // Certificates are a valid name for a signature list too, and are dropped from it afterwards.
+        !list.is_empty()
+            && list.split(',').all(|name| match self.takes_wildcards() {
+                true => self.all().iter().any(|known| matches(known, name)),
+                false => self.all().contains(&name),
+            })
+    }
+}
+
+/// What a written list comes to over `default`; `None` where sshd refuses it.
+pub(super) fn assemble(family: Family, list: &str, default: &str) -> Option<String> {
+    let defaults = default.split(',');
+    if let Some(removed) = list.strip_prefix('-') {
+        let kept: Vec<&str> = defaults
+            .filter(|name| in_list(name, removed) == Some(false))
+            .collect();
+        return Some(kept.join(","));
+    }
+    let (written, whole): (&str, Vec<&str>) = match list.chars().next()? {
+        '+' => (&list[1..], defaults.chain(list[1..].split(',')).collect()),
+        '^' => (&list[1..], list[1..].split(',').chain(defaults).collect()),
+        _ => (list, list.split(',').collect()),
+    };
+    if !family.good(written) {
+        return None;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for pattern in whole {
+        for name in family.all() {
+            let fits =
+                matches(name, pattern) && (family != Family::Signature || !name.contains("-cert-"));
+            if fits && !names.contains(name) {
+                names.push(name);
+            }
+        }
+    }
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_work_on_the_default() {
+        let default = "aes128-ctr,aes256-ctr";
+        for (list, expected) in [
+            ("aes256-ctr", Some("aes256-ctr")),
+            (
+                "+3des-cbc,aes128-ctr",
+                Some("aes128-ctr,aes256-ctr,3des-cbc"),
+            ),
+            ("^aes256-ctr", Some("aes256-ctr,aes128-ctr")),
+            ("-aes128*", Some("aes256-ctr")),
+            ("-nonsense", Some("aes128-ctr,aes256-ctr")),
+            ("+nonsense", None),
+            ("AES256-ctr", None),
+            ("aes*", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                assemble(Family::Cipher, list, default).as_deref(),
+                expected,
+                "{list}"
+            );
+        }
+    }
+}

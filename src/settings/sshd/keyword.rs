@@ -1,0 +1,374 @@
+//! The keywords of sshd_config(5) as OpenSSH 9.2 has them, in the order in which `sshd -T` prints them.
+
+use super::algorithms::Family;
+
+/// How the words after a keyword are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One of these words, whatever their case, and how each is printed.
+    State(&'static [(&'static str, &'static str)]),
+    /// A decimal number, 0 to 2147483647.
+    Number,
+    /// sshd_config(5), TIME FORMATS; printed in seconds.
+    Time,
+    /// The same, or `none`.
+    IdleTime,
+    /// An octal mask.
+    Mask,
+    /// A file; made absolute unless it is `none` or begins with `%` or `~`.
+    File,
+    /// One word as it stands.
+    Word,
+    /// The rest of the line as it stands.
+    Rest,
+    /// The same without a trailing comment.
+    Addendum,
+    /// An absolute path with arguments, or `none`.
+    Command,
+    /// A list of algorithms.
+    Algorithms(Family),
+    /// Words that add up over lines; one printed line each.
+    Users,
+    /// The same for groups.
+    Groups,
+    /// The same for names of variables.
+    Variables,
+    /// `NAME=VALUE` words of the first line.
+    Assignments,
+    /// Words of the first line, printed on one line.
+    FirstLine,
+    /// The same, `none` alone.
+    Verbose,
+    /// The same, of the form `TYPE=TIME`.
+    ChannelTimes,
+    /// AuthenticationMethods.
+    Methods,
+    /// Port
+    Port,
+    /// ListenAddress
+    Listen,
+    /// HostKey, HostCertificate: files that add up.
+    Files,
+    /// Subsystem
+    Subsystem,
+    /// MaxStartups
+    Startups,
+    /// PerSourceMaxStartups
+    PerSource,
+    /// PerSourceNetBlockSize
+    Blocks,
+    /// PermitTunnel: case matters.
+    Tunnel,
+    /// IPQoS
+    Qos,
+    /// RekeyLimit
+    Rekey,
+    /// PermitOpen
+    Open,
+    /// PermitListen
+    Bind,
+    /// PermitUserEnvironment: `yes` and `no` in this case, else a pattern list.
+    Environment,
+    /// PubkeyAuthOptions
+    KeyOptions,
+    /// SyslogFacility
+    Facility,
+    /// LogLevel
+    Level,
+    /// FingerprintHash
+    Hash,
+    /// RDomain: refused on Linux.
+    Rdomain,
+}
+
+/// One keyword.
+#[derive(Debug)]
+pub(super) struct Keyword {
+    /// In lower case, as `sshd -T` prints it.
+    pub(super) name: &'static str,
+    /// How its words are read.
+    pub(super) kind: Kind,
+    /// Whether it may stand in a Match block.
+    pub(super) in_match: bool,
+    /// What holds where no line says anything, as `sshd -T` prints it; words that add up are parted by a
+    /// line break. Empty: nothing is printed.
+    pub(super) default: &'static str,
+}
+
+const FLAG: Kind = Kind::State(&[("yes", "yes"), ("no", "no")]);
+const FORWARDING: Kind = Kind::State(&[
+    ("yes", "yes"),
+    ("all", "yes"),
+    ("no", "no"),
+    ("remote", "remote"),
+    ("local", "local"),
+]);
+
+const fn keyword(name: &'static str, kind: Kind, in_match: bool, default: &'static str) -> Keyword {
+    Keyword {
+        name,
+        kind,
+        in_match,
+        default,
+    }
+}
+
+/// All keywords that have a value of their own.
+pub(super) static KEYWORDS: [Keyword; 98] = [
+    keyword("port", Kind::Port, false, "22"),
+    keyword(
+        "addressfamily",
+        Kind::State(&[("inet", "inet"), ("inet6", "inet6"), ("any", "any")]),
+        false,
+        "any",
+    ),
+    keyword("listenaddress", Kind::Listen, false, ""),
+    keyword("usepam", FLAG, false, "no"),
+    keyword("logingracetime", Kind::Time, false, "120"),
+    keyword("x11displayoffset", Kind::Number, true, "10"),
+    keyword("maxauthtries", Kind::Number, true, "6"),
+    keyword("maxsessions", Kind::Number, true, "10"),
+    keyword("clientaliveinterval", Kind::Time, true, "0"),
+    keyword("clientalivecountmax", Kind::Number, true, "3"),
+    keyword("requiredrsasize", Kind::Number, true, "1024"),
+    keyword("streamlocalbindmask", Kind::Mask, true, "0177"),
+    keyword("unusedconnectiontimeout", Kind::IdleTime, true, "none"),
+    keyword(
+        "permitrootlogin",
+        Kind::State(&[
+            ("without-password", "without-password"),
+            ("prohibit-password", "without-password"),
+            ("forced-commands-only", "forced-commands-only"),
+            ("yes", "yes"),
+            ("no", "no"),
+        ]),
+        true,
+        "without-password",
+    ),
+    keyword(
+        "ignorerhosts",
+        Kind::State(&[("yes", "yes"), ("no", "no"), ("shosts-only", "shosts-only")]),
+        true,
+        "yes",
+    ),
+    keyword("ignoreuserknownhosts", FLAG, false, "no"),
+    keyword("hostbasedauthentication", FLAG, true, "no"),
+    keyword("hostbasedusesnamefrompacketonly", FLAG, true, "no"),
+    keyword("pubkeyauthentication", FLAG, true, "yes"),
+    keyword("kerberosauthentication", FLAG, true, "no"),
+    keyword("kerberosorlocalpasswd", FLAG, false, "yes"),
+    keyword("kerberosticketcleanup", FLAG, false, "yes"),
+    keyword("gssapiauthentication", FLAG, true, "no"),
+    keyword("gssapicleanupcredentials", FLAG, false, "yes"),
+    keyword("gssapikeyexchange", FLAG, false, "no"),
+    keyword("gssapistrictacceptorcheck", FLAG, false, "yes"),
+    keyword("gssapistorecredentialsonrekey", FLAG, false, "no"),
+    keyword(
+        "gssapikexalgorithms",
+        Kind::Word,
+        false,
+        "gss-group14-sha256-,gss-group16-sha512-,gss-nistp256-sha256-,gss-curve25519-sha256-,gss-group14-sha1-,gss-gex-sha1-",
+    ),
+    keyword("passwordauthentication", FLAG, true, "yes"),
+    keyword("kbdinteractiveauthentication", FLAG, true, "yes"),
+    keyword("printmotd", FLAG, false, "yes"),
+    keyword("printlastlog", FLAG, false, "yes"),
+    keyword("x11forwarding", FLAG, true, "no"),
+    keyword("x11uselocalhost", FLAG, true, "yes"),
+    keyword("permittty", FLAG, true, "yes"),
+    keyword("permituserrc", FLAG, true, "yes"),
+    keyword("strictmodes", FLAG, false, "yes"),
+    keyword("tcpkeepalive", FLAG, false, "yes"),
+    keyword("permitemptypasswords", FLAG, true, "no"),
+    keyword(
+        "compression",
+        Kind::State(&[("yes", "yes"), ("delayed", "yes"), ("no", "no")]),
+        false,
+        "yes",
+    ),
+    keyword(
+        "gatewayports",
+        Kind::State(&[
+            ("clientspecified", "clientspecified"),
+            ("yes", "yes"),
+            ("no", "no"),
+        ]),
+        true,
+        "no",
+    ),
+    keyword("usedns", FLAG, false, "no"),
+    keyword("allowtcpforwarding", FORWARDING, true, "yes"),
+    keyword("allowagentforwarding", FLAG, true, "yes"),
+    keyword("disableforwarding", FLAG, true, "no"),
+    keyword("allowstreamlocalforwarding", FORWARDING, true, "yes"),
+    keyword("streamlocalbindunlink", FLAG, true, "no"),
+    keyword("fingerprinthash", Kind::Hash, false, "SHA256"),
+    keyword("exposeauthinfo", FLAG, true, "no"),
+    keyword("pidfile", Kind::File, false, "/run/sshd.pid"),
+    keyword("modulifile", Kind::File, false, "/etc/ssh/moduli"),
+    keyword("xauthlocation", Kind::File, false, "/usr/bin/xauth"),
+    keyword(
+        "ciphers",
+        Kind::Algorithms(Family::Cipher),
+        false,
+        "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+    ),
+    keyword(
+        "macs",
+        Kind::Algorithms(Family::Mac),
+        false,
+        "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1",
+    ),
+    keyword("banner", Kind::File, true, "none"),
+    keyword("forcecommand", Kind::Rest, true, "none"),
+    keyword("chrootdirectory", Kind::Word, true, "none"),
+    keyword("trustedusercakeys", Kind::File, true, "none"),
+    keyword("revokedkeys", Kind::File, true, "none"),
+    keyword("securitykeyprovider", Kind::File, false, "internal"),
+    keyword("authorizedprincipalsfile", Kind::Word, true, "none"),
+    keyword("versionaddendum", Kind::Addendum, false, "none"),
+    keyword("authorizedkeyscommand", Kind::Command, true, "none"),
+    keyword("authorizedkeyscommanduser", Kind::Word, true, "none"),
+    keyword("authorizedprincipalscommand", Kind::Command, true, "none"),
+    keyword("authorizedprincipalscommanduser", Kind::Word, true, "none"),
+    keyword("hostkeyagent", Kind::File, false, "none"),
+    keyword(
+        "kexalgorithms",
+        Kind::Algorithms(Family::Kex),
+        false,
+        "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256",
+    ),
+    keyword(
+        "casignaturealgorithms",
+        Kind::Algorithms(Family::Signature),
+        true,
+        super::algorithms::SIGNATURES,
+    ),
+    keyword(
+        "hostbasedacceptedalgorithms",
+        Kind::Algorithms(Family::Key),
+        true,
+        super::algorithms::KEYS,
+    ),
+    keyword(
+        "hostkeyalgorithms",
+        Kind::Algorithms(Family::Key),
+        false,
+        super::algorithms::KEYS,
+    ),
+    keyword(
+        "pubkeyacceptedalgorithms",
+        Kind::Algorithms(Family::Key),
+        true,
+        super::algorithms::KEYS,
+    ),
+    keyword("rdomain", Kind::Rdomain, true, ""),
+    keyword("loglevel", Kind::Level, true, "INFO"),
+    keyword("syslogfacility", Kind::Facility, false, "AUTH"),
+    keyword(
+        "authorizedkeysfile",
+        Kind::FirstLine,
+        true,
+        ".ssh/authorized_keys .ssh/authorized_keys2",
+    ),
+    keyword("hostkey", Kind::Files, false, ""),
+    keyword("hostcertificate", Kind::Files, false, ""),
+    keyword("allowusers", Kind::Users, true, ""),
+    keyword("denyusers", Kind::Users, true, ""),
+    keyword("allowgroups", Kind::Groups, true, ""),
+    keyword("denygroups", Kind::Groups, true, ""),
+    keyword("acceptenv", Kind::Variables, true, ""),
+    keyword("setenv", Kind::Assignments, true, ""),
+    keyword("authenticationmethods", Kind::Methods, true, "any"),
+    keyword("logverbose", Kind::Verbose, true, ""),
+    keyword("channeltimeout", Kind::ChannelTimes, true, ""),
+    keyword("subsystem", Kind::Subsystem, false, ""),
+    keyword("maxstartups", Kind::Startups, false, "10:30:100"),
+    keyword("persourcemaxstartups", Kind::PerSource, false, "none"),
+    keyword("persourcenetblocksize", Kind::Blocks, false, "32:128"),
+    keyword("permittunnel", Kind::Tunnel, true, "no"),
+    keyword("ipqos", Kind::Qos, true, "lowdelay throughput"),
+    keyword("rekeylimit", Kind::Rekey, true, "0 0"),
+    keyword("permitopen", Kind::Open, true, "any"),
+    keyword("permitlisten", Kind::Bind, true, "any"),
+    keyword("permituserenvironment", Kind::Environment, false, "no"),
+    keyword("pubkeyauthoptions", Kind::KeyOptions, true, "none"),
+];
+
+/// Other spellings: the word, what it means, and whether it may stand in a Match block.
+static ALIASES: [(&str, &str, bool); 7] = [
+    (
+        "challengeresponseauthentication",
+        "kbdinteractiveauthentication",
+        true,
+    ),
+    ("skeyauthentication", "kbdinteractiveauthentication", true),
+    ("dsaauthentication", "pubkeyauthentication", false),
+    ("keepalive", "tcpkeepalive", false),
+    ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms", true),
+    (
+        "hostbasedacceptedkeytypes",
+        "hostbasedacceptedalgorithms",
+        true,
+    ),
+    ("hostdsakey", "hostkey", false),
+];
+
+/// Accepted and without effect, in builds as distributions have them.
+static IGNORED: [(&str, bool); 19] = [
+    ("protocol", false),
+    ("serverkeybits", false),
+    ("keyregenerationinterval", false),
+    ("rhostsauthentication", false),
+    ("rhostsrsaauthentication", true),
+    ("rsaauthentication", true),
+    ("uselogin", false),
+    ("useprivilegeseparation", false),
+    ("checkmail", false),
+    ("verifyreversemapping", false),
+    ("reversemappingcheck", false),
+    ("pamauthenticationviakbdint", false),
+    ("authorizedkeysfile2", true),
+    ("kerberostgtpassing", false),
+    ("afstokenpassing", false),
+    ("kerberosgetafstoken", false),
+    ("gssapienablek5users", false),
+    ("gssusesessionccache", false),
+    ("debianbanner", false),
+];
+
+/// What a word at the start of a line means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Index in [`KEYWORDS`], and whether this spelling may stand in a Match block.
+    Keyword(usize, bool),
+    /// No effect; whether it may stand in a Match block.
+    Ignored(bool),
+    /// `Include`
+    Include,
+    /// `Match`
+    Match,
+}
+
+/// Index of the keyword of that name.
+pub(super) fn index(name: &str) -> Option<usize> {
+    KEYWORDS.iter().position(|keyword| keyword.name == name)
+}
+
+/// What the word means; `None` for one that sshd does not know.
+pub(super) fn meaning(word: &str) -> Option<Meaning> {
+    let word = word.to_ascii_lowercase();
+    match word.as_str() {
+        "include" => return Some(Meaning::Include),
+        "match" => return Some(Meaning::Match),
+        _ => {}
+    }
+    if let Some((_, name, in_match)) = ALIASES.iter().find(|(alias, _, _)| *alias == word) {
+        return Some(Meaning::Keyword(index(name)?, *in_match));
+    }
+    if let Some((_, in_match)) = IGNORED.iter().find(|(ignored, _)| *ignored == word) {
+        return Some(Meaning::Ignored(*in_match));
+    }
+    let at = index(&word)?;
+    Some(Meaning::Keyword(at, KEYWORDS[at].in_match))
+}

@@ -1,0 +1,107 @@
+//! The running daemon: how it was called, and when it last read its files.
+
+use crate::os::node;
+use crate::os::root::Root;
+
+/// Ticks a second in /proc/PID/stat: USER_HZ, 100 on every processor that Linux distributions build for.
+const TICKS: u64 = 100;
+
+/// The listening sshd.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Daemon {
+    /// `-f`, where the command line has one.
+    pub(super) file: Option<String>,
+    /// Each `-o`.
+    pub(super) options: Vec<String>,
+    /// When it started or was last reloaded, seconds since 1970; `None` where that is not known.
+    pub(super) read_at: Option<i64>,
+}
+
+/// Finds the daemon below /proc. `None` if none runs, as with socket activation.
+pub(super) fn daemon(root: &Root) -> Option<Daemon> {
+    let processes = root.list(b"proc").ok()??;
+    for (name, _) in processes.iter() {
+        let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
+            continue;
+        };
+        let Ok(Some(line)) = root.read(format!("proc/{pid}/cmdline").as_bytes(), 1 << 16) else {
+            continue;
+        };
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        // sshd names itself so while it listens (setproctitle in sshd.c).
+        let Some(rest) = line.trim_end().strip_prefix("sshd: ") else {
+            continue;
+        };
+        let Some((command, _)) = rest.split_once(" [listener]") else {
+            continue;
+        };
+        let mut daemon = options(command);
+        daemon.read_at = read_at(root, pid);
+        return Some(daemon);
+    }
+    None
+}
+
+/// `-f` and `-o` of a command line; each with its word or attached to it (getopt(3)).
+fn options(command: &str) -> Daemon {
+    let mut daemon = Daemon::default();
+    let mut words = command.split_whitespace().skip(1);
+    while let Some(word) = words.next() {
+        for (flag, is_file) in [("-f", true), ("-o", false)] {
+            let Some(attached) = word.strip_prefix(flag) else {
+                continue;
+            };
+            let value = match attached.is_empty() {
+                true => words.next().unwrap_or_default().to_owned(),
+                false => attached.to_owned(),
+            };
+            match is_file {
+                true => daemon.file = Some(value),
+                false => daemon.options.push(value),
+            }
+            break;
+        }
+    }
+    daemon
+}
+
+/// The start of the process, or the later time of its pid file, which a reload writes anew.
+fn read_at(root: &Root, pid: u32) -> Option<i64> {
+    let stat = root
+        .read(format!("proc/{pid}/stat").as_bytes(), 1 << 16)
+        .ok()??;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    // The name in parentheses may hold blanks; field 22 is the 20th after it (proc(5)).
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    let boot = root.read(b"proc/stat", 1 << 20).ok()??;
+    let boot: u64 = String::from_utf8_lossy(&boot)
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))?
+        .trim()
+        .parse()
+        .ok()?;
+    let started = i64::try_from(boot + ticks / TICKS).ok()?;
+    let written = root.read(b"run/sshd.pid", 64).ok().flatten();
+    let own = written.is_some_and(|text| String::from_utf8_lossy(&text).trim() == pid.to_string());
+    let reloaded = own.then(|| modified(root, "run/sshd.pid")).flatten();
+    Some(started.max(reloaded.unwrap_or(i64::MIN)))
+}
+
+/// When the file was last changed, seconds since 1970.
+pub(super) fn modified(root: &Root, path: &str) -> Option<i64> {
+    let handle = root.resolve(path.as_bytes(), true).ok()?.handle?;
+    Some(node::stat(&handle).ok()?.mtime.seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_attached_and_apart() {
+        let daemon = options("/usr/sbin/sshd -D -f /etc/x -oPort=22 -o UsePAM=no");
+        assert_eq!(daemon.file.as_deref(), Some("/etc/x"));
+        assert_eq!(daemon.options, ["Port=22", "UsePAM=no"]);
+    }
+}

@@ -1,0 +1,4 @@
+//! sshd's configuration: read as the real sshd reads it, and judged.
+
+mod differential;
+mod verdicts;
