@@ -35,6 +35,12 @@ pub(super) fn run(arguments: &SshdEffective) -> Result<u8> {
             return Ok(REFUSED);
         }
     };
+    if config.wants_local_port(connection.as_ref()) {
+        eprintln!(
+            "'Match LocalPort' in configuration but 'lport' not in connection test specification."
+        );
+        return Ok(REFUSED);
+    }
     let users = Users::read(&root).ok();
     let values = match &connection {
         Some(connection) => Effective::of(&config, connection, users.as_ref()),

@@ -151,7 +151,13 @@ impl Criterion {
                     .unwrap_or(false),
                 _ => false,
             },
-            Criterion::Host(list) => listed(&connection.host, &list.to_ascii_lowercase()),
+            Criterion::Host(list) => {
+                let host = connection
+                    .host
+                    .as_ref()
+                    .map(|host| host.to_ascii_lowercase());
+                listed(&host, &list.to_ascii_lowercase())
+            }
             Criterion::Address(list) => address(&connection.address, list),
             Criterion::LocalAddress(list) => address(&connection.local_address, list),
             Criterion::LocalPort(port) => connection.local_port == Some(*port),

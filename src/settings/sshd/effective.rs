@@ -23,10 +23,12 @@ fn adds(kind: Kind) -> bool {
             | Kind::Listen
             | Kind::Files
             | Kind::Subsystem
+            | Kind::Rekey
     )
 }
 
-/// Where sshd overwrites instead of keeping the first (no test for -1 in servconf.c).
+/// Where sshd overwrites instead of keeping the first (no test for -1 in servconf.c). Of UnusedConnectionTimeout
+/// this is so for `none` alone.
 fn last_wins(kind: Kind) -> bool {
     matches!(
         kind,
@@ -37,22 +39,36 @@ fn last_wins(kind: Kind) -> bool {
 impl<'a> Effective<'a> {
     /// For everyone: no block but `Match all` applies.
     pub fn global(config: &'a Config) -> Effective<'a> {
-        let mut set = vec![Vec::new(); KEYWORDS.len()];
-        for entry in &config.entries {
-            if config.applies(entry.block, None, None) {
-                take(&mut set, entry);
-            }
-        }
-        Effective { set }
+        Effective::applied(config, None, None)
     }
 
-    /// For one connection: what blocks that apply say goes before what stands outside.
+    /// For one connection.
     pub fn of(config: &'a Config, connection: &Connection, users: Option<&Users>) -> Effective<'a> {
-        Effective::global(config).overlaid(config.entries.iter().filter(|entry| {
-            KEYWORDS[entry.keyword].in_match
-                && entry.block.is_some()
-                && config.applies(entry.block, Some(connection), users)
-        }))
+        Effective::applied(config, Some(connection), users)
+    }
+
+    /// sshd reads twice: first for everyone, blocks that are for all included; then, for a connection, the
+    /// blocks that apply, and what these say takes the place of the rest (`parse_server_match_config`).
+    fn applied(
+        config: &'a Config,
+        connection: Option<&Connection>,
+        users: Option<&Users>,
+    ) -> Effective<'a> {
+        let everyone = Effective {
+            set: vec![Vec::new(); KEYWORDS.len()],
+        };
+        everyone
+            .overlaid(
+                config
+                    .entries
+                    .iter()
+                    .filter(|entry| config.applies(entry.block, None, None)),
+            )
+            .overlaid(config.entries.iter().filter(|entry| {
+                KEYWORDS[entry.keyword].in_match
+                    && entry.block.is_some()
+                    && config.applies(entry.block, connection, users)
+            }))
     }
 
     /// For those whom the block, and the blocks around it, are for; no other block applies.
@@ -93,6 +109,15 @@ impl<'a> Effective<'a> {
                 "" => Vec::new(),
                 default => vec![default],
             },
+            false if KEYWORDS[index].kind == Kind::Rekey => {
+                let of = |n: usize| {
+                    let said = self.set[index]
+                        .iter()
+                        .filter_map(move |entry| entry.values.get(n));
+                    said.map(String::as_str).find(|value| *value != "none")
+                };
+                vec![of(0).unwrap_or("0"), of(1).unwrap_or("0")]
+            }
             false => self.set[index]
                 .iter()
                 .flat_map(|entry| entry.values.iter().map(String::as_str))
@@ -116,12 +141,27 @@ impl<'a> Effective<'a> {
         self.place(name).is_none()
     }
 
+    /// Whether the value of the keyword stands in a Match block.
+    fn in_block(&self, name: &str) -> bool {
+        let set = keyword::index(name).and_then(|index| self.set[index].first());
+        set.is_some_and(|entry| entry.block.is_some())
+    }
+
     /// Prints all values as `sshd -T` does.
     pub fn dump(&self, out: &mut dyn Write) -> io::Result<()> {
         for keyword in &KEYWORDS {
             match keyword.kind {
                 Kind::Listen => self.dump_listen(out)?,
                 Kind::Rdomain => {}
+                Kind::Rekey => writeln!(
+                    out,
+                    "{} {}",
+                    keyword.name,
+                    self.values(keyword.name).join(" ")
+                )?,
+                // Said outside of Match blocks, `none` clears the list (servconf.c, CLEAR_ON_NONE_ARRAY).
+                Kind::ChannelTimes
+                    if self.value(keyword.name) == "none" && !self.in_block(keyword.name) => {}
                 _ => {
                     for value in self.values(keyword.name) {
                         writeln!(out, "{} {value}", keyword.name)?;
@@ -132,7 +172,7 @@ impl<'a> Effective<'a> {
         Ok(())
     }
 
-    /// Addresses without a port listen on every port; later ones are printed first.
+    /// Addresses without a port listen on every port.
     fn dump_listen(&self, out: &mut dyn Write) -> io::Result<()> {
         let ports = self.values("port");
         let written = self.values("listenaddress");
@@ -140,24 +180,18 @@ impl<'a> Effective<'a> {
         if written.is_empty() {
             let family = self.value("addressfamily");
             for port in &ports {
-                let mut both = Vec::new();
                 if family != "inet" {
-                    both.push(format!("[::]:{port}"));
+                    shown.push(format!("[::]:{port}"));
                 }
                 if family != "inet6" {
-                    both.push(format!("0.0.0.0:{port}"));
+                    shown.push(format!("0.0.0.0:{port}"));
                 }
-                shown.splice(0..0, both);
             }
         }
         for address in written {
             match address.strip_suffix('*') {
-                Some(host) => {
-                    for port in &ports {
-                        shown.insert(0, format!("{host}{port}"));
-                    }
-                }
-                None => shown.insert(0, address.to_owned()),
+                Some(host) => shown.extend(ports.iter().map(|port| format!("{host}{port}"))),
+                None => shown.push(address.to_owned()),
             }
         }
         for address in shown {
@@ -172,7 +206,10 @@ fn take<'a>(set: &mut [Vec<&'a Entry>], entry: &'a Entry) {
     let slot = &mut set[entry.keyword];
     if adds(kind) {
         slot.push(entry);
-    } else if slot.is_empty() || last_wins(kind) {
+    } else if slot.is_empty()
+        || last_wins(kind)
+        || (kind == Kind::IdleTime && entry.values == ["none"])
+    {
         *slot = vec![entry];
     }
 }

@@ -21,8 +21,6 @@ pub(super) enum Kind {
     Word,
     /// The rest of the line as it stands.
     Rest,
-    /// The same without a trailing comment.
-    Addendum,
     /// An absolute path with arguments, or `none`.
     Command,
     /// A list of algorithms.
@@ -61,7 +59,7 @@ pub(super) enum Kind {
     Tunnel,
     /// IPQoS
     Qos,
-    /// RekeyLimit
+    /// RekeyLimit: bytes and seconds, each from the first line that says it.
     Rekey,
     /// PermitOpen
     Open,
@@ -226,7 +224,7 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     keyword("revokedkeys", Kind::File, true, "none"),
     keyword("securitykeyprovider", Kind::File, false, "internal"),
     keyword("authorizedprincipalsfile", Kind::Word, true, "none"),
-    keyword("versionaddendum", Kind::Addendum, false, "none"),
+    keyword("versionaddendum", Kind::Rest, false, "none"),
     keyword("authorizedkeyscommand", Kind::Command, true, "none"),
     keyword("authorizedkeyscommanduser", Kind::Word, true, "none"),
     keyword("authorizedprincipalscommand", Kind::Command, true, "none"),

@@ -167,11 +167,15 @@ fn judge(
     let keyword = rule.keywords[0];
     let expected = rule.expected(context);
     let value = rule.observed(global);
+    let judged = rule.judge(context, global);
+    // Of several keywords, the one that opens what should be closed.
+    let opens = |keyword: &&&str| matches!(judged, Judged::Bad) && global.value(keyword) == "yes";
     let place = rule
         .keywords
         .iter()
+        .filter(opens)
+        .chain(rule.keywords)
         .find_map(|keyword| global.place(keyword));
-    let judged = rule.judge(context, global);
     if let Judged::NoDemand = judged {
         emit(
             context

@@ -90,6 +90,7 @@ impl Config {
             config: Config::default(),
             total: 0,
             subsystems: BTreeSet::new(),
+            methods: false,
         };
         for option in options {
             let place = Place {
@@ -122,6 +123,16 @@ impl Config {
             block = found.parent;
         }
         true
+    }
+
+    /// A criterion that `sshd -T` cannot judge without being told of the connection, where there is one.
+    pub fn wants_local_port(&self, connection: Option<&Connection>) -> bool {
+        let given = connection.is_some_and(|connection| connection.local_port.is_some());
+        !given
+            && self.blocks.iter().any(|block| {
+                let asked = |criterion: &Criterion| matches!(criterion, Criterion::LocalPort(_));
+                block.criteria.iter().any(asked) && self.applies(block.parent, connection, None)
+            })
     }
 
     /// The criteria of the block and of those around it, outermost first, as a person reads them.
@@ -203,6 +214,8 @@ struct Reader<'a> {
     config: Config,
     total: usize,
     subsystems: BTreeSet<String>,
+    /// Whether AuthenticationMethods has been said for everyone.
+    methods: bool,
 }
 
 impl Reader<'_> {
@@ -225,7 +238,7 @@ impl Reader<'_> {
                     .list(path.as_bytes())
                     .is_ok_and(|names| names.is_some()) =>
             {
-                Vec::new()
+                return Ok(());
             }
             Err(error) => return Err(Trouble::Unknown(format!("{path}: {error}"))),
         };
@@ -330,6 +343,13 @@ impl Reader<'_> {
                         return refuse(format!("Subsystem '{name}' already defined"));
                     }
                 }
+                if KEYWORDS[keyword].name == "authenticationmethods" {
+                    let for_all = self.config.applies(*inside, None, None);
+                    if !self.any_alone(&words, for_all) {
+                        return refuse(format!("\"any\" must appear alone in {word}"));
+                    }
+                    self.methods |= for_all;
+                }
                 if !values.is_empty() {
                     self.config.entries.push(Entry {
                         keyword,
@@ -341,6 +361,18 @@ impl Reader<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+impl Reader<'_> {
+    /// `any` may follow nothing that counts already, and nothing may follow it. A line in a Match block
+    /// counts nothing yet, so that `publickey any` passes there.
+    fn any_alone(&self, words: &[String], for_all: bool) -> bool {
+        let Some(at) = words.iter().position(|word| word == "any") else {
+            return true;
+        };
+        let earlier = self.methods || (for_all && at > 0);
+        !earlier && words[at + 1..].iter().all(|word| word == "any" && !for_all)
     }
 }
 

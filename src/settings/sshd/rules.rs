@@ -76,7 +76,6 @@ pub(super) static RULES: [Rule; 29] = [
             "passwordauthentication",
             "kbdinteractiveauthentication",
             "authenticationmethods",
-            "usepam",
         ],
         Judge::Own(passwords),
     ),

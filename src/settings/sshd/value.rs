@@ -51,10 +51,6 @@ pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Ve
             }
             none_folded(text)
         }
-        Kind::Addendum => {
-            let text = rest.split('#').next().unwrap_or_default().trim();
-            none_folded(text)
-        }
         Kind::Command => {
             let text = rest.trim_start_matches([' ', '\t', '\r', '\n']);
             if !text.starts_with('/') && !text.eq_ignore_ascii_case("none") {
@@ -116,9 +112,6 @@ pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Ve
             if words.is_empty() {
                 return Err(format!("no {name} specified"));
             }
-            if words.len() > 1 && words.iter().any(|word| word == "any") {
-                return Err(format!("\"any\" must appear alone in {name}"));
-            }
             return some(words, name, good_methods).map(|words| joined(&words));
         }
         Kind::Port => match port(one()?) {
@@ -156,7 +149,7 @@ pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Ve
             ),
             _ => one()?.to_owned(),
         },
-        Kind::Rekey => rekey(words).ok_or_else(|| invalid(&words.join(" ")))?,
+        Kind::Rekey => return rekey(words).ok_or_else(|| invalid(&words.join(" "))),
         Kind::Open | Kind::Bind => return permits(keyword.kind, words, name),
         Kind::Environment => one()?.to_owned(),
         Kind::KeyOptions => {
@@ -429,8 +422,8 @@ fn class(word: &str) -> Option<String> {
     }
 }
 
-/// Bytes with K, M or G, then a time: `0` for what is not limited.
-fn rekey(words: &[String]) -> Option<String> {
+/// Bytes with K, M or G, then a time, which `none` leaves to a later line.
+fn rekey(words: &[String]) -> Option<Vec<String>> {
     let (size, interval) = match words {
         [size] => (size, "none"),
         [size, interval] => (size, interval.as_str()),
@@ -454,10 +447,10 @@ fn rekey(words: &[String]) -> Option<String> {
         }
     };
     let seconds = match interval {
-        "none" => 0,
-        text => time(text)?,
+        "none" => "none".into(),
+        text => time(text)?.to_string(),
     };
-    Some(format!("{bytes} {seconds}"))
+    Some(vec![bytes.to_string(), seconds])
 }
 
 fn permits(kind: Kind, words: &[String], name: &str) -> Result<Vec<String>, String> {
@@ -566,8 +559,8 @@ mod tests {
         assert_eq!(class("0x10").as_deref(), Some("lowdelay"));
         assert_eq!(class("256"), None);
         assert_eq!(
-            rekey(&["1G".into(), "1h".into()]).as_deref(),
-            Some("1073741824 3600")
+            rekey(&["1G".into(), "1h".into()]),
+            Some(vec!["1073741824".into(), "3600".into()])
         );
     }
 }
