@@ -114,7 +114,6 @@ fn each_bad_line_fails_its_check() {
         ("LoginGraceTime 0", "login_grace_time"),
         ("LoginGraceTime 2m", "login_grace_time"),
         ("MaxSessions 11", "max_sessions"),
-        ("MaxStartups 10:30:100", "max_startups"),
         ("HostbasedAuthentication yes", "hostbased_authentication"),
         ("IgnoreRhosts shosts-only", "ignore_rhosts"),
         ("IgnoreUserKnownHosts no", "ignore_user_known_hosts"),
@@ -140,6 +139,18 @@ fn each_bad_line_fails_its_check() {
             "{line}"
         );
     }
+}
+
+/// Of MaxStartups sshd keeps the last value.
+#[test]
+fn max_startups_is_the_last_one() {
+    let ran = check(&lab(&format!("{GOOD}MaxStartups 10:30:100\n"))).expect(1);
+    assert_eq!(ids(&ran, "fail"), ["max_startups"]);
+    assert_eq!(
+        one(&ran, "max_startups")["location"],
+        "/etc/ssh/sshd_config:12"
+    );
+    check(&lab(&format!("MaxStartups 10:30:100\n{GOOD}"))).expect(0);
 }
 
 #[test]
