@@ -15,6 +15,7 @@ mod layers;
 mod oracles;
 mod packages;
 mod seal;
+mod settings;
 mod sshd;
 mod usage;
 mod weakened;
