@@ -243,19 +243,6 @@ pub(crate) fn files_alone<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     arguments
 }
 
-/// A program out of the Python environment that `tests/run` makes from tests/requirements.txt.
-#[allow(dead_code)]
-pub(crate) fn python(program: &str) -> PathBuf {
-    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin");
-    let path = bin.join(program);
-    assert!(
-        path.is_file(),
-        "{} is missing: ./tests/run makes it",
-        path.display()
-    );
-    path
-}
-
 /// SHA-256 in hexadecimal, by a program that has nothing of ours in it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let mut child = Command::new("sha256sum")
