@@ -5,7 +5,8 @@
 //! ```text
 //!  profile (what should hold) ─┐              manifest (what was recorded, and who sealed it)
 //!                              ▼                       ▼
-//!  eyes:  files · packages · settings · instance ──► Finding ──► report (text, json) ──► exit status
+//!  eyes:  files · packages · settings · instance · watch ──► Finding ──► ledger ──► Event ──► store ──► ship
+//!                                                               └──► report ──► exit status
 //! ```
 //!
 //! Values know nothing of the system, `os` alone asks the kernel, eyes look and return verdicts,
@@ -14,10 +15,12 @@
 
 // Values.
 pub mod attributes;
+pub mod cause;
 pub mod config;
 pub mod error;
 pub mod escape;
 pub mod finding;
+pub mod host;
 pub mod toml_text;
 pub mod units;
 
@@ -33,12 +36,20 @@ pub mod files;
 pub mod instance;
 pub mod packages;
 pub mod settings;
+pub mod watch;
 
 // What all eyes can judge.
 pub mod checks;
 
+// What leaves the machine.
+pub mod event;
+pub mod ledger;
+pub mod ship;
+pub mod store;
+
 // Hands.
 mod cli;
+pub mod daemon;
 pub mod report;
 
 pub use cli::run;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 28] = [
+const LAYERS: [(&str, u8); 31] = [
     ("attributes", 0),
+    ("cause", 0),
     ("config", 1),
     ("error", 0),
     ("escape", 0),
     ("finding", 1),
+    ("host", 0),
+    ("ship::parcel", 1),
     ("toml_text", 1),
     ("units", 0),
     ("profile", 2),

@@ -4,18 +4,24 @@
 #![allow(clippy::type_complexity)]
 
 mod changes;
+mod daemon;
 mod diff;
 mod digest;
+mod events;
 mod faults;
 mod generated;
 mod harness;
 mod holes;
+mod instance;
 mod launch;
 mod layers;
 mod oracles;
 mod packages;
+mod packaging;
 mod seal;
 mod settings;
+mod ship;
 mod sshd;
 mod usage;
+mod watch;
 mod weakened;

@@ -1,0 +1,39 @@
+//! How a change came about, as far as anybody saw: what rides on an event beside the finding. Values only.
+
+/// What is known of the circumstances of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// Who did it; `None` without attribution.
+    pub actor: Option<Actor>,
+    /// The package transaction that was under way, by the name of its lock's holder (`dpkg`, `dnf`, …).
+    pub transaction: Option<String>,
+    /// Whether the change was made while the agent was not running.
+    pub while_down: bool,
+    /// Whether the path was seen touched and is again as recorded.
+    pub restored: bool,
+}
+
+/// The process that wrote last, at the time of the change. What could not be learned is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// Process id.
+    pub pid: u32,
+    /// `comm`
+    pub name: Option<String>,
+    /// `/proc/PID/exe`
+    pub program: Option<String>,
+    /// The command line; arguments are masked unless `attribution_args` is set.
+    pub command_line: Option<String>,
+    /// Effective user id.
+    pub uid: Option<u32>,
+    /// Login user id (`/proc/PID/loginuid`); `None` where it was never set.
+    pub login_uid: Option<u32>,
+    /// Parent's process id.
+    pub parent_pid: Option<u32>,
+    /// Parent's `comm`.
+    pub parent_name: Option<String>,
+    /// systemd unit, from the control group.
+    pub unit: Option<String>,
+    /// Container id, from the control group.
+    pub container: Option<String>,
+}

@@ -1,0 +1,3 @@
+//! Events on their way out: packed, sent, and given back with what became of each.
+
+pub mod parcel;

@@ -1,0 +1,1 @@
+//! What must survive: the ledger, the head of the chain and the spool, in one embedded database.

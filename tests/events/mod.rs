@@ -1,0 +1,1 @@
+//! Findings to events to the store: chain, spool, losses that are declared.

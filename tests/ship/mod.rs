@@ -1,0 +1,1 @@
+//! Sinks: CloudWatch Logs as moto has it, behind a front that fails as AWS does; files that are rotated.

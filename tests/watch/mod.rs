@@ -1,0 +1,1 @@
+//! What is touched is looked at: the holes of inotify, with the real kernel.
