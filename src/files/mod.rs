@@ -20,5 +20,6 @@ pub mod pipeline;
 pub mod record;
 pub mod scan;
 pub mod scope;
+pub mod spot;
 pub mod walk;
 pub mod wording;
