@@ -12,7 +12,7 @@ use crate::files::pace::Pace;
 use crate::files::scan::{Coverage, Progress, Scan};
 use crate::files::scope::Scope;
 use crate::files::wording;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::manifest::subject;
 use crate::manifest::vouch::{Standing, Trust};
 use crate::profile::Profile;
@@ -114,17 +114,23 @@ impl Baseline {
         }
     }
 
-    /// Compares the whole tree; each finding is handed to `each` in the order of paths. `None` where there is
+    /// Compares the whole tree, or what of it is at least so severe; each finding is handed to `each` in the order of paths. `None` where there is
     /// nothing to compare with.
     pub fn scan(
         &self,
         tree: &Tree,
         effort: &Effort<'_>,
+        least: Option<Severity>,
         mut each: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Option<Coverage>> {
-        let scan = |scope, against, selinux| Scan {
+        let Some(whole) = self.scope() else {
+            return Ok(None);
+        };
+        let narrowed = least.map(|least| whole.narrowed(least));
+        let scan = |against, selinux| Scan {
             root: &tree.root,
-            scope,
+            scope: narrowed.as_ref().unwrap_or(whole),
+            partial: least.is_some(),
             threads: effort.threads,
             pace: effort.pace,
             selinux,
@@ -139,7 +145,7 @@ impl Baseline {
                     pace.pay(usize::try_from(2 * manifest.size()).unwrap_or(usize::MAX));
                 }
                 let against = Against::Manifest;
-                scan(&sealed.scope, against, manifest.header().selinux)
+                scan(against, manifest.header().selinux)
                     .run(sealed.record.over(manifest.entries()), |deviation| {
                         each(wording::finding(&deviation, against))
                     })
@@ -161,7 +167,7 @@ impl Baseline {
                     matches!(deviation.kind, Kind::Added(_))
                         && database.owns_undigested(&deviation.path)
                 };
-                scan(&packaged.scope, against, true)
+                scan(against, true)
                     .run(
                         owned::expected(database).map(Ok),
                         |deviation| match passed_over(&deviation) {

@@ -90,6 +90,7 @@ pub fn write(
         pace: effort.pace,
         selinux: header.selinux,
         against: Against::Manifest,
+        partial: false,
         progress: effort.progress,
     };
     let mut collector = Collector::default();

@@ -31,6 +31,8 @@ pub struct Scan<'a> {
     pub selinux: bool,
     /// What expectations come from.
     pub against: Against,
+    /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
+    pub partial: bool,
     /// Counts while the scan runs, for whoever shows progress.
     pub progress: &'a Progress,
 }
@@ -94,8 +96,8 @@ impl Scan<'_> {
         let mut broken = None;
         let unowned = AtomicU64::new(0);
         let outside = match self.against {
-            Against::Manifest => Outside::Refuse,
-            Against::Packages => Outside::Ignore,
+            Against::Manifest if !self.partial => Outside::Refuse,
+            Against::Manifest | Against::Packages => Outside::Ignore,
         };
         ordered(
             self.threads,

@@ -46,7 +46,7 @@ impl Run<'_> {
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;
         let coverage = progress::shown(wanted, &counts, baseline.total(), || {
-            baseline.scan(tree, &effort, |finding| self.finding(finding))
+            baseline.scan(tree, &effort, None, |finding| self.finding(finding))
         })?;
         let files = coverage.map(|coverage| {
             let (summary, note) = baseline.files(&coverage);
