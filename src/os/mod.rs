@@ -6,6 +6,9 @@ pub mod atomic;
 pub mod host;
 pub mod limits;
 pub mod node;
+// sched_setscheduler(2), behind a safe interface.
+#[allow(unsafe_code)]
+pub mod priority;
 pub mod read;
 pub mod root;
 pub mod trust;
