@@ -73,7 +73,8 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
         progress: &counts,
     };
     let mut collector = Collector::default();
-    let expected = Record::default().over(manifest.entries());
+    let no_record = Record::default();
+    let expected = no_record.over(manifest.entries());
     progress::shown(true, &counts, Some(manifest.len()), || {
         scan.run(expected, |deviation| {
             collector.take(deviation);
