@@ -172,23 +172,17 @@ impl Record {
         self.entries.is_empty()
     }
 
+    /// What is on the record, in order.
+    pub(super) fn entries(&self) -> &[Expected] {
+        &self.entries
+    }
+
     /// The manifest's entries with those of the record in their place.
     pub fn over<'a>(
         &'a self,
         manifest: impl Iterator<Item = Result<Entry>> + 'a,
     ) -> impl Iterator<Item = Result<Expected>> + 'a {
-        let mut manifest = manifest
-            .map(|entry| {
-                entry.map(|entry| Expected {
-                    path: entry.path,
-                    attributes: Some(entry.attributes),
-                    source: match entry.role {
-                        Role::Mount => Source::Mount,
-                        _ => Source::Manifest,
-                    },
-                })
-            })
-            .peekable();
+        let mut manifest = manifest.map(|entry| entry.map(recorded)).peekable();
         let mut record = self.entries.iter().peekable();
         std::iter::from_fn(move || {
             let order = match (manifest.peek(), record.peek()) {
@@ -206,6 +200,18 @@ impl Record {
                 Ordering::Greater => record.next().cloned().map(Ok),
             }
         })
+    }
+}
+
+/// What a manifest's entry lets expect.
+pub(super) fn recorded(entry: Entry) -> Expected {
+    Expected {
+        path: entry.path,
+        attributes: Some(entry.attributes),
+        source: match entry.role {
+            Role::Mount => Source::Mount,
+            _ => Source::Manifest,
+        },
     }
 }
 

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;
+pub mod plan;
 pub mod record;
 pub mod scan;
 pub mod scope;

@@ -11,53 +11,24 @@
 //! So: begin a round over [`Plan::regions`], look, tell each finding, end the round: what was open within the regions
 //! and was not told again is no more.
 
-use super::deviation::{Against, Deviation};
-use super::launch::Record;
+pub use super::plan::{Plan, Region};
+pub use super::scan::{Known, Told};
+
+use super::deviation::{Against, Kind};
+use super::join::Expected;
+use super::launch::{self, Record};
+use super::owned;
 use super::pace::Pace;
-use super::scan::{Coverage, Progress};
+use super::scan::{Coverage, Progress, Scan};
 use super::scope::Scope;
-use crate::attributes::Timestamp;
 use crate::error::Result;
-use crate::manifest::read::Manifest;
+use crate::manifest::order;
+use crate::manifest::read::{Cursor, Manifest};
 use crate::os::root::Root;
 use crate::packages::Database;
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-
-/// A path, alone or with everything below it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Region {
-    /// Relative to the root; empty for the root itself.
-    pub path: Vec<u8>,
-    /// Whether everything below it belongs to it. Of anything but a directory that was there before, it must: where
-    /// a directory was, all that was below it is gone.
-    pub below: bool,
-}
-
-/// What has to be judged since some regions were touched: they, and the directories above them.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    regions: Vec<Region>,
-}
-
-impl Plan {
-    /// The plan for what was touched. What lies in another region, below, is not judged twice.
-    pub fn new(touched: impl IntoIterator<Item = Region>) -> Plan {
-        let _ = touched;
-        todo!()
-    }
-
-    /// All that is judged, in the order of a walk.
-    pub fn regions(&self) -> &[Region] {
-        &self.regions
-    }
-
-    /// Whether the path is judged.
-    pub fn covers(&self, path: &[u8]) -> bool {
-        let _ = path;
-        todo!()
-    }
-}
 
 /// What is expected of files, to be asked for single paths in O(log n).
 #[derive(Clone, Copy, Debug)]
@@ -68,29 +39,7 @@ pub enum Book<'a> {
     Packages(&'a Database),
 }
 
-/// The open findings of files, as far as [`Spot`] needs them.
-pub trait Known {
-    /// Whether a file finding is open whose subject is a direct entry of `directory` (relative to the root), entries
-    /// for which `passed_over` holds not counted.
-    fn entry_deviates(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> bool;
-}
-
-/// What a look tells.
-#[derive(Debug)]
-pub enum Told {
-    /// A path deviates.
-    Deviates(Deviation),
-    /// A path that a plan names as touched is as expected; its ctime, which nobody can set, tells whether it was
-    /// changed and restored since it was looked at before.
-    Holds {
-        /// Relative to the root.
-        path: Vec<u8>,
-        /// Last change of contents or attributes.
-        ctime: Timestamp,
-    },
-}
-
-/// How some paths are looked at; see [`super::scan::Scan`].
+/// How some paths are looked at; see [`Scan`].
 #[derive(Debug)]
 pub struct Spot<'a> {
     /// The tree.
@@ -115,10 +64,46 @@ impl Spot<'_> {
         &self,
         plan: &Plan,
         known: &dyn Known,
-        each: impl FnMut(Told) -> ControlFlow<()>,
+        mut each: impl FnMut(Told) -> ControlFlow<()>,
     ) -> Result<Coverage> {
-        let _ = (plan, known, each);
-        todo!()
+        let scan = Scan {
+            root: self.root,
+            scope: self.scope,
+            threads: self.threads,
+            pace: self.pace,
+            selinux: self.selinux,
+            against: self.against(),
+            partial: false,
+            progress: self.progress,
+        };
+        let regions = plan.regions();
+        match self.book {
+            Book::Manifest(manifest, record) => {
+                let sought = Sought {
+                    cursor: manifest.cursor(),
+                    record: record.entries(),
+                    regions: regions.iter(),
+                    region: None,
+                };
+                scan.run_planned(plan, known, sought, each)
+            }
+            Book::Packages(database) => {
+                let expected = regions.iter().flat_map(|region| {
+                    let files = database.starting_at(&region.path);
+                    owned::expectations(files.take_while(|file| region.covers(file.path)))
+                });
+                scan.run_planned(plan, known, expected.map(Ok), |told| match &told {
+                    // That nothing is known of their contents has been said of their package.
+                    Told::Deviates(deviation)
+                        if matches!(deviation.kind, Kind::Added(_))
+                            && database.owns_undigested(&deviation.path) =>
+                    {
+                        ControlFlow::Continue(())
+                    }
+                    _ => each(told),
+                })
+            }
+        }
     }
 
     /// What messages compare with.
@@ -127,5 +112,61 @@ impl Spot<'_> {
             Book::Manifest(..) => Against::Manifest,
             Book::Packages(_) => Against::Packages,
         }
+    }
+}
+
+/// What manifest and launch record expect in some regions.
+struct Sought<'a> {
+    cursor: Cursor<'a>,
+    /// Of the record, what comes next in the region and all behind it.
+    record: &'a [Expected],
+    regions: std::slice::Iter<'a, Region>,
+    region: Option<&'a Region>,
+}
+
+impl Sought<'_> {
+    fn expected(&mut self) -> Result<Option<Expected>> {
+        loop {
+            let Some(region) = self.region else {
+                let Some(next) = self.regions.next() else {
+                    return Ok(None);
+                };
+                self.cursor.seek(&next.path)?;
+                let before = self.record.partition_point(|entry| {
+                    order::compare(&entry.path, &next.path) == Ordering::Less
+                });
+                self.record = &self.record[before..];
+                self.region = Some(next);
+                continue;
+            };
+            let recorded = self.record.first().filter(|e| region.covers(&e.path));
+            let manifest = self.cursor.peek()?.filter(|e| region.covers(&e.path));
+            let order = match (manifest, recorded) {
+                (None, None) => {
+                    self.region = None;
+                    continue;
+                }
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => order::compare(&a.path, &b.path),
+            };
+            let found = recorded.cloned();
+            if order != Ordering::Greater {
+                let entry = self.cursor.take()?;
+                if order == Ordering::Less {
+                    return Ok(entry.map(launch::recorded));
+                }
+            }
+            self.record = &self.record[1..];
+            return Ok(found);
+        }
+    }
+}
+
+impl Iterator for Sought<'_> {
+    type Item = Result<Expected>;
+
+    fn next(&mut self) -> Option<Result<Expected>> {
+        self.expected().transpose()
     }
 }
