@@ -1,8 +1,8 @@
 //! `agent baseline create | verify | diff | export`.
 
 use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
-use super::inputs::{self, Tree};
 use super::{hint, print};
+use crate::assess::tree::{self, Tree};
 use crate::attributes::{Attribute, AttributeSet, Digest, FileType};
 use crate::error::{Error, Result};
 use crate::escape;
@@ -44,7 +44,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let fault = |error| cannot_write(output, &error);
     let mut pending = Pending::create(output, MODE).map_err(fault)?;
 
-    let selinux = inputs::labelled(&tree.root)?;
+    let selinux = tree::labelled(&tree.root)?;
     let header = Header {
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
@@ -61,7 +61,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         record::record(
             &tree.root,
             &scope,
-            inputs::threads(None),
+            tree::threads(None),
             selinux,
             &counts,
             writer,

@@ -174,7 +174,7 @@ impl Record {
 
     /// The manifest's entries with those of the record in their place.
     pub fn over<'a>(
-        self,
+        &'a self,
         manifest: impl Iterator<Item = Result<Entry>> + 'a,
     ) -> impl Iterator<Item = Result<Expected>> + 'a {
         let mut manifest = manifest
@@ -189,7 +189,7 @@ impl Record {
                 })
             })
             .peekable();
-        let mut record = self.entries.into_iter().peekable();
+        let mut record = self.entries.iter().peekable();
         std::iter::from_fn(move || {
             let order = match (manifest.peek(), record.peek()) {
                 (Some(Err(_)), _) | (_, None) => Ordering::Less,
@@ -201,9 +201,9 @@ impl Record {
                 Ordering::Equal => {
                     let replaced: Option<Result<Expected>> = manifest.next();
                     debug_assert!(replaced.is_some());
-                    record.next().map(Ok)
+                    record.next().cloned().map(Ok)
                 }
-                Ordering::Greater => record.next().map(Ok),
+                Ordering::Greater => record.next().cloned().map(Ok),
             }
         })
     }

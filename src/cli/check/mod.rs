@@ -1,11 +1,12 @@
 //! `agent check`: the story of one run.
 
 mod files;
-mod selected;
 
 use super::args::{Check, ReportFormat};
-use super::inputs::{self, LAUNCH, Tree};
 use super::{colour, hint};
+use crate::assess;
+use crate::assess::selected::Selected;
+use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::manifest::vouch::Trust;
@@ -17,8 +18,6 @@ use crate::report::junit::Junit;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
-use crate::settings::{self, context::Context};
-use selected::Selected;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,9 +26,9 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
     limits::raise_open_files();
     let mut out = Output::open(arguments.output.as_deref())?;
     let tree = Tree::open(&arguments.root)?;
-    let config = inputs::config(arguments.config.as_deref())?;
+    let config = tree::config(arguments.config.as_deref())?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or(&config.profile))?;
-    let selected = Selected::new(arguments, &profile)?;
+    let selected = Selected::new(&arguments.only, &arguments.skip, &profile)?;
     let trust = Trust::load(arguments.trust.as_deref())?;
 
     let exit = {
@@ -115,13 +114,10 @@ impl Run<'_> {
 
     /// sshd and local settings.
     fn settings(&mut self) {
-        let selected = self.selected;
-        let has = |id: &str| selected.has(id);
         let now = jiff::Timestamp::now().as_second();
-        let tree = self.tree;
-        let context = Context::new(&tree.root, &tree.release, &self.profile.settings, now, &has);
+        let (tree, profile, selected) = (self.tree, self.profile, self.selected);
         let mut stopped = false;
-        settings::look(&context, &mut |finding| {
+        assess::settings(tree, profile, selected, now, &mut |finding| {
             stopped = stopped || self.finding(finding).is_break();
         });
     }
