@@ -1,9 +1,13 @@
 //! Findings onto any writer: for people, or for programs.
 
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markup;
 pub mod output;
 pub mod progress;
 pub mod text;
+mod words;
 
 use crate::finding::{Finding, Severity, Verdict};
 use serde_json::{Value, json};

@@ -12,7 +12,9 @@ use crate::finding::Finding;
 use crate::manifest::vouch::Trust;
 use crate::os::limits;
 use crate::profile::Profile;
+use crate::report::html::Html;
 use crate::report::json::Json;
+use crate::report::junit::Junit;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
@@ -33,9 +35,11 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         let mut report: Box<dyn Report> = match arguments.format {
             ReportFormat::Text => Box::new(Text::new(&mut out, style(arguments))),
             ReportFormat::Json => Box::new(Json(&mut out)),
-            ReportFormat::Ocsf | ReportFormat::Junit | ReportFormat::Html => {
-                return Err(Error::new("this version reports as text and as json alone")
-                    .help("--format text, or --format json"));
+            ReportFormat::Junit => Box::new(Junit::new(&mut out)),
+            ReportFormat::Html => Box::new(Html::new(&mut out)),
+            ReportFormat::Ocsf => {
+                return Err(Error::new("this version does not report as ocsf")
+                    .help("--format text, json, junit or html"));
             }
         };
         let mut run = Run {
