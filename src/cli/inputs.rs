@@ -3,6 +3,7 @@
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::manifest::vouch::{self, Trust, Vouched};
 use crate::os::host;
 use crate::os::node::{self, Access};
@@ -22,7 +23,7 @@ const CONFIG_LIMIT: u64 = 1 << 20;
 pub(super) struct Tree {
     pub(super) root: Root,
     pub(super) release: OsRelease,
-    pub(super) identity: host::Identity,
+    pub(super) host: Host,
 }
 
 impl Tree {
@@ -40,11 +41,11 @@ impl Tree {
                 format!("cannot be read: {error}"),
             )
         })?;
-        let identity = host::Identity::read(&root);
+        let host = host::read(&root, &release);
         Ok(Tree {
             root,
             release,
-            identity,
+            host,
         })
     }
 
@@ -96,13 +97,6 @@ impl Tree {
             .untrusted());
         }
         Ok(found)
-    }
-
-    /// Distribution and version, for headers and reports.
-    pub(super) fn os(&self) -> String {
-        format!("{} {}", self.release.id, self.release.version_id)
-            .trim()
-            .to_owned()
     }
 }
 

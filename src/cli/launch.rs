@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
                 .help("`agent baseline create --output FILE` makes one while the image is baked")
         })?;
     let manifest = &vouched.manifest;
-    let instance = tree.identity.binding().ok_or_else(|| {
+    let instance = tree.host.binding().ok_or_else(|| {
         Error::new("the tree has neither an instance id (DMI) nor a machine id: a record could belong to anybody")
             .help("run it on the instance, after its first boot")
     })?;

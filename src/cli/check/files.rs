@@ -211,7 +211,7 @@ impl Run<'_> {
                 .and_then(|record| {
                     let sealed = Scope::current(manifest.header().cover.clone());
                     let judged =
-                        Record::judge(&record, manifest.sha256(), &self.tree.identity, &sealed)?;
+                        Record::judge(&record, manifest.sha256(), &self.tree.host, &sealed)?;
                     Ok(judged.map(|usable| (usable, escape::hex(&record.sha256()))))
                 })
                 .unwrap_or_else(|error| {
