@@ -63,7 +63,7 @@ pub fn write(
     time: String,
     effort: &Effort<'_>,
 ) -> Result<Launched> {
-    let instance = tree.identity.binding().ok_or_else(|| {
+    let instance = tree.host.binding().ok_or_else(|| {
         Error::new("the tree has neither an instance id (DMI) nor a machine id: a record could belong to anybody")
             .help("run it on the instance, after its first boot")
     })?;

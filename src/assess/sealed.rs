@@ -114,7 +114,7 @@ fn launch_record(
             .and_then(Manifest::parse)
             .and_then(|record| {
                 let sealed = Scope::current(manifest.header().cover.clone());
-                let judged = Record::judge(&record, manifest.sha256(), &tree.identity, &sealed)?;
+                let judged = Record::judge(&record, manifest.sha256(), &tree.host, &sealed)?;
                 Ok(judged.map(|usable| (usable, escape::hex(&record.sha256()))))
             })
             .unwrap_or_else(|error| {

@@ -3,6 +3,7 @@
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::manifest::vouch::{self, Trust, Vouched};
 use crate::os::host;
 use crate::os::node::{self, Access};
@@ -26,7 +27,7 @@ pub struct Tree {
     /// Which distribution it holds.
     pub release: OsRelease,
     /// Which host it is.
-    pub identity: host::Identity,
+    pub host: Host,
 }
 
 impl Tree {
@@ -45,11 +46,11 @@ impl Tree {
                 format!("cannot be read: {error}"),
             )
         })?;
-        let identity = host::Identity::read(&root);
+        let host = host::read(&root, &release);
         Ok(Tree {
             root,
             release,
-            identity,
+            host,
         })
     }
 
@@ -101,13 +102,6 @@ impl Tree {
             .untrusted());
         }
         Ok(found)
-    }
-
-    /// Distribution and version, for headers and reports.
-    pub fn os(&self) -> String {
-        format!("{} {}", self.release.id, self.release.version_id)
-            .trim()
-            .to_owned()
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         cover: profile.cover.clone(),
         selinux,
         time: now(),
-        os: tree.os(),
+        os: tree.host.os.clone(),
         launch: None,
     };
     let scope = Scope::current(profile.cover.clone());

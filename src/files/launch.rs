@@ -5,11 +5,11 @@ use super::join::{Expected, Source};
 use super::scope::{Duty, Scope};
 use crate::attributes::{AttributeSet, Attributes, FileType};
 use crate::error::Result;
+use crate::host::Host;
 use crate::manifest::header::Launch;
 use crate::manifest::order::split;
 use crate::manifest::read::Manifest;
 use crate::manifest::{Entry, Role, order, subject};
-use crate::os::host::Identity;
 use crate::{error::Error, escape};
 use std::cmp::Ordering;
 
@@ -104,7 +104,7 @@ impl Record {
     pub fn judge(
         record: &Manifest,
         manifest: [u8; 32],
-        identity: &Identity,
+        identity: &Host,
         sealed: &Scope,
     ) -> Result<std::result::Result<Record, String>> {
         let Some(Launch {

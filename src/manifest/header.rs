@@ -30,7 +30,7 @@ pub struct Header {
 /// What ties a launch record to one instance and one manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// [`binding`](crate::os::host::Identity::binding) of the instance.
+    /// [`binding`](crate::host::Host::binding) of the instance.
     pub instance: String,
     /// SHA-256 of the manifest that it was compared with.
     pub manifest: String,

@@ -192,11 +192,17 @@ impl<W: Write> Report for Html<W> {
             Verdict::Fail => ("critical", "FAIL"),
             Verdict::Unknown => ("unknown", "UNKNOWN"),
         };
-        let host: Vec<&str> = summary
-            .host
-            .iter()
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        let about = &summary.host;
+        let names = [
+            &about.hostname,
+            &about.machine_id,
+            &about.instance_id,
+            &about.os,
+        ];
+        let host: Vec<&str> = names
+            .into_iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
             .collect();
         let host = markup::text(&host.join(" · "));
         writeln!(

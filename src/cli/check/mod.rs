@@ -123,7 +123,6 @@ impl Run<'_> {
     }
 
     fn summary(&mut self, looked: Looked) -> Summary {
-        let identity = &self.tree.identity;
         if !self.tree.root.is_live() && self.arguments.launch.is_none() && !self.arguments.quiet {
             let own = self.tree.root.path().join(&LAUNCH[1..]);
             let there = self.tree.root.resolve(LAUNCH.as_bytes(), true);
@@ -141,12 +140,7 @@ impl Run<'_> {
             launch: looked.launch,
             profile: self.profile.name.clone(),
             root: self.tree.root.path().display().to_string(),
-            host: [
-                ("hostname", identity.hostname.clone()),
-                ("machine_id", identity.machine_id.clone()),
-                ("instance_id", identity.instance_id.clone()),
-                ("os", self.tree.os()),
-            ],
+            host: self.tree.host.clone(),
             notes: std::mem::take(&mut self.notes),
         }
     }
