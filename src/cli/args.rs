@@ -41,8 +41,26 @@ pub(super) enum Command {
     /// The daemon's configuration
     #[command(subcommand)]
     Config(Config),
+    /// Watch the host for ever and ship what deviates
+    Run(Run),
+    /// Whether the daemon is alive, watching and delivering
+    Status(Status),
     /// Print what `sshd -T` would print for a configuration, without sshd
     SshdEffective(SshdEffective),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration [default: /etc/host-integrity-agent/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) format: TextOrJson,
 }
 
 #[derive(Debug, Args)]

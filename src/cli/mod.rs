@@ -7,6 +7,7 @@ mod config;
 mod launch;
 mod profile;
 mod sshd;
+mod status;
 
 use crate::error::{Error, Result};
 use args::{Arguments, Command};
@@ -39,6 +40,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         },
         Command::Profile(profile) => profile::run(&profile),
         Command::SshdEffective(sshd) => sshd::run(&sshd),
+        Command::Run(run) => crate::daemon::run(run.config.as_deref()),
+        Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
     };
     result.unwrap_or_else(|error| failed(&error))

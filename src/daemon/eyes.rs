@@ -122,6 +122,11 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
     })
 }
 
+/// The instance.
+pub(super) fn instance(eye: Eye) -> io::Result<()> {
+    start("instance", move || eye.end(Look::Instance, Ok(None)))
+}
+
 /// What the first boot changed, put on the record.
 pub(super) fn launch(eye: Eye) -> io::Result<()> {
     start("launch", move || {
@@ -269,4 +274,3 @@ fn say(words: &Sender<Word>, word: Word) {
     // Nobody hears it when the agent ends.
     words.blocking_send(word).unwrap_or_default();
 }
-

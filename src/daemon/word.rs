@@ -1,14 +1,13 @@
 //! What reaches the one receiver: from the threads that look, from the watch, from the sinks.
 
+use super::couriers::Report;
 use super::first_boot::Recorded;
 use super::ground::Ground;
 use super::looks::Look;
 use crate::attributes::Timestamp;
 use crate::files::scan::Coverage;
 use crate::finding::Finding;
-use crate::host::Host;
-use crate::ship::Sent;
-use crate::store::Sink;
+use crate::ship::cloudwatch::Answer;
 use crate::watch::Notice;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -36,9 +35,9 @@ pub(super) enum Word {
     /// From the watch that was begun as that one.
     Notice(u64, Notice),
     /// A sink is done with what it was given.
-    Sent(Sink, Sent),
-    /// The host knows itself better.
-    Host(Box<Host>),
+    Sent(Box<Report>),
+    /// Whether there is anybody to ship to CloudWatch Logs as.
+    Decided(u64, Answer),
 }
 
 /// What a spot look has to know of the open findings.

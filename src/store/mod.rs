@@ -9,6 +9,7 @@
 use crate::cause::Cause;
 use crate::error::Result;
 use crate::event::{Heartbeat, Lifecycle, Origin};
+use crate::files::plan::Region;
 use crate::finding::Finding;
 use crate::ship::parcel::{Delivery, Parcel};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub enum Scope {
     /// A path and all below it, as findings name it: starting with `/`, any bytes. Clears what can be
     /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`), nothing else.
     Path(Vec<u8>),
+    /// These regions: paths alone, or with all below them. Clears what [`Scope::Path`] does.
+    Regions(Vec<Region>),
     /// Every check of settings.
     Settings,
     /// The checks of one area, as `sshd`.
@@ -148,6 +151,13 @@ impl Keeper {
     /// The look broke off: nothing is cleared.
     pub fn abandon(&mut self, round: Round, now: i64) {
         let _ = (round, now);
+    }
+
+    /// Subjects of open file findings that are direct entries of `directory` (both relative to the root), in
+    /// order, behind `after` (empty: from the first), at most `most`.
+    pub fn open_in(&self, directory: &[u8], after: &[u8], most: usize) -> Vec<Vec<u8>> {
+        let _ = (directory, after, most);
+        Vec::new()
     }
 
     /// A step or a fault of the agent.
