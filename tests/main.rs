@@ -3,6 +3,7 @@
 // Tables of cases are tuples; a type of their own would only hide their columns.
 #![allow(clippy::type_complexity)]
 
+mod accept;
 mod changes;
 mod daemon;
 mod diff;

@@ -1,10 +1,12 @@
 //! Hands: what a person types. One file a command; each returns an exit status.
 
+mod accept;
 mod args;
 mod baseline;
 mod check;
 mod config;
 mod launch;
+mod placing;
 mod profile;
 mod sshd;
 mod status;
@@ -35,6 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             args::Baseline::Create(create) => baseline::create(&create),
             args::Baseline::Verify(verify) => baseline::verify(&verify),
             args::Baseline::Launch(launch) => launch::run(&launch),
+            args::Baseline::Accept(accept) => accept::run(&accept),
             args::Baseline::Diff(diff) => baseline::diff(&diff),
             args::Baseline::Export(export) => baseline::export(&export),
         },

@@ -5,6 +5,7 @@
 //! ```
 //! [`scan`] is the story of a run; [`record`] is the same walk with everything kept; [`judge`] is pure.
 
+pub mod amend;
 pub mod deviation;
 // The only unsafe code: vector instructions, behind a safe interface.
 #[allow(unsafe_code)]
