@@ -236,7 +236,7 @@ impl Desk {
                 let most = super::word::PAGE;
                 let open = self
                     .keeper
-                    .open_in(&question.directory, &question.after, most);
+                    .open_in(&question.directory, &question.after, most, wall);
                 // Whoever asked may have ended.
                 question.reply.try_send(open).unwrap_or_default();
             }

@@ -268,7 +268,7 @@ impl Desk {
         let name = subject(&path);
         if self
             .keeper
-            .open_in(directory, b"", MOST_RESTORED)
+            .open_in(directory, b"", MOST_RESTORED, wall)
             .contains(&path)
         {
             // That it is restored is told by what is cleared.
