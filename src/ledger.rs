@@ -218,6 +218,13 @@ pub mod key {
         place(FILES, path)
     }
 
+    /// What the keys of a path alone begin with.
+    pub fn alone(path: &[u8]) -> Vec<u8> {
+        let mut key = place(FILES, path);
+        key.push(0);
+        key
+    }
+
     fn place(room: u8, subject: &[u8]) -> Vec<u8> {
         let trimmed = match subject {
             [b'/', ..] => {

@@ -71,7 +71,7 @@ impl Chain {
             }
         }
         draft.unmapped.insert("chain".into(), link);
-        let bytes = text(draft);
+        let bytes = draft.text();
         self.head.sequence = sequence;
         self.head.digest = Some(Sha256::digest(&bytes).into());
         bytes
@@ -85,15 +85,7 @@ pub fn beside(head: Option<&Head>, draft: Draft, now: i64) -> Vec<u8> {
     if let Some(head) = head {
         draft.unmapped.insert("chain_head".into(), head.to_json());
     }
-    text(draft)
-}
-
-fn text(draft: Draft) -> Vec<u8> {
-    let mut object = draft.object;
-    if !draft.unmapped.is_empty() {
-        object.insert("unmapped".into(), Value::Object(draft.unmapped));
-    }
-    Value::Object(object).to_string().into_bytes()
+    draft.text()
 }
 
 fn stamp(object: &mut Map<String, Value>, sequence: Option<u64>, now: i64) {

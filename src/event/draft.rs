@@ -162,6 +162,15 @@ impl Draft {
         }
     }
 
+    /// The object as it is, on one line.
+    pub fn text(self) -> Vec<u8> {
+        let mut object = self.object;
+        if !self.unmapped.is_empty() {
+            object.insert("unmapped".into(), Value::Object(self.unmapped));
+        }
+        Value::Object(object).to_string().into_bytes()
+    }
+
     fn fits(&self) -> bool {
         let length = |object| serde_json::to_vec(object).map_or(usize::MAX, |bytes| bytes.len());
         let bytes = length(&self.object).saturating_add(length(&self.unmapped));
