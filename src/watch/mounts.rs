@@ -42,7 +42,9 @@ impl Mounts {
     pub(super) fn changed(&mut self) -> io::Result<BTreeSet<Vec<u8>>> {
         let mut table = Vec::new();
         self.file.rewind()?;
-        Read::by_ref(&mut self.file).take(MOST).read_to_end(&mut table)?;
+        Read::by_ref(&mut self.file)
+            .take(MOST)
+            .read_to_end(&mut table)?;
         let mounted = parse(&table);
         let places = mounted.symmetric_difference(&self.mounted);
         let places = places.map(|(_, place)| place.clone()).collect();
@@ -67,9 +69,8 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((first, more)) = rest.split_first() {
         let digits = more.get(..3).filter(|_| *first == b'\\');
-        let value = digits.and_then(|digits| {
-            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
-        });
+        let value =
+            digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
         bytes.push(value.unwrap_or(*first));
         rest = if value.is_some() { &more[3..] } else { more };
     }
@@ -84,11 +85,8 @@ mod tests {
     fn the_table_is_read() {
         let table = b"22 1 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\
             31 22 8:1 /a\\040b /mnt/with\\040space\\134 rw - ext4 /dev/sda1 rw\n\nodd\n";
-        let expected: BTreeSet<Mount> = [
-            (22, b"/proc".to_vec()),
-            (31, b"/mnt/with space\\".to_vec()),
-        ]
-        .into();
+        let expected: BTreeSet<Mount> =
+            [(22, b"/proc".to_vec()), (31, b"/mnt/with space\\".to_vec())].into();
         assert_eq!(parse(table), expected);
     }
 

@@ -117,7 +117,11 @@ impl Tree {
                 // The root's place is the root's.
                 self.entries.clear();
                 self.free.clear();
-                unused = self.behind.drain().map(|(descriptor, _)| descriptor).collect();
+                unused = self
+                    .behind
+                    .drain()
+                    .map(|(descriptor, _)| descriptor)
+                    .collect();
                 return unused;
             }
             self.free.push(node);
