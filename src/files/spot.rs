@@ -77,6 +77,9 @@ impl Spot<'_> {
             progress: self.progress,
         };
         let regions = plan.regions();
+        if regions.is_empty() {
+            return Ok(Coverage::default());
+        }
         match self.book {
             Book::Manifest(manifest, record) => {
                 let sought = Sought {

@@ -62,37 +62,45 @@ impl Edits {
         old(directory);
     }
 
-    /// A path of the tree, relative to it: of one that is there, or a new name in one of its directories.
-    fn path(&mut self, there: bool) -> Vec<u8> {
-        let mut path = self.root.clone();
-        loop {
-            let entries: Vec<PathBuf> = fs::read_dir(&path)
-                .expect("a directory")
-                .map(|entry| entry.expect("readable").path())
-                .collect();
-            let fresh = NAMES[self.random.usize(..NAMES.len())];
-            let next = match entries.len() {
-                0 => path.join(OsStr::from_bytes(fresh)),
-                _ if !there && self.random.u8(..4) == 0 => path.join(OsStr::from_bytes(fresh)),
-                n => entries[self.random.usize(..n)].clone(),
-            };
-            let is_directory = fs::symlink_metadata(&next).is_ok_and(|m| m.is_dir());
-            if !is_directory || self.random.u8(..3) == 0 {
-                let there_now = fs::symlink_metadata(&next).is_ok();
-                if there == there_now || !there {
-                    let relative = next.strip_prefix(&self.root).expect("below");
-                    return relative.as_os_str().as_bytes().to_vec();
-                }
-                if entries.is_empty() {
-                    path = self.root.clone();
-                    continue;
-                }
+    /// All paths of the tree, relative to it, and whether each is a directory.
+    fn paths(&self) -> Vec<(Vec<u8>, bool)> {
+        let mut found = vec![(Vec::new(), true)];
+        let mut next = 0;
+        while let Some((path, is_directory)) = found.get(next).cloned() {
+            next += 1;
+            if !is_directory {
+                continue;
             }
-            path = match is_directory {
-                true => next,
-                false => self.root.clone(),
-            };
+            for entry in fs::read_dir(self.at(&path)).expect("a directory") {
+                let entry = entry.expect("readable");
+                let relative = entry.path();
+                let relative = relative.strip_prefix(&self.root).expect("below");
+                let is_directory = entry.file_type().expect("a type").is_dir();
+                found.push((relative.as_os_str().as_bytes().to_vec(), is_directory));
+            }
         }
+        found
+    }
+
+    /// A path that is there, not the root.
+    fn some(&mut self) -> Option<Vec<u8>> {
+        let mut paths = self.paths();
+        match paths.len() {
+            1 => None,
+            n => Some(paths.swap_remove(self.random.usize(1..n)).0),
+        }
+    }
+
+    /// A path that may be there, in a directory that is.
+    fn new_path(&mut self) -> Vec<u8> {
+        let mut paths = self.paths();
+        paths.retain(|(_, is_directory)| *is_directory);
+        let (mut path, _) = paths.swap_remove(self.random.usize(..paths.len()));
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(NAMES[self.random.usize(..NAMES.len())]);
+        path
     }
 
     /// Where a path of the tree lies.
@@ -102,7 +110,9 @@ impl Edits {
 
     /// One edit; what it touched.
     pub(crate) fn edit(&mut self) -> Vec<Region> {
-        let path = self.path(true);
+        let Some(path) = self.some() else {
+            return self.restore(b"a");
+        };
         let place = self.at(&path);
         let about = fs::symlink_metadata(&place).expect("it is there");
         let all = |path: Vec<u8>| Region { path, below: true };
@@ -112,7 +122,8 @@ impl Edits {
         };
         match self.random.u8(0..16) {
             0 => {
-                let new = self.path(false);
+                let new = self.new_path();
+                // A link may lead anywhere.
                 if fs::symlink_metadata(self.at(&new)).is_ok_and(|m| !m.is_file()) {
                     return Vec::new();
                 }
@@ -145,24 +156,25 @@ impl Edits {
                 vec![itself()]
             }
             7 => {
-                let new = self.path(false);
-                if fs::create_dir_all(self.at(&new)).is_err() {
-                    return Vec::new();
+                let new = self.new_path();
+                let below = self.at(&[&new[..], b"/b/a"].concat());
+                let is_link =
+                    |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+                let leads_away = is_link(&self.at(&new)) || is_link(below.parent().expect("b"));
+                if !leads_away && fs::create_dir_all(&below).is_ok() {
+                    fs::write(below.join("deep"), "x").expect("written");
                 }
-                let below = [&new[..], b"/b/a"].concat();
-                fs::create_dir_all(self.at(&below)).expect("made");
-                fs::write(self.at(&below).join("deep"), "x").expect("written");
                 vec![all(new)]
             }
             8 | 9 => {
-                let new = self.path(false);
+                let new = self.new_path();
                 match fs::rename(&place, self.at(&new)) {
                     Ok(()) => vec![all(path), all(new)],
                     Err(_) => Vec::new(),
                 }
             }
             10 => {
-                let new = self.path(false);
+                let new = self.new_path();
                 match symlink(
                     ["a", "..", "/etc/passwd"][self.random.usize(..3)],
                     self.at(&new),
@@ -194,10 +206,10 @@ impl Edits {
     /// Puts a path back as it was, with the times of the directories above it.
     fn restore(&mut self, path: &[u8]) -> Vec<Region> {
         let from = self.pristine.join(OsStr::from_bytes(path));
-        if fs::symlink_metadata(&from).is_err() {
+        if fs::symlink_metadata(self.at(path)).is_ok() {
             remove(&self.at(path));
-        } else {
-            remove(&self.at(path));
+        }
+        if fs::symlink_metadata(&from).is_ok() {
             let copied = std::process::Command::new("cp")
                 .args(["-a", "--preserve=all"])
                 .args([from, self.at(path)])

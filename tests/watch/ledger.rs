@@ -91,6 +91,11 @@ impl Ledger {
         self.open.extend(found);
     }
 
+    /// The tree is another one.
+    pub(crate) fn reopen(&mut self) {
+        self.root = Root::open(self.root.path()).expect("the tree");
+    }
+
     /// What is open, by path.
     pub(crate) fn open(&self) -> &BTreeMap<Vec<u8>, Value> {
         &self.open

@@ -4,6 +4,10 @@ use super::edits::Edits;
 use super::ledger::{Ledger, assert_same};
 use crate::harness::Lab;
 
+/// Profiles that differ in what a directory's own times say.
+pub(crate) const PROFILES: [(&str, &str); 3] =
+    [("strict", STRICT), ("mixed", MIXED), ("leads", LEADS)];
+
 const STRICT: &str = "name = \"lab\"\n[[paths]]\npath = \"/\"\nseverity = \"high\"\n";
 /// Directories whose entries come and go, entries demanded less of, patterns.
 const MIXED: &str = r#"
@@ -42,7 +46,7 @@ severity = "low"
 
 #[test]
 fn spots_add_up_to_what_a_check_finds() {
-    for (name, profile) in [("strict", STRICT), ("mixed", MIXED), ("leads", LEADS)] {
+    for (name, profile) in PROFILES {
         for seed in 0..12 {
             let lab = Lab::in_memory();
             lab.profile(profile);
