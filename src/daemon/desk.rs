@@ -247,6 +247,7 @@ impl Desk {
                 self.couriers.sent(*report, &mut self.keeper, (now, wall));
                 self.stale = true;
             }
+            Word::Host(host) => self.know_host(*host, wall),
             Word::Decided(generation, answer) => {
                 self.couriers
                     .decided(generation, answer, &mut self.keeper, wall);
@@ -268,6 +269,8 @@ impl Desk {
         }
         if self.news || self.keeper_due.is_some_and(|due| now >= due) {
             let wait = self.keeper.tick(wall);
+            let openings = self.keeper.news();
+            self.opened(openings, wall);
             let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
             self.keeper_due = wait.map(|wait| now + wait);
             self.couriers.hand_over(&self.keeper, true, now);
@@ -277,7 +280,7 @@ impl Desk {
         }
         let due = self.timers.status.take(now);
         if due || std::mem::take(&mut self.stale) {
-            self.write_status(now, wall);
+            self.write_status(wall);
         }
     }
 

@@ -124,7 +124,33 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
 
 /// The instance.
 pub(super) fn instance(eye: Eye) -> io::Result<()> {
-    start("instance", move || eye.end(Look::Instance, Ok(None)))
+    start("instance", move || {
+        let now = jiff::Timestamp::now().as_second();
+        let Setup {
+            config,
+            tree,
+            profile,
+            selected,
+            ..
+        } = &*eye.setup;
+        let baked = match &eye.ground.opened.baseline {
+            Baseline::Manifest(sealed) => sealed.vouched.manifest.header().time.parse().ok(),
+            Baseline::Packages(_) | Baseline::Nothing => None,
+        };
+        let baked = baked.map(|time: jiff::Timestamp| time.as_second());
+        let mut found = Vec::new();
+        let mut emit = |finding| found.push(finding);
+        let config = &config.instance;
+        let host = assess::instance(tree, profile, selected, config, baked, now, &mut emit);
+        // First, so that what is found says where.
+        say(&eye.words, Word::Host(Box::new(host)));
+        for finding in found {
+            if eye.found(finding).is_break() {
+                return;
+            }
+        }
+        eye.end(Look::Instance, Ok(None));
+    })
 }
 
 /// What the first boot changed, put on the record.

@@ -53,6 +53,9 @@ impl Desk {
             self.refresh_host(wall);
             self.looks.want(Look::Settings);
         }
+        if self.timers.instance.take(now) {
+            self.looks.want(Look::Instance);
+        }
         if let Some(done) = self.first_boot.look(now) {
             if !done {
                 let message = "cloud-init has not come to its end in half an hour: the launch record is written as things are";
@@ -61,7 +64,7 @@ impl Desk {
             self.looks.want(Look::Launch);
         }
         self.watching.tend(now);
-        self.mind_canary(now, wall);
+        self.mind_canary(wall);
         self.pick_touched(now);
         // What changes while nobody watches yet would be missed by a scan that has passed.
         let held: &[Look] = match self.watching.is_ready() {
@@ -97,7 +100,9 @@ impl Desk {
                     self.during.clear();
                     let hurried = std::mem::take(&mut self.hurried);
                     // After an overflow everything is watched anew already.
-                    self.watching.whole_begins(!hurried && !self.first_files);
+                    if !hurried && !self.first_files {
+                        self.watching.renew();
+                    }
                     let before = !self.memory.manifest.is_empty();
                     eyes::whole(eye, Manner { hurried, before })
                 }

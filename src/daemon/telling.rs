@@ -10,6 +10,7 @@ use super::{complain, status, systemd};
 use crate::assess::tree::LAUNCH;
 use crate::event::{Heartbeat, Lifecycle, SinkState};
 use crate::finding::{self, Finding, Severity, Verdict};
+use crate::host::Host;
 use crate::os::host;
 use crate::watch::{Coverage, Notice, attribution};
 use std::sync::Arc;
@@ -299,8 +300,8 @@ impl Desk {
     }
 
     /// The canary was changed and nobody noticed, or is seen again.
-    pub(super) fn mind_canary(&mut self, now: Instant, wall: i64) {
-        let blind = self.watching.is_blind(now);
+    pub(super) fn mind_canary(&mut self, wall: i64) {
+        let blind = self.watching.is_blind();
         let known = self.trouble.contains_key("canary");
         if blind && !known {
             let reason = "the watch is blind: a file was changed on purpose and it was not noticed";
@@ -316,10 +317,25 @@ impl Desk {
         let tree = &self.setup.tree;
         let now = host::read(&tree.root, &tree.release);
         if self.host.is_stale(&now) {
-            self.host = now;
-            let openings = self.keeper.set_origin(self.origin(), wall);
-            self.opened(openings, wall);
+            // A manifest or profile that is not good at the moment is told by the next look.
+            if let Ok(setup) = self.setup.again() {
+                self.setup = Arc::new(setup);
+            }
+            self.know_host(now, wall);
+            self.looks.want(Look::Instance);
         }
+    }
+
+    /// The host knows itself as this from now on.
+    pub(super) fn know_host(&mut self, host: Host, wall: i64) {
+        // A service that does not answer now has said what it said.
+        let silent = host.cloud.is_none() && self.host.cloud.is_some();
+        if host == self.host || (silent && !self.host.is_stale(&host)) {
+            return;
+        }
+        self.host = host;
+        let openings = self.keeper.set_origin(self.origin(), wall);
+        self.opened(openings, wall);
     }
 
     /// A sign of life.
@@ -331,9 +347,9 @@ impl Desk {
         let facts = Heartbeat {
             uptime_s: uptime.as_secs(),
             interval_s: self.setup.config.heartbeat.interval.as_secs(),
-            watching: self.watching.sees(now),
+            watching: self.watching.sees(),
             files: scan.map_or(0, |scan| scan.files),
-            directories: self.watching.coverage.directories,
+            directories: self.watching.directories(),
             unknowns: scan.map_or(0, |scan| scan.unknowns) + self.unknown_settings,
             last_scan: scan,
             rss_bytes: self.usage.rss_bytes,
@@ -354,8 +370,8 @@ impl Desk {
     }
 
     /// The status, for those who ask.
-    pub(super) fn write_status(&mut self, now: Instant, wall: i64) {
-        let status = self.status(now, wall);
+    pub(super) fn write_status(&mut self, wall: i64) {
+        let status = self.status(wall);
         let line = format!(
             "{}; {}; {} deviations stand, {} events wait",
             if status.watching {
@@ -381,7 +397,7 @@ impl Desk {
         };
     }
 
-    fn status(&self, now: Instant, wall: i64) -> status::Status {
+    fn status(&self, wall: i64) -> status::Status {
         let pending = self.keeper.pending(wall);
         let sinks = self.couriers.states();
         let coverage = &self.watching.coverage;
@@ -397,10 +413,10 @@ impl Desk {
             start_ticks: status::ticks("self").unwrap_or(0),
             started: time(self.started.1),
             updated: time(wall),
-            watching: self.watching.sees(now),
+            watching: self.watching.sees(),
             delivering: delivers(&sinks),
             watch: status::Watch {
-                directories: coverage.directories,
+                directories: self.watching.directories(),
                 left_out: coverage.left_out.len() as u64,
                 attribution: match &self.watching.attribution {
                     None => String::new(),

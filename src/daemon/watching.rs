@@ -50,6 +50,7 @@ pub(super) struct Watching {
     transaction: Option<(String, Instant)>,
     canary: Option<Canary>,
     canary_due: Recurring,
+    blind: bool,
     patrol: Option<Instant>,
     /// What a scan had passed before it was touched.
     again: Vec<Touched>,
@@ -132,6 +133,7 @@ impl Watching {
             transaction: None,
             canary: Canary::new(runtime).ok(),
             canary_due: Recurring::new(CANARY, now),
+            blind: false,
             patrol: None,
             again: Vec::new(),
         }
@@ -200,14 +202,18 @@ impl Watching {
     }
 
     /// Whether changes are noticed as they are made.
-    pub(super) fn sees(&self, now: Instant) -> bool {
-        self.watch.is_some() && self.failed.is_none() && self.ready && !self.is_blind(now)
+    pub(super) fn sees(&self) -> bool {
+        self.watch.is_some() && self.failed.is_none() && self.ready && !self.blind
+    }
+
+    /// Directories with a watch.
+    pub(super) fn directories(&self) -> u64 {
+        self.watch.as_ref().map_or(0, Watch::directories)
     }
 
     /// Whether the canary was changed and nobody noticed.
-    pub(super) fn is_blind(&self, now: Instant) -> bool {
-        let sight = self.canary.as_ref().map(|canary| canary.sight(now));
-        sight == Some(Sight::Blind)
+    pub(super) fn is_blind(&self) -> bool {
+        self.blind
     }
 
     pub(super) fn touch(&mut self, touches: Vec<crate::watch::Touch>, now: Instant) {
@@ -231,10 +237,9 @@ impl Watching {
         self.coverage = Coverage::default();
     }
 
-    /// A whole scan begins: it looks at everything that waits, and at what was left out before.
-    pub(super) fn whole_begins(&mut self, renew: bool) {
-        self.settle.clear();
-        if let (Some(watch), true) = (&self.watch, renew) {
+    /// Watches everything anew, what was left out before as well.
+    pub(super) fn renew(&self) {
+        if let Some(watch) = &self.watch {
             watch.renew();
         }
     }
@@ -343,7 +348,7 @@ impl Watching {
         (judged, false)
     }
 
-    /// What there is to do about the canary; whether it should be looked at again then.
+    /// Does what there is to do about the canary.
     pub(super) fn tend(&mut self, now: Instant) {
         let seeing = self.watch.is_some() && self.ready;
         if let (Some(canary), true) = (&mut self.canary, seeing)
@@ -352,6 +357,8 @@ impl Watching {
             // Should it fail, nothing comes back: that is blindness too.
             canary.change(now).unwrap_or_default();
         }
+        let sight = self.canary.as_mut().map(|canary| canary.sight(now));
+        self.blind = seeing && sight == Some(Sight::Blind);
     }
 
     /// When there is something to do next. `free`: whether paths could be looked at now.

@@ -7,6 +7,7 @@ use super::looks::Look;
 use crate::attributes::Timestamp;
 use crate::files::scan::Coverage;
 use crate::finding::Finding;
+use crate::host::Host;
 use crate::ship::cloudwatch::Answer;
 use crate::watch::Notice;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(super) enum Word {
     Notice(u64, Notice),
     /// A sink is done with what it was given.
     Sent(Box<Report>),
+    /// What the host knows of itself, the metadata service asked.
+    Host(Box<Host>),
     /// Whether there is anybody to ship to CloudWatch Logs as.
     Decided(u64, Answer),
 }

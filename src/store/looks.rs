@@ -6,11 +6,11 @@ use super::work::Work;
 use super::{Round, Scope};
 use crate::event::finding::Step;
 use crate::event::sighting::Sighting;
+use crate::files::plan::Region;
 use crate::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
 use crate::ledger::{self, Entry, Seen, key};
-use redb::{ReadTransaction, ReadableTable};
-use crate::files::plan::Region;
 use crate::manifest::subject;
+use redb::{ReadTransaction, ReadableTable};
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -204,7 +204,10 @@ pub(super) fn entries(
         let Some(rest) = key.strip_prefix(above.as_slice()) else {
             break;
         };
-        let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(rest.len());
         let mut name = rest.to_vec();
         name.truncate(length);
         if name.is_empty() {

@@ -1,6 +1,7 @@
 //! `agent check`: the story of one run.
 
 mod files;
+mod instance;
 
 use super::args::{Check, ReportFormat};
 use super::{colour, hint};
@@ -9,6 +10,7 @@ use crate::assess::selected::Selected;
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::host::Host;
 use crate::manifest::vouch::Trust;
 use crate::os::limits;
 use crate::profile::Profile;
@@ -18,6 +20,7 @@ use crate::report::junit::Junit;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
+use instance::Instance;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -52,9 +55,15 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             written: Ok(()),
             notes: Vec::new(),
         };
-        run.settings();
-        let looked = run.files(&config, &trust)?;
-        let summary = run.summary(looked);
+        // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
+        let mut instance = Instance::new(&run, &config);
+        let (looked, sight) = instance.ask_beside(|| {
+            run.settings();
+            run.files(&config, &trust)
+        });
+        let looked = looked?;
+        let host = run.instance(&instance, &sight, &config, &trust);
+        let summary = run.summary(looked, host);
         let written = run.written.and_then(|()| report.finish(&summary));
         written.map_err(|error| {
             let place = arguments
@@ -122,7 +131,7 @@ impl Run<'_> {
         });
     }
 
-    fn summary(&mut self, looked: Looked) -> Summary {
+    fn summary(&mut self, looked: Looked, host: Host) -> Summary {
         if !self.tree.root.is_live() && self.arguments.launch.is_none() && !self.arguments.quiet {
             let own = self.tree.root.path().join(&LAUNCH[1..]);
             let there = self.tree.root.resolve(LAUNCH.as_bytes(), true);
@@ -140,7 +149,7 @@ impl Run<'_> {
             launch: looked.launch,
             profile: self.profile.name.clone(),
             root: self.tree.root.path().display().to_string(),
-            host: self.tree.host.clone(),
+            host,
             notes: std::mem::take(&mut self.notes),
         }
     }
