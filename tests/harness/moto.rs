@@ -23,7 +23,8 @@ pub(crate) fn moto() -> SocketAddr {
             tell.send(address).expect("somebody waits");
             child.wait().expect("a child");
         });
-        told.recv_timeout(Duration::from_secs(300)).expect("moto starts")
+        told.recv_timeout(Duration::from_secs(300))
+            .expect("moto starts")
     })
 }
 
@@ -49,7 +50,10 @@ fn start() -> (SocketAddr, Child) {
             if TcpStream::connect(address).is_ok() {
                 return (address, child);
             }
-            assert!(begun.elapsed() < Duration::from_secs(240), "moto does not answer");
+            assert!(
+                begun.elapsed() < Duration::from_secs(240),
+                "moto does not answer"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -58,7 +62,9 @@ fn start() -> (SocketAddr, Child) {
 /// Calls CloudWatch Logs behind all fronts. The status and the reply.
 pub(crate) fn logs(operation: &str, arguments: &Value) -> (u16, Value) {
     let body = arguments.to_string();
-    let scope = format!("AWS4-HMAC-SHA256 Credential=TEST/20260101/{REGION}/logs/aws4_request, SignedHeaders=host, Signature=0");
+    let scope = format!(
+        "AWS4-HMAC-SHA256 Credential=TEST/20260101/{REGION}/logs/aws4_request, SignedHeaders=host, Signature=0"
+    );
     let headers = [
         ("x-amz-target", format!("Logs_20140328.{operation}")),
         ("content-type", "application/x-amz-json-1.1".to_owned()),
@@ -83,7 +89,8 @@ pub(crate) fn stored(group: &str, stream: &str) -> Vec<(i64, String)> {
     let mut events = Vec::new();
     let mut token = Value::Null;
     loop {
-        let mut arguments = json!({ "logGroupName": group, "logStreamName": stream, "startFromHead": true });
+        let mut arguments =
+            json!({ "logGroupName": group, "logStreamName": stream, "startFromHead": true });
         if !token.is_null() {
             arguments["nextToken"] = token.clone();
         }
@@ -94,7 +101,10 @@ pub(crate) fn stored(group: &str, stream: &str) -> Vec<(i64, String)> {
         let page = reply["events"].as_array().expect("events");
         events.extend(page.iter().map(|event| {
             let message = event["message"].as_str().expect("a message");
-            (event["timestamp"].as_i64().expect("a time"), message.to_owned())
+            (
+                event["timestamp"].as_i64().expect("a time"),
+                message.to_owned(),
+            )
         }));
         if page.is_empty() || reply["nextForwardToken"] == token {
             return events;

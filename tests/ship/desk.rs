@@ -24,7 +24,8 @@ impl Vault {
     /// The next ones to hand out; the last are handed out for ever.
     pub(super) fn fill(&self, keys: &[Key]) {
         let mut state = self.0.lock().expect("whole");
-        let credentials = |key: &Key| Credentials::new(&key.id, &key.secret, key.token.clone(), None, "tests");
+        let credentials =
+            |key: &Key| Credentials::new(&key.id, &key.secret, key.token.clone(), None, "tests");
         state.0 = keys.iter().rev().map(credentials).collect();
     }
 
@@ -95,7 +96,10 @@ impl Desk {
         options.seed = 7;
         options.credentials = Some(SharedCredentialsProvider::new(vault.clone()));
         change(&mut options);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let sink = runtime.block_on(async {
             let region = options.region.clone().unwrap_or_default();
             Sink::new(&options, aws_config::Region::new(region)).await
@@ -114,19 +118,50 @@ impl Desk {
 
     /// One send of what is not settled yet; whether something is left.
     pub(super) fn send(&mut self, parcels: &[Parcel]) -> bool {
-        let settled: BTreeSet<u64> = self.accepted.iter().chain(self.refused.keys()).copied().collect();
-        let left: Vec<Parcel> = parcels.iter().filter(|p| !settled.contains(&p.key)).cloned().collect();
+        let settled: BTreeSet<u64> = self
+            .accepted
+            .iter()
+            .chain(self.refused.keys())
+            .copied()
+            .collect();
+        let left: Vec<Parcel> = parcels
+            .iter()
+            .filter(|p| !settled.contains(&p.key))
+            .cloned()
+            .collect();
         let sent = self.runtime.block_on(self.sink.send(&left, now()));
         let delivery = &sent.delivery;
-        let told: Vec<u64> = delivery.accepted.iter().chain(delivery.refused.iter().map(|(key, _)| key)).copied().collect();
+        let told: Vec<u64> = delivery
+            .accepted
+            .iter()
+            .chain(delivery.refused.iter().map(|(key, _)| key))
+            .copied()
+            .collect();
         let offered: BTreeSet<u64> = left.iter().map(|parcel| parcel.key).collect();
-        assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "settled twice: {sent:?}");
-        assert!(told.iter().all(|key| offered.contains(key)), "never offered: {sent:?}");
+        assert_eq!(
+            told.iter().collect::<BTreeSet<_>>().len(),
+            told.len(),
+            "settled twice: {sent:?}"
+        );
+        assert!(
+            told.iter().all(|key| offered.contains(key)),
+            "never offered: {sent:?}"
+        );
         assert_eq!(sent.again.is_none(), told.len() == left.len(), "{sent:?}");
-        assert!(sent.again.is_none_or(|again| again <= Duration::from_secs(300)), "{sent:?}");
-        assert!(sent.again.is_none() || sent.trouble.is_some(), "waits without saying why: {sent:?}");
+        assert!(
+            sent.again
+                .is_none_or(|again| again <= Duration::from_secs(300)),
+            "{sent:?}"
+        );
+        assert!(
+            sent.again.is_none() || sent.trouble.is_some(),
+            "waits without saying why: {sent:?}"
+        );
         if let Some(trouble) = &sent.trouble {
-            assert!(!trouble.text.contains("told to nobody") && !trouble.text.contains('\n'), "{trouble:?}");
+            assert!(
+                !trouble.text.contains("told to nobody") && !trouble.text.contains('\n'),
+                "{trouble:?}"
+            );
         }
         self.accepted.extend(&delivery.accepted);
         self.refused.extend(delivery.refused.iter().cloned());
@@ -148,11 +183,17 @@ impl Desk {
 
     /// The troubles that were told of, in the order of the sends.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
-        self.sends.iter().filter_map(|sent| sent.trouble.clone()).collect()
+        self.sends
+            .iter()
+            .filter_map(|sent| sent.trouble.clone())
+            .collect()
     }
 
     pub(super) fn classes(&self) -> Vec<Class> {
-        self.troubles().iter().map(|trouble| trouble.class).collect()
+        self.troubles()
+            .iter()
+            .map(|trouble| trouble.class)
+            .collect()
     }
 
     /// How often each message is stored.
@@ -191,7 +232,8 @@ pub(super) fn spaced(count: u64, step: i64) -> Vec<Parcel> {
         .map(|n| {
             let behind = i64::try_from(count - 1 - n).expect("small") * step;
             let filler = "größe ".repeat(usize::try_from(n % 40).expect("small"));
-            let text = format!(r#"{{"metadata":{{"uid":"{n:08}","sequence":{n}}},"message":"{filler}"}}"#);
+            let text =
+                format!(r#"{{"metadata":{{"uid":"{n:08}","sequence":{n}}},"message":"{filler}"}}"#);
             Parcel {
                 key: n + 1,
                 time: newest - behind,

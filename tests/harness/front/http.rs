@@ -19,7 +19,9 @@ impl Head {
     }
 
     pub(crate) fn length(&self) -> usize {
-        self.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0)
+        self.header("content-length")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0)
     }
 }
 
@@ -34,7 +36,11 @@ pub(crate) struct Reply {
 impl Reply {
     /// As it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("HTTP/1.1 {} Reply\r\ncontent-length: {}\r\n", self.status, self.body.len());
+        let mut text = format!(
+            "HTTP/1.1 {} Reply\r\ncontent-length: {}\r\n",
+            self.status,
+            self.body.len()
+        );
         for (name, value) in &self.headers {
             text += &format!("{name}: {value}\r\n");
         }
@@ -57,9 +63,16 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
 }
 
 /// POSTs to a server and reads its reply to the end.
-pub(crate) fn call(to: SocketAddr, headers: &[(impl AsRef<str>, String)], body: &[u8]) -> io::Result<Reply> {
+pub(crate) fn call(
+    to: SocketAddr,
+    headers: &[(impl AsRef<str>, String)],
+    body: &[u8],
+) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(to)?;
-    let mut text = format!("POST / HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut text = format!(
+        "POST / HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         text += &format!("{}: {value}\r\n", name.as_ref());
     }

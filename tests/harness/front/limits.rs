@@ -23,11 +23,20 @@ const DAY: i64 = 86_400_000;
 
 /// The whole batch refused: what is wrong with it.
 pub(super) fn refusal(request: &Value) -> Option<String> {
-    let events = request["logEvents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let events = request["logEvents"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let name = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
     let (group, stream) = (name("logGroupName"), name("logStreamName"));
-    let times: Vec<i64> = events.iter().filter_map(|event| event["timestamp"].as_i64()).collect();
-    let lengths: Vec<usize> = events.iter().filter_map(|event| Some(event["message"].as_str()?.len())).collect();
+    let times: Vec<i64> = events
+        .iter()
+        .filter_map(|event| event["timestamp"].as_i64())
+        .collect();
+    let lengths: Vec<usize> = events
+        .iter()
+        .filter_map(|event| Some(event["message"].as_str()?.len()))
+        .collect();
     let total: usize = lengths.iter().map(|length| length + 26).sum();
     let extremes = times.iter().min().zip(times.iter().max());
     let problems = [
@@ -45,13 +54,21 @@ pub(super) fn refusal(request: &Value) -> Option<String> {
             "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.".to_owned(),
         ),
     ];
-    problems.into_iter().find(|(is, _)| *is).map(|(_, text)| text)
+    problems
+        .into_iter()
+        .find(|(is, _)| *is)
+        .map(|(_, text)| text)
 }
 
 /// Splits a batch into what is stored and what `rejectedLogEventsInfo` names, by the documented index rules.
 pub(super) fn by_time(events: &[Value], rules: &Rules, clock: i64) -> (Vec<Value>, Value) {
     let time = |event: &Value| event["timestamp"].as_i64().unwrap_or_default();
-    let before = |limit: i64| events.iter().take_while(|event| time(event) < limit).count();
+    let before = |limit: i64| {
+        events
+            .iter()
+            .take_while(|event| time(event) < limit)
+            .count()
+    };
     let too_old = before(clock - 14 * DAY);
     let expired = rules.retention.map_or(0, |kept| before(clock - kept));
     let too_new = before(clock + 2 * 3_600_000 + 1);
@@ -67,13 +84,19 @@ pub(super) fn by_time(events: &[Value], rules: &Rules, clock: i64) -> (Vec<Value
     if too_new < events.len() {
         info["tooNewLogEventStartIndex"] = too_new.into();
     }
-    (events[too_old.max(expired).min(too_new)..too_new].to_vec(), info)
+    (
+        events[too_old.max(expired).min(too_new)..too_new].to_vec(),
+        info,
+    )
 }
 
 #[test]
 fn the_front_knows_the_limits() {
     let batch = |events: &[(i64, &str)]| {
-        let events: Vec<Value> = events.iter().map(|(t, m)| json!({"timestamp": t, "message": m})).collect();
+        let events: Vec<Value> = events
+            .iter()
+            .map(|(t, m)| json!({"timestamp": t, "message": m}))
+            .collect();
         json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events})
     };
     let half = "x".repeat(524_288 - 26);
@@ -92,9 +115,17 @@ fn the_front_knows_the_limits() {
     ] {
         assert_eq!(refusal(&batch(events)).is_some(), refused);
     }
-    let events: Vec<Value> = [-15 * DAY, -5 * DAY, 0, 3 * 3_600_000].map(|t| json!({"timestamp": 100 * DAY + t})).to_vec();
-    let rules = Rules { retention: Some(DAY), ..Rules::default() };
+    let events: Vec<Value> = [-15 * DAY, -5 * DAY, 0, 3 * 3_600_000]
+        .map(|t| json!({"timestamp": 100 * DAY + t}))
+        .to_vec();
+    let rules = Rules {
+        retention: Some(DAY),
+        ..Rules::default()
+    };
     let (stored, info) = by_time(&events, &rules, 100 * DAY);
     assert_eq!(stored, [events[2].clone()]);
-    assert_eq!(info, json!({"tooOldLogEventEndIndex": 1, "expiredLogEventEndIndex": 2, "tooNewLogEventStartIndex": 3}));
+    assert_eq!(
+        info,
+        json!({"tooOldLogEventEndIndex": 1, "expiredLogEventEndIndex": 2, "tooNewLogEventStartIndex": 3})
+    );
 }

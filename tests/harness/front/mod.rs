@@ -44,7 +44,10 @@ pub(crate) enum Fault {
 impl Fault {
     /// Whether the caller cannot know that the call was a success.
     pub(crate) fn loses_the_reply(self) -> bool {
-        matches!(self, Fault::Belie(..) | Fault::ResetAfter | Fault::CutReply | Fault::Slow)
+        matches!(
+            self,
+            Fault::Belie(..) | Fault::ResetAfter | Fault::CutReply | Fault::Slow
+        )
     }
 }
 
@@ -115,7 +118,11 @@ impl Front {
 
     /// The next calls of that operation fail so, one after another.
     pub(crate) fn fail(&self, operation: &'static str, faults: &[Fault]) {
-        lock(&self.state).faults.entry(operation).or_default().extend(faults);
+        lock(&self.state)
+            .faults
+            .entry(operation)
+            .or_default()
+            .extend(faults);
     }
 
     /// Changes how batches are judged.
@@ -155,7 +162,9 @@ impl Drop for Front {
 }
 
 fn lock(state: &Arc<Mutex<State>>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    state
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Answers the requests of one connection.
@@ -207,7 +216,13 @@ fn reset(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Judges a call, passes it on if it is good, and records it.
-fn answer(operation: &str, head: &Head, body: &[u8], fault: Fault, state: &Arc<Mutex<State>>) -> io::Result<Reply> {
+fn answer(
+    operation: &str,
+    head: &Head,
+    body: &[u8],
+    fault: Fault,
+    state: &Arc<Mutex<State>>,
+) -> io::Result<Reply> {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let (rules, clock, backend, judged) = {
         let mut state = lock(state);
@@ -227,13 +242,21 @@ fn answer(operation: &str, head: &Head, body: &[u8], fault: Fault, state: &Arc<M
     };
     let mut reply = reply;
     let ours = ["date", "content-length", "connection", "server"];
-    reply.headers.retain(|(name, _)| !ours.contains(&name.as_str()));
+    reply
+        .headers
+        .retain(|(name, _)| !ours.contains(&name.as_str()));
     reply.headers.push(("date".into(), signature::date(clock)));
     let authorization = head.header("authorization").unwrap_or_default();
-    let key = authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
+    let key = authorization
+        .split_once("Credential=")
+        .and_then(|(_, rest)| rest.split('/').next());
     let call = Call {
         operation: operation.to_owned(),
-        status: if fault.loses_the_reply() { 0 } else { reply.status },
+        status: if fault.loses_the_reply() {
+            0
+        } else {
+            reply.status
+        },
         events: request["logEvents"].as_array().map_or(0, Vec::len),
         key: key.unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(body).into_owned(),
@@ -257,15 +280,29 @@ fn answer(operation: &str, head: &Head, body: &[u8], fault: Fault, state: &Arc<M
 }
 
 /// What the service refuses before it looks for group and stream.
-fn judge(operation: &str, head: &Head, body: &[u8], request: &Value, clock: i64, state: &mut State) -> Result<(), Reply> {
-    if state.rules.longest_body.is_some_and(|longest| body.len() > longest) {
+fn judge(
+    operation: &str,
+    head: &Head,
+    body: &[u8],
+    request: &Value,
+    clock: i64,
+    state: &mut State,
+) -> Result<(), Reply> {
+    if state
+        .rules
+        .longest_body
+        .is_some_and(|longest| body.len() > longest)
+    {
         return Err(page(413, "<html>Request Entity Too Large</html>"));
     }
     if !state.keys.is_empty() {
-        signature::judge(head, body, &state.keys, clock).map_err(|(code, text)| error(400, code, &text))?;
+        signature::judge(head, body, &state.keys, clock)
+            .map_err(|(code, text)| error(400, code, &text))?;
     }
     if state.rules.denied {
-        let text = format!("User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: logs:{operation}");
+        let text = format!(
+            "User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: logs:{operation}"
+        );
         return Err(error(400, "AccessDeniedException", &text));
     }
     let calls = state.second.entry(operation.to_owned()).or_default();
@@ -280,9 +317,20 @@ fn judge(operation: &str, head: &Head, body: &[u8], request: &Value, clock: i64,
         state.violations.push(text.clone());
         return Err(error(400, "InvalidParameterException", &text));
     }
-    let text = String::from_utf8_lossy(body);
-    if state.rules.poison.iter().any(|word| text.contains(word)) {
-        return Err(error(400, "InvalidParameterException", "1 validation error detected"));
+    let events = request["logEvents"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let bad = |event: &Value| {
+        let message = event["message"].as_str().unwrap_or_default();
+        state.rules.poison.iter().any(|word| message.contains(word))
+    };
+    if events.iter().any(bad) {
+        return Err(error(
+            400,
+            "InvalidParameterException",
+            "1 validation error detected",
+        ));
     }
     Ok(())
 }
@@ -313,13 +361,24 @@ fn pass_on(
     }
     let mut passed = request.clone();
     // Nothing left to store: an event that moto rejects finds out whether the stream is there.
-    passed["logEvents"] = if stored.is_empty() { json!([{"timestamp": 1, "message": "x"}]) } else { stored.clone().into() };
+    passed["logEvents"] = if stored.is_empty() {
+        json!([{"timestamp": 1, "message": "x"}])
+    } else {
+        stored.clone().into()
+    };
     let mut reply = http::call(backend, &headers, passed.to_string().as_bytes())?;
     if reply.status == 200 {
         let theirs: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        assert!(stored.is_empty() || theirs["rejectedLogEventsInfo"].is_null(), "{theirs}");
+        assert!(
+            stored.is_empty() || theirs["rejectedLogEventsInfo"].is_null(),
+            "{theirs}"
+        );
         let rejected = info.as_object().is_some_and(|info| !info.is_empty());
-        let ours = if rejected { json!({ "rejectedLogEventsInfo": info }) } else { json!({}) };
+        let ours = if rejected {
+            json!({ "rejectedLogEventsInfo": info })
+        } else {
+            json!({})
+        };
         reply.body = ours.to_string().into_bytes();
     }
     Ok(reply)
@@ -331,7 +390,10 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
         status,
         headers: vec![
             ("content-type".into(), "application/x-amz-json-1.1".into()),
-            ("x-amzn-requestid".into(), "00000000-0000-0000-0000-000000000000".into()),
+            (
+                "x-amzn-requestid".into(),
+                "00000000-0000-0000-0000-000000000000".into(),
+            ),
         ],
         body: body.to_string().into_bytes(),
     }

@@ -18,21 +18,35 @@ pub(crate) struct Key {
 const TOLERANCE: i64 = 5 * 60;
 
 /// The error that the service answers with, if it does.
-pub(super) fn judge(head: &Head, body: &[u8], keys: &[Key], clock: i64) -> Result<Key, (&'static str, String)> {
+pub(super) fn judge(
+    head: &Head,
+    body: &[u8],
+    keys: &[Key],
+    clock: i64,
+) -> Result<Key, (&'static str, String)> {
     let authorization = head.header("authorization").unwrap_or_default();
     let part = |name: &str| {
         let (_, rest) = authorization.split_once(name)?;
         rest.strip_prefix('=')?.split([',', ' ']).next()
     };
-    let (Some(credential), Some(signed), Some(signature), Some(date)) =
-        (part("Credential"), part("SignedHeaders"), part("Signature"), head.header("x-amz-date"))
-    else {
-        return Err(("IncompleteSignature", format!("Authorization={authorization}")));
+    let (Some(credential), Some(signed), Some(signature), Some(date)) = (
+        part("Credential"),
+        part("SignedHeaders"),
+        part("Signature"),
+        head.header("x-amz-date"),
+    ) else {
+        return Err((
+            "IncompleteSignature",
+            format!("Authorization={authorization}"),
+        ));
     };
     let (id, scope) = credential.split_once('/').unwrap_or_default();
     let token = head.header("x-amz-security-token");
     let invalid = "The security token included in the request is invalid.";
-    let Some(key) = keys.iter().find(|key| key.id == id && key.token.as_deref() == token) else {
+    let Some(key) = keys
+        .iter()
+        .find(|key| key.id == id && key.token.as_deref() == token)
+    else {
         return Err(("UnrecognizedClientException", invalid.to_owned()));
     };
     if key.expired {
@@ -40,7 +54,10 @@ pub(super) fn judge(head: &Head, body: &[u8], keys: &[Key], clock: i64) -> Resul
         return Err(("ExpiredTokenException", expired.to_owned()));
     }
     let canonical = canonical(head, signed, body);
-    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
     let mut signing = format!("AWS4{}", key.secret).into_bytes();
     for word in scope.split('/') {
         signing = hmac(&signing, word.as_bytes()).to_vec();
@@ -55,7 +72,10 @@ pub(super) fn judge(head: &Head, body: &[u8], keys: &[Key], clock: i64) -> Resul
     }
     let now = clock / 1000;
     if (seconds(date) - now).abs() > TOLERANCE {
-        let text = format!("Signature expired: {date} is now earlier than {} ({canonical})", now - TOLERANCE);
+        let text = format!(
+            "Signature expired: {date} is now earlier than {} ({canonical})",
+            now - TOLERANCE
+        );
         return Err(("InvalidSignatureException", text));
     }
     Ok(key.clone())
