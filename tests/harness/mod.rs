@@ -5,6 +5,7 @@ mod stage;
 pub(crate) use stage::{Caught, Host, private};
 
 pub(crate) mod front;
+pub(crate) mod imds;
 pub(crate) mod moto;
 pub(crate) mod tree;
 

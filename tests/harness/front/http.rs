@@ -68,9 +68,19 @@ pub(crate) fn call(
     headers: &[(impl AsRef<str>, String)],
     body: &[u8],
 ) -> io::Result<Reply> {
+    request(to, "POST /", headers, body)
+}
+
+/// The same with another method and path.
+pub(crate) fn request(
+    to: SocketAddr,
+    line: &str,
+    headers: &[(impl AsRef<str>, String)],
+    body: &[u8],
+) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(to)?;
     let mut text = format!(
-        "POST / HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "{line} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     for (name, value) in headers {
