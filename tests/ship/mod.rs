@@ -2,5 +2,7 @@
 
 mod cloudwatch;
 mod desk;
+mod environment;
 mod faults;
 mod file;
+mod metadata;
