@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tokio::runtime::Runtime;
 
 /// A file sink and what it was told of.
@@ -312,20 +312,20 @@ fn standard_output_gets_lines_and_a_full_one_is_told() {
         .filter(|line| line.starts_with('{'))
         .map(str::to_owned)
         .collect();
-    assert_eq!(told.len(), 20);
-    assert!(ran.stderr.contains("20 accepted, None"), "{ran:?}");
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .expect("a device");
-    let output = alone(name)
-        .stdin(Stdio::null())
-        .stdout(full)
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(told.len(), 80);
+    assert!(ran.stderr.contains("80 accepted, None"), "{ran:?}");
+    // Room for what the test program says itself, and for some lines.
+    let lab = Lab::new();
+    let script = format!(
+        "mkdir full; mount -t tmpfs -o size=8k tmpfs full
+        '{}' --exact {name} --ignored --nocapture > full/out || true
+        grep -c '^{{.*}}$' full/out >&2",
+        std::env::current_exe().expect("this program").display()
+    );
+    let said = private(lab.path(), &script, &[]).stderr;
+    let lines = said.lines().last().expect("a count");
     assert!(
-        said.contains("0 accepted, Some") && said.contains("No space left"),
+        said.contains(&format!("{lines} accepted, Some")) && said.contains("No space left"),
         "{said}"
     );
 }
@@ -336,7 +336,7 @@ fn onto_standard_output() {
     let mut sink = stdout::Sink::new(1);
     // The test program's own words must not stand before the first line.
     println!();
-    let sent = runtime().block_on(sink.send(&parcels(20)));
+    let sent = runtime().block_on(sink.send(&parcels(80)));
     eprintln!(
         "{} accepted, {:?}",
         sent.delivery.accepted.len(),

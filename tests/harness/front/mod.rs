@@ -240,7 +240,10 @@ fn answer(
         }
         (_, Ok(_)) => pass_on(operation, head, body, &request, &rules, clock, backend)?,
     };
-    let mut reply = reply;
+    let mut reply = match operation {
+        "AssumeRole" if reply.status >= 400 => as_xml(&reply),
+        _ => reply,
+    };
     let ours = ["date", "content-length", "connection", "server"];
     reply
         .headers
@@ -396,6 +399,23 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
             ),
         ],
         body: body.to_string().into_bytes(),
+    }
+}
+
+/// The same error as STS words it.
+fn as_xml(error: &Reply) -> Reply {
+    let body: Value = serde_json::from_slice(&error.body).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let code = text("__type")
+        .replace("com.amazonaws.logs#", "")
+        .replace("Exception", "");
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error></ErrorResponse>",
+        text("message")
+    );
+    Reply {
+        body: body.into_bytes(),
+        ..error.clone()
     }
 }
 
