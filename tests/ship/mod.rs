@@ -6,3 +6,4 @@ mod environment;
 mod faults;
 mod file;
 mod metadata;
+mod policy;
