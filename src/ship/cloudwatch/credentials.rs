@@ -3,8 +3,8 @@
 //! The SDK's cache asks again only when the time of expiry nears. A role that was exchanged, a session that was revoked
 //! and a clock that is wrong end credentials before that.
 
+use super::service;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::imds;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -31,7 +31,8 @@ pub(super) enum Source {
     /// As AWS's tools find them: environment, profile, web identity, container, instance role.
     Found {
         config: Box<ProviderConfig>,
-        metadata: imds::Client,
+        /// Of the metadata service, unless the SDK finds it.
+        metadata: Option<String>,
     },
 }
 
@@ -41,7 +42,7 @@ impl Source {
             Source::Given(provider) => provider.clone(),
             Source::Found { config, metadata } => {
                 let chain = DefaultCredentialsChain::builder()
-                    .imds_client(metadata.clone())
+                    .imds_client(service::metadata(metadata.as_deref()))
                     .configure(config.as_ref().clone());
                 SharedCredentialsProvider::new(chain.build().await)
             }
@@ -80,7 +81,8 @@ impl Kept {
         }))
     }
 
-    /// Forgets them, files and tokens that they were read from as well: the next request fetches anew.
+    /// Forgets them, and what they were found by: the next request reads files anew, and asks the metadata service
+    /// with a new token. (The SDK's client goes on with a token that was refused, as a restarted service does.)
     pub(super) async fn drop_all(&self) {
         let mut next = Some(self);
         while let Some(kept) = next {
@@ -143,15 +145,18 @@ impl Kept {
                 state.credentials = Some(credentials.clone());
                 Ok(credentials)
             }
-            Err(error) => match &state.credentials {
-                // They may be good for the minutes that are left.
-                Some(credentials) => {
-                    let credentials = credentials.clone();
-                    state.ask = Some(now + SELDOM);
-                    Ok(credentials)
+            Err(error) => {
+                state.provider = None;
+                match &state.credentials {
+                    // They may be good for the minutes that are left.
+                    Some(credentials) => {
+                        let credentials = credentials.clone();
+                        state.ask = Some(now + SELDOM);
+                        Ok(credentials)
+                    }
+                    None => Err(error),
                 }
-                None => Err(error),
-            },
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ impl Discovery {
         if let Some(region) = &self.options.region {
             return Some(Region::new(region.clone()));
         }
-        let metadata = ImdsRegionProvider::builder().imds_client(service::metadata(&self.options));
+        let metadata = ImdsRegionProvider::builder()
+            .imds_client(service::metadata(self.options.metadata.as_deref()));
         let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
             .or_else(metadata.build());

@@ -112,11 +112,13 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for cause in chain(error) {
         let cause = cause.to_string();
-        if !text.contains(&cause) {
+        // The metadata client shows the whole reply, and nobody wants to read that.
+        let cause = cause.split(" Response {").next().unwrap_or_default();
+        if !text.contains(cause) {
             if !text.is_empty() {
                 text += ": ";
             }
-            text += &cause;
+            text += cause;
         }
     }
     text

@@ -153,18 +153,18 @@ pub(super) fn source(options: &Options, region: Option<Region>) -> Source {
                     .with_http_client(https())
                     .with_region(region),
             ),
-            metadata: metadata(options),
+            metadata: options.metadata.clone(),
         },
     }
 }
 
 /// The metadata service: never by way of a proxy.
-pub(super) fn metadata(options: &Options) -> imds::Client {
+pub(super) fn metadata(endpoint: Option<&str>) -> imds::Client {
     let config = ProviderConfig::without_region().with_http_client(Builder::new().build_http());
     let builder = || imds::Client::builder().configure(&config);
     // The environment wins, as with every tool of AWS.
     let elsewhere = std::env::var_os("AWS_EC2_METADATA_SERVICE_ENDPOINT").is_some();
-    match &options.metadata {
+    match endpoint {
         Some(endpoint) if !elsewhere => builder().endpoint(endpoint).unwrap_or_else(|_| builder()),
         _ => builder(),
     }

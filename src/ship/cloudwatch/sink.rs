@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// So many refused calls are spent in one send on finding the bad events: a few of them among 10,000.
 const HALVINGS: u32 = 64;
-/// So often in one send are rejected events stamped anew: once by our clock, once by the one that the rejection told.
+/// So often in one send are events stamped anew whose present time was rejected: the rejection tells a better clock.
 const RESTAMPS: u32 = 2;
 
 /// Sends to one stream.
@@ -172,16 +172,18 @@ impl Sink {
         if rejected.is_empty() {
             return Ok(());
         }
-        self.outdated
-            .extend(rejected.iter().map(|entry| parcels[entry.index].key));
-        if round.restamps == RESTAMPS {
+        let mut again = false;
+        for entry in &rejected {
+            again |= !self.outdated.insert(parcels[entry.index].key);
+        }
+        if again && round.restamps == RESTAMPS {
             let text = format!(
                 "{} events rejected even with the present as their time",
                 rejected.len()
             );
             return Err(Failure::new(Class::Time, text));
         }
-        round.restamps += 1;
+        round.restamps += u32::from(again);
         let time = self.service.skew.at(now).max(0);
         let again = rejected.into_iter().map(|entry| Entry { time, ..entry });
         round.queue.push_front(again.collect());
