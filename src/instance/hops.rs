@@ -62,7 +62,14 @@ async fn once(endpoint: &Endpoint) -> std::io::Result<Option<Hops>> {
         false => 7,
     };
     // After the handshake, which is nothing of the answer.
-    SockRef::from(&stream).attach_filter(&filter(place))?;
+    if SockRef::from(&stream)
+        .attach_filter(&filter(place))
+        .is_err()
+    {
+        return Ok(Some(Hops::Untold(
+            "this kernel lets no socket have a filter",
+        )));
+    }
     let request = format!(
         "PUT {TOKEN_PATH} HTTP/1.1\r\nHost: {}\r\n{TTL_HEADER}: 1\r\nConnection: close\r\n\r\n",
         endpoint.authority()

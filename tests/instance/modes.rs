@@ -120,7 +120,19 @@ fn nobody_there() {
 #[test]
 fn each_request_in_its_order() {
     let imds = Imds::new().role("writer").start();
-    check(&imds, &[]).expect(1);
+    let ran = check(&imds, &[]).expect(1);
+    let order: Vec<String> = ran
+        .findings()
+        .iter()
+        .map(|finding| {
+            finding["check"]
+                .as_str()
+                .expect("a text")
+                .replace("instance.", "")
+        })
+        .collect();
+    let expected = "imds_v1_disabled imds_v2_token imds_hop_limit imds_endpoint identity_verified ami_trusted image_age nitro role_present ssm_agent encryption backup_tag";
+    assert_eq!(order.join(" "), expected);
     let expected = [
         "GET /latest/meta-data/ 401",
         "PUT /latest/api/token 200",
