@@ -4,6 +4,7 @@ mod args;
 mod baseline;
 mod check;
 mod config;
+mod generate;
 mod inputs;
 mod launch;
 mod profile;
@@ -41,6 +42,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Profile(profile) => profile::run(&profile),
         Command::SshdEffective(sshd) => sshd::run(&sshd),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { directory } => generate::man(&directory),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
