@@ -4,6 +4,7 @@ mod stage;
 
 pub(crate) use stage::{Caught, Host, private};
 
+pub(crate) mod imds;
 pub(crate) mod tree;
 
 use base64ct::{Base64, Encoding};
