@@ -9,6 +9,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
+use jiff::Timestamp;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -75,8 +76,9 @@ pub(super) fn man(directory: &Path) -> Result<u8> {
     }
     let mut root = Arguments::command();
     root.build();
+    let date = date();
     let mut written = 0;
-    pages(&root, &mut |page, name| {
+    pages(&root, &date, &mut |page, name| {
         let path = directory.join(name);
         let write = || -> io::Result<()> {
             let mut pending = Pending::create(&path, MODE)?;
@@ -96,12 +98,28 @@ pub(super) fn man(directory: &Path) -> Result<u8> {
     Ok(0)
 }
 
+/// Today, or what a build that is to give the same bytes again says instead
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn date() -> String {
+    let told = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
+    told.unwrap_or_else(Timestamp::now)
+        .strftime("%Y-%m-%d")
+        .to_string()
+}
+
 /// The page of a command and those of all below it, each with its file's name.
-fn pages(command: &Command, emit: &mut impl FnMut(&[u8], &str) -> Result<()>) -> Result<()> {
+fn pages(
+    command: &Command,
+    date: &str,
+    emit: &mut impl FnMut(&[u8], &str) -> Result<()>,
+) -> Result<()> {
     for below in command.get_subcommands() {
-        pages(below, emit)?;
+        pages(below, date, emit)?;
     }
     let man = Man::new(command.clone())
+        .date(date)
         .source(concat!("host-integrity-agent ", env!("CARGO_PKG_VERSION")))
         .manual("Host integrity agent");
     let name = man.get_filename();
