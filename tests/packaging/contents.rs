@@ -47,7 +47,6 @@ fn both_packages_hold_the_same() {
     assert_eq!(
         only(&deb, &rpm),
         [
-            "usr/share/doc/host-integrity-agent/copyright 644",
             "usr/share/doc/host-integrity-agent/third-party-licenses.txt.gz 644",
             "usr/share/lintian/overrides/host-integrity-agent 644",
             "usr/share/man/man1/*.1 644",
