@@ -80,22 +80,30 @@ class Machine:
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.started = time.monotonic()
 
-    def ssh(self, line, check=True, timeout=120):
-        """Runs a line of shell as root; returns its standard output."""
-        command = [
+    def _ssh(self, line):
+        return [
             "ssh",
             *("-i", str(self.work / "key"), "-p", str(self.port), "-o", "StrictHostKeyChecking=no"),
             *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"),
             *("-o", "BatchMode=yes", "debian@127.0.0.1", "sudo bash -c " + shlex.quote(line)),
         ]
+
+    def ssh(self, line, check=True, timeout=120):
+        """Runs a line of shell as root; returns its standard output."""
+        command = self._ssh(line)
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
         if check and ran.returncode != 0:
             raise Failed(f"{line}: exit status {ran.returncode}\n{ran.stdout}{ran.stderr}")
         return ran.stdout
 
-    def json(self, line, check=False):
-        """The JSON objects that a line prints, one a line."""
-        return [json.loads(text) for text in self.ssh(line, check=check, timeout=600).splitlines()]
+    def json(self, line):
+        """The JSON objects that a line prints, one a line; its exit status may tell of findings."""
+        return [json.loads(text) for text in self.ssh(line, check=False, timeout=600).splitlines()]
+
+    def copy(self, file, path):
+        """Puts a file into the running machine, owned by root."""
+        with open(file, "rb") as content:
+            subprocess.run(self._ssh(f"cat > {path}"), stdin=content, check=True, timeout=300)
 
     def reachable(self):
         if self.process.poll() is not None:

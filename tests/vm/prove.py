@@ -161,20 +161,27 @@ class Proof:
         """Waits until the agent watches, delivers, and has looked at everything once."""
 
         def look():
-            text = self.machine.ssh("agent status --format json || true", check=False)
-            try:
-                return "whole" in text or json.loads(text) and self.machine.ssh("agent status >/dev/null && echo yes", check=False)
-            except ValueError:
-                return False
+            for status in self.machine.json("agent status --format json"):
+                daemon = status["daemon"]
+                return status["exit"] == 0 and daemon["scan"]["ended"] and not daemon["scan"]["running"]
+            return False
 
-        wait("an agent that watches and delivers", 600 * SLOW, look)
-        wait("the first scan", 600 * SLOW, lambda: any("scan" in json.dumps(e.get("unmapped", {})) for e in self.logs.events()))
+        wait("an agent that watches, delivers and has looked at everything", 600 * SLOW, look)
+
+    def recorded(self):
+        """Waits until what the first boot changed is on record."""
+        wait(
+            "the launch record",
+            600 * SLOW,
+            lambda: any(event.get("activity_name") == "Launch record" for event in self.logs.events()),
+        )
 
     # --- the subjects ------------------------------------------------------------------------------
 
     def first_boot(self):
         self.machine.boot(500 * SLOW)
         self.must("no unit failed", self.machine.ssh("systemctl --failed --no-legend --plain").strip() == "")
+        self.recorded()
         self.settled()
         say(self.machine.ssh("agent status"))
         events = self.logs.events()
@@ -275,6 +282,17 @@ class Proof:
         self.machine.boot(500 * SLOW)
         self.arrives("found before a power cut, delivered after it", known, 240, "files.added", "/etc/tmpfiles.d/evil.conf")
 
+    def upgrade(self, deb):
+        process = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        before = open_findings(self.logs.events())
+        self.machine.copy(deb, "/run/agent.deb")
+        self.machine.ssh("DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /run/agent.deb", timeout=300)
+        after = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        self.must("an upgrade restarts it", after not in (process, "0"), f"{process}, then {after}")
+        self.settled()
+        lost = set(before) - set(open_findings(self.logs.events()))
+        self.must("an upgrade forgets no finding", not lost, lost)
+
     def chain(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
             file.write("\n".join(self.logs.messages()) + "\n")
@@ -287,6 +305,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--moto", type=int, required=True)
+    parser.add_argument("--deb", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--idle", type=int, default=300)
     options = parser.parse_args()
@@ -300,6 +319,7 @@ def main():
         if not options.quick:
             proof.reboot()
             proof.power_cut()
+            proof.upgrade(options.deb)
             proof.machine.off()
         proof.chain()
     except Failed as failure:
