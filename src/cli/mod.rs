@@ -5,6 +5,7 @@ mod args;
 mod baseline;
 mod check;
 mod config;
+mod generate;
 mod launch;
 mod placing;
 mod profile;
@@ -46,6 +47,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(run) => crate::daemon::run(run.config.as_deref()),
         Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { directory } => generate::man(&directory),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
