@@ -125,8 +125,20 @@ pub(crate) static PASSWORD_CHANGE_IN_PAST: Check = check(
     &["shadow(5)"],
 );
 
+/// Who becomes root unasked.
+pub(crate) static SUDO_NOPASSWD: Check = check(
+    "accounts.sudo_nopasswd",
+    Severity::Low,
+    Form::Texts("users, and groups as %group, that sudo need not ask for a password"),
+    "sudo asks for a password",
+    "no NOPASSWD, !authenticate or exempt_group but for those that the profile names",
+    "whoever takes over such an account is root at once",
+    "take NOPASSWD out with visudo",
+    &["RHEL-09-611085"],
+);
+
 /// All of them, in the order of reports.
-pub static CHECKS: [&Check; 9] = [
+pub static CHECKS: [&Check; 10] = [
     &NO_EMPTY_PASSWORDS,
     &ROOT_PASSWORD_POLICY,
     &WEAK_HASH,
@@ -136,4 +148,5 @@ pub static CHECKS: [&Check; 9] = [
     &SYSTEM_ACCOUNTS_LOCKED,
     &SYSTEM_NOLOGIN,
     &PASSWORD_CHANGE_IN_PAST,
+    &SUDO_NOPASSWD,
 ];

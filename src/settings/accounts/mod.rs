@@ -3,6 +3,8 @@
 mod checks;
 pub mod login;
 pub mod password;
+mod sudo;
+mod sudoers;
 
 pub use checks::CHECKS;
 
@@ -62,6 +64,13 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
                 "accounts",
                 "there is no /etc/shadow",
             ));
+            continue;
+        }
+        if !context.wants(check) {
+            continue;
+        }
+        if check == &SUDO_NOPASSWD {
+            sudo::look(context, users, emit);
             continue;
         }
         let culprits = match check.id {
