@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod keys;
 mod sudo;
 
 use crate::harness::{Lab, Ran};
