@@ -5,6 +5,7 @@
 pub mod atomic;
 pub mod host;
 pub mod limits;
+pub mod netlink;
 pub mod node;
 pub mod read;
 pub mod root;

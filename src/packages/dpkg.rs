@@ -20,9 +20,11 @@ mod md5sums;
 mod paths;
 mod pattern;
 mod status;
+pub mod version;
 
 use super::claims::Claims;
 use super::database::{Damages, Database};
+use super::installed::{Installed, Package as Listed};
 use crate::error::{Error, Result};
 use crate::os::root::Root;
 use diversions::Diversions;
@@ -104,6 +106,30 @@ impl Database {
             |package: &Package<'_>| matches!(package.state, State::Unpacked | State::HalfInstalled);
         texts.len() > 1 || parsed.is_ok() && status.packages.iter().any(in_between)
     }
+}
+
+/// The packages whose files are in place, by the status file and its journal.
+pub(super) fn installed(root: &Root) -> Result<Installed> {
+    let texts = read_status(root)?;
+    let mut status = Status::default();
+    let mut ignored = Damages::default();
+    for (file, text) in &texts {
+        status.add(text, file, &mut ignored)?;
+    }
+    let there = |state| !matches!(state, State::NotInstalled | State::ConfigFiles);
+    let packages = status
+        .packages
+        .iter()
+        .filter(|package| there(package.state));
+    let packages = packages.map(|package| Listed {
+        name: package.name.to_owned(),
+        version: package.version.to_owned(),
+        arch: package.arch.to_owned(),
+    });
+    Ok(Installed {
+        packages: packages.collect(),
+        damaged: ignored.0.first().map(|damage| damage.file.clone()),
+    })
 }
 
 /// The status file, then the entries of the journal in order, which dpkg reads as if they were in it.

@@ -6,11 +6,13 @@
 mod claims;
 mod database;
 mod dirs;
-mod dpkg;
+pub mod dpkg;
+mod installed;
 #[cfg(test)]
 mod testing;
 
 pub use database::{Damaged, Database, Owned};
+pub use installed::{Installed, Package, installed};
 
 use crate::os::node;
 use crate::os::root::Root;

@@ -11,7 +11,10 @@ pub mod kernel;
 pub mod logging;
 pub mod network;
 pub mod packages;
+pub mod processes;
 pub mod sshd;
+pub mod systemd;
+mod table;
 pub mod users;
 
 use crate::finding::{Check, Finding};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod network;
 
 use crate::harness::{Lab, Ran};
 use serde_json::Value;

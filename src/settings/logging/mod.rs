@@ -1,7 +1,7 @@
 //! Whether what happens is recorded, and leaves the host.
 
-use super::context::Context;
 use crate::finding::{Check, Finding};
+use crate::settings::context::Context;
 
 /// The checks of this area.
 pub static CHECKS: [&Check; 0] = [];

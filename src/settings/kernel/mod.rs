@@ -1,7 +1,7 @@
-//! What listens, and what serves files or old protocols.
+//! What the kernel is told: sysctl, lockdown, LSM, modules.
 
-use super::context::Context;
 use crate::finding::{Check, Finding};
+use crate::settings::context::Context;
 
 /// The checks of this area.
 pub static CHECKS: [&Check; 0] = [];

@@ -1,7 +1,7 @@
-//! What the kernel is told: sysctl, lockdown, LSM, modules.
+//! Updates that wait, signatures, the end of life, what need not be there.
 
-use super::context::Context;
 use crate::finding::{Check, Finding};
+use crate::settings::context::Context;
 
 /// The checks of this area.
 pub static CHECKS: [&Check; 0] = [];
