@@ -4,6 +4,7 @@
 //! tree it reads through [`Context`], below the root, once.
 
 pub mod accounts;
+pub mod boot;
 pub mod console;
 pub mod context;
 pub mod credentials;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod kernel;
 mod network;
 
 use crate::harness::{Lab, Ran};

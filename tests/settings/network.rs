@@ -23,7 +23,7 @@ time.sleep(600)";
         export PYTHONHOME=$(python3 -c 'import sys; print(sys.base_prefix)')
         n=0
         listen() {{
-          n=$((n + 1)); cp \"$python\" \"$1\"; \"./$1\" listener.py \"$2\" \"$3\" \"$4\" ready$n & children=\"$children $!\"
+          n=$((n + 1)); rm -f ready$n; [ -e \"$1\" ] || cp \"$python\" \"$1\"; \"./$1\" listener.py \"$2\" \"$3\" \"$4\" ready$n & children=\"$children $!\"
           for i in {{1..600}}; do if [ -e ready$n ]; then return; fi; sleep 0.05; done; exit 99
         }}
         children=
