@@ -17,6 +17,8 @@ const MAX_ANSWER: usize = 64 << 20;
 /// NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN (linux/netfilter/nf_tables.h).
 const GETCHAIN: u16 = 10 << 8 | 4;
 const NEWCHAIN: u16 = 10 << 8 | 3;
+/// linux/audit.h
+const AUDIT_LIST_RULES: u16 = 1013;
 
 /// Every chain of nftables: its family (`NFPROTO_*`), and its attributes as `struct nlattr` has them.
 ///
@@ -29,6 +31,17 @@ pub fn nftables_chains() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
         .filter(|(kind, _)| *kind == NEWCHAIN)
         .filter_map(|(_, body)| Some((*body.first()?, body.get(4..)?.to_vec())))
         .collect())
+}
+
+/// How many rules the kernel's audit has.
+///
+/// Needs CAP_AUDIT_CONTROL (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no audit.
+pub fn audit_rules() -> Result<usize, Errno> {
+    let answers = dump(netlink::AUDIT, AUDIT_LIST_RULES, &[])?;
+    Ok(answers
+        .iter()
+        .filter(|(kind, _)| *kind == AUDIT_LIST_RULES)
+        .count())
 }
 
 /// The messages that answer a dump of that type: type and what follows the header.

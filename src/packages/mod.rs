@@ -8,8 +8,10 @@ mod database;
 mod dirs;
 pub mod dpkg;
 mod installed;
+pub mod rpm;
 #[cfg(test)]
 mod testing;
+pub mod unpack;
 
 pub use database::{Damaged, Database, Owned};
 pub use installed::{Installed, Package, installed};

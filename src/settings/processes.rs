@@ -14,7 +14,7 @@ pub struct Process {
     pub name: String,
     /// Its program; `None` for kernel threads, and where the caller may not see it.
     pub program: Option<String>,
-    /// Its user.
+    /// Its effective user.
     pub uid: u32,
 }
 
@@ -42,10 +42,14 @@ pub fn list(root: &Root) -> io::Result<Vec<Process>> {
 fn one(root: &Root, pid: u32) -> Option<Process> {
     let directory = format!("proc/{pid}");
     let handle = root.resolve(directory.as_bytes(), false).ok()?.handle?;
-    let uid = node::stat(&handle).ok()?.uid;
-    let comm = root
-        .read(format!("{directory}/comm").as_bytes(), 1 << 10)
+    let status = root
+        .read(format!("{directory}/status").as_bytes(), 1 << 16)
         .ok()??;
+    let status = String::from_utf8_lossy(&status);
+    let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+    // Real, effective, saved and of the file system.
+    let uid = line("Uid:")?.split_whitespace().nth(1)?.parse().ok()?;
+    let name = line("Name:")?.trim().to_owned();
     let program = node::read_link_at(handle.as_fd(), b"exe").ok();
     let program = program.map(|path| {
         let path = String::from_utf8_lossy(&path).into_owned();
@@ -56,7 +60,7 @@ fn one(root: &Root, pid: u32) -> Option<Process> {
     });
     Some(Process {
         pid,
-        name: String::from_utf8_lossy(&comm).trim_end().to_owned(),
+        name,
         program,
         uid,
     })

@@ -3,7 +3,9 @@
 mod accounts;
 mod console;
 mod kernel;
+mod logging;
 mod network;
+mod packages;
 
 use crate::harness::{Lab, Ran};
 use serde_json::Value;

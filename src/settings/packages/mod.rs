@@ -1,10 +1,30 @@
 //! Updates that wait, signatures, the end of life, what need not be there.
 
-use crate::finding::{Check, Finding};
+mod advisories;
+mod checks;
+mod gpgcheck;
+mod minimal;
+mod pending;
+mod release;
+
+pub use checks::CHECKS;
+
+use crate::finding::Finding;
 use crate::settings::context::Context;
+use checks::*;
 
-/// The checks of this area.
-pub static CHECKS: [&Check; 0] = [];
-
-/// Judges them.
-pub fn look(_context: &Context<'_>, _emit: &mut dyn FnMut(Finding)) {}
+/// Judges the checks of this area.
+pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    if context.wants(&SECURITY_PENDING) {
+        emit(pending::judge(context));
+    }
+    if context.wants(&GPGCHECK) {
+        gpgcheck::judge(context, emit);
+    }
+    if context.wants(&RELEASE_SUPPORTED) {
+        emit(release::judge(context));
+    }
+    if context.wants(&MINIMAL) {
+        minimal::judge(context, emit);
+    }
+}

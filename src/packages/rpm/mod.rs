@@ -1,0 +1,3 @@
+//! The rpm database.
+
+pub mod version;
