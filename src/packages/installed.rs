@@ -1,6 +1,6 @@
 //! Which packages are installed, whichever manager keeps the list.
 
-use super::{Kind, detect, dpkg};
+use super::{Kind, detect, dpkg, rpm};
 use crate::os::root::Root;
 
 /// One installed package.
@@ -34,7 +34,7 @@ impl Installed {
 pub fn installed(root: &Root) -> Result<Installed, String> {
     match detect(root) {
         Kind::Dpkg => dpkg::installed(root).map_err(|error| error.to_string()),
-        Kind::Rpm => Err("this version cannot read the rpm database".into()),
+        Kind::Rpm => rpm::installed(root),
         Kind::None => Err("there is no package database".into()),
     }
 }

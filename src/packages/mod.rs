@@ -13,7 +13,7 @@ pub mod rpm;
 mod testing;
 pub mod unpack;
 
-pub use database::{Damaged, Database, Owned};
+pub use database::{Damaged, Database, Owned, Recorded};
 pub use installed::{Installed, Package, installed};
 
 use crate::os::node;
@@ -21,13 +21,14 @@ use crate::os::root::Root;
 use std::io;
 
 /// Which package database a tree has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// `/var/lib/dpkg/status`.
     Dpkg,
     /// Something in `/var/lib/rpm` or `/usr/lib/sysimage/rpm`.
     Rpm,
     /// Neither.
+    #[default]
     None,
 }
 

@@ -6,6 +6,7 @@ mod kernel;
 mod logging;
 mod network;
 mod packages;
+mod rubbish;
 
 use crate::harness::{Lab, Ran};
 use serde_json::Value;

@@ -165,7 +165,7 @@ fn updates_that_wait() {
     ] {
         for pack in [
             ":",
-            "lz4 -q --rm var/lib/apt/lists/*Packages",
+            "lz4 -q -m --rm var/lib/apt/lists/*Packages",
             "gzip var/lib/apt/lists/*Packages",
         ] {
             let lab = debian(offers);
@@ -187,7 +187,7 @@ fn lists_that_cannot_tell_are_unknown() {
         ("rm -r var/lib/apt", "unknown"),
         ("xz var/lib/apt/lists/*Packages", "unknown"),
         (
-            "lz4 -q --rm var/lib/apt/lists/*Packages; truncate -s 20 var/lib/apt/lists/*lz4",
+            "lz4 -q -m --rm var/lib/apt/lists/*Packages; truncate -s 20 var/lib/apt/lists/*lz4",
             "unknown",
         ),
         ("echo nonsense >> var/lib/dpkg/status", "unknown"),

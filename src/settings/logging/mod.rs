@@ -14,9 +14,12 @@ use crate::finding::{Check, Finding};
 use crate::settings::context::Context;
 use checks::*;
 
+/// How a check is judged.
+type Judge = fn(&Context<'_>) -> Finding;
+
 /// Judges the checks of this area.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
-    let judges: [(&Check, fn(&Context<'_>) -> Finding); 4] = [
+    let judges: [(&Check, Judge); 4] = [
         (&AGENT_PRESENT, shippers::judge),
         (&AUDITD, auditd::judge),
         (&INTEGRITY_MONITOR, integrity::judge),

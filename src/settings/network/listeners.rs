@@ -117,7 +117,7 @@ fn row(line: &str, state: &str) -> Option<(IpAddr, u16, u64)> {
 
 /// 32-bit words as they lie in memory, printed as numbers.
 fn parse_address(hex: &str) -> Option<IpAddr> {
-    if !hex.is_ascii() || hex.len() % 8 != 0 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(8) {
         return None;
     }
     let mut bytes = Vec::with_capacity(16);

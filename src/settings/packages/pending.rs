@@ -150,7 +150,7 @@ fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
     ];
     for (name, _) in names.iter().flat_map(|names| names.iter()) {
         let name = String::from_utf8_lossy(name).into_owned();
-        if !name.contains("security") {
+        if !is_of_security(&name) {
             continue;
         }
         let path = format!("{LISTS}/{name}");
@@ -176,6 +176,14 @@ fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
     }
     lists.refreshed = times.into_iter().flatten().max();
     lists
+}
+
+/// Whether a list is of a security archive: by its suite, as `bookworm-security` and `jammy-security`, and by the
+/// hosts of releases whose suites are called otherwise.
+fn is_of_security(name: &str) -> bool {
+    let suite = name.split("_dists_").nth(1).unwrap_or_default();
+    let suite = suite.split('_').next().unwrap_or_default();
+    suite.contains("security") || name.starts_with("security.debian.org_")
 }
 
 pub(super) fn modified(context: &Context<'_>, path: &str) -> Option<i64> {
