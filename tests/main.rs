@@ -18,6 +18,7 @@ mod layers;
 mod oracles;
 mod packages;
 mod packaging;
+mod rpm;
 mod seal;
 mod settings;
 mod ship;

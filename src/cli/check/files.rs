@@ -252,33 +252,44 @@ impl Run<'_> {
         };
         let root = &self.tree.root;
         let create = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
-        let why = match detect(root) {
-            Kind::Dpkg => None,
-            Kind::Rpm => Some(
-                "there is no manifest, and this version cannot read the rpm database: no file could be judged",
+        let loaded = match detect(root) {
+            Kind::Dpkg => Ok(Database::load_dpkg(root)?),
+            Kind::Rpm => Database::load_rpm(root).map_err(|error| {
+                format!("there is no manifest, and {error}: no file could be judged")
+            }),
+            Kind::None => Err(
+                "there is neither a manifest nor a package database: no file could be judged"
+                    .into(),
             ),
-            Kind::None => {
-                Some("there is neither a manifest nor a package database: no file could be judged")
+        };
+        let database = match loaded {
+            Ok(database) => database,
+            Err(why) => {
+                let finding = Finding::new(
+                    &finding::FILES_UNREADABLE,
+                    Verdict::Unknown,
+                    Severity::High,
+                    "/",
+                    why,
+                )
+                .remediation(create);
+                return match self.finding(finding) {
+                    ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(nothing),
+                };
             }
         };
-        if let Some(why) = why {
-            let finding = Finding::new(
-                &finding::FILES_UNREADABLE,
-                Verdict::Unknown,
-                Severity::High,
-                "/",
-                why,
-            )
-            .remediation(create);
-            return match self.finding(finding) {
-                ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(nothing),
-            };
-        }
-        let database = Database::load_dpkg(root)?;
-        self.notes.push("MD5 sums in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too".into());
+        let (name, digests, unjudged) = match database.kind() {
+            Kind::Rpm => ("rpm", "Digests", ""),
+            _ => (
+                "dpkg",
+                "MD5 sums",
+                ", and attributes are in no package database",
+            ),
+        };
+        self.notes.push(format!("{digests} in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too"));
         self.notes.push(create.into());
         self.notes.extend(database.notes().iter().cloned());
-        if Database::busy(root) {
+        if database.kind() == Kind::Dpkg && Database::busy(root) {
             self.notes.push("packages are being installed or removed: what they are about to replace may show as changed".into());
         }
         for finding in database_gaps(&database) {
@@ -296,12 +307,12 @@ impl Run<'_> {
         let against = Against::Packages;
         let coverage = self.scan(&scope, against, true, None, expected.map(Ok), owned)?;
         self.notes.push(format!(
-            "{} files belong to no package, and attributes are in no package database: only a manifest can judge them",
+            "{} files belong to no package{unjudged}: only a manifest can judge them",
             coverage.unowned
         ));
         Ok(Looked {
             evidence: Evidence::Packages {
-                database: "dpkg",
+                database: name,
                 count: database.package_count(),
             },
             files: Some(files_summary(&coverage, Some(coverage.unowned))),
