@@ -146,7 +146,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             location = location.or(Some(place));
         }
         Target::At { .. } => reasons.push("the journal stays on the host".into()),
-        Target::None => reasons.push("the journal is lost at the next boot".into()),
+        Target::None => reasons.push("there is no journal that outlives the next boot".into()),
         Target::Unknown(why) => unknown.push(why),
     }
     let (verdict, message) = match (good.is_empty(), unknown.is_empty()) {
@@ -158,7 +158,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         .finding(&AGENT_PRESENT, verdict, "logging", message)
         .evidence(
             json!({ "demand": if remote { "remote" } else { "any" } }),
-            json!({ "kept": good, "persistent_journal": persistent, "missing": reasons }),
+            json!({ "kept": good, "persistent_journal": persistent, "reasons": reasons }),
         );
     finding.location = location;
     match (verdict, AGENT_PRESENT.remedy) {

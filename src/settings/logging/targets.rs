@@ -2,6 +2,7 @@
 
 use crate::profile::pattern::glob_matches;
 use crate::settings::context::Context;
+use crate::settings::processes;
 use crate::settings::systemd::{self, ini};
 use serde_json::Value;
 
@@ -78,21 +79,29 @@ fn first(
     Target::None
 }
 
-/// The journal as it is kept: persistent, or automatic with its directory there (journald.conf(5)).
+/// The journal as it is kept: persistent, or automatic with its directory there (journald.conf(5)), and on the
+/// running host by a daemon that runs.
 pub(super) fn journal(context: &Context<'_>) -> Target {
     let root = context.root;
+    if context.live() {
+        match context.processes() {
+            Ok(all) if processes::running(all, &["systemd-journald"]).is_some() => {}
+            Ok(_) => return Target::None,
+            Err(error) => return Target::Unknown(error.to_string()),
+        }
+    }
     let storage = systemd::config(root, "journald.conf", "Journal", "Storage").pop();
     let there = || {
         let found = root.resolve(b"var/log/journal", true);
         found.is_ok_and(|found| found.handle.is_some())
     };
     let what = "a persistent journal".to_owned();
-    match storage.as_ref().map(|setting| setting.value.as_str()) {
-        Some("persistent") => Target::At {
+    match storage {
+        Some(setting) if setting.value == "persistent" => Target::At {
             what,
-            place: storage.map_or_else(String::new, |setting| setting.location),
+            place: setting.location,
         },
-        Some("volatile" | "none") => Target::None,
+        Some(setting) if matches!(setting.value.as_str(), "volatile" | "none") => Target::None,
         _ if there() => Target::At {
             what,
             place: "/var/log/journal".into(),
