@@ -20,6 +20,7 @@ mod oracles;
 mod packages;
 mod packaging;
 mod reports;
+mod rpm;
 mod seal;
 mod settings;
 mod ship;

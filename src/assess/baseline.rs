@@ -15,6 +15,7 @@ use crate::files::wording;
 use crate::finding::{Finding, Severity};
 use crate::manifest::subject;
 use crate::manifest::vouch::{Standing, Trust};
+use crate::packages::Kind as Manager;
 use crate::profile::Profile;
 use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
 use std::num::NonZeroUsize;
@@ -202,7 +203,10 @@ impl Baseline {
                 })
             }
             Baseline::Packages(packaged) => Evidence::Packages {
-                database: "dpkg",
+                database: match packaged.database.kind() {
+                    Manager::Rpm => "rpm",
+                    Manager::Dpkg | Manager::None => "dpkg",
+                },
                 count: packaged.database.package_count(),
             },
             Baseline::Nothing => Evidence::Nothing,
@@ -220,7 +224,16 @@ impl Baseline {
     /// What a scan looked at, as reports show it, with what else a reader must know after it.
     pub fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
         let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
-        let unowned = matches!(self, Baseline::Packages(_)).then_some(coverage.unowned);
+        let (unowned, unjudged) = match self {
+            Baseline::Packages(packaged) => match packaged.database.kind() {
+                Manager::Rpm => (Some(coverage.unowned), ""),
+                Manager::Dpkg | Manager::None => (
+                    Some(coverage.unowned),
+                    ", and attributes are in no package database",
+                ),
+            },
+            _ => (None, ""),
+        };
         let summary = FilesSummary {
             checked: coverage.checked,
             bytes: coverage.bytes,
@@ -228,9 +241,9 @@ impl Baseline {
             mounts: coverage.mounts.iter().map(shown).collect(),
             unowned,
         };
-        let note = unowned.map(|count| format!(
-            "{count} files belong to no package, and attributes are in no package database: only a manifest can judge them"
-        ));
+        let note = unowned.map(|count| {
+            format!("{count} files belong to no package{unjudged}: only a manifest can judge them")
+        });
         (summary, note)
     }
 }

@@ -24,36 +24,43 @@ pub struct Packaged {
 pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
     let root = &tree.root;
     let create = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
-    let why = match detect(root) {
-        Kind::Dpkg => None,
-        Kind::Rpm => Some(
-            "there is no manifest, and this version cannot read the rpm database: no file could be judged",
+    let loaded = match detect(root) {
+        Kind::Dpkg => Ok(Database::load_dpkg(root)?),
+        Kind::Rpm => Database::load_rpm(root)
+            .map_err(|error| format!("there is no manifest, and {error}: no file could be judged")),
+        Kind::None => Err(
+            "there is neither a manifest nor a package database: no file could be judged".into(),
         ),
-        Kind::None => {
-            Some("there is neither a manifest nor a package database: no file could be judged")
+    };
+    let database = match loaded {
+        Ok(database) => database,
+        Err(why) => {
+            let finding = Finding::new(
+                &finding::FILES_UNREADABLE,
+                Verdict::Unknown,
+                Severity::High,
+                "/",
+                why,
+            );
+            return Ok(Opened {
+                baseline: Baseline::Nothing,
+                findings: vec![finding.remediation(create)],
+                notes: Vec::new(),
+            });
         }
     };
-    if let Some(why) = why {
-        let finding = Finding::new(
-            &finding::FILES_UNREADABLE,
-            Verdict::Unknown,
-            Severity::High,
-            "/",
-            why,
-        );
-        return Ok(Opened {
-            baseline: Baseline::Nothing,
-            findings: vec![finding.remediation(create)],
-            notes: Vec::new(),
-        });
-    }
-    let database = Database::load_dpkg(root)?;
+    let digests = match database.kind() {
+        Kind::Rpm => "Digests",
+        _ => "MD5 sums",
+    };
     let mut notes = vec![
-        "MD5 sums in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too".to_owned(),
+        format!(
+            "{digests} in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too"
+        ),
         create.to_owned(),
     ];
     notes.extend(database.notes().iter().cloned());
-    if Database::busy(root) {
+    if database.kind() == Kind::Dpkg && Database::busy(root) {
         notes.push("packages are being installed or removed: what they are about to replace may show as changed".into());
     }
     Ok(Opened {

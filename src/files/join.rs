@@ -3,9 +3,10 @@
 use super::observe::{Target, join};
 use super::scope::{Duty, Scope, Weaker};
 use super::walk::{Blindness, Step};
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, Digest};
 use crate::error::{Error, Result};
 use crate::manifest::order;
+use crate::packages;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -45,7 +46,9 @@ pub enum Source {
         /// Whether the file may as well be missing.
         optional: bool,
         /// Further digests that are as good: more than one package put a file there.
-        alternatives: Box<[[u8; 16]]>,
+        alternatives: Box<[Digest]>,
+        /// Whose database it is.
+        manager: packages::Kind,
     },
 }
 

@@ -3,6 +3,7 @@
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
 use super::observe::{Unseen, Wanted};
+use super::owned::CAPABILITY;
 use super::scope::Duty;
 use crate::attributes::{Algorithm, Attribute, AttributeSet, Attributes, Digest, FileType};
 
@@ -68,8 +69,14 @@ pub fn present(
     let Some(attributes) = &expected.attributes else {
         return unexpected(observed);
     };
+    let mut observed = observed;
+    if let (Source::Package { .. }, Some(xattrs), Some(_)) =
+        (&expected.source, &mut observed.xattrs, &attributes.xattrs)
+    {
+        xattrs.retain(|xattr| *xattr.name == *CAPABILITY);
+    }
     let mut changed = attributes.differing(&observed, duty.demand.attributes);
-    if let (Source::Package { alternatives, .. }, Some(Digest::Md5(digest))) =
+    if let (Source::Package { alternatives, .. }, Some(digest)) =
         (&expected.source, &observed.digest)
         && alternatives.contains(digest)
     {
@@ -86,7 +93,7 @@ pub fn present(
 ///
 /// Packages' scripts make many files that the database does not list, none of them privileged.
 fn is_notable(observed: &Attributes) -> bool {
-    let capable = |x: &crate::attributes::Xattr| *x.name == *b"security.capability";
+    let capable = |x: &crate::attributes::Xattr| *x.name == *CAPABILITY;
     observed.kind == FileType::File
         && (observed.mode.unwrap_or(0) & 0o6000 != 0
             || observed.xattrs.iter().flatten().any(capable))

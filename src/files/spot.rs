@@ -93,7 +93,10 @@ impl Spot<'_> {
             Book::Packages(database) => {
                 let expected = regions.iter().flat_map(|region| {
                     let files = database.starting_at(&region.path);
-                    owned::expectations(files.take_while(|file| region.covers(file.path)))
+                    owned::expectations(
+                        database.kind(),
+                        files.take_while(|file| region.covers(file.path)),
+                    )
                 });
                 scan.run_planned(plan, known, expected.map(Ok), |told| match &told {
                     // That nothing is known of their contents has been said of their package.

@@ -8,6 +8,7 @@ use crate::attributes::{Attribute, AttributeSet, Attributes, FileType, Xattr};
 use crate::escape;
 use crate::finding::{self, Check, Finding, Severity, Verdict};
 use crate::manifest::subject;
+use crate::packages;
 use rustix::io::Errno;
 
 /// The finding for a deviation.
@@ -205,6 +206,19 @@ fn mend(expected: &Expected) -> String {
     match &expected.source {
         Source::Manifest | Source::Mount | Source::Launch => {
             "find out who did it; restore the file from the image, or record the image anew if it is meant".into()
+        }
+        Source::Package {
+            name,
+            conffile: true,
+            manager: packages::Kind::Rpm,
+            ..
+        } => format!("if nobody meant it: remove it, then: dnf reinstall {name}"),
+        Source::Package {
+            name,
+            manager: packages::Kind::Rpm,
+            ..
+        } => {
+            format!("find out who did it; then: dnf reinstall {name} (yum where there is no dnf)")
         }
         Source::Package { name, conffile: true, .. } => format!(
             "if nobody meant it: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss -o Dpkg::Options::=--force-confnew {name}"

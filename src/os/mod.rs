@@ -5,6 +5,7 @@
 pub mod atomic;
 pub mod host;
 pub mod limits;
+pub mod netlink;
 pub mod node;
 // malloc_trim(3), behind a safe interface.
 #[allow(unsafe_code)]

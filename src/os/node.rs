@@ -184,6 +184,12 @@ pub fn read_link(handle: BorrowedFd<'_>) -> Result<Box<[u8]>, Errno> {
     Ok(target.into_bytes().into_boxed_slice())
 }
 
+/// Target of the symbolic link of that name.
+pub fn read_link_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[u8]>, Errno> {
+    let target = fs::readlinkat(dir, name, Vec::with_capacity(256))?;
+    Ok(target.into_bytes().into_boxed_slice())
+}
+
 /// Flags of an open file or directory; none where the file system knows none.
 pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
     match fs::ioctl_getflags(fd) {

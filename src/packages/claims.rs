@@ -1,7 +1,8 @@
 //! From what each package claims to one claim a path.
 
-use super::database::{Entry, Files};
+use super::database::{Entry, Files, Recorded};
 use super::dirs::Dirs;
+use crate::attributes::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::order::split;
 use crate::os::root::Root;
@@ -25,18 +26,25 @@ pub(super) enum Source {
 /// One package's word on one path.
 #[derive(Clone, Copy)]
 pub(super) struct Claim {
-    /// `None`: the path is spoken for, but nothing is known of its contents.
-    pub(super) md5: Option<[u8; 16]>,
+    /// `None`: nothing is known of its contents.
+    pub(super) digest: Option<Digest>,
+    /// What [`Claims::record`] returned; [`NOTHING`] where no attributes are known. With no digest either, the
+    /// path is spoken for and no more.
+    pub(super) recorded: u32,
     pub(super) package: u32,
     pub(super) source: Source,
     pub(super) optional: bool,
 }
+
+/// No attributes are recorded.
+pub(super) const NOTHING: u32 = u32::MAX;
 
 /// All claims, until they are settled.
 #[derive(Default)]
 pub(super) struct Claims {
     dirs: Dirs,
     names: Vec<u8>,
+    recorded: Vec<Recorded>,
     claims: Vec<(Claim, Place)>,
     bytes: usize,
 }
@@ -54,7 +62,23 @@ impl Claims {
     /// More claims than any system has are an error.
     pub(super) fn add(&mut self, path: &[u8], claim: Claim) -> Result<()> {
         let (dir, name) = split(path);
-        self.bytes += path.len();
+        self.add_parts(dir, name, claim)
+    }
+
+    /// Adds a claim on a directory, which may be reached through a link in its own place, too.
+    pub(super) fn add_directory(&mut self, path: &[u8], claim: Claim) -> Result<()> {
+        self.add_parts(path, b"", claim)
+    }
+
+    /// Keeps attributes, and returns what a claim calls them by.
+    pub(super) fn record(&mut self, recorded: Recorded) -> u32 {
+        let number = u32::try_from(self.recorded.len()).unwrap_or(NOTHING);
+        self.recorded.push(recorded);
+        number
+    }
+
+    fn add_parts(&mut self, dir: &[u8], name: &[u8], claim: Claim) -> Result<()> {
+        self.bytes += dir.len() + name.len() + 1;
         let (Ok(start), Ok(length)) = (u32::try_from(self.names.len()), u16::try_from(name.len()))
         else {
             return Err(too_large());
@@ -76,8 +100,9 @@ impl Claims {
     /// One claim a path, in walk order, links in the directories resolved below `root`.
     ///
     /// Of the claims on one path those of the first [`Source`] count. Where their digests differ each is
-    /// accepted; where one of them knows no digest it adds nothing, and a path of which nobody knows one
-    /// is left out. A path is optional if each of the claims that count says so.
+    /// accepted; where one of them knows nothing it adds nothing, and a path of which nobody knows anything
+    /// is left out. Attributes in which they differ are not compared, nor is a path of which they do not agree
+    /// what it is. A path is optional if each of the claims that count says so.
     pub(super) fn settle(self, root: &Root) -> Result<Files> {
         let dirs = self.dirs.canonical(root, MAX_BYTES).ok_or_else(too_large)?;
         let mut arena = Vec::with_capacity(arena_size(&dirs, &self.claims)?);
@@ -85,8 +110,8 @@ impl Claims {
         for (claim, place) in &self.claims {
             let start = arena.len();
             let dir = &dirs[place.dir as usize];
-            if !dir.is_empty() {
-                arena.extend_from_slice(dir);
+            arena.extend_from_slice(dir);
+            if !dir.is_empty() && place.length > 0 {
                 arena.push(b'/');
             }
             let name = place.name as usize;
@@ -97,6 +122,7 @@ impl Claims {
             sorted.push((*claim, start, length));
         }
         drop((self.names, self.claims));
+        let mut recorded = self.recorded;
         // No path holds NUL: as separator it makes the order of bytes the order of a walk.
         replace(&mut arena, b'/', 0);
         let path =
@@ -112,33 +138,53 @@ impl Claims {
                 continue;
             };
             let mut settled: Option<Entry> = None;
+            let mut agreed = true;
             let index = u32::try_from(entries.len()).unwrap_or(u32::MAX);
             for (claim, start, length) in group.iter().filter(|(claim, ..)| claim.source == source)
             {
-                let Some(md5) = claim.md5 else { continue };
-                match &mut settled {
-                    None => {
-                        settled = Some(Entry {
-                            md5,
-                            start: *start,
-                            package: claim.package,
-                            length: *length,
-                            conffile: source != Source::File,
-                            optional: claim.optional,
-                        });
-                    }
-                    Some(entry) => {
-                        entry.optional &= claim.optional;
-                        if entry.md5 != md5 {
-                            let known: &mut Vec<[u8; 16]> = alternatives.entry(index).or_default();
-                            if !known.contains(&md5) {
-                                known.push(md5);
-                            }
+                if claim.digest.is_none() && claim.recorded == NOTHING {
+                    continue;
+                }
+                let Some(entry) = &mut settled else {
+                    settled = Some(Entry {
+                        digest: claim.digest,
+                        start: *start,
+                        package: claim.package,
+                        recorded: claim.recorded,
+                        length: *length,
+                        conffile: source != Source::File,
+                        optional: claim.optional,
+                    });
+                    continue;
+                };
+                entry.optional &= claim.optional;
+                let of = |number: u32| recorded.get(number as usize);
+                match (of(entry.recorded), of(claim.recorded)) {
+                    (Some(known), Some(other)) if known != other => match known.common(other) {
+                        Some(common) => {
+                            entry.recorded = u32::try_from(recorded.len()).unwrap_or(NOTHING);
+                            recorded.push(common);
+                        }
+                        None => agreed = false,
+                    },
+                    _ => {}
+                }
+                match claim.digest {
+                    Some(digest) if entry.digest != Some(digest) => {
+                        let known: &mut Vec<Digest> = alternatives.entry(index).or_default();
+                        if !known.contains(&digest) {
+                            known.push(digest);
                         }
                     }
+                    _ => {}
                 }
             }
-            entries.extend(settled);
+            match agreed {
+                true => entries.extend(settled),
+                false => {
+                    alternatives.remove(&index);
+                }
+            }
         }
         replace(&mut arena, 0, b'/');
         entries.shrink_to_fit();
@@ -146,6 +192,7 @@ impl Claims {
             arena,
             entries,
             alternatives,
+            recorded,
         })
     }
 }
@@ -180,15 +227,17 @@ fn too_large() -> Error {
 mod tests {
     use super::super::testing::Tree;
     use super::*;
+    use crate::attributes::FileType;
 
     const FILE: Claim = Claim {
-        md5: Some([1; 16]),
+        digest: Some(Digest::Md5([1; 16])),
+        recorded: NOTHING,
         package: 0,
         source: Source::File,
         optional: false,
     };
 
-    fn settle(tree: &Tree, claims: &[(&str, Claim)]) -> Vec<(String, Entry, Vec<[u8; 16]>)> {
+    fn settle(tree: &Tree, claims: &[(&str, Claim)]) -> Vec<(String, Entry, Vec<Digest>)> {
         let mut all = Claims::default();
         for (path, claim) in claims {
             all.add(path.as_bytes(), *claim).expect("few claims");
@@ -205,7 +254,7 @@ mod tests {
             .collect()
     }
 
-    fn paths(settled: &[(String, Entry, Vec<[u8; 16]>)]) -> Vec<&str> {
+    fn paths(settled: &[(String, Entry, Vec<Digest>)]) -> Vec<&str> {
         settled.iter().map(|(path, ..)| path.as_str()).collect()
     }
 
@@ -223,7 +272,7 @@ mod tests {
         tree.dir("usr/bin");
         tree.link("bin", "usr/bin");
         let other = Claim {
-            md5: Some([2; 16]),
+            digest: Some(Digest::Md5([2; 16])),
             package: 1,
             optional: true,
             ..FILE
@@ -235,16 +284,16 @@ mod tests {
         assert_eq!(paths(&settled), ["usr/bin/x"]);
         let (_, entry, more) = &settled[0];
         assert_eq!(
-            (entry.md5, entry.package, entry.optional),
-            ([1; 16], 0, false)
+            (entry.digest, entry.package, entry.optional),
+            (FILE.digest, 0, false)
         );
-        assert_eq!(more, &[[2; 16]]);
+        assert_eq!(more, &[Digest::Md5([2; 16])]);
     }
 
     #[test]
     fn a_conffile_wins_and_an_obsolete_one_yields() {
         let claim = |source, digest| Claim {
-            md5: Some([digest; 16]),
+            digest: Some(Digest::Md5([digest; 16])),
             source,
             ..FILE
         };
@@ -258,9 +307,10 @@ mod tests {
                 ("etc/c", claim(Source::ObsoleteConffile, 4)),
             ],
         );
+        let first = |entry: &Entry| entry.digest.map_or(0, |digest| digest.bytes()[0]);
         let seen: Vec<_> = settled
             .iter()
-            .map(|(path, entry, more)| (path.as_str(), entry.md5[0], entry.conffile, more.len()))
+            .map(|(path, entry, more)| (path.as_str(), first(entry), entry.conffile, more.len()))
             .collect();
         let expected = [
             ("etc/a", 2, true, 0),
@@ -273,7 +323,7 @@ mod tests {
     #[test]
     fn a_conffile_of_unknown_contents_is_left_out_with_what_else_is_said_of_it() {
         let unknown = Claim {
-            md5: None,
+            digest: None,
             source: Source::Conffile,
             ..FILE
         };
@@ -282,5 +332,56 @@ mod tests {
             &[("etc/a", FILE), ("etc/a", unknown), ("etc/b", FILE)],
         );
         assert_eq!(paths(&settled), ["etc/b"]);
+    }
+
+    #[test]
+    fn attributes_count_as_far_as_packages_agree() {
+        let tree = Tree::new();
+        tree.dir("data/www");
+        tree.dir("var");
+        tree.link("var/www", "/data/www");
+        let mut all = Claims::default();
+        let mut claim = |kind, mode| {
+            let recorded = all.record(Recorded {
+                kind,
+                mode: Some(mode),
+                uid: Some(0),
+                gid: None,
+                size: None,
+                link: None,
+                capability: None,
+            });
+            Claim {
+                digest: None,
+                recorded,
+                ..FILE
+            }
+        };
+        let directory = claim(FileType::Dir, 0o755);
+        let other = claim(FileType::Dir, 0o700);
+        let link = claim(FileType::Link, 0o777);
+        all.add_directory(b"var/www", directory)
+            .expect("few claims");
+        all.add_directory(b"usr", directory).expect("few claims");
+        all.add_directory(b"usr", other).expect("few claims");
+        all.add(b"lib", link).expect("few claims");
+        all.add_directory(b"lib", directory).expect("few claims");
+        let files = all.settle(&tree.root()).expect("few claims");
+        let seen: Vec<(String, Option<u16>, Option<u32>)> = files
+            .entries
+            .iter()
+            .map(|entry| {
+                let start = entry.start as usize;
+                let path = &files.arena[start..start + usize::from(entry.length)];
+                let recorded = &files.recorded[entry.recorded as usize];
+                let path = String::from_utf8_lossy(path).into_owned();
+                (path, recorded.mode, recorded.uid)
+            })
+            .collect();
+        let expected = [
+            ("data/www".to_owned(), Some(0o755), Some(0)),
+            ("usr".to_owned(), None, Some(0)),
+        ];
+        assert_eq!(seen, expected);
     }
 }

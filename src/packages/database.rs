@@ -1,5 +1,7 @@
 //! The files that packages claim, in the order of a walk.
 
+use super::Kind;
+use crate::attributes::{Digest, FileType};
 use crate::manifest::order;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -9,11 +11,13 @@ use std::collections::{HashMap, HashSet};
 pub struct Owned<'a> {
     /// Relative to the root, links in its directory resolved; any bytes but NUL.
     pub path: &'a [u8],
-    /// The MD5 of the contents that the package shipped.
-    pub md5: [u8; 16],
+    /// Of the contents that the package shipped; `None` for what is no file, and where it is not known.
+    pub digest: Option<Digest>,
     /// Further digests that are as good, where several packages claim the path and nothing tells which
     /// of them wrote it last.
-    pub alternatives: &'a [[u8; 16]],
+    pub alternatives: &'a [Digest],
+    /// What else the package shipped it with; `None` where the database knows files and digests alone.
+    pub recorded: Option<&'a Recorded>,
     /// The package, with `:ARCH` where several architectures of it can be installed together.
     pub package: &'a str,
     /// Whether it is a configuration file (deb-conffiles(5)), which administrators change and delete.
@@ -24,8 +28,45 @@ pub struct Owned<'a> {
 
 impl Owned<'_> {
     /// Whether contents of that digest are a package's.
-    pub fn accepts(&self, md5: &[u8; 16]) -> bool {
-        self.md5 == *md5 || self.alternatives.contains(md5)
+    pub fn accepts(&self, digest: &Digest) -> bool {
+        self.digest == Some(*digest) || self.alternatives.contains(digest)
+    }
+}
+
+/// What a package shipped a path with, besides its contents. `None` where it is not to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Kind of object.
+    pub kind: FileType,
+    /// Permission bits.
+    pub mode: Option<u16>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Target of a link.
+    pub link: Option<Box<[u8]>>,
+    /// The SHA-256 of the value of `security.capability`; the inner `None`: it has none.
+    pub capability: Option<Option<[u8; 32]>>,
+}
+
+impl Recorded {
+    /// What both say; `None` where they do not speak of the same kind of object.
+    pub(super) fn common(&self, other: &Recorded) -> Option<Recorded> {
+        fn same<T: PartialEq + Clone>(a: &Option<T>, b: &Option<T>) -> Option<T> {
+            a.clone().filter(|_| a == b)
+        }
+        (self.kind == other.kind).then(|| Recorded {
+            kind: self.kind,
+            mode: same(&self.mode, &other.mode),
+            uid: same(&self.uid, &other.uid),
+            gid: same(&self.gid, &other.gid),
+            size: same(&self.size, &other.size),
+            link: same(&self.link, &other.link),
+            capability: same(&self.capability, &other.capability),
+        })
     }
 }
 
@@ -48,6 +89,7 @@ pub struct Database {
     pub(super) files: Files,
     /// Those that own a file, removed ones with conffiles left among them.
     pub(super) packages: Vec<Box<str>>,
+    pub(super) kind: Kind,
     pub(super) verified: usize,
     pub(super) unverified: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -64,15 +106,19 @@ pub(super) struct Files {
     /// In walk order, each path once.
     pub(super) entries: Vec<Entry>,
     /// Further digests by index of the entry.
-    pub(super) alternatives: HashMap<u32, Vec<[u8; 16]>>,
+    pub(super) alternatives: HashMap<u32, Vec<Digest>>,
+    /// By the number in the entry.
+    pub(super) recorded: Vec<Recorded>,
 }
 
 /// Where one path lies in the arena and what is claimed of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) md5: [u8; 16],
+    pub(super) digest: Option<Digest>,
     pub(super) start: u32,
     pub(super) package: u32,
+    /// Where in [`Files::recorded`]; beyond its end where nothing is.
+    pub(super) recorded: u32,
     pub(super) length: u16,
     pub(super) conffile: bool,
     pub(super) optional: bool,
@@ -105,14 +151,23 @@ impl Database {
     fn at_index(&self, first: usize) -> impl Iterator<Item = Owned<'_>> {
         let files = &self.files;
         let all = (0u32..).zip(&files.entries).skip(first);
-        all.map(move |(index, entry)| Owned {
-            path: files.path(entry),
-            md5: entry.md5,
-            alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
-            package: &self.packages[entry.package as usize],
-            conffile: entry.conffile,
-            optional: entry.optional,
+        all.map(move |(index, entry)| {
+            let start = entry.start as usize;
+            Owned {
+                path: &files.arena[start..start + usize::from(entry.length)],
+                digest: entry.digest,
+                alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
+                recorded: files.recorded.get(entry.recorded as usize),
+                package: &self.packages[entry.package as usize],
+                conffile: entry.conffile,
+                optional: entry.optional,
+            }
         })
+    }
+
+    /// Which manager's database it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Number of packages that are installed and whose files are among these.

@@ -20,9 +20,11 @@ mod md5sums;
 mod paths;
 mod pattern;
 mod status;
+pub mod version;
 
 use super::claims::Claims;
 use super::database::{Damages, Database};
+use super::installed::{Installed, Package as Listed};
 use crate::error::{Error, Result};
 use crate::os::root::Root;
 use diversions::Diversions;
@@ -106,6 +108,30 @@ impl Database {
     }
 }
 
+/// The packages whose files are in place, by the status file and its journal.
+pub(super) fn installed(root: &Root) -> Result<Installed> {
+    let texts = read_status(root)?;
+    let mut status = Status::default();
+    let mut ignored = Damages::default();
+    for (file, text) in &texts {
+        status.add(text, file, &mut ignored)?;
+    }
+    let there = |state| !matches!(state, State::NotInstalled | State::ConfigFiles);
+    let packages = status
+        .packages
+        .iter()
+        .filter(|package| there(package.state));
+    let packages = packages.map(|package| Listed {
+        name: package.name.to_owned(),
+        version: package.version.to_owned(),
+        arch: package.arch.to_owned(),
+    });
+    Ok(Installed {
+        packages: packages.collect(),
+        damaged: ignored.0.first().map(|damage| damage.file.clone()),
+    })
+}
+
 /// The status file, then the entries of the journal in order, which dpkg reads as if they were in it.
 fn read_status(root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
     let read = |file: &str| match root.read(file.as_bytes(), MAX_STATUS) {
@@ -182,6 +208,7 @@ mod tests {
     use super::super::database::Owned;
     use super::super::testing::Tree;
     use super::*;
+    use crate::attributes::Digest;
 
     const A: &str = "0cc175b9c0f1b6a831c399e269772661";
     const B: &str = "92eb5ffee6ae2fec3ad71c777531578f";
@@ -217,7 +244,8 @@ mod tests {
     fn seen(database: &Database) -> Vec<String> {
         let show = |file: Owned<'_>| {
             let path = String::from_utf8_lossy(file.path);
-            let digest = if file.md5[0] == 0x0c { "A" } else { "B" };
+            let first = file.digest.expect("a digest").bytes()[0];
+            let digest = if first == 0x0c { "A" } else { "B" };
             let more = "+".repeat(file.alternatives.len());
             let conffile = if file.conffile { "c" } else { "" };
             let optional = if file.optional { "?" } else { "" };
@@ -369,8 +397,9 @@ mod tests {
         let database = load(&tree);
         assert_eq!(seen(&database), ["usr/bin/x B+ a", "usr/doc A lib:amd64"]);
         let first = database.iter().next().expect("two files");
-        let digest = |hex: &str| md5sums::digest(hex.as_bytes()).expect("a digest");
-        assert!(first.accepts(&digest(A)) && first.accepts(&digest(B)) && !first.accepts(&[0; 16]));
+        let digest = |hex: &str| Digest::Md5(md5sums::digest(hex.as_bytes()).expect("a digest"));
+        assert!(first.accepts(&digest(A)) && first.accepts(&digest(B)));
+        assert!(!first.accepts(&Digest::Md5([0; 16])));
     }
 
     #[test]

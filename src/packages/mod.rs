@@ -6,25 +6,30 @@
 mod claims;
 mod database;
 mod dirs;
-mod dpkg;
+pub mod dpkg;
+mod installed;
+pub mod rpm;
 #[cfg(test)]
 mod testing;
 pub mod transaction;
+pub mod unpack;
 
-pub use database::{Damaged, Database, Owned};
+pub use database::{Damaged, Database, Owned, Recorded};
+pub use installed::{Installed, Package, installed};
 
 use crate::os::node;
 use crate::os::root::Root;
 use std::io;
 
 /// Which package database a tree has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// `/var/lib/dpkg/status`.
     Dpkg,
     /// Something in `/var/lib/rpm` or `/usr/lib/sysimage/rpm`.
     Rpm,
     /// Neither.
+    #[default]
     None,
 }
 

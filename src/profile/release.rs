@@ -1,6 +1,6 @@
-//! Which distribution a tree holds: the part of os-release(5) that profiles are chosen by.
+//! Which distribution a tree holds: the part of os-release(5) that profiles are chosen by, and how long it is supported.
 
-/// The fields of os-release(5) that profiles are chosen by.
+/// The fields of os-release(5) that are of use here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OsRelease {
     /// `ID`, as `debian`.
@@ -9,6 +9,8 @@ pub struct OsRelease {
     pub version_id: String,
     /// `ID_LIKE`: what it descends from, nearest first.
     pub id_like: Vec<String>,
+    /// `SUPPORT_END`, as `2029-06-30`: the day on which support ends, where the distribution says it.
+    pub support_end: String,
 }
 
 impl OsRelease {
@@ -23,6 +25,7 @@ impl OsRelease {
             match key {
                 "ID" => release.id = value,
                 "VERSION_ID" => release.version_id = value,
+                "SUPPORT_END" => release.support_end = value,
                 "ID_LIKE" => {
                     release.id_like = value.split_whitespace().map(str::to_owned).collect();
                 }

@@ -461,6 +461,7 @@ mod tests {
             id: id.into(),
             version_id: version.into(),
             id_like: like.split_whitespace().map(str::to_owned).collect(),
+            ..OsRelease::default()
         };
         assert!(wanted.matches(&release("rhel", "9.4", "fedora")));
         assert!(wanted.matches(&release("rocky", "9.4", "rhel centos fedora")));

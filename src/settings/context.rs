@@ -1,9 +1,12 @@
 //! What an area may look at: the tree, the profile's demands, the time.
 
+use super::processes::{self, Process};
 use super::sshd::Taken;
+use super::systemd::Units;
 use super::users::Users;
 use crate::finding::{Check, Finding, Severity, Verdict};
 use crate::os::root::Root;
+use crate::packages::{self, Installed};
 use crate::profile::release::OsRelease;
 use crate::profile::source::{SerialConsole, Settings};
 use std::cell::OnceCell;
@@ -26,6 +29,9 @@ pub struct Context<'a> {
     pub selected: &'a dyn Fn(&str) -> bool,
     users: OnceCell<io::Result<Users>>,
     sshd: OnceCell<Option<Taken>>,
+    units: OnceCell<Units>,
+    processes: OnceCell<io::Result<Vec<Process>>>,
+    installed: OnceCell<Result<Installed, String>>,
 }
 
 impl<'a> Context<'a> {
@@ -45,6 +51,9 @@ impl<'a> Context<'a> {
             selected,
             users: OnceCell::new(),
             sshd: OnceCell::new(),
+            units: OnceCell::new(),
+            processes: OnceCell::new(),
+            installed: OnceCell::new(),
         }
     }
 
@@ -133,5 +142,35 @@ impl<'a> Context<'a> {
     /// passwd, shadow and group of the tree, read once.
     pub fn users(&self) -> Result<&Users, &io::Error> {
         self.users.get_or_init(|| Users::read(self.root)).as_ref()
+    }
+
+    /// What systemd starts at boot, read once.
+    pub fn units(&self) -> &Units {
+        self.units.get_or_init(|| Units::read(self.root))
+    }
+
+    /// The processes of the live host, read once.
+    pub fn processes(&self) -> Result<&[Process], &io::Error> {
+        let processes = self.processes.get_or_init(|| processes::list(self.root));
+        processes.as_deref()
+    }
+
+    /// The packages that are installed, read once; why not, where that cannot be told.
+    pub fn installed(&self) -> Result<&Installed, &str> {
+        let installed = self
+            .installed
+            .get_or_init(|| packages::installed(self.root));
+        installed.as_ref().map_err(String::as_str)
+    }
+
+    /// The command that removes a package on this distribution.
+    pub fn removal(&self, package: &str) -> String {
+        match packages::detect(self.root) {
+            packages::Kind::Rpm if self.release.version_id == "2" && self.release.id == "amzn" => {
+                format!("yum remove {package}")
+            }
+            packages::Kind::Rpm => format!("dnf remove {package}"),
+            _ => format!("apt-get purge {package}"),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! tree it reads through [`Context`], below the root, once.
 
 pub mod accounts;
+pub mod boot;
 pub mod console;
 pub mod context;
 pub mod credentials;
@@ -11,7 +12,10 @@ pub mod kernel;
 pub mod logging;
 pub mod network;
 pub mod packages;
+pub mod processes;
 pub mod sshd;
+pub mod systemd;
+mod table;
 pub mod users;
 
 use crate::finding::{Check, Finding};

@@ -5,12 +5,13 @@ use super::excludes::Excludes;
 use super::info::{INFO, Info};
 use super::md5sums::{self, Listed};
 use super::status::{Package, State};
-use crate::attributes::FileType;
+use crate::attributes::{Digest, FileType};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::os::node;
 use crate::os::root::Root;
-use crate::packages::claims::{Claim, Claims, Source};
+use crate::packages::Kind;
+use crate::packages::claims::{Claim, Claims, NOTHING, Source};
 use crate::packages::database::{Damages, Database};
 
 /// Of all lists together: some hundred times what a desktop has.
@@ -111,9 +112,11 @@ impl Loader<'_> {
                 .is_some_and(|listed| !listed.has(conffile.path));
             let obsolete = conffile.obsolete || taken_over || package.state == State::ConfigFiles;
             let claim = Claim {
-                md5: conffile
+                digest: conffile
                     .md5
-                    .filter(|_| !matches!(package.state, State::Unpacked | State::HalfConfigured)),
+                    .filter(|_| !matches!(package.state, State::Unpacked | State::HalfConfigured))
+                    .map(Digest::Md5),
+                recorded: NOTHING,
                 package: claimed.id,
                 source: if obsolete {
                     Source::ObsoleteConffile
@@ -157,7 +160,8 @@ impl Loader<'_> {
                 continue;
             }
             let claim = Claim {
-                md5: Some(md5),
+                digest: Some(Digest::Md5(md5)),
+                recorded: NOTHING,
                 package: claimed.id,
                 source: Source::File,
                 optional: false,
@@ -220,6 +224,7 @@ impl Loader<'_> {
     /// Settles who has what, and writes the notes.
     pub(super) fn finish(self) -> Result<Database> {
         let mut database = self.database;
+        database.kind = Kind::Dpkg;
         database.files = self.claims.settle(self.root)?;
         database.damaged = self.damages.0;
         let tally = self.tally;

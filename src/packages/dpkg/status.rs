@@ -42,6 +42,8 @@ impl State {
 pub(super) struct Package<'a> {
     pub(super) name: &'a str,
     pub(super) arch: &'a str,
+    /// As it is written, epoch included; empty where there is none.
+    pub(super) version: &'a str,
     pub(super) state: State,
     pub(super) conffiles: Vec<Conffile<'a>>,
 }
@@ -105,6 +107,7 @@ impl<'a> Status<'a> {
         let package = Package {
             name: stanza.name,
             arch: stanza.arch,
+            version: stanza.version,
             state: stanza.state.unwrap_or(State::NotInstalled),
             conffiles: stanza.conffiles,
         };
@@ -142,6 +145,7 @@ struct Stanza<'a> {
     line: u64,
     name: &'a str,
     arch: &'a str,
+    version: &'a str,
     state: Option<State>,
     conffiles: Vec<Conffile<'a>>,
     field: Field,
@@ -166,6 +170,9 @@ impl<'a> Stanza<'a> {
             self.name = word(value).ok_or("not the name of a package")?;
         } else if name.eq_ignore_ascii_case(b"Architecture") {
             self.arch = word(value).ok_or("not the name of an architecture")?;
+        } else if name.eq_ignore_ascii_case(b"Version") {
+            // What is no version at all is left out: files can be judged without.
+            self.version = std::str::from_utf8(value).unwrap_or_default();
         } else if name.eq_ignore_ascii_case(b"Status") {
             let mut words = value
                 .split(u8::is_ascii_whitespace)
@@ -238,6 +245,7 @@ mod tests {
                 arch,
                 state,
                 conffiles,
+                ..
             } = package;
             format!("{name}:{arch} {state:?} {}", conffiles.len())
         });

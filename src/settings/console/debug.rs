@@ -1,8 +1,9 @@
 //! `console.debug_shell`: a root shell that nobody logs in to (systemd-debug-generator(8), debug-shell.service).
 
-use super::{DEBUG_SHELL, line, units};
+use super::DEBUG_SHELL;
 use crate::finding::{Finding, Verdict};
 use crate::settings::context::Context;
+use crate::settings::{boot, systemd};
 use serde_json::json;
 
 const UNIT: &str = "debug-shell.service";
@@ -25,10 +26,10 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         let message = "there is no systemd".to_owned();
         return emit(say(Verdict::NotApplicable, message));
     }
-    let lines = line::command_lines(context);
-    let masked = units::masked(context.root, UNIT);
+    let lines = boot::command_lines(context);
+    let masked = systemd::masked(context.root, UNIT);
     let booted = lines.iter().find(|(_, line)| asks(line));
-    let wanted = units::pulled_in(context.root, UNIT).filter(|_| !masked);
+    let wanted = systemd::pulled_in(context.root, UNIT).filter(|_| !masked);
     let running = RUNNING.iter().find(|path| context.live() && there(path));
     let found = if let Some((place, _)) = booted.filter(|_| !masked) {
         Some((

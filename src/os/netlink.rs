@@ -1,0 +1,133 @@
+//! Questions to the kernel by netlink(7): one dump, answered in whole messages.
+
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink,
+};
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// struct nlmsghdr: length, type, flags, sequence, port.
+const HEADER: usize = 16;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
+/// Far above any ruleset; a dump must end.
+const MAX_ANSWER: usize = 64 << 20;
+/// NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN (linux/netfilter/nf_tables.h).
+const GETCHAIN: u16 = 10 << 8 | 4;
+const NEWCHAIN: u16 = 10 << 8 | 3;
+/// linux/audit.h
+const AUDIT_LIST_RULES: u16 = 1013;
+
+/// Every chain of nftables: its family (`NFPROTO_*`), and its attributes as `struct nlattr` has them.
+///
+/// Needs CAP_NET_ADMIN (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no netfilter.
+pub fn nftables_chains() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
+    // struct nfgenmsg: family AF_UNSPEC, version 0, resource 0.
+    let answers = dump(netlink::NETFILTER, GETCHAIN, &[0, 0, 0, 0])?;
+    Ok(answers
+        .into_iter()
+        .filter(|(kind, _)| *kind == NEWCHAIN)
+        .filter_map(|(_, body)| Some((*body.first()?, body.get(4..)?.to_vec())))
+        .collect())
+}
+
+/// How many rules the kernel's audit has.
+///
+/// Needs CAP_AUDIT_CONTROL (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no audit.
+pub fn audit_rules() -> Result<usize, Errno> {
+    let answers = dump(netlink::AUDIT, AUDIT_LIST_RULES, &[])?;
+    Ok(answers
+        .iter()
+        .filter(|(kind, _)| *kind == AUDIT_LIST_RULES)
+        .count())
+}
+
+/// The messages that answer a dump of that type: type and what follows the header.
+fn dump(protocol: Protocol, kind: u16, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
+    let socket = net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(protocol),
+    )?;
+    // The kernel answers at once; nothing may hang all the same.
+    net::sockopt::set_socket_timeout(
+        &socket,
+        net::sockopt::Timeout::Recv,
+        Some(Duration::from_secs(2)),
+    )?;
+    let length = u32::try_from(HEADER + body.len()).map_err(|_| Errno::TOOBIG)?;
+    let mut request = Vec::new();
+    request.extend(length.to_ne_bytes());
+    request.extend(kind.to_ne_bytes());
+    request.extend(NLM_F_REQUEST_DUMP.to_ne_bytes());
+    request.extend([0; 8]);
+    request.extend(body);
+    let kernel = netlink::SocketAddrNetlink::new(0, 0);
+    net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
+    let mut answers = Vec::new();
+    let mut total = 0;
+    loop {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
+        let ((received, _), _) = net::recv(&socket, &mut buffer, RecvFlags::empty())?;
+        total += received.len();
+        if received.is_empty() || total > MAX_ANSWER {
+            return Err(Errno::MSGSIZE);
+        }
+        let mut rest: &[u8] = received;
+        while let Some((kind, body, after)) = message(rest) {
+            match kind {
+                NLMSG_DONE => return Ok(answers),
+                NLMSG_ERROR => {
+                    let code = body.first_chunk().map_or(0, |raw| i32::from_ne_bytes(*raw));
+                    return match code {
+                        0 => Ok(answers),
+                        code => Err(Errno::from_raw_os_error(code.saturating_neg())),
+                    };
+                }
+                kind => answers.push((kind, body.to_vec())),
+            }
+            rest = after;
+        }
+    }
+}
+
+/// Type and body of the first message, and what follows it.
+fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
+    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
+    let body = bytes.get(HEADER..length)?;
+    Some((
+        kind,
+        body,
+        bytes.get(length.next_multiple_of(4)..).unwrap_or_default(),
+    ))
+}
+
+/// The attributes in a row of `struct nlattr`: type without its flags, and value.
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?) & 0x3fff;
+        let value = bytes.get(4..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn rubbish_ends() {
+        let bytes = [8, 0, 1, 0, 9, 9, 9, 9, 5, 0, 2, 128, 7, 0, 0, 0, 0, 0, 3, 0];
+        let found: Vec<_> = attributes(&bytes).collect();
+        assert_eq!(found, [(1, &[9, 9, 9, 9][..]), (2, &[7][..])]);
+        assert!(message(&[3, 0, 0, 0, 1, 0]).is_none());
+        assert!(message(&[255; 64]).is_none());
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether a service is started at boot and runs.
+
+use crate::settings::context::Context;
+use crate::settings::{processes, systemd};
+
+/// What is to be known of a service, whatever it does.
+pub(super) struct Service {
+    /// For people.
+    pub(super) name: &'static str,
+    /// Its unit, under the names that distributions give it.
+    pub(super) units: &'static [&'static str],
+    /// Its program.
+    pub(super) programs: &'static [&'static str],
+}
+
+/// How it stands with a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing of it is there.
+    Absent,
+    /// Started at boot, and running where that can be seen.
+    Up,
+    /// There, and why it does not count.
+    Down(String),
+    /// Cannot be told.
+    Unknown(String),
+}
+
+impl Service {
+    pub(super) fn standing(&self, context: &Context<'_>) -> Standing {
+        let root = context.root;
+        let started = context.units().first_started(root, self.units);
+        let held = started
+            .as_ref()
+            .and_then(|(unit, _)| systemd::held_back(root, unit));
+        let there = self.units.iter().any(|unit| {
+            let state = context.units().state(root, unit);
+            !matches!(state, systemd::State::Missing | systemd::State::Masked(_))
+        });
+        let running = match context.live() {
+            false => None,
+            true => match context.processes() {
+                Ok(processes) => Some(processes::running(processes, self.programs).is_some()),
+                Err(error) => return Standing::Unknown(error.to_string()),
+            },
+        };
+        match (started, held, running) {
+            (None, _, Some(true)) => {
+                Standing::Down(format!("{} runs, and is not started at boot", self.name))
+            }
+            (None, ..) if there => Standing::Down(format!("{} is not enabled", self.name)),
+            (None, ..) => Standing::Absent,
+            (Some(_), Some(why), None | Some(false)) => {
+                Standing::Down(format!("{} is passed over at boot: {why}", self.name))
+            }
+            (Some(_), _, Some(false)) => {
+                Standing::Down(format!("{} is enabled and does not run", self.name))
+            }
+            (Some(_), ..) => Standing::Up,
+        }
+    }
+}
