@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod credentials;
 mod keys;
 mod sudo;
 

@@ -3,6 +3,7 @@
 use crate::attributes::FileType;
 use crate::os::node;
 use crate::os::root::Root;
+use crate::settings::context::Context;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
@@ -21,6 +22,20 @@ pub(super) struct Start {
     pub(super) command: String,
     /// `FILE:LINE`
     pub(super) location: String,
+}
+
+/// Whether systemd is what starts services: on the running host it is up (sd_booted(3)), in a tree it is there.
+pub(super) fn in_charge(context: &Context<'_>) -> bool {
+    let signs: &[&str] = match context.live() {
+        true => &["run/systemd/system"],
+        false => &["usr/lib/systemd/system", "lib/systemd/system"],
+    };
+    signs.iter().any(|path| {
+        context
+            .root
+            .resolve(path.as_bytes(), true)
+            .is_ok_and(|found| found.handle.is_some())
+    })
 }
 
 /// Whether the name is a link to /dev/null somewhere, so that systemd starts nothing.
