@@ -102,6 +102,17 @@ pub fn stat(fd: impl AsFd) -> Result<Stat, Errno> {
     Stat::new(&raw)
 }
 
+/// stat of an entry of a directory, itself where it is a link. It may be replaced before it is opened.
+pub fn stat_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Stat, Errno> {
+    let raw = fs::statx(
+        dir,
+        name,
+        AtFlags::SYMLINK_NOFOLLOW,
+        StatxFlags::BASIC_STATS,
+    )?;
+    Stat::new(&raw)
+}
+
 /// What a directory says an entry is; a hint, since the entry may be replaced before it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
@@ -326,6 +337,12 @@ pub fn any_name(dir: BorrowedFd<'_>, mut wanted: impl FnMut(&[u8]) -> bool) -> R
 
 /// Lists a directory. An error part-way is an error: half a listing would show the rest as removed.
 pub fn read_names(dir: BorrowedFd<'_>) -> Result<Names, Errno> {
+    Ok(read_some_names(dir, usize::MAX)?.0)
+}
+
+/// Lists a directory up to `most` names, in whatever order the kernel gives them; whether these are all.
+pub fn read_some_names(dir: BorrowedFd<'_>, most: usize) -> Result<(Names, bool), Errno> {
+    let mut whole = true;
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
     let mut names = Names::default();
     let mut entries = RawDir::new(dir, &mut buffer);
@@ -334,6 +351,10 @@ pub fn read_names(dir: BorrowedFd<'_>) -> Result<Names, Errno> {
         let name = entry.file_name().to_bytes();
         if name == b"." || name == b".." {
             continue;
+        }
+        if names.entries.len() >= most {
+            whole = false;
+            break;
         }
         let hint = match entry.file_type() {
             fs::FileType::RegularFile => Hint::File,
@@ -351,5 +372,5 @@ pub fn read_names(dir: BorrowedFd<'_>) -> Result<Names, Errno> {
     entries.sort_unstable_by(|a, b| name(a).cmp(name(b)));
     // A directory that changes while it is listed may give a name twice.
     entries.dedup_by(|a, b| name(a) == name(b));
-    Ok(names)
+    Ok((names, whole))
 }

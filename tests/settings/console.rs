@@ -16,10 +16,14 @@ fn the_table_of_the_serial_console() {
     let masked = "ln -s /dev/null etc/systemd/system/serial-getty@ttyS0.service";
     let by_hand = "sed -i 's/console=ttyS0,115200n8//' boot/grub/grub.cfg; mkdir etc/systemd/system/getty.target.wants; ln -s /usr/lib/systemd/system/serial-getty@.service etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service";
     let nothing = "rm -r boot";
+    let no_systemd = "rm -r usr/lib/systemd";
+    let inittab = "rm -r usr/lib/systemd; printf '#x:2:respawn:/sbin/agetty ttyS0\\nT0:23:respawn:/sbin/agetty -L ttyS0 9600\\n' > etc/inittab";
     for (line, switch, verdict, severity) in [
         (no_prompt, "allowed", "not_applicable", "high"),
         (masked, "allowed", "not_applicable", "high"),
         (nothing, "allowed", "unknown", "high"),
+        (no_systemd, "allowed", "not_applicable", "high"),
+        (inittab, "allowed", "pass", "high"),
         (":", "denied", "pass", "high"),
         (empty, "denied", "pass", "high"),
         (":", "allowed", "pass", "high"),
@@ -108,12 +112,12 @@ fn autologin_by_any_drop_in() {
 
 #[test]
 fn a_root_shell_that_waits() {
-    let systemd = "mkdir -p usr/lib/systemd; : > usr/lib/systemd/systemd";
+    let systemd = ":";
     let wanted = "mkdir -p etc/systemd/system/sysinit.target.wants; ln -s /usr/lib/systemd/system/debug-shell.service etc/systemd/system/sysinit.target.wants/";
     let masked = "ln -s /dev/null etc/systemd/system/debug-shell.service";
     let booted = "sed -i 's/console=tty0/& systemd.debug_shell=1/' boot/grub/grub.cfg";
     for (line, verdict) in [
-        (":".to_owned(), "not_applicable"),
+        ("rm -r usr/lib/systemd".to_owned(), "not_applicable"),
         (systemd.into(), "pass"),
         (format!("{systemd}; {wanted}"), "fail"),
         (format!("{systemd}; {wanted}; {masked}"), "pass"),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod credentials;
 mod kernel;
 mod keys;
 mod logging;

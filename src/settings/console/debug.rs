@@ -1,13 +1,12 @@
 //! `console.debug_shell`: a root shell that nobody logs in to (systemd-debug-generator(8), debug-shell.service).
 
-use super::DEBUG_SHELL;
+use super::{DEBUG_SHELL, units};
 use crate::finding::{Finding, Verdict};
 use crate::settings::context::Context;
 use crate::settings::{boot, systemd};
 use serde_json::json;
 
 const UNIT: &str = "debug-shell.service";
-const SYSTEMD: [&str; 2] = ["usr/lib/systemd/systemd", "lib/systemd/systemd"];
 /// Where the kernel shows a unit that runs (cgroup v2, v1).
 const RUNNING: [&str; 2] = [
     "sys/fs/cgroup/system.slice/debug-shell.service",
@@ -22,8 +21,8 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             .resolve(path.as_bytes(), true)
             .is_ok_and(|found| found.handle.is_some())
     };
-    if !SYSTEMD.iter().any(|path| there(path)) {
-        let message = "there is no systemd".to_owned();
+    if !units::in_charge(context) {
+        let message = "systemd is not in charge here".to_owned();
         return emit(say(Verdict::NotApplicable, message));
     }
     let lines = boot::command_lines(context);

@@ -20,6 +20,12 @@ pub(super) enum Prompt {
 /// Looks at the unit and at the kernel's command lines.
 pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     let root = context.root;
+    if !units::in_charge(context) {
+        return match inittab(context) {
+            Some(place) => Prompt::Yes(place),
+            None => Prompt::No("neither systemd nor inittab starts one"),
+        };
+    }
     if units::masked(root, UNIT) || units::masked(root, "serial-getty@.service") {
         return Prompt::No("serial-getty@ttyS0.service is masked");
     }
@@ -37,6 +43,24 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
         Some((place, _)) => Prompt::Yes(place.clone()),
         None => Prompt::No("the kernel has no console on ttyS0"),
     }
+}
+
+/// The line of inittab(5) that starts a getty on ttyS0.
+fn inittab(context: &Context<'_>) -> Option<String> {
+    let text = context.read("etc/inittab").ok().flatten()?;
+    let text = String::from_utf8_lossy(&text);
+    let at = text.lines().position(|line| {
+        let mut fields = line.trim().splitn(4, ':');
+        let on = !line.trim_start().starts_with('#');
+        let action = fields.nth(2).unwrap_or("off");
+        let process = fields.next().unwrap_or_default();
+        on && action != "off"
+            && process.contains("getty")
+            && process
+                .split_whitespace()
+                .any(|word| word.ends_with("ttyS0"))
+    })?;
+    Some(format!("/etc/inittab:{}", at + 1))
 }
 
 /// Whether the line makes ttyS0 a console of the kernel (kernel-parameters.txt).

@@ -1,6 +1,7 @@
 //! What systemd starts on a terminal line, out of the reader of units that all areas share.
 
 use crate::os::root::Root;
+use crate::settings::context::Context;
 use crate::settings::systemd;
 
 pub(super) use systemd::masked;
@@ -11,6 +12,20 @@ pub(super) struct Start {
     pub(super) command: String,
     /// `FILE:LINE`
     pub(super) location: String,
+}
+
+/// Whether systemd is what starts services: on the running host it is up (sd_booted(3)), in a tree it is there.
+pub(super) fn in_charge(context: &Context<'_>) -> bool {
+    let signs: &[&str] = match context.live() {
+        true => &["run/systemd/system"],
+        false => &["usr/lib/systemd/system", "lib/systemd/system"],
+    };
+    signs.iter().any(|path| {
+        context
+            .root
+            .resolve(path.as_bytes(), true)
+            .is_ok_and(|found| found.handle.is_some())
+    })
 }
 
 /// The link below getty.target.wants that starts the unit, whatever the kernel's consoles are.

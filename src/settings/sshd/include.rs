@@ -9,7 +9,7 @@ const SSHDIR: &str = "/etc/ssh";
 const MAX_MATCHES: usize = 4096;
 
 /// Paths that match, in the order of their bytes.
-pub(super) fn matches(root: &Root, pattern: &str) -> io::Result<Vec<String>> {
+pub(in crate::settings) fn matches(root: &Root, pattern: &str) -> io::Result<Vec<String>> {
     let pattern = match pattern.starts_with(['/', '~']) {
         true => pattern.to_owned(),
         false => format!("{SSHDIR}/{pattern}"),

@@ -9,7 +9,7 @@ mod checks;
 pub mod criteria;
 pub mod effective;
 mod files;
-mod include;
+pub(super) mod include;
 pub mod keys;
 mod keyword;
 mod live;

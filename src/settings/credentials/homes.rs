@@ -1,0 +1,102 @@
+//! Homes of people and services, each directory once.
+
+use super::Gap;
+use crate::settings::accounts::login;
+use crate::settings::context::Context;
+use std::collections::BTreeSet;
+
+/// More homes than any host has.
+const MAX_HOMES: usize = 20_000;
+/// Directories that are homes only because passwd must name one.
+const NO_HOMES: [&str; 20] = [
+    "/",
+    "/bin",
+    "/sbin",
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/games",
+    "/lib",
+    "/etc",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/boot",
+    "/var",
+    "/var/run",
+    "/var/empty",
+    "/var/cache/man",
+    "/var/spool/mail",
+    "/nonexistent",
+];
+
+/// A home, and whether people live there: then everything below it is theirs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Home {
+    /// Absolute, without a slash at its end.
+    pub(super) path: String,
+    pub(super) of_people: bool,
+}
+
+/// /root, what lies in /home, and the homes that passwd names.
+pub(super) fn homes(context: &Context<'_>, gaps: &mut Vec<Gap>) -> Vec<Home> {
+    let mut people: BTreeSet<String> = BTreeSet::from(["/root".to_owned()]);
+    let mut services: BTreeSet<String> = BTreeSet::new();
+    match context.root.list(b"home") {
+        Ok(names) => {
+            for (name, _) in names.iter().flat_map(|names| names.iter()) {
+                people.insert(format!("/home/{}", String::from_utf8_lossy(name)));
+            }
+        }
+        Err(error) => gaps.push(Gap {
+            place: "/home".into(),
+            why: error.to_string(),
+        }),
+    }
+    match context.users() {
+        Ok(users) => {
+            for row in users.passwd.iter().flatten().filter(|row| !row.is_nis()) {
+                let home = String::from_utf8_lossy(row.field(5)).into_owned();
+                let home = home.trim_end_matches('/').to_owned();
+                if !home.starts_with('/')
+                    || NO_HOMES.contains(&home.as_str())
+                    || people.contains(&home)
+                {
+                    continue;
+                }
+                let person = row
+                    .number(2)
+                    .is_some_and(|uid| (1000..60_000).contains(&uid));
+                match person && login::has_shell(row) {
+                    true => people.insert(home),
+                    false => services.insert(home),
+                };
+            }
+        }
+        Err(error) => gaps.push(Gap {
+            place: "/etc/passwd".into(),
+            why: error.to_string(),
+        }),
+    }
+    services.retain(|home| !people.contains(home));
+    let mut homes: Vec<Home> = people
+        .into_iter()
+        .map(|path| Home {
+            path,
+            of_people: true,
+        })
+        .chain(services.into_iter().map(|path| Home {
+            path,
+            of_people: false,
+        }))
+        .collect();
+    if homes.len() > MAX_HOMES {
+        gaps.push(Gap {
+            place: format!("{} homes", homes.len() - MAX_HOMES),
+            why: format!("only the first {MAX_HOMES} are looked at"),
+        });
+        homes.truncate(MAX_HOMES);
+    }
+    homes
+}
