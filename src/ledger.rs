@@ -340,6 +340,7 @@ mod tests {
             (2 * DAY + 2, Seen::Gone, Scarce, Some(Cleared)),
         ]);
         // After the event that told this step was dropped: what the next looks tell.
+        #[allow(clippy::type_complexity)]
         let cases: [(Step, &[(Seen, Room, Option<Step>)]); 5] = [
             (
                 Raised,
