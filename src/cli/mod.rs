@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod inputs;
 mod launch;
+mod log;
 mod profile;
 mod sshd;
 
@@ -41,6 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Profile(profile) => profile::run(&profile),
         Command::SshdEffective(sshd) => sshd::run(&sshd),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
+        Command::Log(args::Log::Verify(verify)) => log::verify(&verify),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
