@@ -137,7 +137,7 @@ pub(super) enum ReportFormat {
     Text,
     /// One object a line, the summary last
     Json,
-    /// OCSF 1.5.0 (not in this version)
+    /// OCSF 1.5.0, one object a line
     Ocsf,
     /// JUnit XML (not in this version)
     Junit,

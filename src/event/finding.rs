@@ -53,8 +53,8 @@ pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, n
         activity_name,
     };
     // What was put right wakes nobody; how much it had mattered stands in `unmapped`.
-    let level = match step {
-        Step::Cleared => INFORMATIONAL,
+    let level = match (step, sighting.verdict) {
+        (Step::Cleared, _) | (_, Verdict::Pass | Verdict::NotApplicable) => INFORMATIONAL,
         _ => severity(sighting.severity),
     };
     let (subject, whole) = escape::lossless_text(&sighting.subject);
@@ -227,7 +227,8 @@ fn file_type(kind: &str) -> u64 {
 
 fn of_setting(draft: Draft, sighting: &Sighting, check: Option<&Check>, step: Step) -> Draft {
     let (status_id, status) = match (step, sighting.verdict) {
-        (Step::Cleared, _) | (_, Verdict::Pass | Verdict::NotApplicable) => (1, "Pass"),
+        (Step::Cleared, _) | (_, Verdict::Pass) => (1, "Pass"),
+        (_, Verdict::NotApplicable) => (99, "Not Applicable"),
         (_, Verdict::Fail) => (3, "Fail"),
         (_, Verdict::Unknown) => (0, "Unknown"),
     };

@@ -1,6 +1,7 @@
 //! Findings onto any writer: for people, or for programs.
 
 pub mod json;
+pub mod ocsf;
 pub mod output;
 pub mod progress;
 pub mod text;

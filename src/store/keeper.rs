@@ -135,6 +135,15 @@ impl Keeper {
             Err(refusal) => return Err(Error::in_file(&keeper.path, refusal.words())),
         }
         keeper.commit(now);
+        // A flood that the last run did not come to tell is over.
+        while keeper.state.held > 0 && keeper.store.is_some() {
+            if keeper
+                .transact(now, |work, _, _| work.release(now))
+                .is_none()
+            {
+                break;
+            }
+        }
         let news = keeper.news();
         Ok((keeper, news))
     }

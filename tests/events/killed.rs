@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// `tests/events/victim.rs`, which cargo builds beside this target.
-fn victim() -> PathBuf {
+pub(super) fn victim() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let target = test.ancestors().nth(2).expect("the profile's directory");
     target.join("examples/victim")
@@ -86,7 +86,7 @@ fn nothing_acknowledged_is_lost_and_the_sequence_has_no_hole() {
         sure.found
     );
     let (mut keeper, news) =
-        Keeper::open(directory.path(), 64 << 20, origin(), T).expect("it opens");
+        Keeper::open(directory.path(), 256 << 20, origin(), T).expect("it opens");
     assert_eq!(news, []);
     keeper.enable(&[Sink::Stdout], T);
     let mut now = T + 100_000;

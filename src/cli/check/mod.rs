@@ -7,11 +7,14 @@ use super::args::{Check, ReportFormat};
 use super::inputs::{self, LAUNCH, Tree};
 use super::{colour, hint};
 use crate::error::{Error, Result};
+use crate::event::Origin;
 use crate::finding::Finding;
+use crate::host::Host;
 use crate::manifest::vouch::Trust;
 use crate::os::limits;
 use crate::profile::Profile;
 use crate::report::json::Json;
+use crate::report::ocsf::Ocsf;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
@@ -34,9 +37,15 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         let mut report: Box<dyn Report> = match arguments.format {
             ReportFormat::Text => Box::new(Text::new(&mut out, style(arguments))),
             ReportFormat::Json => Box::new(Json(&mut out)),
-            ReportFormat::Ocsf | ReportFormat::Junit | ReportFormat::Html => {
-                return Err(Error::new("this version reports as text and as json alone")
-                    .help("--format text, or --format json"));
+            ReportFormat::Ocsf => {
+                let now = jiff::Timestamp::now().as_millisecond();
+                Box::new(Ocsf::new(&mut out, origin(&tree), now))
+            }
+            ReportFormat::Junit | ReportFormat::Html => {
+                return Err(
+                    Error::new("this version reports as text, json and ocsf alone")
+                        .help("--format text, json or ocsf"),
+                );
             }
         };
         let mut run = Run {
@@ -64,6 +73,21 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
     };
     out.commit(arguments.output.as_deref())?;
     Ok(exit)
+}
+
+/// What events say of the host: no more than a check that asks nobody knows.
+fn origin(tree: &Tree) -> Origin {
+    let identity = &tree.identity;
+    Origin {
+        host: Host {
+            hostname: identity.hostname.clone(),
+            machine_id: identity.machine_id.clone(),
+            instance_id: identity.instance_id.clone(),
+            os: tree.os(),
+            ..Host::default()
+        },
+        ..Origin::default()
+    }
 }
 
 fn style(arguments: &Check) -> Style {
