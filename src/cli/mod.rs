@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod generate;
 mod launch;
+mod log;
 mod placing;
 mod profile;
 mod sshd;
@@ -49,6 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),
+        Command::Log(args::Log::Verify(verify)) => log::verify(&verify),
     };
     result.unwrap_or_else(|error| failed(&error))
 }

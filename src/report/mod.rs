@@ -4,6 +4,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markup;
+pub mod ocsf;
 pub mod output;
 pub mod progress;
 pub mod text;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// Takes findings one by one, then the summary.
 pub trait Report {
+    /// Which host the findings are about, for those who say so with each.
+    fn about(&mut self, _host: &Host) {}
     /// One finding.
     fn finding(&mut self, finding: Finding) -> io::Result<()>;
     /// Everything has been judged.

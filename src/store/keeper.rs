@@ -135,6 +135,15 @@ impl Keeper {
             Err(refusal) => return Err(Error::in_file(&keeper.path, refusal.words())),
         }
         keeper.commit(now);
+        // A flood that the last run did not come to tell is over.
+        while keeper.state.held > 0 && keeper.store.is_some() {
+            if keeper
+                .transact(now, |work, _, _| work.release(now))
+                .is_none()
+            {
+                break;
+            }
+        }
         let news = keeper.news();
         Ok((keeper, news))
     }
@@ -283,6 +292,11 @@ impl Keeper {
             if !self.take_group(now) {
                 return;
             }
+            while self.is_swollen() {
+                if self.transact(now, |work, _, _| work.release(now)).is_none() {
+                    break;
+                }
+            }
         }
         self.waiting = None;
         self.committed = now;
@@ -362,7 +376,10 @@ impl Keeper {
 fn is_for_good(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory
+        ErrorKind::PermissionDenied
+            | ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
     )
 }
 
@@ -388,10 +405,15 @@ impl Keeper {
     }
 
     fn flood_due(&self, now: i64) -> i64 {
-        match self.state.releasing {
-            0 => self.burst.due(self.looks.scanning(), now),
-            _ => 0,
+        match self.state.releasing == 0 && !self.is_swollen() {
+            true => self.burst.due(self.looks.scanning(), now),
+            false => 0,
         }
+    }
+
+    /// What is held is neither shipped nor may it be dropped, so there must not be too much of it.
+    fn is_swollen(&self) -> bool {
+        self.state.held_bytes > self.limits.held
     }
 
     fn declaration_due(&self, now: i64) -> Option<i64> {

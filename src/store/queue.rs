@@ -6,6 +6,7 @@ use super::{GROUP_FINDINGS, Round, Sink};
 use crate::event::{Draft, Lifecycle, Sighting};
 use crate::finding::{Severity, Verdict};
 use crate::ship::parcel::Delivery;
+use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -41,14 +42,8 @@ impl Op {
     fn size(&self) -> usize {
         match self {
             Op::Found { sighting, .. } => {
-                let json = |value: &serde_json::Value| match value {
-                    serde_json::Value::Null => 0,
-                    _ => 512,
-                };
-                256 + sighting.subject.len()
-                    + sighting.message.len()
-                    + json(&sighting.expected)
-                    + json(&sighting.observed)
+                let json = json_size(&sighting.expected) + json_size(&sighting.observed);
+                256 + sighting.subject.len() + sighting.message.len() + json
             }
             Op::Tell(_) | Op::Note(_) => 1024,
             Op::Settle { delivery, .. } => 64 + 8 * delivery.accepted.len(),
@@ -141,6 +136,20 @@ impl Queue {
     /// Whether a group is together.
     pub(super) fn is_group(&self) -> bool {
         self.findings >= GROUP_FINDINGS || self.ops.len() >= 4 * GROUP_FINDINGS
+    }
+}
+
+/// Bytes in memory, about.
+fn json_size(value: &Value) -> usize {
+    let size = std::mem::size_of::<Value>();
+    match value {
+        Value::String(text) => size + text.len(),
+        Value::Array(list) => size + list.iter().map(json_size).sum::<usize>(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| 64 + key.len() + json_size(value))
+            .sum(),
+        _ => size,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Limits {
     pub(super) file: u64,
     /// Of what the ledger holds.
     pub(super) ledger: u64,
+    /// Of what waits for the end of a flood.
+    pub(super) held: u64,
     /// Written by one transaction, about.
     pub(super) group: u64,
 }
@@ -33,6 +35,7 @@ impl Limits {
             payload: max_size,
             file: max_size + max_size / 2,
             ledger: max_size / 2,
+            held: max_size / 8,
             group: (max_size / 32).clamp(32 << 10, 1 << 20),
         }
     }

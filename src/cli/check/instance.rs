@@ -54,8 +54,6 @@ impl Run<'_> {
         trust: &Trust,
     ) -> Host {
         let identity = Identity::of(sight, &Certificates::AWS);
-        let mut host = self.tree.host.clone();
-        identity.describe(&mut host);
         let baked = match self.in_context(instance::wants_age) {
             true => self.baked(config, trust),
             false => None,
@@ -76,6 +74,13 @@ impl Run<'_> {
                 break;
             }
         }
+        self.host(sight)
+    }
+
+    /// Which host this is.
+    pub(super) fn host(&self, sight: &Sight) -> Host {
+        let mut host = self.tree.host.clone();
+        Identity::of(sight, &Certificates::AWS).describe(&mut host);
         host
     }
 

@@ -8,7 +8,8 @@ use super::{colour, hint};
 use crate::assess;
 use crate::assess::selected::Selected;
 use crate::assess::tree::{self, LAUNCH, Tree};
-use crate::error::{Error, Result};
+use crate::config::Config;
+use crate::error::Result;
 use crate::finding::Finding;
 use crate::host::Host;
 use crate::manifest::vouch::Trust;
@@ -17,6 +18,7 @@ use crate::profile::Profile;
 use crate::report::html::Html;
 use crate::report::json::Json;
 use crate::report::junit::Junit;
+use crate::report::ocsf::Ocsf;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
@@ -41,8 +43,8 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             ReportFormat::Junit => Box::new(Junit::new(&mut out)),
             ReportFormat::Html => Box::new(Html::new(&mut out)),
             ReportFormat::Ocsf => {
-                return Err(Error::new("this version does not report as ocsf")
-                    .help("--format text, json, junit or html"));
+                let now = jiff::Timestamp::now().as_millisecond();
+                Box::new(Ocsf::new(&mut out, tree.host.clone(), now))
             }
         };
         let mut run = Run {
@@ -57,10 +59,15 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
         let mut instance = Instance::new(&run, &config);
-        let (looked, sight) = instance.ask_beside(|| {
-            run.settings();
-            run.files(&config, &trust)
-        });
+        let (looked, sight) = match arguments.format {
+            // Each of these says which host it is about: that is asked first.
+            ReportFormat::Ocsf => {
+                let ((), sight) = instance.ask_beside(|| ());
+                run.report.about(&run.host(&sight));
+                (run.look(&config, &trust), sight)
+            }
+            _ => instance.ask_beside(|| run.look(&config, &trust)),
+        };
         let looked = looked?;
         let host = run.instance(&instance, &sight, &config, &trust);
         let summary = run.summary(looked, host);
@@ -119,6 +126,12 @@ impl Run<'_> {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// Everything but the instance.
+    fn look(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {
+        self.settings();
+        self.files(config, trust)
     }
 
     /// sshd and local settings.
