@@ -6,6 +6,7 @@ mod baseline;
 mod check;
 mod config;
 mod launch;
+mod log;
 mod placing;
 mod profile;
 mod sshd;
@@ -46,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(run) => crate::daemon::run(run.config.as_deref()),
         Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
+        Command::Log(args::Log::Verify(verify)) => log::verify(&verify),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
