@@ -50,6 +50,17 @@ pub(super) enum Command {
     Log(Log),
     /// Print what `sshd -T` would print for a configuration, without sshd
     SshdEffective(SshdEffective),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// The directory they go to
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

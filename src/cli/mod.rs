@@ -5,6 +5,7 @@ mod args;
 mod baseline;
 mod check;
 mod config;
+mod generate;
 mod launch;
 mod log;
 mod placing;
@@ -48,6 +49,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
         Command::Log(args::Log::Verify(verify)) => log::verify(&verify),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { directory } => generate::man(&directory),
     };
     result.unwrap_or_else(|error| failed(&error))
 }

@@ -423,6 +423,11 @@ impl Desk {
                     Some(attribution::Status::On(systems)) => {
                         format!("changes are attributed on {systems} file systems")
                     }
+                    Some(attribution::Status::Partly(systems, why)) => {
+                        format!(
+                            "changes are attributed on {systems} file systems, not on all: {why}"
+                        )
+                    }
                     Some(attribution::Status::Off(why)) => {
                         format!("changes are not attributed: {why}")
                     }
