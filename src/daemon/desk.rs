@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// The status is written once in so long at most.
+const STATUS_PAUSE: Duration = Duration::from_millis(500);
 /// The first heartbeat comes so soon.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(10);
 /// Without a watch everything is looked at so often.
@@ -81,6 +83,7 @@ pub(super) struct Desk {
     keeper_due: Option<Instant>,
     /// What happened concerns the status.
     pub(super) stale: bool,
+    status_written: Instant,
     pub(super) settings_touched: Option<Instant>,
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
@@ -210,6 +213,7 @@ impl Desk {
             news: true,
             keeper_due: None,
             stale: true,
+            status_written: now,
             settings_touched: None,
             unknown_settings: 0,
             restored: HashMap::new(),
@@ -291,8 +295,10 @@ impl Desk {
         } else {
             self.couriers.hand_over(&self.keeper, false, now);
         }
-        let due = self.timers.status.take(now);
-        if due || std::mem::take(&mut self.stale) {
+        let rested = now.saturating_duration_since(self.status_written) >= STATUS_PAUSE;
+        if self.timers.status.take(now) || (self.stale && rested) {
+            self.stale = false;
+            self.status_written = now;
             self.write_status(wall);
         }
     }
@@ -306,6 +312,7 @@ impl Desk {
             self.watching.due(free),
             self.first_boot.due(),
             self.settings_touched,
+            self.stale.then(|| self.status_written + STATUS_PAUSE),
         ];
         let due = others
             .into_iter()
