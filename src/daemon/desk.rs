@@ -7,7 +7,7 @@ use super::first_boot::FirstBoot;
 use super::ground::{Ground, Trouble};
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
-use super::memory::Memory;
+use super::remembered::Memory;
 use super::schedule::{Recurring, jittered, share};
 use super::setup::Setup;
 use super::watching::{Batch, Watching};

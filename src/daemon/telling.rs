@@ -4,7 +4,7 @@ use super::desk::{Desk, UNWATCHED};
 use super::first_boot::{self, FirstBoot, Recorded};
 use super::ground::Ground;
 use super::looks::Look;
-use super::memory::Launch;
+use super::remembered::Launch;
 use super::word::Word;
 use super::{complain, status, systemd};
 use crate::assess::tree::LAUNCH;
