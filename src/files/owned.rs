@@ -2,7 +2,7 @@
 
 use super::join::{Expected, Source};
 use crate::attributes::{Attributes, FileType, Xattr};
-use crate::packages::{Database, Owned};
+use crate::packages::{Database, Kind, Owned};
 use std::sync::Arc;
 
 /// The extended attribute that holds a file's capabilities (capabilities(7)).
@@ -10,10 +10,17 @@ pub const CAPABILITY: &[u8] = b"security.capability";
 
 /// The database's paths as expectations, in the order of a walk.
 pub fn expected(database: &Database) -> impl Iterator<Item = Expected> {
+    expectations(database.kind(), database.iter())
+}
+
+/// The same for some of its files.
+pub(super) fn expectations<'a>(
+    manager: Kind,
+    files: impl Iterator<Item = Owned<'a>>,
+) -> impl Iterator<Item = Expected> {
     // Files of a package stand together more often than not.
     let mut last: Arc<str> = "".into();
-    let manager = database.kind();
-    database.iter().map(move |owned| {
+    files.map(move |owned| {
         if *last != *owned.package {
             last = owned.package.into();
         }

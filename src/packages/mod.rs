@@ -11,6 +11,7 @@ mod installed;
 pub mod rpm;
 #[cfg(test)]
 mod testing;
+pub mod transaction;
 pub mod unpack;
 
 pub use database::{Damaged, Database, Owned, Recorded};

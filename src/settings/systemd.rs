@@ -231,6 +231,19 @@ pub fn wanted_by(root: &Root, target: &str, unit: &str) -> Option<String> {
         .map(|path| format!("/{path}"))
 }
 
+/// The link in any `.wants` or `.requires` that pulls the unit in.
+pub fn pulled_in(root: &Root, unit: &str) -> Option<String> {
+    let holders = directories(root).flat_map(|directory| {
+        let holders = names(root, directory).into_iter();
+        holders.map(move |(holder, _)| format!("{directory}/{holder}"))
+    });
+    holders
+        .filter(|holder| holder.ends_with(".wants") || holder.ends_with(".requires"))
+        .map(|holder| format!("{holder}/{unit}"))
+        .find(|path| link(root, path) == Found::Other)
+        .map(|path| format!("/{path}"))
+}
+
 /// The files of units of that kind, as `.mount`, by name: of equal names the strongest directory's.
 pub fn of_kind(root: &Root, suffix: &str) -> Vec<String> {
     let mut found = BTreeSet::new();

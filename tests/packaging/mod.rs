@@ -1,1 +1,18 @@
-//! What the packages hold.
+//! What the packages hold. What happens when they are installed is `packaging/test`'s, and `tests/vm`'s, to show.
+
+mod configuration;
+mod contents;
+mod generated;
+mod unit;
+
+use std::path::PathBuf;
+
+/// A file of the repository.
+fn file(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Its text.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(file(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}

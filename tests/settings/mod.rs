@@ -3,10 +3,12 @@
 mod accounts;
 mod console;
 mod kernel;
+mod keys;
 mod logging;
 mod network;
 mod packages;
 mod rubbish;
+mod sudo;
 
 use crate::harness::{Lab, Ran};
 use serde_json::Value;

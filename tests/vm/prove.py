@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""What only a real boot can prove. tests/vm/run makes the image and calls this."""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import boto3
+import botocore.config
+
+from machine import INSTANCE, Failed, Machine, Service, say, wait
+
+REGION = "eu-central-1"
+GROUP = "/host-integrity-agent"
+ROLE = "writer"
+SLOW = float(os.environ.get("VM_SLOW", "1"))
+
+# What a stock Debian 12 with cloud-init does not fulfil. Nothing of it is the agent's doing.
+STOCK = {
+    "console.serial_password",
+    "sshd.allow_tcp_forwarding",
+    "sshd.config_permissions",
+    "sshd.ignore_user_known_hosts",
+    "sshd.limit_user_access",
+    "sshd.login_grace_time",
+    "sshd.max_auth_tries",
+    "sshd.max_startups",
+    "sshd.password_authentication",
+    "sshd.permit_root_login",
+    "sshd.x11_forwarding",
+}
+
+
+class Logs:
+    """What arrived in CloudWatch Logs, which is moto on this machine."""
+
+    def __init__(self, port, work):
+        endpoint = f"http://127.0.0.1:{port}"
+        server = pathlib.Path(sys.executable).with_name("moto_server")
+        self.service = Service("moto", [server, "-H", "127.0.0.1", "-p", str(port)], work)
+        self.client = boto3.client(
+            "logs",
+            endpoint_url=endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=botocore.config.Config(retries={"max_attempts": 1}),
+        )
+        wait("moto", 60, self.ready)
+
+    def ready(self):
+        try:
+            self.client.create_log_group(logGroupName=GROUP)
+            return True
+        except Exception:  # Not listening yet.
+            return False
+
+    def messages(self):
+        """The exact text of each event, oldest first."""
+        found, token = [], None
+        while True:
+            arguments = {"logGroupName": GROUP, "logStreamName": INSTANCE, "startFromHead": True}
+            if token:
+                arguments["nextToken"] = token
+            try:
+                answer = self.client.get_log_events(**arguments)
+            except self.client.exceptions.ResourceNotFoundException:
+                return []
+            found += [event["message"] for event in answer["events"]]
+            if not answer["events"] or answer["nextForwardToken"] == token:
+                return found
+            token = answer["nextForwardToken"]
+
+    def events(self):
+        """Each event once."""
+        seen, found = set(), []
+        for message in self.messages():
+            event = json.loads(message)
+            if event["metadata"]["uid"] not in seen:
+                seen.add(event["metadata"]["uid"])
+                found.append(event)
+        return found
+
+    def stall(self, stalled):
+        """Answers nothing for a while, as a network that swallows packets."""
+        self.service.process.send_signal(signal.SIGSTOP if stalled else signal.SIGCONT)
+
+
+def finding(event):
+    """(check, subject) of an event about a finding."""
+    if event["class_uid"] not in (2003, 2004):
+        return None
+    return event["finding_info"]["analytic"]["uid"], event["unmapped"]["subject"]
+
+
+def open_findings(events):
+    """Those that were raised and not cleared, with their verdict."""
+    found = {}
+    for event in sorted(events, key=lambda event: event["metadata"].get("sequence", 0)):
+        about = finding(event)
+        if about is None:
+            continue
+        if event["activity_name"] == "Close":
+            found.pop(about, None)
+        else:
+            found[about] = event["unmapped"]["verdict"]
+    return found
+
+
+class Proof:
+    def __init__(self, work, moto_port):
+        self.work = work
+        self.logs = Logs(moto_port, work)
+        imds = pathlib.Path("target/debug/examples/imds_server")
+        environment = {"IMDS_INSTANCE_ID": INSTANCE, "IMDS_REGION": REGION, "IMDS_USER_DATA": str(work / "user-data")}
+        self.imds = Service("imds", [imds, "127.0.0.1:80", "required", ROLE], work, environment)
+        self.machine = Machine(work)
+        self.figures = collections.OrderedDict()
+        self.proven = 0
+
+    def close(self):
+        for part in (self.machine, self.imds, self.logs.service):
+            part.close()
+
+    def must(self, what, holds, otherwise=""):
+        if not holds:
+            raise Failed(f"{what} {otherwise}")
+        self.proven += 1
+        say(f"holds: {what}")
+
+    def uids(self):
+        return {event["metadata"]["uid"] for event in self.logs.events()}
+
+    def arrives(self, what, known, seconds, check, subject=None):
+        """Waits for a new event about a finding; returns how long it took."""
+        since = time.monotonic()
+
+        def look():
+            for event in self.logs.events():
+                about = finding(event)
+                if event["metadata"]["uid"] in known or about is None:
+                    continue
+                if about[0] == check and subject in (None, about[1]) and event["activity_name"] != "Close":
+                    return event
+            return None
+
+        wait(f"an event: {what}", seconds * SLOW, look)
+        took = time.monotonic() - since
+        self.proven += 1
+        self.figures[f"{what}: seconds until it arrived"] = round(took, 1)
+        return took
+
+    def settled(self):
+        """Waits until the agent watches, delivers, and has looked at everything once."""
+
+        def look():
+            for status in self.machine.json("agent status --format json"):
+                daemon = status["daemon"]
+                return status["exit"] == 0 and daemon["scan"]["ended"] and not daemon["scan"]["running"]
+            return False
+
+        wait("an agent that watches, delivers and has looked at everything", 600 * SLOW, look)
+
+    def recorded(self):
+        """Waits until what the first boot changed is on record."""
+        wait(
+            "the launch record",
+            600 * SLOW,
+            lambda: any(event.get("activity_name") == "Launch record" for event in self.logs.events()),
+        )
+
+    # --- the subjects ------------------------------------------------------------------------------
+
+    def first_boot(self):
+        self.machine.boot(500 * SLOW)
+        self.must("no unit failed", self.machine.ssh("systemctl --failed --no-legend --plain").strip() == "")
+        self.recorded()
+        self.settled()
+        say(self.machine.ssh("agent status"))
+        events = self.logs.events()
+        about_files = [about for about in map(finding, events) if about and about[0].startswith("files.")]
+        self.must("an untouched first boot raises no finding about a file", not about_files, about_files)
+        heartbeats = [event for event in events if "chain_head" in event.get("unmapped", {})]
+        self.must("heartbeats arrive", heartbeats)
+        asked = self.imds.log.read_text()
+        self.must(
+            "they are signed with the role's credentials from the metadata service",
+            f"GET /latest/meta-data/iam/security-credentials/{ROLE} 200" in asked,
+        )
+        told = open_findings(events)
+        checked = self.machine.json("agent check --format json --no-progress")
+        by_root = {
+            (line["check"], line["subject"]): line["verdict"]
+            for line in checked
+            if line["kind"] == "finding" and line["verdict"] in ("fail", "unknown")
+        }
+        different = sorted(set(told.items()) ^ set(by_root.items()))
+        self.must("the confined daemon finds what root finds", not different, different)
+        failed = {check for (check, _), verdict in by_root.items() if verdict == "fail"}
+        self.must("a stock Debian fails what is known of it", failed == STOCK, sorted(failed ^ STOCK))
+
+        # The agent's user has files and rights of its own only where it should.
+        properties = self.machine.ssh("systemctl show host-integrity-agent -p User,ActiveState,NRestarts")
+        for line in ("User=host-integrity-agent", "ActiveState=active", "NRestarts=0"):
+            self.must(line, line in properties.splitlines(), properties)
+        chain = self.machine.ssh("systemd-analyze critical-chain --no-pager")
+        self.must("the unit is not on the critical chain", "host-integrity-agent" not in chain, chain)
+        exposure = self.machine.ssh("systemd-analyze security --no-pager host-integrity-agent | tail -n 1")
+        self.figures["exposure"] = exposure.split(":")[-1].strip()
+
+    def idle(self, seconds):
+        usage = "systemctl show host-integrity-agent -p CPUUsageNSec --value"
+        memory = "grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show host-integrity-agent -p MainPID --value)/status"
+        say(f"idle for {seconds} s")
+        before = int(self.machine.ssh(usage))
+        time.sleep(seconds)
+        used = (int(self.machine.ssh(usage)) - before) / 1e9
+        lines = self.machine.ssh(memory).split()
+        resident, anonymous = int(lines[1]), int(lines[4])
+        self.figures["resident after idling, KiB"] = resident
+        self.figures["of it anonymous, KiB"] = anonymous
+        self.figures["processor, percent of one (emulated)"] = round(100 * used / seconds, 2)
+        self.must("idle it takes at most 16 MiB", resident <= 16 * 1024, resident)
+
+    def changes(self, quick):
+        table = [
+            ("/etc/passwd changed", "echo '# touched' >> /etc/passwd", "files.changed", "/etc/passwd"),
+            (
+                "a new setuid file",
+                "cp /usr/bin/true /usr/local/bin/helper && chmod 4755 /usr/local/bin/helper",
+                "files.added",
+                "/usr/local/bin/helper",
+            ),
+            (
+                "PermitRootLogin yes",
+                "echo 'PermitRootLogin yes' > /etc/ssh/sshd_config.d/00-root.conf",
+                "sshd.permit_root_login",
+                None,
+            ),
+            ("a removed binary", "rm /usr/bin/less", "files.removed", "/usr/bin/less"),
+        ]
+        for what, line, check, subject in table[: 2 if quick else 4]:
+            known = self.uids()
+            self.machine.ssh(line)
+            self.arrives(what, known, 10, check, subject)
+
+    def reboot(self):
+        before = open_findings(self.logs.events())
+        known = self.uids()
+        self.machine.off(180 * SLOW)
+        new = [event for event in self.logs.events() if event["metadata"]["uid"] not in known]
+        self.must("its end is told", any(event["class_uid"] == 6002 for event in new), [e["class_uid"] for e in new])
+
+        known = self.uids()
+        self.machine.mounted("printf x >> usr/bin/passwd")
+        self.machine.start()
+        self.arrives("changed while the machine was off, since power-on", known, 120, "files.changed", "/usr/bin/passwd")
+        wait("a log-in", 400 * SLOW, self.machine.reachable)
+        self.settled()
+        after = open_findings(self.logs.events())
+        lost = set(before) - set(after)
+        self.must("a reboot forgets no finding", not lost, lost)
+        raised = [finding(e) for e in self.logs.events() if finding(e) and e["activity_name"] == "Create"]
+        twice = [about for about, count in collections.Counter(raised).items() if count > 1]
+        self.must("a reboot tells no finding twice", not twice, twice)
+
+    def power_cut(self):
+        known = self.uids()
+        self.logs.stall(True)
+        self.machine.ssh("echo 'd /tmp/x 1777' > /etc/tmpfiles.d/evil.conf")
+        # Longer than the store takes to commit; nothing is delivered meanwhile.
+        time.sleep(10 * SLOW)
+        self.machine.pull_the_plug()
+        self.logs.stall(False)
+        self.machine.boot(500 * SLOW)
+        self.arrives("found before a power cut, delivered after it", known, 240, "files.added", "/etc/tmpfiles.d/evil.conf")
+
+    def upgrade(self, deb):
+        process = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        before = open_findings(self.logs.events())
+        self.machine.copy(deb, "/run/agent.deb")
+        self.machine.ssh("DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /run/agent.deb", timeout=300)
+        after = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        self.must("an upgrade restarts it", after not in (process, "0"), f"{process}, then {after}")
+        self.settled()
+        lost = set(before) - set(open_findings(self.logs.events()))
+        self.must("an upgrade forgets no finding", not lost, lost)
+
+    def chain(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write("\n".join(self.logs.messages()) + "\n")
+            file.flush()
+            ran = subprocess.run(["target/debug/agent", "log", "verify", file.name], capture_output=True, text=True)
+        self.must("the chain of what arrived is whole", ran.returncode == 0, ran.stdout + ran.stderr)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--moto", type=int, required=True)
+    parser.add_argument("--deb", type=pathlib.Path, required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--idle", type=int, default=300)
+    options = parser.parse_args()
+    started = time.monotonic()
+    proof = Proof(options.work, options.moto)
+    try:
+        proof.first_boot()
+        if not options.quick:
+            proof.idle(options.idle)
+        proof.changes(options.quick)
+        if not options.quick:
+            proof.reboot()
+            proof.power_cut()
+            proof.upgrade(options.deb)
+            proof.machine.off()
+        proof.chain()
+    except Failed as failure:
+        say(f"FAILED: {failure}")
+        say(f"serial console: {proof.machine.serial}; moto and the metadata service: {options.work}/*.log")
+        print(f"{proof.proven} passed, 1 failed")
+        sys.exit(1)
+    finally:
+        proof.close()
+    for name, value in proof.figures.items():
+        say(f"{name}: {value}")
+    say(f"in {time.monotonic() - started:.0f} s")
+    print(f"{proof.proven} passed, 0 failed")
+
+
+main()
