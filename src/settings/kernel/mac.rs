@@ -95,7 +95,9 @@ fn mend(context: &Context<'_>) -> &'static str {
         Ok(Some(_)) => {
             "set SELINUX=enforcing in /etc/selinux/config, drop selinux=0 and enforcing=0 from the kernel's command line; then: fixfiles onboot, and reboot"
         }
-        _ => "apt-get install apparmor && systemctl enable --now apparmor",
+        _ => {
+            "apt-get install apparmor && systemctl enable --now apparmor; the kernel must be booted with it (apparmor=1 security=apparmor)"
+        }
     }
 }
 
