@@ -61,7 +61,6 @@ fn wrong_usage_is_exit_2_and_no_result() {
         &["check", "--frobnicate"],
         &["check", "extra"],
         &["check", "--format", "xml"],
-        &["check", "--format", "ocsf"],
         &["check", "--format", "junit"],
         &["check", "--format", "html"],
         &["check", "--only", "nosuch.*"],
