@@ -61,7 +61,6 @@ fn wrong_usage_is_exit_2_and_no_result() {
         &["check", "--frobnicate"],
         &["check", "extra"],
         &["check", "--format", "xml"],
-        &["check", "--format", "ocsf"],
         &["check", "--only", "nosuch.*"],
         &["check", "--only", "files.*", "--only", "nosuch.*"],
         &["check", "--threads", "0"],

@@ -87,7 +87,8 @@ pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
             path,
             state,
             message,
-        } => manifest(path, *state, message, now).unmapped("digests", digests(&origin.digests)),
+        } => manifest(origin, path, *state, message, now)
+            .unmapped("digests", digests(&origin.digests)),
     };
     vec![draft.finish(origin)]
 }
@@ -105,7 +106,7 @@ fn error(fault: &Fault, now: i64) -> Draft {
 }
 
 /// A detection, since that is what alarms are set on: without a manifest nobody knows what was baked.
-fn manifest(path: &str, state: ManifestState, message: &str, now: i64) -> Draft {
+fn manifest(origin: &Origin, path: &str, state: ManifestState, message: &str, now: i64) -> Draft {
     let class = Class {
         uid: 2004,
         name: "Detection Finding",
@@ -118,13 +119,17 @@ fn manifest(path: &str, state: ManifestState, message: &str, now: i64) -> Draft 
         ManifestState::Missing => "missing",
         ManifestState::Unreadable => "unreadable",
     };
+    let host = &origin.host;
+    let names = [&host.instance_id, &host.machine_id, &host.hostname];
+    let host = names.into_iter().find(|name| !name.is_empty());
+    let uid = format!("manifest-{word}-{}", host.map_or("", String::as_str));
     let name = path.rsplit('/').next().unwrap_or(path);
     let level = severity(Severity::Critical);
     Draft::new(class, level, (1, "New"), message, now)
         .with(
             "finding_info",
             json!({
-                "uid": format!("manifest-{word}"),
+                "uid": uid,
                 "title": "The manifest cannot be used",
                 "types": ["file_integrity"],
                 "analytic": { "uid": "manifest", "type_id": 1 },

@@ -1,7 +1,7 @@
 //! Stores that are damaged, of another host, locked, or on a disk that is full.
 
 use super::{Desk, T, changed, gists, origin, values};
-use crate::harness::shell;
+use crate::harness::{agent, shell};
 use host_integrity_agent::event::Heartbeat;
 use host_integrity_agent::finding::{Finding, Severity};
 use host_integrity_agent::store::{Keeper, Opening, Scope, Sink};
@@ -152,6 +152,16 @@ fn another_instance_begins_a_chain_of_its_own() {
     assert_eq!(after["sequence"], former.sequence);
     assert_eq!(first["device"]["instance_uid"], "i-0fedcba9876543210");
     desk.look(Scope::Files, &[file("/a")]);
+    // The former instance's log is elsewhere: this one's is whole by itself.
+    let log = directory.path().join("log");
+    let lines: Vec<u8> = desk
+        .waiting()
+        .iter()
+        .flat_map(|p| [&p.bytes[..], b"\n"].concat())
+        .collect();
+    std::fs::write(&log, lines).expect("the log");
+    agent(["log".as_ref(), "verify".as_ref(), log.as_os_str()]).expect(0);
+    std::fs::remove_file(&log).expect("gone");
     assert_eq!(gists(&desk.take()), ["store.set_aside", "raised /a"]);
     drop(desk);
     // An image that was baked with a state in it, started as yet another one.

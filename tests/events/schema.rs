@@ -1,6 +1,7 @@
 //! Every kind of event against the published schema of OCSF 1.5.0, by a validator that is not ours.
 
 use super::{Desk, T, changed, check, origin};
+use crate::harness::{Lab, Ran, agent};
 use host_integrity_agent::attributes::AttributeSet;
 use host_integrity_agent::cause::{Actor, Cause};
 use host_integrity_agent::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
@@ -429,4 +430,59 @@ fn a_typical_file_event_is_small() {
         String::from_utf8_lossy(&parcels[1].bytes)
     );
     assert!(size <= 2560, "{size} bytes");
+}
+
+#[test]
+fn check_reports_the_same_findings_as_valid_events() {
+    let lab = Lab::new();
+    lab.shell("mkdir etc bin; echo a > etc/a; echo b > bin/b; echo c > c");
+    lab.create().expect(0);
+    lab.shell("echo more >> etc/a; rm bin/b; echo x > $'x\\xff'; chmod 700 c");
+    let arguments = ["--manifest", "manifest.mtree", "--format"];
+    let json = lab
+        .agent(&["check"], &[&arguments[..], &["json"]].concat())
+        .expect(1);
+    let ocsf = lab
+        .agent(&["check"], &[&arguments[..], &["ocsf"]].concat())
+        .expect(1);
+    let again = lab
+        .agent(&["check"], &[&arguments[..], &["ocsf"]].concat())
+        .expect(1);
+    let subjects = |objects: &[Value], key: &dyn Fn(&Value) -> Value| -> Vec<Value> {
+        objects
+            .iter()
+            .map(|object| json!([key(object), object["message"]]))
+            .collect()
+    };
+    let found = json.findings();
+    let events = ocsf.json();
+    assert_eq!(events.len(), found.len());
+    for (event, finding) in events.iter().zip(&found) {
+        assert_eq!(event["unmapped"]["subject"], finding["subject"]);
+        assert_eq!(event["finding_info"]["analytic"]["uid"], finding["check"]);
+        assert!(event["metadata"].get("sequence").is_none());
+        assert!(event["unmapped"].get("chain").is_none());
+    }
+    let uid = |event: &Value| event["finding_info"]["uid"].clone();
+    assert_eq!(
+        subjects(&events, &uid),
+        subjects(&again.json(), &uid),
+        "another run, the same uids"
+    );
+    let live = agent([
+        "check",
+        "--skip",
+        "files.*",
+        "--format",
+        "ocsf",
+        "--no-progress",
+    ]);
+    assert!(!live.json().is_empty(), "{live:#?}");
+    let lines = |ran: &Ran| {
+        ran.stdout
+            .lines()
+            .map(|l| l.as_bytes().to_vec())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(wrong(&[lines(&ocsf), lines(&live)].concat()), "");
 }

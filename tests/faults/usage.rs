@@ -91,10 +91,6 @@ fn options_that_make_no_sense() {
         (&["config", "validate", "absent"], &["absent"]),
         (&["chekc"], &["chekc", "check"]),
         (
-            &["check", "--root", "root", "--format", "ocsf"],
-            &["text", "json"],
-        ),
-        (
             &["check", "--root", "root", "--format", "xml"],
             &["--format", "xml"],
         ),

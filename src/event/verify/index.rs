@@ -89,6 +89,8 @@ pub(super) struct ChainFacts {
     pub(super) id: String,
     pub(super) host: String,
     pub(super) reason: String,
+    /// Whether anything of it is there, rather than a word of it in another chain.
+    pub(super) seen: bool,
     /// Found while reading: edits and reorderings.
     pub(super) problems: Vec<Problem>,
     /// Of them those that are not listed.
@@ -243,7 +245,7 @@ impl<'t, 'k> Open<'t, 'k> {
             _ => match &event.unmapped.chain_head {
                 Some(head) => {
                     self.known.totals.heartbeats += 1;
-                    self.head(head, &event.device, same_uid)
+                    self.beat(head, &event.device, same_uid)
                 }
                 None => {
                     self.known.totals.foreign += 1;
@@ -263,6 +265,9 @@ impl<'t, 'k> Open<'t, 'k> {
         message: &Message,
     ) -> Result<()> {
         let chain = self.chain(&link.id, &event.device);
+        if let Some(facts) = self.facts(chain) {
+            facts.seen = true;
+        }
         let edited = |note: &str| Problem::Edited {
             sequence,
             note: note.into(),
@@ -307,7 +312,7 @@ impl<'t, 'k> Open<'t, 'k> {
             facts.reason.clone_from(&link.reason);
         }
         if let Some(after) = &link.after {
-            self.head(after, &Device::default(), false)?;
+            self.claim(after, &Device::default(), false)?;
         }
         for range in event.unmapped.dropped.iter().flat_map(|d| &d.ranges) {
             for text in range.split_ascii_whitespace() {
@@ -325,8 +330,16 @@ impl<'t, 'k> Open<'t, 'k> {
         Ok(())
     }
 
-    /// What a heartbeat, or a chain that came after, says of the end of a chain.
-    fn head(&mut self, head: &Head, device: &Device, same_uid: bool) -> Result<()> {
+    fn beat(&mut self, head: &Head, device: &Device, same_uid: bool) -> Result<()> {
+        let chain = self.claim(head, device, same_uid)?;
+        if let Some(facts) = self.facts(chain) {
+            facts.seen = true;
+        }
+        Ok(())
+    }
+
+    /// What a heartbeat, or a chain that came after, says of the end of a chain; returns its number.
+    fn claim(&mut self, head: &Head, device: &Device, same_uid: bool) -> Result<u32> {
         let chain = self.chain(&head.id, device);
         let sequence = head.sequence;
         let note = |note: &str| Problem::Edited {
@@ -340,18 +353,18 @@ impl<'t, 'k> Open<'t, 'k> {
             );
         }
         let Some(hex) = &head.digest else {
-            return Ok(());
+            return Ok(chain);
         };
         let Some(digest) = escape::from_hex(hex.as_bytes()) else {
             self.problem(chain, note("a heartbeat names no digest of it"));
-            return Ok(());
+            return Ok(chain);
         };
         let before = self.heads.insert((chain, sequence), digest);
         let before = before.map_err(trouble)?.map(|digest| digest.value());
         if before.is_some_and(|before| before != digest) {
             self.problem(chain, note("heartbeats do not agree on its digest"));
         }
-        Ok(())
+        Ok(chain)
     }
 
     /// Whether the event stands where it belongs.

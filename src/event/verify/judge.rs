@@ -10,6 +10,10 @@ pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Tell) -> Result<Tot
     let mut totals = std::mem::take(&mut index.known.totals);
     let chains = std::mem::take(&mut index.known.chains);
     for (number, mut facts) in chains.into_iter().enumerate() {
+        if !facts.seen {
+            // Another host's chain, which this one's state came from: its log is elsewhere.
+            continue;
+        }
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let mut walk = Walk {
             index,
