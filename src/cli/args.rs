@@ -95,6 +95,9 @@ pub(super) struct SshdEffective {
     /// Read FILE, and what it includes, in the tree at DIR
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(super) root: PathBuf,
+    /// As that version of OpenSSH, 7.4 or later, would [default: the tree's own]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) openssh: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use crate::os::root::Root;
 use crate::settings::sshd::criteria::Connection;
 use crate::settings::sshd::effective::Effective;
 use crate::settings::sshd::parse::{Config, Trouble};
+use crate::settings::sshd::version;
 use crate::settings::users::Users;
 
 /// Status for a file that sshd would refuse.
@@ -25,7 +26,17 @@ pub(super) fn run(arguments: &SshdEffective) -> Result<u8> {
         false => arguments.file.clone(),
     };
     let path = path.to_string_lossy();
-    let config = match Config::read(&root, &path, &[]) {
+    let version = match &arguments.openssh {
+        Some(text) => version::number(text)
+            .filter(|number| *number >= (7, 4))
+            .ok_or_else(|| {
+                Error::new(format!(
+                    "--openssh {text}: expected a version from 7.4 on, as 9.6"
+                ))
+            })?,
+        None => version::read(&root).number,
+    };
+    let config = match Config::read(&root, &path, &[], version) {
         Ok(config) => config,
         Err(Trouble::Missing) => return Err(Error::in_file(&arguments.file, "no such file")),
         Err(Trouble::Unknown(why)) => return Err(Error::new(why)),

@@ -333,18 +333,40 @@ fn write_config(directory: &Path, seed: u64, good: &[Vec<bool>; 3]) {
     }
 }
 
+/// Another server to compare with than this machine's, where the environment names one with its version:
+/// `SSHD=/path/to/sshd SSHD_VERSION=9.6 cargo test differential`.
+fn server() -> (String, Option<String>) {
+    let sshd = std::env::var("SSHD").unwrap_or_else(|_| "/usr/sbin/sshd".into());
+    (sshd, std::env::var("SSHD_VERSION").ok())
+}
+
 fn both(directory: &Path, connection: &[&str]) -> (Ran, Ran) {
     let main = directory.join("main");
-    let theirs = run(Command::new("/usr/sbin/sshd")
+    let (sshd, version) = server();
+    let theirs = run(Command::new(sshd)
         .arg("-T")
         .arg("-f")
         .arg(&main)
         .args(connection));
-    let ours = run(Command::new(AGENT)
-        .args(["sshd-effective", "-T", "-f"])
-        .arg(&main)
-        .args(connection));
-    (theirs, ours)
+    let mut command = Command::new(AGENT);
+    command.args(["sshd-effective", "-T", "-f"]).arg(&main);
+    if let Some(version) = version {
+        command.args(["--openssh", &version]);
+    }
+    (theirs, run(command.args(connection)))
+}
+
+/// Whether the line is printed by every build of that version: not what distributions add, nor their paths.
+fn of_every_build(line: &str) -> bool {
+    server().1.is_none()
+        || ![
+            "gssapi",
+            "sshdsessionpath",
+            "sshdauthpath",
+            "requiredrsasize 1024",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 /// Empty where both say the same.
@@ -358,7 +380,10 @@ fn difference(theirs: &Ran, ours: &Ran) -> String {
     if theirs.status != 0 {
         return String::new();
     }
-    let lines = |ran: &Ran| ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+    let lines = |ran: &Ran| {
+        let lines = ran.stdout.lines().filter(|line| of_every_build(line));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
     let (theirs, ours) = (lines(theirs), lines(ours));
     let mut text = String::new();
     for line in theirs.iter().filter(|line| !ours.contains(line)) {

@@ -1,7 +1,8 @@
-//! Lists of algorithms: the names of OpenSSH 9.2, and how `+`, `-` and `^` work on a default
+//! Lists of algorithms: the names that OpenSSH has or had, and how `+`, `-` and `^` work on a default
 //! (`kex_assemble_names` of kex.c).
 
 use super::criteria::{in_list, matches};
+use super::history::{self, Number};
 
 /// Which names a list may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +26,9 @@ pub(super) const KEYS: &str = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp
 pub(super) const SIGNATURES: &str = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256";
 
 impl Family {
-    /// Every name that sshd knows, in its own order.
-    fn all(self) -> &'static [&'static str] {
-        match self {
+    /// Every name that the version knows, in its own order.
+    fn all(self, version: Number) -> impl Iterator<Item = &'static str> {
+        let all: &'static [&'static str] = match self {
             Family::Cipher => &[
                 "3des-cbc",
                 "aes128-cbc",
@@ -39,6 +40,12 @@ impl Family {
                 "aes128-gcm@openssh.com",
                 "aes256-gcm@openssh.com",
                 "chacha20-poly1305@openssh.com",
+                "blowfish-cbc",
+                "cast128-cbc",
+                "arcfour",
+                "arcfour128",
+                "arcfour256",
+                "rijndael-cbc@lysator.liu.se",
             ],
             Family::Mac => &[
                 "hmac-sha1",
@@ -57,6 +64,9 @@ impl Family {
                 "hmac-md5-96-etm@openssh.com",
                 "umac-64-etm@openssh.com",
                 "umac-128-etm@openssh.com",
+                "hmac-ripemd160",
+                "hmac-ripemd160@openssh.com",
+                "hmac-ripemd160-etm@openssh.com",
             ],
             Family::Kex => &[
                 "diffie-hellman-group1-sha1",
@@ -74,6 +84,7 @@ impl Family {
                 "sntrup761x25519-sha512",
                 "sntrup761x25519-sha512@openssh.com",
                 "mlkem768x25519-sha256",
+                "sntrup4591761x25519-sha512@tinyssh.org",
             ],
             Family::Key | Family::Signature => &[
                 "ssh-ed25519",
@@ -98,25 +109,33 @@ impl Family {
                 "rsa-sha2-512",
                 "rsa-sha2-512-cert-v01@openssh.com",
             ],
-        }
+        };
+        all.iter()
+            .copied()
+            .filter(move |name| history::has_algorithm(version, name))
     }
 
     fn takes_wildcards(self) -> bool {
         matches!(self, Family::Key | Family::Signature)
     }
 
-    fn good(self, list: &str) -> bool {
+    fn good(self, list: &str, version: Number) -> bool {
         // Certificates are a valid name for a signature list too, and are dropped from it afterwards.
         !list.is_empty()
             && list.split(',').all(|name| match self.takes_wildcards() {
-                true => self.all().iter().any(|known| matches(known, name)),
-                false => self.all().contains(&name),
+                true => self.all(version).any(|known| matches(known, name)),
+                false => self.all(version).any(|known| known == name),
             })
     }
 }
 
 /// What a written list comes to over `default`; `None` where sshd refuses it.
-pub(super) fn assemble(family: Family, list: &str, default: &str) -> Option<String> {
+pub(super) fn assemble(
+    family: Family,
+    list: &str,
+    default: &str,
+    version: Number,
+) -> Option<String> {
     let defaults = default.split(',');
     if let Some(removed) = list.strip_prefix('-') {
         let kept: Vec<&str> = defaults
@@ -129,15 +148,15 @@ pub(super) fn assemble(family: Family, list: &str, default: &str) -> Option<Stri
         '^' => (&list[1..], list[1..].split(',').chain(defaults).collect()),
         _ => (list, list.split(',').collect()),
     };
-    if !family.good(written) {
+    if !family.good(written, version) {
         return None;
     }
     let mut names: Vec<&str> = Vec::new();
     for pattern in whole {
-        for name in family.all() {
+        for name in family.all(version) {
             let fits =
                 matches(name, pattern) && (family != Family::Signature || !name.contains("-cert-"));
-            if fits && !names.contains(name) {
+            if fits && !names.contains(&name) {
                 names.push(name);
             }
         }
@@ -167,7 +186,7 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(
-                assemble(Family::Cipher, list, default).as_deref(),
+                assemble(Family::Cipher, list, default, (9, 2)).as_deref(),
                 expected,
                 "{list}"
             );

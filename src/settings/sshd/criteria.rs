@@ -1,6 +1,7 @@
-//! `Match`: whom a block is for (match.c, addrmatch.c and `match_cfg_line` of OpenSSH 9.2).
+//! `Match`: whom a block is for (match.c, addrmatch.c and `match_cfg_line` of OpenSSH).
 
-use super::words::delimited;
+use super::history::{MATCH_WORDS, Number};
+use super::words::{delimited, split};
 use crate::settings::users::Users;
 use std::net::IpAddr;
 
@@ -23,6 +24,10 @@ pub(super) enum Criterion {
     LocalPort(u16),
     /// A pattern list over the routing domain.
     Rdomain(String),
+    /// A user that does not exist (9.9).
+    InvalidUser,
+    /// A pattern list over the version, and whether it matches (10.0).
+    Version(String, bool),
 }
 
 /// A connection, as `sshd -T -C` describes it; what is not given matches nothing.
@@ -74,23 +79,37 @@ impl Connection {
 }
 
 /// Reads what follows `Match`; the reason where sshd refuses it.
-pub(super) fn parse(line: &str) -> Result<Vec<Criterion>, String> {
-    let mut rest = Some(line.to_owned());
+pub(super) fn parse(line: &str, version: Number) -> Result<Vec<Criterion>, String> {
+    let mut words = Words::new(line, version).ok_or("invalid quotes")?;
     let mut found = Vec::new();
-    while let Some(attribute) = delimited(&mut rest).filter(|word| !word.is_empty()) {
+    while let Some(attribute) = words.next().filter(|word| !word.is_empty()) {
         if attribute.starts_with('#') {
-            rest = None;
+            words.end();
             break;
         }
         let name = attribute.to_ascii_lowercase();
-        let argument =
-            delimited(&mut rest).filter(|word| !word.is_empty() && !word.starts_with('#'));
         if name == "all" {
+            let argument = words
+                .next()
+                .filter(|word| !word.is_empty() && !word.starts_with('#'));
             if !found.is_empty() || argument.is_some() {
                 return Err("'all' cannot be combined with other Match attributes".into());
             }
             return Ok(vec![Criterion::All]);
         }
+        if name == "invalid-user" && version >= (9, 9) {
+            found.push(Criterion::InvalidUser);
+            continue;
+        }
+        let (attribute, name, argument) = match words.with_equals(&attribute) {
+            Some((name, argument)) => (
+                name.to_owned(),
+                name.to_ascii_lowercase(),
+                Some(argument.to_owned()),
+            ),
+            None => (attribute, name, words.next()),
+        };
+        let argument = argument.filter(|word| !word.is_empty() && !word.starts_with('#'));
         let Some(argument) = argument else {
             return Err(format!("Missing Match criteria for {attribute}"));
         };
@@ -111,24 +130,73 @@ pub(super) fn parse(line: &str) -> Result<Vec<Criterion>, String> {
                 Ok(port) => Criterion::LocalPort(port),
                 Err(_) => return Err(format!("Invalid LocalPort '{argument}' on Match line")),
             },
-            "rdomain" => Criterion::Rdomain(argument),
+            "rdomain" if version >= (7, 7) => Criterion::Rdomain(argument),
+            "version" if version >= (10, 0) => {
+                // The portable release is p1 or p2; no pattern that is meant tells them apart.
+                let own = format!("OpenSSH_{}.{}p", version.0, version.1);
+                let holds = ["1", "2"]
+                    .iter()
+                    .any(|release| in_list(&format!("{own}{release}"), &argument) == Some(true));
+                Criterion::Version(argument, holds)
+            }
             _ => return Err(format!("Unsupported Match attribute {attribute}")),
         });
     }
     if found.is_empty() {
         return Err("One or more attributes required for Match".into());
     }
-    if rest.is_some_and(|rest| !rest.is_empty()) {
+    if words.is_left() {
         return Err("extra arguments at end of line".into());
     }
     Ok(found)
+}
+
+/// The words of a `Match` line: cut off one by one, since 9.9 split as a shell would.
+enum Words {
+    Cut(Option<String>),
+    Split(std::vec::IntoIter<String>),
+}
+
+impl Words {
+    fn new(line: &str, version: Number) -> Option<Words> {
+        Some(match version < MATCH_WORDS {
+            true => Words::Cut(Some(line.to_owned())),
+            false => Words::Split(split(line)?.into_iter()),
+        })
+    }
+
+    fn next(&mut self) -> Option<String> {
+        match self {
+            Words::Cut(rest) => delimited(rest),
+            Words::Split(words) => words.next(),
+        }
+    }
+
+    fn end(&mut self) {
+        *self = Words::Cut(None);
+    }
+
+    fn is_left(&self) -> bool {
+        match self {
+            Words::Cut(rest) => rest.as_ref().is_some_and(|rest| !rest.is_empty()),
+            Words::Split(words) => !words.as_slice().is_empty(),
+        }
+    }
+
+    /// `NAME=ARGUMENT` in one word; cut off words end at the sign anyway.
+    fn with_equals<'a>(&self, word: &'a str) -> Option<(&'a str, &'a str)> {
+        match self {
+            Words::Cut(_) => None,
+            Words::Split(_) => word.split_once('='),
+        }
+    }
 }
 
 impl Criterion {
     /// Whether the connection fulfils it; without a connection only `all` does.
     pub(super) fn holds(&self, connection: Option<&Connection>, users: Option<&Users>) -> bool {
         let Some(connection) = connection else {
-            return *self == Criterion::All;
+            return matches!(self, Criterion::All | Criterion::Version(_, true));
         };
         let listed = |value: &Option<String>, list: &str| {
             value
@@ -162,6 +230,11 @@ impl Criterion {
             Criterion::LocalAddress(list) => address(&connection.local_address, list),
             Criterion::LocalPort(port) => connection.local_port == Some(*port),
             Criterion::Rdomain(list) => listed(&connection.rdomain, list),
+            Criterion::InvalidUser => match (&connection.user, users) {
+                (Some(user), Some(users)) => users.account(user.as_bytes()).is_none(),
+                _ => false,
+            },
+            Criterion::Version(_, holds) => *holds,
         }
     }
 
@@ -176,12 +249,16 @@ impl Criterion {
             Criterion::LocalAddress(list) => format!("LocalAddress {list}"),
             Criterion::LocalPort(port) => format!("LocalPort {port}"),
             Criterion::Rdomain(list) => format!("RDomain {list}"),
+            Criterion::InvalidUser => "Invalid-User".into(),
+            Criterion::Version(list, _) => format!("Version {list}"),
         }
     }
 
     /// Whether a connection of `user` can fulfil it, whatever else holds of the connection.
     pub(super) fn can_hold_for(&self, user: &str, users: Option<&Users>) -> bool {
         match self {
+            Criterion::InvalidUser => false,
+            Criterion::Version(_, holds) => *holds,
             Criterion::User(_) | Criterion::Group(_) => {
                 let connection = Connection {
                     user: Some(user.to_owned()),
@@ -364,9 +441,9 @@ mod tests {
 
     #[test]
     fn lines() {
-        assert_eq!(parse("all"), Ok(vec![Criterion::All]));
+        assert_eq!(parse("all", (9, 2)), Ok(vec![Criterion::All]));
         assert_eq!(
-            parse("User=root Address 10.0.0.0/8 # why"),
+            parse("User=root Address 10.0.0.0/8 # why", (9, 2)),
             Ok(vec![
                 Criterion::User("root".into()),
                 Criterion::Address("10.0.0.0/8".into())
@@ -380,7 +457,7 @@ mod tests {
             "localport 1,2",
             "os x",
         ] {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert!(parse(bad, (9, 2)).is_err(), "{bad}");
         }
     }
 }

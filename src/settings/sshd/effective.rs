@@ -1,6 +1,7 @@
 //! What is in force: for everyone, or for one connection; and how `sshd -T` prints it.
 
 use super::criteria::Connection;
+use super::history::{Number, ONE_KBDINT};
 use super::keyword::{self, KEYWORDS, Kind};
 use super::parse::{Config, Entry, Place};
 use crate::settings::users::Users;
@@ -10,7 +11,11 @@ use std::io::{self, Write};
 pub struct Effective<'a> {
     /// By keyword: the entries that made the value; none where the default holds.
     set: Vec<Vec<&'a Entry>>,
+    version: Number,
 }
+
+const KBDINT: &str = "kbdinteractiveauthentication";
+const CHALLENGE: &str = "challengeresponseauthentication";
 
 /// Whether lines add up.
 fn adds(kind: Kind) -> bool {
@@ -56,6 +61,7 @@ impl<'a> Effective<'a> {
     ) -> Effective<'a> {
         let everyone = Effective {
             set: vec![Vec::new(); KEYWORDS.len()],
+            version: config.version,
         };
         everyone
             .overlaid(
@@ -65,7 +71,7 @@ impl<'a> Effective<'a> {
                     .filter(|entry| config.applies(entry.block, None, None)),
             )
             .overlaid(config.entries.iter().filter(|entry| {
-                KEYWORDS[entry.keyword].in_match
+                KEYWORDS[entry.keyword].in_match(config.version)
                     && entry.block.is_some()
                     && config.applies(entry.block, connection, users)
             }))
@@ -99,13 +105,32 @@ impl<'a> Effective<'a> {
         self
     }
 
+    /// Before 8.7 the older keyword switches the newer one on, and stands in for it where it is not said
+    /// (`main` in sshd.c).
+    fn decides(&self, name: &'a str) -> &'a str {
+        let older = || {
+            keyword::index(CHALLENGE).is_none_or(|index| {
+                self.set[index]
+                    .first()
+                    .is_none_or(|entry| entry.values[0] == "yes")
+            })
+        };
+        let silent = || keyword::index(KBDINT).is_none_or(|index| self.set[index].is_empty());
+        match self.version < ONE_KBDINT && name == KBDINT && (older() || silent()) {
+            true => CHALLENGE,
+            false => name,
+        }
+    }
+
     /// The values of the keyword, as `sshd -T` prints them.
-    pub fn values(&self, name: &str) -> Vec<&'a str> {
+    pub fn values(&self, name: &'a str) -> Vec<&'a str> {
+        let name = self.decides(name);
         let Some(index) = keyword::index(name) else {
             return Vec::new();
         };
         match self.set[index].is_empty() {
-            true => match KEYWORDS[index].default {
+            true if !KEYWORDS[index].is_in(self.version) => Vec::new(),
+            true => match KEYWORDS[index].default(self.version) {
                 "" => Vec::new(),
                 default => vec![default],
             },
@@ -126,18 +151,18 @@ impl<'a> Effective<'a> {
     }
 
     /// The single value of the keyword; empty where it has none.
-    pub fn value(&self, name: &str) -> &'a str {
+    pub fn value(&self, name: &'a str) -> &'a str {
         self.values(name).first().copied().unwrap_or_default()
     }
 
     /// Where the value stands; `None` for a default.
-    pub fn place(&self, name: &str) -> Option<&'a Place> {
-        let index = keyword::index(name)?;
+    pub fn place(&self, name: &'a str) -> Option<&'a Place> {
+        let index = keyword::index(self.decides(name))?;
         self.set[index].first().map(|entry| &entry.place)
     }
 
     /// Whether the value of the keyword is the built-in one.
-    pub fn is_default(&self, name: &str) -> bool {
+    pub fn is_default(&self, name: &'a str) -> bool {
         self.place(name).is_none()
     }
 
@@ -149,7 +174,7 @@ impl<'a> Effective<'a> {
 
     /// Prints all values as `sshd -T` does.
     pub fn dump(&self, out: &mut dyn Write) -> io::Result<()> {
-        for keyword in &KEYWORDS {
+        for keyword in KEYWORDS.iter().filter(|k| k.is_in(self.version)) {
             match keyword.kind {
                 Kind::Listen => self.dump_listen(out)?,
                 Kind::Rdomain => {}
@@ -159,12 +184,15 @@ impl<'a> Effective<'a> {
                     keyword.name,
                     self.values(keyword.name).join(" ")
                 )?,
-                // Said outside of Match blocks, `none` clears the list (servconf.c, CLEAR_ON_NONE_ARRAY).
+                // Said outside of Match blocks, `none` clears the list (servconf.c, CLEAR_ON_NONE_ARRAY), and an
+                // empty list was not printed before 9.3.
                 Kind::ChannelTimes
-                    if self.value(keyword.name) == "none" && !self.in_block(keyword.name) => {}
+                    if self.version < (9, 3)
+                        && self.value(keyword.name) == "none"
+                        && !self.in_block(keyword.name) => {}
                 _ => {
                     for value in self.values(keyword.name) {
-                        writeln!(out, "{} {value}", keyword.name)?;
+                        writeln!(out, "{} {value}", keyword.printed(self.version))?;
                     }
                 }
             }

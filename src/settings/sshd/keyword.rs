@@ -1,6 +1,8 @@
-//! The keywords of sshd_config(5) as OpenSSH 9.2 has them, in the order in which `sshd -T` prints them.
+//! The keywords of sshd_config(5) up to OpenSSH 10.0, in the order in which `sshd -T` prints them; what a version
+//! has of them, `history` says.
 
 use super::algorithms::Family;
+use super::history::{self, Number};
 
 /// How the words after a keyword are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub(super) enum Kind {
     Level,
     /// FingerprintHash
     Hash,
+    /// PerSourcePenalties
+    Penalties,
     /// RDomain: refused on Linux.
     Rdomain,
 }
@@ -87,10 +91,10 @@ pub(super) struct Keyword {
     /// How its words are read.
     pub(super) kind: Kind,
     /// Whether it may stand in a Match block.
-    pub(super) in_match: bool,
-    /// What holds where no line says anything, as `sshd -T` prints it; words that add up are parted by a
+    in_match: bool,
+    /// What holds in the newest version where no line says anything, as `sshd -T` prints it; words that add up are parted by a
     /// line break. Empty: nothing is printed.
-    pub(super) default: &'static str,
+    today: &'static str,
 }
 
 const FLAG: Kind = Kind::State(&[("yes", "yes"), ("no", "no")]);
@@ -102,17 +106,17 @@ const FORWARDING: Kind = Kind::State(&[
     ("local", "local"),
 ]);
 
-const fn keyword(name: &'static str, kind: Kind, in_match: bool, default: &'static str) -> Keyword {
+const fn keyword(name: &'static str, kind: Kind, in_match: bool, today: &'static str) -> Keyword {
     Keyword {
         name,
         kind,
         in_match,
-        default,
+        today,
     }
 }
 
 /// All keywords that have a value of their own.
-pub(super) static KEYWORDS: [Keyword; 98] = [
+pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("port", Kind::Port, false, "22"),
     keyword(
         "addressfamily",
@@ -122,6 +126,7 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     ),
     keyword("listenaddress", Kind::Listen, false, ""),
     keyword("usepam", FLAG, false, "no"),
+    keyword("pamservicename", Kind::Word, true, "sshd"),
     keyword("logingracetime", Kind::Time, false, "120"),
     keyword("x11displayoffset", Kind::Number, true, "10"),
     keyword("maxauthtries", Kind::Number, true, "6"),
@@ -169,6 +174,7 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     ),
     keyword("passwordauthentication", FLAG, true, "yes"),
     keyword("kbdinteractiveauthentication", FLAG, true, "yes"),
+    keyword("challengeresponseauthentication", FLAG, false, "yes"),
     keyword("printmotd", FLAG, false, "yes"),
     keyword("printlastlog", FLAG, false, "yes"),
     keyword("x11forwarding", FLAG, true, "no"),
@@ -202,6 +208,7 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     keyword("streamlocalbindunlink", FLAG, true, "no"),
     keyword("fingerprinthash", Kind::Hash, false, "SHA256"),
     keyword("exposeauthinfo", FLAG, true, "no"),
+    keyword("refuseconnection", FLAG, true, "no"),
     keyword("pidfile", Kind::File, false, "/run/sshd.pid"),
     keyword("modulifile", Kind::File, false, "/etc/ssh/moduli"),
     keyword("xauthlocation", Kind::File, false, "/usr/bin/xauth"),
@@ -261,6 +268,14 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
         super::algorithms::KEYS,
     ),
     keyword("rdomain", Kind::Rdomain, true, ""),
+    keyword(
+        "sshdsessionpath",
+        Kind::File,
+        false,
+        "/usr/libexec/sshd-session",
+    ),
+    keyword("sshdauthpath", Kind::File, false, "/usr/libexec/sshd-auth"),
+    keyword("persourcepenaltyexemptlist", Kind::Word, false, "none"),
     keyword("loglevel", Kind::Level, true, "INFO"),
     keyword("syslogfacility", Kind::Facility, false, "AUTH"),
     keyword(
@@ -279,8 +294,8 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     keyword("setenv", Kind::Assignments, true, ""),
     keyword("authenticationmethods", Kind::Methods, true, "any"),
     keyword("logverbose", Kind::Verbose, true, ""),
-    keyword("channeltimeout", Kind::ChannelTimes, true, ""),
-    keyword("subsystem", Kind::Subsystem, false, ""),
+    keyword("channeltimeout", Kind::ChannelTimes, true, "none"),
+    keyword("subsystem", Kind::Subsystem, true, ""),
     keyword("maxstartups", Kind::Startups, false, "10:30:100"),
     keyword("persourcemaxstartups", Kind::PerSource, false, "none"),
     keyword("persourcenetblocksize", Kind::Blocks, false, "32:128"),
@@ -291,10 +306,16 @@ pub(super) static KEYWORDS: [Keyword; 98] = [
     keyword("permitlisten", Kind::Bind, true, "any"),
     keyword("permituserenvironment", Kind::Environment, false, "no"),
     keyword("pubkeyauthoptions", Kind::KeyOptions, true, "none"),
+    keyword(
+        "persourcepenalties",
+        Kind::Penalties,
+        false,
+        "crash:90 authfail:5 noauth:1 grace-exceeded:10 refuseconnection:10 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
+    ),
 ];
 
 /// Other spellings: the word, what it means, and whether it may stand in a Match block.
-static ALIASES: [(&str, &str, bool); 7] = [
+static ALIASES: [(&str, &str, bool); 8] = [
     (
         "challengeresponseauthentication",
         "kbdinteractiveauthentication",
@@ -310,6 +331,7 @@ static ALIASES: [(&str, &str, bool); 7] = [
         true,
     ),
     ("hostdsakey", "hostkey", false),
+    ("rsaminsize", "requiredrsasize", true),
 ];
 
 /// Accepted and without effect, in builds as distributions have them.
@@ -353,12 +375,58 @@ pub(super) fn index(name: &str) -> Option<usize> {
     KEYWORDS.iter().position(|keyword| keyword.name == name)
 }
 
-/// What the word means; `None` for one that sshd does not know.
-pub(super) fn meaning(word: &str) -> Option<Meaning> {
+impl Keyword {
+    /// Whether it may stand in a Match block of that version.
+    pub(super) fn in_match(&self, version: Number) -> bool {
+        self.in_match && history::in_match(version, self.name)
+    }
+
+    /// What holds in that version where no line says anything; see [`Keyword::today`].
+    pub(super) fn default(&self, version: Number) -> &'static str {
+        history::default(version, self.name, self.today)
+    }
+
+    /// What `sshd -T` of that version calls it.
+    pub(super) fn printed(&self, version: Number) -> &'static str {
+        match self.name {
+            "pubkeyacceptedalgorithms" if version < (8, 5) => "pubkeyacceptedkeytypes",
+            "hostbasedacceptedalgorithms" if version < (8, 5) => "hostbasedacceptedkeytypes",
+            name => name,
+        }
+    }
+
+    /// Whether that version has it as a keyword of its own, under whatever spelling.
+    pub(super) fn is_in(&self, version: Number) -> bool {
+        match self.name {
+            "challengeresponseauthentication" => version < history::ONE_KBDINT,
+            // Known before under another name.
+            "pubkeyacceptedalgorithms" | "hostbasedacceptedalgorithms" => true,
+            name => history::knows(version, name),
+        }
+    }
+}
+
+/// What the word means to that version; `None` for one that it does not know.
+pub(super) fn meaning(word: &str, version: Number) -> Option<Meaning> {
     let word = word.to_ascii_lowercase();
+    if !history::knows(version, &word) {
+        return None;
+    }
     match word.as_str() {
         "include" => return Some(Meaning::Include),
         "match" => return Some(Meaning::Match),
+        "challengeresponseauthentication" if version < history::ONE_KBDINT => {
+            return Some(Meaning::Keyword(index(&word)?, false));
+        }
+        "skeyauthentication" if version < (7, 8) => {
+            return Some(Meaning::Keyword(
+                index("challengeresponseauthentication")?,
+                false,
+            ));
+        }
+        "skeyauthentication" if version < history::ONE_KBDINT => {
+            return Some(Meaning::Ignored(false));
+        }
         _ => {}
     }
     if let Some((_, name, in_match)) = ALIASES.iter().find(|(alias, _, _)| *alias == word) {
@@ -368,5 +436,5 @@ pub(super) fn meaning(word: &str) -> Option<Meaning> {
         return Some(Meaning::Ignored(*in_match));
     }
     let at = index(&word)?;
-    Some(Meaning::Keyword(at, KEYWORDS[at].in_match))
+    Some(Meaning::Keyword(at, KEYWORDS[at].in_match(version)))
 }

@@ -1,14 +1,15 @@
 //! What sshd would do: its configuration read as sshd reads it, and judged.
 //!
 //! [`parse`] reads files to lines with their places, [`effective`] decides what is in force and prints it as
-//! `sshd -T` does, `rules` says what is demanded. Keywords, defaults and refusals are those of OpenSSH 9.2
-//! (servconf.c, misc.c, match.c, addr.c at V_9_2_P1, as Debian builds it).
+//! `sshd -T` does, `rules` says what is demanded. Keywords, defaults and refusals are those of the tree's
+//! own version of OpenSSH: `history` says how they differ.
 
 mod algorithms;
 mod checks;
 pub mod criteria;
 pub mod effective;
 mod files;
+pub mod history;
 pub(super) mod include;
 pub mod keys;
 mod keyword;
@@ -39,6 +40,8 @@ pub struct Taken {
     pub file: String,
     /// What it and those that it includes say, or why sshd would not start.
     pub config: Result<Config, Trouble>,
+    /// The version that reads it.
+    pub version: version::Version,
     /// When the running daemon read it, seconds since 1970.
     read_at: Option<i64>,
 }
@@ -55,8 +58,10 @@ impl Taken {
         }
         .unwrap_or_default();
         let file = daemon.file.unwrap_or_else(|| CONFIG.to_owned());
+        let version = version::read(root);
         Some(Taken {
-            config: Config::read(root, &file, &daemon.options),
+            config: Config::read(root, &file, &daemon.options, version.number),
+            version,
             file,
             read_at: daemon.read_at,
         })
@@ -72,11 +77,11 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let config = match &taken.config {
         Ok(config) => config,
         Err(trouble) => {
-            refused(context, &taken.file, trouble, emit);
+            refused(context, taken, trouble, emit);
             return;
         }
     };
-    valid(context, config, taken.read_at, emit);
+    valid(context, config, taken, emit);
     let global = Effective::global(config);
     for check in CHECKS {
         match check.id {
@@ -99,7 +104,9 @@ fn all(context: &Context<'_>, verdict: Verdict, message: &str, emit: &mut dyn Fn
     }
 }
 
-fn refused(context: &Context<'_>, file: &str, trouble: &Trouble, emit: &mut dyn FnMut(Finding)) {
+fn refused(context: &Context<'_>, taken: &Taken, trouble: &Trouble, emit: &mut dyn FnMut(Finding)) {
+    let file = taken.file.as_str();
+    let (major, minor) = taken.version.number;
     let (verdict, message, place) = match trouble {
         Trouble::Missing => (
             Verdict::Fail,
@@ -108,7 +115,10 @@ fn refused(context: &Context<'_>, file: &str, trouble: &Trouble, emit: &mut dyn 
         ),
         Trouble::Refused { reason, place } => (
             Verdict::Fail,
-            format!("sshd refuses its configuration: {reason}"),
+            format!(
+                "OpenSSH {major}.{minor} refuses its configuration: {reason} (the version is known from {})",
+                taken.version.source
+            ),
             place.text(),
         ),
         Trouble::Unknown(why) => (
@@ -137,12 +147,8 @@ fn refused(context: &Context<'_>, file: &str, trouble: &Trouble, emit: &mut dyn 
 }
 
 /// Valid it is; what is left is whether the daemon has read it.
-fn valid(
-    context: &Context<'_>,
-    config: &Config,
-    read_at: Option<i64>,
-    emit: &mut dyn FnMut(Finding),
-) {
+fn valid(context: &Context<'_>, config: &Config, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
+    let read_at = taken.read_at;
     let newer: Vec<&String> = config
         .files
         .iter()
@@ -152,7 +158,7 @@ fn valid(
             _ => false,
         })
         .collect();
-    let version = version::read(context.root);
+    let version = &taken.version;
     let shown = format!("{}.{}", version.number.0, version.number.1);
     let observed =
         json!({ "files": config.files, "openssh": shown, "openssh_from": version.source });
@@ -166,7 +172,7 @@ fn valid(
             )
             .location((*first).clone())
             .remediation(format!("systemctl reload {}", unit(context))),
-        None => context.finding(&CONFIG_VALID, Verdict::Pass, "sshd", "sshd accepts its configuration"),
+        None => context.finding(&CONFIG_VALID, Verdict::Pass, "sshd", format!("OpenSSH {shown} accepts its configuration (the version is known from {})", version.source)),
     };
     emit(finding.evidence(json!({ "value": "valid" }), observed));
 }

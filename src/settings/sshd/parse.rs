@@ -1,6 +1,7 @@
 //! A configuration with everything that it includes: lines with their places, under their Match blocks.
 
 use super::criteria::{self, Connection, Criterion};
+use super::history::{self, Number};
 use super::include;
 use super::keyword::{self, KEYWORDS, Meaning};
 use super::value;
@@ -61,6 +62,8 @@ pub(super) struct Block {
 pub struct Config {
     pub(super) entries: Vec<Entry>,
     pub(super) blocks: Vec<Block>,
+    /// The version of OpenSSH that reads it.
+    pub(super) version: Number,
     /// Every file that was read, in order.
     pub files: Vec<String>,
 }
@@ -82,12 +85,20 @@ pub enum Trouble {
 }
 
 impl Config {
-    /// Reads the file at `path` below the root, with what it includes; `options` are those of the command
-    /// line (`-o`), which come first.
-    pub fn read(root: &Root, path: &str, options: &[String]) -> Result<Config, Trouble> {
+    /// Reads the file at `path` below the root, with what it includes, as that version of OpenSSH does;
+    /// `options` are those of the command line (`-o`), which come first.
+    pub fn read(
+        root: &Root,
+        path: &str,
+        options: &[String],
+        version: Number,
+    ) -> Result<Config, Trouble> {
         let mut reader = Reader {
             root,
-            config: Config::default(),
+            config: Config {
+                version,
+                ..Config::default()
+            },
             total: 0,
             subsystems: BTreeSet::new(),
             methods: false,
@@ -282,6 +293,11 @@ impl Reader<'_> {
                 place: place.clone(),
             })
         };
+        // Before words were split as a shell would, a comment began at any `#` of a file.
+        let line = match self.config.version < history::SHELL_WORDS && place.line > 0 {
+            true => line.split('#').next().unwrap_or_default(),
+            false => line,
+        };
         let line = line.trim_end_matches([' ', '\t', '\r', '\n', '\x0c']);
         let mut rest = Some(line.to_owned());
         let mut word = words::delimited(&mut rest);
@@ -294,10 +310,23 @@ impl Reader<'_> {
         let Some(text) = rest.filter(|text| !text.is_empty()) else {
             return refuse(format!("no argument after keyword \"{word}\""));
         };
-        let Some(meaning) = keyword::meaning(&word) else {
+        let version = self.config.version;
+        let Some(meaning) = keyword::meaning(&word, version) else {
+            // What is newer than what is known here may know more words.
+            if version > history::NEWEST {
+                let (major, minor) = history::NEWEST;
+                return Err(Trouble::Unknown(format!(
+                    "{}: {word} is no keyword of OpenSSH {major}.{minor}, the newest that is known here",
+                    place.text()
+                )));
+            }
             return refuse(format!("Bad configuration option: {word}"));
         };
-        let Some(words) = words::split(&text) else {
+        let split = match version < history::SHELL_WORDS {
+            true => words::split_plainly(&text, !word.eq_ignore_ascii_case("setenv")),
+            false => words::split(&text),
+        };
+        let Some(words) = split else {
             return refuse("invalid quotes".into());
         };
         let in_match = match meaning {
@@ -311,7 +340,7 @@ impl Reader<'_> {
         }
         match meaning {
             Meaning::Ignored(_) => Ok(()),
-            Meaning::Match => match criteria::parse(&text) {
+            Meaning::Match => match criteria::parse(&text, version) {
                 Ok(criteria) => {
                     self.config.blocks.push(Block {
                         criteria,
@@ -340,7 +369,7 @@ impl Reader<'_> {
                 Ok(())
             }
             Meaning::Keyword(keyword, _) => {
-                let values = match value::read(&KEYWORDS[keyword], &words, &text) {
+                let values = match value::read(&KEYWORDS[keyword], &words, &text, version) {
                     Ok(values) => values,
                     Err(reason) => return refuse(reason),
                 };

@@ -1,7 +1,7 @@
-//! The words after a keyword, read as sshd reads them, and put as `sshd -T` prints them (servconf.c and misc.c
-//! of OpenSSH 9.2).
+//! The words after a keyword, read as sshd reads them, and put as `sshd -T` prints them (servconf.c, misc.c).
 
 use super::algorithms::assemble;
+use super::history::Number;
 use super::keyword::{Keyword, Kind};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,7 +10,12 @@ const MAX: i64 = 2_147_483_647;
 /// The value in words; a reason where sshd refuses it.
 ///
 /// `words` are those that follow the keyword, `rest` the text that they were split from.
-pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Vec<String>, String> {
+pub(super) fn read(
+    keyword: &Keyword,
+    words: &[String],
+    rest: &str,
+    version: Number,
+) -> Result<Vec<String>, String> {
     let name = keyword.name;
     let one = || -> Result<&str, String> {
         match words {
@@ -60,7 +65,8 @@ pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Ve
         }
         Kind::Algorithms(family) => {
             let word = one()?;
-            assemble(family, word, keyword.default).ok_or_else(|| invalid(word))?
+            assemble(family, word, keyword.default(version), version)
+                .ok_or_else(|| invalid(word))?
         }
         Kind::Users => return some(words, name, |word| !word.is_empty() && good_user(word)),
         Kind::Groups => return some(words, name, |word| !word.is_empty()),
@@ -178,6 +184,8 @@ pub(super) fn read(keyword: &Keyword, words: &[String], rest: &str) -> Result<Ve
         },
         Kind::Hash => listed(one()?, &["MD5", "SHA1", "SHA256", "SHA384", "SHA512"])
             .ok_or_else(|| invalid(&words[0]))?,
+        Kind::Penalties => penalties(words, keyword.default(version))
+            .map_err(|reason| format!("{name}: {reason}"))?,
         Kind::Rdomain => return Err("setting RDomain not supported on this platform".into()),
     };
     Ok(vec![value])
@@ -453,6 +461,39 @@ fn rekey(words: &[String]) -> Option<Vec<String>> {
     Some(vec![bytes.to_string(), seconds])
 }
 
+/// `NAME:VALUE` words in place of those of the default, or `yes` or `no` alone.
+fn penalties(words: &[String], default: &str) -> Result<String, String> {
+    let mut shown: Vec<String> = default.split(' ').map(str::to_owned).collect();
+    match words {
+        [] => return Err("missing argument".into()),
+        [one] if one.eq_ignore_ascii_case("no") => return Ok("no".into()),
+        [one] if one.eq_ignore_ascii_case("yes") => return Ok(default.to_owned()),
+        _ => {}
+    }
+    let mut said: Vec<&str> = Vec::new();
+    for word in words {
+        let invalid = || format!("unsupported keyword {word}");
+        let (key, text) = word.split_once(':').ok_or_else(invalid)?;
+        let place = shown
+            .iter_mut()
+            .find(|known| known.split(':').next() == Some(key))
+            .ok_or_else(invalid)?;
+        let value = match key {
+            "overflow" | "overflow6" => matches!(text, "permissive" | "deny-all")
+                .then(|| text.to_owned())
+                .ok_or_else(invalid)?,
+            "max-sources4" | "max-sources6" => number(text).ok_or_else(invalid)?.to_string(),
+            _ => time(text).ok_or_else(invalid)?.to_string(),
+        };
+        // The first value of each wins.
+        if !said.contains(&key) {
+            *place = format!("{key}:{value}");
+            said.push(key);
+        }
+    }
+    Ok(shown.join(" "))
+}
+
 fn permits(kind: Kind, words: &[String], name: &str) -> Result<Vec<String>, String> {
     match words {
         [] => Err(format!("{name} missing argument")),
@@ -487,7 +528,7 @@ fn permits(kind: Kind, words: &[String], name: &str) -> Result<Vec<String>, Stri
 fn good_user(pattern: &str) -> bool {
     match pattern.rsplit_once('@') {
         Some((_, host)) if host.contains('/') => {
-            super::criteria::parse(&format!("Address {host}")).is_ok()
+            super::criteria::parse(&format!("Address {host}"), (9, 2)).is_ok()
         }
         _ => true,
     }

@@ -1,5 +1,6 @@
 //! Which OpenSSH a tree holds: its package database says, else the program itself.
 
+use super::history::{NEWEST, Number};
 use crate::os::root::Root;
 use std::io::Read;
 
@@ -18,7 +19,7 @@ const MAX_STATUS: u64 = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Major and minor, as `(9, 2)`.
-    pub number: (u32, u32),
+    pub number: Number,
     /// Where it was read, for a person.
     pub source: &'static str,
 }
@@ -46,12 +47,12 @@ pub fn read(root: &Root) -> Version {
         };
     }
     Version {
-        number: (10, 0),
+        number: NEWEST,
         source: "nothing in the tree; the newest known is taken",
     }
 }
 
-fn from_dpkg(root: &Root) -> Option<(u32, u32)> {
+fn from_dpkg(root: &Root) -> Option<Number> {
     let status = root.read(b"var/lib/dpkg/status", MAX_STATUS).ok()??;
     let status = String::from_utf8_lossy(&status);
     let stanza = status
@@ -63,7 +64,7 @@ fn from_dpkg(root: &Root) -> Option<(u32, u32)> {
     number(version.split_once(':').map_or(version, |(_, rest)| rest))
 }
 
-fn from_program(root: &Root) -> Option<(u32, u32)> {
+fn from_program(root: &Root) -> Option<Number> {
     let path = PROGRAMS
         .iter()
         .find(|path| matches!(root.open_file(path.as_bytes()), Ok(Some(_))))?;
@@ -78,7 +79,7 @@ fn from_program(root: &Root) -> Option<(u32, u32)> {
 }
 
 /// `9.2p1…` as numbers.
-fn number(text: &str) -> Option<(u32, u32)> {
+pub fn number(text: &str) -> Option<Number> {
     let (major, rest) = text.split_once('.')?;
     let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
     Some((major.parse().ok()?, minor.parse().ok()?))

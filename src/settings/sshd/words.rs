@@ -25,6 +25,28 @@ pub(super) fn delimited(rest: &mut Option<String>) -> Option<String> {
     Some(word.to_owned())
 }
 
+/// The words of a line before OpenSSH 8.7: at blanks and `=`, double quotes around whole words, no escapes and
+/// no comments. `None` if a quote is left open.
+pub(super) fn split_plainly(text: &str, at_equals: bool) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = Some(text.to_owned());
+    while let Some(text) = &rest
+        && !text.is_empty()
+    {
+        if at_equals || text.starts_with('"') {
+            words.push(delimited(&mut rest)?);
+            continue;
+        }
+        let (word, tail) = match text.split_once(WHITESPACE) {
+            Some((word, tail)) => (word.to_owned(), tail.trim_start_matches(WHITESPACE)),
+            None => (text.clone(), ""),
+        };
+        rest = Some(tail.to_owned());
+        words.push(word);
+    }
+    Some(words)
+}
+
 /// Splits as a shell would: single and double quotes, a few escapes, `#` at the start of a word ends all.
 ///
 /// `None` if a quote is left open.
