@@ -241,7 +241,7 @@ fn a_flood_is_announced_once_and_then_told_worst_first() {
 fn a_flood_outside_of_a_scan_is_one_too_and_a_crash_amid_it_loses_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    let count = FLOOD as usize * 10;
+    let count = usize::try_from(FLOOD).expect("small") * 10;
     let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
     for n in 0..count {
         desk.keeper
