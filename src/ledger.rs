@@ -263,6 +263,9 @@ mod tests {
 
     const DAY: i64 = REMIND;
 
+    /// What later looks see, and what they tell.
+    type Looks<'a> = &'a [(Seen, Room, Option<Step>)];
+
     fn there(print: u8) -> Seen {
         Seen::There {
             verdict: Verdict::Fail,
@@ -340,8 +343,7 @@ mod tests {
             (2 * DAY + 2, Seen::Gone, Scarce, Some(Cleared)),
         ]);
         // After the event that told this step was dropped: what the next looks tell.
-        #[allow(clippy::type_complexity)]
-        let cases: [(Step, &[(Seen, Room, Option<Step>)]); 5] = [
+        let cases: [(Step, Looks<'_>); 5] = [
             (
                 Raised,
                 &[

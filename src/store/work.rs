@@ -34,7 +34,8 @@ impl Limits {
         Limits {
             payload: max_size,
             file: max_size + max_size / 2,
-            ledger: max_size / 2,
+            // In pages that are not full it is twice that.
+            ledger: max_size / 4,
             held: max_size / 8,
             group: (max_size / 32).clamp(32 << 10, 1 << 20),
         }

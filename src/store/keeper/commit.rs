@@ -1,0 +1,232 @@
+//! Taking in what is held: one transaction for each group.
+
+use super::super::looks::{Cursor, Looks};
+use super::super::open;
+use super::super::queue::{Op, Queue};
+use super::super::tables::{Result as Redb, Role, Tables, rank};
+use super::super::work::Work;
+use super::super::{GROUP_FINDINGS, Scope};
+use super::{Keeper, Store};
+use crate::event::{Fault, Lifecycle, own};
+use crate::finding::Severity;
+
+/// What became of a transaction.
+enum Outcome<T> {
+    Done(T),
+    /// The file would have become too large: nothing was written.
+    TooLarge,
+}
+
+impl Keeper {
+    /// Takes in the first of what is held; false if the store cannot be written.
+    pub(super) fn take_group(&mut self, now: i64) -> bool {
+        let outcome = self.transact(now, |work, looks, queue| {
+            let mut taken = 0;
+            for (op, came) in queue.iter().take(2 * GROUP_FINDINGS) {
+                if work.written >= work.limits.group {
+                    break;
+                }
+                if let Some(cursor) = take(work, looks, op, *came)? {
+                    return Ok((taken, Some(cursor)));
+                }
+                taken += 1;
+            }
+            Ok((taken, None))
+        });
+        match outcome {
+            None => self.store.is_some(),
+            Some((taken, cursor)) => {
+                for op in self.queue.taken(taken) {
+                    match op {
+                        Op::End { round, .. } => {
+                            let scan = self.looks.of(round).map(|look| &look.scope);
+                            if scan == Some(&Scope::Files) {
+                                self.burst.scan_ended();
+                            }
+                            self.looks.remove(round);
+                        }
+                        Op::Settle { sink, delivery } => {
+                            let refused = delivery.refused.iter().map(|(key, _)| key);
+                            for key in delivery.accepted.iter().chain(refused) {
+                                self.settled.remove(&(sink.code(), *key));
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                if let Some(cursor) = cursor {
+                    self.queue.resume(cursor);
+                }
+                true
+            }
+        }
+    }
+
+    /// One transaction; `None` if nothing came of it.
+    pub(super) fn transact<T>(
+        &mut self,
+        now: i64,
+        step: impl FnOnce(&mut Work<'_>, &Looks, &Queue) -> Redb<T>,
+    ) -> Option<T> {
+        match self.attempt(now, step) {
+            Ok(Outcome::Done(result)) => {
+                self.relieve(now);
+                Some(result)
+            }
+            Ok(Outcome::TooLarge) => {
+                self.squeeze(now);
+                None
+            }
+            Err(error) => {
+                self.failed(open::from_redb(error), now);
+                None
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        now: i64,
+        step: impl FnOnce(&mut Work<'_>, &Looks, &Queue) -> Redb<T>,
+    ) -> Redb<Outcome<T>> {
+        let (Some(store), Some(chain)) = (&self.store, self.state.chain()) else {
+            return Err(redb::Error::DatabaseClosed);
+        };
+        let transaction = store.database.begin_write()?;
+        let (result, after, written) = {
+            let mut work = Work {
+                tables: Tables::open(&transaction)?,
+                state: self.state.clone(),
+                chain,
+                burst: self.burst,
+                origin: &self.origin,
+                sample: &store.sample,
+                limits: self.limits,
+                dirty: false,
+                written: 0,
+                fresh: Vec::new(),
+            };
+            let result = step(&mut work, &self.looks, &self.queue)?;
+            work.tell_fresh(now)?;
+            let written = work.written;
+            match work.dirty {
+                true => (result, Some(work.finish()?), written),
+                false => (result, None, 0),
+            }
+        };
+        let Some(after) = after else {
+            transaction.abort()?;
+            return Ok(Outcome::Done(result));
+        };
+        if self.length() > self.limits.file {
+            transaction.abort()?;
+            return Ok(Outcome::TooLarge);
+        }
+        transaction.commit()?;
+        self.state = after.state;
+        self.burst = after.burst;
+        self.unmeasured += written;
+        Ok(Outcome::Done(result))
+    }
+
+    /// Length of the file, with what the transaction under way added to it.
+    fn length(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |meta| meta.len())
+    }
+
+    /// The file grows by doubling. Before it is so full that it would have to grow beyond its limit, or
+    /// that not even dropping something could be written, something is dropped.
+    fn relieve(&mut self, now: i64) {
+        let length = self.length();
+        if length.saturating_mul(2) <= self.limits.file || self.unmeasured < length / 16 {
+            return;
+        }
+        self.unmeasured = 0;
+        let measure = |store: &Store| -> Redb<u64> {
+            let transaction = store.database.begin_write()?;
+            let stats = transaction.stats()?;
+            transaction.abort()?;
+            Ok(stats.allocated_pages() * stats.page_size() as u64)
+        };
+        let Some(Ok(used)) = self.store.as_ref().map(measure) else {
+            return;
+        };
+        let reserve = (length / 8).max(48 * 4096).min(length / 4);
+        if used + reserve > length {
+            self.squeeze(now);
+        }
+    }
+
+    /// Drops an eighth of what waits, since the file cannot grow; the spool is kept below that.
+    fn squeeze(&mut self, now: i64) {
+        let payload = self.state.payload;
+        // An eighth may touch more pages than are free: then less of it.
+        for part in [8, 64, 512] {
+            let target = payload - (payload / part).max(1).min(payload);
+            let outcome = self.attempt(now, |work, _, _| {
+                work.state.payload_limit = target.max(1);
+                work.shrink(target, now)
+            });
+            match outcome {
+                Ok(Outcome::Done(())) if payload > 0 => return,
+                Ok(_) => {}
+                Err(error) => return self.failed(open::from_redb(error), now),
+            }
+        }
+        self.go_down(
+            "its file is full and nothing in it can be dropped".into(),
+            now,
+        );
+    }
+}
+
+/// Takes one thing in. Gives a cursor back if it is not at its end.
+fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cursor>> {
+    match op {
+        Op::Found {
+            sighting,
+            mark,
+            scan,
+            ..
+        } => work.found(sighting, *mark, *scan, now)?,
+        Op::End { round, cursor } => {
+            if let Some(look) = looks.of(*round) {
+                let more = work.end(looks, look, cursor.clone(), now)?;
+                if more.is_some() {
+                    return Ok(more);
+                }
+            }
+            if work.state.unentered > 0 {
+                let fault = Fault {
+                    code: "ledger.full",
+                    message: format!(
+                        "{} finding(s) had no room in the ledger and are not told: raise spool.max_size, or mend what is already told",
+                        work.state.unentered
+                    ),
+                    severity: Severity::High,
+                };
+                work.state.unentered = 0;
+                tell(work, &Lifecycle::Fault(fault), now)?;
+            }
+        }
+        Op::Tell(event) => tell(work, event, now)?,
+        Op::Note(draft) => {
+            work.append((**draft).clone(), rank(None), Role::Own, &[], None, now)?;
+        }
+        Op::Settle { sink, delivery } => {
+            work.settle(*sink, delivery)?;
+            if work.state.payload < work.state.payload_limit / 2 {
+                work.state.payload_limit = 0;
+            }
+        }
+        Op::Enable(sinks) => work.enable(sinks)?,
+    }
+    Ok(None)
+}
+
+pub(super) fn tell(work: &mut Work<'_>, event: &Lifecycle, now: i64) -> Redb<()> {
+    for draft in own::drafts(work.origin, event, now) {
+        work.append(draft, rank(own::rank(event)), Role::Own, &[], None, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,429 @@
+//! The one door to the store.
+
+mod commit;
+mod trouble;
+
+use super::burst::Burst;
+use super::looks::{self, Cursor, Looks};
+use super::open::{self, Refusal};
+use super::outlet;
+use super::pack::Sample;
+use super::queue::{Op, Queue};
+use super::state::State;
+use super::work::Limits;
+use super::{GROUP_TIME, Opening, Pending, Round, Scope, Sink};
+use crate::cause::Cause;
+use crate::error::{Error, Result};
+use crate::event::chain::{self, Head};
+use crate::event::{Heartbeat, Lifecycle, Origin, Sighting, own};
+use crate::finding::{Finding, Verdict};
+use crate::ship::parcel::{Delivery, Parcel};
+use redb::{Database, ReadableDatabase};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use trouble::{Aside, is_for_good};
+
+/// Ranges that a sink refused are declared so many milliseconds after the last declaration: one event
+/// about many, even if the sink refuses that one too.
+const DECLARE: i64 = 60_000;
+/// A store that cannot be written is tried again after so many milliseconds, doubling
+const RETRY: i64 = 1000;
+/// up to so many.
+const RETRY_MOST: i64 = 60_000;
+
+/// The owner of the store. Times (`now`) are milliseconds since 1970 and may go backwards.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    limits: Limits,
+    origin: Origin,
+    store: Option<Store>,
+    /// As last committed.
+    state: State,
+    queue: Queue,
+    /// Since when something waits in the queue.
+    waiting: Option<i64>,
+    committed: i64,
+    looks: Looks,
+    round: u64,
+    burst: Burst,
+    /// What sinks settled and the store does not know yet.
+    settled: HashSet<(u8, u64)>,
+    down: Option<Down>,
+    /// What came in and could not be held, ever.
+    lost: u64,
+    news: Vec<Opening>,
+    /// How a chain is begun, should a store have to be made.
+    next: Next,
+    /// Bytes written since the free pages were counted.
+    unmeasured: u64,
+}
+
+#[derive(Debug)]
+struct Store {
+    database: Database,
+    sample: Sample,
+}
+
+/// The store cannot be written.
+#[derive(Debug)]
+struct Down {
+    since: i64,
+    reason: String,
+    again: i64,
+    delay: i64,
+    lost: u64,
+}
+
+/// The chain that a new store begins with.
+#[derive(Debug)]
+struct Next {
+    reason: String,
+    after: Option<Head>,
+    base: u64,
+    sinks: Vec<u8>,
+}
+
+impl Keeper {
+    /// Opens the store in `state_dir`, or begins one. Errors: another agent has it open, or the
+    /// directory is not usable at all.
+    pub fn open(
+        state_dir: &Path,
+        max_size: u64,
+        origin: Origin,
+        now: i64,
+    ) -> Result<(Keeper, Vec<Opening>)> {
+        let path = state_dir.join(open::FILE);
+        let mut keeper = Keeper {
+            path,
+            limits: Limits::new(max_size),
+            origin,
+            store: None,
+            state: State::default(),
+            queue: Queue::default(),
+            waiting: None,
+            committed: 0,
+            looks: Looks::default(),
+            round: 0,
+            burst: Burst::default(),
+            settled: HashSet::new(),
+            down: None,
+            lost: 0,
+            news: Vec::new(),
+            next: Next {
+                reason: "first start on this host".into(),
+                after: None,
+                base: 0,
+                sinks: Vec::new(),
+            },
+            unmeasured: 0,
+        };
+        match keeper.bring_up(true, now) {
+            Ok(()) => {}
+            Err(Refusal::Io(error)) if !is_for_good(&error) => {
+                let reason = error.to_string();
+                keeper.news.push(Opening::Unusable {
+                    reason: reason.clone(),
+                });
+                keeper.go_down(reason, now);
+            }
+            Err(refusal) => return Err(Error::in_file(&keeper.path, refusal.words())),
+        }
+        keeper.commit(now);
+        // A flood that the last run did not come to tell is over.
+        while keeper.state.held > 0 && keeper.store.is_some() {
+            if keeper
+                .transact(now, |work, _, _| work.release(now))
+                .is_none()
+            {
+                break;
+            }
+        }
+        let news = keeper.news();
+        Ok((keeper, news))
+    }
+
+    /// What became of the store since this was last asked.
+    pub fn news(&mut self) -> Vec<Opening> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The origin of events from now on. Another instance id than before sets the store aside.
+    pub fn set_origin(&mut self, origin: Origin, now: i64) -> Vec<Opening> {
+        self.commit(now);
+        self.origin = origin;
+        if let Some(store) = self.store.take() {
+            match open::other_host(&self.state, &self.origin.host) {
+                Some(former) => {
+                    drop(store);
+                    let result = self.start_over(Aside::OtherInstance(former), now);
+                    self.unless_failed(result, now);
+                }
+                None => {
+                    let result = self.adopt(store.database);
+                    self.unless_failed(result, now);
+                }
+            }
+        }
+        self.commit(now);
+        self.news()
+    }
+
+    /// Which sinks are enabled. A sink that is new gets what still waits; one that is gone is waited
+    /// for no longer. With none, events stay until the spool is full. Until this is called those of
+    /// the last run are waited for.
+    pub fn enable(&mut self, sinks: &[Sink], now: i64) {
+        self.next.sinks = sinks.iter().map(|sink| sink.code()).collect();
+        self.push(Op::Enable(sinks.to_vec()), now);
+        self.commit(now);
+    }
+
+    /// Begins a look. Every finding of it goes to [`Keeper::found`], passes as well.
+    pub fn begin(&mut self, scope: Scope) -> Round {
+        self.round += 1;
+        self.looks.begin(self.round, scope)
+    }
+
+    /// A finding of the look, with what is known of how it came about.
+    pub fn found(&mut self, round: Round, finding: &Finding, cause: Option<&Cause>, now: i64) {
+        let key = crate::ledger::key::of(finding.check.id, &finding.subject);
+        let mark = match finding.verdict {
+            Verdict::Pass | Verdict::NotApplicable => None,
+            _ => self.looks.found(&key),
+        };
+        let scan = self
+            .looks
+            .of(round)
+            .is_some_and(|look| look.scope == Scope::Files);
+        let op = Op::Found {
+            round,
+            sighting: Box::new(Sighting::new(finding, cause)),
+            mark,
+            scan,
+        };
+        self.push(op, now);
+    }
+
+    /// The look came to its end: what it did not find again is cleared.
+    pub fn end(&mut self, round: Round, now: i64) {
+        let cursor = Cursor::default();
+        self.push(Op::End { round, cursor }, now);
+    }
+
+    /// The look broke off: nothing is cleared.
+    pub fn abandon(&mut self, round: Round, now: i64) {
+        self.looks.spoil(round);
+        self.end(round, now);
+    }
+
+    /// Paths with an open file finding that are direct entries of `directory` (both relative to the root), in
+    /// order, from the first behind `after` (empty: the first of all), at most `most`.
+    pub fn open_in(
+        &mut self,
+        directory: &[u8],
+        after: &[u8],
+        most: usize,
+        now: i64,
+    ) -> Vec<Vec<u8>> {
+        self.commit(now);
+        let read = |store: &Store| {
+            let transaction = store.database.begin_read().ok()?;
+            looks::entries(&transaction, directory, after, most).ok()
+        };
+        // A store that cannot be read shows when it is next written.
+        self.store.as_ref().and_then(read).unwrap_or_default()
+    }
+
+    /// A step or a fault of the agent.
+    pub fn tell(&mut self, event: Lifecycle, now: i64) {
+        self.push(Op::Tell(Box::new(event)), now);
+    }
+
+    /// A heartbeat: one JSON object. No link of the chain, and nothing is stored.
+    pub fn heartbeat(&self, facts: &Heartbeat, now: i64) -> Vec<u8> {
+        let pending = self.pending(now);
+        let spool = own::Spool {
+            events: pending.events,
+            bytes: pending.bytes,
+            age: pending.age,
+            dropped: pending.dropped,
+            refused: pending.refused,
+            untold: pending.untold,
+            open: pending.open,
+            held: pending.held,
+            lost: pending.lost,
+            trouble: pending.trouble,
+        };
+        let draft = own::heartbeat(&self.origin, facts, &spool, now);
+        let head = self.state.chain().map(|chain| chain.head);
+        chain::beside(head.as_ref(), draft, now)
+    }
+
+    /// Does what is due; returns in how many milliseconds to call again, `None` if nothing waits.
+    pub fn tick(&mut self, now: i64) -> Option<i64> {
+        if self.group_due(now) == Some(0) {
+            self.commit(now);
+        }
+        if self.store.is_some() && self.state.held > 0 && self.flood_due(now) == 0 {
+            self.transact(now, |work, _, _| work.release(now).map(|_| ()));
+        }
+        if self.declaration_due(now) == Some(0) {
+            self.transact(now, |work, _, _| work.declare(now));
+        }
+        let flood = (self.state.held > 0).then(|| self.flood_due(now));
+        let flood = flood.filter(|_| self.store.is_some());
+        [self.group_due(now), flood, self.declaration_due(now)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Takes in at once what is held.
+    pub fn commit(&mut self, now: i64) {
+        if self.store.is_none() && !self.bring_up_again(now) {
+            return;
+        }
+        while self.store.is_some() && !self.queue.is_empty() {
+            if !self.take_group(now) {
+                return;
+            }
+            while self.is_swollen() {
+                if self.transact(now, |work, _, _| work.release(now)).is_none() {
+                    break;
+                }
+            }
+        }
+        self.waiting = None;
+        self.committed = now;
+    }
+
+    /// Up to so many events that wait for `sink`, of at most so many bytes together (one at least),
+    /// in order, from the first with a key above `after` (0: from the beginning).
+    pub fn parcels(
+        &self,
+        sink: Sink,
+        after: u64,
+        max_events: usize,
+        max_bytes: usize,
+    ) -> Vec<Parcel> {
+        let Some(store) = &self.store else {
+            return Vec::new();
+        };
+        let most = (max_events, max_bytes);
+        let read = || {
+            let transaction = store.database.begin_read()?;
+            outlet::parcels(&transaction, sink, after, most, &self.settled)
+        };
+        // A store that cannot be read shows when it is next written.
+        read().unwrap_or_else(|_: redb::Error| Vec::new())
+    }
+
+    /// What became of parcels handed to `sink`.
+    pub fn settle(&mut self, sink: Sink, delivery: &Delivery, now: i64) {
+        let refused = delivery.refused.iter().map(|(key, _)| key);
+        for key in delivery.accepted.iter().chain(refused) {
+            self.settled.insert((sink.code(), *key));
+        }
+        let delivery = delivery.clone();
+        self.push(Op::Settle { sink, delivery }, now);
+    }
+
+    /// What waits, and what was lost.
+    pub fn pending(&self, now: i64) -> Pending {
+        let oldest = self.store.as_ref().and_then(|store| {
+            let transaction = store.database.begin_read().ok()?;
+            outlet::oldest(&transaction).ok()?
+        });
+        let state = &self.state;
+        Pending {
+            events: state.events + state.held,
+            bytes: state.payload + state.held_bytes,
+            age: oldest.map_or(0, |time| (now - time).max(0)),
+            dropped: state.dropped,
+            refused: state.refused,
+            untold: state.untold,
+            open: state.open,
+            held: self.queue.len() as u64,
+            lost: self.lost,
+            trouble: self
+                .down
+                .as_ref()
+                .map(|down| format!("the store cannot be written: {}", down.reason)),
+        }
+    }
+
+    /// The last events that sinks refused, each after a line with the reason.
+    pub fn refused(&self) -> Vec<String> {
+        let read = |store: &Store| {
+            let transaction = store.database.begin_read().ok()?;
+            outlet::aside(&transaction).ok()
+        };
+        self.store.as_ref().and_then(read).unwrap_or_default()
+    }
+
+    /// The end of the chain, once there is one.
+    pub fn head(&self) -> Option<Head> {
+        self.state.chain().map(|chain| chain.head)
+    }
+}
+
+/// What is due, and when.
+impl Keeper {
+    fn group_due(&self, now: i64) -> Option<i64> {
+        if let Some(down) = &self.down {
+            // The clock may have gone back.
+            let wait = down.again - now;
+            return Some(wait.clamp(0, RETRY_MOST));
+        }
+        let since = self.waiting?;
+        if now < since || self.queue.is_group() {
+            return Some(0);
+        }
+        Some((since + GROUP_TIME - now).max(0))
+    }
+
+    fn flood_due(&self, now: i64) -> i64 {
+        match self.state.releasing == 0 && !self.is_swollen() {
+            true => self.burst.due(self.looks.scanning(), now),
+            false => 0,
+        }
+    }
+
+    /// What is held is neither shipped nor may it be dropped, so there must not be too much of it.
+    fn is_swollen(&self) -> bool {
+        self.state.held_bytes > self.limits.held
+    }
+
+    fn declaration_due(&self, now: i64) -> Option<i64> {
+        if self.state.undeclared == 0 || self.store.is_none() {
+            return None;
+        }
+        let elapsed = now - self.state.declared;
+        Some(match (0..DECLARE).contains(&elapsed) {
+            true => DECLARE - elapsed,
+            false => 0,
+        })
+    }
+
+    fn push(&mut self, op: Op, now: i64) {
+        let urgent = op.is_urgent();
+        if let Err(op) = self.queue.push(op, self.down.is_some(), now) {
+            self.lost += 1;
+            if let Some(down) = &mut self.down {
+                down.lost += 1;
+            }
+            match op {
+                Op::Found { round, .. } => self.looks.spoil(round),
+                Op::End { round, .. } => self.looks.remove(round),
+                _ => {}
+            }
+            return;
+        }
+        let since = *self.waiting.get_or_insert(now);
+        // At once, but not one transaction for each of thousands.
+        let rested = !(0..GROUP_TIME).contains(&(now - self.committed));
+        if self.down.is_none() && (self.queue.is_group() || (urgent && rested) || now < since) {
+            self.commit(now);
+        }
+    }
+}
