@@ -115,8 +115,11 @@ impl<'a> Effective<'a> {
                     .is_none_or(|entry| entry.values[0] == "yes")
             })
         };
-        let silent = || keyword::index(KBDINT).is_none_or(|index| self.set[index].is_empty());
-        match self.version < ONE_KBDINT && name == KBDINT && (older() || silent()) {
+        let own = keyword::index(KBDINT).and_then(|index| self.set[index].first());
+        // What a Match block says comes after that.
+        let in_block = own.is_some_and(|entry| entry.block.is_some());
+        let stands_in = own.is_none() || older();
+        match self.version < ONE_KBDINT && name == KBDINT && !in_block && stands_in {
             true => CHALLENGE,
             false => name,
         }

@@ -78,9 +78,11 @@ pub(super) fn read(
             let mut kept: Vec<String> = Vec::new();
             for word in all {
                 let variable = word.split('=').next();
-                if !kept
-                    .iter()
-                    .any(|before| before.split('=').next() == variable)
+                // Of a name that stands twice the first counts; before 9.1 both were kept.
+                if version < (9, 1)
+                    || !kept
+                        .iter()
+                        .any(|before| before.split('=').next() == variable)
                 {
                     kept.push(word);
                 }
@@ -145,13 +147,13 @@ pub(super) fn read(
         Kind::Qos => match words {
             [one] | [one, _] if one.is_empty() => return Err(format!("{name} missing argument")),
             [one] => {
-                let class = class(one).ok_or_else(|| invalid(one))?;
+                let class = class(one, version).ok_or_else(|| invalid(one))?;
                 format!("{class} {class}")
             }
             [interactive, bulk] => format!(
                 "{} {}",
-                class(interactive).ok_or_else(|| invalid(interactive))?,
-                class(bulk).ok_or_else(|| invalid(bulk))?
+                class(interactive, version).ok_or_else(|| invalid(interactive))?,
+                class(bulk, version).ok_or_else(|| invalid(bulk))?
             ),
             _ => one()?.to_owned(),
         },
@@ -382,8 +384,11 @@ fn blocks(word: &str) -> Option<String> {
     }
 }
 
+/// Since then numbers of IPQoS are decimal.
+const IPQOS_DECIMAL: Number = (9, 8);
+
 /// `parse_ipqos` and `iptos2str`.
-fn class(word: &str) -> Option<String> {
+fn class(word: &str, version: Number) -> Option<String> {
     const NAMES: [(&str, u32); 27] = [
         ("none", u32::MAX),
         ("af11", 0x28),
@@ -418,6 +423,8 @@ fn class(word: &str) -> Option<String> {
         .find(|(name, _)| !name.is_empty() && name.eq_ignore_ascii_case(word))
     {
         Some((_, value)) => *value,
+        // Numbers are decimal since 9.8.
+        None if version >= IPQOS_DECIMAL => u32::try_from(number(word)?).ok()?,
         None => match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
             Some(hex) => u32::from_str_radix(hex, 16).ok()?,
             None if word.len() > 1 && word.starts_with('0') => u32::from_str_radix(word, 8).ok()?,
@@ -596,9 +603,9 @@ mod tests {
         for bad in ["0", "60:30:10", "10:0:60", "10:30", "x"] {
             assert_eq!(startups(bad), None, "{bad}");
         }
-        assert_eq!(class("AF21").as_deref(), Some("af21"));
-        assert_eq!(class("0x10").as_deref(), Some("lowdelay"));
-        assert_eq!(class("256"), None);
+        assert_eq!(class("AF21", (9, 2)).as_deref(), Some("af21"));
+        assert_eq!(class("0x10", (9, 2)).as_deref(), Some("lowdelay"));
+        assert_eq!(class("256", (9, 2)), None);
         assert_eq!(
             rekey(&["1G".into(), "1h".into()]),
             Some(vec!["1073741824".into(), "3600".into()])

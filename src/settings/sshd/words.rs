@@ -5,8 +5,14 @@ const WHITESPACE: &[char] = &[' ', '\t', '\r', '\n'];
 /// Cuts the next word off `rest` as `strdelim` does: at white space, or at one `=`; a part in double quotes
 /// is taken whole. `None` at the end, and where a quote is not closed.
 pub(super) fn delimited(rest: &mut Option<String>) -> Option<String> {
+    cut(rest, true)
+}
+
+/// The same; without `at_equals` as `strdelimw`, for which `=` is a character like any other.
+fn cut(rest: &mut Option<String>, at_equals: bool) -> Option<String> {
     let text = rest.take()?;
-    let Some(at) = text.find(|c| WHITESPACE.contains(&c) || c == '"' || c == '=') else {
+    let ends = |c| WHITESPACE.contains(&c) || c == '"' || at_equals && c == '=';
+    let Some(at) = text.find(ends) else {
         return Some(text);
     };
     let (word, tail) = text.split_at(at);
@@ -30,18 +36,12 @@ pub(super) fn delimited(rest: &mut Option<String>) -> Option<String> {
 pub(super) fn split_plainly(text: &str, at_equals: bool) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = Some(text.to_owned());
-    while let Some(text) = &rest
-        && !text.is_empty()
-    {
-        if at_equals || text.starts_with('"') {
-            words.push(delimited(&mut rest)?);
-            continue;
+    while rest.as_ref().is_some_and(|text| !text.is_empty()) {
+        let word = cut(&mut rest, at_equals)?;
+        // Every loop over words ended at an empty one.
+        if word.is_empty() && !words.is_empty() {
+            break;
         }
-        let (word, tail) = match text.split_once(WHITESPACE) {
-            Some((word, tail)) => (word.to_owned(), tail.trim_start_matches(WHITESPACE)),
-            None => (text.clone(), ""),
-        };
-        rest = Some(tail.to_owned());
         words.push(word);
     }
     Some(words)
