@@ -82,7 +82,7 @@ fn what_stands_is_what_was_found_and_not_missed() {
             .cloned()
             .collect();
         expected.sort();
-        let mut paged = Vec::new();
+        let mut paged: Vec<Vec<u8>> = Vec::new();
         loop {
             let after = paged.last().cloned().unwrap_or_default();
             let page = keeper.open_in(&within, &after, 2, now);
