@@ -13,6 +13,7 @@ pub mod digest;
 pub mod join;
 pub mod judge;
 pub mod launch;
+pub mod links;
 pub mod look;
 pub mod observe;
 pub mod owned;

@@ -3,6 +3,7 @@
 use crate::manifest::order::{self, is_within, split};
 use crate::os::node::Names;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// A path, alone or with everything below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,21 +45,25 @@ impl Plan {
             }
             regions.push(region);
         }
-        let mut above: Vec<Vec<u8>> = Vec::new();
+        put_in_order(&mut regions);
+        let mut above: HashSet<&[u8]> = HashSet::new();
         for region in &regions {
             let mut path = region.path.as_slice();
             while !path.is_empty() {
                 path = split(path).0;
-                above.push(path.to_vec());
+                // Those above it have been met with it.
+                if !above.insert(path) {
+                    break;
+                }
             }
         }
-        above.sort_unstable();
-        above.dedup();
-        regions.extend(above.into_iter().map(|path| Region { path, below: false }));
-        regions
-            .sort_unstable_by(|a, b| order::compare(&a.path, &b.path).then(b.below.cmp(&a.below)));
-        // Of one path the region with all below it stands first, and what lies in that follows.
-        regions.dedup_by(|later, earlier| earlier.covers(&later.path));
+        let above = above.into_iter().map(|path| Region {
+            path: path.to_vec(),
+            below: false,
+        });
+        let above: Vec<Region> = above.collect();
+        regions.extend(above);
+        put_in_order(&mut regions);
         tell.sort_unstable_by(|a, b| order::compare(a, b));
         tell.dedup();
         Plan { regions, tell }
@@ -127,6 +132,13 @@ impl Plan {
             .binary_search_by(|region| order::compare(&region.path, path));
         self.regions.get(found.ok()?)
     }
+}
+
+/// In the order of a walk, and without what lies in another.
+fn put_in_order(regions: &mut Vec<Region>) {
+    regions.sort_unstable_by(|a, b| order::compare(&a.path, &b.path).then(b.below.cmp(&a.below)));
+    // Of one path the region with all below it stands first, and what lies in that follows.
+    regions.dedup_by(|later, earlier| earlier.covers(&later.path));
 }
 
 #[cfg(test)]

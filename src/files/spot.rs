@@ -6,6 +6,7 @@
 //!   directory's mtime and nlink are excused, and that again decides for the directory above.
 //! - Whether an entry that was *not* looked at deviates is asked of [`Known`], the open findings. They are right for
 //!   every path that is not touched; those that are touched and not yet judged bring their directory with them later.
+//! - With a name of a recorded file go its other recorded names ([`super::links::Links`]).
 //! - Findings of the check `files.profile` come from whole scans alone: the first path concerned depends on all others.
 //!
 //! So: begin a round over [`Plan::regions`], look, tell each finding, end the round: what was open within the regions

@@ -13,13 +13,13 @@ use super::{Coverage, MOST_LEFT_OUT, Notice, Touch};
 use crate::attributes::AttributeSet;
 use crate::files::observe::join;
 use crate::files::scope::{Duty, Place, Scope};
-use crate::manifest::order::{is_within, split};
+use crate::manifest::order::{self, is_within, split};
 use crate::os::node::{self, Hint, Id, Names};
 use crate::os::root::Root;
 use rustix::fs::inotify::ReadFlags;
 use rustix::io::Errno;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -59,6 +59,8 @@ pub(super) struct Eye {
     left_out: BTreeSet<Vec<u8>>,
     reason: Option<String>,
     canary: Option<(PathBuf, Option<Descriptor>)>,
+    /// The directory that the tree lies in: while the tree is open here, its removal is told there alone.
+    outside: Option<Descriptor>,
     waiting: Vec<Event>,
     /// Descriptors that may stand for nothing any more.
     unused: Vec<Descriptor>,
@@ -134,6 +136,7 @@ impl Eye {
             left_out: BTreeSet::new(),
             reason: None,
             canary: canary.map(|directory| (directory, None)),
+            outside: None,
             waiting: Vec::new(),
             unused: Vec::new(),
             lost: false,
@@ -156,6 +159,11 @@ impl Eye {
                 .and_then(|fd| self.inotify.add(fd.as_fd()))
                 .ok();
         }
+        self.outside = self
+            .path
+            .parent()
+            .and_then(|outside| node::open_dir_path(outside).ok())
+            .and_then(|fd| self.inotify.add_for_names(fd.as_fd()).ok());
         if let Some(opened) = self.open_root() {
             match self.inotify.add(opened.fd.as_fd()) {
                 Ok(descriptor) => {
@@ -185,7 +193,7 @@ impl Eye {
 
     fn work_off(&mut self, events: Vec<Event>) {
         let mut touched = Vec::new();
-        let mut unsure: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut unsure: HashSet<Vec<u8>> = HashSet::new();
         let mut root_too = false;
         for event in events {
             if event.what.contains(ReadFlags::QUEUE_OVERFLOW) {
@@ -193,6 +201,8 @@ impl Eye {
                 continue;
             }
             self.see_canary(&event, &mut touched);
+            root_too |= self.outside == Some(event.descriptor)
+                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes);
             let nodes: Vec<Node> = self.tree.behind(event.descriptor).to_vec();
             for node in nodes {
                 let directory = self.tree.path(node);
@@ -220,9 +230,17 @@ impl Eye {
         if root_too {
             self.check_root();
         }
+        let mut unsure: Vec<Vec<u8>> = unsure.into_iter().collect();
+        unsure.sort_unstable_by(|a, b| order::compare(a, b));
+        let mut anew: Option<Vec<u8>> = None;
         for path in unsure {
+            // All of it was looked at after the last of these events.
+            if anew.as_ref().is_some_and(|anew| is_within(&path, anew)) {
+                continue;
+            }
             if self.reconcile(&path) {
-                touched.push(whole(path));
+                touched.push(whole(path.clone()));
+                anew = Some(path);
             }
         }
         self.drop_unused();
@@ -238,7 +256,7 @@ impl Eye {
         name: &[u8],
         what: ReadFlags,
         touched: &mut Vec<Touch>,
-        unsure: &mut BTreeSet<Vec<u8>>,
+        unsure: &mut HashSet<Vec<u8>>,
     ) {
         let Some((place, duty)) = self.places.get(&self.scope, node, directory) else {
             return;
@@ -319,9 +337,8 @@ impl Eye {
             }
             Err(error) => {
                 self.rootless = true;
-                for descriptor in self.tree.remove(ROOT) {
-                    self.inotify.remove(descriptor);
-                }
+                self.unused.extend(self.tree.remove(ROOT));
+                self.drop_unused();
                 self.places.0.clear();
                 self.left_out = [Vec::new()].into();
                 self.reason = Some(format!("the tree cannot be opened: {error}"));
@@ -378,8 +395,9 @@ impl Eye {
     /// Not before what moved has been met at its new place: it keeps its watches.
     fn drop_unused(&mut self) {
         let canary = self.canary.as_ref().and_then(|(_, canary)| *canary);
+        let others = [canary, self.outside];
         for descriptor in std::mem::take(&mut self.unused) {
-            if self.tree.behind(descriptor).is_empty() && canary != Some(descriptor) {
+            if self.tree.behind(descriptor).is_empty() && !others.contains(&Some(descriptor)) {
                 self.inotify.remove(descriptor);
             }
         }

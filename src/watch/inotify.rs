@@ -19,7 +19,14 @@ const CHANGES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR)
-    .union(WatchFlags::EXCL_UNLINK);
+    .union(WatchFlags::EXCL_UNLINK)
+    .union(WatchFlags::MASK_ADD);
+/// What changes a directory's names.
+const NAMES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::MASK_ADD);
 
 /// What is read at a time: some two thousand events with short names.
 const BUFFER: usize = 64 * 1024;
@@ -58,9 +65,18 @@ impl Inotify {
 
     /// Watches an open directory. The same directory has the same descriptor for as long as it is watched.
     pub(super) fn add(&self, directory: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        self.watch(directory, CHANGES)
+    }
+
+    /// The same for what comes and goes in it alone.
+    pub(super) fn add_for_names(&self, directory: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        self.watch(directory, NAMES)
+    }
+
+    fn watch(&self, directory: BorrowedFd<'_>, flags: WatchFlags) -> Result<Descriptor, Errno> {
         // What stands in /proc leads to the very object that is open.
         let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        inotify::add_watch(&self.fd, path.as_str(), CHANGES)
+        inotify::add_watch(&self.fd, path.as_str(), flags)
     }
 
     /// Watches no more. The kernel may have been first.

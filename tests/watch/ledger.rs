@@ -3,6 +3,7 @@
 use crate::harness::{Lab, subject};
 use host_integrity_agent::attributes::Timestamp;
 use host_integrity_agent::files::launch::Record;
+use host_integrity_agent::files::links::Links;
 use host_integrity_agent::files::scan::Progress;
 use host_integrity_agent::files::scope::Scope;
 use host_integrity_agent::files::spot::{Book, Known, Plan, Region, Spot, Told};
@@ -19,6 +20,7 @@ use std::ops::ControlFlow;
 pub(crate) struct Ledger {
     pub(crate) scope: Scope,
     manifest: Manifest,
+    links: Links,
     root: Root,
     /// By path, relative to the root.
     open: BTreeMap<Vec<u8>, Value>,
@@ -50,6 +52,7 @@ impl Ledger {
         let manifest = Manifest::parse(measured).expect("a manifest");
         Ledger {
             scope: Scope::sealed(manifest.header().cover.clone(), profile.cover),
+            links: Links::recorded(&manifest).expect("readable"),
             manifest,
             root: Root::open(&lab.root()).expect("the tree"),
             open: BTreeMap::new(),
@@ -59,7 +62,11 @@ impl Ledger {
 
     /// Judges what was touched: a round over the plan's regions.
     pub(crate) fn judge(&mut self, touched: impl IntoIterator<Item = Region>) {
-        let plan = Plan::new(touched.into_iter().map(|region| (region, true)));
+        let touched: Vec<Region> = touched.into_iter().collect();
+        let beside = touched.iter().flat_map(|region| self.links.beside(region));
+        let beside: Vec<Region> = beside.collect();
+        let told = touched.into_iter().map(|region| (region, true));
+        let plan = Plan::new(told.chain(beside.into_iter().map(|region| (region, false))));
         let no_record = Record::default();
         let spot = Spot {
             root: &self.root,

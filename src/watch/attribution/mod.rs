@@ -78,8 +78,8 @@ pub(super) struct Attribution {
     path: PathBuf,
     scope: Arc<Scope>,
     arguments: bool,
-    /// A directory on each file system, to open others by their handles.
-    file_systems: BTreeMap<FileSystem, OwnedFd>,
+    /// A directory on each file system, to open others by their handles. None is kept open: nobody could unmount it.
+    file_systems: BTreeMap<FileSystem, Vec<u8>>,
     /// `None` for those out of scope.
     directories: HashMap<Handle, Option<Located>>,
     processes: HashMap<u32, (Arc<Actor>, Instant)>,
@@ -181,6 +181,7 @@ impl Attribution {
     }
 
     fn mark(&mut self) -> Status {
+        self.file_systems.clear();
         let mut refused = None;
         let mut places = vec![Vec::new()];
         let base = self.path.as_os_str().as_bytes();
@@ -201,20 +202,16 @@ impl Attribution {
             return Status::Off("the tree cannot be opened".to_owned());
         };
         for path in places {
-            let opened = root
-                .resolve(&path, false)
-                .ok()
-                .and_then(|found| found.handle);
-            let Some(directory) = opened else { continue };
-            // A handle (O_PATH) cannot be marked.
-            let marked = node::open_dir(directory.as_fd(), b".").and_then(|directory| {
-                let file_system = file_system(&directory)?;
+            let Some(directory) = open(&root, &path) else {
+                continue;
+            };
+            let marked = file_system(&directory).and_then(|file_system| {
                 self.fanotify.mark(directory.as_fd())?;
-                Ok((file_system, directory))
+                Ok(file_system)
             });
             match marked {
-                Ok((file_system, directory)) => {
-                    self.file_systems.entry(file_system).or_insert(directory);
+                Ok(file_system) => {
+                    self.file_systems.entry(file_system).or_insert(path);
                 }
                 Err(errno) => {
                     let shown = crate::escape::terminal_bytes(&crate::manifest::subject(&path));
@@ -289,6 +286,7 @@ impl Attribution {
 
     fn find(&self, handle: &Handle) -> Option<Located> {
         let mount = self.file_systems.get(&handle.file_system)?;
+        let mount = open(&Root::open(&self.path).ok()?, mount)?;
         let directory = fanotify::open(mount.as_fd(), handle).ok()?;
         let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
         let path = std::fs::read_link(link).ok()?;
@@ -329,6 +327,12 @@ impl Attribution {
         self.processes.insert(event.pid, (actor.clone(), now));
         actor
     }
+}
+
+/// Opens a directory of the tree; a mere handle (O_PATH) can neither be marked nor open others.
+fn open(root: &Root, path: &[u8]) -> Option<OwnedFd> {
+    let handle = root.resolve(path, false).ok()?.handle?;
+    node::open_dir(handle.as_fd(), b".").ok()
 }
 
 /// Whether the process behind a pidfd runs: it reads as ready when it has ended.

@@ -179,6 +179,9 @@ mod tests {
             "12:memory:/kubepods/burstable/pod1/{id}\n1:name=systemd:/kubepods/burstable/pod1/{id}\n0::/\n"
         );
         let cri = format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope\n");
+        fn last(line: &str) -> Option<&str> {
+            line.trim_end().rsplit('/').next()
+        }
         let cases = [
             ("0::/\n", None, None),
             ("0::/system.slice/ssh.service\n", Some("ssh.service"), None),
@@ -192,9 +195,9 @@ mod tests {
                 Some("cron.service"),
                 None,
             ),
-            (&docker, Some(&docker[17..docker.len() - 1]), Some(&id)),
+            (&docker, last(&docker), Some(&id)),
             (&kubernetes, None, Some(&id)),
-            (&cri, Some(&cri[42..cri.len() - 1]), Some(&id)),
+            (&cri, last(&cri), Some(&id)),
             ("nonsense", None, None),
         ];
         for (text, unit, container) in cases {
