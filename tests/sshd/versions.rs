@@ -145,6 +145,28 @@ fn what_a_version_takes_and_another_refuses() {
         ),
         ("9.2", "Match User x\nSubsystem a b", None),
         ("9.6", "Match User x\nSubsystem a b", Some("port 22")),
+        ("9.2", "Subsystem a b\nSubsystem a c", None),
+        ("9.6", "Subsystem a b\nSubsystem a c", Some("subsystem a b")),
+        (
+            "9.6",
+            "AuthenticationMethods publickey\nMatch User x\nAuthenticationMethods any",
+            None,
+        ),
+        (
+            "9.8",
+            "AuthenticationMethods publickey\nMatch User x\nAuthenticationMethods any",
+            Some("authenticationmethods publickey"),
+        ),
+        (
+            "9.2",
+            "PerSourceMaxStartups 3\nPerSourceMaxStartups none",
+            Some("persourcemaxstartups none"),
+        ),
+        (
+            "9.6",
+            "PerSourceMaxStartups 3\nPerSourceMaxStartups none",
+            Some("persourcemaxstartups 3"),
+        ),
         ("9.8", "Match Invalid-User\nPermitTTY no", None),
         (
             "9.9",

@@ -34,11 +34,14 @@ fn adds(kind: Kind) -> bool {
 
 /// Where sshd overwrites instead of keeping the first (no test for -1 in servconf.c). Of UnusedConnectionTimeout
 /// this is so for `none` alone.
-fn last_wins(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Startups | Kind::PerSource | Kind::Blocks | Kind::Qos | Kind::Mask | Kind::Hash
-    )
+fn last_wins(kind: Kind, version: Number) -> bool {
+    match kind {
+        Kind::PerSource => version < (9, 5),
+        kind => matches!(
+            kind,
+            Kind::Startups | Kind::Blocks | Kind::Qos | Kind::Mask | Kind::Hash
+        ),
+    }
 }
 
 impl<'a> Effective<'a> {
@@ -95,7 +98,7 @@ impl<'a> Effective<'a> {
     pub(super) fn overlaid(mut self, entries: impl Iterator<Item = &'a Entry>) -> Effective<'a> {
         let mut set = vec![Vec::new(); KEYWORDS.len()];
         for entry in entries {
-            take(&mut set, entry);
+            take(&mut set, entry, self.version);
         }
         for (old, new) in self.set.iter_mut().zip(set) {
             if !new.is_empty() {
@@ -232,13 +235,13 @@ impl<'a> Effective<'a> {
     }
 }
 
-fn take<'a>(set: &mut [Vec<&'a Entry>], entry: &'a Entry) {
+fn take<'a>(set: &mut [Vec<&'a Entry>], entry: &'a Entry, version: Number) {
     let kind = KEYWORDS[entry.keyword].kind;
     let slot = &mut set[entry.keyword];
     if adds(kind) {
         slot.push(entry);
     } else if slot.is_empty()
-        || last_wins(kind)
+        || last_wins(kind, version)
         || (kind == Kind::IdleTime && entry.values == ["none"])
     {
         *slot = vec![entry];

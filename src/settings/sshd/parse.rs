@@ -375,13 +375,23 @@ impl Reader<'_> {
                 };
                 if KEYWORDS[keyword].name == "subsystem" {
                     let name = words.first().cloned().unwrap_or_default();
-                    if !self.subsystems.insert(name.clone()) {
+                    let twice = !self.subsystems.insert(name.clone());
+                    // Since 9.5 the first one stands.
+                    if twice && version >= (9, 5) {
+                        return Ok(());
+                    }
+                    if twice {
                         return refuse(format!("Subsystem '{name}' already defined"));
                     }
                 }
                 if KEYWORDS[keyword].name == "authenticationmethods" {
                     let for_all = self.config.applies(*inside, None, None);
-                    if !self.any_alone(&words, for_all) {
+                    let good = match version >= (9, 8) {
+                        // Of one line alone.
+                        true => words.len() == 1 || !words.iter().any(|word| word == "any"),
+                        false => self.any_alone(&words, for_all),
+                    };
+                    if !good {
                         return refuse(format!("\"any\" must appear alone in {word}"));
                     }
                     self.methods |= for_all;

@@ -1,7 +1,7 @@
 //! The words after a keyword, read as sshd reads them, and put as `sshd -T` prints them (servconf.c, misc.c).
 
 use super::algorithms::assemble;
-use super::history::Number;
+use super::history::{Number, SHELL_WORDS};
 use super::keyword::{Keyword, Kind};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -67,6 +67,12 @@ pub(super) fn read(
             let word = one()?;
             assemble(family, word, keyword.default(version), version)
                 .ok_or_else(|| invalid(word))?
+        }
+        // Before words were split as a shell would, the loop over them ended at an empty one.
+        Kind::Users | Kind::Groups | Kind::Variables
+            if version < SHELL_WORDS && words.first().is_some_and(String::is_empty) =>
+        {
+            return Ok(Vec::new());
         }
         Kind::Users => return some(words, name, |word| !word.is_empty() && good_user(word)),
         Kind::Groups => return some(words, name, |word| !word.is_empty()),

@@ -1,6 +1,6 @@
 //! sudoers(5): who may do what as whom, as sudo itself reads it (toke.l and gram.y of sudo 1.9).
 //!
-//! [`read`] follows includes and keeps every line in its order, `lexer` and `grammar` take one file apart, and
+//! [`mod@read`] follows includes and keeps every line in its order, `lexer` and `grammar` take one file apart, and
 //! [`grants`] says to whom sudo gives a command without asking for a password.
 
 mod grammar;
