@@ -81,17 +81,12 @@ impl Plan {
 
     /// Whether the path is judged.
     pub fn covers(&self, path: &[u8]) -> bool {
-        if self.find(path).is_some() {
-            return true;
-        }
-        let mut above = path;
-        while !above.is_empty() {
-            above = split(above).0;
-            if let Some(region) = self.find(above) {
-                return region.below;
-            }
-        }
-        false
+        // Nothing lies between a region and what is within it, in the order of a walk.
+        let after = self
+            .regions
+            .partition_point(|r| order::compare(&r.path, path) != Ordering::Greater);
+        let last = after.checked_sub(1).and_then(|i| self.regions.get(i));
+        last.is_some_and(|region| region.covers(path))
     }
 
     /// Whether the path is judged and what is below it is not, or in part alone.

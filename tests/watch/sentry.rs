@@ -137,6 +137,7 @@ impl Sentry {
         let regions = due.into_iter().map(|due| due.region);
         self.ledger
             .judge(regions.filter(|region| region.path != KEY));
+        self.held.append(&mut self.ledger.held);
     }
 
     /// Goes on for as long as `busy` holds.
@@ -150,7 +151,12 @@ impl Sentry {
                 .map(|next| next - Instant::now().min(next));
             let wait = wait.unwrap_or(Duration::from_millis(50));
             match self.notices.recv_timeout(wait) {
-                Ok(notice) => self.take(notice),
+                Ok(notice) => {
+                    self.take(notice);
+                    while let Ok(notice) = self.notices.try_recv() {
+                        self.take(notice);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => panic!("the watch has ended"),
             }
