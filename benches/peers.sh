@@ -2,6 +2,8 @@
 # The whole program beside its peers, on a tree like an image's, in turn, warm and cold: benches/peers.sh
 #   ROUNDS=5         rounds of each
 #   AIDE=/path/aide  another AIDE than the distribution's
+#   KERNEL=1         also the rows of the SHA-256 kernel alone: builds twice more, the second time for the sha2
+#                    crate without SHA instructions
 #   MILLION=1        also the rows that need a tree of 1,000,000 files
 # Needs root (the page cache is dropped) and Debian packages, installed by name. Prints medians, ratios, and
 # which targets are reached.

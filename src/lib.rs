@@ -47,6 +47,9 @@ pub mod ledger;
 pub mod ship;
 pub mod store;
 
+// Judging, shared by the hands.
+pub mod assess;
+
 // Hands.
 mod cli;
 pub mod daemon;

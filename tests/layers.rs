@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 31] = [
+const LAYERS: [(&str, u8); 32] = [
     ("attributes", 0),
     ("cause", 0),
     ("config", 1),
@@ -26,8 +26,9 @@ const LAYERS: [(&str, u8); 31] = [
     ("packages", 5),
     ("files", 6),
     ("report", 7),
-    ("cli", 8),
-    ("run", 8),
+    ("assess", 8),
+    ("cli", 10),
+    ("run", 10),
     // The rooms that the design reserves for eyes and for what leaves the machine.
     ("settings", 6),
     ("instance", 6),
@@ -37,7 +38,7 @@ const LAYERS: [(&str, u8); 31] = [
     ("store", 7),
     ("ship", 7),
     ("checks", 7),
-    ("daemon", 8),
+    ("daemon", 9),
 ];
 
 fn layer(module: &str) -> u8 {

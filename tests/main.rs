@@ -3,6 +3,7 @@
 // Tables of cases are tuples; a type of their own would only hide their columns.
 #![allow(clippy::type_complexity)]
 
+mod accept;
 mod changes;
 mod daemon;
 mod diff;
@@ -18,6 +19,7 @@ mod layers;
 mod oracles;
 mod packages;
 mod packaging;
+mod reports;
 mod seal;
 mod settings;
 mod ship;

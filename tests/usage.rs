@@ -62,8 +62,6 @@ fn wrong_usage_is_exit_2_and_no_result() {
         &["check", "extra"],
         &["check", "--format", "xml"],
         &["check", "--format", "ocsf"],
-        &["check", "--format", "junit"],
-        &["check", "--format", "html"],
         &["check", "--only", "nosuch.*"],
         &["check", "--only", "files.*", "--only", "nosuch.*"],
         &["check", "--threads", "0"],

@@ -41,6 +41,10 @@ pub(super) enum Command {
     /// The daemon's configuration
     #[command(subcommand)]
     Config(Config),
+    /// Watch the host for ever and ship what deviates
+    Run(Run),
+    /// Whether the daemon is alive, watching and delivering
+    Status(Status),
     /// Print what `sshd -T` would print for a configuration, without sshd
     SshdEffective(SshdEffective),
     /// Print completions for a shell
@@ -54,6 +58,20 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration [default: /etc/host-integrity-agent/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) format: TextOrJson,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +143,15 @@ pub(super) struct Check {
     pub(super) no_progress: bool,
 }
 
+/// A reason is read by others, on one line of the manifest.
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a reason that somebody else understands".into()),
+        text if text.contains(char::is_control) => Err("expected one line".into()),
+        text => Ok(text.to_owned()),
+    }
+}
+
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse() {
         Ok(threads) if threads <= NonZeroUsize::MIN.saturating_add(1023) => Ok(threads),
@@ -169,6 +196,8 @@ pub(super) enum Baseline {
     Verify(Verify),
     /// Record once what the first boot changed
     Launch(Launch),
+    /// Record some paths of this host anew in its manifest, with the reason, and seal it again
+    Accept(Accept),
     /// Compare two manifests
     Diff(Diff),
     /// Print a manifest in another form
@@ -186,6 +215,25 @@ pub(super) struct Create {
     /// Where the manifest goes; its seal goes to FILE.sig
     #[arg(long, value_name = "FILE")]
     pub(super) output: PathBuf,
+    /// Seal with this OpenSSH key: a private key, or a public one whose other half ssh-agent holds
+    #[arg(long, value_name = "KEY")]
+    pub(super) sign_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Accept {
+    /// Paths, each with all below it; one that is gone is taken out
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Why; it stays in the manifest
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+    /// The manifest [default: the host's own]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+    /// Where the new manifest goes [default: in place of the old]
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
     /// Seal with this OpenSSH key: a private key, or a public one whose other half ssh-agent holds
     #[arg(long, value_name = "KEY")]
     pub(super) sign_key: Option<PathBuf>,

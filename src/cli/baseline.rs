@@ -1,8 +1,8 @@
 //! `agent baseline create | verify | diff | export`.
 
 use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
-use super::inputs::{self, Tree};
-use super::{hint, print};
+use super::{hint, placing, print};
+use crate::assess::tree::{self, Tree};
 use crate::attributes::{Attribute, AttributeSet, Digest, FileType};
 use crate::error::{Error, Result};
 use crate::escape;
@@ -13,7 +13,6 @@ use crate::finding;
 use crate::manifest::diff::{Difference, differences};
 use crate::manifest::header::Header;
 use crate::manifest::read::{self, Manifest, Measured};
-use crate::manifest::seal::{HashAlgorithm, SigningKey};
 use crate::manifest::vouch::{self, Standing, Trust};
 use crate::manifest::write::Writer;
 use crate::manifest::{Entry, subject};
@@ -26,32 +25,24 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The manifest holds digests of secret files, the seal belongs to it.
-const MODE: u16 = 0o600;
-
 pub(super) fn create(arguments: &Create) -> Result<u8> {
     limits::raise_open_files();
-    // A key that cannot be used is noticed before the work, not after it.
-    let key = match &arguments.sign_key {
-        Some(path) => {
-            Some(SigningKey::load(path).map_err(|error| Error::in_file(path, error.to_string()))?)
-        }
-        None => None,
-    };
+    let key = placing::key(arguments.sign_key.as_deref())?;
     let tree = Tree::open(&arguments.root)?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or("auto"))?;
     let output = &arguments.output;
     let fault = |error| cannot_write(output, &error);
-    let mut pending = Pending::create(output, MODE).map_err(fault)?;
+    let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
 
-    let selinux = inputs::labelled(&tree.root)?;
+    let selinux = tree::labelled(&tree.root)?;
     let header = Header {
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
         cover: profile.cover.clone(),
         selinux,
         time: now(),
-        os: tree.os(),
+        os: tree.host.os.clone(),
+        accepted: Vec::new(),
         launch: None,
     };
     let scope = Scope::current(profile.cover.clone());
@@ -61,7 +52,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         record::record(
             &tree.root,
             &scope,
-            inputs::threads(None),
+            tree::threads(None),
             selinux,
             &counts,
             writer,
@@ -69,50 +60,12 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         )
     })?;
 
-    // Signed before anything is put in place: a key that fails leaves all as it was.
-    let seal = match &key {
-        Some(key) => Some(
-            key.sign(HashAlgorithm::Sha256, &recorded.sha256)
-                .map_err(|error| {
-                    let path = arguments.sign_key.as_deref().unwrap_or(Path::new("key"));
-                    Error::in_file(path, error.to_string())
-                })?,
-        ),
-        None => None,
-    };
-    let seal_path = vouch::seal_path(output);
-    let seal_fault = |error| cannot_write(&seal_path, &error);
-    // Both are whole on the disk before either is put in place: a full disk leaves all as it was.
-    let pending_seal = match &seal {
-        Some(seal) => {
-            let mut pending = Pending::create(&seal_path, MODE).map_err(seal_fault)?;
-            pending.write_all(seal.as_bytes()).map_err(seal_fault)?;
-            pending.file().sync_all().map_err(seal_fault)?;
-            Some(pending)
-        }
-        None => None,
-    };
-    pending.commit().map_err(fault)?;
-    // Should it end here, the manifest has another's seal: it is not trusted.
-    let removed_seal = match pending_seal {
-        Some(pending) => pending.commit().map(|()| false),
-        None => match std::fs::remove_file(&seal_path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            removed => removed.map(|()| true),
-        },
-    }
-    .map_err(seal_fault)?;
+    placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref())?;
 
     for path in &recorded.mounts {
         hint(&format!(
             "not recorded: what is mounted at {} (its entry in the profile does not set cross_mounts)",
             escape::terminal_bytes(&subject(path))
-        ));
-    }
-    if removed_seal {
-        hint(&format!(
-            "removed {}: it sealed the manifest that stood there before",
-            escape::terminal_path(&seal_path)
         ));
     }
     print(|out| {
@@ -125,19 +78,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
             escape::terminal_path(output),
             escape::hex(&recorded.sha256),
         )?;
-        match &key {
-            Some(key) => writeln!(
-                out,
-                "Sealed with {} in {}",
-                key.fingerprint(),
-                escape::terminal_path(&seal_path)
-            ),
-            None => writeln!(
-                out,
-                "Not sealed: ssh-keygen -Y sign -n host-integrity-agent -f KEY {}",
-                escape::terminal_path(output)
-            ),
-        }
+        placing::say_seal(out, output, key.as_ref())
     })?;
     Ok(0)
 }

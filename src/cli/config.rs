@@ -1,12 +1,13 @@
 //! `agent config validate`: with the code that reads the configuration in earnest.
 
-use super::{inputs, print};
+use super::print;
+use crate::assess::tree;
 use crate::error::Result;
 use std::io::Write;
 use std::path::Path;
 
 pub(super) fn validate(file: &Path) -> Result<u8> {
-    inputs::config(Some(file))?;
+    tree::config(Some(file))?;
     print(|out| writeln!(out, "{}: good", crate::escape::terminal_path(file)))?;
     Ok(0)
 }

@@ -1,14 +1,16 @@
 //! Hands: what a person types. One file a command; each returns an exit status.
 
+mod accept;
 mod args;
 mod baseline;
 mod check;
 mod config;
 mod generate;
-mod inputs;
 mod launch;
+mod placing;
 mod profile;
 mod sshd;
+mod status;
 
 use crate::error::{Error, Result};
 use args::{Arguments, Command};
@@ -36,11 +38,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             args::Baseline::Create(create) => baseline::create(&create),
             args::Baseline::Verify(verify) => baseline::verify(&verify),
             args::Baseline::Launch(launch) => launch::run(&launch),
+            args::Baseline::Accept(accept) => accept::run(&accept),
             args::Baseline::Diff(diff) => baseline::diff(&diff),
             args::Baseline::Export(export) => baseline::export(&export),
         },
         Command::Profile(profile) => profile::run(&profile),
         Command::SshdEffective(sshd) => sshd::run(&sshd),
+        Command::Run(run) => crate::daemon::run(run.config.as_deref()),
+        Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),

@@ -1,8 +1,8 @@
 //! `agent profile list | show | validate`.
 
 use super::args;
-use super::inputs::Tree;
 use super::print;
+use crate::assess::tree::Tree;
 use crate::attributes::AttributeSet;
 use crate::checks;
 use crate::error::Result;

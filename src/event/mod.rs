@@ -1,1 +1,24 @@
-//! What leaves the machine: OCSF objects, and the chain that binds each to the one before it.
+//! What leaves the machine: OCSF 1.5.0 objects (<https://schema.ocsf.io/1.5.0>), and the chain that binds
+//! each to the one before it.
+//!
+//! Findings become Detection Findings (2004, files) and Compliance Findings (2003, settings and
+//! instance), the agent's own steps Application Lifecycle (6002), its faults Application Error (6008).
+
+pub mod chain;
+pub mod draft;
+pub mod finding;
+pub mod gap;
+pub mod lifecycle;
+pub mod origin;
+pub mod own;
+pub mod sighting;
+
+pub use draft::Draft;
+pub use lifecycle::{Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState};
+pub use origin::{Digests, Origin};
+pub use sighting::Sighting;
+
+/// What events declare in `metadata.version`.
+pub const OCSF_VERSION: &str = "1.5.0";
+/// Name of the product in events.
+pub const PRODUCT: &str = "host-integrity-agent";

@@ -5,11 +5,11 @@ use super::join::{Expected, Source};
 use super::scope::{Duty, Scope};
 use crate::attributes::{AttributeSet, Attributes, FileType};
 use crate::error::Result;
+use crate::host::Host;
 use crate::manifest::header::Launch;
 use crate::manifest::order::split;
 use crate::manifest::read::Manifest;
 use crate::manifest::{Entry, Role, order, subject};
-use crate::os::host::Identity;
 use crate::{error::Error, escape};
 use std::cmp::Ordering;
 
@@ -104,7 +104,7 @@ impl Record {
     pub fn judge(
         record: &Manifest,
         manifest: [u8; 32],
-        identity: &Identity,
+        identity: &Host,
         sealed: &Scope,
     ) -> Result<std::result::Result<Record, String>> {
         let Some(Launch {
@@ -172,24 +172,18 @@ impl Record {
         self.entries.is_empty()
     }
 
+    /// What is on the record, in order.
+    pub(super) fn entries(&self) -> &[Expected] {
+        &self.entries
+    }
+
     /// The manifest's entries with those of the record in their place.
     pub fn over<'a>(
-        self,
+        &'a self,
         manifest: impl Iterator<Item = Result<Entry>> + 'a,
     ) -> impl Iterator<Item = Result<Expected>> + 'a {
-        let mut manifest = manifest
-            .map(|entry| {
-                entry.map(|entry| Expected {
-                    path: entry.path,
-                    attributes: Some(entry.attributes),
-                    source: match entry.role {
-                        Role::Mount => Source::Mount,
-                        _ => Source::Manifest,
-                    },
-                })
-            })
-            .peekable();
-        let mut record = self.entries.into_iter().peekable();
+        let mut manifest = manifest.map(|entry| entry.map(recorded)).peekable();
+        let mut record = self.entries.iter().peekable();
         std::iter::from_fn(move || {
             let order = match (manifest.peek(), record.peek()) {
                 (Some(Err(_)), _) | (_, None) => Ordering::Less,
@@ -201,11 +195,23 @@ impl Record {
                 Ordering::Equal => {
                     let replaced: Option<Result<Expected>> = manifest.next();
                     debug_assert!(replaced.is_some());
-                    record.next().map(Ok)
+                    record.next().cloned().map(Ok)
                 }
-                Ordering::Greater => record.next().map(Ok),
+                Ordering::Greater => record.next().cloned().map(Ok),
             }
         })
+    }
+}
+
+/// What a manifest's entry lets expect.
+pub(super) fn recorded(entry: Entry) -> Expected {
+    Expected {
+        path: entry.path,
+        attributes: Some(entry.attributes),
+        source: match entry.role {
+            Role::Mount => Source::Mount,
+            _ => Source::Manifest,
+        },
     }
 }
 

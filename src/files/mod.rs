@@ -5,6 +5,7 @@
 //! ```
 //! [`scan`] is the story of a run; [`record`] is the same walk with everything kept; [`judge`] is pure.
 
+pub mod amend;
 pub mod deviation;
 // The only unsafe code: vector instructions, behind a safe interface.
 #[allow(unsafe_code)]
@@ -17,8 +18,10 @@ pub mod observe;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;
+pub mod plan;
 pub mod record;
 pub mod scan;
 pub mod scope;
+pub mod spot;
 pub mod walk;
 pub mod wording;

@@ -7,7 +7,7 @@ use super::pipeline::ordered;
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
-use crate::attributes::{AttributeSet, Attributes, FileType};
+use crate::attributes::{AttributeSet, Attributes};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::manifest::write::Writer;
@@ -33,7 +33,8 @@ pub struct Recorded {
 /// As many paths that cannot be recorded are named; all are counted.
 const NAMED: usize = 10;
 
-enum Outcome {
+/// What a step of the walk came to.
+pub(super) enum Outcome {
     Entry(Box<Entry>),
     Refused(Vec<u8>, String),
     Mount(Vec<u8>),
@@ -105,11 +106,7 @@ pub fn record<W: Write>(
             }
             // So that a mount that comes later can be told from this one.
             Outcome::Mount(path) => {
-                let entry = Entry {
-                    path: path.clone(),
-                    attributes: Attributes::new(FileType::Dir),
-                    role: Role::Mount,
-                };
+                let entry = Entry::mount(path.clone());
                 mounts.push(path);
                 match writer.push(&entry) {
                     Ok(()) => ControlFlow::Continue(()),
@@ -148,7 +145,7 @@ pub fn record<W: Write>(
     })
 }
 
-fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
+pub(super) fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
     match step {
         Step::Look { target, duty, .. } => Some((
             target,
@@ -162,7 +159,7 @@ fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
 }
 
 /// `looks` has one for each step that [`wanted`] wants looked at.
-fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<Outcome> {
+pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<Outcome> {
     match step {
         Step::Look {
             target,

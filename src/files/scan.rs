@@ -7,12 +7,16 @@ use super::look::{Look, Looker};
 use super::observe::{Target, Wanted};
 use super::pace::Pace;
 use super::pipeline::ordered;
-use super::scope::Scope;
+use super::plan::Plan;
+use super::scope::{Duty, Scope};
 use super::walk::{Blindness, Walk};
+use crate::attributes::{Attribute, AttributeSet, Timestamp};
 use crate::error::{Error, Result};
+use crate::os::node;
 use crate::os::root::Root;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,6 +35,8 @@ pub struct Scan<'a> {
     pub selinux: bool,
     /// What expectations come from.
     pub against: Against,
+    /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
+    pub partial: bool,
     /// Counts while the scan runs, for whoever shows progress.
     pub progress: &'a Progress,
 }
@@ -59,6 +65,28 @@ pub struct Coverage {
     pub unowned: u64,
 }
 
+/// What a look at some paths tells.
+#[derive(Debug)]
+pub enum Told {
+    /// A path deviates.
+    Deviates(Deviation),
+    /// A path that was touched is as recorded. Its ctime, which nobody can set, says whether it was changed and
+    /// restored since it was looked at before. Not told where the profile does not demand the contents.
+    Holds {
+        /// Relative to the root.
+        path: Vec<u8>,
+        /// Last change of contents or attributes.
+        ctime: Timestamp,
+    },
+}
+
+/// The open findings of files, as far as judging some paths needs them.
+pub trait Known {
+    /// Whether a file finding is open whose subject is a direct entry of `directory` (relative to the root), entries
+    /// for which `passed_over` holds not counted.
+    fn entry_deviates(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> bool;
+}
+
 /// What a worker made of an item. What holds is counted and not passed on.
 enum Outcome {
     Deviates(Box<Deviation>),
@@ -67,6 +95,10 @@ enum Outcome {
         loose: bool,
     },
     Leave,
+    Holds {
+        path: Vec<u8>,
+        ctime: Timestamp,
+    },
     Mount {
         path: Vec<u8>,
         deviation: Option<Box<Deviation>>,
@@ -88,21 +120,45 @@ impl Scan<'_> {
         expected: impl Iterator<Item = Result<Expected>> + Send,
         mut each: impl FnMut(Deviation) -> ControlFlow<()>,
     ) -> Result<Coverage> {
+        let walk = Walk::new(self.root, self.scope);
+        self.follow(walk, expected, None, |told| match told {
+            Told::Deviates(deviation) => each(deviation),
+            Told::Holds { .. } => ControlFlow::Continue(()),
+        })
+    }
+
+    /// The same for what is planned alone; `expected` holds what is expected there and nothing else.
+    pub(super) fn run_planned(
+        &self,
+        plan: &Plan,
+        known: &dyn Known,
+        expected: impl Iterator<Item = Result<Expected>> + Send,
+        each: impl FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Coverage> {
+        let walk = Walk::planned(self.root, self.scope, plan);
+        self.follow(walk, expected, Some((plan, known)), each)
+    }
+
+    fn follow(
+        &self,
+        walk: Walk<'_>,
+        expected: impl Iterator<Item = Result<Expected>> + Send,
+        planned: Option<(&Plan, &dyn Known)>,
+        mut each: impl FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Coverage> {
         let started = Instant::now();
         let mut coverage = Coverage::default();
         let mut open: Vec<Open> = Vec::new();
         let mut broken = None;
         let unowned = AtomicU64::new(0);
+        let plan = planned.map(|(plan, _)| plan);
         let outside = match self.against {
-            Against::Manifest => Outside::Refuse,
-            Against::Packages => Outside::Ignore,
+            Against::Manifest if !self.partial => Outside::Refuse,
+            Against::Manifest | Against::Packages => Outside::Ignore,
         };
         ordered(
             self.threads,
-            |emit| {
-                let walk = Walk::new(self.root, self.scope);
-                join_streams(walk, expected, self.scope, outside, emit);
-            },
+            |emit| join_streams(walk, expected, self.scope, outside, emit),
             || {
                 let mut looker = Looker::new(self.pace);
                 let unowned = &unowned;
@@ -114,7 +170,7 @@ impl Scan<'_> {
                         .into_iter();
                     let outcomes = batch
                         .into_iter()
-                        .filter_map(|item| self.judge(item, &mut looks, unowned))
+                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
                         .collect();
                     self.progress.checked.fetch_add(count, Ordering::Relaxed);
                     self.progress
@@ -128,7 +184,7 @@ impl Scan<'_> {
                     if let Some(parent) = open.last_mut() {
                         parent.excused = true;
                     }
-                    each(*deviation)
+                    each(Told::Deviates(*deviation))
                 };
                 match outcome {
                     Outcome::Deviates(deviation) => report(deviation, &mut open),
@@ -139,9 +195,19 @@ impl Scan<'_> {
                         });
                         ControlFlow::Continue(())
                     }
+                    Outcome::Holds { path, ctime } => each(Told::Holds { path, ctime }),
                     Outcome::Leave => {
                         let judged = open.pop().and_then(|closed| {
-                            judge::after_entries(*closed.deviation?, closed.excused)
+                            let deviation = *closed.deviation?;
+                            let excused = closed.excused
+                                || planned.is_some_and(|(plan, known)| {
+                                    may_be_excused(&deviation)
+                                        && plan.has_alone(&deviation.path)
+                                        && known.entry_deviates(&deviation.path, &|entry| {
+                                            plan.covers(entry)
+                                        })
+                                });
+                            judge::after_entries(deviation, excused)
                         });
                         match judged {
                             Some(deviation) => report(Box::new(deviation), &mut open),
@@ -195,6 +261,7 @@ impl Scan<'_> {
         &self,
         item: Item,
         looks: &mut impl Iterator<Item = Look>,
+        plan: Option<&Plan>,
         unowned: &AtomicU64,
     ) -> Option<Outcome> {
         let packages = self.against == Against::Packages;
@@ -212,6 +279,7 @@ impl Scan<'_> {
                     unowned.fetch_add(1, Ordering::Relaxed);
                 }
                 let observed = looks.next()?;
+                let recorded = expected.is_some() && observed.is_ok();
                 let deviation = judge::present(duty, expected, observed, packages).map(|kind| {
                     Box::new(Deviation {
                         path: target.path(),
@@ -219,9 +287,11 @@ impl Scan<'_> {
                         kind,
                     })
                 });
-                match is_directory {
-                    true => Some(Outcome::Entered { deviation, loose }),
-                    false => deviation.map(Outcome::Deviates),
+                match (is_directory, deviation) {
+                    (true, deviation) => Some(Outcome::Entered { deviation, loose }),
+                    (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),
+                    (false, None) if recorded && !packages => holds(&target, duty, plan?),
+                    (false, None) => None,
                 }
             }
             Item::Missing { expected, duty } => {
@@ -257,5 +327,31 @@ impl Scan<'_> {
             }
             Item::Broken(error) => Some(Outcome::Broken(error)),
         }
+    }
+}
+
+/// What is to be told of a path other than a directory that is as recorded, if it was touched.
+fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
+    let Target::Entry {
+        directory, name, ..
+    } = target
+    else {
+        return None;
+    };
+    let path = target.path();
+    if !duty.demand.attributes.has(Attribute::Sha256) || !plan.tells(&path) {
+        return None;
+    }
+    // What has gone since has touched its path again.
+    let handle = node::open_handle(directory.fd.as_fd(), name).ok()?;
+    let ctime = node::stat(&handle).ok()?.ctime;
+    Some(Outcome::Holds { path, ctime })
+}
+
+/// Whether what deviates of a directory is excused where an entry of it deviates.
+fn may_be_excused(deviation: &Deviation) -> bool {
+    match &deviation.kind {
+        Kind::Changed { changed, .. } => !changed.and(AttributeSet::OF_ENTRIES).is_empty(),
+        _ => false,
     }
 }

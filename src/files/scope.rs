@@ -65,6 +65,15 @@ impl Scope {
         }
     }
 
+    /// What of it is at least so severe.
+    #[must_use]
+    pub fn narrowed(&self, least: Severity) -> Scope {
+        Scope {
+            sealed: self.sealed.as_ref().map(|cover| cover.narrowed(least)),
+            current: self.current.narrowed(least),
+        }
+    }
+
     /// The rules that decide.
     fn deciding(&self) -> &Cover {
         self.sealed.as_ref().unwrap_or(&self.current)

@@ -2,6 +2,7 @@
 //! leads nowhere, and a path may be longer than any system call takes.
 
 use super::observe::{Directory, Target};
+use super::plan::Plan;
 use super::scope::{Duty, Place, Scope, Weaker};
 use crate::os::node::{self, Hint, Id, Names};
 use crate::os::root::Root;
@@ -66,6 +67,8 @@ pub enum Blindness {
 pub struct Walk<'a> {
     root: &'a Root,
     scope: &'a Scope,
+    /// What alone is met; `None`: everything.
+    plan: Option<&'a Plan>,
     levels: Vec<Level>,
     /// Of the directory at the top of `levels`.
     path: Vec<u8>,
@@ -88,9 +91,20 @@ struct Level {
 impl<'a> Walk<'a> {
     /// A walk below `root` by the rules of `scope`.
     pub fn new(root: &'a Root, scope: &'a Scope) -> Walk<'a> {
+        Walk::of(root, scope, None)
+    }
+
+    /// A walk that meets what is planned, as the whole walk would meet it, and nothing else. It tells of no
+    /// [`Step::Weaker`]: which path is the first one concerned, the whole walk alone can tell.
+    pub fn planned(root: &'a Root, scope: &'a Scope, plan: &'a Plan) -> Walk<'a> {
+        Walk::of(root, scope, Some(plan))
+    }
+
+    fn of(root: &'a Root, scope: &'a Scope, plan: Option<&'a Plan>) -> Walk<'a> {
         Walk {
             root,
             scope,
+            plan,
             levels: Vec::new(),
             path: Vec::new(),
             pending: VecDeque::new(),
@@ -127,15 +141,24 @@ impl<'a> Walk<'a> {
                 return blind(path, Blindness::Loop);
             }
         }
-        let names = match node::read_names(fd.as_fd()) {
-            Ok(names) => names,
+        let everyday = |name: &[u8]| {
+            let duty = self.scope.reach(&place, name);
+            duty.is_none_or(|duty| duty.leads || duty.demand.is_loose())
+        };
+        let listed = match self.plan.filter(|plan| plan.has_alone(&path)) {
+            // What else lies in it matters to the directory all the same.
+            Some(plan) => {
+                node::any_name(fd.as_fd(), everyday).map(|loose| (plan.names_in(&path), loose))
+            }
+            None => node::read_names(fd.as_fd()).map(|names| {
+                let loose = names.iter().any(|(name, _)| everyday(name));
+                (names, loose)
+            }),
+        };
+        let (names, loose) = match listed {
+            Ok(listed) => listed,
             Err(errno) => return blind(path, Blindness::Refused("list", errno)),
         };
-        let everyday =
-            |duty: Option<Duty>| duty.is_none_or(|duty| duty.leads || duty.demand.is_loose());
-        let loose = names
-            .iter()
-            .any(|(name, _)| everyday(self.scope.reach(&place, name)));
         let directory = Arc::new(Directory {
             fd,
             path: path.clone().into_boxed_slice(),
@@ -206,7 +229,10 @@ impl<'a> Walk<'a> {
             } else {
                 leaf(directory, name, hint, duty)
             };
-            if let Some(weaker) = duty.weaker.filter(|weaker| self.told.insert(*weaker)) {
+            if let Some(weaker) = duty.weaker
+                && self.plan.is_none()
+                && self.told.insert(weaker)
+            {
                 self.pending.push_back(step);
                 return Some(Step::Weaker { path, weaker, duty });
             }

@@ -23,6 +23,18 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// How two entries of one path differ, if they do.
+    pub fn between(old: Entry, new: Entry) -> Option<Difference> {
+        let changed = recorded_otherwise(&old, &new);
+        (!changed.is_empty()).then(|| Difference::Changed {
+            old: Box::new(old),
+            new: Box::new(new),
+            changed,
+        })
+    }
+}
+
 /// The differences in the order of paths; ends after the first error.
 pub fn differences(
     old: impl Iterator<Item = Result<Entry>>,
@@ -45,13 +57,8 @@ pub fn differences(
                     let (Some(Ok(old)), Some(Ok(new))) = (old.next(), new.next()) else {
                         return None;
                     };
-                    let changed = recorded_otherwise(&old, &new);
-                    if !changed.is_empty() {
-                        return Some(Ok(Difference::Changed {
-                            old: Box::new(old),
-                            new: Box::new(new),
-                            changed,
-                        }));
+                    if let Some(difference) = Difference::between(old, new) {
+                        return Some(Ok(difference));
                     }
                 }
             }

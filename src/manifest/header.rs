@@ -23,14 +23,27 @@ pub struct Header {
     pub time: String,
     /// The distribution, as `debian 12`.
     pub os: String,
+    /// What was recorded anew since, oldest first.
+    pub accepted: Vec<Accepted>,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
+}
+
+/// A path that was recorded anew after the tree was (`# accepted TIME PATH REASON`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// When (RFC 3339, UTC).
+    pub time: String,
+    /// Relative to the root.
+    pub path: Vec<u8>,
+    /// Why, in the words of whoever did it.
+    pub reason: String,
 }
 
 /// What ties a launch record to one instance and one manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// [`binding`](crate::os::host::Identity::binding) of the instance.
+    /// [`binding`](crate::host::Host::binding) of the instance.
     pub instance: String,
     /// SHA-256 of the manifest that it was compared with.
     pub manifest: String,
@@ -58,6 +71,13 @@ impl Header {
             true => b"# selinux recorded",
             false => b"# selinux none",
         });
+        for accepted in &self.accepted {
+            let mut words = format!("# accepted {} /", accepted.time).into_bytes();
+            escape::push_octal(&mut words, &accepted.path);
+            words.push(b' ');
+            escape::push_octal(&mut words, accepted.reason.as_bytes());
+            line(&words);
+        }
         if let Some(launch) = &self.launch {
             line(format!("# launch {}", launch.instance).as_bytes());
             line(format!("# launch-of {}", launch.manifest).as_bytes());
@@ -118,6 +138,10 @@ impl Header {
                     _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
                 }
             }
+            b"accepted" => self.accepted.push(
+                accepted(&text)
+                    .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
+            ),
             b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
             b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,
             b"launch-again" => {
@@ -131,4 +155,17 @@ impl Header {
         }
         Ok(())
     }
+}
+
+fn accepted(text: &str) -> Option<Accepted> {
+    let mut words = text.split(' ');
+    let (time, path, reason) = (words.next()?, words.next()?, words.next()?);
+    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
+    let reason = String::from_utf8(escape::from_octal(reason.as_bytes())?).ok()?;
+    let accepted = Accepted {
+        time: time.to_owned(),
+        path,
+        reason,
+    };
+    words.next().is_none().then_some(accepted)
 }

@@ -23,7 +23,7 @@ pub mod seal;
 pub mod vouch;
 pub mod write;
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, FileType};
 
 /// One recorded path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,15 @@ pub enum Role {
 }
 
 impl Entry {
+    /// A place where something is mounted that is not crossed.
+    pub fn mount(path: Vec<u8>) -> Entry {
+        Entry {
+            path,
+            attributes: Attributes::new(FileType::Dir),
+            role: Role::Mount,
+        }
+    }
+
     /// The path as findings show it: from the root, starting with `/`.
     pub fn subject(&self) -> Vec<u8> {
         subject(&self.path)

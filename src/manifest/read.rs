@@ -202,25 +202,18 @@ impl Manifest {
 
     /// The entry of that path, in O(log n): one or two blocks are read.
     pub fn find(&self, path: &[u8]) -> Result<Option<Entry>> {
-        let after = self
-            .marks
-            .partition_point(|(_, first)| order::compare(first, path) != Ordering::Greater);
-        let Some((mark, _)) = after.checked_sub(1).and_then(|i| self.marks.get(i)) else {
-            return Ok(None);
-        };
-        let entries = Entries {
-            lines: Lines::new(&self.measured, *mark),
-            failed: false,
-        };
-        for entry in entries {
-            let entry = entry?;
-            match order::compare(&entry.path, path) {
-                Ordering::Less => {}
-                Ordering::Equal => return Ok(Some(entry)),
-                Ordering::Greater => break,
-            }
+        let mut cursor = self.cursor();
+        cursor.seek(path)?;
+        Ok(cursor.take()?.filter(|entry| entry.path == path))
+    }
+
+    /// A reader that jumps from path to path in O(log n).
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            manifest: self,
+            entries: self.entries(),
+            ahead: None,
         }
-        Ok(None)
     }
 
     /// Copies the file's verified bytes.
@@ -232,6 +225,54 @@ impl Manifest {
             }
         }
         Ok(Ok(()))
+    }
+}
+
+/// Reads single entries of a [`Manifest`] and short runs of them. Paths are sought in order: what lies behind the
+/// place that was reached is not found again.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    manifest: &'a Manifest,
+    entries: Entries<'a>,
+    /// The entry that comes next.
+    ahead: Option<Entry>,
+}
+
+impl Cursor<'_> {
+    /// Goes to the first entry that is not before `path`.
+    pub fn seek(&mut self, path: &[u8]) -> Result<()> {
+        let is_before = |entry: &Entry| order::compare(&entry.path, path) == Ordering::Less;
+        if self.ahead.as_ref().is_some_and(|entry| !is_before(entry)) {
+            return Ok(());
+        }
+        let marks = &self.manifest.marks;
+        let after =
+            marks.partition_point(|(_, first)| order::compare(first, path) != Ordering::Greater);
+        if let Some((mark, _)) = after.checked_sub(1).and_then(|i| marks.get(i))
+            && mark.offset > self.entries.lines.mark().offset
+        {
+            self.entries.lines = Lines::new(&self.manifest.measured, *mark);
+        }
+        loop {
+            self.ahead = self.entries.next().transpose()?;
+            if !self.ahead.as_ref().is_some_and(is_before) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The entry that comes next.
+    pub fn peek(&mut self) -> Result<Option<&Entry>> {
+        if self.ahead.is_none() {
+            self.ahead = self.entries.next().transpose()?;
+        }
+        Ok(self.ahead.as_ref())
+    }
+
+    /// Takes the entry that comes next.
+    pub fn take(&mut self) -> Result<Option<Entry>> {
+        self.peek()?;
+        Ok(self.ahead.take())
     }
 }
 

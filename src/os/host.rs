@@ -1,5 +1,6 @@
 //! Which host this is, and which distribution a tree holds.
 
+use crate::host::Host;
 use crate::os::root::Root;
 use crate::profile::release::OsRelease;
 use rustix::io::Errno;
@@ -30,50 +31,42 @@ fn is_nowhere(error: &io::Error) -> bool {
     )
 }
 
-/// What tells one host from another. An empty string where the host has no such thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// Host name.
-    pub hostname: String,
-    /// machine-id(5).
-    pub machine_id: String,
-    /// EC2 instance id, from DMI's board_asset_tag: set by the hypervisor, not by the guest.
-    pub instance_id: String,
+/// What the tree says of itself; what only a running host has stays empty for a mounted image.
+///
+/// The metadata service is not asked: that is for [`instance`](crate::instance).
+pub fn read(root: &Root, release: &OsRelease) -> Host {
+    let first_line = |path: &str| {
+        let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten();
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        text.lines().next().unwrap_or_default().trim().to_owned()
+    };
+    let os = format!("{} {}", release.id, release.version_id);
+    let mut host = Host {
+        hostname: first_line("etc/hostname"),
+        machine_id: first_line("etc/machine-id"),
+        os: os.trim().to_owned(),
+        ..Host::default()
+    };
+    // systemd writes this word into images whose first boot is still to come.
+    if host.machine_id == "uninitialized" {
+        host.machine_id.clear();
+    }
+    if root.is_live() {
+        let name = rustix::system::uname();
+        host.hostname = name.nodename().to_string_lossy().into_owned();
+        host.boot_id = first_line("proc/sys/kernel/random/boot_id");
+        host.instance_id = asset_tag(root).unwrap_or_default();
+    }
+    host
 }
 
-impl Identity {
-    /// Reads the identity of the tree; what only a running host has stays empty for a mounted image.
-    pub fn read(root: &Root) -> Identity {
-        let first_line = |path: &str| {
-            let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten();
-            let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-            text.lines().next().unwrap_or_default().trim().to_owned()
-        };
-        let mut identity = Identity {
-            hostname: first_line("etc/hostname"),
-            machine_id: first_line("etc/machine-id"),
-            instance_id: String::new(),
-        };
-        // systemd writes this word into images whose first boot is still to come.
-        if identity.machine_id == "uninitialized" {
-            identity.machine_id.clear();
-        }
-        if root.is_live() {
-            let name = rustix::system::uname();
-            identity.hostname = name.nodename().to_string_lossy().into_owned();
-            let tag = first_line("sys/class/dmi/id/board_asset_tag");
-            if tag.starts_with("i-") {
-                identity.instance_id = tag;
-            }
-        }
-        identity
-    }
-
-    /// What a launch record is bound to: the instance id, else the machine id; `None` if neither is known.
-    pub fn binding(&self) -> Option<String> {
-        [&self.instance_id, &self.machine_id]
-            .into_iter()
-            .find(|id| !id.is_empty())
-            .cloned()
-    }
+/// DMI's board_asset_tag where it is an instance id: on Nitro, written by the hypervisor ("Detect whether a host is
+/// an EC2 instance", EC2 user guide).
+pub fn asset_tag(root: &Root) -> Option<String> {
+    let bytes = root.read(b"sys/devices/virtual/dmi/id/board_asset_tag", LIMIT);
+    let text = String::from_utf8(bytes.ok()??).ok()?;
+    let tag = text.trim();
+    let id = tag.strip_prefix("i-")?;
+    let hexadecimal = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal.then(|| tag.to_owned())
 }

@@ -6,6 +6,12 @@ pub mod atomic;
 pub mod host;
 pub mod limits;
 pub mod node;
+// malloc_trim(3), behind a safe interface.
+#[allow(unsafe_code)]
+pub mod memory;
+// sched_setscheduler(2), behind a safe interface.
+#[allow(unsafe_code)]
+pub mod priority;
 pub mod read;
 pub mod root;
 pub mod trust;

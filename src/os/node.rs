@@ -291,10 +291,31 @@ impl Names {
         Some((name, hint))
     }
 
+    /// Adds a name of which nothing is known; names come in byte order, each once.
+    pub fn push(&mut self, name: &[u8]) {
+        let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+        self.entries.push((self.arena.len(), length, Hint::Unknown));
+        self.arena.extend_from_slice(name);
+    }
+
     /// All names in byte order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Hint)> {
         (0..self.len()).filter_map(|index| self.at(index))
     }
+}
+
+/// Whether `wanted` holds for a name in the directory: the listing ends with the first, and nothing is kept of it.
+pub fn any_name(dir: BorrowedFd<'_>, mut wanted: impl FnMut(&[u8]) -> bool) -> Result<bool, Errno> {
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && wanted(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Lists a directory. An error part-way is an error: half a listing would show the rest as removed.

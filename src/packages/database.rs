@@ -1,5 +1,7 @@
 //! The files that packages claim, in the order of a walk.
 
+use crate::manifest::order;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 /// One file that a package claims.
@@ -90,17 +92,26 @@ impl Database {
     /// All files in walk order, each path once: names compared component by component, by bytes, a
     /// directory's files and subdirectories before its next sibling.
     pub fn iter(&self) -> impl Iterator<Item = Owned<'_>> {
+        self.at_index(0)
+    }
+
+    /// The files from `path` on, itself included, in the same order. Found in O(log n).
+    pub fn starting_at(&self, path: &[u8]) -> impl Iterator<Item = Owned<'_>> {
+        let is_before =
+            |entry: &Entry| order::compare(self.files.path(entry), path) == Ordering::Less;
+        self.at_index(self.files.entries.partition_point(is_before))
+    }
+
+    fn at_index(&self, first: usize) -> impl Iterator<Item = Owned<'_>> {
         let files = &self.files;
-        (0u32..).zip(&files.entries).map(move |(index, entry)| {
-            let start = entry.start as usize;
-            Owned {
-                path: &files.arena[start..start + usize::from(entry.length)],
-                md5: entry.md5,
-                alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
-                package: &self.packages[entry.package as usize],
-                conffile: entry.conffile,
-                optional: entry.optional,
-            }
+        let all = (0u32..).zip(&files.entries).skip(first);
+        all.map(move |(index, entry)| Owned {
+            path: files.path(entry),
+            md5: entry.md5,
+            alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
+            package: &self.packages[entry.package as usize],
+            conffile: entry.conffile,
+            optional: entry.optional,
         })
     }
 
@@ -128,6 +139,13 @@ impl Database {
     /// What of the database could not be used, one entry a file; whoever verifies can't speak for it.
     pub fn damaged(&self) -> &[Damaged] {
         &self.damaged
+    }
+}
+
+impl Files {
+    fn path(&self, entry: &Entry) -> &[u8] {
+        let start = entry.start as usize;
+        &self.arena[start..start + usize::from(entry.length)]
     }
 }
 

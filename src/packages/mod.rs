@@ -9,6 +9,7 @@ mod dirs;
 mod dpkg;
 #[cfg(test)]
 mod testing;
+pub mod transaction;
 
 pub use database::{Damaged, Database, Owned};
 

@@ -100,6 +100,31 @@ impl Cover {
         &self.excludes
     }
 
+    /// What of it is at least so severe, with the entries below that say otherwise.
+    #[must_use]
+    pub fn narrowed(&self, least: Severity) -> Cover {
+        let severe: Vec<&str> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.demand.severity >= least)
+            .map(|rule| rule.pattern.text())
+            .collect();
+        let lies_below = |text: &str| {
+            severe.iter().any(|above| {
+                text.strip_prefix(above)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || *above == "/")
+            })
+        };
+        let rules = self.rules.iter();
+        Cover {
+            rules: rules
+                .filter(|rule| lies_below(rule.pattern.text()))
+                .cloned()
+                .collect(),
+            excludes: self.excludes.clone(),
+        }
+    }
+
     /// Where `/` stands.
     pub fn root(&self) -> Position {
         let mut position = Position::default();

@@ -1,11 +1,16 @@
 //! Findings onto any writer: for people, or for programs.
 
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markup;
 pub mod output;
 pub mod progress;
 pub mod text;
+mod words;
 
 use crate::finding::{Finding, Severity, Verdict};
+use crate::host::Host;
 use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
@@ -143,8 +148,8 @@ pub struct Summary {
     pub profile: String,
     /// The tree that was checked.
     pub root: String,
-    /// Host name, machine id, instance id and distribution; empty where unknown.
-    pub host: [(&'static str, String); 4],
+    /// Which host it was.
+    pub host: Host,
     /// What a reader must know to weigh the verdict.
     pub notes: Vec<String>,
 }
@@ -174,14 +179,6 @@ impl Summary {
         let launch = self.launch.as_ref().map(
             |launch| json!({ "path": launch.path, "sha256": launch.sha256, "files": launch.files }),
         );
-        let host: serde_json::Map<String, Value> = self
-            .host
-            .iter()
-            .map(|(key, value)| {
-                let value = (!value.is_empty()).then_some(value);
-                ((*key).to_owned(), json!(value))
-            })
-            .collect();
         json!({
             "kind": "summary",
             "verdict": counts.verdict().name(),
@@ -195,7 +192,7 @@ impl Summary {
             "launch": launch,
             "profile": self.profile,
             "root": self.root,
-            "host": host,
+            "host": self.host.to_json(),
             "notes": self.notes,
             "version": env!("CARGO_PKG_VERSION"),
         })

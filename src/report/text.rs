@@ -1,8 +1,9 @@
 //! The report for people: verdict first, then findings by severity, then what was looked at.
 
-use super::{Counts, Evidence, Report, Summary};
+use super::words::{against, bytes, outcome, plural, rank, thousands};
+use super::{Counts, Report, Summary};
 use crate::escape;
-use crate::finding::{Finding, Severity, Verdict};
+use crate::finding::{Finding, Verdict};
 use crate::manifest::order::split;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -82,32 +83,7 @@ impl<W: Write> Text<W> {
             Verdict::Fail => ("1;31", "FAIL"),
             Verdict::Unknown => ("1;35", "UNKNOWN"),
         };
-        let mut parts = Vec::new();
-        if counts.fail > 0 {
-            let severities: Vec<String> = Severity::WORST_FIRST
-                .into_iter()
-                .zip(counts.by_severity)
-                .filter(|(_, count)| *count > 0)
-                .map(|(severity, count)| format!("{} {}", thousands(count), severity.name()))
-                .collect();
-            parts.push(format!(
-                "{} deviation{}: {}",
-                thousands(counts.fail),
-                plural(counts.fail),
-                severities.join(", ")
-            ));
-        }
-        if counts.unknown > 0 {
-            parts.push(format!("{} could not be judged", thousands(counts.unknown)));
-        }
-        if parts.is_empty() {
-            parts.push(match &summary.evidence {
-                Evidence::Manifest(_) => "as recorded".into(),
-                Evidence::Packages { .. } => "as installed by its packages".into(),
-                Evidence::Nothing => "nothing deviates".into(),
-            });
-        }
-        writeln!(self.out, "{}  {}", self.paint(code, word), parts.join("; "))
+        writeln!(self.out, "{}  {}", self.paint(code, word), outcome(summary))
     }
 
     /// One line a finding, while they fit.
@@ -240,34 +216,13 @@ impl<W: Write> Text<W> {
 
     fn coverage(&mut self, summary: &Summary) -> io::Result<()> {
         if let Some(files) = &summary.files {
-            let against = match &summary.evidence {
-                Evidence::Manifest(m) => {
-                    let made = match m.made.is_empty() {
-                        true => String::new(),
-                        false => format!(" of {}", m.made),
-                    };
-                    let seal = match (&m.signer, m.sealed) {
-                        (Some(signer), _) => format!("sealed by {signer}"),
-                        (None, true) => "its seal was not checked: no signer is trusted".into(),
-                        (None, false) => "not sealed".into(),
-                    };
-                    format!("{}{made} ({seal})", m.path)
-                }
-                Evidence::Packages { database, count } => {
-                    format!(
-                        "the {database} database of {} packages",
-                        thousands(*count as u64)
-                    )
-                }
-                Evidence::Nothing => "nothing".into(),
-            };
             writeln!(
                 self.out,
                 "Looked at {} paths, {}, in {:.2} s, against {}",
                 thousands(files.checked),
                 bytes(files.bytes),
                 files.elapsed.as_secs_f64(),
-                escape::terminal_text(&against),
+                escape::terminal_text(&against(&summary.evidence)),
             )?;
             if !files.mounts.is_empty() {
                 writeln!(
@@ -341,66 +296,5 @@ impl<W: Write> Report for Text<W> {
         }
         self.coverage(summary)?;
         self.out.flush()
-    }
-}
-
-/// Worst first: failures by severity, then what could not be judged, then the rest.
-fn rank(finding: &Finding) -> u8 {
-    match (finding.verdict, finding.severity) {
-        (Verdict::Fail, Severity::Critical) => 0,
-        (Verdict::Fail, Severity::High) => 1,
-        (Verdict::Fail, Severity::Medium) => 2,
-        (Verdict::Fail, Severity::Low) => 3,
-        (Verdict::Unknown, _) => 4,
-        _ => 5,
-    }
-}
-
-fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
-/// `26,454`
-fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `953 MB`, in thousands as disks are sold.
-fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "kB", "MB", "GB"] {
-        if value < 1000.0 {
-            return match unit {
-                "B" => format!("{value:.0} {unit}"),
-                _ if value < 10.0 => format!("{value:.1} {unit}"),
-                _ => format!("{value:.0} {unit}"),
-            };
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1} TB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(26_454), "26,454");
-        assert_eq!(thousands(1_000_000), "1,000,000");
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1_500), "1.5 kB");
-        assert_eq!(bytes(953_000_000), "953 MB");
     }
 }

@@ -95,16 +95,6 @@ fn options_that_make_no_sense() {
             &["text", "json"],
         ),
         (
-            &["check", "--root", "root", "--format", "junit"],
-            &["text", "json"],
-        ),
-        (
-            &[
-                "check", "--root", "root", "--format", "html", "--output", "page",
-            ],
-            &["text", "json"],
-        ),
-        (
             &["check", "--root", "root", "--format", "xml"],
             &["--format", "xml"],
         ),

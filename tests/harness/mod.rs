@@ -4,7 +4,9 @@ mod stage;
 
 pub(crate) use stage::{Caught, Host, private};
 
+pub(crate) mod front;
 pub(crate) mod imds;
+pub(crate) mod moto;
 pub(crate) mod tree;
 
 use base64ct::{Base64, Encoding};

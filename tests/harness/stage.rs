@@ -213,12 +213,28 @@ impl Host {
     }
 
     fn run(&self, options: &str, arguments: &[&str]) -> Ran {
-        let script = format!(
-            "cd root
-            mount --bind \"$AGENT\" agent
-            for dir in lib lib64 proc; do if [ -e /$dir ]; then mount --rbind /$dir $dir; fi; done
-            exec chroot {options} . /agent \"$@\""
-        );
+        let script = script(options);
         private(self.lab.path(), &script, &files_alone(arguments))
     }
+
+    /// Its agent as a command of its own, in a namespace that ends with it. The process is the agent's.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "bash", "-euc", &script(""), "bash"])
+            .args(arguments)
+            .env("AGENT", AGENT)
+            .current_dir(self.lab.path());
+        command
+    }
+}
+
+/// Enters the host in the directory `root` and becomes its agent.
+fn script(options: &str) -> String {
+    format!(
+        "cd root
+        mount --bind \"$AGENT\" agent
+        for dir in lib lib64 proc; do if [ -e /$dir ]; then mount --rbind /$dir $dir; fi; done
+        exec chroot {options} . /agent \"$@\""
+    )
 }

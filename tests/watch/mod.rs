@@ -1,1 +1,18 @@
 //! What is touched is looked at: the holes of inotify, with the real kernel.
+
+mod edits;
+mod holes;
+mod ledger;
+mod sentry;
+mod spot;
+mod storm;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tests that change the kernel's limits, or fail when others do, take turns.
+static LIMITS: Mutex<()> = Mutex::new(());
+
+/// The kernel's limits stay what they are for as long as this is held.
+fn limits_stand_still() -> MutexGuard<'static, ()> {
+    LIMITS.lock().unwrap_or_else(PoisonError::into_inner)
+}

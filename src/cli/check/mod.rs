@@ -1,22 +1,26 @@
 //! `agent check`: the story of one run.
 
 mod files;
-mod selected;
+mod instance;
 
 use super::args::{Check, ReportFormat};
-use super::inputs::{self, LAUNCH, Tree};
 use super::{colour, hint};
+use crate::assess;
+use crate::assess::selected::Selected;
+use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::host::Host;
 use crate::manifest::vouch::Trust;
 use crate::os::limits;
 use crate::profile::Profile;
+use crate::report::html::Html;
 use crate::report::json::Json;
+use crate::report::junit::Junit;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
-use crate::settings::{self, context::Context};
-use selected::Selected;
+use instance::Instance;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -25,18 +29,20 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
     limits::raise_open_files();
     let mut out = Output::open(arguments.output.as_deref())?;
     let tree = Tree::open(&arguments.root)?;
-    let config = inputs::config(arguments.config.as_deref())?;
+    let config = tree::config(arguments.config.as_deref())?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or(&config.profile))?;
-    let selected = Selected::new(arguments, &profile)?;
+    let selected = Selected::new(&arguments.only, &arguments.skip, &profile)?;
     let trust = Trust::load(arguments.trust.as_deref())?;
 
     let exit = {
         let mut report: Box<dyn Report> = match arguments.format {
             ReportFormat::Text => Box::new(Text::new(&mut out, style(arguments))),
             ReportFormat::Json => Box::new(Json(&mut out)),
-            ReportFormat::Ocsf | ReportFormat::Junit | ReportFormat::Html => {
-                return Err(Error::new("this version reports as text and as json alone")
-                    .help("--format text, or --format json"));
+            ReportFormat::Junit => Box::new(Junit::new(&mut out)),
+            ReportFormat::Html => Box::new(Html::new(&mut out)),
+            ReportFormat::Ocsf => {
+                return Err(Error::new("this version does not report as ocsf")
+                    .help("--format text, json, junit or html"));
             }
         };
         let mut run = Run {
@@ -49,9 +55,15 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             written: Ok(()),
             notes: Vec::new(),
         };
-        run.settings();
-        let looked = run.files(&config, &trust)?;
-        let summary = run.summary(looked);
+        // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
+        let mut instance = Instance::new(&run, &config);
+        let (looked, sight) = instance.ask_beside(|| {
+            run.settings();
+            run.files(&config, &trust)
+        });
+        let looked = looked?;
+        let host = run.instance(&instance, &sight, &config, &trust);
+        let summary = run.summary(looked, host);
         let written = run.written.and_then(|()| report.finish(&summary));
         written.map_err(|error| {
             let place = arguments
@@ -111,19 +123,15 @@ impl Run<'_> {
 
     /// sshd and local settings.
     fn settings(&mut self) {
-        let selected = self.selected;
-        let has = |id: &str| selected.has(id);
         let now = jiff::Timestamp::now().as_second();
-        let tree = self.tree;
-        let context = Context::new(&tree.root, &tree.release, &self.profile.settings, now, &has);
+        let (tree, profile, selected) = (self.tree, self.profile, self.selected);
         let mut stopped = false;
-        settings::look(&context, &mut |finding| {
+        assess::settings(tree, profile, selected, now, &mut |finding| {
             stopped = stopped || self.finding(finding).is_break();
         });
     }
 
-    fn summary(&mut self, looked: Looked) -> Summary {
-        let identity = &self.tree.identity;
+    fn summary(&mut self, looked: Looked, host: Host) -> Summary {
         if !self.tree.root.is_live() && self.arguments.launch.is_none() && !self.arguments.quiet {
             let own = self.tree.root.path().join(&LAUNCH[1..]);
             let there = self.tree.root.resolve(LAUNCH.as_bytes(), true);
@@ -141,12 +149,7 @@ impl Run<'_> {
             launch: looked.launch,
             profile: self.profile.name.clone(),
             root: self.tree.root.path().display().to_string(),
-            host: [
-                ("hostname", identity.hostname.clone()),
-                ("machine_id", identity.machine_id.clone()),
-                ("instance_id", identity.instance_id.clone()),
-                ("os", self.tree.os()),
-            ],
+            host,
             notes: std::mem::take(&mut self.notes),
         }
     }

@@ -174,7 +174,7 @@ impl Builder {
         self
     }
 
-    /// HttpPutResponseHopLimit: the IP TTL of answers to the PUT (IPv4).
+    /// HttpPutResponseHopLimit: the IP TTL, or IPv6 hop limit, of answers to the PUT.
     pub(crate) fn hops(mut self, hops: u32) -> Builder {
         self.hops = hops;
         self

@@ -127,8 +127,13 @@ pub(super) fn answer(shared: &Shared, mut stream: TcpStream) {
         lock(&shared.kept).push(stream);
         return;
     }
-    if request.is_put() && stream.local_addr().is_ok_and(|address| address.is_ipv4()) {
-        stream.set_ttl(shared.hops).expect("a socket");
+    if request.is_put() {
+        let socket = socket2::SockRef::from(&stream);
+        match stream.local_addr().is_ok_and(|address| address.is_ipv4()) {
+            true => socket.set_ttl_v4(shared.hops),
+            false => socket.set_unicast_hops_v6(shared.hops),
+        }
+        .expect("a socket");
     }
     let answer = respond(shared, &mode, &request);
     log(&request, answer.status);

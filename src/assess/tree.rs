@@ -1,8 +1,9 @@
-//! What several commands open before they start: tree, profile, manifest, launch record.
+//! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::manifest::vouch::{self, Trust, Vouched};
 use crate::os::host;
 use crate::os::node::{self, Access};
@@ -14,19 +15,24 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// The place of the launch record on a host, and in every tree.
-pub(super) const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
+pub const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
 /// Larger than any configuration has reason to be.
 const CONFIG_LIMIT: u64 = 1 << 20;
 
 /// A tree and what it says it is.
-pub(super) struct Tree {
-    pub(super) root: Root,
-    pub(super) release: OsRelease,
-    pub(super) identity: host::Identity,
+#[derive(Debug)]
+pub struct Tree {
+    /// Nothing is read but below it.
+    pub root: Root,
+    /// Which distribution it holds.
+    pub release: OsRelease,
+    /// Which host it is.
+    pub host: Host,
 }
 
 impl Tree {
-    pub(super) fn open(path: &Path) -> Result<Tree> {
+    /// Opens the tree at `path`; an error where it cannot be read at all.
+    pub fn open(path: &Path) -> Result<Tree> {
         let fault = |error| Error::in_file(path, format!("cannot be opened as a tree: {error}"));
         // However `/` is written, it is the running host.
         let path = match std::fs::canonicalize(path).map_err(fault)? {
@@ -40,16 +46,16 @@ impl Tree {
                 format!("cannot be read: {error}"),
             )
         })?;
-        let identity = host::Identity::read(&root);
+        let host = host::read(&root, &release);
         Ok(Tree {
             root,
             release,
-            identity,
+            host,
         })
     }
 
     /// The profile that was asked for: by name, by file, or `auto`.
-    pub(super) fn profile(&self, name: &str) -> Result<Profile> {
+    pub fn profile(&self, name: &str) -> Result<Profile> {
         let profile = match name {
             "auto" => load::auto(&self.release),
             name => load::named(name),
@@ -59,7 +65,7 @@ impl Tree {
     }
 
     /// The manifest that was named, else the tree's own.
-    pub(super) fn manifest(
+    pub fn manifest(
         &self,
         named: Option<&Path>,
         config: &Config,
@@ -97,17 +103,10 @@ impl Tree {
         }
         Ok(found)
     }
-
-    /// Distribution and version, for headers and reports.
-    pub(super) fn os(&self) -> String {
-        format!("{} {}", self.release.id, self.release.version_id)
-            .trim()
-            .to_owned()
-    }
 }
 
 /// The configuration that was named, else the host's own, else the defaults.
-pub(super) fn config(named: Option<&Path>) -> Result<Config> {
+pub fn config(named: Option<&Path>) -> Result<Config> {
     let (path, owner) = match named {
         Some(path) => (path, Owner::RootOrCaller),
         None => (Path::new(DEFAULT), Owner::Root),
@@ -127,7 +126,7 @@ pub(super) fn config(named: Option<&Path>) -> Result<Config> {
 }
 
 /// Whether the tree carries SELinux labels: its root does or does not.
-pub(super) fn labelled(root: &Root) -> Result<bool> {
+pub fn labelled(root: &Root) -> Result<bool> {
     let xattrs = node::xattrs(root.as_fd(), Access::Open, false).map_err(|errno| {
         Error::in_file(root.path(), format!("its label cannot be read: {errno}"))
     })?;
@@ -137,7 +136,7 @@ pub(super) fn labelled(root: &Root) -> Result<bool> {
 }
 
 /// As many threads as asked for, else one a processor.
-pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN)

@@ -1,0 +1,236 @@
+//! What files are compared with: opened once, kept for as many scans and looks as one likes.
+
+use super::packaged::{self, Packaged};
+use super::sealed::{self, Sealed};
+use super::tree::Tree;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::files::deviation::{Against, Deviation, Kind};
+use crate::files::owned;
+use crate::files::pace::Pace;
+use crate::files::scan::{Coverage, Progress, Scan};
+use crate::files::scope::Scope;
+use crate::files::wording;
+use crate::finding::{Finding, Severity};
+use crate::manifest::subject;
+use crate::manifest::vouch::{Standing, Trust};
+use crate::profile::Profile;
+use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// What files are compared with.
+#[derive(Debug)]
+pub enum Baseline {
+    /// A manifest, perhaps with a launch record.
+    Manifest(Box<Sealed>),
+    /// The package database, where there is no manifest.
+    Packages(Box<Packaged>),
+    /// Nothing: no file can be judged.
+    Nothing,
+}
+
+/// A baseline, and what opening it brought to light.
+#[derive(Debug)]
+pub struct Opened {
+    /// The baseline.
+    pub baseline: Baseline,
+    /// What is amiss with it: part of every whole look at the files.
+    pub findings: Vec<Finding>,
+    /// What a reader must know to weigh the verdict.
+    pub notes: Vec<String>,
+}
+
+/// Files that were named in place of those at the default places.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'a> {
+    /// `--manifest`
+    pub manifest: Option<&'a Path>,
+    /// `--launch`
+    pub launch: Option<&'a Path>,
+}
+
+/// How much a scan may take.
+#[derive(Debug)]
+pub struct Effort<'a> {
+    /// Threads that read and digest.
+    pub threads: NonZeroUsize,
+    /// A limit on reading.
+    pub pace: Option<&'a Pace>,
+    /// Counts while the scan runs.
+    pub progress: &'a Progress,
+}
+
+impl Baseline {
+    /// Opens the manifest and its launch record; the package database where there is no manifest.
+    ///
+    /// A manifest that is malformed or not trusted is an error, as is a named file that is not there.
+    pub fn open(
+        tree: &Tree,
+        profile: &Profile,
+        config: &Config,
+        trust: &Trust,
+        named: Named<'_>,
+    ) -> Result<Opened> {
+        match tree.manifest(named.manifest, config, trust)? {
+            Some(vouched) => sealed::open(tree, profile, vouched, named.launch),
+            None => {
+                if let Some(path) = named.launch {
+                    return Err(Error::in_file(
+                        path,
+                        "there is no manifest that a launch record could belong to",
+                    )
+                    .help("name the manifest with --manifest"));
+                }
+                let mut opened = Baseline::of_packages(tree, profile)?;
+                let orphans = packaged::orphans(tree, config);
+                opened.findings.splice(0..0, orphans);
+                Ok(opened)
+            }
+        }
+    }
+
+    /// Opens the package database, whatever there is of a manifest.
+    pub fn of_packages(tree: &Tree, profile: &Profile) -> Result<Opened> {
+        packaged::open(tree, profile)
+    }
+
+    /// What is looked at; `None` where nothing can be compared.
+    pub fn scope(&self) -> Option<&Scope> {
+        match self {
+            Baseline::Manifest(sealed) => Some(&sealed.scope),
+            Baseline::Packages(packaged) => Some(&packaged.scope),
+            Baseline::Nothing => None,
+        }
+    }
+
+    /// Paths to be looked at, where that is known beforehand.
+    pub fn total(&self) -> Option<u64> {
+        match self {
+            Baseline::Manifest(sealed) => Some(sealed.vouched.manifest.len()),
+            _ => None,
+        }
+    }
+
+    /// Compares the whole tree, or what of it is at least so severe; each finding is handed to `each` in the order of paths. `None` where there is
+    /// nothing to compare with.
+    pub fn scan(
+        &self,
+        tree: &Tree,
+        effort: &Effort<'_>,
+        least: Option<Severity>,
+        mut each: impl FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Option<Coverage>> {
+        let Some(whole) = self.scope() else {
+            return Ok(None);
+        };
+        let narrowed = least.map(|least| whole.narrowed(least));
+        let scan = |against, selinux| Scan {
+            root: &tree.root,
+            scope: narrowed.as_ref().unwrap_or(whole),
+            partial: least.is_some(),
+            threads: effort.threads,
+            pace: effort.pace,
+            selinux,
+            against,
+            progress: effort.progress,
+        };
+        match self {
+            Baseline::Manifest(sealed) => {
+                let manifest = &sealed.vouched.manifest;
+                if let Some(pace) = effort.pace {
+                    // Read twice so far, to measure and to parse; what follows makes up for it.
+                    pace.pay(usize::try_from(2 * manifest.size()).unwrap_or(usize::MAX));
+                }
+                let against = Against::Manifest;
+                scan(against, manifest.header().selinux)
+                    .run(sealed.record.over(manifest.entries()), |deviation| {
+                        each(wording::finding(&deviation, against))
+                    })
+                    .map(Some)
+                    .map_err(|error| match error.file {
+                        // What the join found wrong is the manifest's fault.
+                        None => Error {
+                            file: Some(manifest.path().to_owned()),
+                            ..error
+                        },
+                        Some(_) => error,
+                    })
+            }
+            Baseline::Packages(packaged) => {
+                let database = &packaged.database;
+                let against = Against::Packages;
+                // That nothing is known of their contents has been said of their package.
+                let passed_over = |deviation: &Deviation| {
+                    matches!(deviation.kind, Kind::Added(_))
+                        && database.owns_undigested(&deviation.path)
+                };
+                scan(against, true)
+                    .run(
+                        owned::expected(database).map(Ok),
+                        |deviation| match passed_over(&deviation) {
+                            true => ControlFlow::Continue(()),
+                            false => each(wording::finding(&deviation, against)),
+                        },
+                    )
+                    .map(Some)
+            }
+            Baseline::Nothing => Ok(None),
+        }
+    }
+
+    /// What the files are compared with, as reports name it.
+    pub fn evidence(&self) -> Evidence {
+        match self {
+            Baseline::Manifest(sealed) => {
+                let manifest = &sealed.vouched.manifest;
+                let signer = match &sealed.vouched.standing {
+                    Standing::Sealed(signer) => {
+                        Some(format!("{} ({})", signer.principal, signer.fingerprint))
+                    }
+                    Standing::Unchecked | Standing::Unsealed => None,
+                };
+                Evidence::Manifest(ManifestSummary {
+                    path: manifest.path().display().to_string(),
+                    sha256: escape::hex(&manifest.sha256()),
+                    signer,
+                    made: manifest.header().time.clone(),
+                    profile: manifest.header().profile.clone(),
+                    sealed: sealed.vouched.standing != Standing::Unsealed,
+                })
+            }
+            Baseline::Packages(packaged) => Evidence::Packages {
+                database: "dpkg",
+                count: packaged.database.package_count(),
+            },
+            Baseline::Nothing => Evidence::Nothing,
+        }
+    }
+
+    /// The launch record in use.
+    pub fn launch(&self) -> Option<LaunchSummary> {
+        match self {
+            Baseline::Manifest(sealed) => sealed.launch.clone(),
+            _ => None,
+        }
+    }
+
+    /// What a scan looked at, as reports show it, with what else a reader must know after it.
+    pub fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
+        let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
+        let unowned = matches!(self, Baseline::Packages(_)).then_some(coverage.unowned);
+        let summary = FilesSummary {
+            checked: coverage.checked,
+            bytes: coverage.bytes,
+            elapsed: coverage.elapsed,
+            mounts: coverage.mounts.iter().map(shown).collect(),
+            unowned,
+        };
+        let note = unowned.map(|count| format!(
+            "{count} files belong to no package, and attributes are in no package database: only a manifest can judge them"
+        ));
+        (summary, note)
+    }
+}

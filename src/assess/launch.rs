@@ -1,0 +1,193 @@
+//! The launch record, written once: what the first boot changed.
+
+use super::baseline::Effort;
+use super::tree::{LAUNCH, Tree};
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::files::deviation::Against;
+use crate::files::launch::{Collector, MAX_ENTRIES, MAX_RECORD, Record, refuse_second};
+use crate::files::scan::Scan;
+use crate::files::scope::Scope;
+use crate::manifest::header::{self, Header};
+use crate::manifest::order::split;
+use crate::manifest::read::{Manifest, Measured};
+use crate::manifest::write::Writer;
+use crate::manifest::{Entry, Role, subject};
+use crate::os::atomic::Pending;
+use crate::os::trust::{self, Owner};
+use crate::profile::Profile;
+use crate::report::output::cannot_write;
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The record names accounts' files and keys' digests: nobody else's business.
+const MODE: u16 = 0o600;
+
+/// What is asked of a record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Order<'a> {
+    /// Where it goes; else to the tree's own place.
+    pub output: Option<&'a Path>,
+    /// Whether it is written although this instance has one.
+    pub again: bool,
+    /// Why it is written again.
+    pub reason: Option<&'a str>,
+}
+
+/// A record that has been written.
+#[derive(Debug)]
+pub struct Launched {
+    /// The instance that it belongs to.
+    pub instance: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// What is on it, in the order of a walk.
+    pub entries: Vec<Entry>,
+    /// Deviations on paths that the first boot may not change: they stay deviations.
+    pub others: u64,
+}
+
+/// Compares the tree with the manifest and writes the record. `time` goes into its header.
+///
+/// An error where the instance has one already, where it has no name, or where something that the first boot
+/// may change could not be looked at; then nothing is written.
+pub fn write(
+    tree: &Tree,
+    profile: &Profile,
+    manifest: &Manifest,
+    order: Order<'_>,
+    time: String,
+    effort: &Effort<'_>,
+) -> Result<Launched> {
+    let instance = tree.host.binding().ok_or_else(|| {
+        Error::new("the tree has neither an instance id (DMI) nor a machine id: a record could belong to anybody")
+            .help("run it on the instance, after its first boot")
+    })?;
+    let named = order.output;
+    let output = match named {
+        Some(path) => path.to_owned(),
+        None => tree.root.path().join(&LAUNCH[1..]),
+    };
+    let output = output.as_path();
+    if !order.again
+        && let Some(file) = standing(tree, named, output)?
+        && belongs_to(file, output, &instance)?
+    {
+        return Err(refuse_second(output));
+    }
+
+    let header = manifest.header();
+    // The seal decides what the first boot may change, not the profile of the day.
+    let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
+    let scan = Scan {
+        root: &tree.root,
+        scope: &scope,
+        threads: effort.threads,
+        pace: effort.pace,
+        selinux: header.selinux,
+        against: Against::Manifest,
+        partial: false,
+        progress: effort.progress,
+    };
+    let mut collector = Collector::default();
+    let no_record = Record::default();
+    let expected = no_record.over(manifest.entries());
+    scan.run(expected, |deviation| {
+        collector.take(deviation);
+        ControlFlow::Continue(())
+    })?;
+    if let Some(path) = collector.unseen.first() {
+        return Err(Error::new(format!(
+            "{} of the paths that the first boot may change could not be looked at, so nothing was written: {}{}",
+            collector.unseen.len(),
+            escape::terminal_bytes(&subject(path)),
+            if collector.unseen.len() > 1 { ", …" } else { "" },
+        ))
+        .help("run as root, when the first boot has come to an end"));
+    }
+    let others = collector.others;
+    let entries = collector.into_entries();
+    if entries.len() as u64 > MAX_ENTRIES {
+        return Err(Error::new(format!(
+            "{} paths differ from the manifest: more than a first boot changes ({MAX_ENTRIES})",
+            entries.len()
+        ))
+        .help("find out what happened to the host; `agent check` lists the paths"));
+    }
+
+    let record_header = Header {
+        launch: Some(header::Launch {
+            instance: instance.clone(),
+            manifest: escape::hex(&manifest.sha256()),
+            reason: order.reason.map(str::to_owned),
+        }),
+        time,
+        ..header.clone()
+    };
+    let fault = |error| cannot_write(output, &error);
+    let directory = match named {
+        Some(_) => None,
+        None => Some(
+            tree.root
+                .make_dirs(split(LAUNCH.as_bytes()).0)
+                .map_err(fault)?,
+        ),
+    };
+    let mut pending =
+        Pending::create(&writable(output, directory.as_ref()), MODE).map_err(fault)?;
+    let mut writer = Writer::new(&mut pending, &record_header);
+    for entry in &entries {
+        writer.push(entry).map_err(fault)?;
+    }
+    let (_, sha256) = writer.finish().map_err(fault)?;
+    pending.commit().map_err(fault)?;
+
+    let mut entries = entries;
+    entries.retain(|entry| entry.role != Role::Parent);
+    Ok(Launched {
+        instance,
+        path: output.to_owned(),
+        sha256,
+        entries,
+        others,
+    })
+}
+
+/// The record that stands there already; in another tree found as that tree's own links lead.
+fn standing(tree: &Tree, named: Option<&Path>, output: &Path) -> Result<Option<File>> {
+    if let Some(path) = named {
+        return trust::open(path, Owner::RootOrCaller);
+    }
+    let file = tree
+        .root
+        .open_file(LAUNCH.as_bytes())
+        .map_err(|error| Error::in_file(output, format!("cannot be opened: {error}")))?;
+    if let Some(file) = &file {
+        trust::judge(file, output, Owner::RootOrCaller)?;
+    }
+    Ok(file)
+}
+
+/// Whether a record is of that instance. One that cannot be read is not replaced unseen.
+fn belongs_to(file: File, path: &Path, instance: &str) -> Result<bool> {
+    let record = Manifest::parse(Measured::new(file, path, MAX_RECORD, false)?)?;
+    Ok(record
+        .header()
+        .launch
+        .as_ref()
+        .is_none_or(|launch| launch.instance == instance))
+}
+
+/// The path to write to: through the open directory where there is one, so that no link of the tree leads out.
+fn writable(output: &Path, directory: Option<&OwnedFd>) -> PathBuf {
+    match (directory, output.file_name()) {
+        (Some(directory), Some(name)) => {
+            PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name)
+        }
+        _ => output.to_owned(),
+    }
+}

@@ -1,0 +1,141 @@
+//! The package database, opened to be compared with where there is no manifest.
+
+use super::baseline::{Baseline, Opened};
+use super::tree::{LAUNCH, Tree};
+use crate::config::{Config, MANIFEST};
+use crate::error::Result;
+use crate::files::scope::Scope;
+use crate::finding::{self, Finding, Severity, Verdict};
+use crate::manifest::vouch::seal_path;
+use crate::packages::{Database, Kind, detect};
+use crate::profile::Profile;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A package database, and what the profile covers.
+#[derive(Debug)]
+pub struct Packaged {
+    /// The database.
+    pub database: Database,
+    /// The profile's rules.
+    pub scope: Scope,
+}
+
+pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
+    let root = &tree.root;
+    let create = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
+    let why = match detect(root) {
+        Kind::Dpkg => None,
+        Kind::Rpm => Some(
+            "there is no manifest, and this version cannot read the rpm database: no file could be judged",
+        ),
+        Kind::None => {
+            Some("there is neither a manifest nor a package database: no file could be judged")
+        }
+    };
+    if let Some(why) = why {
+        let finding = Finding::new(
+            &finding::FILES_UNREADABLE,
+            Verdict::Unknown,
+            Severity::High,
+            "/",
+            why,
+        );
+        return Ok(Opened {
+            baseline: Baseline::Nothing,
+            findings: vec![finding.remediation(create)],
+            notes: Vec::new(),
+        });
+    }
+    let database = Database::load_dpkg(root)?;
+    let mut notes = vec![
+        "MD5 sums in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too".to_owned(),
+        create.to_owned(),
+    ];
+    notes.extend(database.notes().iter().cloned());
+    if Database::busy(root) {
+        notes.push("packages are being installed or removed: what they are about to replace may show as changed".into());
+    }
+    Ok(Opened {
+        findings: gaps(&database),
+        baseline: Baseline::Packages(Box::new(Packaged {
+            database,
+            scope: Scope::current(profile.cover.clone()),
+        })),
+        notes,
+    })
+}
+
+/// What shows that there was a manifest once.
+pub(super) fn orphans(tree: &Tree, config: &Config) -> Vec<Finding> {
+    let live = tree.root.is_live();
+    let manifest = match live {
+        true => config.manifest.as_path(),
+        false => Path::new(MANIFEST),
+    };
+    let is_there = |path: &Path| {
+        let found = tree.root.resolve(path.as_os_str().as_bytes(), false);
+        found.is_ok_and(|found| found.handle.is_some())
+    };
+    let restore = "restore the manifest from where the image was baked";
+    let seal = seal_path(manifest);
+    let mut findings = Vec::new();
+    if is_there(&seal) {
+        let message = "there is a seal here and no manifest: it was removed, or never put there";
+        let subject = seal.as_os_str().as_bytes();
+        findings.push(
+            Finding::new(
+                &finding::FILES_PROFILE,
+                Verdict::Unknown,
+                Severity::High,
+                subject,
+                message,
+            )
+            .remediation(restore),
+        );
+    }
+    if live && is_there(Path::new(LAUNCH)) {
+        let message = "there is a launch record here and no manifest: it was removed";
+        findings.push(
+            Finding::new(
+                &finding::FILES_LAUNCH_RECORD,
+                Verdict::Fail,
+                Severity::High,
+                LAUNCH,
+                message,
+            )
+            .remediation(restore),
+        );
+    }
+    findings
+}
+
+/// What of a package database cannot be used: the files concerned are not judged.
+fn gaps(database: &Database) -> Vec<Finding> {
+    let unreadable = |subject: &[u8], message: String| {
+        Finding::new(
+            &finding::FILES_UNREADABLE,
+            Verdict::Unknown,
+            Severity::High,
+            subject,
+            message,
+        )
+    };
+    let damaged = database.damaged().iter().map(|damaged| {
+        let message = format!(
+            "{}: the files that the package database speaks of there are not judged",
+            damaged.reason
+        );
+        let mut finding = unreadable(damaged.file.as_bytes(), message)
+            .remediation("reinstall the package that the list belongs to");
+        finding.location = damaged.line.map(|line| format!("{}:{line}", damaged.file));
+        finding
+    });
+    let unverified = database.unverified().iter().map(|package| {
+        let message = format!("package {package} is half installed: its files are not judged");
+        unreadable(b"/var/lib/dpkg/status", message).remediation(format!(
+            "dpkg --configure -a; then: apt-get install --reinstall {package}"
+        ))
+    });
+    damaged.chain(unverified).collect()
+}

@@ -1,0 +1,164 @@
+//! The manifest and its launch record, opened to be compared with.
+
+use super::baseline::{Baseline, Opened};
+use super::tree::{self, LAUNCH, Tree};
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::files::launch::{MAX_RECORD, Record};
+use crate::files::scope::Scope;
+use crate::finding::{self, Finding, Severity, Verdict};
+use crate::manifest::read::{Manifest, Measured};
+use crate::manifest::subject;
+use crate::manifest::vouch::{Standing, Vouched};
+use crate::os::trust::{self, Owner};
+use crate::profile::Profile;
+use crate::report::LaunchSummary;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A manifest that may be used, what the first boot changed of it, and what it covers.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The manifest and its seal.
+    pub vouched: Vouched,
+    /// The launch record; empty where none may be used.
+    pub record: Record,
+    /// Where the record is, if one is used.
+    pub launch: Option<LaunchSummary>,
+    /// The manifest's rules seen through the profile.
+    pub scope: Scope,
+}
+
+pub(super) fn open(
+    tree: &Tree,
+    profile: &Profile,
+    vouched: Vouched,
+    launch: Option<&Path>,
+) -> Result<Opened> {
+    let mut findings = Vec::new();
+    let mut notes = Vec::new();
+    let header = vouched.manifest.header();
+    match &vouched.standing {
+        Standing::Sealed(_) => {}
+        Standing::Unchecked => {
+            let message = "the manifest is sealed and no signer is trusted on this host, so the seal proves nothing";
+            let path = subject_of(tree, vouched.manifest.path());
+            findings.push(
+                Finding::new(&finding::FILES_PROFILE, Verdict::Unknown, Severity::High, path, message)
+                    .remediation("put the signer's public key into /etc/host-integrity-agent/trusted_signers, or name a file with --trust"),
+            );
+        }
+        Standing::Unsealed => {
+            notes.push("the manifest is not sealed: whoever can write it can hide a change; `agent baseline create --sign-key KEY` seals it".into());
+        }
+    }
+    if !header.selinux && tree::labelled(&tree.root)? {
+        notes.push(
+            "the recorded tree had no SELinux labels, this one has: they are not compared".into(),
+        );
+    }
+    let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
+    findings.extend(scope.unrecorded().into_iter().map(|(path, severity)| {
+        let message = "the profile covers the path, or demands more of it, than the profile under which the manifest was made: it cannot be judged";
+        Finding::new(
+            &finding::FILES_PROFILE,
+            Verdict::Unknown,
+            severity,
+            path,
+            message,
+        )
+        .remediation("record and seal the image anew under the present profile")
+    }));
+    let (record, launch) = match launch_record(tree, &vouched.manifest, launch)? {
+        None => (Record::default(), None),
+        Some(Ok((record, launch))) => (record, Some(launch)),
+        Some(Err(finding)) => {
+            findings.push(finding);
+            (Record::default(), None)
+        }
+    };
+    let sealed = Sealed {
+        vouched,
+        record,
+        launch,
+        scope,
+    };
+    Ok(Opened {
+        baseline: Baseline::Manifest(Box::new(sealed)),
+        findings,
+        notes,
+    })
+}
+
+/// The launch record, if there is one; one that may not be used is a finding.
+#[allow(clippy::type_complexity, clippy::result_large_err)]
+fn launch_record(
+    tree: &Tree,
+    manifest: &Manifest,
+    named: Option<&Path>,
+) -> Result<Option<std::result::Result<(Record, LaunchSummary), Finding>>> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None if tree.root.is_live() => PathBuf::from(LAUNCH),
+        None => return Ok(None),
+    };
+    let judged = match trust::open(&path, Owner::RootOrCaller)? {
+        None if named.is_none() => return Ok(None),
+        None => {
+            return Err(Error::in_file(
+                path,
+                "no such file, expected a launch record",
+            ));
+        }
+        Some(file) => Measured::new(file, &path, MAX_RECORD, false)
+            .and_then(Manifest::parse)
+            .and_then(|record| {
+                let sealed = Scope::current(manifest.header().cover.clone());
+                let judged = Record::judge(&record, manifest.sha256(), &tree.host, &sealed)?;
+                Ok(judged.map(|usable| (usable, escape::hex(&record.sha256()))))
+            })
+            .unwrap_or_else(|error| {
+                let without_help = Error {
+                    help: None,
+                    ..error
+                };
+                Err(without_help.to_string())
+            }),
+    };
+    Ok(Some(match judged {
+        Ok((record, sha256)) => {
+            let summary = LaunchSummary {
+                path: path.display().to_string(),
+                sha256,
+                files: record.len() as u64,
+            };
+            Ok((record, summary))
+        }
+        Err(why) => Err(Finding::new(
+            &finding::FILES_LAUNCH_RECORD,
+            Verdict::Fail,
+            Severity::High,
+            absolute(&path),
+            format!("the launch record is ignored: {why}"),
+        )
+        .remediation(
+            "find out who wrote it; `agent baseline launch` writes one for this instance",
+        )),
+    }))
+}
+
+/// The path of one of the agent's own files as a subject: as seen from the root where it lies below it.
+fn subject_of(tree: &Tree, path: &Path) -> Vec<u8> {
+    let path = absolute(path);
+    let root = absolute(tree.root.path());
+    match path.strip_prefix(&root[..]) {
+        Some([b'/', below @ ..]) if !tree.root.is_live() => subject(below),
+        _ => path,
+    }
+}
+
+/// The path of one of the agent's own files, as a subject.
+fn absolute(path: &Path) -> Vec<u8> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.as_os_str().as_bytes().to_vec()
+}

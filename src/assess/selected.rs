@@ -1,0 +1,51 @@
+//! Which checks are judged: those asked for (`--only`, `--skip`) that the profile does not switch off.
+
+use crate::checks;
+use crate::error::{Error, Result};
+use crate::profile::Profile;
+use crate::profile::pattern::glob_matches;
+
+/// Which checks are judged.
+#[derive(Clone, Debug)]
+pub struct Selected(Vec<&'static str>);
+
+impl Selected {
+    /// Those whose id one of `only` matches (all, if there is none) and none of `skip`. An error where one of
+    /// `only` matches no check at all.
+    pub fn new(only: &[String], skip: &[String], profile: &Profile) -> Result<Selected> {
+        let matches = |globs: &[String], id: &str| {
+            globs
+                .iter()
+                .any(|glob| glob_matches(glob.as_bytes(), id.as_bytes()))
+        };
+        for glob in only {
+            if !checks::all().any(|check| glob_matches(glob.as_bytes(), check.id.as_bytes())) {
+                return Err(Error::new(format!("--only '{glob}' matches no check"))
+                    .help("`agent profile show NAME` lists the check ids"));
+            }
+        }
+        let ids = checks::all()
+            .map(|check| check.id)
+            .filter(|id| only.is_empty() || matches(only, id))
+            .filter(|id| !matches(skip, id))
+            .filter(|id| profile.settings.enables(id))
+            .collect();
+        Ok(Selected(ids))
+    }
+
+    /// All that the profile does not switch off.
+    pub fn all(profile: &Profile) -> Selected {
+        let ids = checks::all().map(|check| check.id);
+        Selected(ids.filter(|id| profile.settings.enables(id)).collect())
+    }
+
+    /// Whether the check of that id is judged.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains(&id)
+    }
+
+    /// Whether any check is judged whose id begins with `area`.
+    pub fn any_of(&self, area: &str) -> bool {
+        self.0.iter().any(|id| id.starts_with(area))
+    }
+}

@@ -1,0 +1,418 @@
+//! One task a sink: it is handed events, ships them, and says what became of them. Here is who gets what, and when.
+
+use super::word::Word;
+use crate::config::{Config, Enabled};
+use crate::error::Result;
+use crate::event::SinkState;
+use crate::finding::Severity;
+use crate::host::Host;
+use crate::ship::cloudwatch::{Answer, Discovery, Options};
+use crate::ship::parcel::Parcel;
+use crate::ship::{self, Sent, Trouble};
+use crate::store::{Keeper, Sink};
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What is handed over at once: within one batch of CloudWatch Logs, and little enough to hold in memory.
+const MOST_EVENTS: usize = 2_000;
+const MOST_BYTES: usize = 1 << 20;
+/// The key of a heartbeat, which is not in the spool.
+const HEARTBEAT: u64 = u64::MAX;
+
+/// All sinks.
+#[derive(Debug)]
+pub(super) struct Couriers {
+    list: Vec<Courier>,
+    /// Whether there is anybody to ship to CloudWatch Logs as; `None`: not wanted.
+    discovery: Option<Decision>,
+    /// Words of former couriers are not listened to.
+    generation: u64,
+    seed: u64,
+    words: mpsc::Sender<Word>,
+}
+
+#[derive(Debug)]
+struct Courier {
+    sink: Sink,
+    to: mpsc::Sender<Vec<Parcel>>,
+    task: JoinHandle<()>,
+    /// What it has, until it says what became of it.
+    handed: Option<Handed>,
+    /// Nothing waits in the spool, for all that is known.
+    dry: bool,
+    /// Whether anything was accepted yet.
+    begun: bool,
+    /// What is handed over next lies behind this key.
+    after: u64,
+    /// Not before then, whatever waits.
+    again: Option<Instant>,
+    /// The newest heartbeat that is not yet shipped.
+    heartbeat: Option<Parcel>,
+    trouble: Option<Trouble>,
+    skew: Option<i64>,
+}
+
+/// What a courier has in hand.
+#[derive(Debug, Default)]
+struct Handed {
+    events: usize,
+    last_key: u64,
+    heartbeat: Option<Parcel>,
+}
+
+/// What became of what a sink was given.
+#[derive(Debug)]
+pub(super) struct Report {
+    generation: u64,
+    sink: Sink,
+    sent: Sent,
+    skew: Option<i64>,
+}
+
+#[derive(Debug)]
+enum Decision {
+    Open {
+        reason: String,
+        task: JoinHandle<()>,
+    },
+    Yes,
+    No(String),
+}
+
+impl Couriers {
+    /// No sinks yet. `seed` makes the jitter of one host differ from another's.
+    pub(super) fn new(seed: u64, words: mpsc::Sender<Word>) -> Couriers {
+        Couriers {
+            list: Vec::new(),
+            discovery: None,
+            generation: 0,
+            seed,
+            words,
+        }
+    }
+
+    /// Begins anew with the sinks that are configured. An error names what of it cannot be.
+    pub(super) fn configure(
+        &mut self,
+        config: &Config,
+        host: &Host,
+        keeper: &mut Keeper,
+        now: i64,
+    ) -> Result<()> {
+        let path = &config.sinks.file.path;
+        let wanted = config.sinks.cloudwatch_logs.enabled != Enabled::No;
+        let options = match wanted {
+            true => Some(Options::configured(config, host, self.seed)?),
+            false => None,
+        };
+        self.dismiss();
+        self.generation += 1;
+        if !path.as_os_str().is_empty() {
+            let sink = ship::file::Sink::new(path, self.seed);
+            self.add(Sink::File, ship::Sink::File(sink));
+        }
+        if let Some(options) = options {
+            let task = tokio::spawn(decide(
+                Discovery::new(options),
+                self.generation,
+                self.words.clone(),
+            ));
+            let reason = "not asked yet".into();
+            self.discovery = Some(Decision::Open { reason, task });
+        }
+        self.enable(keeper, now);
+        Ok(())
+    }
+
+    /// What became of the question whether there is anybody to ship as.
+    pub(super) fn decided(
+        &mut self,
+        generation: u64,
+        answer: Answer,
+        keeper: &mut Keeper,
+        now: i64,
+    ) {
+        if generation != self.generation {
+            return;
+        }
+        match answer {
+            Answer::Yes(sink) => {
+                self.discovery = Some(Decision::Yes);
+                self.add(Sink::CloudwatchLogs, ship::Sink::Cloudwatch(sink));
+            }
+            Answer::No { reason } => self.discovery = Some(Decision::No(reason)),
+            Answer::Undecided { reason, .. } => {
+                if let Some(Decision::Open { reason: old, .. }) = &mut self.discovery {
+                    *old = reason;
+                }
+            }
+        }
+        self.enable(keeper, now);
+    }
+
+    /// Tells the store who wants its events. Standard output does where nobody else will, for all that is known.
+    fn enable(&mut self, keeper: &mut Keeper, now: i64) {
+        let others = self
+            .list
+            .iter()
+            .filter(|courier| courier.sink != Sink::Stdout)
+            .count();
+        let asked = match &self.discovery {
+            Some(Decision::Open { reason, .. }) => reason != "not asked yet",
+            Some(Decision::Yes | Decision::No(_)) | None => true,
+        };
+        let there = self.list.iter().any(|courier| courier.sink == Sink::Stdout);
+        if others == 0 && asked && !there {
+            let sink = ship::stdout::Sink::new(self.seed);
+            self.add(Sink::Stdout, ship::Sink::Stdout(sink));
+        } else if others > 0 && there {
+            self.list.retain(|courier| courier.sink != Sink::Stdout);
+        }
+        let sinks: Vec<Sink> = self.list.iter().map(|courier| courier.sink).collect();
+        keeper.enable(&sinks, now);
+    }
+
+    fn add(&mut self, sink: Sink, ship: ship::Sink) {
+        let (to, post) = mpsc::channel(1);
+        let task = tokio::spawn(deliver(
+            ship,
+            sink,
+            self.generation,
+            post,
+            self.words.clone(),
+        ));
+        self.list.push(Courier {
+            sink,
+            to,
+            task,
+            handed: None,
+            dry: false,
+            begun: false,
+            after: 0,
+            again: None,
+            heartbeat: None,
+            trouble: None,
+            skew: None,
+        });
+    }
+
+    /// Hands over what waits to those who are idle. `news`: something may have come into the spool.
+    pub(super) fn hand_over(&mut self, keeper: &Keeper, news: bool, now: Instant) {
+        for courier in &mut self.list {
+            courier.dry &= !news;
+            courier.hand_over(keeper, now);
+        }
+    }
+
+    /// What became of what a sink was given.
+    pub(super) fn sent(&mut self, report: Report, keeper: &mut Keeper, now: (Instant, i64)) {
+        if report.generation != self.generation {
+            return;
+        }
+        let same = |courier: &&mut Courier| courier.sink == report.sink;
+        let Some(courier) = self.list.iter_mut().find(same) else {
+            return;
+        };
+        let Report {
+            sink, sent, skew, ..
+        } = report;
+        let mut delivery = sent.delivery;
+        let heartbeats = delivery.accepted.len() + delivery.refused.len();
+        delivery.accepted.retain(|key| *key != HEARTBEAT);
+        delivery.refused.retain(|(key, _)| *key != HEARTBEAT);
+        let settled = delivery.accepted.len() + delivery.refused.len();
+        let handed = courier.handed.take().unwrap_or_default();
+        if settled == heartbeats && courier.heartbeat.is_none() {
+            courier.heartbeat = handed.heartbeat;
+        }
+        // What was not taken is handed over again, from the first.
+        courier.after = match settled == handed.events {
+            true => handed.last_key,
+            false => 0,
+        };
+        courier.dry = false;
+        courier.begun |= settled > 0;
+        courier.skew = skew;
+        courier.again = sent.again.map(|wait| now.0 + wait);
+        courier.trouble = sent.trouble;
+        if settled > 0 {
+            keeper.settle(sink, &delivery, now.1);
+        }
+    }
+
+    /// The newest heartbeat takes the place of one that still waits.
+    pub(super) fn heartbeat(&mut self, bytes: &[u8], now: i64) {
+        for courier in &mut self.list {
+            courier.heartbeat = Some(Parcel {
+                key: HEARTBEAT,
+                time: now,
+                severity: Severity::Low,
+                bytes: bytes.into(),
+            });
+        }
+    }
+
+    /// When somebody who had to wait may be handed something again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let idle = self
+            .list
+            .iter()
+            .filter(|courier| courier.handed.is_none() && courier.waits());
+        idle.filter_map(|courier| courier.again).min()
+    }
+
+    /// Whether everything that could be shipped has been: nobody is busy, and who still has something cannot ship it.
+    pub(super) fn idle(&self) -> bool {
+        self.list.iter().all(|courier| {
+            courier.handed.is_none() && (!courier.waits() || courier.again.is_some())
+        })
+    }
+
+    /// The state of each sink, as heartbeats tell it.
+    pub(super) fn states(&self) -> Vec<SinkState> {
+        let mut states: Vec<SinkState> = self.list.iter().map(Courier::state).collect();
+        let state = |state, error: &str| SinkState {
+            name: "cloudwatch_logs",
+            state,
+            error: error.to_owned(),
+        };
+        match &self.discovery {
+            Some(Decision::Open { reason, .. }) => states.push(state("undecided", reason)),
+            Some(Decision::No(reason)) => states.push(state("off", reason)),
+            Some(Decision::Yes) | None => {}
+        }
+        states
+    }
+
+    /// How far the service's clock is ahead, where that was measured.
+    pub(super) fn skew(&self) -> Option<i64> {
+        self.list.iter().find_map(|courier| courier.skew)
+    }
+
+    fn dismiss(&mut self) {
+        for courier in self.list.drain(..) {
+            courier.task.abort();
+        }
+        if let Some(Decision::Open { task, .. }) = self.discovery.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Courier {
+    /// Whether there is, or may be, something to hand over.
+    fn waits(&self) -> bool {
+        !self.dry || self.heartbeat.is_some()
+    }
+
+    fn hand_over(&mut self, keeper: &Keeper, now: Instant) {
+        if self.handed.is_some() || !self.waits() {
+            return;
+        }
+        let rests = self.again.is_some_and(|again| now < again);
+        // Whoever waits for a quiet moment after boot does not wait with what is urgent; whoever failed does.
+        if rests && (self.begun || self.trouble.is_some() || self.dry) {
+            return;
+        }
+        let mut parcels = match self.dry {
+            true => Vec::new(),
+            false => keeper.parcels(self.sink, self.after, MOST_EVENTS, MOST_BYTES),
+        };
+        if parcels.is_empty() && self.after > 0 {
+            // Perhaps something that was passed over.
+            self.after = 0;
+            parcels = keeper.parcels(self.sink, 0, MOST_EVENTS, MOST_BYTES);
+        }
+        self.dry = parcels.is_empty();
+        let urgent = parcels
+            .iter()
+            .any(|parcel| parcel.severity >= Severity::High);
+        if rests && !urgent {
+            return;
+        }
+        let handed = Handed {
+            events: parcels.len(),
+            last_key: parcels.last().map_or(0, |parcel| parcel.key),
+            heartbeat: self.heartbeat.take(),
+        };
+        parcels.extend(handed.heartbeat.clone());
+        if parcels.is_empty() {
+            return;
+        }
+        match self.to.try_send(parcels) {
+            Ok(()) => self.handed = Some(handed),
+            // Its task has ended: it will be begun anew with the next configuration.
+            Err(_) => self.heartbeat = handed.heartbeat,
+        }
+    }
+
+    fn state(&self) -> SinkState {
+        let state = match &self.trouble {
+            None => "delivering",
+            Some(_) => "retrying",
+        };
+        let error = self.trouble.as_ref().map(|trouble| {
+            let text = &trouble.text;
+            format!("{}: {text}", trouble.class.name())
+        });
+        SinkState {
+            name: name(self.sink),
+            state,
+            error: error.unwrap_or_default(),
+        }
+    }
+}
+
+fn name(sink: Sink) -> &'static str {
+    match sink {
+        Sink::CloudwatchLogs => "cloudwatch_logs",
+        Sink::File => "file",
+        Sink::Stdout => "stdout",
+    }
+}
+
+/// Ships what it is handed, one batch after the other.
+async fn deliver(
+    mut ship: ship::Sink,
+    sink: Sink,
+    generation: u64,
+    mut post: mpsc::Receiver<Vec<Parcel>>,
+    words: mpsc::Sender<Word>,
+) {
+    while let Some(parcels) = post.recv().await {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let sent = ship.send(&parcels, now).await;
+        let skew = match &ship {
+            ship::Sink::Cloudwatch(sink) => Some(sink.skew()),
+            ship::Sink::File(_) | ship::Sink::Stdout(_) => None,
+        };
+        let report = Report {
+            generation,
+            sink,
+            sent,
+            skew,
+        };
+        if words.send(Word::Sent(Box::new(report))).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Asks until it is decided whether there is anybody to ship as.
+async fn decide(mut discovery: Discovery, generation: u64, words: mpsc::Sender<Word>) {
+    loop {
+        let answer = discovery.ask().await;
+        let again = match &answer {
+            Answer::Undecided { again, .. } => Some(*again),
+            Answer::Yes(_) | Answer::No { .. } => None,
+        };
+        if words.send(Word::Decided(generation, answer)).await.is_err() {
+            return;
+        }
+        match again {
+            Some(again) => tokio::time::sleep(again).await,
+            None => return,
+        }
+    }
+}

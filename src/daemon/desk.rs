@@ -1,0 +1,344 @@
+//! The one receiver: everything that happens comes here, and what is to be done about it goes out from here.
+
+use super::couriers::Couriers;
+use super::eyes;
+use super::facts::{Facts, Usage};
+use super::first_boot::FirstBoot;
+use super::ground::{Ground, Trouble};
+use super::looking::UnderWay;
+use super::looks::{Look, Looks};
+use super::memory::Memory;
+use super::schedule::{Recurring, jittered, share};
+use super::setup::Setup;
+use super::watching::{Batch, Watching};
+use super::word::Word;
+use super::{complain, status, systemd};
+use crate::error::Result;
+use crate::event::{Digests, LastScan, Lifecycle, Origin};
+use crate::files::spot::Region;
+use crate::host::Host;
+use crate::store::{Keeper, Opening};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Without a watch everything is looked at so often.
+pub(super) const UNWATCHED: Duration = Duration::from_secs(10 * 60);
+/// After a look that broke off the next one comes so soon.
+pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// Everything that the running daemon knows.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) setup: Arc<Setup>,
+    /// Nothing until the manifest has been opened.
+    pub(super) ground: Option<Arc<Ground>>,
+    pub(super) keeper: Keeper,
+    pub(super) couriers: Couriers,
+    pub(super) watching: Watching,
+    pub(super) looks: Looks,
+    pub(super) under_way: HashMap<u64, UnderWay>,
+    pub(super) next_id: u64,
+    /// What waits for the spot look that is free next.
+    pub(super) batch: Option<Batch>,
+    /// What was touched since the last whole scan began: it is looked at once more when that has ended.
+    pub(super) during: Vec<Region>,
+    /// What is to be hurried, since something may have been missed.
+    pub(super) hurried: bool,
+    /// The files have not been looked at since the agent was down.
+    pub(super) first_files: bool,
+    /// The settings have not been looked at since the agent was down.
+    pub(super) first_settings: bool,
+    /// Whether there is a store with a history: without one, nothing changed while the agent was down.
+    pub(super) history: bool,
+    pub(super) first_boot: FirstBoot,
+    pub(super) host: Host,
+    pub(super) binary: String,
+    pub(super) memory: Memory,
+    /// What the run before left.
+    pub(super) before: Option<Memory>,
+    pub(super) manifest_trouble: Option<Trouble>,
+    /// What a person should look at, by what it concerns.
+    pub(super) trouble: BTreeMap<&'static str, String>,
+    /// Something may have been missed: what, and since when.
+    pub(super) gap: Option<(String, i64)>,
+    pub(super) last_scan: Option<LastScan>,
+    pub(super) usage: Usage,
+    pub(super) facts: Facts,
+    pub(super) timers: Timers,
+    pub(super) started: (Instant, i64),
+    pub(super) runtime: PathBuf,
+    pub(super) words: mpsc::Sender<Word>,
+    /// Something may have come into the spool.
+    pub(super) news: bool,
+    /// The store wants to be called then.
+    keeper_due: Option<Instant>,
+    /// What happened concerns the status.
+    pub(super) stale: bool,
+    pub(super) settings_touched: Option<Instant>,
+    /// Findings that could not be judged when the settings were last looked at.
+    pub(super) unknown_settings: u64,
+    /// When a path was told as touched and restored: once in a while is enough.
+    pub(super) restored: HashMap<Vec<u8>, Instant>,
+}
+
+/// What recurs.
+#[derive(Debug)]
+pub(super) struct Timers {
+    pub(super) scan: Recurring,
+    pub(super) settings: Recurring,
+    pub(super) instance: Recurring,
+    pub(super) heartbeat: Recurring,
+    pub(super) status: Recurring,
+    pub(super) watchdog: Option<Recurring>,
+}
+
+impl Timers {
+    fn new(setup: &Setup, host: &Host, now: Instant) -> Timers {
+        let (scan, settings) = intervals(setup, host);
+        let config = &setup.config;
+        Timers {
+            // The first ones are wanted as soon as there is something to compare with.
+            scan: Recurring::new(scan, now + scan),
+            settings: Recurring::new(settings, now + settings),
+            instance: Recurring::new(settings, now + settings),
+            heartbeat: Recurring::new(config.heartbeat.interval, now),
+            status: Recurring::new(Duration::from_millis(status::INTERVAL), now),
+            watchdog: systemd::watchdog().map(|often| Recurring::new(often, now)),
+        }
+    }
+
+    /// The intervals of another configuration.
+    pub(super) fn follow(&mut self, setup: &Setup, host: &Host, now: Instant) {
+        let (scan, settings) = intervals(setup, host);
+        self.scan.set_interval(scan, now);
+        self.settings.set_interval(settings, now);
+        self.instance.set_interval(settings, now);
+        let heartbeat = setup.config.heartbeat.interval;
+        self.heartbeat.set_interval(heartbeat, now);
+    }
+
+    fn due(&self) -> Instant {
+        let others = [&self.scan, &self.settings, &self.instance, &self.heartbeat];
+        let others = others.into_iter().chain(&self.watchdog);
+        others.fold(self.status.due(), |due, timer| due.min(timer.due()))
+    }
+}
+
+/// Between two whole scans and two looks at settings, by the host's share.
+fn intervals(setup: &Setup, host: &Host) -> (Duration, Duration) {
+    let of = |interval, purpose| jittered(interval, share(&host.machine_id, purpose));
+    let config = &setup.config;
+    (
+        of(config.scan.interval, "scan"),
+        of(config.settings.interval, "settings"),
+    )
+}
+
+impl Desk {
+    /// Opens the store and begins. Nothing is looked at yet.
+    pub(super) fn open(
+        setup: Setup,
+        runtime: PathBuf,
+        words: mpsc::Sender<Word>,
+        clock: (Instant, i64),
+    ) -> Result<(Desk, Vec<Opening>)> {
+        let (now, wall) = clock;
+        let state_dir = &setup.config.state_dir;
+        let host = setup.tree.host.clone();
+        let before = Memory::recall(state_dir);
+        let origin = Origin {
+            host: host.clone(),
+            ..Origin::default()
+        };
+        let (keeper, openings) =
+            Keeper::open(state_dir, setup.config.spool.max_size, origin, wall)?;
+        let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
+        let history = !openings.iter().any(fresh);
+        let seed = share(&host.machine_id, "couriers").to_bits();
+        let instance = host.binding().unwrap_or_default();
+        let mut memory = Memory {
+            boot_id: host.boot_id.clone(),
+            instance,
+            ..Memory::default()
+        };
+        if let Some(before) = before.as_ref().filter(|b| b.instance == memory.instance) {
+            memory.launch = before.launch.clone();
+            memory.manifest = before.manifest.clone();
+        }
+        let desk = Desk {
+            couriers: Couriers::new(seed, words.clone()),
+            watching: Watching::new(setup.config.watch.settle, &runtime, now),
+            timers: Timers::new(&setup, &host, now),
+            facts: Facts::new(now),
+            setup: Arc::new(setup),
+            ground: None,
+            keeper,
+            looks: Looks::default(),
+            under_way: HashMap::new(),
+            next_id: 1,
+            batch: None,
+            during: Vec::new(),
+            hurried: false,
+            first_files: true,
+            first_settings: true,
+            history,
+            first_boot: FirstBoot::Unknown,
+            host,
+            binary: String::new(),
+            memory,
+            before,
+            manifest_trouble: None,
+            trouble: BTreeMap::new(),
+            gap: None,
+            last_scan: None,
+            usage: Usage::default(),
+            started: clock,
+            runtime,
+            words,
+            news: true,
+            keeper_due: None,
+            stale: true,
+            settings_touched: None,
+            unknown_settings: 0,
+            restored: HashMap::new(),
+        };
+        Ok((desk, openings))
+    }
+
+    /// Begins with the sinks that are configured, and with opening what verdicts rest on.
+    pub(super) fn begin(&mut self, wall: i64) -> Result<()> {
+        let setup = self.setup.clone();
+        self.couriers
+            .configure(&setup.config, &self.host, &mut self.keeper, wall)?;
+        self.keep_memory();
+        self.open_ground();
+        Ok(())
+    }
+
+    pub(super) fn open_ground(&mut self) {
+        let (setup, words) = (self.setup.clone(), self.words.clone());
+        if let Err(error) = eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
+            complain(&format!("no thread could be started: {error}"));
+        }
+    }
+
+    /// Takes in one word.
+    pub(super) fn hear(&mut self, word: Word, now: Instant, wall: i64) {
+        match word {
+            Word::Binary(digest) => self.binary = digest,
+            Word::Ground(ground) => self.stand_on(ground, now, wall),
+            Word::Found(id, finding) => self.found(id, &finding, wall),
+            Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
+            Word::Ask(question) => {
+                let most = super::word::PAGE;
+                let open = self
+                    .keeper
+                    .open_in(&question.directory, &question.after, most, wall);
+                // Whoever asked may have ended.
+                question.reply.try_send(open).unwrap_or_default();
+            }
+            Word::Ended(id, look, outcome) => self.ended(id, look, outcome, now, wall),
+            Word::Recorded(outcome) => self.recorded(outcome, wall),
+            Word::Notice(generation, notice) => self.noticed(generation, notice, now, wall),
+            Word::Sent(report) => {
+                self.couriers.sent(*report, &mut self.keeper, (now, wall));
+                self.stale = true;
+            }
+            Word::Host(host) => self.know_host(*host, wall),
+            Word::Decided(generation, answer) => {
+                self.couriers
+                    .decided(generation, answer, &mut self.keeper, wall);
+                self.stale = true;
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn act(&mut self, now: Instant, wall: i64) {
+        if let Some(watchdog) = &mut self.timers.watchdog
+            && watchdog.take(now)
+        {
+            systemd::alive();
+        }
+        self.look(now, wall);
+        if self.timers.heartbeat.take(now) {
+            self.heartbeat(now, wall);
+        }
+        if self.news || self.keeper_due.is_some_and(|due| now >= due) {
+            let wait = self.keeper.tick(wall);
+            let openings = self.keeper.news();
+            self.opened(openings, wall);
+            let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+            self.keeper_due = wait.map(|wait| now + wait);
+            self.couriers.hand_over(&self.keeper, true, now);
+            self.news = false;
+        } else {
+            self.couriers.hand_over(&self.keeper, false, now);
+        }
+        let due = self.timers.status.take(now);
+        if due || std::mem::take(&mut self.stale) {
+            self.write_status(wall);
+        }
+    }
+
+    /// When there is something to do next, if nothing happens before.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let free = self.looks.free(Look::Spot) && self.ground.is_some();
+        let others = [
+            self.keeper_due,
+            self.couriers.due(),
+            self.watching.due(free),
+            self.first_boot.due(),
+            self.settings_touched,
+        ];
+        let due = others
+            .into_iter()
+            .flatten()
+            .fold(self.timers.due(), Instant::min);
+        due.max(now)
+    }
+
+    /// Tells of a step of the agent.
+    pub(super) fn tell(&mut self, event: Lifecycle, wall: i64) {
+        self.keeper.tell(event, wall);
+        self.news = true;
+        self.stale = true;
+    }
+
+    /// What every event says of its origin.
+    pub(super) fn origin(&self) -> Origin {
+        let (manifest, signer) = self
+            .ground
+            .as_ref()
+            .map(|g| g.manifest())
+            .unwrap_or_default();
+        let launch_record = self.ground.as_ref().map(|g| g.launch_record());
+        Origin {
+            host: self.host.clone(),
+            ip: String::new(),
+            digests: Digests {
+                manifest,
+                signer,
+                profile_name: self.setup.profile.name.clone(),
+                profile: self.setup.profile.digest(),
+                launch_record: launch_record.unwrap_or_default(),
+                binary: self.binary.clone(),
+            },
+        }
+    }
+
+    /// Leaves to the next run what it must know.
+    pub(super) fn keep_memory(&mut self) {
+        let kept = self.memory.keep(&self.setup.config.state_dir);
+        match kept {
+            Ok(()) => self.trouble.remove("memory"),
+            Err(error) => {
+                let text = format!("the state directory cannot be written: {error}");
+                self.trouble.insert("memory", text)
+            }
+        };
+    }
+}

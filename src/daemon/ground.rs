@@ -1,0 +1,151 @@
+//! What verdicts on files rest on: the manifest, or the package database while the manifest cannot be used.
+
+use super::setup::Setup;
+use crate::assess::baseline::{Baseline, Named, Opened};
+use crate::config::MANIFEST;
+use crate::error::Error;
+use crate::escape;
+use crate::event::ManifestState;
+use crate::files::scope::Scope;
+use crate::finding::{self, Finding, Severity, Verdict};
+use crate::report::Evidence;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What verdicts on files rest on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    /// The baseline, and what opening it brought to light.
+    pub(super) opened: Opened,
+    /// Why there is no manifest although there should be one.
+    pub(super) trouble: Option<Trouble>,
+    /// What is looked at; nothing where there is nothing to compare with.
+    pub(super) scope: Option<Arc<Scope>>,
+    /// Another text means that other paths may be in scope.
+    pub(super) reach: String,
+    /// When it was opened.
+    pub(super) at: Instant,
+}
+
+/// A manifest that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) state: ManifestState,
+    pub(super) message: String,
+}
+
+impl Ground {
+    /// Opens the manifest; where it cannot be used, the package database. `before`: whether there was a manifest.
+    pub(super) fn open(setup: &Setup, before: bool) -> Ground {
+        let Setup {
+            config,
+            tree,
+            profile,
+            trust,
+            ..
+        } = setup;
+        let (opened, trouble) = match Baseline::open(tree, profile, config, trust, Named::default())
+        {
+            Ok(opened) => {
+                let trouble = missing(&opened, before || config.manifest != Path::new(MANIFEST));
+                (Ok(opened), trouble)
+            }
+            Err(error) => {
+                let gone = matches!(std::fs::exists(&config.manifest), Ok(false));
+                let state = match (gone, error.untrusted) {
+                    (true, _) => ManifestState::Missing,
+                    (false, true) => ManifestState::Untrusted,
+                    (false, false) => ManifestState::Unreadable,
+                };
+                let message = one_line(error);
+                let opened = Baseline::of_packages(tree, profile);
+                (opened, Some(Trouble { state, message }))
+            }
+        };
+        let opened = opened.unwrap_or_else(nothing);
+        let scope = opened.baseline.scope().cloned().map(Arc::new);
+        let reach = match opened.baseline.evidence() {
+            Evidence::Manifest(manifest) => format!("{} {}", manifest.sha256, profile.digest()),
+            Evidence::Packages { .. } => profile.digest(),
+            Evidence::Nothing => String::new(),
+        };
+        Ground {
+            opened,
+            trouble,
+            scope,
+            reach,
+            at: Instant::now(),
+        }
+    }
+
+    /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.
+    pub(super) fn manifest(&self) -> (String, String) {
+        match self.opened.baseline.evidence() {
+            Evidence::Manifest(manifest) => (manifest.sha256, manifest.signer.unwrap_or_default()),
+            Evidence::Packages { .. } | Evidence::Nothing => Default::default(),
+        }
+    }
+
+    /// SHA-256 of the launch record in use, in hexadecimal; empty where there is none.
+    pub(super) fn launch_record(&self) -> String {
+        let launch = self.opened.baseline.launch();
+        launch.map(|launch| launch.sha256).unwrap_or_default()
+    }
+
+    /// Whether the first boot may change the path that a finding is about.
+    pub(super) fn launch_marks(&self, subject: &[u8]) -> bool {
+        let path = subject.strip_prefix(b"/").unwrap_or(subject);
+        let duty = self.scope.as_ref().and_then(|scope| scope.at(path));
+        duty.is_some_and(|duty| duty.demand.launch && !duty.leads)
+    }
+
+    /// What files are compared with, in a word or two.
+    pub(super) fn against(&self) -> &'static str {
+        match &self.opened.baseline {
+            Baseline::Manifest(_) => "manifest",
+            Baseline::Packages(_) => "packages",
+            Baseline::Nothing => "nothing",
+        }
+    }
+}
+
+/// A manifest that should be there and is not. That there never was one is no trouble.
+fn missing(opened: &Opened, expected: bool) -> Option<Trouble> {
+    let orphaned = opened.findings.iter().any(|finding| {
+        [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
+    });
+    if matches!(opened.baseline, Baseline::Manifest(_)) || !(expected || orphaned) {
+        return None;
+    }
+    Some(Trouble {
+        state: ManifestState::Missing,
+        message: "there was a manifest, or should be one, and there is none: it was removed".into(),
+    })
+}
+
+/// What is left where not even the package database can be read.
+fn nothing(error: Error) -> Opened {
+    let message = format!("no file could be judged: {}", one_line(error));
+    let finding = Finding::new(
+        &finding::FILES_UNREADABLE,
+        Verdict::Unknown,
+        Severity::High,
+        "/",
+        message,
+    );
+    Opened {
+        baseline: Baseline::Nothing,
+        findings: vec![finding],
+        notes: Vec::new(),
+    }
+}
+
+/// The error without its help, for events and status.
+pub(super) fn one_line(error: Error) -> String {
+    let without_help = Error {
+        help: None,
+        ..error
+    };
+    escape::terminal_text(&without_help.to_string()).into_owned()
+}

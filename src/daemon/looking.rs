@@ -1,0 +1,432 @@
+//! Looks: begun when they are due, and what they find handed to the store.
+
+use super::desk::{AFTER_FAILURE, Desk, UNWATCHED};
+use super::eyes::{self, Eye, Manner};
+use super::looks::Look;
+use super::watching::{Batch, Touched};
+use crate::attributes::Timestamp;
+use crate::cause::Cause;
+use crate::event::{Fault, LastScan, Lifecycle};
+use crate::files::scan::Coverage;
+use crate::files::spot::Region;
+use crate::finding::{self, Finding, Severity, Verdict};
+use crate::manifest::subject;
+use crate::store::{Round, Scope};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Settings are judged again so soon after something below `/etc` was touched.
+const SETTINGS_SETTLE: Duration = Duration::from_secs(10);
+/// So many regions that were touched during a scan are remembered one by one.
+const MOST_DURING: usize = 8_192;
+/// That a path was touched and restored is told once in so long.
+const RESTORED_PAUSE: Duration = Duration::from_secs(10 * 60);
+/// For so many paths that is remembered.
+const MOST_RESTORED: usize = 1_024;
+/// The kernel's word of a change may be so late.
+const LATE: Duration = Duration::from_secs(2);
+
+/// A look that has begun and not ended.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    look: Look,
+    round: Option<Round>,
+    batch: Option<Batch>,
+    began: SystemTime,
+    deviations: u64,
+    unknowns: u64,
+    /// What it goes by holds no longer: what it finds counts, and clears nothing.
+    outdated: bool,
+}
+
+impl Desk {
+    /// Begins every look that is due and can begin.
+    pub(super) fn look(&mut self, now: Instant, wall: i64) {
+        let Some(ground) = self.ground.clone() else {
+            return;
+        };
+        if self.timers.scan.take(now) {
+            self.looks.want(Look::Whole);
+        }
+        let settings = self.settings_touched.take_if(|due| now >= *due).is_some();
+        if self.timers.settings.take(now) || settings {
+            self.refresh_host(wall);
+            self.looks.want(Look::Settings);
+        }
+        if self.timers.instance.take(now) {
+            self.looks.want(Look::Instance);
+        }
+        if let Some(done) = self.first_boot.look(now) {
+            if !done {
+                let message = "cloud-init has not come to its end in half an hour: the launch record is written as things are";
+                self.fault("launch.impatient", Severity::Medium, message.into(), wall);
+            }
+            self.looks.want(Look::Launch);
+        }
+        self.watching.tend(now);
+        self.mind_canary(wall);
+        self.pick_touched(now);
+        // What changes while nobody watches yet would be missed by a scan that has passed.
+        let held: &[Look] = match self.watching.is_ready() {
+            true => &[],
+            false => &[Look::Whole],
+        };
+        while let Some(look) = self.looks.next(held) {
+            let id = self.next_id;
+            self.next_id += 1;
+            let eye = Eye {
+                id,
+                setup: self.setup.clone(),
+                ground: ground.clone(),
+                held_back: self.first_boot.holds_back(),
+                words: self.words.clone(),
+            };
+            let mut under_way = UnderWay {
+                look,
+                round: None,
+                batch: None,
+                began: SystemTime::now(),
+                deviations: 0,
+                unknowns: 0,
+                outdated: false,
+            };
+            let begun = match look {
+                Look::Critical => {
+                    under_way.round = Some(self.keeper.begin(Scope::Files));
+                    eyes::critical(eye)
+                }
+                Look::Whole => {
+                    under_way.round = Some(self.keeper.begin(Scope::Files));
+                    self.during.clear();
+                    let hurried = std::mem::take(&mut self.hurried);
+                    // After an overflow everything is watched anew already.
+                    if !hurried && !self.first_files {
+                        self.watching.renew();
+                    }
+                    let before = !self.memory.manifest.is_empty();
+                    eyes::whole(eye, Manner { hurried, before })
+                }
+                Look::Spot => match self.batch.take() {
+                    None => {
+                        self.looks.ended(look);
+                        continue;
+                    }
+                    Some(batch) => {
+                        let regions = batch.plan.regions().to_vec();
+                        under_way.round = Some(self.keeper.begin(Scope::Regions(regions)));
+                        let (plan, anew) = (batch.plan.clone(), batch.anew);
+                        under_way.batch = Some(batch);
+                        eyes::spot(eye, plan, anew)
+                    }
+                },
+                Look::Settings => {
+                    under_way.round = Some(self.keeper.begin(Scope::Settings));
+                    eyes::settings(eye)
+                }
+                Look::Instance => {
+                    under_way.round = Some(self.keeper.begin(Scope::Instance));
+                    eyes::instance(eye)
+                }
+                Look::Launch => eyes::launch(eye),
+            };
+            self.under_way.insert(id, under_way);
+            self.stale |= look != Look::Spot;
+            if let Some(finding) = (look == Look::Whole)
+                .then(|| self.launch_differs())
+                .flatten()
+            {
+                self.found(id, &finding, wall);
+            }
+            if let Err(error) = begun {
+                let why = format!("no thread could be started: {error}");
+                self.ended(id, look, Err(why), now, wall);
+            }
+        }
+    }
+
+    /// Takes what was touched and is quiet, if it can be looked at.
+    fn pick_touched(&mut self, now: Instant) {
+        if !self.looks.free(Look::Spot) || self.batch.is_some() {
+            return;
+        }
+        let Some(ground) = &self.ground else {
+            return;
+        };
+        let severity = |path: &[u8]| {
+            let duty = ground.scope.as_ref()?.at(path)?;
+            (!duty.leads).then_some(duty.demand.severity)
+        };
+        let root = &self.setup.tree.root;
+        let Some(batch) = self.watching.take(root, severity, now) else {
+            return;
+        };
+        if batch.too_many {
+            self.want_whole();
+        }
+        for region in batch.regions() {
+            if region.path.starts_with(b"etc/") && self.settings_touched.is_none() {
+                self.settings_touched = Some(now + SETTINGS_SETTLE);
+            }
+        }
+        if self.looks.running(Look::Whole) || self.first_files {
+            self.remember(batch.regions().cloned().collect());
+        }
+        self.batch = Some(batch);
+        self.looks.want(Look::Spot);
+    }
+
+    /// Notes what was touched during a scan; what is too much to note is everything.
+    fn remember(&mut self, mut regions: Vec<Region>) {
+        self.during.append(&mut regions);
+        if self.during.len() > MOST_DURING {
+            self.during = vec![Region {
+                path: Vec::new(),
+                below: true,
+            }];
+        }
+    }
+
+    /// A scan of everything, at full speed: something may have been missed.
+    pub(super) fn want_whole(&mut self) {
+        self.hurried = true;
+        self.looks.want(Look::Whole);
+    }
+
+    /// A look found something.
+    pub(super) fn found(&mut self, id: u64, finding: &Finding, wall: i64) {
+        let Some(under_way) = self.under_way.get_mut(&id) else {
+            return;
+        };
+        match finding.verdict {
+            Verdict::Fail => under_way.deviations += 1,
+            Verdict::Unknown => under_way.unknowns += 1,
+            Verdict::Pass | Verdict::NotApplicable => {}
+        }
+        let Some(round) = under_way.round else {
+            return;
+        };
+        let look = under_way.look;
+        let cause = self.cause(id, look, finding);
+        self.keeper.found(round, finding, cause.as_ref(), wall);
+        self.news = true;
+    }
+
+    /// What is known of how a deviation came about.
+    fn cause(&self, id: u64, look: Look, finding: &Finding) -> Option<Cause> {
+        if finding.verdict == Verdict::Pass || finding.verdict == Verdict::NotApplicable {
+            return None;
+        }
+        let batch = self.under_way.get(&id).and_then(|u| u.batch.as_ref());
+        let path = finding
+            .subject
+            .strip_prefix(b"/")
+            .unwrap_or(&finding.subject);
+        let mut cause = Cause::default();
+        match look {
+            Look::Spot => {
+                let touched = batch.and_then(|batch| batch.touched(path));
+                let transaction = touched.and_then(|touched| touched.transaction.as_ref());
+                cause.transaction = transaction.or_else(|| batch?.transaction()).cloned();
+                let since = touched.map(|touched| touched.since);
+                let actor = since.and_then(|since| self.watching.actor(path, before(since)));
+                cause.actor = actor.map(|actor| (*actor).clone());
+            }
+            Look::Critical | Look::Whole => {
+                // The watch began with the agent: whoever it saw wrote since.
+                let actor = self.watching.actor(path, UNIX_EPOCH);
+                cause.actor = actor.map(|actor| (*actor).clone());
+                let touched = self.during.iter().any(|region| region.covers(path));
+                cause.while_down =
+                    self.first_files && self.history && !touched && cause.actor.is_none();
+            }
+            Look::Settings => cause.while_down = self.first_settings && self.history,
+            Look::Instance | Look::Launch => {}
+        }
+        (cause != Cause::default()).then_some(cause)
+    }
+
+    /// A path that was touched is as recorded: if its ctime moved, it was changed and restored.
+    pub(super) fn holds(
+        &mut self,
+        id: u64,
+        path: Vec<u8>,
+        ctime: Timestamp,
+        now: Instant,
+        wall: i64,
+    ) {
+        let batch = self.under_way.get(&id).and_then(|u| u.batch.as_ref());
+        let Some(touched) = batch.and_then(|batch| batch.touched(&path)).cloned() else {
+            return;
+        };
+        let severity = self.ground.as_ref().and_then(|ground| {
+            let duty = ground.scope.as_ref()?.at(&path)?;
+            Some(duty.demand.severity)
+        });
+        let Some(severity) = severity.filter(|_| moved(ctime, &touched)) else {
+            return;
+        };
+        // Packages are put in place again as they were; a lock is no excuse for what is critical.
+        if touched.transaction.is_some() && severity < Severity::Critical {
+            return;
+        }
+        let (directory, _) = crate::manifest::order::split(&path);
+        let name = subject(&path);
+        if self
+            .keeper
+            .open_in(directory, b"", MOST_RESTORED, wall)
+            .contains(&path)
+        {
+            // That it is restored is told by what is cleared.
+            return;
+        }
+        self.restored
+            .retain(|_, told| now.saturating_duration_since(*told) < RESTORED_PAUSE);
+        if self.restored.len() >= MOST_RESTORED || self.restored.contains_key(&path) {
+            return;
+        }
+        self.restored.insert(path.clone(), now);
+        let actor = self.watching.actor(&path, before(touched.since));
+        let cause = Cause {
+            actor: actor.map(|actor| (*actor).clone()),
+            transaction: touched.transaction,
+            while_down: false,
+            restored: true,
+        };
+        let message = "it was changed, or written anew, and is again as recorded";
+        let finding = Finding::new(
+            &finding::FILES_CHANGED,
+            Verdict::Fail,
+            severity,
+            name,
+            message,
+        )
+        .evidence(Value::Null, json!({ "ctime": finding::rfc3339(ctime) }));
+        // Told as a deviation that came and went.
+        let region = Region { path, below: false };
+        for there in [true, false] {
+            let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
+            if there {
+                self.keeper.found(round, &finding, Some(&cause), wall);
+            }
+            self.keeper.end(round, wall);
+        }
+        self.news = true;
+    }
+
+    /// A look has come to its end, or broke off.
+    pub(super) fn ended(
+        &mut self,
+        id: u64,
+        look: Look,
+        outcome: Result<Option<Coverage>, String>,
+        now: Instant,
+        wall: i64,
+    ) {
+        let Some(under_way) = self.under_way.remove(&id) else {
+            return;
+        };
+        self.looks.ended(look);
+        self.news = true;
+        self.stale |= look != Look::Spot;
+        let whole = outcome.is_ok() && !under_way.outdated && look != Look::Critical;
+        if let Some(round) = under_way.round {
+            match whole {
+                true => self.keeper.end(round, wall),
+                false => self.keeper.abandon(round, wall),
+            }
+        }
+        match (look, outcome) {
+            (Look::Whole, Ok(coverage)) => self.scanned(&under_way, coverage, now, wall),
+            (Look::Whole | Look::Critical, Err(why)) => {
+                self.trouble
+                    .insert("scan", format!("a scan broke off: {why}"));
+                self.fault("scan.broken", Severity::High, why, wall);
+                // What it went by may be what is broken.
+                self.timers.scan.hurry(now + AFTER_FAILURE);
+                self.open_ground();
+            }
+            (Look::Spot, Err(why)) => {
+                self.fault("spot.broken", Severity::Medium, why, wall);
+                self.want_whole();
+            }
+            (Look::Settings, Ok(_)) => {
+                self.first_settings = false;
+                self.unknown_settings = under_way.unknowns;
+            }
+            (Look::Settings | Look::Instance | Look::Launch, Err(why)) => {
+                self.fault("look.broken", Severity::Medium, why, wall);
+            }
+            (Look::Critical | Look::Spot | Look::Instance | Look::Launch, Ok(_)) => {}
+        }
+    }
+
+    fn scanned(
+        &mut self,
+        under_way: &UnderWay,
+        coverage: Option<Coverage>,
+        now: Instant,
+        wall: i64,
+    ) {
+        self.trouble.remove("scan");
+        self.first_files = false;
+        self.last_scan = Some(LastScan {
+            ended: wall,
+            files: coverage.as_ref().map_or(0, |coverage| coverage.checked),
+            deviations: under_way.deviations,
+            unknowns: under_way.unknowns,
+        });
+        // The scan may have passed before, or have found what is no more.
+        let again: Vec<Touched> = std::mem::take(&mut self.during)
+            .into_iter()
+            .map(|region| Touched {
+                region,
+                itself: false,
+                since: under_way.began,
+                transaction: None,
+            })
+            .collect();
+        if !again.is_empty() {
+            self.watching.again(again);
+        }
+        if self.watching.failed.is_some() {
+            self.timers.scan.hurry(now + UNWATCHED);
+        }
+        self.end_gap(wall);
+        crate::os::memory::give_back();
+    }
+
+    /// What is under way goes by what holds no longer.
+    pub(super) fn outdate(&mut self) {
+        for under_way in self.under_way.values_mut() {
+            under_way.outdated = true;
+        }
+    }
+
+    /// A fault of the agent, to the operator and to the log side.
+    pub(super) fn fault(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        message: String,
+        wall: i64,
+    ) {
+        super::complain(&message);
+        let fault = Fault {
+            code,
+            message,
+            severity,
+        };
+        self.tell(Lifecycle::Fault(fault), wall);
+    }
+}
+
+fn before(since: SystemTime) -> SystemTime {
+    since.checked_sub(LATE).unwrap_or(UNIX_EPOCH)
+}
+
+/// Whether the last change of contents or attributes is that of the touch.
+fn moved(ctime: Timestamp, touched: &Touched) -> bool {
+    let seconds = u64::try_from(ctime.seconds).unwrap_or(0);
+    let changed = UNIX_EPOCH + Duration::new(seconds, ctime.nanoseconds);
+    touched.itself && changed >= before(touched.since)
+}

@@ -1,0 +1,70 @@
+//! SIGHUP: everything is read again, and holds only if all of it is good.
+
+use super::desk::Desk;
+use super::ground::one_line;
+use super::looks::Look;
+use super::{complain, systemd};
+use crate::error::Error;
+use crate::event::Lifecycle;
+use crate::finding::Severity;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Desk {
+    /// Reads the configuration and the profile again. What is not good changes nothing, and is told.
+    pub(super) fn reload(&mut self, (now, wall): (Instant, i64)) {
+        systemd::reloading();
+        let line = match self.try_reload(now, wall) {
+            Ok(changed) => {
+                self.trouble.remove("configuration");
+                let line = match changed.is_empty() {
+                    true => "reloaded; nothing has changed".to_owned(),
+                    false => format!("reloaded; changed: {}", changed.join(", ")),
+                };
+                eprintln!("{line}");
+                self.tell(Lifecycle::Reloaded { changed }, wall);
+                line
+            }
+            Err(error) => {
+                let message = format!(
+                    "what was read again is not good, so what was read before still holds: {}",
+                    one_line(error)
+                );
+                self.trouble.insert("configuration", message.clone());
+                self.fault("reload.refused", Severity::Medium, message.clone(), wall);
+                message
+            }
+        };
+        systemd::ready(&line);
+    }
+
+    fn try_reload(&mut self, now: Instant, wall: i64) -> Result<Vec<String>, Error> {
+        let new = self.setup.again()?;
+        let changed = self.setup.changed(&new);
+        let differs = |name: &str| changed.iter().any(|changed| changed.starts_with(name));
+        if differs("state_dir") {
+            return Err(Error::new(
+                "state_dir: cannot change while the agent runs, restart it",
+            ));
+        }
+        if differs("sinks") || differs("instance") {
+            // The last that can fail.
+            let keeper = &mut self.keeper;
+            self.couriers
+                .configure(&new.config, &self.host, keeper, wall)?;
+        }
+        if differs("spool") {
+            complain("spool.max_size: holds from the next start on");
+        }
+        let old = std::mem::replace(&mut self.setup, Arc::new(new));
+        let (old, new) = (&old.config, &self.setup.config);
+        self.watching.reconfigure(&old.watch, &new.watch);
+        self.timers.follow(&self.setup, &self.host, now);
+        // Looks under way go by what held before.
+        self.outdate();
+        self.open_ground();
+        self.looks.want(Look::Settings);
+        self.looks.want(Look::Whole);
+        Ok(changed)
+    }
+}

@@ -1,0 +1,72 @@
+//! What a run goes by: configuration, profile, signers. Read whole or not at all, so that a bad file changes nothing.
+
+use crate::assess::selected::Selected;
+use crate::assess::tree::{self, Tree};
+use crate::config::Config;
+use crate::error::Result;
+use crate::manifest::vouch::Trust;
+use crate::profile::Profile;
+use std::path::{Path, PathBuf};
+
+/// What a run goes by.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// `--config`
+    file: Option<PathBuf>,
+    pub(super) config: Config,
+    pub(super) tree: Tree,
+    pub(super) profile: Profile,
+    pub(super) selected: Selected,
+    pub(super) trust: Trust,
+}
+
+impl Setup {
+    /// Reads everything of the running host. An error names the file, and says what is wrong with it.
+    pub(super) fn load(file: Option<&Path>) -> Result<Setup> {
+        let config = tree::config(file)?;
+        let tree = Tree::open(Path::new("/"))?;
+        let profile = tree.profile(&config.profile)?;
+        Ok(Setup {
+            file: file.map(Path::to_owned),
+            selected: Selected::all(&profile),
+            trust: Trust::load(None)?,
+            config,
+            tree,
+            profile,
+        })
+    }
+
+    /// The same, read again.
+    pub(super) fn again(&self) -> Result<Setup> {
+        Setup::load(self.file.as_deref())
+    }
+
+    /// What differs in `new`: keys of the configuration, `profile.toml` and `trusted_signers`.
+    pub(super) fn changed(&self, new: &Setup) -> Vec<String> {
+        let (old, now) = (&self.config, &new.config);
+        let (old_sinks, now_sinks) = (&old.sinks, &now.sinks);
+        let differs = [
+            ("profile", old.profile != now.profile),
+            ("manifest", old.manifest != now.manifest),
+            ("state_dir", old.state_dir != now.state_dir),
+            ("scan.interval", old.scan.interval != now.scan.interval),
+            ("scan.max_rate", old.scan.max_rate != now.scan.max_rate),
+            ("watch", old.watch != now.watch),
+            ("settings.interval", old.settings != now.settings),
+            ("heartbeat.interval", old.heartbeat != now.heartbeat),
+            ("instance", old.instance != now.instance),
+            ("spool.max_size", old.spool != now.spool),
+            (
+                "sinks.cloudwatch_logs",
+                old_sinks.cloudwatch_logs != now_sinks.cloudwatch_logs,
+            ),
+            ("sinks.file.path", old_sinks.file != now_sinks.file),
+            (
+                "profile.toml",
+                self.profile.digest() != new.profile.digest(),
+            ),
+        ];
+        let names = differs.into_iter().filter(|(_, differs)| *differs);
+        names.map(|(name, _)| name.to_owned()).collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! What systemd is told, and how often it wants to hear (sd_notify(3)). Without systemd nothing happens.
+
+use sd_notify::NotifyState;
+use std::time::Duration;
+
+/// The agent is ready, with one line for `systemctl status`.
+pub(super) fn ready(status: &str) {
+    say(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// One line for `systemctl status`.
+pub(super) fn status(status: &str) {
+    say(&[NotifyState::Status(status)]);
+}
+
+/// The configuration is being read again; [`ready`] ends it.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => say(&[NotifyState::Reloading, now]),
+        Err(_) => say(&[NotifyState::Reloading]),
+    }
+}
+
+/// The agent ends.
+pub(super) fn stopping() {
+    say(&[NotifyState::Stopping]);
+}
+
+/// The agent lives.
+pub(super) fn alive() {
+    say(&[NotifyState::Watchdog]);
+}
+
+/// How often to say so: twice in the time after which systemd would lose patience.
+pub(super) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|patience| patience / 2)
+}
+
+fn say(state: &[NotifyState<'_>]) {
+    // A service manager that does not listen is no reason to stop.
+    sd_notify::notify(state).unwrap_or_default();
+}

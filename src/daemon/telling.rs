@@ -1,0 +1,488 @@
+//! What is told beside findings: steps, gaps, the launch record, heartbeats, and the status.
+
+use super::desk::{Desk, UNWATCHED};
+use super::first_boot::{FirstBoot, Recorded};
+use super::ground::Ground;
+use super::looks::Look;
+use super::memory::Launch;
+use super::word::Word;
+use super::{complain, status, systemd};
+use crate::assess::tree::LAUNCH;
+use crate::event::{Heartbeat, Lifecycle, SinkState};
+use crate::finding::{self, Finding, Severity, Verdict};
+use crate::host::Host;
+use crate::os::host;
+use crate::watch::{Coverage, Notice, attribution};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Desk {
+    /// What verdicts on files rest on from now on.
+    pub(super) fn stand_on(&mut self, ground: Arc<Ground>, now: Instant, wall: i64) {
+        let first = self.ground.is_none();
+        let trouble = ground.trouble.clone();
+        self.ground = Some(ground.clone());
+        let (manifest, _) = ground.manifest();
+        if !manifest.is_empty() && manifest != self.memory.manifest {
+            self.memory.manifest = manifest;
+            self.keep_memory();
+        }
+        let openings = self.keeper.set_origin(self.origin(), wall);
+        self.opened(openings, wall);
+        if first {
+            self.tell_started(wall);
+        }
+        if trouble != self.manifest_trouble {
+            self.trouble.remove("manifest");
+            if let Some(trouble) = &trouble {
+                let message = format!(
+                    "{}; files are judged by the package database meanwhile",
+                    trouble.message
+                );
+                complain(&message);
+                self.trouble.insert("manifest", message.clone());
+                let event = Lifecycle::Manifest {
+                    path: self.setup.config.manifest.display().to_string(),
+                    state: trouble.state,
+                    message,
+                };
+                self.tell(event, wall);
+            }
+            self.manifest_trouble = trouble;
+        }
+        self.judge_first_boot(&ground, now);
+        let words = self.words.clone();
+        let runtime = self.runtime.clone();
+        let watch = &self.setup.config.watch;
+        self.watching
+            .follow(&ground, watch, &runtime, move |generation, notice| {
+                // Nobody hears it when the agent ends.
+                let word = Word::Notice(generation, notice);
+                words.blocking_send(word).unwrap_or_default();
+            });
+        if let Some(why) = self
+            .watching
+            .failed
+            .clone()
+            .filter(|_| ground.scope.is_some())
+        {
+            self.unwatched(why, wall);
+        }
+        if first {
+            for look in [Look::Settings, Look::Instance, Look::Critical, Look::Whole] {
+                self.looks.want(look);
+            }
+        }
+        self.stale = true;
+    }
+
+    /// The first event of a start names what verdicts rest on.
+    fn tell_started(&mut self, wall: i64) {
+        let before = self.before.as_ref();
+        let first_of_boot = before.is_none_or(|before| before.boot_id != self.host.boot_id);
+        let message = match before {
+            None => "the first start on this host",
+            Some(before) if !before.stopped && !first_of_boot => {
+                "the run before did not come to its end"
+            }
+            Some(_) => "started",
+        };
+        let event = Lifecycle::Started {
+            first_of_boot,
+            message: message.into(),
+        };
+        self.tell(event, wall);
+    }
+
+    /// What opening the store came upon.
+    pub(super) fn opened(&mut self, openings: Vec<crate::store::Opening>, wall: i64) {
+        use crate::store::Opening;
+        for opening in openings {
+            match opening {
+                Opening::Fresh => {}
+                Opening::SetAside { path, reason } => {
+                    let message = format!(
+                        "the store was damaged ({reason}) and is now at {}; a new one was begun",
+                        path.display()
+                    );
+                    self.fault("store.set_aside", Severity::High, message, wall);
+                }
+                Opening::OtherInstance { path, former } => complain(&format!(
+                    "the store belonged to instance {former} and is now at {}; a new one was begun",
+                    path.display()
+                )),
+                Opening::Unusable { reason } => {
+                    let message = format!(
+                        "the store cannot be used at present ({reason}): events are held in memory"
+                    );
+                    self.trouble.insert("store", message.clone());
+                    self.fault("store.unusable", Severity::High, message, wall);
+                }
+            }
+        }
+    }
+
+    /// Whether there is a first boot to wait for, and whether its record has been seen through.
+    fn judge_first_boot(&mut self, ground: &Ground, now: Instant) {
+        if self.first_boot != FirstBoot::Unknown {
+            return;
+        }
+        let record = ground.launch_record();
+        if ground.against() != "manifest" || self.memory.instance.is_empty() {
+            // Nothing to compare with; asked again when there is.
+            return;
+        }
+        self.first_boot = match self.memory.launch {
+            Some(_) => FirstBoot::Over,
+            None if !record.is_empty() => {
+                // Somebody ran `agent baseline launch`.
+                self.memory.launch = Some(Launch { sha256: record });
+                self.keep_memory();
+                FirstBoot::Over
+            }
+            None => FirstBoot::awaited(now),
+        };
+    }
+
+    /// The launch record has been written, or could not be.
+    pub(super) fn recorded(&mut self, outcome: Result<Recorded, String>, wall: i64) {
+        self.first_boot = FirstBoot::Over;
+        let sha256 = match outcome {
+            Ok(recorded) => {
+                let sha256 = recorded.sha256.clone();
+                let event = Lifecycle::LaunchRecord {
+                    sha256: recorded.sha256,
+                    entries: recorded.entries,
+                    accounts: recorded.accounts,
+                    keys: recorded.keys,
+                };
+                self.tell(event, wall);
+                Some(sha256)
+            }
+            Err(why) => {
+                let message = format!("the launch record could not be written: {why}");
+                self.fault("launch.failed", Severity::High, message, wall);
+                None
+            }
+        };
+        if let Some(sha256) = sha256 {
+            self.memory.launch = Some(Launch { sha256 });
+            self.keep_memory();
+        }
+        // What was held back is judged now, by the record.
+        self.open_ground();
+        self.outdate();
+        self.looks.want(Look::Whole);
+    }
+
+    /// That the launch record is not the one that was shipped.
+    pub(super) fn launch_differs(&self) -> Option<Finding> {
+        let shipped = &self.memory.launch.as_ref()?.sha256;
+        let ground = self.ground.as_ref()?;
+        let found = ground.launch_record();
+        if *shipped == found || ground.against() != "manifest" {
+            return None;
+        }
+        let message = match found.is_empty() {
+            true => "the launch record is gone, or cannot be used",
+            false => "the launch record is not the one that was shipped when it was written",
+        };
+        let finding = Finding::new(
+            &finding::FILES_LAUNCH_RECORD,
+            Verdict::Fail,
+            Severity::High,
+            LAUNCH,
+            message,
+        );
+        let digest = |text: &str| serde_json::json!({ "sha256": text });
+        Some(
+            finding
+                .evidence(digest(shipped), digest(&found))
+                .remediation("compare the host with its image; `agent baseline launch --again --reason TEXT` writes a new one"),
+        )
+    }
+
+    /// The watch said something.
+    pub(super) fn noticed(&mut self, generation: u64, notice: Notice, now: Instant, wall: i64) {
+        if !self.watching.is_of(generation) {
+            return;
+        }
+        match notice {
+            Notice::Touched(touches) => {
+                self.watching.touch(touches, now);
+                return;
+            }
+            Notice::Coverage(coverage) => self.covered(coverage, now, wall),
+            Notice::Overflow => {
+                self.begin_gap("the kernel's queue of file events overflowed", wall);
+            }
+            Notice::RootReplaced => {
+                if let Ok(setup) = self.setup.again() {
+                    self.setup = Arc::new(setup);
+                }
+                self.begin_gap("the root of the tree was replaced or mounted over", wall);
+            }
+            Notice::Attribution(status) => self.watching.attribution = Some(status),
+            Notice::Failed(why) => {
+                self.watching.fail(why.clone());
+                self.unwatched(why, wall);
+            }
+        }
+        self.stale = true;
+    }
+
+    fn covered(&mut self, coverage: Coverage, now: Instant, wall: i64) {
+        let left_out = coverage.left_out.len() as u64;
+        let reason = coverage.reason.clone().unwrap_or_default();
+        let former = self.watching.coverage.left_out.len() as u64;
+        self.watching.covered(coverage, now);
+        self.trouble.remove("watch");
+        if left_out > 0 {
+            let reason = format!(
+                "{left_out} regions are not watched ({reason}); they are looked at once a minute instead"
+            );
+            self.trouble.insert("watch", reason.clone());
+            if former == 0 {
+                self.gap(reason, wall, None, None, wall);
+            }
+        } else if former > 0 {
+            let reason = "everything is watched again".into();
+            self.gap(reason, wall, Some(wall), None, wall);
+        }
+    }
+
+    /// Nothing is watched: everything is looked at more often instead.
+    fn unwatched(&mut self, why: String, wall: i64) {
+        let reason = format!("files are not watched: {why}");
+        complain(&reason);
+        self.timers.scan.hurry(Instant::now() + UNWATCHED);
+        if self.trouble.insert("watch", reason.clone()).as_ref() != Some(&reason) {
+            self.gap(reason, wall, None, None, wall);
+        }
+    }
+
+    /// Something may have been missed: it ends with the scan that is wanted now.
+    pub(super) fn begin_gap(&mut self, reason: &str, wall: i64) {
+        complain(&format!("{reason}: everything is looked at"));
+        if self.gap.is_none() {
+            self.gap = Some((reason.to_owned(), wall));
+            self.gap(reason.to_owned(), wall, None, None, wall);
+        }
+        self.want_whole();
+    }
+
+    /// The scan that a gap wanted has ended.
+    pub(super) fn end_gap(&mut self, wall: i64) {
+        let scan = self.last_scan;
+        if let Some((reason, since)) = self.gap.take() {
+            let deviations = scan.map_or(0, |scan| scan.deviations);
+            let reason = format!("{reason}: a whole scan has found {deviations} deviations since");
+            let files = scan.map(|scan| scan.files);
+            self.gap(reason, since, Some(wall), files, wall);
+        }
+    }
+
+    fn gap(
+        &mut self,
+        reason: String,
+        since: i64,
+        until: Option<i64>,
+        paths: Option<u64>,
+        wall: i64,
+    ) {
+        let event = Lifecycle::CoverageGap {
+            reason,
+            since,
+            until,
+            paths,
+        };
+        self.tell(event, wall);
+    }
+
+    /// The canary was changed and nobody noticed, or is seen again.
+    pub(super) fn mind_canary(&mut self, wall: i64) {
+        let blind = self.watching.is_blind();
+        let known = self.trouble.contains_key("canary");
+        if blind && !known {
+            let reason = "the watch is blind: a file was changed on purpose and it was not noticed";
+            self.trouble.insert("canary", reason.into());
+            self.begin_gap(reason, wall);
+        } else if !blind && known {
+            self.trouble.remove("canary");
+        }
+    }
+
+    /// Another boot, machine or instance: everything that leaves the host says so from now on.
+    pub(super) fn refresh_host(&mut self, wall: i64) {
+        let tree = &self.setup.tree;
+        let now = host::read(&tree.root, &tree.release);
+        if self.host.is_stale(&now) {
+            // A manifest or profile that is not good at the moment is told by the next look.
+            if let Ok(setup) = self.setup.again() {
+                self.setup = Arc::new(setup);
+            }
+            self.know_host(now, wall);
+            self.looks.want(Look::Instance);
+        }
+    }
+
+    /// The host knows itself as this from now on.
+    pub(super) fn know_host(&mut self, host: Host, wall: i64) {
+        // A service that does not answer now has said what it said.
+        let silent = host.cloud.is_none() && self.host.cloud.is_some();
+        if host == self.host || (silent && !self.host.is_stale(&host)) {
+            return;
+        }
+        self.host = host;
+        let openings = self.keeper.set_origin(self.origin(), wall);
+        self.opened(openings, wall);
+    }
+
+    /// A sign of life.
+    pub(super) fn heartbeat(&mut self, now: Instant, wall: i64) {
+        self.usage = self.facts.measure(now);
+        let uptime = now.saturating_duration_since(self.started.0);
+        let scan = self.last_scan;
+        let kernel = rustix::system::uname();
+        let facts = Heartbeat {
+            uptime_s: uptime.as_secs(),
+            interval_s: self.setup.config.heartbeat.interval.as_secs(),
+            watching: self.watching.sees(),
+            files: scan.map_or(0, |scan| scan.files),
+            directories: self.watching.directories(),
+            unknowns: scan.map_or(0, |scan| scan.unknowns) + self.unknown_settings,
+            last_scan: scan,
+            rss_bytes: self.usage.rss_bytes,
+            cpu_permille: self.usage.cpu_permille,
+            clock_skew_ms: self.couriers.skew(),
+            sinks: self.couriers.states(),
+            kernel: kernel.release().to_string_lossy().into_owned(),
+            trouble: self.troubles(wall),
+        };
+        let bytes = self.keeper.heartbeat(&facts, wall);
+        self.couriers.heartbeat(&bytes, wall);
+        self.stale = true;
+    }
+
+    fn troubles(&self, wall: i64) -> Vec<String> {
+        let store = self.keeper.pending(wall).trouble;
+        self.trouble.values().cloned().chain(store).collect()
+    }
+
+    /// The status, for those who ask.
+    pub(super) fn write_status(&mut self, wall: i64) {
+        let status = self.status(wall);
+        let line = format!(
+            "{}; {}; {} deviations stand, {} events wait",
+            if status.watching {
+                "watching"
+            } else {
+                "NOT WATCHING"
+            },
+            if status.delivering {
+                "delivering"
+            } else {
+                "NOT DELIVERING"
+            },
+            status.spool.open,
+            status.spool.events,
+        );
+        systemd::status(&line);
+        match status::write(&self.runtime, &status) {
+            Ok(()) => self.trouble.remove("status"),
+            Err(error) => {
+                let text = format!("the status cannot be written: {error}");
+                self.trouble.insert("status", text)
+            }
+        };
+    }
+
+    fn status(&self, wall: i64) -> status::Status {
+        let pending = self.keeper.pending(wall);
+        let sinks = self.couriers.states();
+        let coverage = &self.watching.coverage;
+        let scan = self.last_scan;
+        let (manifest, signer) = self
+            .ground
+            .as_ref()
+            .map(|g| g.manifest())
+            .unwrap_or_default();
+        status::Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            start_ticks: status::ticks("self").unwrap_or(0),
+            started: time(self.started.1),
+            updated: time(wall),
+            watching: self.watching.sees(),
+            delivering: delivers(&sinks),
+            watch: status::Watch {
+                directories: self.watching.directories(),
+                left_out: coverage.left_out.len() as u64,
+                attribution: match &self.watching.attribution {
+                    None => String::new(),
+                    Some(attribution::Status::On(systems)) => {
+                        format!("changes are attributed on {systems} file systems")
+                    }
+                    Some(attribution::Status::Off(why)) => {
+                        format!("changes are not attributed: {why}")
+                    }
+                },
+                reason: self
+                    .watching
+                    .failed
+                    .clone()
+                    .or_else(|| coverage.reason.clone()),
+            },
+            sinks: sinks
+                .into_iter()
+                .map(|sink| status::Sink {
+                    name: sink.name.into(),
+                    state: sink.state.into(),
+                    error: sink.error,
+                })
+                .collect(),
+            spool: status::Spool {
+                events: pending.events,
+                bytes: pending.bytes,
+                oldest_seconds: u64::try_from(pending.age / 1000).unwrap_or(0),
+                dropped: pending.dropped,
+                open: pending.open,
+            },
+            scan: status::Scan {
+                running: self.looks.running(Look::Whole),
+                ended: scan.map(|scan| time(scan.ended)),
+                files: scan.map_or(0, |scan| scan.files),
+                deviations: scan.map_or(0, |scan| scan.deviations),
+                unknowns: scan.map_or(0, |scan| scan.unknowns),
+            },
+            ground: status::Ground {
+                against: self.ground.as_ref().map_or("", |g| g.against()).into(),
+                manifest,
+                signer,
+                profile: self.setup.profile.name.clone(),
+                launch_record: self
+                    .ground
+                    .as_ref()
+                    .map(|g| g.launch_record())
+                    .unwrap_or_default(),
+            },
+            trouble: self.troubles(wall),
+        }
+    }
+}
+
+/// Whether every sink takes what it is given, and there is one.
+fn delivers(sinks: &[SinkState]) -> bool {
+    let mut there = sinks
+        .iter()
+        .filter(|sink| !matches!(sink.state, "undecided" | "off"))
+        .peekable();
+    there.peek().is_some() && there.all(|sink| sink.state == "delivering")
+}
+
+/// Milliseconds since 1970 in UTC (RFC 3339).
+fn time(wall: i64) -> String {
+    jiff::Timestamp::from_millisecond(wall)
+        .map(|time| time.to_string())
+        .unwrap_or_default()
+}

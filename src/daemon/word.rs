@@ -1,0 +1,58 @@
+//! What reaches the one receiver: from the threads that look, from the watch, from the sinks.
+
+use super::couriers::Report;
+use super::first_boot::Recorded;
+use super::ground::Ground;
+use super::looks::Look;
+use crate::attributes::Timestamp;
+use crate::files::scan::Coverage;
+use crate::finding::Finding;
+use crate::host::Host;
+use crate::ship::cloudwatch::Answer;
+use crate::watch::Notice;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+/// So many words wait at most; whoever has more to say waits too.
+pub(super) const MOST: usize = 512;
+
+/// One word.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// What verdicts on files rest on from now on.
+    Ground(Arc<Ground>),
+    /// Digest of the agent's own binary, in hexadecimal.
+    Binary(String),
+    /// A look found something.
+    Found(u64, Box<Finding>),
+    /// A path that was touched is as expected.
+    Holds(u64, Vec<u8>, Timestamp),
+    /// Which findings of files are open directly in a directory, after a name, in order? At most [`PAGE`].
+    Ask(Question),
+    /// A look has come to its end, or broke off.
+    Ended(u64, Look, Result<Option<Coverage>, String>),
+    /// The launch record has been written, or could not be.
+    Recorded(Result<Recorded, String>),
+    /// From the watch that was begun as that one.
+    Notice(u64, Notice),
+    /// A sink is done with what it was given.
+    Sent(Box<Report>),
+    /// What the host knows of itself, the metadata service asked.
+    Host(Box<Host>),
+    /// Whether there is anybody to ship to CloudWatch Logs as.
+    Decided(u64, Answer),
+}
+
+/// What a spot look has to know of the open findings.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Relative to the root.
+    pub(super) directory: Vec<u8>,
+    /// Names behind this one; empty: from the first.
+    pub(super) after: Vec<u8>,
+    /// Where the answer goes.
+    pub(super) reply: SyncSender<Vec<Vec<u8>>>,
+}
+
+/// So many names are in one answer at most.
+pub(super) const PAGE: usize = 256;

@@ -1,0 +1,13 @@
+//! CloudWatch Logs: one stream of one group.
+
+mod clock;
+mod credentials;
+mod discovery;
+mod failure;
+mod options;
+mod service;
+mod sink;
+
+pub use discovery::{Answer, Discovery};
+pub use options::Options;
+pub use sink::Sink;

@@ -1,0 +1,151 @@
+//! What was handed to the keeper and is not in the store yet: a group under way, or, while the disk is
+//! full, as much as memory may hold.
+
+use super::looks::Cursor;
+use super::{GROUP_FINDINGS, Round, Sink};
+use crate::event::{Draft, Lifecycle, Sighting};
+use crate::finding::{Severity, Verdict};
+use crate::ship::parcel::Delivery;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// So much is held while the store cannot be written: things,
+const MOST: usize = 4000;
+/// and bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Something to be taken in, with the time at which it came.
+#[derive(Debug)]
+pub(super) enum Op {
+    Found {
+        round: Round,
+        sighting: Box<Sighting>,
+        mark: Option<u64>,
+        scan: bool,
+    },
+    End {
+        round: Round,
+        cursor: Cursor,
+    },
+    Tell(Box<Lifecycle>),
+    /// An event of the store's own.
+    Note(Box<Draft>),
+    Settle {
+        sink: Sink,
+        delivery: Delivery,
+    },
+    Enable(Vec<Sink>),
+}
+
+impl Op {
+    fn size(&self) -> usize {
+        match self {
+            Op::Found { sighting, .. } => {
+                let json = |value: &serde_json::Value| match value {
+                    serde_json::Value::Null => 0,
+                    _ => 512,
+                };
+                256 + sighting.subject.len()
+                    + sighting.message.len()
+                    + json(&sighting.expected)
+                    + json(&sighting.observed)
+            }
+            Op::Tell(_) | Op::Note(_) => 1024,
+            Op::Settle { delivery, .. } => 64 + 8 * delivery.accepted.len(),
+            Op::End { .. } | Op::Enable(_) => 64,
+        }
+    }
+
+    /// Whether it is better to be taken in at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        match self {
+            Op::Found { sighting, .. } => {
+                sighting.severity == Severity::Critical
+                    && matches!(sighting.verdict, Verdict::Fail | Verdict::Unknown)
+            }
+            Op::Tell(event) => matches!(
+                **event,
+                Lifecycle::Manifest { .. } | Lifecycle::Stopped { .. }
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// The line before the store.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    ops: VecDeque<(Op, i64)>,
+    bytes: usize,
+    findings: usize,
+    /// Findings that wait, so that a look that finds them again need not hold them twice.
+    prints: HashSet<u64>,
+}
+
+impl Queue {
+    /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
+    pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
+        if stuck {
+            if let Op::Found { sighting, .. } = &op
+                && !self.prints.insert(print(sighting))
+            {
+                return Ok(());
+            }
+            let full = self.ops.len() >= MOST || self.bytes + op.size() > MOST_BYTES;
+            // What sinks settled must not be sent again, and it is small.
+            if full && !matches!(op, Op::Settle { .. } | Op::Enable(_)) {
+                return Err(op);
+            }
+        }
+        self.bytes += op.size();
+        self.findings += usize::from(matches!(op, Op::Found { .. }));
+        self.ops.push_back((op, now));
+        Ok(())
+    }
+
+    /// Puts something before everything else.
+    pub(super) fn push_front(&mut self, op: Op, now: i64) {
+        self.bytes += op.size();
+        self.ops.push_front((op, now));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Op, i64)> {
+        self.ops.iter()
+    }
+
+    /// The first so many were taken in.
+    pub(super) fn taken(&mut self, count: usize) -> impl Iterator<Item = Op> + '_ {
+        self.prints.clear();
+        for (op, _) in self.ops.iter().take(count) {
+            self.bytes = self.bytes.saturating_sub(op.size());
+            self.findings -= usize::from(matches!(op, Op::Found { .. }));
+        }
+        self.ops.drain(..count).map(|(op, _)| op)
+    }
+
+    /// The first one is at its end not yet: it goes on from there.
+    pub(super) fn resume(&mut self, at: Cursor) {
+        if let Some((Op::End { cursor, .. }, _)) = self.ops.front_mut() {
+            *cursor = at;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Whether a group is together.
+    pub(super) fn is_group(&self) -> bool {
+        self.findings >= GROUP_FINDINGS || self.ops.len() >= 4 * GROUP_FINDINGS
+    }
+}
+
+fn print(sighting: &Sighting) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&sighting.check, &sighting.subject, sighting.fingerprint()).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,245 @@
+//! A spool that is full: what goes, and how it is declared.
+
+use super::tables::{Gap, Loss, OWN, Result, Role, Row, damaged, rank};
+use super::work::Work;
+use crate::escape;
+use crate::event::finding::Step;
+use crate::event::gap::{Dropped, Range};
+use crate::event::own;
+use crate::ledger;
+use redb::ReadableTable;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+impl Work<'_> {
+    /// Drops what goes first until the spool is below its limit, and declares it.
+    pub(super) fn make_room(&mut self, now: i64) -> Result<()> {
+        if self.state.payload <= self.payload_limit() {
+            return Ok(());
+        }
+        let target = self.payload_limit().saturating_sub(self.limits.step());
+        self.shrink(target, now)
+    }
+
+    /// Drops the oldest of the lowest severity until at most `target` bytes are left, and declares it.
+    pub(super) fn shrink(&mut self, target: u64, now: i64) -> Result<()> {
+        while self.state.payload > target && self.drop_first()? {}
+        self.declare(now)
+    }
+
+    fn drop_first(&mut self) -> Result<bool> {
+        let first = self.tables.rank.first()?.map(|(key, _)| key.value());
+        let Some((_, place)) = first else {
+            return Ok(false);
+        };
+        let taken = self.tables.spool.remove(place)?;
+        let taken = taken.map(|row| row.value().to_vec());
+        let row = taken.as_deref().and_then(Row::read);
+        let Some(row) = row else {
+            return Err(damaged("spool"));
+        };
+        self.forget(place, &row)?;
+        for sink in self.state.sinks.clone() {
+            self.tables.queue.remove((sink, place))?;
+        }
+        self.state.dropped += 1;
+        self.lose(&row, Loss::Full)?;
+        if let Role::Told(step) = row.role {
+            let old = self.entry(row.key)?;
+            match (old, row.entry) {
+                (Some(entry), _) if step != Step::Cleared => {
+                    let new = ledger::dropped(&entry, step);
+                    self.set_entry(row.key, Some(&entry), Some(&new))?;
+                }
+                // The log side will not hear that it ended, and thinks that it stands.
+                (None, Some(entry)) => {
+                    let new = ledger::dropped(&entry, step);
+                    self.set_entry(row.key, None, Some(&new))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes an event, whose row was removed, out of all that counts it.
+    pub(super) fn forget(&mut self, place: u64, row: &Row<'_>) -> Result<()> {
+        self.tables.rank.remove((row.rank, place))?;
+        self.state.events = self.state.events.saturating_sub(1);
+        self.state.payload = self.state.payload.saturating_sub(row.length);
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Notes that an event will not arrive.
+    pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<()> {
+        let bytes = self.unpack(row.sample, row.packed, "spool")?;
+        let digest = Sha256::digest(&bytes).into();
+        let event: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("spool"))?;
+        let prev = event["unmapped"]["chain"]["prev"].as_str();
+        let prev = match prev {
+            None => None,
+            Some(hex) => Some(escape::from_hex(hex.as_bytes()).ok_or_else(|| damaged("spool"))?),
+        };
+        if row.role == Role::Gap {
+            self.declare_anew(row.sequence)?;
+        }
+        let mut counts = [0; 5];
+        // Worst first, own steps last.
+        let at = match row.rank {
+            OWN => 4,
+            rank => 3 - usize::from(rank.min(3)),
+        };
+        counts[at] = 1;
+        let mut gap = Gap {
+            range: Range {
+                first: row.sequence,
+                last: row.sequence,
+                prev,
+                digest,
+            },
+            counts,
+            loss,
+            declared: 0,
+        };
+        let add = |counts: &mut [u64; 5], more: &[u64; 5]| {
+            counts.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+        };
+        if let Some(left) = self.gap_before(row.sequence)?
+            && left.range.last + 1 == row.sequence
+            && left.declared == 0
+            && left.loss == loss
+        {
+            gap.range.first = left.range.first;
+            gap.range.prev = left.range.prev;
+            add(&mut gap.counts, &left.counts);
+            self.state.undeclared = self.state.undeclared.saturating_sub(1);
+        }
+        if let Some(right) = self.gap(row.sequence + 1)?
+            && right.declared == 0
+            && right.loss == loss
+        {
+            gap.range.last = right.range.last;
+            gap.range.digest = right.range.digest;
+            add(&mut gap.counts, &right.counts);
+            self.tables.gaps.remove(right.range.first)?;
+            self.state.undeclared = self.state.undeclared.saturating_sub(1);
+        }
+        let row = gap.write();
+        self.tables.gaps.insert(gap.range.first, row.as_slice())?;
+        self.state.undeclared += 1;
+        self.dirty = true;
+        Ok(())
+    }
+
+    fn gap(&self, first: u64) -> Result<Option<Gap>> {
+        match self.tables.gaps.get(first)? {
+            None => Ok(None),
+            Some(row) => match Gap::read(first, row.value()) {
+                Some(gap) => Ok(Some(gap)),
+                None => Err(damaged("gaps")),
+            },
+        }
+    }
+
+    fn gap_before(&self, sequence: u64) -> Result<Option<Gap>> {
+        match self.tables.gaps.range(..sequence)?.next_back() {
+            None => Ok(None),
+            Some(row) => {
+                let (first, row) = row?;
+                match Gap::read(first.value(), row.value()) {
+                    Some(gap) => Ok(Some(gap)),
+                    None => Err(damaged("gaps")),
+                }
+            }
+        }
+    }
+
+    /// Up to so many gaps that fit, from `first` on.
+    fn gaps(&self, fits: impl Fn(&Gap) -> bool, most: usize) -> Result<Vec<Gap>> {
+        let mut found = Vec::new();
+        for row in self.tables.gaps.range(0..)? {
+            let (first, row) = row?;
+            let gap = Gap::read(first.value(), row.value()).ok_or_else(|| damaged("gaps"))?;
+            if fits(&gap) {
+                found.push(gap);
+                if found.len() >= most {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn put_gap(&mut self, gap: &Gap) -> Result<()> {
+        let row = gap.write();
+        self.tables.gaps.insert(gap.range.first, row.as_slice())?;
+        self.written += row.len() as u64;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Writes events that declare every range that none declares yet.
+    pub(super) fn declare(&mut self, now: i64) -> Result<()> {
+        while self.state.undeclared > 0 {
+            let mut some = false;
+            for loss in Loss::ALL {
+                let fits = |gap: &Gap| gap.declared == 0 && gap.loss == loss;
+                let gaps = self.gaps(fits, Dropped::MOST)?;
+                if gaps.is_empty() {
+                    continue;
+                }
+                some = true;
+                let mut dropped = Dropped {
+                    reason: loss.words().into(),
+                    ..Dropped::default()
+                };
+                for gap in &gaps {
+                    dropped.count += gap.counts.iter().sum::<u64>();
+                    dropped
+                        .by_rank
+                        .iter_mut()
+                        .zip(gap.counts)
+                        .for_each(|(all, more)| *all += more);
+                    dropped.lost.push(gap.range);
+                }
+                let draft = own::dropped(self.origin, &dropped, now);
+                self.append(draft, rank(None), Role::Gap, &[], None, now)?;
+                let declared = self.chain.head.sequence;
+                for gap in gaps {
+                    self.put_gap(&Gap { declared, ..gap })?;
+                    self.state.undeclared = self.state.undeclared.saturating_sub(1);
+                }
+            }
+            self.state.declared = now;
+            if !some {
+                // The count was wrong; what it counts is not there.
+                self.state.undeclared = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event that declared ranges is itself lost: they are declared again.
+    fn declare_anew(&mut self, declared: u64) -> Result<()> {
+        loop {
+            let gaps = self.gaps(|gap| gap.declared == declared, 500)?;
+            if gaps.is_empty() {
+                return Ok(());
+            }
+            for gap in gaps {
+                self.put_gap(&Gap { declared: 0, ..gap })?;
+                self.state.undeclared += 1;
+            }
+        }
+    }
+
+    /// The event that declared ranges arrived: they need not be remembered.
+    pub(super) fn declared_arrived(&mut self, declared: u64) -> Result<()> {
+        for gap in self.gaps(|gap| gap.declared == declared, usize::MAX)? {
+            self.tables.gaps.remove(gap.range.first)?;
+            self.dirty = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! One transaction under way: what stands in the tables, the chain and the counters move together.
+
+use super::burst::Burst;
+use super::flood::Fresh;
+use super::pack::{self, Sample};
+use super::state::State;
+use super::tables::{
+    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+};
+use crate::escape;
+use crate::event::chain::Chain;
+use crate::event::{Draft, Origin};
+use crate::ledger::{Entry, Room};
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+/// How large the store may become, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Of events as shipped (`spool.max_size`).
+    pub(super) payload: u64,
+    /// Of the file.
+    pub(super) file: u64,
+    /// Of what the ledger holds.
+    pub(super) ledger: u64,
+    /// Written by one transaction, about.
+    pub(super) group: u64,
+}
+
+impl Limits {
+    pub(super) fn new(max_size: u64) -> Limits {
+        Limits {
+            payload: max_size,
+            file: max_size + max_size / 2,
+            ledger: max_size / 2,
+            group: (max_size / 32).clamp(32 << 10, 1 << 20),
+        }
+    }
+
+    /// So much is dropped at once, so that it is declared by few events.
+    pub(super) fn step(&self) -> u64 {
+        match self.payload < 16 << 20 {
+            true => self.payload / 10,
+            false => self.payload / 32,
+        }
+    }
+}
+
+pub(super) struct Work<'t> {
+    pub(super) tables: Tables<'t>,
+    pub(super) state: State,
+    pub(super) chain: Chain,
+    pub(super) burst: Burst,
+    pub(super) origin: &'t Origin,
+    pub(super) sample: &'t Sample,
+    pub(super) limits: Limits,
+    /// Whether anything was written.
+    pub(super) dirty: bool,
+    /// Bytes written, about.
+    pub(super) written: u64,
+    /// Steps to be told at the end of the transaction.
+    pub(super) fresh: Vec<Fresh>,
+}
+
+/// What of a transaction outlives it.
+pub(super) struct After {
+    pub(super) state: State,
+    pub(super) burst: Burst,
+}
+
+impl Work<'_> {
+    /// Writes the state. The transaction may be committed now.
+    pub(super) fn finish(mut self) -> Result<After> {
+        self.state.set_chain(&self.chain);
+        let row = self.state.to_row();
+        self.tables.meta.insert(STATE, row.as_slice())?;
+        Ok(After {
+            state: self.state,
+            burst: self.burst,
+        })
+    }
+
+    /// Whether what can wait may be told.
+    pub(super) fn room(&self) -> Room {
+        match self.state.payload < self.payload_limit() / 2 {
+            true => Room::Ample,
+            false => Room::Scarce,
+        }
+    }
+
+    pub(super) fn payload_limit(&self) -> u64 {
+        match self.state.payload_limit {
+            0 => self.limits.payload,
+            limit => limit.min(self.limits.payload),
+        }
+    }
+
+    /// `finding_info.uid` of a deviation.
+    pub(super) fn uid(&self, key: &[u8], first_seen: i64) -> String {
+        uid(&self.state.salt, key, first_seen)
+    }
+
+    /// Gives an event its place in the chain and in the spool.
+    pub(super) fn append(
+        &mut self,
+        draft: Draft,
+        rank: u8,
+        role: Role,
+        key: &[u8],
+        entry: Option<Entry>,
+        now: i64,
+    ) -> Result<()> {
+        let time = draft.time;
+        let bytes = self.chain.seal(draft, now);
+        let sequence = self.chain.head.sequence;
+        let place = self.state.base + sequence;
+        let packed = self.sample.pack(&bytes);
+        let length = bytes.len() as u64;
+        let row = Row {
+            rank,
+            role,
+            time,
+            sequence,
+            length,
+            key,
+            entry,
+            sample: self.state.sample,
+            packed: &packed,
+        }
+        .write();
+        self.tables.spool.insert(place, row.as_slice())?;
+        self.tables.rank.insert((rank, place), ())?;
+        for sink in &self.state.sinks {
+            self.tables.queue.insert((*sink, place), ())?;
+        }
+        self.state.events += 1;
+        self.state.payload += length;
+        self.written += row.len() as u64;
+        self.dirty = true;
+        // What declares a loss makes room for itself only when the next event comes.
+        if role != Role::Gap {
+            self.make_room(now)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of an event or a sighting.
+    pub(super) fn unpack(&self, sample: u32, packed: &[u8], what: &str) -> Result<Vec<u8>> {
+        let bytes = if sample == self.state.sample {
+            pack::unpack(self.sample.text(), packed)
+        } else {
+            let text = self.tables.samples.get(sample)?;
+            text.and_then(|text| pack::unpack(text.value(), packed))
+        };
+        bytes.ok_or_else(|| damaged(what))
+    }
+
+    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        match self.tables.ledger.get(key)? {
+            None => Ok(None),
+            Some(row) => match entry_from_row(row.value()) {
+                Some(entry) => Ok(Some(entry)),
+                None => Err(damaged("ledger")),
+            },
+        }
+    }
+
+    /// Puts `new` in the place of `old`.
+    pub(super) fn set_entry(
+        &mut self,
+        key: &[u8],
+        old: Option<&Entry>,
+        new: Option<&Entry>,
+    ) -> Result<()> {
+        let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+        let size = (key.len() + ENTRY) as u64;
+        let state = &mut self.state;
+        if let Some(old) = old {
+            state.untold = state.untold.saturating_sub(untold(old));
+            state.open = state.open.saturating_sub(1);
+            state.ledger_bytes = state.ledger_bytes.saturating_sub(size);
+        }
+        match new {
+            Some(new) => {
+                state.untold += untold(new);
+                state.open += 1;
+                state.ledger_bytes += size;
+                let row = entry_to_row(new);
+                self.tables.ledger.insert(key, row.as_slice())?;
+                self.written += size;
+            }
+            None => {
+                self.tables.ledger.remove(key)?;
+            }
+        }
+        self.dirty = true;
+        Ok(())
+    }
+}
+
+/// `finding_info.uid` of a deviation: the same from its first event to its last.
+pub fn uid(salt: &str, key: &[u8], first_seen: i64) -> String {
+    let mut digest = Sha256::new();
+    digest.update(salt);
+    digest.update(key);
+    digest.update(first_seen.to_le_bytes());
+    escape::hex(&digest.finalize()[..16])
+}

@@ -1,0 +1,601 @@
+//! The thread that waits for the kernel: events in, notices out, and the map of watched directories kept right.
+//!
+//! Of an event only the place counts, never the story: where a directory came, went or moved, its path is opened again
+//! and what is there now is compared with the map ([`Eye::reconcile`]). So events may come late, twice, or in an order
+//! that makes no sense any more. A directory is watched before its entries are listed, and told as touched after
+//! everything below it is watched, so that nothing made in between is missed.
+
+use super::canary;
+use super::inotify::{Event, Inotify};
+use super::mounts::Mounts;
+use super::tree::{Descriptor, Node, ROOT, Tree};
+use super::{Coverage, MOST_LEFT_OUT, Notice, Touch};
+use crate::attributes::AttributeSet;
+use crate::files::observe::join;
+use crate::files::scope::{Duty, Place, Scope};
+use crate::manifest::order::{is_within, split};
+use crate::os::node::{self, Hint, Id, Names};
+use crate::os::root::Root;
+use rustix::fs::inotify::ReadFlags;
+use rustix::io::Errno;
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Events that are worked off together.
+const BATCH: usize = 4096;
+/// Events that wait in our memory while directories are added; beyond that they count as lost.
+const MOST_WAITING: usize = 256 * 1024;
+/// So often events are taken from the kernel's queue while directories are added.
+const ADDED_BETWEEN: usize = 256;
+/// As many places are kept.
+const MOST_PLACES: usize = 1024;
+/// Deeper directories are left out: each level takes a descriptor while it is added.
+const DEEPEST: usize = 512;
+
+const STRUCTURE: ReadFlags = ReadFlags::CREATE
+    .union(ReadFlags::DELETE)
+    .union(ReadFlags::MOVED_FROM)
+    .union(ReadFlags::MOVED_TO);
+const OF_ITSELF: ReadFlags = ReadFlags::IGNORED
+    .union(ReadFlags::UNMOUNT)
+    .union(ReadFlags::DELETE_SELF)
+    .union(ReadFlags::MOVE_SELF);
+
+/// Watches a tree. All of it happens on one thread.
+pub(super) struct Eye {
+    root: Root,
+    path: PathBuf,
+    scope: Arc<Scope>,
+    pub(super) inotify: Inotify,
+    pub(super) mounts: Mounts,
+    tree: Tree,
+    /// Where directories stand in the rules, of those that were asked for of late.
+    places: Places,
+    left_out: BTreeSet<Vec<u8>>,
+    reason: Option<String>,
+    canary: Option<(PathBuf, Option<Descriptor>)>,
+    waiting: Vec<Event>,
+    /// Descriptors that may stand for nothing any more.
+    unused: Vec<Descriptor>,
+    /// Events were lost and not everything has been watched anew since.
+    pub(super) lost: bool,
+    /// The tree cannot be opened.
+    pub(super) rootless: bool,
+    emit: Arc<dyn Fn(Notice) + Send + Sync>,
+    told: Option<Coverage>,
+    directories: Arc<AtomicU64>,
+}
+
+/// A directory that is open, and where it stands.
+struct Opened {
+    fd: OwnedFd,
+    id: Id,
+    place: Place,
+    /// Those of the directories above it.
+    above: Vec<Id>,
+}
+
+/// A directory whose entries are being added.
+struct Level {
+    opened: Opened,
+    node: Node,
+    names: Names,
+    next: usize,
+}
+
+/// Where directories stand in the rules.
+#[derive(Default)]
+struct Places(HashMap<Node, (Place, Duty)>);
+
+impl Places {
+    fn get(&mut self, scope: &Scope, node: Node, path: &[u8]) -> Option<&(Place, Duty)> {
+        if self.0.len() > MOST_PLACES {
+            self.0.clear();
+        }
+        let found = match self.0.entry(node) {
+            Slot::Occupied(found) => found.into_mut(),
+            Slot::Vacant(slot) => {
+                let mut place = scope.root();
+                let mut duty = scope.root_duty()?;
+                for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+                    duty = scope.reach(&place, name)?;
+                    place = scope.enter(&place, name);
+                }
+                slot.insert((place, duty))
+            }
+        };
+        Some(found)
+    }
+}
+
+impl Eye {
+    pub(super) fn new(
+        root: Root,
+        scope: Arc<Scope>,
+        canary: Option<PathBuf>,
+        inotify: Inotify,
+        mounts: Mounts,
+        emit: Arc<dyn Fn(Notice) + Send + Sync>,
+        directories: Arc<AtomicU64>,
+    ) -> Eye {
+        Eye {
+            path: root.path().to_owned(),
+            root,
+            scope,
+            inotify,
+            mounts,
+            tree: Tree::default(),
+            places: Places::default(),
+            left_out: BTreeSet::new(),
+            reason: None,
+            canary: canary.map(|directory| (directory, None)),
+            waiting: Vec::new(),
+            unused: Vec::new(),
+            lost: false,
+            rootless: false,
+            emit,
+            told: None,
+            directories,
+        }
+    }
+
+    /// Watches everything anew. What is watched and stays so is watched without a gap.
+    pub(super) fn renew(&mut self) {
+        let old: Vec<Descriptor> = self.tree.descriptors().collect();
+        self.tree = Tree::default();
+        self.places.0.clear();
+        self.left_out.clear();
+        self.reason = None;
+        if let Some((directory, descriptor)) = &mut self.canary {
+            *descriptor = node::open_dir_path(directory)
+                .and_then(|fd| self.inotify.add(fd.as_fd()))
+                .ok();
+        }
+        if let Some(opened) = self.open_root() {
+            match self.inotify.add(opened.fd.as_fd()) {
+                Ok(descriptor) => {
+                    let node = self.tree.plant(descriptor);
+                    self.fill(node, opened, Vec::new());
+                }
+                Err(errno) => self.leave_out(Vec::new(), errno),
+            }
+        }
+        self.unused.extend(old);
+        self.drop_unused();
+        self.tell_coverage();
+    }
+
+    /// Takes what waits and what the kernel has, and works it off.
+    pub(super) fn take_events(&mut self) -> Result<(), Errno> {
+        let mut events = std::mem::take(&mut self.waiting);
+        self.inotify.read(&mut events, BATCH)?;
+        self.work_off(events);
+        Ok(())
+    }
+
+    /// Whether there is work that the kernel does not know of.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn work_off(&mut self, events: Vec<Event>) {
+        let mut touched = Vec::new();
+        let mut unsure: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut root_too = false;
+        for event in events {
+            if event.what.contains(ReadFlags::QUEUE_OVERFLOW) {
+                self.lost = true;
+                continue;
+            }
+            self.see_canary(&event, &mut touched);
+            let nodes: Vec<Node> = self.tree.behind(event.descriptor).to_vec();
+            for node in nodes {
+                let directory = self.tree.path(node);
+                if event.what.intersects(OF_ITSELF) {
+                    root_too |= node == ROOT;
+                    unsure.insert(directory);
+                    continue;
+                }
+                match &event.name {
+                    Some(name) => {
+                        self.entry(
+                            node,
+                            &directory,
+                            name,
+                            event.what,
+                            &mut touched,
+                            &mut unsure,
+                        );
+                    }
+                    // Its attributes.
+                    None => touched.push(alone(directory, true)),
+                }
+            }
+        }
+        if root_too {
+            self.check_root();
+        }
+        for path in unsure {
+            if self.reconcile(&path) {
+                touched.push(whole(path));
+            }
+        }
+        self.drop_unused();
+        self.touch(touched);
+        self.tell_coverage();
+    }
+
+    /// What an event on an entry of a directory means.
+    fn entry(
+        &mut self,
+        node: Node,
+        directory: &[u8],
+        name: &[u8],
+        what: ReadFlags,
+        touched: &mut Vec<Touch>,
+        unsure: &mut BTreeSet<Vec<u8>>,
+    ) {
+        let Some((place, duty)) = self.places.get(&self.scope, node, directory) else {
+            return;
+        };
+        let structure = what.intersects(STRUCTURE);
+        if self.scope.reach(place, name).is_none() {
+            // Whether the directory has such entries decides what its own times say.
+            let of_entries = duty.demand.attributes.and(AttributeSet::OF_ENTRIES);
+            if structure && !of_entries.is_empty() {
+                touched.push(alone(directory.to_vec(), false));
+            }
+            return;
+        }
+        let path = join(directory, name);
+        match (what.contains(ReadFlags::ISDIR), structure) {
+            (true, false) => touched.push(alone(path, true)),
+            (true, true) => {
+                unsure.insert(path.clone());
+                touched.push(whole(path));
+            }
+            (false, _) => touched.push(whole(path)),
+        }
+    }
+
+    fn see_canary(&mut self, event: &Event, touched: &mut Vec<Touch>) {
+        let Some((_, descriptor)) = &mut self.canary else {
+            return;
+        };
+        if *descriptor != Some(event.descriptor) {
+            return;
+        }
+        if event.what.contains(ReadFlags::IGNORED) {
+            *descriptor = None;
+        } else if event.name.as_deref() == Some(canary::NAME.as_bytes()) {
+            touched.push(whole(canary::KEY.to_vec()));
+        }
+    }
+
+    /// What was mounted and unmounted.
+    pub(super) fn take_mounts(&mut self) {
+        let Ok(places) = self.mounts.changed() else {
+            return;
+        };
+        let own = self.path.as_os_str().as_bytes().to_vec();
+        if places
+            .iter()
+            .any(|place| is_within(&own, place.strip_suffix(b"/").unwrap_or(place)))
+        {
+            self.check_root();
+        }
+        let base = own.strip_suffix(b"/").unwrap_or(&own);
+        let mut touched = Vec::new();
+        for place in &places {
+            let Some([b'/', path @ ..]) = place.strip_prefix(base) else {
+                continue;
+            };
+            if self.scope.at(path).is_some() {
+                self.reconcile(path);
+                touched.push(whole(path.to_vec()));
+            }
+        }
+        self.drop_unused();
+        self.touch(touched);
+        self.tell_coverage();
+    }
+
+    /// Whether the tree is still the one at its path; if not, it is watched anew.
+    pub(super) fn check_root(&mut self) {
+        let found = Root::open(&self.path);
+        let id = |root: &Root| node::stat(root.as_fd()).map(|stat| stat.id);
+        match found {
+            Ok(found) if !self.rootless && id(&found).is_ok() && id(&found) == id(&self.root) => {}
+            Ok(found) => {
+                self.root = found;
+                self.rootless = false;
+                self.renew();
+                (self.emit)(Notice::RootReplaced);
+            }
+            Err(error) => {
+                self.rootless = true;
+                for descriptor in self.tree.remove(ROOT) {
+                    self.inotify.remove(descriptor);
+                }
+                self.places.0.clear();
+                self.left_out = [Vec::new()].into();
+                self.reason = Some(format!("the tree cannot be opened: {error}"));
+                self.tell_coverage();
+            }
+        }
+    }
+
+    /// Makes the map right at a path, whatever happened there; whether it was wrong.
+    fn reconcile(&mut self, path: &[u8]) -> bool {
+        let (above, name) = split(path);
+        if path.is_empty() {
+            return false;
+        }
+        let there = self.tree.find(path);
+        self.left_out.retain(|left| !is_within(left, path));
+        let opened = self.open(path).map(|opened| {
+            let added = self.inotify.add(opened.fd.as_fd());
+            (opened, added)
+        });
+        let descriptor = match &opened {
+            Some((_, Ok(descriptor))) => Some(*descriptor),
+            _ => None,
+        };
+        if let (Some(node), Some(descriptor)) = (there, descriptor)
+            && self.tree.descriptor(node) == Some(descriptor)
+        {
+            return false;
+        }
+        if let Some(node) = there {
+            self.unused.extend(self.tree.remove(node));
+            // They are by node, and nodes are taken again.
+            self.places.0.clear();
+        }
+        let is_there = opened.is_some();
+        match opened {
+            Some((opened, Ok(descriptor))) => {
+                match self
+                    .tree
+                    .find(above)
+                    .and_then(|above| self.tree.add(above, name, descriptor))
+                {
+                    Some(node) => self.fill(node, opened, path.to_vec()),
+                    // What lies above it is not watched: it has been left out itself.
+                    None => self.unused.push(descriptor),
+                }
+            }
+            Some((_, Err(errno))) => self.leave_out(path.to_vec(), errno),
+            None => {}
+        }
+        is_there || there.is_some()
+    }
+
+    /// Not before what moved has been met at its new place: it keeps its watches.
+    fn drop_unused(&mut self) {
+        let canary = self.canary.as_ref().and_then(|(_, canary)| *canary);
+        for descriptor in std::mem::take(&mut self.unused) {
+            if self.tree.behind(descriptor).is_empty() && canary != Some(descriptor) {
+                self.inotify.remove(descriptor);
+            }
+        }
+    }
+
+    fn open_root(&self) -> Option<Opened> {
+        let fd = node::open_dir(self.root.as_fd(), b".").ok()?;
+        let id = node::stat(&fd).ok()?.id;
+        Some(Opened {
+            fd,
+            id,
+            place: self.scope.root_duty().map(|_| self.scope.root())?,
+            above: Vec::new(),
+        })
+    }
+
+    /// Opens the directory at a path as a walk would come to it; nothing if none would.
+    fn open(&mut self, path: &[u8]) -> Option<Opened> {
+        let mut opened = self.open_root()?;
+        for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+            opened = match self.open_entry(&opened, name)? {
+                Ok(opened) => opened,
+                Err(errno) => {
+                    self.leave_out(path.to_vec(), errno);
+                    return None;
+                }
+            };
+        }
+        Some(opened)
+    }
+
+    /// Opens an entry of a directory, if it is a directory that a walk would enter.
+    fn open_entry(&self, directory: &Opened, name: &[u8]) -> Option<Result<Opened, Errno>> {
+        let duty = self.scope.reach(&directory.place, name)?;
+        let fd = match node::open_dir(directory.fd.as_fd(), name) {
+            Ok(fd) => fd,
+            // None any more, or none at all.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
+            Err(errno) => return Some(Err(errno)),
+        };
+        let stat = match node::stat(&fd) {
+            Ok(stat) => stat,
+            Err(errno) => return Some(Err(errno)),
+        };
+        let mounted = stat.mount_root || stat.id.device != directory.id.device;
+        let mut above = directory.above.clone();
+        above.push(directory.id);
+        if (mounted && !duty.demand.cross_mounts) || above.contains(&stat.id) {
+            return None;
+        }
+        Some(Ok(Opened {
+            fd,
+            id: stat.id,
+            place: self.scope.enter(&directory.place, name),
+            above,
+        }))
+    }
+
+    /// Adds what lies below a directory that has just been added. `path` is its path.
+    fn fill(&mut self, node: Node, opened: Opened, mut path: Vec<u8>) {
+        let mut levels = Vec::new();
+        let mut added = 0;
+        self.list(node, opened, &path, &mut levels);
+        while let Some(level) = levels.last_mut() {
+            let Some((name, hint)) = level.names.at(level.next) else {
+                levels.pop();
+                path = split(&path).0.to_vec();
+                continue;
+            };
+            level.next += 1;
+            if !matches!(hint, Hint::Dir | Hint::Unknown) {
+                continue;
+            }
+            let (name, node) = (name.to_vec(), level.node);
+            let opened = match self.open_entry(&levels[levels.len() - 1].opened, &name) {
+                Some(Ok(opened)) => opened,
+                Some(Err(errno)) => {
+                    self.leave_out(join(&path, &name), errno);
+                    continue;
+                }
+                None => continue,
+            };
+            if opened.above.len() > DEEPEST {
+                self.leave_out(join(&path, &name), Errno::NAMETOOLONG);
+                continue;
+            }
+            let descriptor = match self.inotify.add(opened.fd.as_fd()) {
+                Ok(descriptor) => descriptor,
+                Err(errno) => {
+                    self.leave_out(join(&path, &name), errno);
+                    continue;
+                }
+            };
+            let Some(node) = self.tree.add(node, &name, descriptor) else {
+                continue;
+            };
+            path = join(&path, &name);
+            if !self.list(node, opened, &path, &mut levels) {
+                path = split(&path).0.to_vec();
+            }
+            added += 1;
+            if added % ADDED_BETWEEN == 0 {
+                self.relieve();
+            }
+        }
+    }
+
+    /// Lists a directory that is watched; whether it could be.
+    fn list(&mut self, node: Node, opened: Opened, path: &[u8], levels: &mut Vec<Level>) -> bool {
+        match node::read_names(opened.fd.as_fd()) {
+            Ok(names) => {
+                levels.push(Level {
+                    opened,
+                    node,
+                    names,
+                    next: 0,
+                });
+                true
+            }
+            Err(errno) => {
+                self.leave_out(path.to_vec(), errno);
+                false
+            }
+        }
+    }
+
+    /// Takes events from the kernel's queue, to be worked off later: it is shorter than adding takes.
+    fn relieve(&mut self) {
+        let room = MOST_WAITING.saturating_sub(self.waiting.len());
+        if room == 0 {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let most = waiting.len() + room.min(BATCH);
+        // An error comes again, where it is dealt with.
+        self.inotify.read(&mut waiting, most).unwrap_or_default();
+        self.waiting = waiting;
+    }
+
+    /// A region that is not watched.
+    fn leave_out(&mut self, path: Vec<u8>, errno: Errno) {
+        self.reason = Some(why(errno));
+        self.left_out.insert(path);
+        // Regions that lie side by side become the one that they lie in.
+        while self.left_out.len() > MOST_LEFT_OUT {
+            let depth = |path: &[u8]| path.iter().filter(|b| **b == b'/').count();
+            let Some(deepest) = self.left_out.iter().max_by_key(|path| depth(path)) else {
+                return;
+            };
+            let above = split(deepest).0.to_vec();
+            self.left_out.retain(|path| !is_within(path, &above));
+            self.left_out.insert(above);
+        }
+    }
+
+    fn touch(&self, touched: Vec<Touch>) {
+        if !touched.is_empty() {
+            (self.emit)(Notice::Touched(touched));
+        }
+    }
+
+    /// Tells what is watched, the first time and where the regions that are left out have changed.
+    fn tell_coverage(&mut self) {
+        let directories = self.tree.len() as u64;
+        self.directories.store(directories, Ordering::Relaxed);
+        if self.left_out.is_empty() {
+            self.reason = None;
+        }
+        let coverage = Coverage {
+            directories,
+            left_out: self.left_out.iter().cloned().collect(),
+            reason: self.reason.clone(),
+        };
+        let same = |told: &Coverage| told.left_out == coverage.left_out;
+        if !self.told.as_ref().is_some_and(same) {
+            self.told = Some(coverage.clone());
+            (self.emit)(Notice::Coverage(coverage));
+        }
+    }
+
+    /// Tells that events were lost.
+    pub(super) fn overflowed(&self) {
+        (self.emit)(Notice::Overflow);
+    }
+
+    /// Tells what is watched, changed or not.
+    pub(super) fn tell_coverage_again(&mut self) {
+        self.told = None;
+        self.tell_coverage();
+    }
+}
+
+fn whole(path: Vec<u8>) -> Touch {
+    Touch {
+        path,
+        below: true,
+        itself: true,
+    }
+}
+
+fn alone(path: Vec<u8>, itself: bool) -> Touch {
+    Touch {
+        path,
+        below: false,
+        itself,
+    }
+}
+
+/// Why a directory is not watched, for a person.
+fn why(errno: Errno) -> String {
+    match errno {
+        Errno::NOSPC => {
+            "the kernel gives no more watches: raise fs.inotify.max_user_watches".to_owned()
+        }
+        Errno::MFILE | Errno::NFILE => "too many open files: raise LimitNOFILE".to_owned(),
+        Errno::NAMETOOLONG => format!("directories nested more than {DEEPEST} deep"),
+        errno => format!("a directory cannot be watched: {errno}"),
+    }
+}

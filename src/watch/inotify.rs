@@ -1,0 +1,98 @@
+//! inotify(7) by directory handles: a watch goes to the directory that was opened, whatever its path leads to now.
+//!
+//! The notify crate adds by path and forgets silently what the kernel says it watches no more (IGNORED).
+
+use super::tree::Descriptor;
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What changes a file, or a directory's entries. OPEN, ACCESS and CLOSE_NOWRITE are not among it, or every scan of
+/// our own would wake the watch. What was unlinked concerns nobody (EXCL_UNLINK).
+const CHANGES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::EXCL_UNLINK);
+
+/// What is read at a time: some two thousand events with short names.
+const BUFFER: usize = 64 * 1024;
+
+/// An inotify instance.
+#[derive(Debug)]
+pub(super) struct Inotify {
+    fd: OwnedFd,
+    buffer: Vec<MaybeUninit<u8>>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Of which watch; -1 for none.
+    pub(super) descriptor: Descriptor,
+    /// What happened.
+    pub(super) what: ReadFlags,
+    /// To which entry; to the directory itself where there is none.
+    pub(super) name: Option<Box<[u8]>>,
+}
+
+impl Inotify {
+    /// A new instance.
+    pub(super) fn new() -> Result<Inotify, Errno> {
+        Ok(Inotify {
+            fd: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
+            buffer: vec![MaybeUninit::uninit(); BUFFER],
+        })
+    }
+
+    /// To poll.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Watches an open directory. The same directory has the same descriptor for as long as it is watched.
+    pub(super) fn add(&self, directory: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        // What stands in /proc leads to the very object that is open.
+        let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        inotify::add_watch(&self.fd, path.as_str(), CHANGES)
+    }
+
+    /// Watches no more. The kernel may have been first.
+    pub(super) fn remove(&self, descriptor: Descriptor) {
+        inotify::remove_watch(&self.fd, descriptor).unwrap_or_default();
+    }
+
+    /// Moves what is waiting to `events`, up to `most` or a little more. An event that only says again what the last
+    /// one said is left out.
+    pub(super) fn read(&mut self, events: &mut Vec<Event>, most: usize) -> Result<(), Errno> {
+        let mut reader = Reader::new(self.fd.as_fd(), &mut self.buffer);
+        while events.len() < most || !reader.is_buffer_empty() {
+            let event = match reader.next() {
+                Ok(event) => event,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            let name = event.file_name().map(|name| name.to_bytes());
+            if events.last().is_some_and(|last| {
+                last.descriptor == event.wd()
+                    && last.what == event.events()
+                    && last.name.as_deref() == name
+            }) {
+                continue;
+            }
+            events.push(Event {
+                descriptor: event.wd(),
+                what: event.events(),
+                name: name.map(Box::from),
+            });
+        }
+        Ok(())
+    }
+}

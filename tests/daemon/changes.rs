@@ -1,0 +1,106 @@
+//! A change is told within seconds, with what it was, and that it is gone.
+
+use super::house::House;
+
+#[test]
+fn a_change_is_told_and_its_end_as_well() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    assert_eq!(house.told(), [""; 0], "nothing deviates yet");
+
+    house.host.shell("cp -p data/d1/file /tmp/kept.$$; echo changed >> data/d1/file; echo new > data/d2/new; rm data/d3/file; rm /tmp/kept.$$");
+    house.until_told("raised files.changed /data/d1/file sha256 size");
+    house.until_told("raised files.added /data/d2/new");
+    house.until_told("raised files.removed /data/d3/file");
+    assert_eq!(house.open(), house.check());
+
+    let event = house
+        .events()
+        .into_iter()
+        .find(|event| event["unmapped"]["subject"] == "/data/d1/file")
+        .expect("told");
+    assert_eq!(event["severity"], "High", "{event:#}");
+    assert!(event["device"]["uid"].is_string(), "{event:#}");
+    assert!(
+        event["unmapped"]["cause"]["while_down"].is_null(),
+        "{event:#}"
+    );
+
+    house.host.shell("rm data/d2/new");
+    house.until_told("cleared files.added /data/d2/new");
+    assert_eq!(house.open(), house.check());
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn what_is_changed_and_restored_does_not_vanish() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    house.host.shell(
+        "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
+         echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
+    );
+    house.until_told("raised files.changed /data/d1/file");
+    house.until_told("cleared files.changed /data/d1/file");
+    let event = house
+        .events()
+        .into_iter()
+        .find(|event| event["unmapped"]["subject"] == "/data/d1/file")
+        .expect("told");
+    assert_eq!(event["unmapped"]["cause"]["restored"], true, "{event:#}");
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn what_changed_while_the_agent_was_down_is_told_as_such() {
+    let house = House::recorded();
+    house.host.shell("echo early > data/early");
+    let daemon = house.start();
+    house.until_told("raised files.added /data/early");
+    house.until_scanned();
+    assert_eq!(daemon.stop(), 0);
+
+    house.host.shell("echo late > data/late; rm data/early");
+    let daemon = house.start();
+    house.until_told("raised files.added /data/late");
+    house.until_told("cleared files.added /data/early");
+    let of = |subject: &str| {
+        let events = house.events();
+        let mut found = events
+            .into_iter()
+            .filter(|e| e["unmapped"]["subject"] == subject);
+        found.next().expect("told")["unmapped"]["cause"]["while_down"].clone()
+    };
+    // A host without history has no "while down".
+    assert!(of("/data/early").is_null());
+    assert_eq!(of("/data/late"), true);
+    house.host.shell("echo now > data/now");
+    house.until_told("raised files.added /data/now");
+    assert!(of("/data/now").is_null());
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn after_a_storm_the_events_say_what_a_check_says() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    house.host.shell(
+        "for n in 1 2 3 4 5 6 7 8; do
+           mkdir -p data/d$n/a/b/c/d; echo $n > data/d$n/a/b/c/d/deep
+           for m in 1 2 3 4 5 6 7 8 9; do echo $m > data/d$n/$m; mv data/d$n/$m data/d$n/x$m; done
+         done
+         mv data/d1 data/moved; mv data/d2 tmp/out; rm -r data/d3; chmod 700 data/d4/file; touch data/d5
+         mkdir tmp/in; echo in > tmp/in/file; mv tmp/in data/in; mv tmp/out data/d2; ln -s d4 data/link",
+    );
+    let expected = house.check();
+    assert!(expected.len() > 100, "{expected:#?}");
+    house.until("the same as a check", |house| house.open() == expected);
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}

@@ -1,0 +1,288 @@
+//! A host with a daemon in it, and what its events say.
+
+use crate::harness::{Host, Ran};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes that comes at all, on a machine under load.
+const LONG: Duration = Duration::from_secs(90);
+
+/// A host whose events go to a file.
+pub(super) struct House {
+    pub(super) host: Host,
+}
+
+/// What every house is configured with; more may follow.
+pub(super) const CONFIG: &str = "[sinks.cloudwatch_logs]\nenabled = false\n\
+     [sinks.file]\npath = \"/var/log/events.jsonl\"\n";
+
+impl House {
+    /// A host without a manifest yet.
+    pub(super) fn new() -> House {
+        let host = Host::new();
+        host.shell("mkdir -p var/log run/host-integrity-agent tmp");
+        let house = House { host };
+        house.configure(CONFIG);
+        house
+    }
+
+    /// A host with files below `/data`, all recorded in a manifest.
+    pub(super) fn recorded() -> House {
+        let house = House::new();
+        house
+            .host
+            .shell("for n in 1 2 3 4 5 6 7 8; do mkdir -p data/d$n; echo $n > data/d$n/file; done");
+        house.record();
+        house
+    }
+
+    /// Records the host as it is.
+    pub(super) fn record(&self) {
+        let create = [
+            "baseline",
+            "create",
+            "--profile",
+            "/etc/host-integrity-agent/profile.toml",
+            "--output",
+            "/usr/share/host-integrity-agent/manifest.mtree",
+        ];
+        self.host.agent(&create).expect(0);
+    }
+
+    /// Replaces the configuration.
+    pub(super) fn configure(&self, text: &str) {
+        fs::write(self.path("etc/host-integrity-agent/agent.toml"), text)
+            .expect("the configuration");
+    }
+
+    /// A path of the host, seen from outside.
+    pub(super) fn path(&self, below: &str) -> PathBuf {
+        self.host.lab().root().join(below)
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    pub(super) fn start(&self) -> Daemon<'_> {
+        self.start_with(|_| {})
+    }
+
+    /// The same, with something more said to it.
+    pub(super) fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon<'_> {
+        let output = |name: &str| {
+            let mut options = fs::OpenOptions::new();
+            options.create(true).append(true);
+            options
+                .open(self.host.lab().path().join(name))
+                .expect("a file for output")
+        };
+        let mut command = self.host.command(&["run"]);
+        prepare(&mut command);
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"))
+            .spawn()
+            .expect("unshare");
+        Daemon {
+            house: self,
+            child: Some(child),
+        }
+    }
+
+    /// What the daemon wrote to standard error so far.
+    pub(super) fn stderr(&self) -> String {
+        fs::read_to_string(self.host.lab().path().join("stderr")).unwrap_or_default()
+    }
+
+    /// Every whole line of the file sink so far.
+    pub(super) fn events(&self) -> Vec<Value> {
+        let text = fs::read(self.path("var/log/events.jsonl")).unwrap_or_default();
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let lines = text[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        lines
+            .map(|line| serde_json::from_slice(line).unwrap_or_else(|e| panic!("{e}: {line:?}")))
+            .collect()
+    }
+
+    /// Events about files, each in one line: what became of the deviation, check, subject and changed attributes.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.events().iter().filter_map(told).collect()
+    }
+
+    /// Deviations of files that stand by what the events say, as `CHECK SUBJECT`.
+    pub(super) fn open(&self) -> BTreeSet<String> {
+        let mut open = BTreeMap::new();
+        for event in self.events() {
+            if told(&event).is_none() {
+                continue;
+            }
+            let uid = event["finding_info"]["uid"]
+                .as_str()
+                .expect("a uid")
+                .to_owned();
+            match event["activity_name"].as_str() {
+                Some("Close") => drop(open.remove(&uid)),
+                _ => drop(open.insert(uid, format!("{} {}", check(&event), subject(&event)))),
+            }
+        }
+        open.into_values().collect()
+    }
+
+    /// Deviations of files that a check finds, in the same form.
+    pub(super) fn check(&self) -> BTreeSet<String> {
+        let ran = self.host.agent(&["check", "--format", "json"]);
+        let findings = ran.findings();
+        let failed = findings.iter().filter(|f| f["verdict"] != "pass");
+        failed
+            .map(|f| {
+                format!(
+                    "{} {}",
+                    f["check"].as_str().unwrap_or("?"),
+                    f["subject"].as_str().unwrap_or("?")
+                )
+            })
+            .collect()
+    }
+
+    /// `agent status --format json`.
+    pub(super) fn status(&self) -> (i32, Value) {
+        let ran = self.host.agent(&["status", "--format", "json"]);
+        let object = ran.json().pop().unwrap_or_default();
+        (ran.status, object)
+    }
+
+    /// Panics unless the chain of all events is whole.
+    pub(super) fn verify(&self) -> Ran {
+        self.host
+            .agent(&["log", "verify", "/var/log/events.jsonl"])
+            .expect(0)
+    }
+
+    /// Waits until it holds, and says what there was if it never does.
+    pub(super) fn until(&self, what: &str, holds: impl Fn(&House) -> bool) {
+        let begin = Instant::now();
+        while !holds(self) {
+            assert!(
+                begin.elapsed() < LONG,
+                "{what}: never\n{}\n{:#?}",
+                self.stderr(),
+                self.events().iter().map(in_short).collect::<Vec<_>>()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until an event that begins so was told.
+    pub(super) fn until_told(&self, line: &str) {
+        self.until(line, |house| {
+            house.told().iter().any(|told| told.starts_with(line))
+        });
+    }
+
+    /// Waits until the first whole scan has ended.
+    pub(super) fn until_scanned(&self) {
+        self.until("a whole scan", |house| {
+            house.status().1["daemon"]["scan"]["ended"].is_string()
+        });
+    }
+}
+
+/// A daemon that runs; killed if the test ends before it does.
+pub(super) struct Daemon<'a> {
+    house: &'a House,
+    child: Option<Child>,
+}
+
+impl Daemon<'_> {
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.as_ref().expect("runs").id()
+    }
+
+    /// Sends a signal, by its name.
+    pub(super) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Ends it as systemd does; returns its exit status.
+    pub(super) fn stop(mut self) -> i32 {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("runs");
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                return status.code().unwrap_or(-1);
+            }
+            if begin.elapsed() > LONG {
+                child.kill().unwrap_or_default();
+                panic!("does not stop: {}", self.house.stderr());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it as a power failure does.
+    pub(super) fn kill(mut self) {
+        let mut child = self.child.take().expect("runs");
+        child.kill().expect("killed");
+        child.wait().expect("a child");
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap_or_default();
+            child.wait().expect("a child");
+        }
+    }
+}
+
+fn check(event: &Value) -> &str {
+    event["finding_info"]["analytic"]["uid"]
+        .as_str()
+        .unwrap_or("?")
+}
+
+fn subject(event: &Value) -> &str {
+    event["unmapped"]["subject"].as_str().unwrap_or("?")
+}
+
+/// `STEP CHECK SUBJECT CHANGED` of an event about a file.
+fn told(event: &Value) -> Option<String> {
+    if event["class_uid"] != 2004 || event["unmapped"]["subject"].is_null() {
+        return None;
+    }
+    let step = match event["activity_name"].as_str() {
+        Some("Create") => "raised",
+        Some("Close") => "cleared",
+        _ => "changed",
+    };
+    let changed = event["unmapped"]["changed"].as_str().unwrap_or("");
+    Some(
+        format!("{step} {} {} {changed}", check(event), subject(event))
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// An event in a line, for whoever reads why a test failed.
+pub(super) fn in_short(event: &Value) -> String {
+    told(event).unwrap_or_else(|| {
+        format!(
+            "{} {} {}",
+            event["class_uid"], event["activity_name"], event["message"]
+        )
+    })
+}

@@ -1,0 +1,288 @@
+//! Signals, reloads, status: what an operator does to the daemon, and what it answers.
+
+use super::house::{CONFIG, House};
+use serde_json::Value;
+use std::os::unix::net::UnixDatagram;
+
+fn lifecycle(house: &House, name: &str) -> Vec<Value> {
+    let mut events = house.events();
+    events.retain(|event| event["class_uid"] == 6002 && event["activity_name"] == name);
+    events
+}
+
+#[test]
+fn status_says_how_it_is() {
+    let house = House::recorded();
+    assert_eq!(house.status().0, 3, "no daemon");
+    let daemon = house.start();
+    house.until("watching and delivering", |house| house.status().0 == 0);
+    house.until_scanned();
+    let (_, status) = house.status();
+    assert_eq!(status["alive"], true, "{status:#}");
+    let says = &status["daemon"];
+    assert_eq!(says["pid"], daemon.id(), "{status:#}");
+    assert_eq!(says["ground"]["against"], "manifest", "{status:#}");
+    assert_eq!(says["sinks"][0]["name"], "file", "{status:#}");
+    assert_eq!(says["sinks"][0]["state"], "delivering", "{status:#}");
+    let text = house.host.agent(&["status"]).expect(0).stdout;
+    for line in [
+        "alive        yes",
+        "watching     yes",
+        "delivering   yes",
+        "judged by    manifest",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    // A place that takes nothing: alive, and not delivering.
+    house.configure(&CONFIG.replace("/var/log/events.jsonl", "/nowhere/events.jsonl"));
+    daemon.signal("HUP");
+    house.until("not delivering", |house| house.status().0 == 1);
+    let text = house.host.agent(&["status"]).expect(1).stdout;
+    assert!(text.contains("delivering   NO"), "{text}");
+    house.configure(CONFIG);
+    daemon.signal("HUP");
+    house.until("delivering", |house| house.status().0 == 0);
+    daemon.kill();
+    assert_eq!(house.status().0, 3, "the file is there, the process is not");
+    std::fs::write(house.path("run/host-integrity-agent/status.json"), "{").expect("written");
+    house.host.agent(&["status"]).expect(2);
+    house.verify();
+}
+
+#[test]
+fn a_reload_holds_if_it_is_good_and_changes_nothing_if_not() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    house.configure("[scan]\ninterval = \"6d\"\n");
+    daemon.signal("HUP");
+    let refused = |house: &House| {
+        let mut events = house.events();
+        events.retain(|event| event["status_code"] == "reload.refused");
+        events
+    };
+    house.until("refused", |house| refused(house).len() == 1);
+    let message = refused(&house)[0]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    for word in ["agent.toml:2", "interval"] {
+        assert!(message.contains(word), "{message}");
+        assert!(house.stderr().contains(word), "{}", house.stderr());
+    }
+    let (exit, status) = house.status();
+    assert_eq!(exit, 0, "the old one holds: {status:#}");
+    assert!(
+        status["daemon"]["trouble"]
+            .to_string()
+            .contains("agent.toml"),
+        "{status:#}"
+    );
+
+    // Another profile: what it covers is looked at, and watched.
+    house.host.shell(
+        "mkdir more; echo more > more/file
+         printf '[[paths]]\\npath = \"/more\"\\nseverity = \"low\"\\n' >> etc/host-integrity-agent/profile.toml",
+    );
+    house.record();
+    house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"1s\"\n"));
+    daemon.signal("HUP");
+    house.until("reloaded", |house| !lifecycle(house, "Update").is_empty());
+    let reloaded = lifecycle(&house, "Update").remove(0);
+    let message = reloaded["message"].as_str().unwrap_or_default();
+    for word in ["heartbeat.interval", "profile.toml"] {
+        assert!(message.contains(word), "{message}");
+    }
+    house.host.shell("echo other > more/file");
+    house.until_told("raised files.changed /more/file");
+    let (_, status) = house.status();
+    assert_eq!(
+        status["daemon"]["trouble"],
+        serde_json::json!([]),
+        "{status:#}"
+    );
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn the_end_is_told_and_everything_shipped() {
+    let house = House::recorded();
+    let socket = UnixDatagram::bind(house.path("run/notify")).expect("a socket");
+    socket.set_nonblocking(true).expect("set");
+    let heard = || {
+        let mut all = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            all.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        all
+    };
+    let daemon = house.start_with(|command| {
+        command
+            .env("NOTIFY_SOCKET", "/run/notify")
+            .env("WATCHDOG_USEC", "2000000");
+    });
+    house.until_scanned();
+    house
+        .host
+        .shell("for n in $(seq 500); do echo $n > data/n$n; done");
+    house.until("something found", |house| house.told().len() > 10);
+    assert_eq!(daemon.stop(), 0);
+    let events = house.events();
+    let last = events
+        .iter()
+        .rfind(|event| !event["metadata"]["sequence"].is_null());
+    let last = last.expect("events");
+    assert_eq!(
+        (&last["class_uid"], &last["activity_name"]),
+        (&6002.into(), &"Stop".into()),
+        "{last:#}"
+    );
+    house.verify();
+    let heard = heard();
+    let has = |what: &str| {
+        heard
+            .iter()
+            .position(|word| word.lines().any(|line| line.starts_with(what)))
+    };
+    let (ready, watchdog, stopping) = (has("READY=1"), has("WATCHDOG=1"), has("STOPPING=1"));
+    assert!(ready.is_some() && ready < stopping, "{heard:#?}");
+    assert!(watchdog.is_some(), "{heard:#?}");
+    assert_eq!(house.status().0, 3);
+}
+
+#[test]
+fn the_first_event_names_what_verdicts_rest_on() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until("started", |house| !lifecycle(house, "Start").is_empty());
+    let start = lifecycle(&house, "Start").remove(0);
+    assert_eq!(start["metadata"]["sequence"], 1, "{start:#}");
+    let digests = start["unmapped"]["digests"].to_string();
+    let manifest = std::fs::read(house.path("usr/share/host-integrity-agent/manifest.mtree"))
+        .expect("a manifest");
+    let binary = std::fs::read(crate::harness::AGENT).expect("the binary");
+    for bytes in [manifest, binary] {
+        let digest = crate::harness::sha256(&bytes);
+        assert!(digests.contains(&digest), "{digest} in {start:#}");
+    }
+    assert_eq!(start["unmapped"]["first_of_boot"], true, "{start:#}");
+    assert_eq!(daemon.stop(), 0);
+    let daemon = house.start();
+    house.until("started again", |house| {
+        lifecycle(house, "Start").len() == 2
+    });
+    assert_eq!(
+        lifecycle(&house, "Start")[1]["unmapped"]["first_of_boot"],
+        false
+    );
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn a_manifest_that_cannot_be_used_is_told_as_critical() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    assert_eq!(daemon.stop(), 0);
+    let manifest = house.path("usr/share/host-integrity-agent/manifest.mtree");
+    let text = std::fs::read(&manifest).expect("a manifest");
+    let cases: [(&str, &dyn Fn()); 2] = [
+        ("unreadable", &|| {
+            std::fs::write(&manifest, "#mtree\nnonsense\n").expect("written")
+        }),
+        ("missing", &|| {
+            std::fs::remove_file(&manifest).expect("removed")
+        }),
+    ];
+    for (state, spoil) in cases {
+        spoil();
+        let daemon = house.start();
+        house.until(state, |house| {
+            house.events().iter().any(|event| {
+                event["class_uid"] == 2004
+                    && event["severity"] == "Critical"
+                    && event["unmapped"]["state"] == state
+            })
+        });
+        house.until("the trouble shows", |house| {
+            house.status().1["daemon"]["trouble"]
+                .to_string()
+                .contains("package database")
+        });
+        assert_eq!(daemon.stop(), 0);
+        std::fs::write(&manifest, &text).expect("written");
+    }
+    house.verify();
+}
+
+#[test]
+fn what_the_first_boot_changes_is_put_on_record_when_cloud_init_is_done() {
+    let house = House::new();
+    house.host.shell(
+        "printf '[[paths]]\\npath = \"/etc/passwd\"\\nseverity = \"critical\"\\nlaunch = \"record\"\\n[[paths]]\\npath = \"/home\"\\nseverity = \"high\"\\nlaunch = \"record\"\\n' >> etc/host-integrity-agent/profile.toml
+         mkdir home; printf 'root:x:0:0::/root:/bin/sh\\n' > etc/passwd",
+    );
+    house.record();
+    // cloud-init at work.
+    house.host.shell(
+        "mkdir -p run/cloud-init home/admin/.ssh
+         cp -p etc/passwd etc/passwd-; printf 'admin:x:1000:1000::/home/admin:/bin/sh\\n' >> etc/passwd
+         ssh-keygen -q -t ed25519 -N '' -f ../key; cp ../key.pub home/admin/.ssh/authorized_keys
+         echo two > data/one",
+    );
+    let daemon = house.start();
+    // What is no matter of the first boot is judged meanwhile, what is one is not.
+    house.until_told("raised files.changed /data/one");
+    house.until_scanned();
+    assert_eq!(house.told().len(), 1, "{:#?}", house.told());
+    assert!(
+        !house
+            .path("var/lib/host-integrity-agent/launch.mtree")
+            .exists()
+    );
+
+    house.host.shell("echo '{}' > run/cloud-init/result.json");
+    house.until("on record", |house| {
+        !lifecycle(house, "Launch record").is_empty()
+    });
+    let event = lifecycle(&house, "Launch record").remove(0);
+    let record =
+        std::fs::read(house.path("var/lib/host-integrity-agent/launch.mtree")).expect("a record");
+    assert_eq!(
+        event["unmapped"]["sha256"],
+        crate::harness::sha256(&record),
+        "{event:#}"
+    );
+    let listing = event["unmapped"]["listing"].as_str().unwrap_or_default();
+    let print = house
+        .host
+        .shell("ssh-keygen -l -f ../key.pub | cut -d' ' -f2");
+    for word in [
+        "account admin",
+        &format!("key admin {}", print.trim()),
+        "~ /etc/passwd",
+        "+ /home/admin/.ssh/authorized_keys",
+    ] {
+        assert!(listing.contains(word), "{word} in {listing}");
+    }
+    // Later changes of the same paths are deviations.
+    house
+        .host
+        .shell("printf 'evil:x:0:0::/:/bin/sh\\n' >> etc/passwd");
+    house.until_told("raised files.changed /etc/passwd");
+    assert_eq!(house.open(), house.check());
+    assert_eq!(daemon.stop(), 0);
+
+    // Another record in its place is one as well.
+    house
+        .host
+        .shell("rm var/lib/host-integrity-agent/launch.mtree");
+    house.host.agent(&["baseline", "launch"]).expect(0);
+    let daemon = house.start();
+    house.until_told("raised files.launch_record");
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}

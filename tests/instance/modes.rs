@@ -1,0 +1,275 @@
+//! The table: what the service does, what the agent concludes, and how often it asks.
+
+use super::{check, check_at, command, verdict};
+use crate::harness::imds::{Imds, Mode};
+use crate::harness::run;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// v1, token, hop limit, identity, role.
+const CHECKS: [&str; 5] = [
+    "imds_v1_disabled",
+    "imds_v2_token",
+    "imds_hop_limit",
+    "identity_verified",
+    "role_present",
+];
+const NO_TOKEN: [&str; 3] = ["unknown", "unknown", "unknown"];
+const OFF: [&str; 3] = ["not_applicable", "not_applicable", "not_applicable"];
+/// Nobody signed the document of this server.
+const GOOD: [&str; 3] = ["pass", "unknown", "pass"];
+
+#[test]
+fn what_the_service_does_and_what_it_means() {
+    let elsewhere = Imds::new().role("thief").start();
+    let away = || format!("{}/latest/api/token", elsewhere.endpoint());
+    let huge = |announced| Mode::Huge {
+        bytes: 1 << 30,
+        announced,
+    };
+    for (mode, v1, v2, others, most_requests) in [
+        (Mode::Required, "pass", "pass", GOOD, 7),
+        (Mode::Optional, "fail", "pass", GOOD, 7),
+        (Mode::Off(403), "not_applicable", "not_applicable", OFF, 2),
+        (Mode::Off(404), "not_applicable", "not_applicable", OFF, 2),
+        (Mode::Refuses(400), "pass", "fail", NO_TOKEN, 2),
+        (Mode::Refuses(403), "pass", "fail", NO_TOKEN, 2),
+        (Mode::Refuses(405), "pass", "fail", NO_TOKEN, 2),
+        (Mode::RefusesOptional(403), "fail", "fail", NO_TOKEN, 2),
+        (Mode::Silent, "unknown", "unknown", NO_TOKEN, 5),
+        (Mode::Resets, "unknown", "unknown", NO_TOKEN, 0),
+        (Mode::Throttles, "unknown", "unknown", NO_TOKEN, 5),
+        (Mode::ThrottlesFirst(3), "pass", "pass", GOOD, 10),
+        (Mode::SlowBytes(20), "unknown", "unknown", NO_TOKEN, 5),
+        (Mode::Garbage, "unknown", "unknown", NO_TOKEN, 5),
+        (Mode::NoTtl, "pass", "unknown", NO_TOKEN, 2),
+        (Mode::OddToken(b""), "pass", "fail", NO_TOKEN, 2),
+        (Mode::OddToken(b"two\nlines"), "pass", "fail", NO_TOKEN, 2),
+        (Mode::OddToken(b"n\xc3\xbcl"), "pass", "fail", NO_TOKEN, 2),
+        (huge(true), "pass", "fail", NO_TOKEN, 2),
+        (huge(false), "pass", "fail", NO_TOKEN, 2),
+        (Mode::Redirects(away()), "unknown", "unknown", NO_TOKEN, 2),
+        (Mode::RedirectsPut(away()), "pass", "unknown", NO_TOKEN, 2),
+        (Mode::Portal, "fail", "unknown", NO_TOKEN, 2),
+        (Mode::SingleUse, "pass", "pass", GOOD, 13),
+        (
+            Mode::ForgetsTokens,
+            "pass",
+            "pass",
+            ["pass", "unknown", "unknown"],
+            14,
+        ),
+    ] {
+        let imds = Imds::new()
+            .role("writer")
+            .set("dynamic/instance-identity/rsa2048", None)
+            .mode(mode.clone())
+            .start();
+        let begun = Instant::now();
+        let ran = check(&imds, &[]);
+        let took = begun.elapsed();
+        let told = CHECKS.map(|id| verdict(&ran, id));
+        let expected = [v1, v2, others[0], others[1], others[2]];
+        assert_eq!(told, expected, "{mode:?}: {ran:#?}");
+        let asked = imds.asked();
+        assert!(asked.len() <= most_requests, "{mode:?}: {asked:#?}");
+        // Five seconds are promised; the machine that tests may be busy with others.
+        assert!(took < Duration::from_secs(25), "{mode:?} took {took:?}");
+        // One request without a token, and never another.
+        let without = asked
+            .iter()
+            .filter(|line| line.starts_with("GET /latest/meta-data/ "));
+        assert!(without.count() <= 1, "{mode:?}: {asked:#?}");
+    }
+    assert_eq!(elsewhere.asked(), [""; 0], "a redirect was followed");
+}
+
+#[test]
+fn nobody_there() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", free.local_addr().expect("bound"));
+    drop(free);
+    let ran = check_at(&endpoint, &[]);
+    for id in CHECKS {
+        assert_eq!(verdict(&ran, id), "unknown", "{id}");
+    }
+}
+
+#[test]
+fn each_request_in_its_order() {
+    let imds = Imds::new().role("writer").start();
+    check(&imds, &[]).expect(1);
+    let expected = [
+        "GET /latest/meta-data/ 401",
+        "PUT /latest/api/token 200",
+        "GET /latest/dynamic/instance-identity/document 200",
+        "GET /latest/dynamic/instance-identity/rsa2048 404",
+        "GET /latest/meta-data/iam/info 200",
+        "PUT /latest/api/token 200",
+    ];
+    let mut asked = imds.asked();
+    // The measure may take a second try where the machine is slow to read.
+    assert!(asked.len() <= expected.len() + 1, "{asked:#?}");
+    asked.dedup();
+    assert_eq!(asked, expected);
+    // What nobody wants to know is not asked; the identity is for every report.
+    let imds = Imds::new().start();
+    check(
+        &imds,
+        &[
+            "--skip",
+            "instance.imds_*",
+            "--skip",
+            "instance.role_present",
+        ],
+    );
+    assert_eq!(imds.asked(), expected[1..4]);
+}
+
+#[test]
+fn how_far_the_token_travels() {
+    for (hops, default, strict, observed) in [
+        (1, "pass", "pass", serde_json::json!(1)),
+        (2, "pass", "fail", serde_json::json!(2)),
+        (3, "fail", "fail", serde_json::json!(3)),
+        (64, "fail", "fail", serde_json::json!(64)),
+        (65, "fail", "fail", serde_json::json!("more than 64")),
+        (255, "fail", "fail", serde_json::json!("more than 64")),
+    ] {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let imds = Imds::new().hops(hops).start_on(address);
+            let ran = check(&imds, &[]);
+            assert_eq!(verdict(&ran, "imds_hop_limit"), default, "{hops} {ran:#?}");
+            let finding = ran.one("instance.imds_hop_limit", "metadata service");
+            assert_eq!(finding["observed"]["hops"], observed, "{hops} {address}");
+            let profile = Profile::new("[settings.\"instance.imds_hop_limit\"]\ndemand = 1");
+            let ran = check(&imds, &["--profile", profile.path()]);
+            assert_eq!(verdict(&ran, "imds_hop_limit"), strict, "{hops}");
+        }
+    }
+}
+
+/// A profile that adds settings to the default one.
+struct Profile {
+    file: tempfile::NamedTempFile,
+}
+
+impl Profile {
+    fn new(settings: &str) -> Profile {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+        let text = format!("name = \"local\"\nextends = \"default\"\n{settings}\n");
+        std::fs::write(file.path(), text).expect("a file");
+        Profile { file }
+    }
+
+    fn path(&self) -> &str {
+        self.file.path().to_str().expect("UTF-8")
+    }
+}
+
+#[test]
+fn what_the_profile_demands() {
+    let demand = |id: &str, value: &str| {
+        Profile::new(&format!("[settings.\"instance.{id}\"]\ndemand = {value}"))
+    };
+    let tagged = || Imds::new().tags(&[("backup", "daily"), ("name", "x")]);
+    for (imds, id, value, expected) in [
+        (tagged(), "backup_tag", "\"backup\"", "pass"),
+        (tagged(), "backup_tag", "\"backup=daily\"", "pass"),
+        (tagged(), "backup_tag", "\"backup=weekly\"", "fail"),
+        (tagged(), "backup_tag", "\"plan\"", "fail"),
+        (Imds::new(), "backup_tag", "\"backup\"", "not_applicable"),
+        (
+            Imds::new().mode(Mode::Off(403)),
+            "backup_tag",
+            "\"backup\"",
+            "not_applicable",
+        ),
+        (
+            Imds::new().mode(Mode::Throttles),
+            "backup_tag",
+            "\"backup\"",
+            "unknown",
+        ),
+        // Neither a manifest nor a signed document here.
+        (Imds::new(), "image_age", "30", "unknown"),
+    ] {
+        let imds = imds.start();
+        let profile = demand(id, value);
+        let ran = check(&imds, &["--profile", profile.path()]);
+        assert_eq!(verdict(&ran, id), expected, "{id} {value}: {ran:#?}");
+    }
+    let ran = check(&Imds::new().start(), &[]);
+    for id in ["backup_tag", "image_age", "ami_trusted"] {
+        assert_eq!(verdict(&ran, id), "not_applicable", "{id}");
+    }
+    assert_eq!(verdict(&ran, "role_present"), "fail");
+}
+
+#[test]
+fn an_endpoint_elsewhere_is_told_of() {
+    let imds = Imds::new().start();
+    let ran = check(&imds, &[]);
+    let finding = ran.one("instance.imds_endpoint", "metadata service");
+    assert_eq!(finding["verdict"], "fail");
+    let place = format!("the agent's own environment: {}", imds.address());
+    assert_eq!(finding["observed"]["overrides"], serde_json::json!([place]));
+}
+
+#[test]
+fn forbidden_to_ask() {
+    let imds = Imds::new().start();
+    let ran = run(command(&[])
+        .env(super::ENDPOINT, imds.endpoint())
+        .env("AWS_EC2_METADATA_DISABLED", "true"));
+    for id in CHECKS {
+        assert_eq!(verdict(&ran, id), "unknown", "{id}");
+    }
+    assert_eq!(imds.asked(), [""; 0]);
+}
+
+#[test]
+fn no_proxy_is_asked() {
+    let imds = Imds::new().start();
+    let proxy = Imds::new().start();
+    let ran = run(command(&[])
+        .env(super::ENDPOINT, imds.endpoint())
+        .env("http_proxy", proxy.endpoint())
+        .env("HTTP_PROXY", proxy.endpoint())
+        .env("ALL_PROXY", proxy.endpoint()));
+    assert_eq!(verdict(&ran, "imds_v2_token"), "pass");
+    assert_eq!(proxy.asked(), [""; 0]);
+}
+
+#[test]
+fn unusable_endpoints() {
+    for endpoint in [
+        "https://127.0.0.1",
+        "http://name:secret@127.0.0.1",
+        "http://127.0.0.1/latest",
+        "nonsense",
+    ] {
+        let ran = check_at(endpoint, &[]);
+        for id in CHECKS {
+            assert_eq!(verdict(&ran, id), "unknown", "{endpoint} {id}");
+        }
+        assert!(!ran.stdout.contains("secret"), "{ran:#?}");
+    }
+}
+
+#[test]
+fn nothing_to_judge_elsewhere() {
+    // A mounted image is no instance, whatever the environment says.
+    let tree = tempfile::tempdir().expect("a directory");
+    let imds = Imds::new().start();
+    let ran = check(&imds, &["--root", tree.path().to_str().expect("UTF-8")]);
+    assert_eq!(imds.asked(), [""; 0]);
+    let findings = ran.findings();
+    assert_eq!(findings.len(), 12);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding["verdict"] == "not_applicable")
+    );
+    ran.expect(0);
+}

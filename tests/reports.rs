@@ -1,0 +1,148 @@
+//! Reports for other programs: read back by parsers that have nothing of ours in them.
+
+use crate::harness::{Lab, Ran, run};
+use serde_json::Value;
+use std::process::Command;
+
+/// A lab in which files with names that would break out of a page were added, changed and removed.
+fn hostile() -> Lab {
+    let lab = Lab::new();
+    lab.shell("mkdir etc 'a<b'; echo 1 > etc/changed; echo 1 > etc/removed; echo 1 > etc/same");
+    lab.create().expect(0);
+    lab.shell(
+        "echo 2 > etc/changed; rm etc/removed
+         touch 'a<b/<script>alert(1)<' \"etc/quote\\\"'&amp;\" $'etc/\\x1b[2J\\xff\\n--> ]]>' 'etc/\u{202e}fake' $'etc/\\xef\\xbf\\xbe'",
+    );
+    lab
+}
+
+/// What a Python program prints of the report, as JSON.
+fn python(lab: &Lab, report: &Ran, program: &str) -> Value {
+    let file = lab.path().join("report");
+    std::fs::write(&file, &report.stdout).expect("written");
+    let ran = run(Command::new("python3").arg("-c").arg(program).arg(&file)).expect(0);
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
+}
+
+const JUNIT: &str = "
+import sys, json, xml.etree.ElementTree as E
+root = E.parse(sys.argv[1]).getroot()
+assert root.tag == 'testsuites'
+out = {'suites': [], 'cases': []}
+for suite in root:
+    cases = list(suite)
+    assert suite.tag == 'testsuite' and all(c.tag == 'testcase' for c in cases)
+    count = lambda tag: sum(c.find(tag) is not None for c in cases)
+    assert int(suite.get('tests')) == len(cases)
+    for name, tag in ('failures', 'failure'), ('errors', 'error'), ('skipped', 'skipped'):
+        assert int(suite.get(name)) == count(tag), (name, suite.attrib)
+    out['suites'].append(suite.get('name'))
+    out['cases'] += [[c.get('classname'), c.get('name'), c[0].tag if len(c) else 'pass'] for c in cases]
+print(json.dumps(out))
+";
+
+#[test]
+fn junit_tells_what_json_tells() {
+    let lab = hostile();
+    let some = [
+        "--only",
+        "files.*",
+        "--only",
+        "sshd.*",
+        "--only",
+        "accounts.*",
+    ];
+    let json = lab.check(&some).expect(1);
+    let more = [
+        &["--manifest", "manifest.mtree", "--format", "junit"],
+        &some[..],
+    ]
+    .concat();
+    let junit = lab.agent(&["check"], &more).expect(1);
+    let read = python(&lab, &junit, JUNIT);
+    let mut cases: Vec<[String; 3]> = serde_json::from_value(read["cases"].clone()).expect("cases");
+    assert_eq!(
+        cases.pop().map(|case| case[..2].to_vec()),
+        Some(vec!["files".into(), "coverage".into()])
+    );
+    let element = |verdict: &str| match verdict {
+        "fail" => "failure",
+        "unknown" => "error",
+        "not_applicable" => "skipped",
+        _ => "pass",
+    };
+    let wanted: Vec<[String; 2]> = json
+        .findings()
+        .iter()
+        .map(|f| {
+            let text = |key: &str| f[key].as_str().expect("text").to_owned();
+            [text("check"), element(&text("verdict")).to_owned()]
+        })
+        .collect();
+    let told: Vec<[String; 2]> = cases.iter().map(|c| [c[0].clone(), c[2].clone()]).collect();
+    assert_eq!(told, wanted);
+    assert_eq!(
+        read["suites"],
+        serde_json::json!(["sshd", "accounts", "files"])
+    );
+    let names: Vec<&str> = cases.iter().map(|case| case[1].as_str()).collect();
+    assert!(names.contains(&"/a<b/<script>alert(1)<"), "{names:?}");
+    assert!(
+        names.contains(&"/etc/\\u{1b}[2J\\xff\\n--> ]]>"),
+        "{names:?}"
+    );
+}
+
+const HTML: &str = "
+import sys, json
+from html.parser import HTMLParser
+class Reader(HTMLParser):
+    open, tags, text = [], [], []
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        assert not any(name.startswith('on') or name in ('src', 'href') for name, _ in attributes), attributes
+        if tag not in ('meta', 'br'):
+            self.open.append(tag)
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.open)
+    def handle_data(self, data):
+        self.text.append(data)
+reader = Reader()
+reader.feed(open(sys.argv[1], encoding='utf-8').read())
+reader.close()
+assert not reader.open, reader.open
+print(json.dumps({'tags': sorted(set(reader.tags)), 'text': ''.join(reader.text)}))
+";
+
+#[test]
+fn a_page_holds_every_deviation_and_nothing_that_runs() {
+    let lab = hostile();
+    let json = lab.check(&["--only", "files.*"]).expect(1);
+    let html = lab.agent(
+        &["check"],
+        &["--manifest", "manifest.mtree", "--format", "html"],
+    );
+    let read = python(&lab, &html.expect(1), HTML);
+    let text = read["text"].as_str().expect("text");
+    let tags = read["tags"].to_string();
+    assert!(!tags.contains("script") && !tags.contains("link"), "{tags}");
+    assert!(
+        text.contains("FAIL") && text.contains("deviations"),
+        "{text}"
+    );
+    for path in [
+        "/etc/changed",
+        "/etc/removed",
+        "/a<b/<script>alert(1)<",
+        "/etc/quote\"'&amp;",
+        "/etc/\\u{202e}fake",
+    ] {
+        assert!(text.contains(path), "{path}: {text}");
+    }
+    assert!(!text.contains("/etc/same"), "{text}");
+    let fails = json.findings().len();
+    assert!(
+        text.contains(&format!("{fails} deviations")),
+        "{fails}: {text}"
+    );
+}

@@ -1,0 +1,254 @@
+//! Random edits of a small tree, each with what it touched: what a watch that misses nothing would tell.
+
+use host_integrity_agent::files::spot::Region;
+use rustix::fs::{self as sys, AtFlags, CWD, Timespec, Timestamps, XattrFlags};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+/// Names that sort differently by bytes and by paths, and hold what names may hold.
+const NAMES: [&[u8]; 8] = [
+    b"a",
+    b"b",
+    b"a-b",
+    b"a b",
+    b"c\xff",
+    b"d\ne",
+    b"tmp",
+    b"\xc3\xa4",
+];
+
+/// A tree under random edits, and a copy of it as it was.
+pub(crate) struct Edits {
+    root: PathBuf,
+    pristine: PathBuf,
+    pub(crate) random: fastrand::Rng,
+}
+
+impl Edits {
+    /// Fills the empty directory at `root`; the copy goes to `pristine`.
+    pub(crate) fn new(root: &Path, pristine: &Path, seed: u64) -> Edits {
+        let mut edits = Edits {
+            root: root.to_owned(),
+            pristine: pristine.to_owned(),
+            random: fastrand::Rng::with_seed(seed),
+        };
+        edits.fill(root, 3);
+        let copied = std::process::Command::new("cp")
+            .args(["-a", "--preserve=all"])
+            .args([root, pristine])
+            .status();
+        assert!(copied.expect("cp").success());
+        edits
+    }
+
+    fn fill(&mut self, directory: &Path, depth: u8) {
+        for name in NAMES {
+            let path = directory.join(OsStr::from_bytes(name));
+            match self.random.u8(0..10) {
+                0..5 => fs::write(&path, format!("{}", self.random.u8(..))).expect("a file"),
+                5..8 if depth > 0 => {
+                    fs::create_dir(&path).expect("a directory");
+                    self.fill(&path, depth - 1);
+                }
+                8 => symlink("a", &path).expect("a link"),
+                _ => continue,
+            }
+            old(&path);
+        }
+        old(directory);
+    }
+
+    /// All paths of the tree, relative to it, and whether each is a directory.
+    fn paths(&self) -> Vec<(Vec<u8>, bool)> {
+        let mut found = vec![(Vec::new(), true)];
+        let mut next = 0;
+        while let Some((path, is_directory)) = found.get(next).cloned() {
+            next += 1;
+            if !is_directory {
+                continue;
+            }
+            for entry in fs::read_dir(self.at(&path)).expect("a directory") {
+                let entry = entry.expect("readable");
+                let relative = entry.path();
+                let relative = relative.strip_prefix(&self.root).expect("below");
+                let is_directory = entry.file_type().expect("a type").is_dir();
+                found.push((relative.as_os_str().as_bytes().to_vec(), is_directory));
+            }
+        }
+        found
+    }
+
+    /// A path that is there, not the root.
+    fn some(&mut self) -> Option<Vec<u8>> {
+        let mut paths = self.paths();
+        match paths.len() {
+            1 => None,
+            n => Some(paths.swap_remove(self.random.usize(1..n)).0),
+        }
+    }
+
+    /// A path that may be there, in a directory that is.
+    fn new_path(&mut self) -> Vec<u8> {
+        let mut paths = self.paths();
+        paths.retain(|(_, is_directory)| *is_directory);
+        let (mut path, _) = paths.swap_remove(self.random.usize(..paths.len()));
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(NAMES[self.random.usize(..NAMES.len())]);
+        path
+    }
+
+    /// Where a path of the tree lies.
+    pub(crate) fn at(&self, path: &[u8]) -> PathBuf {
+        self.root.join(OsStr::from_bytes(path))
+    }
+
+    /// One edit; what it touched.
+    pub(crate) fn edit(&mut self) -> Vec<Region> {
+        let Some(path) = self.some() else {
+            return self.restore(b"a");
+        };
+        let place = self.at(&path);
+        let about = fs::symlink_metadata(&place).expect("it is there");
+        let all = |path: Vec<u8>| Region { path, below: true };
+        let itself = || Region {
+            path: path.clone(),
+            below: !about.is_dir(),
+        };
+        match self.random.u8(0..16) {
+            0 => {
+                let new = self.new_path();
+                // A link may lead anywhere.
+                if fs::symlink_metadata(self.at(&new)).is_ok_and(|m| !m.is_file()) {
+                    return Vec::new();
+                }
+                fs::write(self.at(&new), "new").expect("written");
+                vec![all(new)]
+            }
+            1 if about.is_file() => {
+                let mut file = fs::OpenOptions::new()
+                    .append(true)
+                    .open(&place)
+                    .expect("open");
+                file.write_all(b"more").expect("written");
+                vec![all(path)]
+            }
+            2 | 3 => {
+                remove(&place);
+                vec![all(path)]
+            }
+            4 if !about.is_symlink() => {
+                let mode = 0o600 | self.random.u32(..0o200);
+                fs::set_permissions(&place, PermissionsExt::from_mode(mode | 0o700)).expect("mode");
+                vec![itself()]
+            }
+            5 => {
+                lchown(&place, Some(self.random.u32(..3)), None).expect("owner");
+                vec![itself()]
+            }
+            6 => {
+                old(&place);
+                vec![itself()]
+            }
+            7 => {
+                let new = self.new_path();
+                let below = self.at(&[&new[..], b"/b/a"].concat());
+                let is_link =
+                    |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+                let leads_away = is_link(&self.at(&new)) || is_link(below.parent().expect("b"));
+                if !leads_away && fs::create_dir_all(&below).is_ok() {
+                    fs::write(below.join("deep"), "x").expect("written");
+                }
+                vec![all(new)]
+            }
+            8 | 9 => {
+                let new = self.new_path();
+                match fs::rename(&place, self.at(&new)) {
+                    Ok(()) => vec![all(path), all(new)],
+                    Err(_) => Vec::new(),
+                }
+            }
+            10 => {
+                let new = self.new_path();
+                match symlink(
+                    ["a", "..", "/etc/passwd"][self.random.usize(..3)],
+                    self.at(&new),
+                ) {
+                    Ok(()) => vec![all(new)],
+                    Err(_) => Vec::new(),
+                }
+            }
+            11 if !about.is_symlink() => {
+                let value = self.random.alphanumeric().to_string();
+                sys::setxattr(&place, "user.note", value.as_bytes(), XattrFlags::empty())
+                    .expect("an attribute");
+                vec![itself()]
+            }
+            12 => {
+                // A whole directory, or a link to one, in the place of something else.
+                remove(&place);
+                match self.random.bool() {
+                    true => fs::create_dir(&place).expect("made"),
+                    false => symlink("/etc", &place).expect("a link"),
+                }
+                vec![all(path)]
+            }
+            13..16 => self.restore(&path),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts a path back as it was, with the times of the directories above it.
+    fn restore(&mut self, path: &[u8]) -> Vec<Region> {
+        let from = self.pristine.join(OsStr::from_bytes(path));
+        if fs::symlink_metadata(self.at(path)).is_ok() {
+            remove(&self.at(path));
+        }
+        if fs::symlink_metadata(&from).is_ok() {
+            let copied = std::process::Command::new("cp")
+                .args(["-a", "--preserve=all"])
+                .args([from, self.at(path)])
+                .status();
+            assert!(copied.expect("cp").success());
+        }
+        let mut touched = vec![Region {
+            path: path.to_vec(),
+            below: true,
+        }];
+        let mut above = PathBuf::from(OsStr::from_bytes(path));
+        while above.pop() {
+            old(&self.root.join(&above));
+            touched.push(Region {
+                path: above.clone().into_os_string().into_vec(),
+                below: false,
+            });
+        }
+        touched
+    }
+}
+
+fn remove(path: &Path) {
+    match fs::symlink_metadata(path).expect("there").is_dir() {
+        true => fs::remove_dir_all(path).expect("removed"),
+        false => fs::remove_file(path).expect("removed"),
+    }
+}
+
+/// Gives a path the time that everything had when it was recorded.
+fn old(path: &Path) {
+    let then = Timespec {
+        tv_sec: 1_700_000_000,
+        tv_nsec: 5,
+    };
+    let times = Timestamps {
+        last_access: then,
+        last_modification: then,
+    };
+    assert!(fs::symlink_metadata(path).expect("there").nlink() > 0);
+    sys::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).expect("times");
+}
