@@ -275,7 +275,7 @@ impl Config {
     fn judge(&self) -> std::result::Result<(), (&'static str, &'static str)> {
         let cloudwatch = &self.sinks.cloudwatch_logs;
         let minute = Duration::from_secs(60);
-        let checks: [(bool, &str, &str); 12] = [
+        let checks: [(bool, &str, &str); 14] = [
             (
                 !self.profile.is_empty(),
                 "profile",
@@ -303,6 +303,19 @@ impl Config {
                 (Duration::from_secs(1)..=60 * minute).contains(&self.heartbeat.interval),
                 "heartbeat.interval",
                 "1s to 1h",
+            ),
+            (
+                self.instance.endpoint.starts_with("http://"),
+                "instance.endpoint",
+                "http://HOST[:PORT]",
+            ),
+            (
+                self.instance
+                    .expect_ami
+                    .iter()
+                    .all(|image| image.starts_with("ami-")),
+                "instance.expect_ami",
+                "image ids, as ami-0123456789abcdef0",
             ),
             (
                 self.spool.max_size >= 1 << 20,
@@ -361,6 +374,16 @@ mod tests {
                 "[sinks.cloudwatch_logs]\nlog_stream = \"a:b\"\n",
                 2,
                 "log_stream",
+            ),
+            (
+                "[instance]\nendpoint = \"10.0.0.1\"\n",
+                2,
+                "instance.endpoint",
+            ),
+            (
+                "[instance]\nexpect_ami = [\"i-1\"]\n",
+                2,
+                "instance.expect_ami",
             ),
             ("[sinks.s3]\n", 1, "s3"),
         ];

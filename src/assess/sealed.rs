@@ -25,6 +25,8 @@ pub struct Sealed {
     pub record: Record,
     /// Where the record is, if one is used.
     pub launch: Option<LaunchSummary>,
+    /// Why it was written again, if it was.
+    pub again: Option<String>,
     /// The manifest's rules seen through the profile.
     pub scope: Scope,
 }
@@ -69,18 +71,19 @@ pub(super) fn open(
         )
         .remediation("record and seal the image anew under the present profile")
     }));
-    let (record, launch) = match launch_record(tree, &vouched.manifest, launch)? {
-        None => (Record::default(), None),
-        Some(Ok((record, launch))) => (record, Some(launch)),
+    let (record, launch, again) = match launch_record(tree, &vouched.manifest, launch)? {
+        None => (Record::default(), None, None),
+        Some(Ok(found)) => (found.record, Some(found.summary), found.again),
         Some(Err(finding)) => {
             findings.push(finding);
-            (Record::default(), None)
+            (Record::default(), None, None)
         }
     };
     let sealed = Sealed {
         vouched,
         record,
         launch,
+        again,
         scope,
     };
     Ok(Opened {
@@ -90,13 +93,20 @@ pub(super) fn open(
     })
 }
 
+/// A launch record that may be used.
+struct Found {
+    record: Record,
+    summary: LaunchSummary,
+    again: Option<String>,
+}
+
 /// The launch record, if there is one; one that may not be used is a finding.
-#[allow(clippy::type_complexity, clippy::result_large_err)]
+#[allow(clippy::result_large_err)]
 fn launch_record(
     tree: &Tree,
     manifest: &Manifest,
     named: Option<&Path>,
-) -> Result<Option<std::result::Result<(Record, LaunchSummary), Finding>>> {
+) -> Result<Option<std::result::Result<Found, Finding>>> {
     let path = match named {
         Some(path) => path.to_owned(),
         None if tree.root.is_live() => PathBuf::from(LAUNCH),
@@ -115,7 +125,9 @@ fn launch_record(
             .and_then(|record| {
                 let sealed = Scope::current(manifest.header().cover.clone());
                 let judged = Record::judge(&record, manifest.sha256(), &tree.host, &sealed)?;
-                Ok(judged.map(|usable| (usable, escape::hex(&record.sha256()))))
+                let again = record.header().launch.as_ref();
+                let again = again.and_then(|launch| launch.reason.clone());
+                Ok(judged.map(|usable| (usable, escape::hex(&record.sha256()), again)))
             })
             .unwrap_or_else(|error| {
                 let without_help = Error {
@@ -126,13 +138,17 @@ fn launch_record(
             }),
     };
     Ok(Some(match judged {
-        Ok((record, sha256)) => {
+        Ok((record, sha256, again)) => {
             let summary = LaunchSummary {
                 path: path.display().to_string(),
                 sha256,
                 files: record.len() as u64,
             };
-            Ok((record, summary))
+            Ok(Found {
+                record,
+                summary,
+                again,
+            })
         }
         Err(why) => Err(Finding::new(
             &finding::FILES_LAUNCH_RECORD,

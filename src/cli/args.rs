@@ -45,6 +45,9 @@ pub(super) enum Command {
     Run(Run),
     /// Whether the daemon is alive, watching and delivering
     Status(Status),
+    /// Events that were shipped
+    #[command(subcommand)]
+    Log(Log),
     /// Print what `sshd -T` would print for a configuration, without sshd
     SshdEffective(SshdEffective),
     /// Print completions for a shell
@@ -324,4 +327,21 @@ pub(super) enum Config {
         /// The file
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Log {
+    /// Check that no event is missing, edited or out of order
+    #[command(
+        after_help = "Exit status: 0 the chain is whole, 1 something is missing, edited or out of order, \
+        2 wrong usage or input, 3 only losses that the chain itself declares."
+    )]
+    Verify(LogVerify),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogVerify {
+    /// Events one a line, or what `aws logs get-log-events` and `filter-log-events` print
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
 }

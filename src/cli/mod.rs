@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod generate;
 mod launch;
+mod log;
 mod placing;
 mod profile;
 mod sshd;
@@ -47,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(run) => crate::daemon::run(run.config.as_deref()),
         Command::Status(status) => status::run(&status),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
+        Command::Log(args::Log::Verify(verify)) => log::verify(&verify),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),
     };

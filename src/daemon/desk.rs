@@ -7,11 +7,11 @@ use super::first_boot::FirstBoot;
 use super::ground::{Ground, Trouble};
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
-use super::memory::Memory;
+use super::remembered::Memory;
 use super::schedule::{Recurring, jittered, share};
 use super::setup::Setup;
 use super::watching::{Batch, Watching};
-use super::word::Word;
+use super::word::{Whose, Word};
 use super::{complain, status, systemd};
 use crate::error::Result;
 use crate::event::{Digests, LastScan, Lifecycle, Origin};
@@ -24,6 +24,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// The status is written once in so long at most.
+const STATUS_PAUSE: Duration = Duration::from_millis(500);
+/// The first heartbeat comes so soon.
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(10);
 /// Without a watch everything is looked at so often.
 pub(super) const UNWATCHED: Duration = Duration::from_secs(10 * 60);
 /// After a look that broke off the next one comes so soon.
@@ -35,6 +39,8 @@ pub(super) struct Desk {
     pub(super) setup: Arc<Setup>,
     /// Nothing until the manifest has been opened.
     pub(super) ground: Option<Arc<Ground>>,
+    /// It is being opened anew: what goes by it waits.
+    pub(super) opening: bool,
     pub(super) keeper: Keeper,
     pub(super) couriers: Couriers,
     pub(super) watching: Watching,
@@ -77,6 +83,7 @@ pub(super) struct Desk {
     keeper_due: Option<Instant>,
     /// What happened concerns the status.
     pub(super) stale: bool,
+    status_written: Instant,
     pub(super) settings_touched: Option<Instant>,
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
@@ -104,7 +111,11 @@ impl Timers {
             scan: Recurring::new(scan, now + scan),
             settings: Recurring::new(settings, now + settings),
             instance: Recurring::new(settings, now + settings),
-            heartbeat: Recurring::new(config.heartbeat.interval, now),
+            // When there is something to say.
+            heartbeat: Recurring::new(
+                config.heartbeat.interval,
+                now + config.heartbeat.interval.min(FIRST_HEARTBEAT),
+            ),
             status: Recurring::new(Duration::from_millis(status::INTERVAL), now),
             watchdog: systemd::watchdog().map(|often| Recurring::new(often, now)),
         }
@@ -175,6 +186,7 @@ impl Desk {
             facts: Facts::new(now),
             setup: Arc::new(setup),
             ground: None,
+            opening: false,
             keeper,
             looks: Looks::default(),
             under_way: HashMap::new(),
@@ -201,6 +213,7 @@ impl Desk {
             news: true,
             keeper_due: None,
             stale: true,
+            status_written: now,
             settings_touched: None,
             unknown_settings: 0,
             restored: HashMap::new(),
@@ -220,8 +233,9 @@ impl Desk {
 
     pub(super) fn open_ground(&mut self) {
         let (setup, words) = (self.setup.clone(), self.words.clone());
-        if let Err(error) = eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
-            complain(&format!("no thread could be started: {error}"));
+        match eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
+            Ok(()) => self.opening = true,
+            Err(error) => complain(&format!("no thread could be started: {error}")),
         }
     }
 
@@ -229,7 +243,10 @@ impl Desk {
     pub(super) fn hear(&mut self, word: Word, now: Instant, wall: i64) {
         match word {
             Word::Binary(digest) => self.binary = digest,
-            Word::Ground(ground) => self.stand_on(ground, now, wall),
+            Word::Ground(ground, whose) => {
+                self.opening &= whose != Whose::Own;
+                self.stand_on(ground, now, wall);
+            }
             Word::Found(id, finding) => self.found(id, &finding, wall),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {
@@ -278,8 +295,10 @@ impl Desk {
         } else {
             self.couriers.hand_over(&self.keeper, false, now);
         }
-        let due = self.timers.status.take(now);
-        if due || std::mem::take(&mut self.stale) {
+        let rested = now.saturating_duration_since(self.status_written) >= STATUS_PAUSE;
+        if self.timers.status.take(now) || (self.stale && rested) {
+            self.stale = false;
+            self.status_written = now;
             self.write_status(wall);
         }
     }
@@ -293,6 +312,7 @@ impl Desk {
             self.watching.due(free),
             self.first_boot.due(),
             self.settings_touched,
+            self.stale.then(|| self.status_written + STATUS_PAUSE),
         ];
         let due = others
             .into_iter()

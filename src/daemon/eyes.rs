@@ -4,7 +4,7 @@ use super::first_boot::{self, Recorded};
 use super::ground::{Ground, one_line};
 use super::looks::Look;
 use super::setup::Setup;
-use super::word::{PAGE, Question, Word};
+use super::word::{PAGE, Question, Whose, Word};
 use crate::assess::baseline::{Baseline, Effort};
 use crate::assess::{self, tree};
 use crate::escape;
@@ -57,7 +57,8 @@ pub(super) fn ground(setup: Arc<Setup>, before: bool, words: Sender<Word>) -> io
     start("ground", move || {
         let digest = binary().unwrap_or_default();
         say(&words, Word::Binary(digest));
-        say(&words, Word::Ground(Arc::new(Ground::open(&setup, before))));
+        let ground = Arc::new(Ground::open(&setup, before));
+        say(&words, Word::Ground(ground, Whose::Own));
     })
 }
 
@@ -79,7 +80,7 @@ pub(super) fn whole(mut eye: Eye, manner: Manner) -> io::Result<()> {
         }
         if eye.ground.at.elapsed() > FRESH {
             eye.ground = Arc::new(Ground::open(&eye.setup, manner.before));
-            say(&eye.words, Word::Ground(eye.ground.clone()));
+            say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
         let pace = (!manner.hurried).then(|| Pace::new(eye.setup.config.scan.max_rate));
         for finding in &eye.ground.opened.findings {
@@ -97,7 +98,7 @@ pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, anew: bool) -> io::Result<()> 
     start("spot", move || {
         if anew && matches!(eye.ground.opened.baseline, Baseline::Packages(_)) {
             eye.ground = Arc::new(Ground::open(&eye.setup, eye.ground.trouble.is_some()));
-            say(&eye.words, Word::Ground(eye.ground.clone()));
+            say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
         let outcome = eye.spot(&plan);
         eye.end(Look::Spot, outcome);

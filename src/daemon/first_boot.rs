@@ -3,7 +3,7 @@
 use super::ground::Ground;
 use super::setup::Setup;
 use crate::assess::baseline::{Baseline, Effort};
-use crate::assess::launch::{self, Launched, Order};
+use crate::assess::launch::{self, Order};
 use crate::assess::tree;
 use crate::attributes::{AttributeSet, Attributes};
 use crate::error::{Error, Result};
@@ -121,40 +121,63 @@ pub(super) fn record(setup: &Setup, ground: &Ground) -> Result<Recorded> {
     let time = format!("{:.0}", jiff::Timestamp::now());
     let (tree, profile) = (&setup.tree, &setup.profile);
     let launched = launch::write(tree, profile, manifest, Order::default(), time, &effort)?;
-    tell(&launched, manifest, &tree.root)
+    let paths = launched.entries.iter().map(|entry| {
+        let there = (entry.role == Role::Recorded).then_some(&entry.attributes);
+        (entry.path.as_slice(), there)
+    });
+    let sha256 = escape::hex(&launched.sha256);
+    tell(sha256, paths, manifest, &tree.root)
+}
+
+/// What is to be told of a record that somebody has written again, with the reason.
+pub(super) fn written_again(setup: &Setup, ground: &Ground) -> Option<(Recorded, String)> {
+    let Baseline::Manifest(sealed) = &ground.opened.baseline else {
+        return None;
+    };
+    let reason = sealed.again.clone()?;
+    let entries = sealed.record.entries().iter();
+    let paths = entries.map(|entry| (entry.path.as_slice(), entry.attributes.as_ref()));
+    let manifest = &sealed.vouched.manifest;
+    let root = &setup.tree.root;
+    let recorded = tell(ground.launch_record(), paths, manifest, root).ok()?;
+    Some((recorded, reason))
 }
 
 /// What is to be told of a record. No secrets: digests of files, names, fingerprints.
-fn tell(launched: &Launched, manifest: &Manifest, root: &Root) -> Result<Recorded> {
+fn tell<'a>(
+    sha256: String,
+    paths: impl Iterator<Item = (&'a [u8], Option<&'a Attributes>)>,
+    manifest: &Manifest,
+    root: &Root,
+) -> Result<Recorded> {
     let mut recorded = Recorded {
-        sha256: escape::hex(&launched.sha256),
+        sha256,
         entries: Vec::new(),
         accounts: Vec::new(),
         keys: Vec::new(),
     };
-    for entry in &launched.entries {
-        let before = manifest.find(&entry.path)?;
-        let after = (entry.role == Role::Recorded).then_some(&entry.attributes);
+    for (path, after) in paths {
+        let before = manifest.find(path)?;
         recorded.entries.push(LaunchEntry {
-            path: subject(&entry.path),
+            path: subject(path),
             before: before.as_ref().map(|entry| in_words(&entry.attributes)),
             after: after.map(in_words),
         });
-        if entry.path == b"etc/passwd" {
-            let digest = before.and_then(|entry| sha256(&entry.attributes));
+        if path == b"etc/passwd" {
+            let digest = before.and_then(|entry| digest_of(&entry.attributes));
             recorded.accounts = accounts(root, digest);
         }
         let holds_keys = [&b"authorized_keys"[..], b"authorized_keys2"]
             .iter()
-            .any(|name| entry.path.ends_with(name));
+            .any(|name| path.ends_with(name));
         if holds_keys && after.is_some() {
-            recorded.keys.extend(keys(root, &entry.path));
+            recorded.keys.extend(keys(root, path));
         }
     }
     Ok(recorded)
 }
 
-fn sha256(attributes: &Attributes) -> Option<[u8; 32]> {
+fn digest_of(attributes: &Attributes) -> Option<[u8; 32]> {
     match attributes.digest {
         Some(crate::attributes::Digest::Sha256(digest)) => Some(digest),
         _ => None,

@@ -67,9 +67,10 @@ impl Desk {
         self.mind_canary(wall);
         self.pick_touched(now);
         // What changes while nobody watches yet would be missed by a scan that has passed.
-        let held: &[Look] = match self.watching.is_ready() {
-            true => &[],
-            false => &[Look::Whole],
+        let held: &[Look] = match (self.opening, self.watching.is_ready()) {
+            (true, _) => &[Look::Critical, Look::Launch, Look::Whole, Look::Spot],
+            (false, false) => &[Look::Whole],
+            (false, true) => &[],
         };
         while let Some(look) = self.looks.next(held) {
             let id = self.next_id;

@@ -15,9 +15,9 @@ mod first_boot;
 mod ground;
 mod looking;
 mod looks;
-mod memory;
 pub mod paths;
 mod reload;
+mod remembered;
 mod schedule;
 mod setup;
 pub mod status;
@@ -28,7 +28,7 @@ mod word;
 
 use crate::error::{Error, Result};
 use crate::event::Lifecycle;
-use crate::os::limits;
+use crate::os::{limits, memory};
 use desk::Desk;
 use setup::Setup;
 use std::path::Path;
@@ -44,6 +44,7 @@ const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
 pub fn run(file: Option<&Path>) -> Result<u8> {
+    memory::keep_together();
     limits::raise_open_files();
     let setup = Setup::load(file)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,10 +1,10 @@
 //! What is told beside findings: steps, gaps, the launch record, heartbeats, and the status.
 
 use super::desk::{Desk, UNWATCHED};
-use super::first_boot::{FirstBoot, Recorded};
+use super::first_boot::{self, FirstBoot, Recorded};
 use super::ground::Ground;
 use super::looks::Look;
-use super::memory::Launch;
+use super::remembered::Launch;
 use super::word::Word;
 use super::{complain, status, systemd};
 use crate::assess::tree::LAUNCH;
@@ -51,6 +51,7 @@ impl Desk {
             self.manifest_trouble = trouble;
         }
         self.judge_first_boot(&ground, now);
+        self.mind_record(&ground, wall);
         let words = self.words.clone();
         let runtime = self.runtime.clone();
         let watch = &self.setup.config.watch;
@@ -147,32 +148,45 @@ impl Desk {
     /// The launch record has been written, or could not be.
     pub(super) fn recorded(&mut self, outcome: Result<Recorded, String>, wall: i64) {
         self.first_boot = FirstBoot::Over;
-        let sha256 = match outcome {
-            Ok(recorded) => {
-                let sha256 = recorded.sha256.clone();
-                let event = Lifecycle::LaunchRecord {
-                    sha256: recorded.sha256,
-                    entries: recorded.entries,
-                    accounts: recorded.accounts,
-                    keys: recorded.keys,
-                };
-                self.tell(event, wall);
-                Some(sha256)
-            }
+        match outcome {
+            Ok(recorded) => self.tell_record(recorded, wall),
             Err(why) => {
                 let message = format!("the launch record could not be written: {why}");
                 self.fault("launch.failed", Severity::High, message, wall);
-                None
             }
-        };
-        if let Some(sha256) = sha256 {
-            self.memory.launch = Some(Launch { sha256 });
-            self.keep_memory();
         }
         // What was held back is judged now, by the record.
         self.open_ground();
         self.outdate();
         self.looks.want(Look::Whole);
+    }
+
+    /// A record that was written again, with a reason, is told and holds from then on.
+    fn mind_record(&mut self, ground: &Ground, wall: i64) {
+        let found = ground.launch_record();
+        let known = self.memory.launch.as_ref();
+        if found.is_empty() || known.is_none_or(|known| known.sha256 == found) {
+            return;
+        }
+        if let Some((recorded, reason)) = first_boot::written_again(&self.setup, ground) {
+            let changed = vec![format!("the launch record, written again: {reason}")];
+            self.tell(Lifecycle::Reloaded { changed }, wall);
+            self.tell_record(recorded, wall);
+        }
+    }
+
+    /// What the first boot changed, to the log side; the next run compares with its digest.
+    fn tell_record(&mut self, recorded: Recorded, wall: i64) {
+        let sha256 = recorded.sha256.clone();
+        let event = Lifecycle::LaunchRecord {
+            sha256: recorded.sha256,
+            entries: recorded.entries,
+            accounts: recorded.accounts,
+            keys: recorded.keys,
+        };
+        self.tell(event, wall);
+        self.memory.launch = Some(Launch { sha256 });
+        self.keep_memory();
     }
 
     /// That the launch record is not the one that was shipped.
@@ -422,6 +436,11 @@ impl Desk {
                     None => String::new(),
                     Some(attribution::Status::On(systems)) => {
                         format!("changes are attributed on {systems} file systems")
+                    }
+                    Some(attribution::Status::Partly(systems, why)) => {
+                        format!(
+                            "changes are attributed on {systems} file systems, not on all: {why}"
+                        )
                     }
                     Some(attribution::Status::Off(why)) => {
                         format!("changes are not attributed: {why}")

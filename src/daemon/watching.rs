@@ -5,7 +5,7 @@ use super::schedule::Recurring;
 use crate::config::{self, Attribution};
 use crate::files::spot::{Plan, Region};
 use crate::finding::Severity;
-use crate::manifest::order::is_within;
+use crate::manifest::order::split;
 use crate::os::root::Root;
 use crate::packages::transaction;
 use crate::watch::canary::{self, Canary, Sight};
@@ -71,6 +71,7 @@ pub(super) struct Touched {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) plan: Arc<Plan>,
+    /// By path.
     touched: Vec<Touched>,
     /// Whether packages have come or gone.
     pub(super) anew: bool,
@@ -80,7 +81,8 @@ pub(super) struct Batch {
 
 impl Batch {
     /// A look at these regions.
-    pub(super) fn new(touched: Vec<Touched>, anew: bool, too_many: bool) -> Batch {
+    pub(super) fn new(mut touched: Vec<Touched>, anew: bool, too_many: bool) -> Batch {
+        touched.sort_by(|a, b| a.region.path.cmp(&b.region.path));
         let told = touched
             .iter()
             .map(|touched| (touched.region.clone(), touched.itself));
@@ -94,11 +96,18 @@ impl Batch {
 
     /// What is known of a path's being touched: of itself, else of what it lies in.
     pub(super) fn touched(&self, path: &[u8]) -> Option<&Touched> {
-        let own = |touched: &&Touched| touched.region.path == path;
-        let around =
-            |touched: &&Touched| touched.region.below && is_within(path, &touched.region.path);
-        let all = || self.touched.iter();
-        all().find(own).or_else(|| all().find(around))
+        let mut around = path;
+        loop {
+            let found = self
+                .touched
+                .binary_search_by(|touched| touched.region.path.as_slice().cmp(around));
+            let found = found.ok().and_then(|index| self.touched.get(index));
+            let found = found.filter(|touched| touched.region.below || around == path);
+            if found.is_some() || around.is_empty() {
+                return found;
+            }
+            around = split(around).0;
+        }
     }
 
     /// The package transaction of any of it.

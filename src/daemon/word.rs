@@ -20,7 +20,7 @@ pub(super) const MOST: usize = 512;
 #[derive(Debug)]
 pub(super) enum Word {
     /// What verdicts on files rest on from now on.
-    Ground(Arc<Ground>),
+    Ground(Arc<Ground>, Whose),
     /// Digest of the agent's own binary, in hexadecimal.
     Binary(String),
     /// A look found something.
@@ -41,6 +41,15 @@ pub(super) enum Word {
     Host(Box<Host>),
     /// Whether there is anybody to ship to CloudWatch Logs as.
     Decided(u64, Answer),
+}
+
+/// Who opened what verdicts rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A thread for that alone.
+    Own,
+    /// A look, for itself.
+    Look,
 }
 
 /// What a spot look has to know of the open findings.

@@ -97,13 +97,24 @@ pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, n
 fn info(sighting: &Sighting, check: Option<&Check>, life: Life<'_>) -> Value {
     json!({
         "uid": life.uid,
-        "title": check.map_or(&*sighting.check, |check| check.title),
+        "title": title(sighting, check),
         "types": [if sighting.is_file() { "file_integrity" } else { "configuration_check" }],
         "analytic": { "uid": sighting.check, "type_id": 1 },
         "created_time": life.first_seen,
         "first_seen_time": life.first_seen,
         "last_seen_time": life.last_seen,
     })
+}
+
+/// What happened, rather than what should hold, where there is a word for it.
+fn title<'a>(sighting: &'a Sighting, check: Option<&'a Check>) -> &'a str {
+    match sighting.check.as_str() {
+        "files.added" => "A path was added",
+        "files.removed" => "A path was removed",
+        "files.changed" => "A path was changed",
+        "files.unreadable" => "A path could not be looked at",
+        id => check.map_or(id, |check| check.title),
+    }
 }
 
 fn of_file(draft: Draft, sighting: &Sighting, step: Step, path: &str) -> Draft {
@@ -120,6 +131,10 @@ fn of_file(draft: Draft, sighting: &Sighting, step: Step, path: &str) -> Draft {
                 evidences.push(json!({ "name": "observed", "file": observed }));
             }
             if !was.is_null() {
+                let mut expected = expected;
+                if let (false, Some(object)) = (is.is_null(), expected.as_object_mut()) {
+                    object.shift_remove("parent_folder");
+                }
                 evidences.push(json!({ "name": "baseline", "file": expected }));
             }
         }
@@ -186,6 +201,8 @@ fn file(path: &str, evidence: &Value) -> (Value, Value) {
         }
     }
     if !hashes.is_empty() {
+        // Only regular files have contents to digest.
+        file["type_id"] = json!(1);
         file["hashes"] = Value::Array(hashes);
     }
     let rest = match rest.is_empty() {

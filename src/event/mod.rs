@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod origin;
 pub mod own;
 pub mod sighting;
+pub mod verify;
 
 pub use draft::Draft;
 pub use lifecycle::{Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState};

@@ -173,7 +173,7 @@ impl Record {
     }
 
     /// What is on the record, in order.
-    pub(super) fn entries(&self) -> &[Expected] {
+    pub fn entries(&self) -> &[Expected] {
         &self.entries
     }
 

@@ -115,12 +115,13 @@ impl<'a> Walk<'a> {
 
     fn start(&mut self) -> Option<Step> {
         let duty = self.scope.root_duty()?;
-        match self.root.as_fd().try_clone_to_owned() {
+        // Opened anew: a clone would share its place in the list of entries with every other walk.
+        match node::open_dir(self.root.as_fd(), b".") {
             Ok(fd) => Some(self.open(fd, Vec::new(), duty, self.scope.root())),
-            Err(_) => Some(Step::Blind {
+            Err(errno) => Some(Step::Blind {
                 path: Vec::new(),
                 duty,
-                why: Blindness::Refused("open", Errno::MFILE),
+                why: Blindness::Refused("open", errno),
             }),
         }
     }

@@ -23,6 +23,9 @@ pub(super) const MAX_TTL: u64 = 21_600;
 /// A token is renewed so long before its end.
 const MARGIN: Duration = Duration::from_secs(120);
 
+/// Why there is no answer where nobody listens, or no way leads there.
+pub(super) const UNREACHABLE: &str = "cannot be connected to";
+
 pub(super) const TOKEN_PATH: &str = "/latest/api/token";
 pub(super) const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
@@ -56,7 +59,7 @@ pub(super) enum Handed {
 
 /// An item, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(super) enum Item {
     /// Its bytes.
     There(Vec<u8>),
     /// 404: the service holds no such item.
@@ -67,7 +70,7 @@ pub enum Item {
 
 /// A conversation with one service.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
     token: Option<Token>,
@@ -88,7 +91,7 @@ struct Reply {
 
 impl Client {
     /// A client that has asked nothing yet. The error is one of the machine's own.
-    pub fn new(endpoint: Endpoint) -> Result<Client, String> {
+    pub(super) fn new(endpoint: Endpoint) -> Result<Client, String> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -107,13 +110,8 @@ impl Client {
     }
 
     /// Where it asks.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// Drops the token: it belongs to an instance that this one no longer is.
-    pub fn forget(&mut self) {
-        self.token = None;
     }
 
     /// The one request of IMDSv1: it must be refused. Tried once.
@@ -160,7 +158,7 @@ impl Client {
     }
 
     /// The item at `path`, with a token. An answer of 401 renews the token, once.
-    pub async fn get(&mut self, path: &str, end: Instant) -> Item {
+    pub(super) async fn get(&mut self, path: &str, end: Instant) -> Item {
         let untold = |text: &str| Item::Untold(text.to_owned());
         for may_renew in [true, false] {
             let live = self
@@ -261,7 +259,7 @@ fn cause(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "did not answer in time"
     } else if error.is_connect() {
-        "cannot be connected to"
+        UNREACHABLE
     } else {
         "broke the connection off, or speaks no HTTP"
     }

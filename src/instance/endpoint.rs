@@ -8,7 +8,7 @@ use reqwest::Url;
 /// The service's own addresses ("Access instance metadata", EC2 user guide).
 const IPV4: &str = "http://169.254.169.254";
 /// On Nitro instances, where it is switched on.
-pub(super) const IPV6: &str = "http://[fd00:ec2::254]";
+const IPV6: &str = "http://[fd00:ec2::254]";
 
 /// What the environment says of the service, by the names that every AWS tool obeys ("AWS SDKs and Tools Reference
 /// Guide", IMDS client).
@@ -36,36 +36,37 @@ impl Environment {
 
 /// Where the service is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    url: Url,
-    /// Whether somebody chose it: the host then counts as EC2, whatever DMI says.
-    pub assigned: bool,
+pub(super) struct Endpoint(Url);
+
+/// Whether somebody chose the endpoint: the host then counts as EC2, whatever DMI says.
+pub(super) fn is_assigned(environment: &Environment, config: &config::Instance) -> bool {
+    environment.endpoint.is_some() || config.endpoint.trim_end_matches('/') != IPV4
 }
 
 impl Endpoint {
     /// The environment wins over agent.toml, and that over AWS's own address. The error says what is wrong.
-    pub fn choose(
+    pub(super) fn choose(
         environment: &Environment,
         config: &config::Instance,
     ) -> Result<Endpoint, String> {
         if let Some(url) = &environment.endpoint {
-            return Endpoint::parse(url, true)
+            return Endpoint::parse(url)
                 .map_err(|why| format!("AWS_EC2_METADATA_SERVICE_ENDPOINT: {why}"));
         }
-        if config.endpoint.trim_end_matches('/') != IPV4 {
-            return Endpoint::parse(&config.endpoint, true)
+        if is_assigned(environment, config) {
+            return Endpoint::parse(&config.endpoint)
                 .map_err(|why| format!("instance.endpoint in agent.toml: {why}"));
         }
         match environment.mode.as_deref() {
-            Some(mode) if mode.eq_ignore_ascii_case("ipv6") => Endpoint::parse(IPV6, false),
+            Some(mode) if mode.eq_ignore_ascii_case("ipv6") => Endpoint::parse(IPV6),
             Some(mode) if !mode.eq_ignore_ascii_case("ipv4") => {
                 Err("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: expected IPv4 or IPv6".into())
             }
-            _ => Endpoint::parse(IPV4, false),
+            _ => Endpoint::parse(IPV4),
         }
     }
 
-    fn parse(text: &str, assigned: bool) -> Result<Endpoint, String> {
+    fn parse(text: &str) -> Result<Endpoint, String> {
         let url = Url::parse(text).map_err(|error| error.to_string())?;
         let bare = url.username().is_empty()
             && url.password().is_none()
@@ -73,36 +74,36 @@ impl Endpoint {
             && url.fragment().is_none()
             && url.path() == "/";
         match url.scheme() == "http" && url.has_host() && bare {
-            true => Ok(Endpoint { url, assigned }),
+            true => Ok(Endpoint(url)),
             false => Err("expected http://HOST[:PORT]".into()),
         }
     }
 
     /// AWS's IPv6 address.
     pub(super) fn ipv6() -> Option<Endpoint> {
-        Endpoint::parse(IPV6, false).ok()
+        Endpoint::parse(IPV6).ok()
     }
 
     pub(super) fn at(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
+        let mut url = self.0.clone();
         url.set_path(path);
         url
     }
 
     /// For a TCP connection: a name or an address without brackets, and the port.
     pub(super) fn host_and_port(&self) -> (String, u16) {
-        let host = self.url.host_str().unwrap_or_default();
+        let host = self.0.host_str().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         (
             bare.to_owned(),
-            self.url.port_or_known_default().unwrap_or(80),
+            self.0.port_or_known_default().unwrap_or(80),
         )
     }
 
     /// For the header `Host`, and for people.
     pub(super) fn authority(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        match self.url.port() {
+        let host = self.0.host_str().unwrap_or_default();
+        match self.0.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
@@ -175,8 +176,8 @@ mod tests {
                 endpoint: configured.into(),
                 ..config::Instance::default()
             };
-            Endpoint::choose(&environment, &config)
-                .map(|endpoint| (endpoint.authority(), endpoint.assigned))
+            let assigned = is_assigned(&environment, &config);
+            Endpoint::choose(&environment, &config).map(|endpoint| (endpoint.authority(), assigned))
         };
         let ours = "http://10.0.0.1:8080";
         for (environment, configured, authority, assigned) in [

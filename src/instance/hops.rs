@@ -62,7 +62,14 @@ async fn once(endpoint: &Endpoint) -> std::io::Result<Option<Hops>> {
         false => 7,
     };
     // After the handshake, which is nothing of the answer.
-    SockRef::from(&stream).attach_filter(&filter(place))?;
+    if SockRef::from(&stream)
+        .attach_filter(&filter(place))
+        .is_err()
+    {
+        return Ok(Some(Hops::Untold(
+            "this kernel lets no socket have a filter",
+        )));
+    }
     let request = format!(
         "PUT {TOKEN_PATH} HTTP/1.1\r\nHost: {}\r\n{TTL_HEADER}: 1\r\nConnection: close\r\n\r\n",
         endpoint.authority()
@@ -144,4 +151,117 @@ fn filter(place: u32) -> Vec<SockFilter> {
         SockFilter::new(PLUS_X, 0, 0, 0),
         SockFilter::new(KEEP_A, 0, 0, 0),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::instance::Environment;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream as Stream};
+    use std::thread;
+
+    /// Serves every connection so, and measures.
+    fn measured(ttl: u32, serve: fn(&mut Stream)) -> Hops {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let environment = Environment {
+            endpoint: Some(format!("http://{}", listener.local_addr().expect("bound"))),
+            ..Environment::default()
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                thread::spawn(move || {
+                    stream.set_ttl(ttl).expect("a socket");
+                    stream.set_nodelay(true).expect("a socket");
+                    let mut request = [0; 4096];
+                    assert!(stream.read(&mut request).expect("a request") > 0);
+                    serve(&mut stream);
+                });
+            }
+        });
+        let config = config::Instance::default();
+        let endpoint = Endpoint::choose(&environment, &config).expect("an endpoint");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime
+            .block_on(async { measure(&endpoint, Instant::now() + Duration::from_secs(5)).await })
+    }
+
+    /// Whoever has gone does not read on.
+    fn send(stream: &mut Stream, bytes: &[u8]) {
+        stream.write_all(bytes).unwrap_or_default();
+    }
+
+    fn answer(length: u32) -> Vec<u8> {
+        let mut bytes = b"HTTP/1.1 200 OK\r\n".to_vec();
+        bytes.resize(usize::try_from(length).expect("small"), b'x');
+        bytes
+    }
+
+    #[test]
+    fn answers_that_are_measured() {
+        let whole: fn(&mut Stream) = |stream| send(stream, &answer(300));
+        let shortest: fn(&mut Stream) = |stream| send(stream, &answer(SHORTEST));
+        let head_and_body: fn(&mut Stream) = |stream| {
+            send(stream, &answer(200));
+            send(stream, &answer(56));
+        };
+        // Slow, but within a second.
+        let late: fn(&mut Stream) = |stream| {
+            thread::sleep(Duration::from_millis(300));
+            send(stream, &answer(300));
+        };
+        let refused: fn(&mut Stream) = |stream| {
+            send(
+                stream,
+                &[b"HTTP/1.1 403 Forbidden\r\n", &answer(300)[..]].concat(),
+            );
+        };
+        for (ttl, serve, status, expected) in [
+            (1, whole, 200, 1),
+            (2, whole, 200, 2),
+            (64, whole, 200, 64),
+            (65, whole, 200, 65),
+            (255, whole, 200, 65),
+            (1, shortest, 200, 1),
+            (64, shortest, 200, 64),
+            (255, shortest, 200, 65),
+            (1, head_and_body, 200, 1),
+            (64, head_and_body, 200, 64),
+            (64, late, 200, 64),
+            (1, refused, 403, 1),
+        ] {
+            let expected = Hops::Measured {
+                status,
+                ttl: expected,
+            };
+            assert_eq!(measured(ttl, serve), expected, "{ttl} {status}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_never_a_small_number() {
+        let nothing: fn(&mut Stream) = |_| thread::sleep(Duration::from_secs(3));
+        let closed: fn(&mut Stream) = |_| {};
+        let short: fn(&mut Stream) = |stream| send(stream, &answer(SHORTEST - 1));
+        let by_the_byte: fn(&mut Stream) = |stream| {
+            for byte in answer(300) {
+                send(stream, &[byte]);
+                thread::sleep(Duration::from_millis(2));
+            }
+        };
+        let no_http: fn(&mut Stream) = |stream| send(stream, &[b'x'; 300]);
+        for serve in [nothing, closed, short, by_the_byte, no_http] {
+            for ttl in [1, 64] {
+                let hops = measured(ttl, serve);
+                // The kernel may join bytes when it sends them again: then the measure is a true one.
+                let exact = Hops::Measured { status: 200, ttl };
+                assert!(matches!(hops, Hops::Untold(_)) || hops == exact, "{hops:?}");
+            }
+        }
+    }
 }

@@ -21,8 +21,7 @@ mod ssm;
 mod trust;
 
 pub use checks::CHECKS;
-pub use client::{Client, Item};
-pub use endpoint::{Endpoint, Environment, Platform};
+pub use endpoint::{Environment, Platform};
 pub use sight::{Metadata, Questions, Sight};
 pub use trust::Identity;
 
@@ -31,6 +30,7 @@ use crate::finding::{Finding, Verdict};
 use crate::settings::context::Context;
 use checks::{BACKUP_TAG, IMDS_ENDPOINT, IMDS_HOP_LIMIT, IMDS_V1_DISABLED, IMDS_V2_TOKEN};
 use checks::{IMAGE_AGE, NITRO, ROLE_PRESENT};
+use client::Item;
 use posture::SUBJECT;
 use serde_json::{Value, json};
 use sight::{Seen, Service};

@@ -27,8 +27,17 @@ pub(super) struct Override {
     pub(super) host: String,
 }
 
-/// All of them, files first.
-pub(super) fn find(root: &Root, own: &Environment) -> Vec<Override> {
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides {
+    /// All of them, files first.
+    pub(super) found: Vec<Override>,
+    /// Running services whose environment could not be read: that takes root, or CAP_SYS_PTRACE.
+    pub(super) unread: usize,
+}
+
+/// Looks everywhere.
+pub(super) fn find(root: &Root, own: &Environment) -> Overrides {
     let mut found = Vec::new();
     let mut files = BTreeSet::from(["etc/environment".to_owned()]);
     for directory in ["etc/systemd/system.conf.d", "usr/lib/systemd/system.conf.d"] {
@@ -74,8 +83,8 @@ pub(super) fn find(root: &Root, own: &Environment) -> Vec<Override> {
             &mut found,
         );
     }
-    running(root, &mut found);
-    found
+    let unread = running(root, &mut found);
+    Overrides { found, unread }
 }
 
 /// Paths in `directory` whose names end so.
@@ -160,9 +169,11 @@ fn push(place: String, location: Option<String>, value: &str, found: &mut Vec<Ov
     });
 }
 
-/// Environments of services that run: what a unit was started with may stand in no file any more.
-fn running(root: &Root, found: &mut Vec<Override>) {
+/// Environments of services that run: what a unit was started with may stand in no file any more. Returns how many
+/// could not be read.
+fn running(root: &Root, found: &mut Vec<Override>) -> usize {
     let mut services = BTreeSet::new();
+    let mut unread = BTreeSet::new();
     for process in below(root, "proc", "") {
         if !process.ends_with(|c: char| c.is_ascii_digit()) {
             continue;
@@ -171,7 +182,17 @@ fn running(root: &Root, found: &mut Vec<Override>) {
         let Some(service) = service(&cgroup) else {
             continue;
         };
-        let environment = text(root, &format!("{process}/environ")).unwrap_or_default();
+        let environment = match root.read(format!("{process}/environ").as_bytes(), LIMIT) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            // Gone meanwhile (ESRCH), or not to be looked into.
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::PermissionDenied {
+                    unread.insert(service.to_owned());
+                }
+                continue;
+            }
+        };
+        let environment = String::from_utf8_lossy(&environment);
         let values = environment
             .split('\0')
             .filter_map(|entry| entry.strip_prefix(VARIABLE)?.strip_prefix('='));
@@ -180,6 +201,7 @@ fn running(root: &Root, found: &mut Vec<Override>) {
     for (service, value) in services {
         push(format!("the environment of {service}"), None, &value, found);
     }
+    unread.len()
 }
 
 /// The system service that a process belongs to, by its cgroup (cgroups(7)).

@@ -1,9 +1,9 @@
 //! How the metadata service is set up: the table of what it answers and what that means.
 
 use super::checks::{IMDS_ENDPOINT, IMDS_HOP_LIMIT, IMDS_V1_DISABLED, IMDS_V2_TOKEN};
-use super::client::{Answer, Handed};
+use super::client::{Answer, Handed, UNREACHABLE};
 use super::hops::Hops;
-use super::overrides::Override;
+use super::overrides::Overrides;
 use super::sight::Seen;
 use crate::finding::{Finding, Verdict};
 use crate::settings::context::Context;
@@ -16,7 +16,7 @@ pub(super) const SUBJECT: &str = "metadata service";
 pub(super) fn switched_off(seen: &Seen) -> bool {
     let refused = |answer: &Answer| matches!(answer, Answer::Status(403 | 404));
     matches!(&seen.token, Handed::Not(answer) if refused(answer))
-        && seen.v1.as_ref().is_none_or(refused)
+        && seen.v1.as_ref().is_some_and(refused)
 }
 
 /// Verdict and sentence of `imds_v1_disabled`, by the answers to a GET without a token and to the PUT.
@@ -135,21 +135,18 @@ pub(super) fn hop_limit(context: &Context<'_>, seen: &Seen) -> Finding {
 }
 
 /// `imds_endpoint`.
-pub(super) fn endpoint(
-    context: &Context<'_>,
-    seen: Option<&Seen>,
-    overrides: &[Override],
-) -> Finding {
+pub(super) fn endpoint(context: &Context<'_>, seen: Option<&Seen>, found: &Overrides) -> Finding {
+    let overrides = &found.found;
     let demand = context.demand(&IMDS_ENDPOINT).and_then(toml::Value::as_str);
     let say = |verdict, message: String| context.finding(&IMDS_ENDPOINT, verdict, SUBJECT, message);
     let evidence = |finding: Finding, ipv6: Value| {
-        let found: Vec<String> = overrides
+        let listed: Vec<String> = overrides
             .iter()
-            .map(|found| format!("{}: {}", found.place, found.host))
+            .map(|one| format!("{}: {}", one.place, one.host))
             .collect();
         finding.evidence(
-            json!({ "overrides": [], "ipv6": demand }),
-            json!({ "overrides": found, "ipv6": ipv6 }),
+            json!({ "overrides": [], "unread": 0, "ipv6": demand }),
+            json!({ "overrides": listed, "unread": found.unread, "ipv6": ipv6 }),
         )
     };
     if let Some(first) = overrides.first() {
@@ -165,20 +162,21 @@ pub(super) fn endpoint(
         };
         return evidence(finding, Value::Null);
     }
-    let (verdict, message, ipv6) = match (demand, seen.and_then(|seen| seen.ipv6.as_ref())) {
-        (None, _) => (
-            Verdict::Pass,
-            "nothing leads programs elsewhere".into(),
-            Value::Null,
+    let nothing = match found.unread {
+        0 => "nothing leads programs elsewhere".to_owned(),
+        // What their units say has been read.
+        count => format!(
+            "nothing that could be read leads programs elsewhere; the environments of {count} running services could not"
         ),
+    };
+    let (verdict, message, ipv6) = match (demand, seen.and_then(|seen| seen.ipv6.as_ref())) {
+        (None, _) => (Verdict::Pass, nothing, Value::Null),
         (Some(demand), Some(answer)) => {
             let on = match answer {
                 Handed::Token(_) => Some(true),
                 Handed::Not(Answer::Status(403 | 404)) => Some(false),
                 // Without a route there, or with nobody who listens, nothing answers this host.
-                Handed::Not(Answer::Nothing(why)) if why.starts_with("cannot be connected") => {
-                    Some(false)
-                }
+                Handed::Not(Answer::Nothing(UNREACHABLE)) => Some(false),
                 Handed::NoTtl | Handed::Odd(_) | Handed::Not(_) => None,
             };
             match on {
@@ -196,8 +194,7 @@ pub(super) fn endpoint(
                         true => Verdict::Pass,
                         false => Verdict::Fail,
                     };
-                    let message =
-                        format!("nothing leads programs elsewhere; the IPv6 endpoint is {word}");
+                    let message = format!("{nothing}; the IPv6 endpoint is {word}");
                     (verdict, message, json!(word))
                 }
             }

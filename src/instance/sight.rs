@@ -1,7 +1,7 @@
 //! What the metadata service is asked, and what it said: no judgement.
 
 use super::client::{Answer, Client, Handed, Item};
-use super::endpoint::{Endpoint, Environment, Platform};
+use super::endpoint::{self, Endpoint, Environment, Platform};
 use super::hops::{self, Hops};
 use crate::config;
 use crate::os::root::Root;
@@ -56,7 +56,23 @@ pub(super) enum Service {
     Asked(Box<Seen>),
 }
 
-/// The metadata service of this host, to be asked now and again.
+impl Sight {
+    /// Whether the instance has a role; `None` if nobody asked or nobody answered.
+    pub fn has_role(&self) -> Option<bool> {
+        let Service::Asked(seen) = &self.service else {
+            return None;
+        };
+        match seen.role.as_ref()? {
+            Item::There(_) => Some(true),
+            Item::Absent => Some(false),
+            Item::Untold(_) => None,
+        }
+    }
+}
+
+/// The metadata service of this host, to be asked now and again; its token is kept and renewed.
+///
+/// To be made anew once the [`Host`](crate::host::Host) is stale: the token belongs to the instance that was.
 #[derive(Debug)]
 pub struct Metadata {
     platform: Platform,
@@ -80,22 +96,17 @@ impl Metadata {
             };
         }
         let platform = Platform::read(root);
+        if platform == Platform::Elsewhere && !endpoint::is_assigned(environment, config) {
+            return Metadata {
+                platform,
+                reach: Reach::Nowhere("this is not an EC2 instance"),
+            };
+        }
+        let disabled = environment.disabled.as_deref();
         let reach = match Endpoint::choose(environment, config) {
-            Ok(endpoint) if platform == Platform::Elsewhere && !endpoint.assigned => {
-                Reach::Nowhere("this is not an EC2 instance")
-            }
-            Err(_) if platform == Platform::Elsewhere && environment.endpoint.is_none() => {
-                Reach::Nowhere("this is not an EC2 instance")
-            }
-            _ if environment
-                .disabled
-                .as_ref()
-                .is_some_and(|word| word.eq_ignore_ascii_case("true")) =>
-            {
-                Reach::Unusable(
-                    "AWS_EC2_METADATA_DISABLED forbids to ask the metadata service".into(),
-                )
-            }
+            _ if disabled.is_some_and(|word| word.eq_ignore_ascii_case("true")) => Reach::Unusable(
+                "AWS_EC2_METADATA_DISABLED forbids to ask the metadata service".into(),
+            ),
             Err(why) => Reach::Unusable(why),
             Ok(endpoint) => match Client::new(endpoint) {
                 Ok(client) => Reach::Ready(Box::new(client)),
@@ -108,14 +119,6 @@ impl Metadata {
     /// Whether asking takes requests. Where it does not, [`Metadata::ask`] is done at once.
     pub fn is_reachable(&self) -> bool {
         matches!(self.reach, Reach::Ready(_))
-    }
-
-    /// The client, for other items than [`Metadata::ask`] asks for.
-    pub fn client(&mut self) -> Option<&mut Client> {
-        match &mut self.reach {
-            Reach::Ready(client) => Some(client),
-            Reach::Nowhere(_) | Reach::Unusable(_) => None,
-        }
     }
 
     /// Asks. Ends within five seconds, whatever the service does; needs a runtime of tokio with time and I/O.
@@ -202,6 +205,10 @@ async fn ask(client: &mut Client, questions: &Questions) -> Seen {
         if questions.hops {
             seen.hops = Some(hops::measure(client.endpoint(), end).await);
         }
+    }
+    // What refuses tokens may be switched off, or refuse tokens alone: a request without one tells.
+    if seen.v1.is_none() && matches!(seen.token, Handed::Not(Answer::Status(403 | 404))) {
+        seen.v1 = Some(client.without_token(end).await);
     }
     if questions.ipv6
         && let Some(Ok(mut other)) = Endpoint::ipv6().map(Client::new)

@@ -244,6 +244,12 @@ pub(super) fn unheard(seen: &Seen, why: &str) -> (Verdict, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instance::client::Handed;
+    use crate::os::root::Root;
+    use crate::profile::release::OsRelease;
+    use crate::profile::source::{CheckSettings, Settings};
+    use std::path::Path;
+    use std::process::Command;
 
     fn document(id: &str) -> Document {
         Document {
@@ -298,6 +304,93 @@ mod tests {
             identity.describe(&mut host);
             assert_eq!(host.cloud.is_some(), cloud, "{own}");
             assert!(host.instance_id == "i-1" || host.instance_id == own);
+        }
+    }
+
+    /// `document` signed by a key of the test's own, and the certificate: openssl makes both.
+    fn signed(document: &[u8]) -> (Vec<u8>, Certificates) {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("document"), document).expect("a file");
+        let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out pem -subj /CN=test 2>/dev/null
+            openssl cms -sign -binary -nodetach -nocerts -md sha256 -signer pem -inkey key -in document -stream -outform DER | base64 >signature";
+        let status = Command::new("bash")
+            .args(["-euc", script])
+            .current_dir(directory.path())
+            .status()
+            .expect("bash");
+        assert!(status.success(), "openssl");
+        let read = |name| std::fs::read_to_string(directory.path().join(name)).expect("a file");
+        let certificates = Certificates::of(format!("# eu-central-1\n{}", read("pem")));
+        (read("signature").into_bytes(), certificates)
+    }
+
+    /// What the service said to whom it gave a token.
+    fn sight(document: &[u8], signature: &[u8], platform: Platform) -> Sight {
+        Sight {
+            platform,
+            service: Service::Asked(Box::new(Seen {
+                v1: None,
+                token: Handed::Token(60),
+                hops: None,
+                ipv6: None,
+                document: Item::There(document.to_vec()),
+                signature: Item::There(signature.to_vec()),
+                role: None,
+                tag: None,
+            })),
+        }
+    }
+
+    #[test]
+    fn a_signed_identity_and_the_image_that_it_names() {
+        let document = br#"{"instanceId":"i-1","imageId":"ami-1","region":"eu-central-1","pendingTime":"2026-01-01T00:00:00Z"}"#;
+        let (signature, ours) = signed(document);
+        let here = || Platform::Nitro("i-1".into());
+        let good = || Identity::of(&sight(document, &signature, here()), &ours);
+        let foreign = Identity::of(&sight(document, &signature, here()), &Certificates::AWS);
+        let another = Platform::Nitro("i-2".into());
+        let another = Identity::of(&sight(document, &signature, another), &ours);
+
+        let root = Root::open(Path::new("/")).expect("a root");
+        let release = OsRelease::default();
+        let mut settings = Settings::default();
+        let check = CheckSettings {
+            demand: Some(toml::Value::Integer(30)),
+            ..CheckSettings::default()
+        };
+        settings.checks.insert(IMAGE_AGE.id.into(), check);
+        // 2026-02-10
+        let now = 1_770_681_600;
+        let context = Context::new(&root, &release, &settings, now, &|_| true);
+        let expect = |images: &[&str]| config::Instance {
+            expect_ami: images.iter().map(|image| (*image).to_owned()).collect(),
+            ..config::Instance::default()
+        };
+        use Verdict::{Fail, NotApplicable, Pass, Unknown};
+        for (identity, images, signed, trusted, aged) in [
+            (good(), &["ami-1"][..], Pass, Pass, Fail),
+            (good(), &["ami-2", "ami-1"], Pass, Pass, Fail),
+            (good(), &["ami-2"], Pass, Fail, Fail),
+            (good(), &[], Pass, NotApplicable, Fail),
+            (foreign, &["ami-1"], Fail, Unknown, Unknown),
+            (another, &["ami-1"], Fail, Unknown, Unknown),
+        ] {
+            assert_eq!(
+                verified(&context, &identity).verdict,
+                signed,
+                "{identity:?}"
+            );
+            let found = ami(&context, &identity, &expect(images));
+            assert_eq!(found.verdict, trusted, "{identity:?} {images:?}");
+            assert_eq!(age(&context, &identity, None).verdict, aged, "{identity:?}");
+        }
+        let day = 24 * 3600;
+        for (baked, verdict) in [
+            (now - 30 * day, Pass),
+            (now - 31 * day, Fail),
+            (now + day, Pass),
+        ] {
+            assert_eq!(age(&context, &good(), Some(baked)).verdict, verdict);
         }
     }
 }

@@ -8,3 +8,12 @@ pub fn give_back() {
         libc::malloc_trim(0);
     }
 }
+
+/// Keeps free memory together: a thread that has come and gone leaves none behind that others cannot have.
+pub fn keep_together() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) takes no pointers; what it refuses it leaves as it was.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}

@@ -1,5 +1,6 @@
 //! What an area may look at: the tree, the profile's demands, the time.
 
+use super::sshd::Taken;
 use super::users::Users;
 use crate::finding::{Check, Finding, Severity, Verdict};
 use crate::os::root::Root;
@@ -24,6 +25,7 @@ pub struct Context<'a> {
     /// Whether the check of that id was asked for and is enabled.
     pub selected: &'a dyn Fn(&str) -> bool,
     users: OnceCell<io::Result<Users>>,
+    sshd: OnceCell<Option<Taken>>,
 }
 
 impl<'a> Context<'a> {
@@ -42,6 +44,7 @@ impl<'a> Context<'a> {
             now,
             selected,
             users: OnceCell::new(),
+            sshd: OnceCell::new(),
         }
     }
 
@@ -120,6 +123,11 @@ impl<'a> Context<'a> {
     /// The contents of the regular file at `path`; `None` if there is nothing. At most [`LIMIT`] bytes.
     pub fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         self.root.read(path.as_bytes(), LIMIT)
+    }
+
+    /// The configuration of the tree's sshd, read once; `None` where there is no sshd.
+    pub fn sshd(&self) -> Option<&Taken> {
+        self.sshd.get_or_init(|| Taken::read(self.root)).as_ref()
     }
 
     /// passwd, shadow and group of the tree, read once.

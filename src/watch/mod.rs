@@ -19,6 +19,7 @@ use crate::cause::Actor;
 use crate::error::{Error, Result};
 use crate::files::scope::Scope;
 use crate::os::root::Root;
+use attribution::{Actors, Attribution, Status};
 use eye::Eye;
 use inotify::Inotify;
 use mounts::Mounts;
@@ -94,12 +95,14 @@ pub const MOST_LEFT_OUT: usize = 256;
 pub struct Watch {
     orders: Arc<Orders>,
     directories: Arc<AtomicU64>,
+    actors: Actors,
 }
 
-/// What the thread is asked to do; the descriptor wakes it.
+/// What the threads are asked to do; the descriptors wake them.
 #[derive(Debug)]
 struct Orders {
     wake: OwnedFd,
+    end_of_attribution: OwnedFd,
     renew: AtomicBool,
     end: AtomicBool,
 }
@@ -122,14 +125,32 @@ impl Watch {
             Error::new(format!("the kernel gives no inotify instance: {errno}")).help(help)
         })?;
         let no_start = |error| Error::new(format!("the watch cannot start: {error}"));
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let descriptor = || {
+            let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+            eventfd(0, flags).map_err(|errno| no_start(errno.into()))
+        };
         let orders = Arc::new(Orders {
-            wake: eventfd(0, flags).map_err(|errno| no_start(errno.into()))?,
+            wake: descriptor()?,
+            end_of_attribution: descriptor()?,
             renew: AtomicBool::new(false),
             end: AtomicBool::new(false),
         });
         let directories = Arc::new(AtomicU64::new(0));
         let emit: Arc<dyn Fn(Notice) + Send + Sync> = Arc::new(emit);
+        let actors = Actors::default();
+        if let Some(attribution) = options.attribution {
+            let (scope, emit, orders) = (options.scope.clone(), emit.clone(), orders.clone());
+            let (path, actors) = (options.root.clone(), actors.clone());
+            std::thread::Builder::new()
+                .name("attribution".into())
+                .spawn(move || {
+                    match Attribution::new(attribution, path, scope, actors, emit.clone()) {
+                        Ok(attribution) => attribution.run(&orders),
+                        Err(why) => emit(Notice::Attribution(Status::Off(why))),
+                    }
+                })
+                .map_err(no_start)?;
+        }
         let (for_eye, counted) = (orders.clone(), directories.clone());
         std::thread::Builder::new()
             .name("watch".into())
@@ -149,6 +170,7 @@ impl Watch {
         Ok(Watch {
             orders,
             directories,
+            actors,
         })
     }
 
@@ -165,8 +187,7 @@ impl Watch {
 
     /// Who wrote to the path last, or moved or removed what it lay in, as far as anybody saw since then.
     pub fn actor(&self, path: &[u8], since: SystemTime) -> Option<Arc<Actor>> {
-        let _ = (path, since);
-        None
+        self.actors.actor(path, since)
     }
 }
 
@@ -174,14 +195,19 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.orders.end.store(true, Ordering::Release);
         self.orders.wake();
+        wake(&self.orders.end_of_attribution);
     }
 }
 
 impl Orders {
     fn wake(&self) {
-        // Full means that it is awake.
-        rustix::io::write(&self.wake, &1u64.to_ne_bytes()).unwrap_or_default();
+        wake(&self.wake);
     }
+}
+
+fn wake(descriptor: &OwnedFd) {
+    // Full means that it is awake.
+    rustix::io::write(descriptor, &1u64.to_ne_bytes()).unwrap_or_default();
 }
 
 /// After events were lost everything is watched anew; this long lies between two such times, and three times as long

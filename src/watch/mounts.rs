@@ -38,6 +38,11 @@ impl Mounts {
         self.file.as_fd()
     }
 
+    /// The places where something is mounted.
+    pub(super) fn places(&self) -> impl Iterator<Item = &[u8]> {
+        self.mounted.iter().map(|(_, place)| place.as_slice())
+    }
+
     /// The places where something was mounted or unmounted since the table was read before.
     pub(super) fn changed(&mut self) -> io::Result<BTreeSet<Vec<u8>>> {
         let mut table = Vec::new();

@@ -10,7 +10,7 @@ fn a_change_is_told_and_its_end_as_well() {
     assert_eq!(house.told(), [""; 0], "nothing deviates yet");
 
     house.host.shell("cp -p data/d1/file /tmp/kept.$$; echo changed >> data/d1/file; echo new > data/d2/new; rm data/d3/file; rm /tmp/kept.$$");
-    house.until_told("raised files.changed /data/d1/file sha256 size");
+    house.until_told("raised files.changed /data/d1/file size mtime sha256");
     house.until_told("raised files.added /data/d2/new");
     house.until_told("raised files.removed /data/d3/file");
     assert_eq!(house.open(), house.check());

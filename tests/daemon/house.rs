@@ -260,7 +260,7 @@ fn subject(event: &Value) -> &str {
 }
 
 /// `STEP CHECK SUBJECT CHANGED` of an event about a file.
-fn told(event: &Value) -> Option<String> {
+pub(super) fn told(event: &Value) -> Option<String> {
     if event["class_uid"] != 2004 || event["unmapped"]["subject"].is_null() {
         return None;
     }

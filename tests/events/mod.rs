@@ -5,6 +5,7 @@ mod bounds;
 mod damage;
 mod killed;
 mod log;
+mod regions;
 mod schema;
 mod told;
 

@@ -124,3 +124,48 @@ fn at_the_real_addresses() {
     assert_eq!(finding["observed"]["hops"], 3);
     assert!(v6.asked().len() >= 8);
 }
+
+#[test]
+fn lost_segments_are_no_small_number() {
+    let host = host(true);
+    for (loss, hops, expected) in [
+        // Every other answer is lost once, and comes when it is sent again.
+        ("numgen inc mod 2 < 1", 1, &[1][..]),
+        ("numgen inc mod 2 < 1", 2, &[2]),
+        ("numgen inc mod 2 < 1", 64, &[64]),
+        // Whatever could go with a small number is lost, and what comes goes with a large one.
+        ("ip ttl < 3", 2, &[]),
+        ("ip ttl < 3", 64, &[64]),
+        // Nothing comes.
+        ("ip ttl > 0", 1, &[]),
+    ] {
+        let namespace = Namespace::new();
+        let _imds = Imds::new()
+            .hops(hops)
+            .start_in(&namespace.0, "169.254.169.254:80");
+        let rules = format!(
+            "table inet lossy {{
+                chain out {{
+                    type filter hook output priority 0;
+                    tcp sport 80 ip length > 120 {loss} drop
+                }}
+            }}"
+        );
+        let status = Command::new("ip")
+            .args(["netns", "exec", &namespace.0, "nft", &rules])
+            .status()
+            .expect("ip");
+        assert!(status.success(), "nft {loss}");
+        let ran = namespace.check(&host, "IPv4", &[]);
+        let finding = ran.one("instance.imds_hop_limit", "metadata service");
+        let (verdict, observed) = (&finding["verdict"], finding["observed"]["hops"].as_u64());
+        match observed {
+            Some(observed) => assert!(expected.contains(&observed), "{loss} {hops}: {finding:#?}"),
+            None => assert_eq!(verdict, "unknown", "{loss} {hops}: {finding:#?}"),
+        }
+        assert!(
+            hops <= 2 || verdict != "pass",
+            "{loss} {hops}: {finding:#?}"
+        );
+    }
+}

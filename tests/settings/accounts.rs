@@ -109,7 +109,7 @@ fn what_cannot_be_read_is_unknown() {
     lab.shell("rm etc/passwd");
     assert_eq!(
         told(&check(&lab, "accounts").expect(0), "not_applicable").len(),
-        9
+        12
     );
 }
 

@@ -105,3 +105,121 @@ fn autologin_by_any_drop_in() {
         assert_eq!(failed, expected, "{line}");
     }
 }
+
+#[test]
+fn a_root_shell_that_waits() {
+    let systemd = "mkdir -p usr/lib/systemd; : > usr/lib/systemd/systemd";
+    let wanted = "mkdir -p etc/systemd/system/sysinit.target.wants; ln -s /usr/lib/systemd/system/debug-shell.service etc/systemd/system/sysinit.target.wants/";
+    let masked = "ln -s /dev/null etc/systemd/system/debug-shell.service";
+    let booted = "sed -i 's/console=tty0/& systemd.debug_shell=1/' boot/grub/grub.cfg";
+    for (line, verdict) in [
+        (":".to_owned(), "not_applicable"),
+        (systemd.into(), "pass"),
+        (format!("{systemd}; {wanted}"), "fail"),
+        (format!("{systemd}; {wanted}; {masked}"), "pass"),
+        (format!("{systemd}; {booted}"), "fail"),
+        (format!("{systemd}; {booted}; {masked}"), "pass"),
+        (
+            format!(
+                "{systemd}; echo 'GRUB_CMDLINE_LINUX=\"quiet systemd.debug-shell\"' > etc/default/grub"
+            ),
+            "fail",
+        ),
+        (format!("{systemd}; rm -r boot"), "unknown"),
+    ] {
+        let lab = tree();
+        lab.shell(&line);
+        let finding = check(&lab, "console").one("console.debug_shell", "console");
+        assert_eq!(finding["verdict"], verdict, "{line}: {finding:#?}");
+    }
+}
+
+#[test]
+fn the_password_of_the_boot_menu() {
+    let serial =
+        "printf 'serial --unit=0\\nterminal_input serial console\\n' >> boot/grub/grub.cfg";
+    let password = "printf 'set superusers=\"boss\"\\npassword_pbkdf2 boss grub.pbkdf2.sha512.10000.AA.BB\\n' >> boot/grub/grub.cfg";
+    let red_hat = "mv boot/grub boot/grub2; printf 'if [ -n \"${GRUB2_PASSWORD}\" ]; then\\n  set superusers=\"root\"\\n  export superusers\\n  password_pbkdf2 root ${GRUB2_PASSWORD}\\nfi\\n' >> boot/grub2/grub.cfg";
+    for (line, demand, verdict) in [
+        (":".to_owned(), "serial", "not_applicable"),
+        (":".to_owned(), "always", "fail"),
+        ("rm -r boot".into(), "always", "not_applicable"),
+        (serial.into(), "serial", "fail"),
+        (format!("{serial}; {password}"), "serial", "pass"),
+        (password.into(), "always", "pass"),
+        (
+            format!("{serial}; sed -i 's/terminal_input/#&/' boot/grub/grub.cfg"),
+            "serial",
+            "not_applicable",
+        ),
+        (
+            format!("{serial}; echo 'terminal_input console' >> boot/grub/grub.cfg"),
+            "serial",
+            "not_applicable",
+        ),
+        (
+            format!(
+                "{serial}; {password}; sed -i 's/superusers=\"boss\"/superusers=\"\"/' boot/grub/grub.cfg"
+            ),
+            "serial",
+            "fail",
+        ),
+        (
+            format!(
+                "{serial}; {password}; sed -i 's/pbkdf2 boss/pbkdf2 other/' boot/grub/grub.cfg"
+            ),
+            "serial",
+            "fail",
+        ),
+        (
+            "echo 'GRUB_TERMINAL=\"console serial\"' > etc/default/grub".into(),
+            "serial",
+            "fail",
+        ),
+        (
+            "echo '#GRUB_TERMINAL=serial' > etc/default/grub".into(),
+            "serial",
+            "not_applicable",
+        ),
+        (
+            "echo 'GRUB_TERMINAL_OUTPUT=serial' > etc/default/grub".into(),
+            "serial",
+            "not_applicable",
+        ),
+        (format!("{serial}; {red_hat}"), "serial", "fail"),
+        (
+            format!(
+                "{serial}; {red_hat}; echo 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.AA.BB' > boot/grub2/user.cfg"
+            ),
+            "serial",
+            "pass",
+        ),
+        (
+            format!(
+                "{serial}; echo 'set superusers=\"a\"' > boot/grub/custom.cfg; echo 'password a b' >> boot/grub/custom.cfg"
+            ),
+            "serial",
+            "pass",
+        ),
+        (
+            format!(
+                "mkdir -p boot/efi/EFI/debian; echo 'configfile /boot/grub/grub.cfg' > boot/efi/EFI/debian/grub.cfg; {serial}; {password}"
+            ),
+            "serial",
+            "pass",
+        ),
+        (
+            "rm boot/grub/grub.cfg; mkfifo boot/grub/grub.cfg".into(),
+            "serial",
+            "unknown",
+        ),
+    ] {
+        let lab = tree();
+        lab.shell(&line);
+        lab.profile(&format!("name = \"lab\"\n[[paths]]\npath = \"/etc\"\nseverity = \"low\"\n[settings.\"console.grub_password\"]\ndemand = \"{demand}\"\n"));
+        let ran = check(&lab, "console");
+        let finding = ran.one("console.grub_password", "console");
+        assert_eq!(finding["verdict"], verdict, "{line} {demand}: {finding:#?}");
+        assert!(!ran.stdout.contains("pbkdf2.sha512"), "a hash was told");
+    }
+}

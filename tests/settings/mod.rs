@@ -2,6 +2,8 @@
 
 mod accounts;
 mod console;
+mod keys;
+mod sudo;
 
 use crate::harness::{Lab, Ran};
 use serde_json::Value;

@@ -247,6 +247,24 @@ fn events_that_the_group_does_not_keep_get_the_present_as_their_time() {
 }
 
 #[test]
+fn a_time_that_was_rejected_once_is_not_tried_again() {
+    let mut desk = Desk::new();
+    desk.front.rules(|rules| rules.retention = Some(DAY));
+    let mut parcels = parcels(10);
+    desk.deliver(&parcels[..1]);
+    for parcel in &mut parcels[1..] {
+        parcel.time -= 5 * DAY;
+    }
+    let throttled = Fault::Refuse(400, "ThrottlingException", "Rate exceeded");
+    desk.front.fail("PutLogEvents", &[Fault::None, throttled]);
+    assert!(desk.send(&parcels));
+    let before = desk.front.calls("").len();
+    desk.deliver(&parcels);
+    assert_eq!(desk.front.calls("").len(), before + 1);
+    desk.holds(&parcels, false);
+}
+
+#[test]
 fn a_wrong_clock_is_corrected_in_signatures_and_time_stamps() {
     for ahead in [
         -20 * DAY,

@@ -1,8 +1,11 @@
 //! What is touched is looked at: the holes of inotify, with the real kernel.
 
+mod actors;
 mod edits;
 mod holes;
 mod ledger;
+mod limits;
+mod mounts;
 mod sentry;
 mod spot;
 mod storm;

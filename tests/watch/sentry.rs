@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use crate::harness::Lab;
+use host_integrity_agent::attributes::Timestamp;
 use host_integrity_agent::files::spot::Region;
 use host_integrity_agent::watch::canary::{Canary, KEY, Sight};
 use host_integrity_agent::watch::settle::Settle;
@@ -31,6 +32,8 @@ pub(crate) struct Sentry {
     /// Paths that were touched.
     pub(crate) touched: BTreeSet<Vec<u8>>,
     pub(crate) attribution: Option<attribution::Status>,
+    /// Paths that held when they were looked at, with their ctime.
+    pub(crate) held: Vec<(Vec<u8>, Timestamp)>,
 }
 
 /// Everything.
@@ -75,6 +78,7 @@ impl Sentry {
             wakeups: 0,
             touched: BTreeSet::new(),
             attribution: None,
+            held: Vec::new(),
         };
         sentry.until(|notice| matches!(notice, Notice::Coverage(_)));
         sentry.ledger.judge([all()]);
@@ -151,6 +155,24 @@ impl Sentry {
                 Err(RecvTimeoutError::Disconnected) => panic!("the watch has ended"),
             }
             self.judge_due();
+        }
+    }
+
+    /// Goes on until the canary comes back and nothing waits, however often it has to be changed: where events are
+    /// lost, the canary's may be among them.
+    pub(crate) fn settle_down(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let overflows = self.overflows;
+            self.canary.change(Instant::now()).expect("written");
+            self.run_while(|sentry| {
+                let is_lost = sentry.overflows > overflows;
+                sentry.settle.next().is_some() || (sentry.canary.next().is_some() && !is_lost)
+            });
+            if self.overflows == overflows && self.canary.next().is_none() {
+                return;
+            }
+            assert!(Instant::now() < end, "waited too long");
         }
     }
 

@@ -125,8 +125,43 @@ pub(crate) static PASSWORD_CHANGE_IN_PAST: Check = check(
     &["shadow(5)"],
 );
 
+/// Who becomes root unasked.
+pub(crate) static SUDO_NOPASSWD: Check = check(
+    "accounts.sudo_nopasswd",
+    Severity::Low,
+    Form::Texts("users, and groups as %group, that sudo need not ask for a password"),
+    "sudo asks for a password",
+    "no NOPASSWD, !authenticate or exempt_group but for those that the profile names",
+    "whoever takes over such an account is root at once",
+    "take NOPASSWD out with visudo",
+    &["RHEL-09-611085"],
+);
+
+/// Keys of users.
+pub(crate) static AUTHORIZED_KEYS: Check = check(
+    "accounts.authorized_keys",
+    Severity::Medium,
+    Form::Texts("fingerprints as SHA256:…, or ACCOUNT SHA256:… for one account alone"),
+    "Only known keys open accounts",
+    "where the profile names keys: no other key in any user's authorized_keys",
+    "a key that nobody knows of is a way in that nobody watches",
+    "remove the line from the file",
+    &["local policy"],
+);
+/// The domain.
+pub(crate) static DIRECTORY_JOIN: Check = check(
+    "accounts.directory_join",
+    Severity::Medium,
+    Form::Text("the domain, as corp.example.com"),
+    "The host has joined its domain",
+    "where the profile names a domain: sssd or winbind has joined it, and accounts are looked up there",
+    "accounts that are shut in the directory stay open on a host that does not ask it",
+    "realm join DOMAIN",
+    &["local policy"],
+);
+
 /// All of them, in the order of reports.
-pub static CHECKS: [&Check; 9] = [
+pub static CHECKS: [&Check; 12] = [
     &NO_EMPTY_PASSWORDS,
     &ROOT_PASSWORD_POLICY,
     &WEAK_HASH,
@@ -136,4 +171,7 @@ pub static CHECKS: [&Check; 9] = [
     &SYSTEM_ACCOUNTS_LOCKED,
     &SYSTEM_NOLOGIN,
     &PASSWORD_CHANGE_IN_PAST,
+    &SUDO_NOPASSWD,
+    &AUTHORIZED_KEYS,
+    &DIRECTORY_JOIN,
 ];

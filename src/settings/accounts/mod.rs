@@ -1,8 +1,12 @@
 //! Who can log in, and with what: passwd(5), shadow(5), group(5). No hash ever enters a finding.
 
 mod checks;
+mod directory;
+mod keys;
 pub mod login;
 pub mod password;
+mod sudo;
+mod sudoers;
 
 pub use checks::CHECKS;
 
@@ -64,7 +68,22 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             ));
             continue;
         }
+        if !context.wants(check) {
+            continue;
+        }
         let culprits = match check.id {
+            "accounts.sudo_nopasswd" => {
+                sudo::look(context, users, emit);
+                continue;
+            }
+            "accounts.authorized_keys" => {
+                keys::look(context, users, emit);
+                continue;
+            }
+            "accounts.directory_join" => {
+                directory::look(context, emit);
+                continue;
+            }
             "accounts.no_empty_passwords" => empty(users),
             "accounts.root_password_policy" => root(context, users),
             "accounts.weak_hash" => weak(users),

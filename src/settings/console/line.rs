@@ -25,10 +25,7 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     if let Some(path) = units::wanted(root, UNIT) {
         return Prompt::Yes(path);
     }
-    let lines = match context.live() {
-        true => live(context),
-        false => tree(context),
-    };
+    let lines = command_lines(context);
     if lines.is_empty() {
         return Prompt::Unknown;
     }
@@ -38,6 +35,14 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     {
         Some((place, _)) => Prompt::Yes(place.clone()),
         None => Prompt::No("the kernel has no console on ttyS0"),
+    }
+}
+
+/// The kernel's command line, or on a tree all that it may be booted with, each with its place.
+pub(super) fn command_lines(context: &Context<'_>) -> Vec<(String, String)> {
+    match context.live() {
+        true => live(context),
+        false => tree(context),
     }
 }
 

@@ -4,8 +4,10 @@
 //! whether the account's owners allow it at all cannot be seen from a guest, so the profile says it
 //! (`serial_console`).
 
+mod debug;
+mod grub;
 mod line;
-mod units;
+pub(super) mod units;
 
 use super::accounts::login;
 use super::accounts::password::Password;
@@ -40,13 +42,43 @@ static GETTY_AUTOLOGIN: Check = Check {
     references: &["RHEL-09-211055"],
 };
 
+/// No shell without a login.
+static DEBUG_SHELL: Check = Check {
+    id: "console.debug_shell",
+    title: "No root shell waits on a terminal",
+    demand: "debug-shell.service off, no systemd.debug_shell on the kernel's command line",
+    why: "the shell belongs to root and asks for nothing",
+    severity: Some(Severity::Medium),
+    form: Form::Nothing,
+    remedy: Some("systemctl disable --now debug-shell.service"),
+    references: &["RHEL-09-211055", "systemd-debug-generator(8)"],
+};
+/// Nobody edits the boot menu.
+static GRUB_PASSWORD: Check = Check {
+    id: "console.grub_password",
+    title: "The boot menu is not edited without a password",
+    demand: "where the menu takes keys from the serial line (always: wherever it is): superusers, one of them with a password",
+    why: "whoever edits a boot entry starts the host with a root shell",
+    severity: Some(Severity::Medium),
+    form: Form::Word(&["serial", "always"]),
+    remedy: Some("grub2-setpassword, or superusers and password_pbkdf2 in /etc/grub.d/40_custom"),
+    references: &["RHEL-09-212010"],
+};
+
 /// The checks of this area.
-pub static CHECKS: [&Check; 2] = [&SERIAL_PASSWORD, &GETTY_AUTOLOGIN];
+pub static CHECKS: [&Check; 4] = [
+    &SERIAL_PASSWORD,
+    &GETTY_AUTOLOGIN,
+    &DEBUG_SHELL,
+    &GRUB_PASSWORD,
+];
 
 /// Judges them.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     emit(serial_password(context));
     autologin(context, emit);
+    debug::look(context, emit);
+    grub::look(context, emit);
 }
 
 /// The table of verdicts: prompt, what the profile says of the account, then the accounts.

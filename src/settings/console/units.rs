@@ -45,6 +45,22 @@ pub(super) fn wanted(root: &Root, unit: &str) -> Option<String> {
         .map(|path| format!("/{path}"))
 }
 
+/// The link below any `*.wants` or `*.requires` that starts the unit.
+pub(super) fn pulled_in(root: &Root, unit: &str) -> Option<String> {
+    for directory in DIRECTORIES {
+        let names = root.list(directory.as_bytes()).ok().flatten();
+        for (name, _) in names.iter().flat_map(|names| names.iter()) {
+            if name.ends_with(b".wants") || name.ends_with(b".requires") {
+                let path = format!("{directory}/{}/{unit}", String::from_utf8_lossy(name));
+                if link(root, &path) == Found::Other {
+                    return Some(format!("/{path}"));
+                }
+            }
+        }
+    }
+    None
+}
+
 #[derive(PartialEq, Eq)]
 enum Found {
     Nothing,

@@ -218,7 +218,7 @@ fn groups_of(users: &Users, user: &str) -> Vec<String> {
 }
 
 /// `match_pattern`: `*` and `?` over the whole text. Time is bounded by the product of the lengths.
-pub(super) fn matches(text: &str, pattern: &str) -> bool {
+pub(in crate::settings) fn matches(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);

@@ -2,10 +2,11 @@
 
 use super::checks::{CONFIG_PERMISSIONS, HOST_KEY_PERMISSIONS, ROOT_AUTHORIZED_KEYS};
 use super::effective::Effective;
-use super::words;
+use super::{keys, words};
 use crate::finding::{Check, Finding, Verdict};
 use crate::os::node;
 use crate::settings::context::Context;
+use crate::settings::users::Row;
 use serde_json::json;
 
 /// sshd_config, its drop-ins, and whatever else was included.
@@ -121,10 +122,8 @@ pub(super) fn root_keys(
     emit: &mut dyn FnMut(Finding),
 ) {
     let refused = values.value("permitrootlogin") == "no";
-    let home = match context.users() {
-        Ok(users) => users.account(b"root").map_or("/root".into(), |row| {
-            String::from_utf8_lossy(row.field(5)).into_owned()
-        }),
+    let users = match context.users() {
+        Ok(users) => users,
         Err(error) => {
             let message = format!("root's home is not known: {error}");
             emit(context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, "sshd", message));
@@ -132,20 +131,14 @@ pub(super) fn root_keys(
         }
     };
     let mut found = false;
+    let home = Row::of(&["root", "x", "0", "0", "root", "/root", "/bin/sh"]);
+    let root = users.account(b"root").unwrap_or(&home);
     for pattern in values
         .value("authorizedkeysfile")
         .split(' ')
         .filter(|p| *p != "none")
     {
-        let path = pattern
-            .replace("%h", &home)
-            .replace("%u", "root")
-            .replace("%U", "0")
-            .replace("%%", "%");
-        let path = match path.starts_with('/') {
-            true => path,
-            false => format!("{}/{path}", home.trim_end_matches('/')),
-        };
+        let path = keys::file_of(pattern, root);
         let bytes = match context.read(&path) {
             Ok(None) => continue,
             Ok(Some(bytes)) => bytes,

@@ -10,6 +10,7 @@ pub mod criteria;
 pub mod effective;
 mod files;
 mod include;
+pub mod keys;
 mod keyword;
 mod live;
 pub mod parse;
@@ -21,6 +22,7 @@ mod words;
 pub use checks::CHECKS;
 
 use crate::finding::{Check, Finding, Verdict};
+use crate::os::root::Root;
 use crate::settings::context::Context;
 use checks::CONFIG_VALID;
 use effective::Effective;
@@ -31,27 +33,51 @@ use serde_json::{Value, json};
 /// Where sshd looks for its configuration.
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
 
+/// The configuration of a tree's sshd, as the daemon that runs it was called.
+pub struct Taken {
+    /// The main file.
+    pub file: String,
+    /// What it and those that it includes say, or why sshd would not start.
+    pub config: Result<Config, Trouble>,
+    /// When the running daemon read it, seconds since 1970.
+    read_at: Option<i64>,
+}
+
+impl Taken {
+    /// Reads it below the root; `None` where there is no sshd.
+    pub fn read(root: &Root) -> Option<Taken> {
+        if !version::installed(root) {
+            return None;
+        }
+        let daemon = match root.is_live() {
+            true => live::daemon(root),
+            false => None,
+        }
+        .unwrap_or_default();
+        let file = daemon.file.unwrap_or_else(|| CONFIG.to_owned());
+        Some(Taken {
+            config: Config::read(root, &file, &daemon.options),
+            file,
+            read_at: daemon.read_at,
+        })
+    }
+}
+
 /// Judges the checks of this area.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
-    if !version::installed(context.root) {
+    let Some(taken) = context.sshd() else {
         all(context, Verdict::NotApplicable, "there is no sshd", emit);
         return;
-    }
-    let daemon = match context.live() {
-        true => live::daemon(context.root),
-        false => None,
-    }
-    .unwrap_or_default();
-    let file = daemon.file.as_deref().unwrap_or(CONFIG);
-    let config = match Config::read(context.root, file, &daemon.options) {
+    };
+    let config = match &taken.config {
         Ok(config) => config,
         Err(trouble) => {
-            refused(context, file, &trouble, emit);
+            refused(context, &taken.file, trouble, emit);
             return;
         }
     };
-    valid(context, &config, daemon.read_at, emit);
-    let global = Effective::global(&config);
+    valid(context, config, taken.read_at, emit);
+    let global = Effective::global(config);
     for check in CHECKS {
         match check.id {
             "sshd.root_authorized_keys" => files::root_keys(context, &global, emit),
@@ -59,7 +85,7 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             "sshd.host_key_permissions" => files::host_keys(context, emit),
             _ => {
                 if let Some(rule) = RULES.iter().find(|rule| rule.check == check) {
-                    judge(context, &config, &global, rule, emit);
+                    judge(context, config, &global, rule, emit);
                 }
             }
         }
@@ -324,12 +350,9 @@ fn every_line_holds(context: &Context<'_>, config: &Config, rule: &Rule) -> bool
 fn weakening(context: &Context<'_>, config: &Config, rule: &Rule) -> Vec<(usize, String)> {
     let users = context.users().ok();
     let sets = |block: usize| {
-        config.entries.iter().any(|entry| {
-            entry.block == Some(block)
-                && rule
-                    .keywords
-                    .contains(&keyword::KEYWORDS[entry.keyword].name)
-        })
+        rule.keywords
+            .iter()
+            .any(|keyword| config.sets(block, keyword))
     };
     (0..config.blocks.len())
         .filter(|block| sets(*block) && !config.applies(Some(*block), None, None))

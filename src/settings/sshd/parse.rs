@@ -168,6 +168,13 @@ impl Config {
         true
     }
 
+    /// Whether a line right in the block is for the keyword.
+    pub(super) fn sets(&self, block: usize, keyword: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.block == Some(block) && KEYWORDS[entry.keyword].name == keyword)
+    }
+
     /// What sshd checks once everything is read.
     fn consistent(&self) -> Result<(), Trouble> {
         let global = super::effective::Effective::global(self);

@@ -1,0 +1,398 @@
+//! One sudoers file to its entries (gram.y). A line that is not understood is told, and the next one read: so
+//! does sudo since 1.9.3.
+
+use super::lexer::Lexer;
+use super::{Kind, Member, Name, Place, Policy, Rule, Scope, Setting, Trouble};
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+
+/// More rules than any policy has; each list of users and commands counts by its commands.
+const MAX_RULES: usize = 100_000;
+const TAGS: [&str; 16] = [
+    "NOPASSWD",
+    "PASSWD",
+    "NOEXEC",
+    "EXEC",
+    "INTERCEPT",
+    "NOINTERCEPT",
+    "SETENV",
+    "NOSETENV",
+    "LOG_OUTPUT",
+    "NOLOG_OUTPUT",
+    "LOG_INPUT",
+    "NOLOG_INPUT",
+    "MAIL",
+    "NOMAIL",
+    "FOLLOW",
+    "NOFOLLOW",
+];
+const OPTIONS: [&str; 10] = [
+    "CWD",
+    "CHROOT",
+    "NOTBEFORE",
+    "NOTAFTER",
+    "TIMEOUT",
+    "ROLE",
+    "TYPE",
+    "APPARMOR_PROFILE",
+    "PRIVS",
+    "LIMITPRIVS",
+];
+
+/// What to read in place of an `include` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Include {
+    File(String),
+    Directory(String),
+}
+
+/// Reads `text`, handing each include to `include` at its place among the lines.
+pub(super) fn read(
+    text: &[u8],
+    file: &str,
+    policy: &mut Policy,
+    include: &mut dyn FnMut(&mut Policy, Include, Place),
+) {
+    let mut lexer = Lexer::new(text);
+    while !lexer.rest().is_empty() {
+        let place = Place {
+            file: file.to_owned(),
+            line: lexer.line,
+        };
+        if lexer.at_line_start()
+            && let Some(found) = lexer.attempt(included)
+        {
+            lexer.skip_line();
+            include(policy, found, place);
+            continue;
+        }
+        if lexer.end_of_line() {
+            continue;
+        }
+        let read = Entry { place, policy }.read(&mut lexer);
+        if read.is_none() || !lexer.end_of_line() {
+            let place = Place {
+                file: file.to_owned(),
+                line: lexer.line,
+            };
+            lexer.skip_line();
+            policy.troubles.push(Trouble {
+                reason: "syntax error".into(),
+                place,
+            });
+        }
+        if policy.rules.len() > MAX_RULES || policy.troubles.len() > MAX_RULES {
+            policy.troubles.push(Trouble {
+                reason: format!("more than {MAX_RULES} rules"),
+                place: Place {
+                    file: file.to_owned(),
+                    line: lexer.line,
+                },
+            });
+            return;
+        }
+    }
+}
+
+/// `#include`, `#includedir` at the very start of a line, or with `@` after blanks.
+fn included(lexer: &mut Lexer<'_>) -> Option<Include> {
+    let sign = if lexer.blanks() { &b"@"[..] } else { b"#@" };
+    if !lexer.peek().is_some_and(|byte| sign.contains(&byte))
+        || !lexer.rest()[1..].starts_with(b"include")
+    {
+        return None;
+    }
+    lexer.advance("#include".len());
+    let directory = lexer.rest().starts_with(b"dir");
+    lexer.advance(if directory { 3 } else { 0 });
+    if !lexer.blanks() {
+        return None;
+    }
+    let name = lexer.file_name()?;
+    Some(match directory {
+        true => Include::Directory(name),
+        false => Include::File(name),
+    })
+}
+
+/// One entry, at its place.
+struct Entry<'a> {
+    place: Place,
+    policy: &'a mut Policy,
+}
+
+impl Entry<'_> {
+    fn read(mut self, lexer: &mut Lexer<'_>) -> Option<()> {
+        lexer.blanks();
+        if let Some(scope) = lexer.attempt(defaults) {
+            return self.settings(lexer, scope);
+        }
+        if let Some(kind) = lexer.attempt(alias) {
+            return self.aliases(lexer, kind);
+        }
+        let users: Rc<[Member]> = list(lexer, Kind::User)?.into();
+        loop {
+            let hosts: Rc<[Member]> = list(lexer, Kind::Host)?.into();
+            if !lexer.take(b'=') {
+                return None;
+            }
+            self.commands(lexer, &users, &hosts)?;
+            if !lexer.take(b':') {
+                return Some(());
+            }
+        }
+    }
+
+    /// `(runas) options tags digests command, …`: what is left out is as before in the list.
+    fn commands(
+        &mut self,
+        lexer: &mut Lexer<'_>,
+        users: &Rc<[Member]>,
+        hosts: &Rc<[Member]>,
+    ) -> Option<()> {
+        let (mut runas, mut nopasswd, mut dated) = (None, None, false);
+        loop {
+            if lexer.take(b'(') {
+                runas = Some(Rc::from(run_as(lexer)?));
+            }
+            while let Some(option) = lexer.attempt(option) {
+                dated |= option.starts_with("NOT");
+            }
+            while let Some(tag) = lexer.attempt(tag) {
+                match tag.as_str() {
+                    "NOPASSWD" => nopasswd = Some(true),
+                    "PASSWD" => nopasswd = Some(false),
+                    _ => {}
+                }
+            }
+            let mut limited = dated;
+            while lexer.attempt(digest).is_some() {
+                limited = true;
+                lexer.take(b',');
+            }
+            let command = member(lexer, Kind::Command)?;
+            self.policy.rules.push(Rule {
+                users: Rc::clone(users),
+                hosts: Rc::clone(hosts),
+                runas: runas.clone(),
+                command,
+                limited,
+                nopasswd,
+                place: self.place.clone(),
+            });
+            if self.policy.rules.len() > MAX_RULES {
+                return None;
+            }
+            if !lexer.take(b',') {
+                return Some(());
+            }
+        }
+    }
+
+    /// `NAME = list : NAME = list`
+    fn aliases(self, lexer: &mut Lexer<'_>, kind: Kind) -> Option<()> {
+        loop {
+            let name = lexer.capitals().filter(|name| name != "ALL")?;
+            if !lexer.take(b'=') {
+                return None;
+            }
+            let members = list(lexer, kind)?;
+            // A second alias of the name is an error, and the first one stands.
+            if self.policy.aliases.contains_key(&(kind, name.clone())) {
+                return None;
+            }
+            self.policy.aliases.insert((kind, name), members);
+            if !lexer.take(b':') {
+                return Some(());
+            }
+        }
+    }
+
+    fn settings(self, lexer: &mut Lexer<'_>, scope: Scope) -> Option<()> {
+        let kind = match scope {
+            Scope::Everything => None,
+            Scope::Users => Some(Kind::User),
+            Scope::Runas => Some(Kind::Runas),
+            Scope::Hosts => Some(Kind::Host),
+            Scope::Commands => Some(Kind::Command),
+        };
+        let members = match kind {
+            None => Vec::new(),
+            // Commands have no arguments here: a blank ends the list.
+            Some(Kind::Command) => bare_commands(lexer)?,
+            Some(kind) => list(lexer, kind)?,
+        };
+        loop {
+            let negated = lexer.negated();
+            let name = lexer.variable()?;
+            let mut value = None;
+            for sign in [&b"+="[..], b"-=", b"="] {
+                lexer.blanks();
+                if lexer.rest().starts_with(sign) {
+                    lexer.advance(sign.len());
+                    value = Some(lexer.value()?);
+                    break;
+                }
+            }
+            self.policy.settings.push(Setting {
+                scope,
+                members: members.clone(),
+                name,
+                negated,
+                value,
+                place: self.place.clone(),
+            });
+            if !lexer.take(b',') {
+                return Some(());
+            }
+        }
+    }
+}
+
+/// `Defaults`, `Defaults:`, `Defaults>`, `Defaults@`, `Defaults!`
+fn defaults(lexer: &mut Lexer<'_>) -> Option<Scope> {
+    let rest = lexer.rest().strip_prefix(b"Defaults")?;
+    let scope = match rest.first()? {
+        b':' => Scope::Users,
+        b'>' => Scope::Runas,
+        b'@' => Scope::Hosts,
+        b'!' => Scope::Commands,
+        b' ' | b'\t' | b'\\' => Scope::Everything,
+        _ => return None,
+    };
+    lexer.advance("Defaults".len() + usize::from(scope != Scope::Everything));
+    Some(scope)
+}
+
+fn alias(lexer: &mut Lexer<'_>) -> Option<Kind> {
+    let kinds = [
+        (&b"User_Alias"[..], Kind::User),
+        (b"Host_Alias", Kind::Host),
+        (b"Runas_Alias", Kind::Runas),
+        (b"Cmnd_Alias", Kind::Command),
+        (b"Cmd_Alias", Kind::Command),
+    ];
+    let (word, kind) = kinds
+        .into_iter()
+        .find(|(word, _)| lexer.rest().starts_with(word))?;
+    lexer.advance(word.len());
+    lexer.blanks().then_some(kind)
+}
+
+fn tag(lexer: &mut Lexer<'_>) -> Option<String> {
+    let name = lexer.capitals()?;
+    (TAGS.contains(&name.as_str()) && lexer.take(b':')).then_some(name)
+}
+
+fn option(lexer: &mut Lexer<'_>) -> Option<String> {
+    let name = lexer.capitals()?;
+    (OPTIONS.contains(&name.as_str()) && lexer.take(b'=')).then_some(())?;
+    lexer.value().map(|_| name)
+}
+
+fn digest(lexer: &mut Lexer<'_>) -> Option<()> {
+    lexer.blanks();
+    let names = [&b"sha224"[..], b"sha256", b"sha384", b"sha512"];
+    let name = names
+        .into_iter()
+        .find(|name| lexer.rest().starts_with(name))?;
+    lexer.advance(name.len());
+    lexer.take(b':').then_some(())?;
+    lexer.digest().map(|_| ())
+}
+
+/// What stands in parentheses: users, then `:` and groups. Of groups nothing is kept.
+fn run_as(lexer: &mut Lexer<'_>) -> Option<Vec<Member>> {
+    lexer.blanks();
+    let users = match lexer.peek()? {
+        b')' | b':' => Vec::new(),
+        _ => list(lexer, Kind::Runas)?,
+    };
+    if lexer.take(b':') {
+        lexer.blanks();
+        if lexer.peek() != Some(b')') {
+            list(lexer, Kind::Runas)?;
+        }
+    }
+    lexer.take(b')').then_some(users)
+}
+
+fn list(lexer: &mut Lexer<'_>, kind: Kind) -> Option<Vec<Member>> {
+    let mut members = vec![member(lexer, kind)?];
+    while lexer.take(b',') {
+        members.push(member(lexer, kind)?);
+    }
+    Some(members)
+}
+
+fn member(lexer: &mut Lexer<'_>, kind: Kind) -> Option<Member> {
+    let negated = lexer.negated();
+    let name = match kind {
+        Kind::Command => command(lexer)?,
+        Kind::Host => match lexer.attempt(address) {
+            Some(address) => Name::Word(address),
+            None => name(lexer)?,
+        },
+        Kind::User | Kind::Runas => name(lexer)?,
+    };
+    Some(Member { negated, name })
+}
+
+fn name(lexer: &mut Lexer<'_>) -> Option<Name> {
+    let (word, quoted) = lexer.word()?;
+    // A group or netgroup without a name is an error; a quoted word is never an alias.
+    if matches!(word.as_str(), "%" | "%:" | "+") {
+        return None;
+    }
+    Some(match quoted {
+        true => Name::Word(word),
+        false => in_capitals(&word).unwrap_or(Name::Word(word)),
+    })
+}
+
+fn in_capitals(word: &str) -> Option<Name> {
+    let alias = word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    alias.then(|| match word {
+        "ALL" => Name::All,
+        word => Name::Alias(word.to_owned()),
+    })
+}
+
+fn command(lexer: &mut Lexer<'_>) -> Option<Name> {
+    lexer.blanks();
+    match lexer.peek()? {
+        byte if byte.is_ascii_uppercase() => in_capitals(&lexer.capitals()?),
+        _ => lexer.command().map(Name::Word),
+    }
+}
+
+/// An IPv6 address or network: a bare word would end at its colons.
+fn address(lexer: &mut Lexer<'_>) -> Option<String> {
+    lexer.blanks();
+    let length = lexer
+        .rest()
+        .iter()
+        .take_while(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'))
+        .count();
+    let text = String::from_utf8_lossy(&lexer.rest()[..length]).into_owned();
+    let address = text.split('/').next().unwrap_or_default();
+    address.parse::<Ipv6Addr>().ok()?;
+    lexer.advance(length);
+    Some(text)
+}
+
+fn bare_commands(lexer: &mut Lexer<'_>) -> Option<Vec<Member>> {
+    let mut members = Vec::new();
+    loop {
+        let negated = lexer.negated();
+        let word = lexer.file_name_in_list()?;
+        let name = in_capitals(&word).unwrap_or(Name::Word(word));
+        members.push(Member { negated, name });
+        if !lexer.take(b',') {
+            return Some(members);
+        }
+    }
+}

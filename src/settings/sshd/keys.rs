@@ -1,0 +1,198 @@
+//! authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT): the keys of a file, and where files of a user lie.
+
+use super::effective::Effective;
+use super::parse::Config;
+use crate::settings::users::{Row, Users};
+use base64ct::{Base64, Base64Unpadded, Encoding};
+use sha2::{Digest, Sha256};
+
+/// A public key that a line holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// From 1.
+    pub line: usize,
+    /// As `ssh-ed25519`.
+    pub kind: String,
+    /// As `ssh-keygen -l` prints it: `SHA256:…`.
+    pub fingerprint: String,
+    /// Whether the line trusts whatever this key signs (`cert-authority`).
+    pub authority: bool,
+}
+
+/// The keys of a file; lines that hold none are passed over, as sshd does.
+pub fn keys(bytes: &[u8]) -> Vec<Key> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .enumerate()
+        .filter_map(|(number, line)| {
+            let line = String::from_utf8_lossy(line);
+            let line = line.trim_start_matches([' ', '\t']);
+            if line.starts_with('#') {
+                return None;
+            }
+            let (kind, fingerprint, options) = match read(line) {
+                Some((kind, fingerprint)) => (kind, fingerprint, ""),
+                None => {
+                    let (options, rest) = line.split_at(options_end(line)?);
+                    let (kind, fingerprint) = read(rest.trim_start_matches([' ', '\t']))?;
+                    (kind, fingerprint, options)
+                }
+            };
+            Some(Key {
+                line: number + 1,
+                kind,
+                fingerprint,
+                authority: options
+                    .to_ascii_lowercase()
+                    .split(',')
+                    .any(|option| option == "cert-authority"),
+            })
+        })
+        .collect()
+}
+
+/// `TYPE BASE64`, the type within being the same.
+fn read(text: &str) -> Option<(String, String)> {
+    let mut words = text.trim_end_matches(['\r', '\n']).split([' ', '\t']);
+    let kind = words.next().filter(|kind| {
+        ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"]
+            .iter()
+            .any(|prefix| kind.starts_with(prefix))
+    })?;
+    let blob = words.find(|word| !word.is_empty())?;
+    let blob = Base64::decode_vec(blob)
+        .or_else(|_| Base64Unpadded::decode_vec(blob))
+        .ok()?;
+    let length = usize::try_from(u32::from_be_bytes(blob.first_chunk().copied()?)).ok()?;
+    let inner = blob.get(4..)?.get(..length)?;
+    (inner == kind.as_bytes()).then(|| {
+        let digest = Base64Unpadded::encode_string(&Sha256::digest(&blob));
+        (kind.to_owned(), format!("SHA256:{digest}"))
+    })
+}
+
+/// Where the options end: at the first blank outside of quotes (`sshkey_advance_past_options`).
+fn options_end(line: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in line.char_indices() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            ' ' | '\t' if !quoted => return Some(at),
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    None
+}
+
+/// `%h`, `%u`, `%U` and `%%` put in, and what is not absolute taken below the home (`authorized_keys_file`).
+pub fn file_of(pattern: &str, account: &Row) -> String {
+    let home = String::from_utf8_lossy(account.field(5)).into_owned();
+    let mut path = String::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '%') {
+            (_, true) => match chars.next() {
+                Some('h') => path.push_str(&home),
+                Some('u') => path.push_str(&String::from_utf8_lossy(account.name())),
+                Some('U') => path.push_str(&String::from_utf8_lossy(account.field(2))),
+                Some(other) => path.push(other),
+                None => {}
+            },
+            (c, _) => path.push(c),
+        }
+    }
+    match path.starts_with('/') {
+        true => path,
+        false => format!("{}/{path}", home.trim_end_matches('/')),
+    }
+}
+
+/// Which files a configuration takes a user's keys from, for every user that may come.
+pub struct Sources<'a> {
+    everyone: Vec<&'a str>,
+    /// Blocks that say something else: their index, and what they say.
+    blocks: Vec<(usize, Vec<&'a str>)>,
+    config: &'a Config,
+    /// Files of keys that sign users' certificates.
+    pub authorities: Vec<&'a str>,
+    /// A program that names keys, where there is one.
+    pub command: Option<&'a str>,
+}
+
+impl<'a> Sources<'a> {
+    /// What the configuration says.
+    pub fn new(config: &'a Config) -> Sources<'a> {
+        let patterns = |values: &Effective<'a>| -> Vec<&'a str> {
+            let said = values.value("authorizedkeysfile").split(' ');
+            said.filter(|pattern| !matches!(*pattern, "none" | ""))
+                .collect()
+        };
+        let global = Effective::global(config);
+        let under = |keyword: &'static str| {
+            (0..config.blocks.len()).filter(move |block| config.sets(*block, keyword))
+        };
+        let authority = |values: &Effective<'a>| values.value("trustedusercakeys");
+        let command = global.value("authorizedkeyscommand");
+        let mut authorities = vec![authority(&global)];
+        authorities.extend(
+            under("trustedusercakeys").map(|block| authority(&Effective::under(config, block))),
+        );
+        authorities.retain(|path| *path != "none");
+        authorities.dedup();
+        Sources {
+            everyone: patterns(&global),
+            blocks: under("authorizedkeysfile")
+                .map(|block| (block, patterns(&Effective::under(config, block))))
+                .collect(),
+            config,
+            authorities,
+            command: (command != "none").then_some(command),
+        }
+    }
+
+    /// The files for the account, under whatever block it may come.
+    pub fn files(&self, account: &Row, users: &Users) -> Vec<String> {
+        let name = String::from_utf8_lossy(account.name());
+        let blocks = self
+            .blocks
+            .iter()
+            .filter(|(block, _)| self.config.can_apply_to(*block, &name, Some(users)))
+            .flat_map(|(_, patterns)| patterns);
+        let mut files: Vec<String> = Vec::new();
+        for pattern in self.everyone.iter().chain(blocks) {
+            let file = file_of(pattern, account);
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        // The key and its fingerprint as ssh-keygen made them.
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGSVQ2zVwZcZBsfUpm9HVCLSInfpB6jfWfxyuZTKaBNn";
+        for (line, found) in [
+            (key.to_owned(), true),
+            (format!("  {key} ann@host"), true),
+            (format!("# {key}"), false),
+            (format!("command=\"a \\\"b c\\\" d\",no-pty {key}"), true),
+            (format!("command=\"open {key}"), false),
+            (key.replace("ssh-ed25519", "ssh-rsa"), false),
+            ("ssh-ed25519 AAAA".into(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(keys(line.as_bytes()).len(), usize::from(found), "{line}");
+        }
+        let found = keys(format!("\ncert-authority,no-pty {key}\n").as_bytes());
+        assert_eq!((found[0].line, found[0].authority), (2, true));
+    }
+}

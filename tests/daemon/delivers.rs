@@ -1,0 +1,91 @@
+//! From a change to an event that a log service holds; what the service did not hear of is not lost.
+
+use super::house::{House, told};
+use crate::harness::front::{Fault, Front};
+use crate::harness::moto::{self, REGION};
+use serde_json::Value;
+
+#[test]
+fn a_change_reaches_the_log_service_through_faults_and_a_kill() {
+    let group = "/daemon/delivers";
+    moto::create_group(group);
+    let front = Front::new(moto::moto());
+    let house = House::recorded();
+    house.configure(&format!(
+        "[sinks.cloudwatch_logs]\nenabled = true\nlog_group = \"{group}\"\nlog_stream = \"house\"\n\
+         region = \"{REGION}\"\nendpoint = \"{}\"\n",
+        front.url()
+    ));
+    let start = || {
+        house.start_with(|command| {
+            command
+                .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+                .env("AWS_SECRET_ACCESS_KEY", "secret")
+                .env("AWS_EC2_METADATA_DISABLED", "true");
+        })
+    };
+    let stored = || -> Vec<Value> {
+        let stored = moto::stored(group, "house").into_iter();
+        stored
+            .map(|(_, message)| serde_json::from_str(&message).expect("an object"))
+            .collect()
+    };
+    let holds = |line: &str| {
+        let all: Vec<String> = stored().iter().filter_map(told).collect();
+        all.iter().any(|told| told.starts_with(line))
+    };
+    let daemon = start();
+    house.until_scanned();
+    // Of high severity: it does not wait for the quiet moment after boot.
+    house.host.shell("echo first > data/first");
+    house.until("stored", |_| holds("raised files.added /data/first"));
+    let status = house.status();
+    assert_eq!(status.0, 0, "{:#}", status.1);
+
+    let no = Fault::Page(503, "no");
+    let faults = [no, Fault::ResetAfter, no, Fault::ResetBefore, no];
+    front.fail("PutLogEvents", &faults);
+    house.host.shell("echo second > data/second; rm data/first");
+    house.until("not delivering", |house| house.status().0 == 1);
+    daemon.kill();
+    let daemon = start();
+    house.until("stored", |_| {
+        holds("raised files.added /data/second") && holds("cleared files.added /data/first")
+    });
+    assert_eq!(daemon.stop(), 0);
+    house.until("the end is stored", |_| {
+        stored()
+            .iter()
+            .any(|event| event["activity_name"] == "Stop")
+    });
+    // What the service holds is whole, whatever was sent twice.
+    let text: String = moto::stored(group, "house")
+        .into_iter()
+        .map(|(_, message)| message + "\n")
+        .collect();
+    std::fs::write(house.path("tmp/stored.jsonl"), text).expect("written");
+    house
+        .host
+        .agent(&["log", "verify", "/tmp/stored.jsonl"])
+        .expect(0);
+}
+
+#[test]
+fn without_a_sink_events_go_to_standard_output() {
+    let house = House::recorded();
+    house.configure("[sinks.cloudwatch_logs]\nenabled = false\n");
+    let daemon = house.start();
+    house.host.shell("echo first > data/first");
+    let stdout = house.host.lab().path().join("stdout");
+    house.until("printed", |_| {
+        let text = std::fs::read_to_string(&stdout).unwrap_or_default();
+        let events = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        events
+            .filter_map(|event: Value| told(&event))
+            .any(|told| told == "raised files.added /data/first")
+    });
+    assert_eq!(house.status().0, 0);
+    assert_eq!(daemon.stop(), 0);
+}

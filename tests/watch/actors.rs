@@ -1,0 +1,110 @@
+//! Who did it, by fanotify, on the real kernel.
+
+use super::edits::Edits;
+use super::ledger::assert_same;
+use super::limits_stand_still;
+use super::sentry::Sentry;
+use super::spot::PROFILES;
+use crate::harness::Lab;
+use host_integrity_agent::cause::Actor;
+use host_integrity_agent::watch::attribution::{Options, Status};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+fn watched(lab: &Lab, arguments: bool) -> Sentry {
+    let mut sentry = Sentry::with(lab, Some(Options { arguments }));
+    sentry.run_while(|sentry| sentry.attribution.is_none());
+    assert_eq!(sentry.attribution, Some(Status::On(1)));
+    sentry
+}
+
+/// The actor of a path, once fanotify's thread has seen it.
+fn actor(sentry: &mut Sentry, path: &str, since: SystemTime) -> Arc<Actor> {
+    sentry.run_while(|sentry| sentry.watch.actor(path.as_bytes(), since).is_none());
+    sentry.catch_up();
+    let found = sentry.watch.actor(path.as_bytes(), since);
+    found.expect("it was just there")
+}
+
+#[test]
+fn the_last_writer_is_named() {
+    let lab = Lab::new();
+    lab.shell("mkdir -p etc/dir gone/below; echo x | tee etc/conf etc/dir/file gone/below/file");
+    lab.create().expect(0);
+    let mut sentry = watched(&lab, false);
+    let since = SystemTime::now();
+    // A login user of its own, another user, and a program that lives while it is looked at.
+    lab.shell(
+        "chown 1234 etc/conf
+         (echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
+            python3 -c 'import time; f = open(\"etc/conf\", \"a\"); f.write(\"y\"); f.flush(); time.sleep(1)' secret)",
+    );
+    let seen = actor(&mut sentry, "etc/conf", since);
+    assert_eq!(
+        (seen.uid, seen.login_uid),
+        (Some(1234), Some(4321)),
+        "{seen:?}"
+    );
+    assert!(
+        seen.name
+            .as_deref()
+            .is_some_and(|name| name.starts_with("python3")),
+        "{seen:?}"
+    );
+    let program = seen.program.as_deref().expect("a program");
+    assert!(program.contains("/python3"), "{seen:?}");
+    assert_eq!(seen.parent_name.as_deref(), Some("bash"), "{seen:?}");
+    let command = seen.command_line.as_deref().expect("a command line");
+    assert!(command.ends_with("python3 *** *** ***"), "{seen:?}");
+    assert!(seen.parent_pid.is_some());
+
+    // What was in a directory that moved away shares its fate.
+    lab.shell("bash -c 'mv etc/dir ../away; sleep 0.5'");
+    let seen = actor(&mut sentry, "etc/dir/file", since);
+    assert!(seen.pid != 0);
+    // What was not touched was touched by nobody.
+    assert_eq!(sentry.watch.actor(b"gone/below/file", since), None);
+    let later = SystemTime::now() + std::time::Duration::from_secs(5);
+    assert_eq!(sentry.watch.actor(b"etc/conf", later), None);
+    assert_same(&sentry.ledger, &lab, "at the end");
+}
+
+#[test]
+fn arguments_are_given_where_they_are_asked_for() {
+    let lab = Lab::new();
+    lab.shell("echo x >file");
+    lab.create().expect(0);
+    let mut sentry = watched(&lab, true);
+    let since = SystemTime::now();
+    lab.shell(
+        "python3 -c 'import time; open(\"file\", \"a\").write(\"y\"); time.sleep(1)' argument",
+    );
+    let seen = actor(&mut sentry, "file", since);
+    let command = seen.command_line.as_deref().expect("a command line");
+    assert!(command.ends_with(" argument"), "{seen:?}");
+}
+
+/// A write through a memory mapping, and the touches of both eyes together.
+#[test]
+fn with_attribution_open_findings_are_those_of_a_fresh_check_too() {
+    let _limits = limits_stand_still();
+    for (name, profile) in PROFILES {
+        let seed = fastrand::u64(..1 << 32);
+        let lab = Lab::new();
+        lab.profile(profile);
+        let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed);
+        lab.create().expect(0);
+        let mut sentry = watched(&lab, false);
+        for round in 0..4 {
+            for _ in 0..60 {
+                edits.edit();
+            }
+            sentry.catch_up();
+            assert_same(
+                &sentry.ledger,
+                &lab,
+                &format!("{name}, seed {seed}, round {round}"),
+            );
+        }
+    }
+}
