@@ -1,5 +1,5 @@
 unit=host-integrity-agent.service
-if command -v systemd-tmpfiles >/dev/null; then
+if [ -d /proc/self ] && command -v systemd-tmpfiles >/dev/null; then
   systemd-tmpfiles --create host-integrity-agent.conf || :
 fi
 if command -v systemctl >/dev/null; then

@@ -129,6 +129,13 @@ class Proof:
         for part in (self.machine, self.imds, self.logs.service):
             part.close()
 
+    def keep(self):
+        """Leaves what arrived beside the logs."""
+        try:
+            (self.work / "events.jsonl").write_text("".join(message + "\n" for message in self.logs.messages()))
+        except Exception as error:  # Whatever failed before is told first.
+            say(f"the events could not be kept: {error}")
+
     def must(self, what, holds, otherwise=""):
         if not holds:
             raise Failed(f"{what} {otherwise}")
@@ -324,10 +331,11 @@ def main():
         proof.chain()
     except Failed as failure:
         say(f"FAILED: {failure}")
-        say(f"serial console: {proof.machine.serial}; moto and the metadata service: {options.work}/*.log")
+        say(f"serial console: {proof.machine.serial}; what arrived: {options.work}/events.jsonl; servers: {options.work}/*.log")
         print(f"{proof.proven} passed, 1 failed")
         sys.exit(1)
     finally:
+        proof.keep()
         proof.close()
     for name, value in proof.figures.items():
         say(f"{name}: {value}")
