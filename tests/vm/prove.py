@@ -24,6 +24,7 @@ SLOW = float(os.environ.get("VM_SLOW", "1"))
 
 # What a stock Debian 12 with cloud-init does not fulfil. Nothing of it is the agent's doing.
 STOCK = {
+    "accounts.sudo_nopasswd",
     "console.serial_password",
     "sshd.allow_tcp_forwarding",
     "sshd.config_permissions",
@@ -36,6 +37,12 @@ STOCK = {
     "sshd.permit_root_login",
     "sshd.x11_forwarding",
 }
+
+# What this stage does not fulfil: user-mode networking answers with a TTL of its own, and there is no SSM agent.
+STAGE = {"instance.imds_hop_limit", "instance.ssm_agent"}
+
+# What the daemon cannot know without further capabilities, and root can: a socket filter needs CAP_NET_ADMIN.
+CONFINED = {"instance.imds_hop_limit": "unknown"}
 
 
 class Logs:
@@ -202,16 +209,18 @@ class Proof:
             f"GET /latest/meta-data/iam/security-credentials/{ROLE} 200" in asked,
         )
         told = open_findings(events)
+        # Beside the daemon's own look, so that both saw the same.
         checked = self.machine.json("agent check --format json --no-progress")
         by_root = {
             (line["check"], line["subject"]): line["verdict"]
             for line in checked
             if line["kind"] == "finding" and line["verdict"] in ("fail", "unknown")
         }
-        different = sorted(set(told.items()) ^ set(by_root.items()))
+        confined = {about: CONFINED.get(about[0], verdict) for about, verdict in by_root.items()}
+        different = sorted(set(told.items()) ^ set(confined.items()))
         self.must("the confined daemon finds what root finds", not different, different)
         failed = {check for (check, _), verdict in by_root.items() if verdict == "fail"}
-        self.must("a stock Debian fails what is known of it", failed == STOCK, sorted(failed ^ STOCK))
+        self.must("a stock Debian fails what is known of it", failed == STOCK | STAGE, sorted(failed ^ (STOCK | STAGE)))
 
         # The agent's user has files and rights of its own only where it should.
         properties = self.machine.ssh("systemctl show host-integrity-agent -p User,ActiveState,NRestarts")
