@@ -167,7 +167,7 @@ fn standing(tree: &Tree, named: Option<&Path>, output: &Path) -> Result<Option<F
         .open_file(LAUNCH.as_bytes())
         .map_err(|error| Error::in_file(output, format!("cannot be opened: {error}")))?;
     if let Some(file) = &file {
-        trust::judge(file, output, Owner::RootOrCaller)?;
+        trust::judge(file, output, Owner::Agent)?;
     }
     Ok(file)
 }

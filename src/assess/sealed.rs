@@ -112,7 +112,12 @@ fn launch_record(
         None if tree.root.is_live() => PathBuf::from(LAUNCH),
         None => return Ok(None),
     };
-    let judged = match trust::open(&path, Owner::RootOrCaller)? {
+    // At its default place the daemon wrote it.
+    let owner = match named {
+        Some(_) => Owner::RootOrCaller,
+        None => Owner::Agent,
+    };
+    let judged = match trust::open(&path, owner)? {
         None if named.is_none() => return Ok(None),
         None => {
             return Err(Error::in_file(

@@ -227,7 +227,10 @@ impl Eye {
 
     /// Hands a finding on, unless it is switched off or not yet to be judged.
     fn found(&self, finding: Finding) -> ControlFlow<()> {
-        let held_back = self.held_back && self.ground.launch_marks(&finding.subject);
+        // Only of files: what a setting is, it is now, and a settings check may name a path as well.
+        let held_back = self.held_back
+            && finding.check.id.starts_with("files.")
+            && self.ground.launch_marks(&finding.subject);
         if held_back || !self.setup.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }

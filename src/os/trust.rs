@@ -15,7 +15,12 @@ pub enum Owner {
     Root,
     /// Root, or whoever runs the agent: for files that the caller named.
     RootOrCaller,
+    /// Those, or the daemon's own account: for what the daemon writes and a person's `agent check` reads.
+    Agent,
 }
+
+/// The account that the packages make for the daemon.
+pub const ACCOUNT: &str = "host-integrity-agent";
 
 /// Opens a regular file that belongs to an `owner` and that no group or other may write.
 ///
@@ -44,11 +49,14 @@ pub fn judge(file: &File, path: &Path, owner: Owner) -> Result<()> {
         ));
     }
     let caller = rustix::process::geteuid().as_raw();
-    let owned = stat.uid == 0 || (owner == Owner::RootOrCaller && stat.uid == caller);
+    let owned = stat.uid == 0
+        || (owner != Owner::Root && stat.uid == caller)
+        || (owner == Owner::Agent && account() == Some(stat.uid));
     if !owned {
         let expected = match owner {
             Owner::Root => "root (uid 0)".to_owned(),
             Owner::RootOrCaller => format!("root (uid 0) or the caller (uid {caller})"),
+            Owner::Agent => format!("root (uid 0), the caller (uid {caller}) or {ACCOUNT}"),
         };
         let message = format!("belongs to uid {}, expected {expected}", stat.uid);
         return Err(Error::in_file(path, message)
@@ -65,6 +73,17 @@ pub fn judge(file: &File, path: &Path, owner: Owner) -> Result<()> {
     Ok(())
 }
 
+/// The uid of the daemon's account on this host. Whoever can write passwd(5) is root.
+fn account() -> Option<u32> {
+    uid_of(ACCOUNT, &std::fs::read_to_string("/etc/passwd").ok()?)
+}
+
+fn uid_of(name: &str, passwd: &str) -> Option<u32> {
+    let mut rows = passwd.lines().map(|line| line.split(':'));
+    let mut row = rows.find(|row| row.clone().next() == Some(name))?;
+    row.nth(2)?.parse().ok()
+}
+
 /// The whole of a file opened by [`open`]; more than `limit` bytes is an error.
 pub fn read(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -78,4 +97,17 @@ pub fn read(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemons_account_is_found_by_its_whole_name() {
+        let passwd = "root:x:0:0::/:/bin/sh\nhost-integrity-agent2:x:7:7::/:/bin/sh\nbad\nhost-integrity-agent:x:995:995::/:/usr/sbin/nologin\n";
+        assert_eq!(uid_of(ACCOUNT, passwd), Some(995));
+        assert_eq!(uid_of(ACCOUNT, "host-integrity-agent:x:many:1:::\n"), None);
+        assert_eq!(uid_of(ACCOUNT, ""), None);
+    }
 }

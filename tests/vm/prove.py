@@ -231,7 +231,7 @@ class Proof:
         exposure = self.machine.ssh("systemd-analyze security --no-pager host-integrity-agent | tail -n 1")
         self.figures["exposure"] = exposure.split(":")[-1].strip()
 
-    def idle(self, seconds):
+    def idle(self, seconds, unoptimised):
         usage = "systemctl show host-integrity-agent -p CPUUsageNSec --value"
         memory = "grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show host-integrity-agent -p MainPID --value)/status"
         say(f"idle for {seconds} s")
@@ -243,7 +243,8 @@ class Proof:
         self.figures["resident after idling, KiB"] = resident
         self.figures["of it anonymous, KiB"] = anonymous
         self.figures["processor, percent of one (emulated)"] = round(100 * used / seconds, 2)
-        self.must("idle it takes at most 16 MiB", resident <= 16 * 1024, resident)
+        if not unoptimised:
+            self.must("idle it takes at most 16 MiB", resident <= 16 * 1024, resident)
 
     def changes(self, quick):
         table = [
@@ -323,6 +324,7 @@ def main():
     parser.add_argument("--moto", type=int, required=True)
     parser.add_argument("--deb", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--unoptimised", action="store_true", help="memory is printed and not judged")
     parser.add_argument("--idle", type=int, default=300)
     options = parser.parse_args()
     started = time.monotonic()
@@ -330,7 +332,7 @@ def main():
     try:
         proof.first_boot()
         if not options.quick:
-            proof.idle(options.idle)
+            proof.idle(options.idle, options.unoptimised)
         proof.changes(options.quick)
         if not options.quick:
             proof.reboot()
