@@ -10,7 +10,7 @@ use crate::ship::cloudwatch::{Answer, Discovery, Options};
 use crate::ship::parcel::Parcel;
 use crate::ship::{self, Sent, Trouble};
 use crate::store::{Keeper, Sink};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -29,13 +29,15 @@ pub(super) struct Couriers {
     /// Words of former couriers are not listened to.
     generation: u64,
     seed: u64,
+    /// Whether the host has only just booted.
+    after_boot: bool,
     words: mpsc::Sender<Word>,
 }
 
 #[derive(Debug)]
 struct Courier {
     sink: Sink,
-    to: mpsc::Sender<Vec<Parcel>>,
+    to: mpsc::Sender<Post>,
     task: JoinHandle<()>,
     /// What it has, until it says what became of it.
     handed: Option<Handed>,
@@ -43,6 +45,8 @@ struct Courier {
     dry: bool,
     /// Whether anything was accepted yet.
     begun: bool,
+    /// The agent ends.
+    last: bool,
     /// What is handed over next lies behind this key.
     after: u64,
     /// Not before then, whatever waits.
@@ -51,6 +55,14 @@ struct Courier {
     heartbeat: Option<Parcel>,
     trouble: Option<Trouble>,
     skew: Option<i64>,
+}
+
+/// What a courier is handed.
+#[derive(Debug)]
+struct Post {
+    parcels: Vec<Parcel>,
+    /// The agent ends.
+    last: bool,
 }
 
 /// What a courier has in hand.
@@ -82,12 +94,13 @@ enum Decision {
 
 impl Couriers {
     /// No sinks yet. `seed` makes the jitter of one host differ from another's.
-    pub(super) fn new(seed: u64, words: mpsc::Sender<Word>) -> Couriers {
+    pub(super) fn new(seed: u64, after_boot: bool, words: mpsc::Sender<Word>) -> Couriers {
         Couriers {
             list: Vec::new(),
             discovery: None,
             generation: 0,
             seed,
+            after_boot,
             words,
         }
     }
@@ -103,9 +116,17 @@ impl Couriers {
         let path = &config.sinks.file.path;
         let wanted = config.sinks.cloudwatch_logs.enabled != Enabled::No;
         let options = match wanted {
-            true => Some(Options::configured(config, host, self.seed)?),
+            true => {
+                let mut options = Options::configured(config, host, self.seed)?;
+                if !self.after_boot {
+                    options.spread = Duration::ZERO;
+                }
+                Some(options)
+            }
             false => None,
         };
+        // A fleet boots together; it is not configured anew together.
+        self.after_boot = false;
         self.dismiss();
         self.generation += 1;
         if !path.as_os_str().is_empty() {
@@ -189,6 +210,7 @@ impl Couriers {
             handed: None,
             dry: false,
             begun: false,
+            last: false,
             after: 0,
             again: None,
             heartbeat: None,
@@ -202,6 +224,14 @@ impl Couriers {
         for courier in &mut self.list {
             courier.dry &= !news;
             courier.hand_over(keeper, now);
+        }
+    }
+
+    /// The agent ends: whoever waits tries once more, and at once.
+    pub(super) fn hurry(&mut self) {
+        for courier in &mut self.list {
+            courier.last = true;
+            courier.again = None;
         }
     }
 
@@ -262,10 +292,12 @@ impl Couriers {
         idle.filter_map(|courier| courier.again).min()
     }
 
-    /// Whether everything that could be shipped has been: nobody is busy, and who still has something cannot ship it.
-    pub(super) fn idle(&self) -> bool {
+    /// Whether everything that can be shipped before then has been: nobody is busy, and who still has something
+    /// tries again later.
+    pub(super) fn idle(&self, end: Instant) -> bool {
         self.list.iter().all(|courier| {
-            courier.handed.is_none() && (!courier.waits() || courier.again.is_some())
+            courier.handed.is_none()
+                && (!courier.waits() || courier.again.is_some_and(|again| again >= end))
         })
     }
 
@@ -340,7 +372,8 @@ impl Courier {
         if parcels.is_empty() {
             return;
         }
-        match self.to.try_send(parcels) {
+        let last = self.last;
+        match self.to.try_send(Post { parcels, last }) {
             Ok(()) => self.handed = Some(handed),
             // Its task has ended: it will be begun anew with the next configuration.
             Err(_) => self.heartbeat = handed.heartbeat,
@@ -377,10 +410,13 @@ async fn deliver(
     mut ship: ship::Sink,
     sink: Sink,
     generation: u64,
-    mut post: mpsc::Receiver<Vec<Parcel>>,
+    mut post: mpsc::Receiver<Post>,
     words: mpsc::Sender<Word>,
 ) {
-    while let Some(parcels) = post.recv().await {
+    while let Some(Post { parcels, last }) = post.recv().await {
+        if last {
+            ship.hurry();
+        }
         let now = jiff::Timestamp::now().as_millisecond();
         let sent = ship.send(&parcels, now).await;
         let skew = match &ship {

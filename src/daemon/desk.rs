@@ -169,6 +169,8 @@ impl Desk {
         let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
         let history = !openings.iter().any(fresh);
         let seed = share(&host.machine_id, "couriers").to_bits();
+        let same_boot = |before: &Memory| before.boot_id == host.boot_id;
+        let after_boot = !before.as_ref().is_some_and(same_boot);
         let instance = host.binding().unwrap_or_default();
         let mut memory = Memory {
             boot_id: host.boot_id.clone(),
@@ -180,7 +182,7 @@ impl Desk {
             memory.manifest = before.manifest.clone();
         }
         let desk = Desk {
-            couriers: Couriers::new(seed, words.clone()),
+            couriers: Couriers::new(seed, after_boot, words.clone()),
             watching: Watching::new(setup.config.watch.settle, &runtime, now),
             timers: Timers::new(&setup, &host, now),
             facts: Facts::new(now),

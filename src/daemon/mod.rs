@@ -109,17 +109,21 @@ async fn farewell(mut desk: Desk, mut heard: mpsc::Receiver<Word>, reason: &str)
         wall(),
     );
     desk.keeper.commit(wall());
+    desk.couriers.hurry();
     loop {
         let (now, wall) = clock();
         desk.couriers.hand_over(&desk.keeper, true, now);
-        if desk.couriers.idle() || now >= end {
+        if desk.couriers.idle(end) || now >= end {
             break;
         }
-        match tokio::time::timeout(end - now, heard.recv()).await {
+        let pause = desk.couriers.due().map_or(end, |due| due.clamp(now, end));
+        match tokio::time::timeout(pause - now, heard.recv()).await {
             Ok(Some(word @ (Word::Sent(_) | Word::Decided(..)))) => desk.hear(word, now, wall),
             // What is found from now on is found again by the next run.
             Ok(Some(_)) => {}
-            Ok(None) | Err(_) => break,
+            Ok(None) => break,
+            // Somebody may try again.
+            Err(_) => {}
         }
     }
     desk.keeper.commit(wall());

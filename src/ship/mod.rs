@@ -37,6 +37,14 @@ impl Sink {
         }
     }
 
+    /// What waits for a better moment waits no longer: the agent ends.
+    pub fn hurry(&mut self) {
+        match self {
+            Sink::Cloudwatch(sink) => sink.hurry(),
+            Sink::File(_) | Sink::Stdout(_) => {}
+        }
+    }
+
     /// Hands parcels over. `now` is in milliseconds since 1970.
     ///
     /// May be dropped half way: what was accepted meanwhile is then sent once more, with the same uid.

@@ -56,6 +56,7 @@ fn a_change_reaches_the_log_service_through_faults_and_a_kill() {
     house.until("stored", |_| {
         holds("raised files.added /data/second") && holds("cleared files.added /data/first")
     });
+    house.until("delivering again", |house| house.status().0 == 0);
     assert_eq!(daemon.stop(), 0);
     house.until("the end is stored", |_| {
         stored()
@@ -90,6 +91,6 @@ fn without_a_sink_events_go_to_standard_output() {
             .filter_map(|event: Value| told(&event))
             .any(|told| told == "raised files.added /data/first")
     });
-    assert_eq!(house.status().0, 0);
+    house.until("all is well", |house| house.status().0 == 0);
     assert_eq!(daemon.stop(), 0);
 }

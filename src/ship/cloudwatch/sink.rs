@@ -47,6 +47,11 @@ impl Sink {
         }
     }
 
+    /// The first send waits no longer: the agent ends, and a fleet does not end together.
+    pub fn hurry(&mut self) {
+        self.begin = None;
+    }
+
     /// How far the service's clock is ahead of ours, in milliseconds, as its last reply had it.
     pub fn skew(&self) -> i64 {
         self.service.skew.ahead()
