@@ -56,7 +56,13 @@ pub fn present(
         }
         Err(unseen) => return Some(Kind::Unseen(unseen)),
     };
-    let unexpected = |observed: Attributes| Some(Kind::Added(Box::new(observed)));
+    let unexpected = |mut observed: Attributes| {
+        // They move with every entry that comes or goes, one that is excluded among them: no evidence, only noise.
+        if observed.kind == FileType::Dir {
+            observed.retain(AttributeSet::ALL.without(AttributeSet::OF_ENTRIES));
+        }
+        Some(Kind::Added(Box::new(observed)))
+    };
     let Some(expected) = expected else {
         let matters = match packages {
             true => is_notable(&observed),
