@@ -10,7 +10,6 @@ use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
 use super::{Coverage, MOST_LEFT_OUT, Notice, Touch};
-use crate::attributes::AttributeSet;
 use crate::files::observe::join;
 use crate::files::scope::{Duty, Place, Scope};
 use crate::manifest::order::{self, is_within, split};
@@ -263,9 +262,8 @@ impl Eye {
         };
         let structure = what.intersects(STRUCTURE);
         if self.scope.reach(place, name).is_none() {
-            // Whether the directory has such entries decides what its own times say.
-            let of_entries = duty.demand.attributes.and(AttributeSet::OF_ENTRIES);
-            if structure && !of_entries.is_empty() {
+            // Whether the directory has such entries decides what its own times say; one that only leads has none.
+            if structure && !duty.leads {
                 touched.push(alone(directory.to_vec(), false));
             }
             return;

@@ -64,6 +64,29 @@ fn the_last_writer_is_named() {
     assert_same(&sentry.ledger, &lab, "at the end");
 }
 
+/// A directory that moves into scope is attributed, however busy it was outside.
+#[test]
+fn what_was_out_of_scope_is_attributed_once_it_is_in() {
+    let lab = Lab::new();
+    lab.profile(
+        "name = \"lab\"\n[[paths]]\npath = \"/\"\nseverity = \"high\"\n\
+         [[exclude]]\npath = \"/log/**\"\nreason = \"logs\"\n",
+    );
+    lab.shell("mkdir -p log/a ../outside; echo x | tee log/a/f ../outside/f");
+    lab.create().expect(0);
+    let mut sentry = watched(&lab, false);
+    lab.shell("for i in {1..20}; do echo y >>log/a/f; echo y >>../outside/f; done");
+    sentry.catch_up();
+    let since = SystemTime::now();
+    lab.shell(
+        "mv log/a a; mv ../outside b; sleep 0.3; bash -c 'echo y >>a/f; echo y >>b/f; sleep 1'",
+    );
+    for path in ["a/f", "b/f"] {
+        let seen = actor(&mut sentry, path, since);
+        assert_eq!(seen.name.as_deref(), Some("bash"), "{path}: {seen:?}");
+    }
+}
+
 #[test]
 fn arguments_are_given_where_they_are_asked_for() {
     let lab = Lab::new();

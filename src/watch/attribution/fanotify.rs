@@ -76,6 +76,11 @@ impl Event {
         self.what & structure != 0
     }
 
+    /// Whether an entry moved.
+    pub(super) fn is_move(&self) -> bool {
+        self.what & (libc::FAN_MOVED_FROM | libc::FAN_MOVED_TO) != 0
+    }
+
     /// Whether it tells no more than that somebody who could have written has closed the file.
     pub(super) fn is_mere_close(&self) -> bool {
         self.what & CHANGES == libc::FAN_CLOSE_WRITE
@@ -105,11 +110,32 @@ impl Fanotify {
     /// Asks for events on the whole file system that the directory lies on.
     pub(super) fn mark(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
         let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM;
-        let (group, directory) = (self.fd.as_raw_fd(), directory.as_raw_fd());
-        // SAFETY: both descriptors are open for as long as the call lasts, and a null path with a descriptor means
-        // the descriptor itself. The kernel keeps none of it.
-        let done =
-            unsafe { libc::fanotify_mark(group, flags, CHANGES, directory, std::ptr::null()) };
+        self.change_marks(flags, CHANGES, Some(directory))
+    }
+
+    /// Asks for none on the entries of that directory, for as long as its inode is cached (Linux 6.0).
+    pub(super) fn ignore(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
+        let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_IGNORE_SURV | libc::FAN_MARK_EVICTABLE;
+        let mask = CHANGES | libc::FAN_EVENT_ON_CHILD;
+        self.change_marks(flags, mask, Some(directory))
+    }
+
+    /// Ignores no directory any more.
+    pub(super) fn ignore_none(&self) -> Result<(), Errno> {
+        self.change_marks(libc::FAN_MARK_FLUSH, 0, None)
+    }
+
+    fn change_marks(
+        &self,
+        flags: u32,
+        mask: u64,
+        directory: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Errno> {
+        let group = self.fd.as_raw_fd();
+        let directory = directory.map_or(libc::AT_FDCWD, |directory| directory.as_raw_fd());
+        // SAFETY: the descriptors are open for as long as the call lasts, and a null path means what the descriptor
+        // stands for. The kernel keeps none of it.
+        let done = unsafe { libc::fanotify_mark(group, flags, mask, directory, std::ptr::null()) };
         match done {
             0 => Ok(()),
             _ => Err(last_error()),

@@ -148,7 +148,7 @@ impl Attribution {
             }
             if mounts {
                 self.mounts.changed().map(|_| ()).unwrap_or_default();
-                self.directories.clear();
+                self.forget_directories();
                 self.tell(&mut told);
             }
             if events {
@@ -234,9 +234,9 @@ impl Attribution {
             if event.is_overflow() {
                 continue;
             }
-            if event.on_directory() && event.of_structure() {
+            if event.on_directory() && event.is_move() {
                 // The paths of all that is below may have changed.
-                self.directories.clear();
+                self.forget_directories();
             }
             let Some((path, itself)) = self.path(&event) else {
                 continue;
@@ -292,21 +292,43 @@ impl Attribution {
         let path = std::fs::read_link(link).ok()?;
         let base = self.path.as_os_str().as_bytes();
         let base = base.strip_suffix(b"/").unwrap_or(base);
-        let path = match path.as_os_str().as_bytes().strip_prefix(base)? {
-            b"" | b"/" => &[][..],
-            [b'/', path @ ..] => path,
-            _ => return None,
+        let path = match path.as_os_str().as_bytes().strip_prefix(base) {
+            Some(b"" | b"/") => &[][..],
+            Some([b'/', path @ ..]) => path,
+            _ => return self.ignore(&directory),
         };
+        match self.place(path) {
+            Some(place) => Some(Located {
+                path: path.into(),
+                place,
+            }),
+            None => self.ignore(&directory),
+        }
+    }
+
+    /// Asks for no more events of a directory out of scope: busy logs and caches need not wake anybody.
+    fn ignore(&self, directory: &OwnedFd) -> Option<Located> {
+        if let Ok(directory) = node::open_dir(directory.as_fd(), b".") {
+            // An older kernel refuses.
+            self.fanotify.ignore(directory.as_fd()).unwrap_or_default();
+        }
+        None
+    }
+
+    /// Where a directory of that path stands in the rules, if it is in scope.
+    fn place(&self, path: &[u8]) -> Option<Place> {
         let mut place = self.scope.root();
         self.scope.root_duty()?;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
             self.scope.reach(&place, name)?;
             place = self.scope.enter(&place, name);
         }
-        Some(Located {
-            path: path.into(),
-            place,
-        })
+        Some(place)
+    }
+
+    fn forget_directories(&mut self) {
+        self.directories.clear();
+        self.fanotify.ignore_none().unwrap_or_default();
     }
 
     fn actor(&mut self, event: &Event) -> Arc<Actor> {
