@@ -84,6 +84,8 @@ pub(super) struct Desk {
     /// What happened concerns the status.
     pub(super) stale: bool,
     status_written: Instant,
+    /// The line that systemd was told last.
+    pub(super) told_systemd: String,
     pub(super) settings_touched: Option<Instant>,
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
@@ -216,6 +218,7 @@ impl Desk {
             keeper_due: None,
             stale: true,
             status_written: now,
+            told_systemd: String::new(),
             settings_touched: None,
             unknown_settings: 0,
             restored: HashMap::new(),

@@ -401,7 +401,11 @@ impl Desk {
             status.spool.open,
             status.spool.events,
         );
-        systemd::status(&line);
+        // Whoever does not read what it is sent would make the agent wait: nothing is said twice.
+        if line != self.told_systemd {
+            systemd::status(&line);
+            self.told_systemd = line;
+        }
         match status::write(&self.runtime, &status) {
             Ok(()) => self.trouble.remove("status"),
             Err(error) => {

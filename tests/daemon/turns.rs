@@ -3,6 +3,7 @@
 use super::house::{CONFIG, House};
 use serde_json::Value;
 use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, Mutex};
 
 fn lifecycle(house: &House, name: &str) -> Vec<Value> {
     let mut events = house.events();
@@ -106,15 +107,16 @@ fn a_reload_holds_if_it_is_good_and_changes_nothing_if_not() {
 fn the_end_is_told_and_everything_shipped() {
     let house = House::recorded();
     let socket = UnixDatagram::bind(house.path("run/notify")).expect("a socket");
-    socket.set_nonblocking(true).expect("set");
-    let heard = || {
-        let mut all = Vec::new();
+    // Read all the time, as systemd does: a full queue would hold the agent up.
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(length) = socket.recv(&mut buffer) {
-            all.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            let word = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            hears.lock().expect("no panic").push(word);
         }
-        all
-    };
+    });
     let daemon = house.start_with(|command| {
         command
             .env("NOTIFY_SOCKET", "/run/notify")
@@ -137,7 +139,7 @@ fn the_end_is_told_and_everything_shipped() {
         "{last:#}"
     );
     house.verify();
-    let heard = heard();
+    let heard = heard.lock().expect("no panic").clone();
     let has = |what: &str| {
         heard
             .iter()
