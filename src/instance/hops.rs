@@ -1,8 +1,8 @@
 //! How far the answer with the token can go: the IP time to live of that answer, read off one segment of it.
 //!
-//! The kernel tells no program the TTL of a TCP segment. A socket filter (socket(7), SO_ATTACH_FILTER; no privilege
-//! needed) sees it, and may shorten a segment: what is left over is sent again by the other side, as if it had been
-//! lost. So the filter leaves [`LEAST`] bytes of an answer and one for each hop, and the number of bytes that arrive
+//! The kernel tells no program the TTL of a TCP segment. A socket filter (socket(7), SO_ATTACH_FILTER; kernels were
+//! seen to refuse it without CAP_NET_ADMIN, and then nothing is measured) sees it, and may shorten a segment: what is
+//! left over is sent again by the other side, as if it had been lost. So the filter leaves [`LEAST`] bytes of an answer and one for each hop, and the number of bytes that arrive
 //! first *is* the measure. Nothing is concluded from silence: a lost segment, a slow service or one that answers byte
 //! by byte leads to no measure, never to a small one.
 
