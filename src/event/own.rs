@@ -296,28 +296,28 @@ pub fn dropped(origin: &Origin, dropped: &Dropped, now: i64) -> Draft {
         .finish(origin)
 }
 
-/// What a heartbeat says of the spool.
-#[derive(Clone, Debug, Default)]
+/// What waits in the spool, and what was lost: what a heartbeat says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spool {
-    /// Events that wait.
+    /// Events.
     pub events: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Age of the oldest, in milliseconds.
+    /// Age of the oldest in milliseconds; 0 where nothing waits.
     pub age: i64,
-    /// Dropped since the chain began.
+    /// Events that a full spool dropped, since the chain began.
     pub dropped: u64,
-    /// Refused since the chain began.
+    /// Events that a sink refused for good, since the chain began.
     pub refused: u64,
-    /// Findings that stand and are untold.
+    /// Findings that stand and whose event was dropped: they are told anew when found again.
     pub untold: u64,
     /// Findings in the ledger.
     pub open: u64,
-    /// Held in memory.
+    /// Held in memory, not yet on disk.
     pub held: u64,
-    /// Lost while the disk was full.
+    /// What came in and could not be held while the disk was full.
     pub lost: u64,
-    /// Why the store cannot be written.
+    /// Why the store cannot be written at present.
     pub trouble: Option<String>,
 }
 

@@ -19,6 +19,7 @@ mod state;
 mod tables;
 mod work;
 
+pub use crate::event::own::Spool as Pending;
 use crate::files::plan::Region;
 use std::path::PathBuf;
 
@@ -88,29 +89,4 @@ pub enum Opening {
         /// Why.
         reason: String,
     },
-}
-
-/// What waits in the spool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// Events.
-    pub events: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Age of the oldest in milliseconds; 0 where nothing waits.
-    pub age: i64,
-    /// Events that a full spool dropped, since the chain began.
-    pub dropped: u64,
-    /// Events that a sink refused for good, since the chain began.
-    pub refused: u64,
-    /// Findings that stand and whose event was dropped: they are told anew when found again.
-    pub untold: u64,
-    /// Findings in the ledger.
-    pub open: u64,
-    /// Held in memory, not yet on disk.
-    pub held: u64,
-    /// What came in and could not be held while the disk was full.
-    pub lost: u64,
-    /// Why the store cannot be written at present.
-    pub trouble: Option<String>,
 }

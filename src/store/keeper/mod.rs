@@ -241,20 +241,7 @@ impl Keeper {
 
     /// A heartbeat: one JSON object. No link of the chain, and nothing is stored.
     pub fn heartbeat(&self, facts: &Heartbeat, now: i64) -> Vec<u8> {
-        let pending = self.pending(now);
-        let spool = own::Spool {
-            events: pending.events,
-            bytes: pending.bytes,
-            age: pending.age,
-            dropped: pending.dropped,
-            refused: pending.refused,
-            untold: pending.untold,
-            open: pending.open,
-            held: pending.held,
-            lost: pending.lost,
-            trouble: pending.trouble,
-        };
-        let draft = own::heartbeat(&self.origin, facts, &spool, now);
+        let draft = own::heartbeat(&self.origin, facts, &self.pending(now), now);
         let head = self.state.chain().map(|chain| chain.head);
         chain::beside(head.as_ref(), draft, now)
     }
