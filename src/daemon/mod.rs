@@ -20,9 +20,11 @@ mod reload;
 mod remembered;
 mod schedule;
 mod setup;
+mod sources;
 pub mod status;
 mod systemd;
 mod telling;
+mod unusable;
 mod watching;
 mod word;
 
