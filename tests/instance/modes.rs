@@ -92,7 +92,8 @@ fn reason(mode: &Mode) -> &'static str {
         Mode::Off(_) => "switched off",
         Mode::Refuses(_) | Mode::RefusesOptional(_) => "refuses a token with 40",
         Mode::Silent | Mode::SlowBytes(_) => "did not answer in time",
-        Mode::Resets => "broke the connection off",
+        // "broke the connection off", or before that "cannot be connected to".
+        Mode::Resets => "connect",
         Mode::Throttles => "too many requests to answer (503)",
         Mode::Garbage => "speaks no HTTP",
         Mode::NoTtl | Mode::Portal => "does not say how long it is good",
