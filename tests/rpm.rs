@@ -1,10 +1,10 @@
 //! With no manifest, files are verified against rpm's own database, made here by rpm itself from packages of the
 //! test's own; what is found is what `rpm --verify` finds.
 
+use crate::harness::rpm::{build, rpm, to_berkeley};
 use crate::harness::{Lab, Ran, run, shell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 /// `demo` with a file of every kind that verification treats otherwise; `other` shares a file and a directory with it.
@@ -65,14 +65,8 @@ fn packages() -> &'static Path {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpms");
         std::fs::create_dir_all(&place).expect("a place to build");
         shell(&place, "rm -rf *");
-        for (name, spec) in [("demo", DEMO), ("other", OTHER)] {
-            std::fs::write(place.join(format!("{name}.spec")), spec).expect("a spec");
-            shell(
-                &place,
-                &format!(
-                    "umask 022; rpmbuild -bb --define \"_topdir $PWD/top\" --define \"_rpmdir $PWD\" {name}.spec 2>&1; mv noarch/{name}-*.rpm {name}.rpm"
-                ),
-            );
+        for spec in [DEMO, OTHER] {
+            build(&place, spec);
         }
         place
     })
@@ -90,18 +84,10 @@ fn lab() -> Lab {
     for package in ["demo", "other"] {
         let mut rpm = rpm(&lab);
         rpm.args(["--install", "--nodeps"])
-            .arg(packages().join(format!("{package}.rpm")));
+            .arg(packages().join(format!("rpms/{package}.rpm")));
         run(&mut rpm).expect(0);
     }
     lab
-}
-
-fn rpm(lab: &Lab) -> Command {
-    let mut rpm = Command::new("rpm");
-    rpm.arg("--root")
-        .arg(lab.root())
-        .args(["--dbpath", "/var/lib/rpm"]);
-    rpm
 }
 
 fn check(lab: &Lab) -> Ran {
@@ -305,15 +291,11 @@ fn the_packages_are_those_that_rpm_lists() {
         .replace("/usr/", "/opt/")
         .replace("usr/", "opt/");
     let place = tempfile::tempdir().expect("a directory");
-    std::fs::write(place.path().join("gcc.spec"), gcc).expect("a spec");
-    shell(
-        place.path(),
-        "rpmbuild -bb --define \"_topdir $PWD/top\" --define \"_rpmdir $PWD\" gcc.spec 2>&1",
-    );
+    build(place.path(), &gcc);
     let mut install = rpm(&lab);
     install
         .args(["--install", "--nodeps"])
-        .arg(place.path().join("noarch/gcc-1.0-1.noarch.rpm"));
+        .arg(place.path().join("rpms/gcc.rpm"));
     run(&mut install).expect(0);
     let finding = lab
         .agent(&["check"], &only)
@@ -397,13 +379,7 @@ fn a_damaged_database_is_unknown() {
 fn a_berkeley_db_says_the_same() {
     for page in [512, 4096, 16384] {
         let lab = lab();
-        lab.shell(&format!(
-            "cd var/lib/rpm; {{ printf 'VERSION=3\\nformat=bytevalue\\ntype=hash\\ndb_pagesize={page}\\nHEADER=END\\n'
-            echo ' 00000000'; echo ' 03000000'
-            sqlite3 rpmdb.sqlite \"SELECT ' ' || printf('%02x000000', hnum) || char(10) || ' ' || lower(hex(blob)) FROM Packages\"
-            echo DATA=END; }} > dump
-            db5.3_load -f dump Packages; rm dump rpmdb.sqlite*; test -s Packages"
-        ));
+        to_berkeley(&lab, page);
         assert_eq!(ours(&check(&lab).expect(0)), Differences::new(), "{page}");
         lab.shell("echo evil > usr/bin/demo; chmod 4755 usr/bin/gcc");
         let found = ours(&check(&lab).expect(1));
