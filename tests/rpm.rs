@@ -82,7 +82,7 @@ fn lab() -> Lab {
          printf 'ID=amzn\\nVERSION_ID=2023\\n' > etc/os-release",
     );
     for package in ["demo", "other"] {
-        let mut rpm = rpm(&lab);
+        let mut rpm = rpm(&lab.root());
         rpm.args(["--install", "--nodeps"])
             .arg(packages().join(format!("rpms/{package}.rpm")));
         run(&mut rpm).expect(0);
@@ -101,7 +101,7 @@ const MISSING: char = '-';
 
 /// By `rpm --verify`.
 fn theirs(lab: &Lab) -> Differences {
-    let ran = run(rpm(lab).args(["--verify", "--all", "--nodeps"]));
+    let ran = run(rpm(&lab.root()).args(["--verify", "--all", "--nodeps"]));
     let mut found = Differences::new();
     for line in ran.stdout.lines() {
         let (flags, path) = line.split_once('/').expect("a path");
@@ -277,14 +277,14 @@ fn the_evidence() {
 #[test]
 fn the_packages_are_those_that_rpm_lists() {
     let lab = lab();
-    let listed = run(rpm(&lab).args(["--query", "--all", "--queryformat", "%{NAME}\\n"]));
+    let listed = run(rpm(&lab.root()).args(["--query", "--all", "--queryformat", "%{NAME}\\n"]));
     assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
     let only = ["--only", "packages.minimal", "--format", "json"];
     assert_eq!(
         lab.agent(&["check"], &only).expect(0).summary()["counts"]["pass"],
         1
     );
-    let mut erase = rpm(&lab);
+    let mut erase = rpm(&lab.root());
     run(erase.args(["--erase", "demo"])).expect(0);
     let gcc = OTHER
         .replace("Name: other", "Name: gcc")
@@ -292,7 +292,7 @@ fn the_packages_are_those_that_rpm_lists() {
         .replace("usr/", "opt/");
     let place = tempfile::tempdir().expect("a directory");
     build(place.path(), &gcc);
-    let mut install = rpm(&lab);
+    let mut install = rpm(&lab.root());
     install
         .args(["--install", "--nodeps"])
         .arg(place.path().join("rpms/gcc.rpm"));
@@ -379,7 +379,7 @@ fn a_damaged_database_is_unknown() {
 fn a_berkeley_db_says_the_same() {
     for page in [512, 4096, 16384] {
         let lab = lab();
-        to_berkeley(&lab, page);
+        to_berkeley(&lab.root(), page);
         assert_eq!(ours(&check(&lab).expect(0)), Differences::new(), "{page}");
         lab.shell("echo evil > usr/bin/demo; chmod 4755 usr/bin/gcc");
         let found = ours(&check(&lab).expect(1));

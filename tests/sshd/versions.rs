@@ -281,7 +281,7 @@ fn the_version_of_an_rpm_tree() {
         ("openssh-server", "1:8.7p1-38.el9_4.4"),
         ("openssh-server-sysvinit", "9.9p1-1"),
     ]);
-    build_empty(place.path(), &packages);
+    build_empty(place.path(), packages.iter().copied());
     for (change, expected) in [
         (":", "OpenSSH 8.7 the package database"),
         ("berkeley", "OpenSSH 8.7 the package database"),
@@ -299,9 +299,13 @@ fn the_version_of_an_rpm_tree() {
             "mkdir -p usr/sbin etc/ssh; echo 'x OpenSSH_9.6p1 y' > usr/sbin/sshd
              : > etc/ssh/sshd_config; chmod 600 etc/ssh/sshd_config",
         );
-        enter(&lab, place.path());
+        enter(
+            &lab.root(),
+            place.path(),
+            packages.iter().map(|(name, _)| name),
+        );
         match change {
-            "berkeley" => to_berkeley(&lab, 4096),
+            "berkeley" => to_berkeley(&lab.root(), 4096),
             change => drop(lab.shell(change)),
         }
         let ran = lab.agent(

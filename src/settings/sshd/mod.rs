@@ -22,7 +22,7 @@ mod words;
 
 pub use checks::CHECKS;
 
-use crate::finding::{Check, Finding, Verdict};
+use crate::finding::{Finding, Verdict};
 use crate::os::root::Root;
 use crate::settings::context::Context;
 use checks::CONFIG_VALID;
@@ -264,7 +264,7 @@ fn judge(
         finding = finding.location(place.text());
     }
     if verdict == Verdict::Fail {
-        finding = finding.remediation(remedy(context, check, &expected));
+        finding = finding.remediation(remedy(context, rule, &expected));
     }
     emit(finding);
     if rule.per_connection {
@@ -376,16 +376,25 @@ fn weakening(context: &Context<'_>, config: &Config, rule: &Rule) -> Vec<(usize,
         .collect()
 }
 
-fn remedy(context: &Context<'_>, check: &Check, expected: &str) -> String {
-    let line = check
-        .remedy
-        .map_or_else(|| format!("demanded: {expected}"), str::to_owned);
-    let line = match context.demand(check).and_then(toml::Value::as_str) {
-        Some(demand) => match line.split_once(' ') {
-            Some((keyword, _)) if !line.contains(',') => format!("{keyword} {demand}"),
-            _ => line,
+fn remedy(context: &Context<'_>, rule: &Rule, expected: &str) -> String {
+    let demanded = context.demand(rule.check).map(|demand| match demand {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(texts) => texts
+            .iter()
+            .filter_map(toml::Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => other.to_string(),
+    });
+    let line = match (rule.check.remedy, demanded) {
+        // What the profile demands takes the place of what is demanded of everybody.
+        (Some(line), Some(demanded)) if !line.contains(',') => match line.split_once(' ') {
+            Some((keyword, _)) => format!("{keyword} {demanded}"),
+            None => line.to_owned(),
         },
-        None => line,
+        (Some(line), _) => line.to_owned(),
+        (None, Some(demanded)) => format!("{} {demanded}", proper(rule.keywords[0])),
+        (None, None) => format!("demanded: {expected}"),
     };
     format!(
         "in {CONFIG}, before any line that says otherwise: {line}; then: systemctl reload {}",
