@@ -16,6 +16,7 @@ mod keyword;
 mod live;
 pub mod parse;
 mod rules;
+mod unit;
 mod value;
 pub mod version;
 mod words;
@@ -34,7 +35,7 @@ use serde_json::{Value, json};
 /// Where sshd looks for its configuration.
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
 
-/// The configuration of a tree's sshd, as the daemon that runs it was called.
+/// The configuration of a tree's sshd, as the daemon that runs was called, or would be.
 pub struct Taken {
     /// The main file.
     pub file: String,
@@ -56,6 +57,8 @@ impl Taken {
             true => live::daemon(root),
             false => None,
         }
+        // In a tree, and where none listens until somebody connects.
+        .or_else(|| unit::daemon(root))
         .unwrap_or_default();
         let file = daemon.file.unwrap_or_else(|| CONFIG.to_owned());
         let version = version::read(root);
@@ -171,14 +174,14 @@ fn valid(context: &Context<'_>, config: &Config, taken: &Taken, emit: &mut dyn F
                 format!("{first} was changed after the running daemon read its configuration: what the files say is not in force"),
             )
             .location((*first).clone())
-            .remediation(format!("systemctl reload {}", unit(context))),
+            .remediation(format!("systemctl reload {}", service(context))),
         None => context.finding(&CONFIG_VALID, Verdict::Pass, "sshd", format!("OpenSSH {shown} accepts its configuration (the version is known from {})", version.source)),
     };
     emit(finding.evidence(json!({ "value": "valid" }), observed));
 }
 
 /// The unit is called `ssh` in the Debian family.
-fn unit(context: &Context<'_>) -> &'static str {
+fn service(context: &Context<'_>) -> &'static str {
     let release = context.release;
     let debian = ["debian", "ubuntu"];
     let is = |id: &String| debian.contains(&id.as_str());
@@ -290,7 +293,7 @@ fn judge(
             .location(place.unwrap_or(&config.blocks[block].place).text())
             .remediation(format!(
                 "remove the line from the Match block, then: systemctl reload {}",
-                unit(context)
+                service(context)
             ));
             emit(finding);
         }
@@ -398,6 +401,6 @@ fn remedy(context: &Context<'_>, rule: &Rule, expected: &str) -> String {
     };
     format!(
         "in {CONFIG}, before any line that says otherwise: {line}; then: systemctl reload {}",
-        unit(context)
+        service(context)
     )
 }

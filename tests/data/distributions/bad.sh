@@ -26,7 +26,6 @@ PasswordAuthentication yes
 PermitEmptyPasswords yes
 MaxAuthTries 20
 LoginGraceTime 0
-MaxSessions 100
 MaxStartups 100:30:1000
 HostbasedAuthentication yes
 IgnoreRhosts no
@@ -44,6 +43,12 @@ KerberosAuthentication yes
 PubkeyAuthentication no
 Ciphers aes128-ctr,3des-cbc
 F
+}
+more_sessions_by_the_unit() {
+  case $family in
+    rpm) echo 'OPTIONS="-o MaxSessions=100"' | put etc/sysconfig/sshd 640 ;;
+    dpkg) echo 'SSHD_OPTS="-o MaxSessions=100"' | put etc/default/ssh ;;
+  esac
 }
 root_from_the_office() { printf 'Match Address 10.0.0.0/8\n\tPermitRootLogin yes\n' | last; }
 a_key_of_roots() { cat "$keys/stranger.pub" | add root/.ssh/authorized_keys; }
@@ -89,7 +94,7 @@ a_repository_without_a_key() {
 past_its_end() { sed -i '/^SUPPORT_END/d' etc/os-release; echo 'SUPPORT_END=2020-12-31' | add etc/os-release; }
 a_compiler() { package gcc 12.2-3 gdb 13.1-3; }
 
-for edit in sshd_as_of_old root_from_the_office a_key_of_roots a_stranger_of_users host_keys_for_all a_guest \
+for edit in sshd_as_of_old more_sessions_by_the_unit root_from_the_office a_key_of_roots a_stranger_of_users host_keys_for_all a_guest \
   roots_field_by_accident a_weak_hash a_second_root a_line_of_nis a_hash_in_passwd a_service_with_a_password \
   a_service_with_a_shell a_password_from_the_future sudo_unasked a_console_without_login a_shell_on_tty9 a_key_of_aws \
   a_key_lying_about a_history_of_the_build an_ftp_server a_telnet_server a_mount_in_the_clear audit_off no_clock \

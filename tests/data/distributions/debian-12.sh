@@ -85,5 +85,6 @@ Components: main
 F
 echo 'server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4' | put etc/chrony/sources.d/ec2.sources
 printf 'blacklist pcspkr\nblacklist floppy\n' | put etc/modprobe.d/blacklist.conf
-enable ssh.service unattended-upgrades.service
+link /lib/systemd/system/ssh.service etc/systemd/system/multi-user.target.wants/ssh.service
+enable unattended-upgrades.service
 launched admin rsa ecdsa ed25519

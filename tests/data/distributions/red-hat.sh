@@ -19,7 +19,19 @@ account     required      pam_unix.so
 F
   done
   printf 'passwd:     files\nshadow:     files\ngroup:      files\n' | put etc/nsswitch.conf
-  enable sshd.service auditd.service chronyd.service crond.service
+  enable sshd.service
+  put usr/lib/systemd/system/sshd.service <<'F'
+[Unit]
+After=network.target sshd-keygen.target
+[Service]
+Type=notify
+EnvironmentFile=-/etc/sysconfig/sshd
+ExecStart=/usr/sbin/sshd -D $OPTIONS
+[Install]
+WantedBy=multi-user.target
+F
+  printf '# Options of sshd:\n# OPTIONS=""\n' | put etc/sysconfig/sshd 640
+  enable auditd.service chronyd.service crond.service
   printf 'driftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n' | put etc/chrony.conf
   # systemd's own, as the family builds it.
   printf 'kernel.sysrq = 16\nkernel.core_uses_pid = 1\nfs.protected_hardlinks = 1\n' | put usr/lib/sysctl.d/50-default.conf

@@ -14,5 +14,5 @@ F
 package openssh-server 1:8.9p1-3ubuntu0.13 sudo 1.9.9-1ubuntu2.5 chrony 4.2-2ubuntu2 rsyslog 8.2112.0-2ubuntu2.2 cloud-init 25.1.4-0ubuntu0~22.04.1 ec2-instance-connect 1.1.14-0ubuntu1.1 strace 5.16-0ubuntu3 unattended-upgrades 2.8ubuntu1
 printf 'deb http://eu-central-1.ec2.archive.ubuntu.com/ubuntu/ jammy main restricted\ndeb http://security.ubuntu.com/ubuntu jammy-security main restricted\n' | put etc/apt/sources.list
 modules 6.8.0-1029-aws
-enable ssh.service
+link /lib/systemd/system/ssh.service etc/systemd/system/multi-user.target.wants/ssh.service
 launched ubuntu rsa ecdsa ed25519
