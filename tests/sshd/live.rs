@@ -11,7 +11,7 @@ const SCRIPT: &str = r#"
     echo 'MaxSessions 5' > /etc/ssh/sshd_config; chmod 600 /etc/ssh/sshd_config
     /usr/sbin/sshd -D -o "AuthorizedKeysCommand /usr/bin/true %u %f" -o "AuthorizedKeysCommandUser nobody" \
         -o MaxSessions=77 &
-    for i in {1..100}; do grep -q listener /proc/$!/cmdline && break; sleep 0.1; done
+    for i in {1..100}; do grep -q '^sshd: ' /proc/$!/cmdline && break; sleep 0.1; done
     "$AGENT" check --profile default --only 'sshd.*' --format json || echo $? >&2
     kill $!
 "#;
