@@ -1,10 +1,10 @@
 //! With no manifest, files are verified against rpm's own database, made here by rpm itself from packages of the
 //! test's own; what is found is what `rpm --verify` finds.
 
+use crate::harness::rpm::{build, rpm, to_berkeley};
 use crate::harness::{Lab, Ran, run, shell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 /// `demo` with a file of every kind that verification treats otherwise; `other` shares a file and a directory with it.
@@ -65,14 +65,8 @@ fn packages() -> &'static Path {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpms");
         std::fs::create_dir_all(&place).expect("a place to build");
         shell(&place, "rm -rf *");
-        for (name, spec) in [("demo", DEMO), ("other", OTHER)] {
-            std::fs::write(place.join(format!("{name}.spec")), spec).expect("a spec");
-            shell(
-                &place,
-                &format!(
-                    "umask 022; rpmbuild -bb --define \"_topdir $PWD/top\" --define \"_rpmdir $PWD\" {name}.spec 2>&1; mv noarch/{name}-*.rpm {name}.rpm"
-                ),
-            );
+        for spec in [DEMO, OTHER] {
+            build(&place, spec);
         }
         place
     })
@@ -88,20 +82,12 @@ fn lab() -> Lab {
          printf 'ID=amzn\\nVERSION_ID=2023\\n' > etc/os-release",
     );
     for package in ["demo", "other"] {
-        let mut rpm = rpm(&lab);
+        let mut rpm = rpm(&lab.root());
         rpm.args(["--install", "--nodeps"])
-            .arg(packages().join(format!("{package}.rpm")));
+            .arg(packages().join(format!("rpms/{package}.rpm")));
         run(&mut rpm).expect(0);
     }
     lab
-}
-
-fn rpm(lab: &Lab) -> Command {
-    let mut rpm = Command::new("rpm");
-    rpm.arg("--root")
-        .arg(lab.root())
-        .args(["--dbpath", "/var/lib/rpm"]);
-    rpm
 }
 
 fn check(lab: &Lab) -> Ran {
@@ -115,7 +101,7 @@ const MISSING: char = '-';
 
 /// By `rpm --verify`.
 fn theirs(lab: &Lab) -> Differences {
-    let ran = run(rpm(lab).args(["--verify", "--all", "--nodeps"]));
+    let ran = run(rpm(&lab.root()).args(["--verify", "--all", "--nodeps"]));
     let mut found = Differences::new();
     for line in ran.stdout.lines() {
         let (flags, path) = line.split_once('/').expect("a path");
@@ -291,29 +277,25 @@ fn the_evidence() {
 #[test]
 fn the_packages_are_those_that_rpm_lists() {
     let lab = lab();
-    let listed = run(rpm(&lab).args(["--query", "--all", "--queryformat", "%{NAME}\\n"]));
+    let listed = run(rpm(&lab.root()).args(["--query", "--all", "--queryformat", "%{NAME}\\n"]));
     assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
     let only = ["--only", "packages.minimal", "--format", "json"];
     assert_eq!(
         lab.agent(&["check"], &only).expect(0).summary()["counts"]["pass"],
         1
     );
-    let mut erase = rpm(&lab);
+    let mut erase = rpm(&lab.root());
     run(erase.args(["--erase", "demo"])).expect(0);
     let gcc = OTHER
         .replace("Name: other", "Name: gcc")
         .replace("/usr/", "/opt/")
         .replace("usr/", "opt/");
     let place = tempfile::tempdir().expect("a directory");
-    std::fs::write(place.path().join("gcc.spec"), gcc).expect("a spec");
-    shell(
-        place.path(),
-        "rpmbuild -bb --define \"_topdir $PWD/top\" --define \"_rpmdir $PWD\" gcc.spec 2>&1",
-    );
-    let mut install = rpm(&lab);
+    build(place.path(), &gcc);
+    let mut install = rpm(&lab.root());
     install
         .args(["--install", "--nodeps"])
-        .arg(place.path().join("noarch/gcc-1.0-1.noarch.rpm"));
+        .arg(place.path().join("rpms/gcc.rpm"));
     run(&mut install).expect(0);
     let finding = lab
         .agent(&["check"], &only)
@@ -397,13 +379,7 @@ fn a_damaged_database_is_unknown() {
 fn a_berkeley_db_says_the_same() {
     for page in [512, 4096, 16384] {
         let lab = lab();
-        lab.shell(&format!(
-            "cd var/lib/rpm; {{ printf 'VERSION=3\\nformat=bytevalue\\ntype=hash\\ndb_pagesize={page}\\nHEADER=END\\n'
-            echo ' 00000000'; echo ' 03000000'
-            sqlite3 rpmdb.sqlite \"SELECT ' ' || printf('%02x000000', hnum) || char(10) || ' ' || lower(hex(blob)) FROM Packages\"
-            echo DATA=END; }} > dump
-            db5.3_load -f dump Packages; rm dump rpmdb.sqlite*; test -s Packages"
-        ));
+        to_berkeley(&lab.root(), page);
         assert_eq!(ours(&check(&lab).expect(0)), Differences::new(), "{page}");
         lab.shell("echo evil > usr/bin/demo; chmod 4755 usr/bin/gcc");
         let found = ours(&check(&lab).expect(1));

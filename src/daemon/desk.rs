@@ -5,7 +5,7 @@ use super::couriers::Couriers;
 use super::eyes;
 use super::facts::{Facts, Usage};
 use super::first_boot::FirstBoot;
-use super::ground::{Ground, Trouble};
+use super::ground::Ground;
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
 use super::remembered::Memory;
@@ -67,7 +67,6 @@ pub(super) struct Desk {
     pub(super) memory: Memory,
     /// What the run before left.
     pub(super) before: Option<Memory>,
-    pub(super) manifest_trouble: Option<Trouble>,
     /// What a person should look at, by what it concerns.
     pub(super) trouble: BTreeMap<&'static str, String>,
     /// Something may have been missed: what, and since when.
@@ -183,6 +182,7 @@ impl Desk {
         if let Some(before) = before.as_ref().filter(|b| b.instance == memory.instance) {
             memory.launch = before.launch.clone();
             memory.manifest = before.manifest.clone();
+            memory.unusable = before.unusable;
         }
         let desk = Desk {
             couriers: Couriers::new(seed, after_boot, words.clone()),
@@ -207,7 +207,6 @@ impl Desk {
             binary: String::new(),
             memory,
             before,
-            manifest_trouble: None,
             trouble: BTreeMap::new(),
             gap: None,
             last_scan: None,
@@ -242,6 +241,16 @@ impl Desk {
         match eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
             Ok(()) => self.opening = true,
             Err(error) => complain(&format!("no thread could be started: {error}")),
+        }
+    }
+
+    /// What verdicts rest on is opened again, and all files judged by it, when it has changed.
+    fn mind_sources(&mut self) {
+        let ground = self.ground.as_ref().filter(|_| !self.opening);
+        if ground.is_some_and(|ground| ground.sources.have_changed()) {
+            self.outdate();
+            self.open_ground();
+            self.looks.want(Look::Whole);
         }
     }
 
@@ -305,7 +314,11 @@ impl Desk {
             self.couriers.hand_over(&self.keeper, false, now);
         }
         let rested = now.saturating_duration_since(self.status_written) >= STATUS_PAUSE;
-        if self.timers.status.take(now) || (self.stale && rested) {
+        let regular = self.timers.status.take(now);
+        if regular {
+            self.mind_sources();
+        }
+        if regular || (self.stale && rested) {
             self.stale = false;
             self.status_written = now;
             self.write_status(wall);

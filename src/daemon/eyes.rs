@@ -6,6 +6,7 @@ use super::looks::Look;
 use super::setup::Setup;
 use super::word::{Answer, PAGE, Question, Whose, Word};
 use crate::assess::baseline::{Baseline, Effort};
+use crate::assess::instance::Instance;
 use crate::assess::{self, tree};
 use crate::escape;
 use crate::files::pace::Pace;
@@ -133,15 +134,17 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
             selected,
             ..
         } = &*eye.setup;
-        let baked = match &eye.ground.opened.baseline {
-            Baseline::Manifest(sealed) => sealed.vouched.manifest.header().time.parse().ok(),
+        let baked = || match &eye.ground.opened.baseline {
+            Baseline::Manifest(sealed) => {
+                let time = sealed.vouched.manifest.header().time.parse().ok();
+                time.map(|time: jiff::Timestamp| time.as_second())
+            }
             Baseline::Packages(_) | Baseline::Nothing => None,
         };
-        let baked = baked.map(|time: jiff::Timestamp| time.as_second());
+        let mut instance = Instance::new(tree, profile, selected, &config.instance);
+        let sight = instance.ask();
         let mut found = Vec::new();
-        let mut emit = |finding| found.push(finding);
-        let config = &config.instance;
-        let host = assess::instance(tree, profile, selected, config, baked, now, &mut emit);
+        let host = instance.judge(&sight, baked, now, &mut |finding| found.push(finding));
         // First, so that what is found says where.
         say(&eye.words, Word::Host(Box::new(host)));
         for finding in found {

@@ -1,6 +1,7 @@
 //! What verdicts on files rest on: the manifest, or the package database while the manifest cannot be used.
 
 use super::setup::Setup;
+use super::sources::Sources;
 use crate::assess::baseline::{Baseline, Named, Opened};
 use crate::config::MANIFEST;
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub(super) struct Ground {
     packages: Stamp,
     /// Another text means that other paths may be in scope.
     pub(super) reach: String,
+    /// What it was opened from.
+    pub(super) sources: Sources,
     /// When it was opened.
     pub(super) at: Instant,
 }
@@ -53,6 +56,7 @@ impl Ground {
             ..
         } = setup;
         let packages = packages::stamp(&tree.root);
+        let sources = Sources::of(setup);
         let (opened, trouble) = match Baseline::open(tree, profile, config, trust, Named::default())
         {
             Ok(opened) => {
@@ -91,6 +95,7 @@ impl Ground {
             trouble,
             scope,
             reach,
+            sources,
             at: Instant::now(),
         }
     }

@@ -22,9 +22,11 @@ mod remembered;
 mod restored;
 mod schedule;
 mod setup;
+mod sources;
 pub mod status;
 mod systemd;
 mod telling;
+mod unusable;
 mod watching;
 mod word;
 

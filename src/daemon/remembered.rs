@@ -2,6 +2,7 @@
 //!
 //! Losing it costs one more launch record to look at and a start that is called the first of its boot.
 
+use super::unusable::Unusable;
 use crate::os::atomic::Pending;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -24,6 +25,8 @@ pub(super) struct Memory {
     pub(super) instance: String,
     /// SHA-256 of the manifest that it used, in hexadecimal; empty if it used none.
     pub(super) manifest: String,
+    /// That its manifest could not be used, as far as that was told.
+    pub(super) unusable: Option<Unusable>,
     /// The launch record of that instance, once it has been seen through.
     pub(super) launch: Option<Launch>,
     /// Whether it came to its end as it should.

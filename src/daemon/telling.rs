@@ -20,7 +20,6 @@ impl Desk {
     /// What verdicts on files rest on from now on.
     pub(super) fn stand_on(&mut self, ground: Arc<Ground>, now: Instant, wall: i64) {
         let first = self.ground.is_none();
-        let trouble = ground.trouble.clone();
         self.ground = Some(ground.clone());
         let (manifest, _) = ground.manifest();
         if !manifest.is_empty() && manifest != self.memory.manifest {
@@ -32,24 +31,7 @@ impl Desk {
         if first {
             self.tell_started(wall);
         }
-        if trouble != self.manifest_trouble {
-            self.trouble.remove("manifest");
-            if let Some(trouble) = &trouble {
-                let message = format!(
-                    "{}; files are judged by the package database meanwhile",
-                    trouble.message
-                );
-                complain(&message);
-                self.trouble.insert("manifest", message.clone());
-                let event = Lifecycle::Manifest {
-                    path: self.setup.config.manifest.display().to_string(),
-                    state: trouble.state,
-                    message,
-                };
-                self.tell(event, wall);
-            }
-            self.manifest_trouble = trouble;
-        }
+        self.mind_manifest(ground.trouble.as_ref(), wall);
         self.judge_first_boot(&ground, now);
         self.mind_record(&ground, wall);
         let words = self.words.clone();

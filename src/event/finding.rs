@@ -22,6 +22,18 @@ pub enum Step {
     Cleared,
 }
 
+impl Step {
+    /// OCSF's activity and status.
+    pub(super) fn words(self) -> (u64, &'static str, (u64, &'static str)) {
+        match self {
+            Step::Raised => (1, "Create", (1, "New")),
+            Step::Changed => (2, "Update", (1, "New")),
+            Step::Reminded => (2, "Update", (2, "In Progress")),
+            Step::Cleared => (3, "Close", (4, "Resolved")),
+        }
+    }
+}
+
 /// The life of one deviation.
 #[derive(Clone, Copy, Debug)]
 pub struct Life<'a> {
@@ -35,12 +47,7 @@ pub struct Life<'a> {
 
 /// The event for a step in the life of a deviation, told at `now`.
 pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, now: i64) -> Draft {
-    let (activity, activity_name, status) = match step {
-        Step::Raised => (1, "Create", (1, "New")),
-        Step::Changed => (2, "Update", (1, "New")),
-        Step::Reminded => (2, "Update", (2, "In Progress")),
-        Step::Cleared => (3, "Close", (4, "Resolved")),
-    };
+    let (activity, activity_name, status) = step.words();
     let file = sighting.is_file();
     let class = Class {
         uid: if file { 2004 } else { 2003 },

@@ -1,6 +1,8 @@
 //! What the agent tells of itself: its steps, its faults, what it could not see. Values only.
 
+use super::finding::Step;
 use crate::finding::Severity;
+use serde::{Deserialize, Serialize};
 
 /// A step or a fault of the agent. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +48,17 @@ pub enum Lifecycle {
         /// Keys that were added, as `ACCOUNT FINGERPRINT`.
         keys: Vec<String>,
     },
-    /// The manifest cannot be used (2004, critical): files are judged by the package database meanwhile.
+    /// The manifest cannot be used (2004, critical): files are judged by the package database meanwhile. Or it can be
+    /// used again (informational).
     Manifest {
         /// Where it should be.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong with it, or was.
         state: ManifestState,
+        /// What became of that.
+        step: Step,
+        /// When it was first seen.
+        since: i64,
         /// The whole reason.
         message: String,
     },
@@ -80,7 +87,8 @@ pub struct LaunchEntry {
 }
 
 /// Why the manifest cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ManifestState {
     /// Trusted signers are configured and none of them signed exactly these bytes.
     Untrusted,

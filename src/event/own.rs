@@ -1,6 +1,7 @@
 //! What the agent tells of itself as events: Application Lifecycle (6002) and Application Error (6008).
 
 use super::draft::{Class, Draft, INFORMATIONAL, severity};
+use super::finding::Step;
 use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
 use super::origin::{Digests, Origin};
 use super::{PRODUCT, gap::Dropped};
@@ -86,8 +87,10 @@ pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
         Lifecycle::Manifest {
             path,
             state,
+            step,
+            since,
             message,
-        } => manifest(origin, path, *state, message, now)
+        } => manifest(origin, path, (*state, *step), *since, message, now)
             .unmapped("digests", digests(&origin.digests)),
     };
     vec![draft.finish(origin)]
@@ -106,13 +109,21 @@ fn error(fault: &Fault, now: i64) -> Draft {
 }
 
 /// A detection, since that is what alarms are set on: without a manifest nobody knows what was baked.
-fn manifest(origin: &Origin, path: &str, state: ManifestState, message: &str, now: i64) -> Draft {
+fn manifest(
+    origin: &Origin,
+    path: &str,
+    (state, step): (ManifestState, Step),
+    since: i64,
+    message: &str,
+    now: i64,
+) -> Draft {
+    let (activity, activity_name, status) = step.words();
     let class = Class {
         uid: 2004,
         name: "Detection Finding",
         category: 2,
-        activity: 1,
-        activity_name: "Create",
+        activity,
+        activity_name,
     };
     let word = match state {
         ManifestState::Untrusted => "untrusted",
@@ -122,10 +133,13 @@ fn manifest(origin: &Origin, path: &str, state: ManifestState, message: &str, no
     let host = &origin.host;
     let names = [&host.instance_id, &host.machine_id, &host.hostname];
     let host = names.into_iter().find(|name| !name.is_empty());
-    let uid = format!("manifest-{word}-{}", host.map_or("", String::as_str));
+    let uid = format!("manifest-{}", host.map_or("", String::as_str));
     let name = path.rsplit('/').next().unwrap_or(path);
-    let level = severity(Severity::Critical);
-    Draft::new(class, level, (1, "New"), message, now)
+    let level = match step {
+        Step::Cleared => INFORMATIONAL,
+        Step::Raised | Step::Changed | Step::Reminded => severity(Severity::Critical),
+    };
+    Draft::new(class, level, status, message, now)
         .with(
             "finding_info",
             json!({
@@ -133,10 +147,12 @@ fn manifest(origin: &Origin, path: &str, state: ManifestState, message: &str, no
                 "title": "The manifest cannot be used",
                 "types": ["file_integrity"],
                 "analytic": { "uid": "manifest", "type_id": 1 },
-                "created_time": now,
+                "created_time": since,
+                "first_seen_time": since,
+                "last_seen_time": now,
             }),
         )
-        .with("is_alert", json!(true))
+        .with("is_alert", json!(step != Step::Cleared))
         .with("confidence_id", json!(3))
         .with(
             "evidences",

@@ -36,7 +36,10 @@ pub struct Looker<'a> {
     /// Files that may be open at once, of those that wait for the disk and of large ones each.
     open_files: usize,
     reader: Reader,
+    /// [`TOGETHER`] bytes once something was read.
     arena: Vec<u8>,
+    /// How many of them are taken.
+    used: usize,
     chunks: Vec<Vec<u8>>,
     order: Order,
     digests: Vec<[u8; 32]>,
@@ -86,6 +89,7 @@ impl<'a> Looker<'a> {
             open_files: (limits::open_files() / 16).clamp(2, MOST_OPEN),
             reader: Reader::default(),
             arena: Vec::new(),
+            used: 0,
             chunks: Vec::new(),
             order: Order::default(),
             digests: Vec::new(),
@@ -136,10 +140,10 @@ impl<'a> Looker<'a> {
         match usize::try_from(opened.before.size) {
             Ok(size) if size <= SMALL => {
                 let start = self.room(size, batch);
-                let buffer = &mut self.arena[start..];
+                let buffer = &mut self.arena[start..start + size];
                 match self.reader.cached_at(opened.file.as_fd(), buffer, 0) {
                     Ok(None) => {
-                        self.arena.truncate(start);
+                        self.used = start;
                         batch.cold.push((index, opened));
                         if batch.cold.len() >= self.open_files {
                             self.fetch_cold(batch);
@@ -177,20 +181,21 @@ impl<'a> Looker<'a> {
 
     /// Makes room in the arena; returns where it starts.
     fn room(&mut self, size: usize, batch: &mut Batch) -> usize {
-        if self.arena.len() + size > TOGETHER {
+        if self.used + size > TOGETHER {
             self.digest_small(batch);
         }
-        let start = self.arena.len();
-        self.arena.resize(start + size, 0);
+        self.arena.resize(TOGETHER, 0);
+        let start = self.used;
+        self.used += size;
         start
     }
 
     /// Reads what is missing of a small file whose place in the arena begins at `start`.
     fn fill(&mut self, opened: &Opened, start: usize, mut filled: usize) -> Result<(), Unseen> {
-        let size = self.arena.len() - start;
+        let size = self.used - start;
         let mut left_behind = None;
         while filled < size {
-            let buffer = &mut self.arena[start + filled..];
+            let buffer = &mut self.arena[start + filled..self.used];
             let piece = self
                 .reader
                 .read_at(opened.file.as_fd(), buffer, filled as u64)
@@ -219,7 +224,7 @@ impl<'a> Looker<'a> {
                 attributes,
             }),
             Err(unseen) => {
-                self.arena.truncate(start);
+                self.used = start;
                 batch.looks[index] = settle(Err(unseen));
             }
         }
@@ -238,12 +243,12 @@ impl<'a> Looker<'a> {
 
     /// Reads a small file that was not cached.
     fn fetch(&mut self, opened: &Opened, start: usize) -> Result<(), Unseen> {
-        if self.arena.len() == start {
+        if self.used == start {
             return Ok(());
         }
         let piece = self
             .reader
-            .fetch_at(opened.file.as_fd(), &mut self.arena[start..], 0)
+            .fetch_at(opened.file.as_fd(), &mut self.arena[start..self.used], 0)
             .map_err(refused("read"))?;
         self.fill(opened, start, piece.length)?;
         if piece.left_behind {
@@ -262,7 +267,7 @@ impl<'a> Looker<'a> {
 
     fn digest_small(&mut self, batch: &mut Batch) {
         let starts = batch.small.iter().skip(1).map(|file| file.start);
-        let ends = starts.chain([self.arena.len()]);
+        let ends = starts.chain([self.used]);
         let messages: Vec<&[u8]> = batch
             .small
             .iter()
@@ -276,7 +281,7 @@ impl<'a> Looker<'a> {
             attributes.digest = Some(Digest::Sha256(*digest));
             batch.looks[file.index] = Some(Ok(attributes));
         }
-        self.arena.clear();
+        self.used = 0;
     }
 
     /// Digests large files side by side, the longest first, until no more than `leave` are left.

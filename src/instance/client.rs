@@ -269,10 +269,11 @@ impl Answer {
     /// What happened, after "the metadata service".
     pub(super) fn reason(&self) -> String {
         match self {
-            Answer::Status(status) | Answer::TooLarge(status) => match status {
-                429 | 503 => format!("has too many requests to answer ({status})"),
-                status => format!("answered {status}"),
-            },
+            Answer::Status(status @ (429 | 503)) => {
+                format!("has too many requests to answer ({status})")
+            }
+            Answer::Status(status) => format!("answered {status}"),
+            Answer::TooLarge(status) => format!("answered {status} with more than 64 KiB"),
             Answer::Redirect => "leads elsewhere, where nobody follows".into(),
             Answer::Nothing(why) => (*why).to_owned(),
         }

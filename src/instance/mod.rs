@@ -51,7 +51,9 @@ pub fn questions(context: &Context<'_>) -> Questions {
     let tag = context.wants(&BACKUP_TAG).then(|| tag(context)).flatten();
     Questions {
         v1: context.wants(&IMDS_V1_DISABLED) || context.wants(&IMDS_V2_TOKEN),
-        hops: context.wants(&IMDS_HOP_LIMIT),
+        hops: context
+            .wants(&IMDS_HOP_LIMIT)
+            .then(|| posture::most_hops(context)),
         ipv6: context.wants(&IMDS_ENDPOINT) && context.demand(&IMDS_ENDPOINT).is_some(),
         role: context.wants(&ROLE_PRESENT),
         tag: tag.map(|(key, _)| key.to_owned()),

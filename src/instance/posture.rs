@@ -90,14 +90,37 @@ pub(super) fn tokens(context: &Context<'_>, seen: &Seen, emit: &mut dyn FnMut(Fi
     );
 }
 
+/// How many hops the answer with the token may be able to go.
+pub(super) fn most_hops(context: &Context<'_>) -> u8 {
+    const DEFAULT: u8 = 2;
+    let demanded = context.demanded_number(&IMDS_HOP_LIMIT, DEFAULT.into());
+    u8::try_from(demanded).unwrap_or(DEFAULT)
+}
+
 /// `imds_hop_limit`.
 pub(super) fn hop_limit(context: &Context<'_>, seen: &Seen) -> Finding {
-    let most = context.demanded_number(&IMDS_HOP_LIMIT, 2);
+    let most = most_hops(context);
     let say =
         |verdict, message: String| context.finding(&IMDS_HOP_LIMIT, verdict, SUBJECT, message);
-    let measured = match &seen.hops {
-        Some(Hops::Measured { status: 200, ttl }) => *ttl,
-        Some(Hops::Measured { status, .. }) => {
+    let at_most = format!("at most {most}");
+    let (verdict, message, observed) = match &seen.hops {
+        Some(Hops::Told {
+            status: 200,
+            beyond: false,
+        }) => (
+            Verdict::Pass,
+            format!("the token can travel {at_most} hops"),
+            at_most.clone(),
+        ),
+        Some(Hops::Told {
+            status: 200,
+            beyond: true,
+        }) => (
+            Verdict::Fail,
+            format!("the token can travel more than the {most} hops that are demanded at most"),
+            format!("more than {most}"),
+        ),
+        Some(Hops::Told { status, .. }) => {
             return say(
                 Verdict::Unknown,
                 format!("the request that was to be measured was answered {status}"),
@@ -120,18 +143,7 @@ pub(super) fn hop_limit(context: &Context<'_>, seen: &Seen) -> Finding {
             );
         }
     };
-    let (shown, value) = match measured {
-        ..=64 => (measured.to_string(), json!(measured)),
-        _ => ("more than 64".to_owned(), json!("more than 64")),
-    };
-    let (verdict, message) = match i64::from(measured) <= most {
-        true => (Verdict::Pass, format!("the token can travel {shown} hops")),
-        false => (
-            Verdict::Fail,
-            format!("the token can travel {shown} hops, and at most {most} are demanded"),
-        ),
-    };
-    say(verdict, message).evidence(json!({ "hops": most }), json!({ "hops": value }))
+    say(verdict, message).evidence(json!({ "hops": at_most }), json!({ "hops": observed }))
 }
 
 /// `imds_endpoint`.

@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_millis(4500);
 pub struct Questions {
     /// Whether IMDSv1 answers: one GET without a token.
     pub v1: bool,
-    /// How far the token can go: a PUT, at most two.
-    pub hops: bool,
+    /// Whether the token can go further than so many hops: a PUT.
+    pub hops: Option<u8>,
     /// Whether the IPv6 endpoint answers: a PUT there.
     pub ipv6: bool,
     /// Whether there is a role.
@@ -54,20 +54,6 @@ pub(super) enum Service {
     /// It could not be asked: the text says why.
     Unasked(String),
     Asked(Box<Seen>),
-}
-
-impl Sight {
-    /// Whether the instance has a role; `None` if nobody asked or nobody answered.
-    pub fn has_role(&self) -> Option<bool> {
-        let Service::Asked(seen) = &self.service else {
-            return None;
-        };
-        match seen.role.as_ref()? {
-            Item::There(_) => Some(true),
-            Item::Absent => Some(false),
-            Item::Untold(_) => None,
-        }
-    }
 }
 
 /// The metadata service of this host, to be asked now and again; its token is kept and renewed.
@@ -202,9 +188,6 @@ async fn ask(client: &mut Client, questions: &Questions) -> Seen {
             };
             seen.tag = Some((value, list));
         }
-        if questions.hops {
-            seen.hops = Some(hops::measure(client.endpoint(), end).await);
-        }
     }
     // What refuses tokens may be switched off, or refuse tokens alone: a request without one tells.
     if seen.v1.is_none() && matches!(seen.token, Handed::Not(Answer::Status(403 | 404))) {
@@ -214,6 +197,10 @@ async fn ask(client: &mut Client, questions: &Questions) -> Seen {
         && let Some(Ok(mut other)) = Endpoint::ipv6().map(Client::new)
     {
         seen.ipv6 = Some(other.ask_for_token(end).await);
+    }
+    // Last, since it may have to wait for what is sent again.
+    if let (Handed::Token(_), Some(most)) = (&seen.token, questions.hops) {
+        seen.hops = Some(hops::measure(client.endpoint(), most, end).await);
     }
     seen
 }

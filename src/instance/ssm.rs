@@ -5,6 +5,7 @@ use crate::finding::{Finding, Verdict};
 use crate::settings::context::Context;
 use serde_json::json;
 
+const NAME: &str = "amazon-ssm-agent";
 /// "EC2 Serial Console" asks for this one at least.
 const LEAST: &str = "3.0.854.0";
 /// `/proc/PID/comm` holds fifteen characters.
@@ -19,9 +20,7 @@ const NOTES: [&str; 3] = [
 /// `ssm_agent`.
 pub(super) fn look(context: &Context<'_>) -> Finding {
     let least = context.demanded_text(&SSM_AGENT, LEAST);
-    let say = |verdict, message: String| {
-        context.finding(&SSM_AGENT, verdict, "amazon-ssm-agent", message)
-    };
+    let say = |verdict, message: String| context.finding(&SSM_AGENT, verdict, NAME, message);
     let runs = runs(context);
     let version = version(context);
     let shown = version.as_deref().unwrap_or("of unknown version");
@@ -63,14 +62,16 @@ fn runs(context: &Context<'_>) -> bool {
         })
 }
 
-/// From dpkg's status, the snap's own description, or the release notes that come with the packages.
+/// From the package database, the snap's own description, or the release notes that come with each.
 fn version(context: &Context<'_>) -> Option<String> {
     let text = |path: &str| {
         let bytes = context.read(path).ok()??;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    text("var/lib/dpkg/status")
-        .and_then(|status| in_status(&status))
+    let installed = context.installed().ok();
+    let package = installed.and_then(|installed| installed.named(NAME));
+    package
+        .map(|package| package.version.clone())
         .or_else(|| {
             let snap = text("snap/amazon-ssm-agent/current/meta/snap.yaml")?;
             let line = snap
@@ -79,19 +80,6 @@ fn version(context: &Context<'_>) -> Option<String> {
             Some(line.trim().trim_matches(['\'', '"']).to_owned())
         })
         .or_else(|| NOTES.into_iter().find_map(|path| in_notes(&text(path)?)))
-}
-
-fn in_status(status: &str) -> Option<String> {
-    let stanza = status.split("\n\n").find(|stanza| {
-        stanza
-            .lines()
-            .any(|line| line == "Package: amazon-ssm-agent")
-            && stanza.lines().any(|line| line.ends_with(" installed"))
-    })?;
-    let version = stanza
-        .lines()
-        .find_map(|line| line.strip_prefix("Version: "))?;
-    Some(version.to_owned())
 }
 
 fn in_notes(notes: &str) -> Option<String> {
@@ -104,8 +92,9 @@ fn in_notes(notes: &str) -> Option<String> {
     Some(version.to_owned())
 }
 
-/// The numbers of a version up to whatever else follows: `3.2.2222.0-1` is 3, 2, 2222, 0.
+/// The numbers of a version up to whatever else follows, without an epoch: `3.2.2222.0-1` is 3, 2, 2222, 0.
 fn numbers(version: &str) -> Option<Vec<u64>> {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     let end = version
         .find(|c: char| c != '.' && !c.is_ascii_digit())
         .unwrap_or(version.len());
@@ -129,19 +118,13 @@ mod tests {
             assert!(numbers(low) < numbers(high), "{low} {high}");
         }
         assert_eq!(numbers("3.2.2222.0-1"), Some(vec![3, 2, 2222, 0]));
+        assert_eq!(numbers("1:3.2.2222.0-1"), numbers("3.2.2222.0"));
         assert_eq!(numbers("latest"), None);
         assert_eq!(numbers(""), None);
     }
 
     #[test]
     fn versions_where_they_stand() {
-        let status = "Package: other\nStatus: install ok installed\nVersion: 1\n\nPackage: amazon-ssm-agent\nStatus: install ok installed\nVersion: 3.2.2222.0-1\n";
-        assert_eq!(in_status(status).as_deref(), Some("3.2.2222.0-1"));
-        let removed = status.replace(
-            "ssm-agent\nStatus: install ok installed",
-            "ssm-agent\nStatus: deinstall ok config-files",
-        );
-        assert_eq!(in_status(&removed), None);
         let notes = "Latest 3.0.x\n===\n- 3.9.9.9 is near\n\n3.1.338.0\n===\n\n3.1.282.0\n";
         assert_eq!(in_notes(notes).as_deref(), Some("3.1.338.0"));
     }

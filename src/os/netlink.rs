@@ -33,15 +33,36 @@ pub fn nftables_chains() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
         .collect())
 }
 
-/// How many rules the kernel's audit has.
+/// What `struct audit_rule_data` begins with: the list that the rule is on (`AUDIT_FILTER_*`, without the bit that
+/// puts it first), what it does (`AUDIT_NEVER`, `AUDIT_ALWAYS`), and how many conditions it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditRule {
+    /// `AUDIT_FILTER_*`
+    pub list: u32,
+    /// `AUDIT_NEVER` or `AUDIT_ALWAYS`
+    pub action: u32,
+    /// Number of fields that must match.
+    pub conditions: u32,
+}
+
+/// The rules that the kernel's audit has.
 ///
 /// Needs CAP_AUDIT_CONTROL (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no audit.
-pub fn audit_rules() -> Result<usize, Errno> {
+pub fn audit_rules() -> Result<Vec<AuditRule>, Errno> {
+    const PREPEND: u32 = 0x10;
     let answers = dump(netlink::AUDIT, AUDIT_LIST_RULES, &[])?;
     Ok(answers
         .iter()
         .filter(|(kind, _)| *kind == AUDIT_LIST_RULES)
-        .count())
+        .filter_map(|(_, body)| {
+            let word = |at: usize| Some(u32::from_ne_bytes(*body.get(at..)?.first_chunk()?));
+            Some(AuditRule {
+                list: word(0)? & !PREPEND,
+                action: word(4)?,
+                conditions: word(8)?,
+            })
+        })
+        .collect())
 }
 
 /// The messages that answer a dump of that type: type and what follows the header.

@@ -116,20 +116,42 @@ pub(super) fn installed(root: &Root) -> Result<Installed> {
     for (file, text) in &texts {
         status.add(text, file, &mut ignored)?;
     }
-    let there = |state| !matches!(state, State::NotInstalled | State::ConfigFiles);
-    let packages = status
-        .packages
-        .iter()
-        .filter(|package| there(package.state));
-    let packages = packages.map(|package| Listed {
-        name: package.name.to_owned(),
-        version: package.version.to_owned(),
-        arch: package.arch.to_owned(),
-    });
     Ok(Installed {
-        packages: packages.collect(),
+        packages: in_place(&status).collect(),
         damaged: ignored.0.first().map(|damage| damage.file.clone()),
     })
+}
+
+/// The package of that name, its files in place: only stanzas of that name are taken apart.
+pub(super) fn named(root: &Root, name: &str) -> Result<Option<Listed>> {
+    let texts = read_status(root)?;
+    let mut status = Status::default();
+    let line = format!("Package: {name}\n");
+    for (file, text) in &texts {
+        for at in memchr::memmem::find_iter(text, line.as_bytes()) {
+            if at > 0 && text[at - 1] != b'\n' {
+                continue;
+            }
+            let start = memchr::memmem::rfind(&text[..at], b"\n\n").map_or(0, |end| end + 2);
+            let length = memchr::memmem::find(&text[at..], b"\n\n");
+            let end = length.map_or(text.len(), |length| at + length + 1);
+            status.add(&text[start..end], file, &mut Damages::default())?;
+        }
+    }
+    let found = in_place(&status).find(|package| package.name == name);
+    Ok(found)
+}
+
+fn in_place(status: &Status<'_>) -> impl Iterator<Item = Listed> {
+    let there = |state| !matches!(state, State::NotInstalled | State::ConfigFiles);
+    let packages = status.packages.iter();
+    packages
+        .filter(move |package| there(package.state))
+        .map(|package| Listed {
+            name: package.name.to_owned(),
+            version: package.version.to_owned(),
+            arch: package.arch.to_owned(),
+        })
 }
 
 /// The status file, then the entries of the journal in order, which dpkg reads as if they were in it.

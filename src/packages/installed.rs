@@ -38,3 +38,12 @@ pub fn installed(root: &Root) -> Result<Installed, String> {
         Kind::None => Err("there is no package database".into()),
     }
 }
+
+/// The installed package of that name, for which no more of the database is read than finding it takes.
+pub fn named(root: &Root, name: &str) -> Result<Option<Package>, String> {
+    match detect(root) {
+        Kind::Dpkg => dpkg::named(root, name).map_err(|error| error.to_string()),
+        Kind::Rpm => rpm::named(root, name),
+        Kind::None => Err("there is no package database".into()),
+    }
+}

@@ -15,7 +15,7 @@ pub mod transaction;
 pub mod unpack;
 
 pub use database::{Damaged, Database, Owned, Recorded};
-pub use installed::{Installed, Package, installed};
+pub use installed::{Installed, Package, installed, named};
 
 use crate::attributes::Timestamp;
 use crate::os::node;

@@ -1,7 +1,7 @@
 //! Signals, reloads, status: what an operator does to the daemon, and what it answers.
 
 use super::house::{CONFIG, House};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
@@ -181,38 +181,50 @@ fn the_first_event_names_what_verdicts_rest_on() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_used_is_told_as_critical() {
+fn a_manifest_that_cannot_be_used_is_told_as_critical_and_when_it_can_again() {
     let house = House::recorded();
     let daemon = house.start();
     house.until_scanned();
     assert_eq!(daemon.stop(), 0);
     let manifest = house.path("usr/share/host-integrity-agent/manifest.mtree");
     let text = std::fs::read(&manifest).expect("a manifest");
-    let cases: [(&str, &dyn Fn()); 2] = [
-        ("unreadable", &|| {
+    let cases: [(&str, &str, &str, &dyn Fn()); 3] = [
+        ("Create", "Critical", "unreadable", &|| {
             std::fs::write(&manifest, "#mtree\nnonsense\n").expect("written")
         }),
-        ("missing", &|| {
+        ("Update", "Critical", "missing", &|| {
             std::fs::remove_file(&manifest).expect("removed")
         }),
+        ("Close", "Informational", "missing", &|| {
+            std::fs::write(&manifest, &text).expect("written")
+        }),
     ];
-    for (state, spoil) in cases {
-        spoil();
-        let daemon = house.start();
-        house.until(state, |house| {
-            house.events().iter().any(|event| {
-                event["class_uid"] == 2004
-                    && event["severity"] == "Critical"
-                    && event["unmapped"]["state"] == state
-            })
+    let seen = |house: &House| -> Vec<Value> {
+        let events = house.events();
+        let about = events.iter().filter(|event| {
+            event["class_uid"] == 2004 && event["finding_info"]["analytic"]["uid"] == "manifest"
         });
-        house.until("the trouble shows", |house| {
-            house.status().1["daemon"]["trouble"]
-                .to_string()
-                .contains("package database")
+        about
+            .map(|e| json!([e["activity_name"], e["severity"], e["unmapped"]["state"]]))
+            .collect()
+    };
+    let mut told = Vec::new();
+    for (activity, severity, state, change) in cases {
+        told.push(json!([activity, severity, state]));
+        // Noticed by the one that runs, and not told twice by the next.
+        let daemon = house.start();
+        change();
+        house.until(state, |house| seen(house) == told);
+        assert_eq!(daemon.stop(), 0);
+        let daemon = house.start();
+        house.until("another scan", |house| {
+            let status = house.status().1;
+            let packages = status["daemon"]["trouble"].to_string();
+            packages.contains("package database") == (activity != "Close")
+                && !status["daemon"]["scan"]["ended"].is_null()
         });
         assert_eq!(daemon.stop(), 0);
-        std::fs::write(&manifest, &text).expect("written");
+        assert_eq!(seen(&house), told);
     }
     house.verify();
 }

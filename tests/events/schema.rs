@@ -5,6 +5,7 @@ use crate::harness::{Lab, Ran, agent};
 use host_integrity_agent::attributes::AttributeSet;
 use host_integrity_agent::cause::{Actor, Cause};
 use host_integrity_agent::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
+use host_integrity_agent::event::finding::Step;
 use host_integrity_agent::event::{
     Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, Origin, SinkState,
 };
@@ -189,7 +190,16 @@ fn own() -> Vec<Lifecycle> {
         Lifecycle::Manifest {
             path: "/usr/share/host-integrity-agent/manifest.mtree".into(),
             state: ManifestState::Untrusted,
+            step: Step::Raised,
+            since: T,
             message: "none of the trusted signers signed it".into(),
+        },
+        Lifecycle::Manifest {
+            path: "/usr/share/host-integrity-agent/manifest.mtree".into(),
+            state: ManifestState::Untrusted,
+            step: Step::Cleared,
+            since: T,
+            message: "the manifest can be used again".into(),
         },
         Lifecycle::Stopped {
             reason: "SIGTERM".into(),

@@ -7,6 +7,7 @@ pub(crate) use stage::{Caught, Host, private};
 pub(crate) mod front;
 pub(crate) mod imds;
 pub(crate) mod moto;
+pub(crate) mod rpm;
 pub(crate) mod tree;
 
 use base64ct::{Base64, Encoding};

@@ -1,9 +1,11 @@
 //! A host whose DMI names an instance: a chroot of the test's own with agent.toml and `/sys` in it.
 
 use super::verdict;
-use crate::harness::imds::{Authority, Identity, Imds};
-use crate::harness::{Host, Ran};
+use crate::harness::imds::{Authority, Identity, Imds, Mode};
+use crate::harness::{Caught, Host, Ran};
 use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 const TAG: &str = "i-0123456789abcdef0";
 
@@ -55,6 +57,31 @@ fn every_report_says_it() {
             .expect("a text")
             .starts_with("instance.")
     }));
+}
+
+#[test]
+fn a_service_that_is_silent_keeps_nobody_waiting() {
+    let imds = Imds::new().mode(Mode::Silent).start();
+    let host = host(&imds, "");
+    host.shell("head -c 400K /dev/urandom > data/large");
+    let manifest = "/usr/share/host-integrity-agent/manifest.mtree";
+    host.agent(&["baseline", "create", "--output", manifest])
+        .expect(0);
+    // Files take four seconds, the service four and a half.
+    let begun = Instant::now();
+    let only = ["--only", "files.*", "--only", "instance.*"];
+    let ran = host.agent(
+        &[
+            &["check", "--max-rate", "100K", "--format", "json"],
+            &only[..],
+        ]
+        .concat(),
+    );
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(7), "{took:?}");
+    assert_eq!(verdict(&ran, "imds_v2_token"), "unknown");
+    assert!(ran.summary()["files"]["bytes"].as_u64() > Some(400 << 10));
 }
 
 #[test]
@@ -127,19 +154,63 @@ fn nitro_and_the_manifests_age() {
 #[test]
 fn the_ssm_agent_by_its_files() {
     let imds = Imds::new().start();
-    let host = host(&imds, "");
+    let with = |lines: &str| {
+        let host = host(&imds, "");
+        host.shell(lines);
+        host
+    };
     let told = |host: &Host| {
         let finding = check(host, &[]).one("instance.ssm_agent", "amazon-ssm-agent");
-        let observed = finding["observed"].clone();
-        (
-            finding["verdict"].as_str().expect("a text").to_owned(),
-            observed["version"].clone(),
+        let verdict = finding["verdict"].as_str().expect("a text").to_owned();
+        (verdict, finding["observed"]["version"].clone())
+    };
+    let notes = |version: &str| {
+        format!(
+            "mkdir -p etc/amazon/ssm; printf 'Latest\\n====\\n\\n{version}\\n====\\n' > etc/amazon/ssm/RELEASENOTES.md\n"
         )
     };
-    assert_eq!(told(&host).0, "fail");
-    host.shell("mkdir -p etc/amazon/ssm; printf 'Latest\\n====\\n\\n3.1.338.0\\n====\\n' > etc/amazon/ssm/RELEASENOTES.md");
-    // Installed, and not running: no process of that name is on this machine.
-    assert_eq!(told(&host), ("fail".into(), "3.1.338.0".into()));
+    let dpkg = |state: &str| {
+        format!(
+            "mkdir -p var/lib/dpkg; printf 'Package: other\\nStatus: install ok installed\\nVersion: 1\\n\\nPackage: amazon-ssm-agent\\nStatus: {state}\\nArchitecture: amd64\\nVersion: 3.2.2222.0-1\\n' > var/lib/dpkg/status\n"
+        )
+    };
+    let rpm = "printf 'Name: amazon-ssm-agent\\nVersion: 3.3.40.0\\nRelease: 1.amzn2023\\nSummary: s\\nLicense: x\\nBuildArch: noarch\\n%%description\\ns\\n%%files\\n' > ../ssm.spec
+        rpmbuild -bb --define \"_topdir $PWD/../top\" --define \"_rpmdir $PWD/..\" ../ssm.spec >&2
+        rpm --root $PWD --dbpath /var/lib/rpm --install --nodeps ../noarch/amazon-ssm-agent-*.rpm";
+    let snap = "mkdir -p snap/amazon-ssm-agent/current/meta; echo \"version: '3.1.0.0'\" > snap/amazon-ssm-agent/current/meta/snap.yaml";
+    let hosts = [
+        (with(""), "unknown", None),
+        (with(&notes("3.1.338.0")), "pass", Some("3.1.338.0")),
+        (with(&notes("2.3.1644.0")), "fail", Some("2.3.1644.0")),
+        (with(snap), "pass", Some("3.1.0.0")),
+        // The database is what counts, while the package is installed.
+        (
+            with(&(notes("3.1.338.0") + &dpkg("install ok installed"))),
+            "pass",
+            Some("3.2.2222.0-1"),
+        ),
+        (
+            with(&(notes("3.1.338.0") + &dpkg("deinstall ok config-files"))),
+            "pass",
+            Some("3.1.338.0"),
+        ),
+        (
+            with(&(notes("3.1.338.0") + rpm)),
+            "pass",
+            Some("3.3.40.0-1.amzn2023"),
+        ),
+    ];
+    // No process of that name is on this machine.
+    for (host, _, version) in &hosts {
+        assert_eq!(told(host), ("fail".into(), (*version).into()));
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let program = place.path().join("amazon-ssm-agent");
+    fs::copy("/bin/sleep", &program).expect("a program");
+    let _running = Caught::start(Command::new(&program).arg("60"));
+    for (host, verdict, version) in &hosts {
+        assert_eq!(told(host), ((*verdict).into(), (*version).into()));
+    }
 }
 
 #[test]

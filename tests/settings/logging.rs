@@ -130,6 +130,28 @@ fn auditd_wants_rules() {
             ),
             "pass",
         ),
+        // As Fedora and Amazon Linux ship it: rules, but none that can find anything.
+        (
+            format!(
+                "{}; mkdir -p etc/audit/rules.d; printf -- '-D\\n-a task,never\\n-w /etc/passwd -p wa\\n' > etc/audit/rules.d/a.rules",
+                unit("auditd")
+            ),
+            "fail",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit/rules.d; printf -- '-a never,task -F auid=0\\n-a always,exit -S mount\\n' > etc/audit/rules.d/a.rules",
+                unit("auditd")
+            ),
+            "pass",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit/rules.d; echo '-a never,exit -F path=/x' > etc/audit/rules.d/a.rules; echo '-w /x' > etc/audit/audit.rules",
+                unit("auditd")
+            ),
+            "fail",
+        ),
         (
             format!(
                 "{}; ln -s /dev/null etc/systemd/system/auditd.service; mkdir -p etc/audit; echo '-w /x' > etc/audit/audit.rules",

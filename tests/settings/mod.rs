@@ -3,6 +3,7 @@
 mod accounts;
 mod console;
 mod credentials;
+mod distributions;
 mod kernel;
 mod keys;
 mod logging;

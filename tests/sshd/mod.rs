@@ -1,5 +1,6 @@
 //! sshd's configuration: read as the real sshd reads it, and judged.
 
 mod differential;
+mod live;
 mod verdicts;
 mod versions;

@@ -1,5 +1,6 @@
 //! The same line under different versions of OpenSSH.
 
+use crate::harness::rpm::{build_empty, enter, to_berkeley};
 use crate::harness::{AGENT, Lab, Ran, run};
 use std::fs;
 use std::path::Path;
@@ -265,5 +266,55 @@ fn the_version_of_the_tree() {
         for word in words {
             assert!(message.contains(word), "{line}: {message}");
         }
+    }
+}
+
+/// rpm's own database of a tree, in both forms: its word comes before the program's.
+#[test]
+fn the_version_of_an_rpm_tree() {
+    let place = tempfile::tempdir().expect("a directory");
+    // Enough of them that the table of packages has inner pages, and names on either side.
+    let others: Vec<String> = (0..60).map(|n| format!("o{n}")).collect();
+    let mut packages: Vec<(&str, &str)> = others.iter().map(|name| (&**name, "1-1")).collect();
+    packages.extend([
+        ("openssh", "9.9p1-1"),
+        ("openssh-server", "1:8.7p1-38.el9_4.4"),
+        ("openssh-server-sysvinit", "9.9p1-1"),
+    ]);
+    build_empty(place.path(), packages.iter().copied());
+    for (change, expected) in [
+        (":", "OpenSSH 8.7 the package database"),
+        ("berkeley", "OpenSSH 8.7 the package database"),
+        (
+            "rpm --root $PWD --dbpath /var/lib/rpm -e --justdb --nodeps openssh-server",
+            "OpenSSH 9.6 the program",
+        ),
+        (
+            "truncate -s 9000 var/lib/rpm/rpmdb.sqlite",
+            "OpenSSH 9.6 the program",
+        ),
+    ] {
+        let lab = Lab::new();
+        lab.shell(
+            "mkdir -p usr/sbin etc/ssh; echo 'x OpenSSH_9.6p1 y' > usr/sbin/sshd
+             : > etc/ssh/sshd_config; chmod 600 etc/ssh/sshd_config",
+        );
+        enter(
+            &lab.root(),
+            place.path(),
+            packages.iter().map(|(name, _)| name),
+        );
+        match change {
+            "berkeley" => to_berkeley(&lab.root(), 4096),
+            change => drop(lab.shell(change)),
+        }
+        let ran = lab.agent(
+            &["check"],
+            &["--only", "sshd.config_valid", "--format", "json"],
+        );
+        let observed = &ran.one("sshd.config_valid", "sshd")["observed"];
+        let told = |key: &str| observed[key].as_str().expect("text").to_owned();
+        let told = format!("OpenSSH {} {}", told("openssh"), told("openssh_from"));
+        assert_eq!(told, expected, "{change}");
     }
 }

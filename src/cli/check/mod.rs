@@ -6,6 +6,7 @@ mod instance;
 use super::args::{Check, ReportFormat};
 use super::{colour, hint};
 use crate::assess;
+use crate::assess::instance::Instance;
 use crate::assess::selected::Selected;
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::config::Config;
@@ -22,7 +23,6 @@ use crate::report::ocsf::Ocsf;
 use crate::report::output::{Output, cannot_write};
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
-use instance::Instance;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -58,12 +58,12 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             notes: Vec::new(),
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
-        let mut instance = Instance::new(&run, &config);
+        let mut instance = Instance::new(&tree, &profile, &selected, &config.instance);
         let (looked, sight) = match arguments.format {
             // Each of these says which host it is about: that is asked first.
             ReportFormat::Ocsf => {
                 let ((), sight) = instance.ask_beside(|| ());
-                run.report.about(&run.host(&sight));
+                run.report.about(&instance.host(&sight));
                 (run.look(&config, &trust), sight)
             }
             _ => instance.ask_beside(|| run.look(&config, &trust)),

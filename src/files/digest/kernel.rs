@@ -1,4 +1,4 @@
-//! Which compression function this processor runs best.
+//! The compression functions, and which of them this processor has.
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
@@ -12,8 +12,6 @@ pub(super) mod engine;
 mod shani;
 #[cfg(target_arch = "x86_64")]
 mod wide;
-
-use std::sync::OnceLock;
 
 /// A way to compute SHA-256.
 ///
@@ -34,7 +32,7 @@ pub enum Path {
 }
 
 impl Path {
-    /// Fastest first where a processor has several.
+    /// Fastest first where a processor has several; whether AVX-512 beats the SHA instructions differs by processor.
     const ALL: [Self; 5] = [
         Self::Avx512,
         Self::ShaNi,
@@ -42,27 +40,6 @@ impl Path {
         Self::ArmSha2,
         Self::Portable,
     ];
-
-    /// The fastest path of this processor, found once.
-    ///
-    /// For tests, the environment variable `AGENT_SHA256_PATH` names another one
-    /// ([`Path::name`]); a name that is unknown or that the processor lacks counts for nothing.
-    pub fn detected() -> Self {
-        static DETECTED: OnceLock<Path> = OnceLock::new();
-        *DETECTED.get_or_init(|| {
-            let wish = std::env::var("AGENT_SHA256_PATH").ok();
-            Self::choose(wish.as_deref(), &Self::available())
-        })
-    }
-
-    fn choose(wish: Option<&str>, available: &[Self]) -> Self {
-        available
-            .iter()
-            .find(|path| Some(path.name()) == wish)
-            .or(available.first())
-            .copied()
-            .unwrap_or(Self::Portable)
-    }
 
     /// How many streams keep this path busy.
     pub fn lanes(self) -> usize {
@@ -85,7 +62,7 @@ impl Path {
         }
     }
 
-    /// The paths that this processor has, fastest first. Never empty.
+    /// The paths that this processor has, in that order. Never empty.
     pub fn available() -> Vec<Self> {
         Self::ALL
             .into_iter()
@@ -112,18 +89,6 @@ impl Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wish_counts_only_when_it_can_be_met() {
-        let available = [Path::ShaNi, Path::Avx2, Path::Portable];
-        let chosen = |wish| Path::choose(wish, &available);
-        assert_eq!(chosen(None), Path::ShaNi);
-        assert_eq!(chosen(Some("portable")), Path::Portable);
-        assert_eq!(chosen(Some("avx2")), Path::Avx2);
-        assert_eq!(chosen(Some("arm")), Path::ShaNi);
-        assert_eq!(chosen(Some("SHA-NI ")), Path::ShaNi);
-        assert_eq!(chosen(Some("")), Path::ShaNi);
-    }
 
     #[test]
     fn portable_is_always_there() {

@@ -3,6 +3,7 @@
 //! One stream of SHA-256 waits on the latency of its own instructions, so several go in lock step: [`update_many`]
 //! for files that are read piece by piece, [`digest_many`] for those that are whole in memory.
 
+mod choice;
 mod kernel;
 mod lockstep;
 mod many;

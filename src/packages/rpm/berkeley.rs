@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 
 const MAGIC: u32 = 0x0006_1561;
@@ -108,8 +109,12 @@ impl Database {
         })
     }
 
-    /// Hands each value on that does not belong to the key 0, under which rpm keeps a number of its own.
-    pub(super) fn values(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    /// Hands each value on that does not belong to the key 0, under which rpm keeps a number of its own, until
+    /// one is enough.
+    pub(super) fn values(
+        &self,
+        each: &mut dyn FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<()> {
         let (mut page, mut value) = (Vec::new(), Vec::new());
         for number in 1..self.pages {
             self.page(number, &mut page)?;
@@ -133,15 +138,18 @@ impl Database {
                 if key_is_zero {
                     continue;
                 }
-                match item.first() {
+                let flow = match item.first() {
                     Some(&KEYDATA) => each(&item[1..])?,
                     Some(&OFFPAGE) => {
                         let first = self.number(item, 4)?;
                         let length = self.number(item, 8)? as usize;
                         self.chain(first, length, &mut value)?;
-                        each(&value)?;
+                        each(&value)?
                     }
                     _ => return Err(bad("an item of no known kind")),
+                };
+                if flow.is_break() {
+                    return Ok(());
                 }
             }
         }

@@ -21,6 +21,7 @@ use crate::os::root::Root;
 use header::{Header, tag};
 use sqlite::{Column, column};
 use std::io;
+use std::ops::ControlFlow;
 
 /// Where the database lies: as RHEL 9 and Amazon Linux have it, then as newer ones do.
 const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
@@ -76,23 +77,14 @@ fn find(root: &Root) -> Result<Place, String> {
     Err("there is no rpm database that this version can read".into())
 }
 
-/// Hands the header of each package on. An error says that the database could not be read to its end.
-fn headers(
-    root: &Root,
-    place: &Place,
-    each: &mut dyn FnMut(Header<'_>) -> io::Result<()>,
-) -> io::Result<()> {
-    let open = |suffix: &str| root.open_file(format!("{}{suffix}", place.path).as_bytes());
-    let file = open("")?.ok_or_else(|| io::Error::other("it is gone"))?;
-    let mut header = |blob: &[u8]| {
-        let damaged = || io::Error::other("a package's header is damaged");
-        each(Header::parse(blob).ok_or_else(damaged)?)
-    };
-    if place.kind == Kind::Berkeley {
-        return berkeley::Database::open(file)?.values(&mut header);
-    }
+/// Opens the file of the database, or of what lies beside it under a name with that ending.
+fn open(root: &Root, place: &Place, ending: &str) -> io::Result<Option<std::fs::File>> {
+    root.open_file(format!("{}{ending}", place.path).as_bytes())
+}
+
+fn open_sqlite(root: &Root, place: &Place) -> io::Result<sqlite::Database> {
     // A journal with anything in it belongs to a transaction that was broken off and is to be rolled back.
-    let broken_off = open("-journal")?
+    let broken_off = open(root, place, "-journal")?
         .map(|journal| journal.metadata().map(|data| data.len() > 0))
         .transpose()?
         .unwrap_or(false);
@@ -101,11 +93,38 @@ fn headers(
             "a transaction was broken off: rpm --rebuilddb settles it",
         ));
     }
-    let database = sqlite::Database::open(file, open("-wal")?)?;
-    database.rows("Packages", &mut |_, record| match column(record, 1)? {
-        Column::Blob(blob) => header(blob),
+    sqlite::Database::open(whole(root, place)?, open(root, place, "-wal")?)
+}
+
+fn whole(root: &Root, place: &Place) -> io::Result<std::fs::File> {
+    open(root, place, "")?.ok_or_else(|| io::Error::other("it is gone"))
+}
+
+/// Takes a record of the table `Packages` for a header.
+fn header<T>(record: &[u8], take: impl FnOnce(Header<'_>) -> io::Result<T>) -> io::Result<T> {
+    match column(record, 1)? {
+        Column::Blob(blob) => parsed(blob, take),
         _ => Err(io::Error::other("a package without a header")),
-    })
+    }
+}
+
+fn parsed<T>(blob: &[u8], take: impl FnOnce(Header<'_>) -> io::Result<T>) -> io::Result<T> {
+    let damaged = || io::Error::other("a package's header is damaged");
+    take(Header::parse(blob).ok_or_else(damaged)?)
+}
+
+/// Hands the header of each package on. An error says that the database could not be read to its end.
+fn headers(
+    root: &Root,
+    place: &Place,
+    each: &mut dyn FnMut(Header<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    if place.kind == Kind::Berkeley {
+        let database = berkeley::Database::open(whole(root, place)?)?;
+        return database.values(&mut |blob| Ok(ControlFlow::Continue(parsed(blob, &mut *each)?)));
+    }
+    let database = open_sqlite(root, place)?;
+    database.rows("Packages", &mut |_, record| header(record, &mut *each))
 }
 
 /// The name of a package, fit for reports; `None` for a header without one.
@@ -125,6 +144,14 @@ fn evr(header: &Header<'_>) -> String {
     format!("{epoch}{}-{}", text(tag::VERSION), text(tag::RELEASE))
 }
 
+fn package(name: String, header: &Header<'_>) -> Package {
+    Package {
+        name,
+        version: evr(header),
+        arch: String::from_utf8_lossy(header.text(tag::ARCH).unwrap_or_default()).into_owned(),
+    }
+}
+
 /// The packages that are installed; keys for signatures, which rpm keeps as packages, left out.
 pub(super) fn installed(root: &Root) -> Result<Installed, String> {
     let place = find(root)?;
@@ -132,16 +159,58 @@ pub(super) fn installed(root: &Root) -> Result<Installed, String> {
     let read = headers(root, &place, &mut |header| {
         match name(&header) {
             Some(name) if name == "gpg-pubkey" => {}
-            Some(name) => installed.packages.push(Package {
-                name,
-                version: evr(&header),
-                arch: String::from_utf8_lossy(header.text(tag::ARCH).unwrap_or_default())
-                    .into_owned(),
-            }),
+            Some(name) => installed.packages.push(package(name, &header)),
             None => installed.damaged = Some(place.path()),
         }
         Ok(())
     });
     read.map_err(|error| format!("{}: {error}", place.path()))?;
     Ok(installed)
+}
+
+/// The installed package of that name. Of SQLite the index of names leads to it; of Berkeley DB, where that is a
+/// file of its own, the packages are gone through until it is met.
+pub(super) fn named(root: &Root, wanted: &str) -> Result<Option<Package>, String> {
+    let place = find(root)?;
+    let found = match place.kind {
+        Kind::Berkeley => gone_through(root, &place, wanted),
+        _ => by_index(root, &place, wanted),
+    };
+    found.map_err(|error| format!("{}: {error}", place.path()))
+}
+
+fn gone_through(root: &Root, place: &Place, wanted: &str) -> io::Result<Option<Package>> {
+    let mut found = None;
+    berkeley::Database::open(whole(root, place)?)?.values(&mut |blob| {
+        parsed(blob, |header| {
+            found = name(&header)
+                .filter(|name| name == wanted)
+                .map(|name| package(name, &header));
+            Ok(match found {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+fn by_index(root: &Root, place: &Place, wanted: &str) -> io::Result<Option<Package>> {
+    let database = open_sqlite(root, place)?;
+    let mut row = None;
+    // key, hnum, idx
+    database.rows("Name", &mut |_, record| {
+        if column(record, 0)? == Column::Text(wanted.as_bytes())
+            && let Column::Integer(number) = column(record, 1)?
+        {
+            row = u64::try_from(number).ok();
+        }
+        Ok(())
+    })?;
+    let Some(row) = row else { return Ok(None) };
+    let record = database.row("Packages", row)?;
+    let record = record.ok_or_else(|| io::Error::other("its index names a package it has not"))?;
+    header(&record, |header| {
+        Ok(Some(package(wanted.to_owned(), &header)))
+    })
 }

@@ -186,11 +186,11 @@ fn root(context: &Context<'_>, users: &Users) -> Vec<Culprit> {
     let set = context.demanded_text(&ROOT_PASSWORD_POLICY, "controlled") == "set";
     let star = users
         .shadow_of(b"root")
-        .is_some_and(|row| row.field(1) == b"*");
+        .is_some_and(|row| row.field(1).starts_with(b"*"));
     let message = match password {
         Password::Usable { .. } => return Vec::new(),
         Password::Locked if !set => return Vec::new(),
-        // `*` is how Debian and Amazon Linux ship an account without a password.
+        // How Debian ships an account without a password; Amazon Linux writes `*LOCK*`.
         Password::Invalid if !set && star => return Vec::new(),
         Password::Empty => "root's password field is empty",
         Password::Locked => "root's password is locked, the profile demands one",

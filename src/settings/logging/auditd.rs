@@ -4,7 +4,7 @@ use super::checks::AUDITD;
 use super::service::{Service, Standing};
 use super::targets::files;
 use crate::finding::{Finding, Verdict};
-use crate::os::netlink;
+use crate::os::netlink::{self, AuditRule};
 use crate::settings::context::Context;
 use serde_json::json;
 
@@ -21,14 +21,21 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let loaded = context
         .live()
         .then(|| netlink::audit_rules().ok())
-        .flatten();
+        .flatten()
+        .map(|rules| Rules::of(&rules));
     let rules = loaded.or(written.as_ref().ok().copied());
     let (verdict, message) = match (SERVICE.standing(context), rules) {
         (Standing::Absent, _) => (Verdict::Fail, "there is no auditd".to_owned()),
         (Standing::Down(why), _) => (Verdict::Fail, why),
         (Standing::Unknown(why), _) => (Verdict::Unknown, why),
-        (Standing::Up, Some(0)) => (Verdict::Fail, "auditd is up, and has no rules".into()),
-        (Standing::Up, Some(count)) => {
+        (Standing::Up, Some(Rules::Off)) => (
+            Verdict::Fail,
+            "auditd is up, and a rule keeps the kernel from recording what anybody does: -a task,never".into(),
+        ),
+        (Standing::Up, Some(Rules::On(0))) => {
+            (Verdict::Fail, "auditd is up, and has no rules".into())
+        }
+        (Standing::Up, Some(Rules::On(count))) => {
             let where_from = match loaded {
                 Some(_) => "loaded",
                 None => "written",
@@ -47,7 +54,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         .finding(&AUDITD, verdict, "auditd", message)
         .evidence(
             json!({ "rules": "at least one" }),
-            json!({ "rules_loaded": loaded, "rules_written": written.ok() }),
+            json!({ "rules_loaded": loaded.map(Rules::count), "rules_written": written.ok().map(Rules::count) }),
         );
     match verdict {
         Verdict::Fail => finding.remediation(mend(context)),
@@ -55,19 +62,75 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     }
 }
 
-/// Rules in the files that auditctl(8) and augenrules(8) read.
-fn written(context: &Context<'_>) -> Result<usize, String> {
-    let files = files(
-        context,
-        &["/etc/audit/audit.rules", "/etc/audit/rules.d/*.rules"],
-    )?;
-    let is_rule = |line: &&str| matches!(line.split_whitespace().next(), Some("-a" | "-A" | "-w"));
-    Ok(files
+/// linux/audit.h
+const FILTER_TASK: u32 = 1;
+const NEVER: u32 = 0;
+const ALWAYS: u32 = 2;
+
+/// What rules come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    /// So many make records.
+    On(usize),
+    /// No process gets a context for its system calls, so that no rule on these finds anything (auditctl(8)).
+    Off,
+}
+
+impl Rules {
+    fn of(rules: &[AuditRule]) -> Rules {
+        let task = rules.iter().find(|rule| rule.list == FILTER_TASK);
+        match task.is_some_and(|rule| rule.action == NEVER && rule.conditions == 0) {
+            true => Rules::Off,
+            false => Rules::On(rules.iter().filter(|rule| rule.action == ALWAYS).count()),
+        }
+    }
+
+    fn count(self) -> usize {
+        match self {
+            Rules::On(count) => count,
+            Rules::Off => 0,
+        }
+    }
+}
+
+/// Rules in the files of auditctl(8). Where there are parts, augenrules(8) makes the one file of them at boot.
+fn written(context: &Context<'_>) -> Result<Rules, String> {
+    let parts = files(context, &["/etc/audit/rules.d/*.rules"])?;
+    let texts = match parts.is_empty() {
+        true => files(context, &["/etc/audit/audit.rules"])?,
+        false => parts,
+    };
+    let rules: Vec<AuditRule> = texts
         .iter()
-        .map(|(_, text)| text.lines().filter(is_rule).count())
-        // The one file is made of the others.
-        .max()
-        .unwrap_or(0))
+        .flat_map(|(_, text)| text.lines())
+        .filter_map(rule)
+        .collect();
+    Ok(Rules::of(&rules))
+}
+
+/// A line of auditctl(8): `-a LIST,ACTION` in either order, or a watch.
+fn rule(line: &str) -> Option<AuditRule> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (list, action) = match words.as_slice() {
+        ["-w", ..] => ("exit", "always"),
+        ["-a" | "-A", both, ..] => {
+            let (first, second) = both.split_once(',')?;
+            match first {
+                "always" | "never" => (second, first),
+                _ => (first, second),
+            }
+        }
+        _ => return None,
+    };
+    Some(AuditRule {
+        list: if list == "task" {
+            FILTER_TASK
+        } else {
+            u32::MAX
+        },
+        action: if action == "never" { NEVER } else { ALWAYS },
+        conditions: u32::from(words.contains(&"-F")),
+    })
 }
 
 fn mend(context: &Context<'_>) -> &'static str {

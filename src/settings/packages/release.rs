@@ -33,9 +33,15 @@ const DEBIAN: &str = "distro-info-data 2026 (debian.csv, LTS)";
 const UBUNTU: &str = "distro-info-data 2026 (ubuntu.csv, standard support)";
 const AMAZON: &str = "Amazon Linux user guide, release cadence";
 const RED_HAT: &str = "Red Hat Enterprise Linux life cycle, end of maintenance support";
+const ROCKY: &str = "Rocky Linux release and version guide";
+const ALMA: &str = "AlmaLinux release notes";
 
 /// What a distribution's own SUPPORT_END does not say. Extended support that is paid for is not counted.
-static RELEASES: [Release; 16] = [
+///
+/// All rows agree with endoflife.date (its data of August 2026), but for Ubuntu's: there the last day of standard
+/// support is 2027-04-01 for 22.04 and 2031-04-30 for 26.04, after the month that Canonical's release page names;
+/// here it is the day by which Ubuntu's own tools go.
+static RELEASES: [Release; 21] = [
     release("debian", "10", (2024, 6, 30), DEBIAN),
     release("debian", "11", (2026, 8, 31), DEBIAN),
     release("debian", "12", (2028, 6, 30), DEBIAN),
@@ -46,16 +52,16 @@ static RELEASES: [Release; 16] = [
     release("ubuntu", "26.04", (2031, 5, 29), UBUNTU),
     release("amzn", "2", (2026, 6, 30), AMAZON),
     release("amzn", "2023", (2029, 6, 30), AMAZON),
+    release("rhel", "7", (2024, 6, 30), RED_HAT),
     release("rhel", "8", (2029, 5, 31), RED_HAT),
     release("rhel", "9", (2032, 5, 31), RED_HAT),
     release("rhel", "10", (2035, 5, 31), RED_HAT),
-    release(
-        "rocky",
-        "9",
-        (2032, 5, 31),
-        "Rocky Linux release and version guide",
-    ),
-    release("almalinux", "9", (2032, 5, 31), "AlmaLinux release notes"),
+    release("rocky", "8", (2029, 5, 31), ROCKY),
+    release("rocky", "9", (2032, 5, 31), ROCKY),
+    release("rocky", "10", (2035, 5, 31), ROCKY),
+    release("almalinux", "8", (2029, 5, 31), ALMA),
+    release("almalinux", "9", (2032, 5, 31), ALMA),
+    release("almalinux", "10", (2035, 5, 31), ALMA),
     release("centos", "7", (2024, 6, 30), "CentOS end dates"),
 ];
 

@@ -17,7 +17,12 @@ pub(super) fn config_permissions(
 ) {
     let mut bad = false;
     for path in files {
-        bad |= permissions(context, &CONFIG_PERMISSIONS, path, None, emit);
+        let who = match path.starts_with("/etc/ssh/") {
+            true => Who::Root,
+            // What is included from elsewhere, as the crypto policy of the Red Hat family, is read by others, too.
+            false => Who::Readers,
+        };
+        bad |= permissions(context, &CONFIG_PERMISSIONS, path, who, emit);
     }
     if !bad {
         let verdict = match files.is_empty() {
@@ -51,9 +56,10 @@ pub(super) fn host_keys(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         .filter(|name| name.ends_with("_key"))
         .map(|name| format!("/etc/ssh/{name}"))
         .collect();
+    let who = group.map_or(Who::Root, Who::Group);
     let mut bad = false;
     for path in &keys {
-        bad |= permissions(context, &HOST_KEY_PERMISSIONS, path, group, emit);
+        bad |= permissions(context, &HOST_KEY_PERMISSIONS, path, who, emit);
     }
     if !bad {
         let (verdict, message) = match keys.is_empty() {
@@ -64,12 +70,33 @@ pub(super) fn host_keys(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
 }
 
-/// Whether a finding was made: owner other than root, bits beyond 0600, or 0640 for the group that may.
+/// Who may read a file; write it may root alone.
+#[derive(Clone, Copy)]
+enum Who {
+    Root,
+    /// And this group.
+    Group(u32),
+    /// And everybody.
+    Readers,
+}
+
+impl Who {
+    /// The bits that a file of that group may have.
+    fn allows(self, gid: u32) -> u16 {
+        match self {
+            Who::Group(group) if group == gid => 0o640,
+            Who::Root | Who::Group(_) => 0o600,
+            Who::Readers => 0o644,
+        }
+    }
+}
+
+/// Whether a finding was made: owner other than root, or bits beyond what is allowed.
 fn permissions(
     context: &Context<'_>,
     check: &'static Check,
     path: &str,
-    group: Option<u32>,
+    who: Who,
     emit: &mut dyn FnMut(Finding),
 ) -> bool {
     let stat = context
@@ -91,8 +118,8 @@ fn permissions(
             return true;
         }
     };
-    let by_group = group.is_some() && group == Some(stat.gid) && stat.mode & 0o7737 & !0o600 == 0;
-    if stat.uid == 0 && (stat.mode & 0o7777 & !0o600 == 0 || by_group) {
+    let allowed = who.allows(stat.gid);
+    if stat.uid == 0 && stat.mode & 0o7777 & !allowed == 0 {
         return false;
     }
     emit(
@@ -107,10 +134,12 @@ fn permissions(
                 ),
             )
             .evidence(
-                json!({ "uid": 0, "mode": "0600" }),
+                json!({ "uid": 0, "mode": format!("{allowed:04o}") }),
                 json!({ "uid": stat.uid, "gid": stat.gid, "mode": format!("{:04o}", stat.mode) }),
             )
-            .remediation(format!("chown root:root {path} && chmod 600 {path}")),
+            .remediation(format!(
+                "chown root:root {path} && chmod {allowed:o} {path}"
+            )),
     );
     true
 }

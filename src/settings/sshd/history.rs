@@ -69,6 +69,11 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
     (
         "ciphers",
         &[
+            // 7.4 is Red Hat 7's and Amazon Linux 2's, which kept the old algorithms on (their sshd_config(5)).
+            (
+                (7, 4),
+                "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-cbc,aes192-cbc,aes256-cbc,blowfish-cbc,cast128-cbc,3des-cbc",
+            ),
             (
                 (9, 9),
                 "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
@@ -82,6 +87,10 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
     (
         "kexalgorithms",
         &[
+            (
+                (7, 4),
+                "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group-exchange-sha1,diffie-hellman-group14-sha256,diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
+            ),
             (
                 (7, 9),
                 "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,diffie-hellman-group14-sha1",

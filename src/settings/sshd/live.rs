@@ -35,31 +35,54 @@ pub(super) fn daemon(root: &Root) -> Option<Daemon> {
         let Some((command, _)) = rest.split_once(" [listener]") else {
             continue;
         };
-        let mut daemon = options(command);
+        let mut daemon = options(&words(command));
         daemon.read_at = read_at(root, pid);
         return Some(daemon);
     }
     None
 }
 
-/// `-f` and `-o` of a command line; each with its word or attached to it (getopt(3)).
-fn options(command: &str) -> Daemon {
-    let mut daemon = Daemon::default();
-    let mut words = command.split_whitespace().skip(1);
-    while let Some(word) = words.next() {
-        for (flag, is_file) in [("-f", true), ("-o", false)] {
-            let Some(attached) = word.strip_prefix(flag) else {
-                continue;
-            };
-            let value = match attached.is_empty() {
-                true => words.next().unwrap_or_default().to_owned(),
-                false => attached.to_owned(),
-            };
-            match is_file {
-                true => daemon.file = Some(value),
-                false => daemon.options.push(value),
+/// The words behind the program's name. The title has lost its quotes: what no dash begins belongs to the value
+/// before it, as in `-o AuthorizedKeysCommand /usr/bin/it %u`.
+fn words(command: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in command.split_whitespace().skip(1) {
+        match words.last_mut() {
+            Some(last)
+                if !word.starts_with('-')
+                    && (!last.starts_with('-') || last.starts_with("-o") && last.len() > 2) =>
+            {
+                last.push(' ');
+                last.push_str(word);
             }
-            break;
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+/// Flags of sshd(8) that take a word.
+const WITH_WORD: &str = "CEbcfghkopu";
+
+/// `-f` and `-o` of a command line; each with its word or attached to it (getopt(3)).
+pub(super) fn options(words: &[String]) -> Daemon {
+    let mut daemon = Daemon::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(flags) = word.strip_prefix('-') else {
+            continue;
+        };
+        let Some((at, flag)) = flags.char_indices().find(|(_, c)| WITH_WORD.contains(*c)) else {
+            continue;
+        };
+        let value = match &flags[at + 1..] {
+            "" => words.next().map_or("", String::as_str),
+            attached => attached,
+        };
+        match flag {
+            'f' => daemon.file = Some(value.to_owned()),
+            'o' => daemon.options.push(value.to_owned()),
+            _ => {}
         }
     }
     daemon
@@ -100,8 +123,18 @@ mod tests {
 
     #[test]
     fn options_attached_and_apart() {
-        let daemon = options("/usr/sbin/sshd -D -f /etc/x -oPort=22 -o UsePAM=no");
+        let daemon = options(&words(
+            "/usr/sbin/sshd -Df /etc/x -p 2222 -oPort=22 -o UsePAM=no -oBanner /x -o AuthorizedKeysCommand /y %u %f -4",
+        ));
         assert_eq!(daemon.file.as_deref(), Some("/etc/x"));
-        assert_eq!(daemon.options, ["Port=22", "UsePAM=no"]);
+        assert_eq!(
+            daemon.options,
+            [
+                "Port=22",
+                "UsePAM=no",
+                "Banner /x",
+                "AuthorizedKeysCommand /y %u %f"
+            ]
+        );
     }
 }

@@ -16,13 +16,14 @@ mod keyword;
 mod live;
 pub mod parse;
 mod rules;
+mod unit;
 mod value;
 pub mod version;
 mod words;
 
 pub use checks::CHECKS;
 
-use crate::finding::{Check, Finding, Verdict};
+use crate::finding::{Finding, Verdict};
 use crate::os::root::Root;
 use crate::settings::context::Context;
 use checks::CONFIG_VALID;
@@ -34,7 +35,7 @@ use serde_json::{Value, json};
 /// Where sshd looks for its configuration.
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
 
-/// The configuration of a tree's sshd, as the daemon that runs it was called.
+/// The configuration of a tree's sshd, as the daemon that runs was called, or would be.
 pub struct Taken {
     /// The main file.
     pub file: String,
@@ -56,6 +57,8 @@ impl Taken {
             true => live::daemon(root),
             false => None,
         }
+        // In a tree, and where none listens until somebody connects.
+        .or_else(|| unit::daemon(root))
         .unwrap_or_default();
         let file = daemon.file.unwrap_or_else(|| CONFIG.to_owned());
         let version = version::read(root);
@@ -171,14 +174,14 @@ fn valid(context: &Context<'_>, config: &Config, taken: &Taken, emit: &mut dyn F
                 format!("{first} was changed after the running daemon read its configuration: what the files say is not in force"),
             )
             .location((*first).clone())
-            .remediation(format!("systemctl reload {}", unit(context))),
+            .remediation(format!("systemctl reload {}", service(context))),
         None => context.finding(&CONFIG_VALID, Verdict::Pass, "sshd", format!("OpenSSH {shown} accepts its configuration (the version is known from {})", version.source)),
     };
     emit(finding.evidence(json!({ "value": "valid" }), observed));
 }
 
 /// The unit is called `ssh` in the Debian family.
-fn unit(context: &Context<'_>) -> &'static str {
+fn service(context: &Context<'_>) -> &'static str {
     let release = context.release;
     let debian = ["debian", "ubuntu"];
     let is = |id: &String| debian.contains(&id.as_str());
@@ -264,7 +267,7 @@ fn judge(
         finding = finding.location(place.text());
     }
     if verdict == Verdict::Fail {
-        finding = finding.remediation(remedy(context, check, &expected));
+        finding = finding.remediation(remedy(context, rule, &expected));
     }
     emit(finding);
     if rule.per_connection {
@@ -290,7 +293,7 @@ fn judge(
             .location(place.unwrap_or(&config.blocks[block].place).text())
             .remediation(format!(
                 "remove the line from the Match block, then: systemctl reload {}",
-                unit(context)
+                service(context)
             ));
             emit(finding);
         }
@@ -376,19 +379,28 @@ fn weakening(context: &Context<'_>, config: &Config, rule: &Rule) -> Vec<(usize,
         .collect()
 }
 
-fn remedy(context: &Context<'_>, check: &Check, expected: &str) -> String {
-    let line = check
-        .remedy
-        .map_or_else(|| format!("demanded: {expected}"), str::to_owned);
-    let line = match context.demand(check).and_then(toml::Value::as_str) {
-        Some(demand) => match line.split_once(' ') {
-            Some((keyword, _)) if !line.contains(',') => format!("{keyword} {demand}"),
-            _ => line,
+fn remedy(context: &Context<'_>, rule: &Rule, expected: &str) -> String {
+    let demanded = context.demand(rule.check).map(|demand| match demand {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(texts) => texts
+            .iter()
+            .filter_map(toml::Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => other.to_string(),
+    });
+    let line = match (rule.check.remedy, demanded) {
+        // What the profile demands takes the place of what is demanded of everybody.
+        (Some(line), Some(demanded)) if !line.contains(',') => match line.split_once(' ') {
+            Some((keyword, _)) => format!("{keyword} {demanded}"),
+            None => line.to_owned(),
         },
-        None => line,
+        (Some(line), _) => line.to_owned(),
+        (None, Some(demanded)) => format!("{} {demanded}", proper(rule.keywords[0])),
+        (None, None) => format!("demanded: {expected}"),
     };
     format!(
         "in {CONFIG}, before any line that says otherwise: {line}; then: systemctl reload {}",
-        unit(context)
+        service(context)
     )
 }

@@ -2,6 +2,7 @@
 
 use super::history::{NEWEST, Number};
 use crate::os::root::Root;
+use crate::packages;
 use std::io::Read;
 
 /// Where sshd lies.
@@ -13,7 +14,6 @@ const PROGRAMS: [&str; 4] = [
 ];
 /// The version stands in the program or nowhere; sshd has about one megabyte.
 const MAX_PROGRAM: u64 = 16 << 20;
-const MAX_STATUS: u64 = 64 << 20;
 
 /// The version, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn installed(root: &Root) -> bool {
 
 /// The version of the tree's sshd; the newest known where nothing tells.
 pub fn read(root: &Root) -> Version {
-    if let Some(number) = from_dpkg(root) {
+    if let Some(number) = from_packages(root) {
         return Version {
             number,
             source: "the package database",
@@ -52,16 +52,12 @@ pub fn read(root: &Root) -> Version {
     }
 }
 
-fn from_dpkg(root: &Root) -> Option<Number> {
-    let status = root.read(b"var/lib/dpkg/status", MAX_STATUS).ok()??;
-    let status = String::from_utf8_lossy(&status);
-    let stanza = status
-        .split("\n\n")
-        .find(|stanza| stanza.lines().any(|line| line == "Package: openssh-server"))?;
-    let version = stanza
-        .lines()
-        .find_map(|line| line.strip_prefix("Version: "))?;
-    number(version.split_once(':').map_or(version, |(_, rest)| rest))
+/// Distributions of both families call the package so; its version is OpenSSH's with what they add.
+const PACKAGE: &str = "openssh-server";
+
+fn from_packages(root: &Root) -> Option<Number> {
+    let version = packages::named(root, PACKAGE).ok()??.version;
+    number(version.split_once(':').map_or(&version, |(_, rest)| rest))
 }
 
 fn from_program(root: &Root) -> Option<Number> {

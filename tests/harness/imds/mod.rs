@@ -60,10 +60,14 @@ pub(crate) enum Mode {
     OddToken(&'static [u8]),
     /// The PUT is answered with a body of so many bytes, announced or not.
     Huge { bytes: u64, announced: bool },
+    /// Every item is answered with a body of so many bytes.
+    HugeItems(u64),
     /// Every answer leads to this URL.
     Redirects(String),
     /// The PUT leads to this URL; what carries no token is answered 401.
     RedirectsPut(String),
+    /// Tokens are given; what is asked for with one leads to this URL.
+    RedirectsItems(String),
     /// A page of HTML and 200, whatever was asked: a captive portal.
     Portal,
     /// Every token is refused with 401, though just handed out.

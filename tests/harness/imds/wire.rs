@@ -166,14 +166,22 @@ fn send(
         }
         Mode::Huge { bytes, announced } if request.is_put() => {
             stream.write_all(answer.head(announced.then_some(*bytes)).as_bytes())?;
-            let piece = vec![b'A'; 64 * 1024];
-            for _ in 0..bytes / piece.len() as u64 {
-                stream.write_all(&piece)?;
-            }
-            Ok(())
+            send_large(stream, *bytes)
+        }
+        Mode::HugeItems(bytes) if token(request).is_some() => {
+            stream.write_all(answer.head(Some(*bytes)).as_bytes())?;
+            send_large(stream, *bytes)
         }
         _ => stream.write_all(&whole),
     }
+}
+
+fn send_large(stream: &mut TcpStream, bytes: u64) -> std::io::Result<()> {
+    let piece = vec![b'A'; 64 * 1024];
+    for _ in 0..bytes / piece.len() as u64 {
+        stream.write_all(&piece)?;
+    }
+    Ok(())
 }
 
 fn respond(shared: &Shared, mode: &Mode, request: &Request) -> Answer {
@@ -182,6 +190,9 @@ fn respond(shared: &Shared, mode: &Mode, request: &Request) -> Answer {
         Mode::Throttles => return Answer::status(503),
         Mode::Redirects(to) => return Answer::status(307).header("Location", to.clone()),
         Mode::RedirectsPut(to) if request.is_put() => {
+            return Answer::status(307).header("Location", to.clone());
+        }
+        Mode::RedirectsItems(to) if token(request).is_some() => {
             return Answer::status(307).header("Location", to.clone());
         }
         Mode::Portal => return Answer::text("<html><body>Please log in</body></html>"),

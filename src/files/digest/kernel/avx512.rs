@@ -1,9 +1,9 @@
 //! Sixteen lanes of AVX-512.
 //!
 //! A rotation is one instruction here, and so is any function of three words (`vpternlogd`,
-//! whose immediate is the function's truth table), so that a lane's block costs half of what
-//! the SHA instructions need for it. The twenty-four vectors in use fit the thirty-two
-//! registers. Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
+//! whose immediate is the function's truth table), so that a lane's block costs as much as on the SHA
+//! instructions where vector units are 256 bits wide, and little more than half of it where they are 512. The
+//! twenty-four vectors in use fit the thirty-two registers. Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
 
 use super::constants::Block;
 use super::wide::{Words, quarters, wide_compress};

@@ -1,0 +1,103 @@
+//! The instance: asked first, judged when what was asked has been answered.
+
+use super::selected::Selected;
+use super::tree::Tree;
+use crate::config;
+use crate::finding::Finding;
+use crate::host::Host;
+use crate::instance::identity::Certificates;
+use crate::instance::{self, Environment, Grounds, Identity, Metadata, Questions, Sight};
+use crate::profile::Profile;
+use crate::settings::context::Context;
+use std::panic::resume_unwind;
+use std::thread;
+
+/// The metadata service of a host, what it is to be asked, and what the answers are judged by.
+#[derive(Debug)]
+pub struct Instance<'a> {
+    tree: &'a Tree,
+    profile: &'a Profile,
+    selected: &'a Selected,
+    config: &'a config::Instance,
+    environment: Environment,
+    metadata: Metadata,
+    questions: Questions,
+    wants_age: bool,
+}
+
+impl<'a> Instance<'a> {
+    /// Decides what is to be asked, and where; nothing is asked yet.
+    pub fn new(
+        tree: &'a Tree,
+        profile: &'a Profile,
+        selected: &'a Selected,
+        config: &'a config::Instance,
+    ) -> Instance<'a> {
+        let environment = Environment::own();
+        let metadata = Metadata::new(&tree.root, &environment, config);
+        let has = |id: &str| selected.has(id);
+        // What is asked depends on no time.
+        let context = Context::new(&tree.root, &tree.release, &profile.settings, 0, &has);
+        Instance {
+            questions: instance::questions(&context),
+            wants_age: instance::wants_age(&context),
+            tree,
+            profile,
+            selected,
+            config,
+            environment,
+            metadata,
+        }
+    }
+
+    /// Asks, and waits for the answers: five seconds at most.
+    pub fn ask(&mut self) -> Sight {
+        self.metadata.ask_and_wait(&self.questions)
+    }
+
+    /// Asks while `work` is done. Without a service to ask there is no thread.
+    pub fn ask_beside<T>(&mut self, work: impl FnOnce() -> T) -> (T, Sight) {
+        if !self.metadata.is_reachable() {
+            return (work(), self.ask());
+        }
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| self.ask());
+            let done = work();
+            let sight = asked.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (done, sight)
+        })
+    }
+
+    /// Which host this is, as it then knows itself.
+    pub fn host(&self, sight: &Sight) -> Host {
+        self.describe(&Identity::of(sight, &Certificates::AWS))
+    }
+
+    /// Judges what was seen; returns the host. `baked` says when the image was recorded, in seconds since 1970, and is
+    /// called only if the profile asks for it; `now` is the time, likewise.
+    pub fn judge(
+        &self,
+        sight: &Sight,
+        baked: impl FnOnce() -> Option<i64>,
+        now: i64,
+        emit: &mut dyn FnMut(Finding),
+    ) -> Host {
+        let identity = Identity::of(sight, &Certificates::AWS);
+        let grounds = Grounds {
+            config: self.config,
+            environment: &self.environment,
+            baked: self.wants_age.then(baked).flatten(),
+        };
+        let Tree { root, release, .. } = self.tree;
+        let has = |id: &str| self.selected.has(id);
+        let context = Context::new(root, release, &self.profile.settings, now, &has);
+        instance::judge(&context, sight, &identity, &grounds, emit);
+        self.describe(&identity)
+    }
+
+    fn describe(&self, identity: &Identity) -> Host {
+        let mut host = self.tree.host.clone();
+        identity.describe(&mut host);
+        host
+    }
+}

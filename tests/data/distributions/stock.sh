@@ -1,0 +1,1 @@
+# As the image ships it, after its first boot.
