@@ -47,7 +47,8 @@ impl Lab {
 
     fn until_watched(&self) {
         let is_told = |notice: &Notice| matches!(notice, Notice::Coverage(_));
-        while !is_told(&self.notices.recv().expect("a watch")) {}
+        let next = || self.notices.recv_timeout(Duration::from_secs(60));
+        while !is_told(&next().expect("what is watched")) {}
     }
 
     /// Takes in what is touched, until nothing is; whether the canary was.
