@@ -185,6 +185,10 @@ impl Watching {
 
     /// What is watched is known.
     pub(super) fn covered(&mut self, coverage: Coverage, now: Instant) {
+        if !self.ready {
+            // What the watch before this one would have told of the canary comes no more.
+            self.canary_due.hurry(now);
+        }
         self.ready = true;
         self.patrol = (!coverage.left_out.is_empty()).then_some(now);
         self.coverage = coverage;

@@ -210,3 +210,23 @@ fn what_may_hold_something_critical_does_not_wait() {
             .all(|t| t.transaction.as_deref() == Some("dpkg"))
     );
 }
+
+/// A change of the canary that the watch before would have told of is no blindness of the one after it.
+#[test]
+fn a_watch_that_is_begun_anew_is_tried_at_once() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut lab = Lab::new(start);
+    lab.watching.covered(Coverage::default(), start);
+    lab.watching.tend(start);
+    // Told to nobody.
+    while lab.notices.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    lab.watching.ready = false;
+    lab.watching.tend(at(5));
+    lab.watching.covered(Coverage::default(), at(10));
+    lab.watching.tend(at(10));
+    assert!(lab.hear(at(10)), "changed again");
+    lab.watching.tend(at(11));
+    lab.watching.tend(at(100));
+    assert!(lab.watching.sees());
+}
