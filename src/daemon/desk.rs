@@ -276,6 +276,8 @@ impl Desk {
             Word::Notice(generation, notice) => self.noticed(generation, notice, now, wall),
             Word::Sent(report) => {
                 self.couriers.sent(*report, &mut self.keeper, (now, wall));
+                // Else a kill would have it sent again.
+                self.news = true;
                 self.stale = true;
             }
             Word::Host(host) => self.know_host(*host, wall),
