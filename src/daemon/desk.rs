@@ -78,6 +78,8 @@ pub(super) struct Desk {
     pub(super) words: mpsc::Sender<Word>,
     /// Something may have come into the spool.
     pub(super) news: bool,
+    /// Whether a look has ended since the last heartbeat.
+    pub(super) looked: bool,
     /// The store wants to be called then.
     keeper_due: Option<Instant>,
     /// What happened concerns the status.
@@ -214,6 +216,7 @@ impl Desk {
             runtime,
             words,
             news: true,
+            looked: false,
             keeper_due: None,
             stale: true,
             status_written: now,

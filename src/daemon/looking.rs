@@ -327,6 +327,7 @@ impl Desk {
             return;
         };
         self.looks.ended(look);
+        self.looked = true;
         self.news = true;
         self.stale |= look != Look::Spot;
         let whole = outcome.is_ok() && !under_way.outdated && look != Look::Critical;
@@ -393,7 +394,6 @@ impl Desk {
             self.timers.scan.hurry(now + UNWATCHED);
         }
         self.end_gap(wall);
-        crate::os::memory::give_back();
     }
 
     /// What is under way goes by what holds no longer.
