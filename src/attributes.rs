@@ -232,7 +232,7 @@ pub struct Timestamp {
 }
 
 /// Digest of a file's contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Digest {
     /// FIPS 180-4.
     Sha256([u8; 32]),

@@ -1,5 +1,6 @@
 //! The one receiver: everything that happens comes here, and what is to be done about it goes out from here.
 
+use super::batch::Batch;
 use super::couriers::Couriers;
 use super::eyes;
 use super::facts::{Facts, Usage};
@@ -8,10 +9,11 @@ use super::ground::Ground;
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
 use super::remembered::Memory;
+use super::restored::Restored;
 use super::schedule::{Recurring, jittered, share};
 use super::setup::Setup;
-use super::watching::{Batch, Watching};
-use super::word::{Whose, Word};
+use super::watching::Watching;
+use super::word::{Answer, PAGE, Question, Whose, Word};
 use super::{complain, status, systemd};
 use crate::error::Result;
 use crate::event::{Digests, LastScan, Lifecycle, Origin};
@@ -90,8 +92,7 @@ pub(super) struct Desk {
     pub(super) settings_touched: Option<Instant>,
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
-    /// When a path was told as touched and restored: once in a while is enough.
-    pub(super) restored: HashMap<Vec<u8>, Instant>,
+    pub(super) restored: Restored,
 }
 
 /// What recurs.
@@ -223,7 +224,7 @@ impl Desk {
             told_systemd: String::new(),
             settings_touched: None,
             unknown_settings: 0,
-            restored: HashMap::new(),
+            restored: Restored::new(now),
         };
         Ok((desk, openings))
     }
@@ -267,12 +268,15 @@ impl Desk {
             Word::Found(id, finding) => self.found(id, &finding, wall),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {
-                let most = super::word::PAGE;
-                let open = self
-                    .keeper
-                    .open_in(&question.directory, &question.after, most, wall);
+                let Question {
+                    directory,
+                    after,
+                    reply,
+                } = question;
+                let open = self.keeper.open_in(&directory, &after, PAGE, wall);
+                let waiting = self.watching.waits_in(&directory, PAGE);
                 // Whoever asked may have ended.
-                question.reply.try_send(open).unwrap_or_default();
+                reply.try_send(Answer { open, waiting }).unwrap_or_default();
             }
             Word::Ended(id, look, outcome) => self.ended(id, look, outcome, now, wall),
             Word::Recorded(outcome) => self.recorded(outcome, wall),
@@ -328,7 +332,7 @@ impl Desk {
 
     /// When there is something to do next, if nothing happens before.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        let free = self.looks.free(Look::Spot) && self.ground.is_some();
+        let free = self.looks.free(Look::Spot) && self.ground.is_some() && self.batch.is_none();
         let others = [
             self.keeper_due,
             self.couriers.due(),

@@ -4,7 +4,7 @@ use super::first_boot::{self, Recorded};
 use super::ground::{Ground, one_line};
 use super::looks::Look;
 use super::setup::Setup;
-use super::word::{PAGE, Question, Whose, Word};
+use super::word::{Answer, PAGE, Question, Whose, Word};
 use crate::assess::baseline::{Baseline, Effort};
 use crate::assess::instance::Instance;
 use crate::assess::{self, tree};
@@ -45,10 +45,10 @@ pub(super) struct Eye {
 }
 
 /// How a whole scan is to be done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Manner {
-    /// At full speed, since something may have been missed.
-    pub(super) hurried: bool,
+    /// How fast; nothing: at full speed, since something may have been missed.
+    pub(super) pace: Option<Arc<Pace>>,
     /// Whether there was a manifest before.
     pub(super) before: bool,
 }
@@ -64,9 +64,8 @@ pub(super) fn ground(setup: Arc<Setup>, before: bool, words: Sender<Word>) -> io
 }
 
 /// The files that matter most.
-pub(super) fn critical(eye: Eye) -> io::Result<()> {
+pub(super) fn critical(eye: Eye, pace: Arc<Pace>) -> io::Result<()> {
     start("critical", move || {
-        let pace = Pace::new(eye.setup.config.scan.max_rate);
         let outcome = eye.scan(&eye.ground, Some(&pace), Some(Severity::Critical));
         eye.end(Look::Critical, outcome);
     })
@@ -75,29 +74,29 @@ pub(super) fn critical(eye: Eye) -> io::Result<()> {
 /// All files, at the lowest priority.
 pub(super) fn whole(mut eye: Eye, manner: Manner) -> io::Result<()> {
     start("scan", move || {
-        if !manner.hurried {
+        if manner.pace.is_some() {
             // A refusal costs speed for others, and no finding.
             priority::idle().unwrap_or_default();
         }
-        if eye.ground.at.elapsed() > FRESH {
+        let root = &eye.setup.tree.root;
+        if eye.ground.at.elapsed() > FRESH || eye.ground.is_behind(root) {
             eye.ground = Arc::new(Ground::open(&eye.setup, manner.before));
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
-        let pace = (!manner.hurried).then(|| Pace::new(eye.setup.config.scan.max_rate));
         for finding in &eye.ground.opened.findings {
             if eye.found(finding.clone()).is_break() {
                 return;
             }
         }
-        let outcome = eye.scan(&eye.ground, pace.as_ref(), None);
+        let outcome = eye.scan(&eye.ground, manner.pace.as_deref(), None);
         eye.end(Look::Whole, outcome);
     })
 }
 
-/// The paths of the plan. `anew`: packages have come or gone, so their database is read again.
-pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, anew: bool) -> io::Result<()> {
+/// The paths of the plan. `settled`: no package manager is at work, so what its database says holds.
+pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, settled: bool) -> io::Result<()> {
     start("spot", move || {
-        if anew && matches!(eye.ground.opened.baseline, Baseline::Packages(_)) {
+        if settled && eye.ground.is_behind(&eye.setup.tree.root) {
             eye.ground = Arc::new(Ground::open(&eye.setup, eye.ground.trouble.is_some()));
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
@@ -270,15 +269,16 @@ impl Known for Asked<'_> {
                 reply,
             };
             let asked = self.words.blocking_send(Word::Ask(question));
-            let Some(page) = asked.ok().and_then(|()| answer.recv().ok()) else {
+            let Some(Answer { open, waiting }) = asked.ok().and_then(|()| answer.recv().ok())
+            else {
                 self.gone.set(true);
                 break;
             };
-            if page.iter().any(|path| !passed_over(path)) {
+            if open.iter().chain(&waiting).any(|path| !passed_over(path)) {
                 return true;
             }
-            match page.last() {
-                Some(last) if page.len() >= PAGE => after = last.clone(),
+            match open.last() {
+                Some(last) if open.len() >= PAGE => after = last.clone(),
                 _ => break,
             }
         }

@@ -7,8 +7,11 @@ use crate::config::MANIFEST;
 use crate::error::Error;
 use crate::escape;
 use crate::event::ManifestState;
+use crate::files::links::Links;
 use crate::files::scope::Scope;
 use crate::finding::{self, Finding, Severity, Verdict};
+use crate::os::root::Root;
+use crate::packages::{self, Stamp};
 use crate::report::Evidence;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +26,10 @@ pub(super) struct Ground {
     pub(super) trouble: Option<Trouble>,
     /// What is looked at; nothing where there is nothing to compare with.
     pub(super) scope: Option<Arc<Scope>>,
+    /// Which recorded paths are names of one file; none where there is no manifest.
+    pub(super) links: Links,
+    /// What state the package database was in before it was read.
+    packages: Stamp,
     /// Another text means that other paths may be in scope.
     pub(super) reach: String,
     /// What it was opened from.
@@ -48,6 +55,7 @@ impl Ground {
             trust,
             ..
         } = setup;
+        let packages = packages::stamp(&tree.root);
         let sources = Sources::of(setup);
         let (opened, trouble) = match Baseline::open(tree, profile, config, trust, Named::default())
         {
@@ -74,14 +82,28 @@ impl Ground {
             Evidence::Packages { .. } => profile.digest(),
             Evidence::Nothing => String::new(),
         };
+        // An entry that cannot be read is the next scan's to tell.
+        let links = match &opened.baseline {
+            Baseline::Manifest(sealed) => Links::recorded(&sealed.vouched.manifest),
+            Baseline::Packages(_) | Baseline::Nothing => Ok(Links::default()),
+        };
+        let links = links.unwrap_or_default();
         Ground {
             opened,
+            links,
+            packages,
             trouble,
             scope,
             reach,
             sources,
             at: Instant::now(),
         }
+    }
+
+    /// Whether it rests on packages, and some have come or gone since they were read.
+    pub(super) fn is_behind(&self, root: &Root) -> bool {
+        matches!(self.opened.baseline, Baseline::Packages(_))
+            && packages::stamp(root) != self.packages
     }
 
     /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.

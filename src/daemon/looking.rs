@@ -1,28 +1,27 @@
 //! Looks: begun when they are due, and what they find handed to the store.
 
+use super::batch::{Batch, Touched};
 use super::desk::{AFTER_FAILURE, Desk, UNWATCHED};
 use super::eyes::{self, Eye, Manner};
 use super::looks::Look;
-use super::watching::{Batch, Touched};
+use super::restored::MOST_TOLD;
 use crate::attributes::Timestamp;
-use crate::cause::Cause;
+use crate::cause::{Actor, Cause};
 use crate::event::{Fault, LastScan, Lifecycle};
+use crate::files::pace::Pace;
 use crate::files::scan::Coverage;
 use crate::files::spot::Region;
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::manifest::subject;
 use crate::store::{Round, Scope};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Settings are judged again so soon after something below `/etc` was touched.
 const SETTINGS_SETTLE: Duration = Duration::from_secs(10);
 /// So many regions that were touched during a scan are remembered one by one.
 const MOST_DURING: usize = 8_192;
-/// That a path was touched and restored is told once in so long.
-const RESTORED_PAUSE: Duration = Duration::from_secs(10 * 60);
-/// For so many paths that is remembered.
-const MOST_RESTORED: usize = 1_024;
 /// The kernel's word of a change may be so late.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -32,7 +31,10 @@ pub(super) struct UnderWay {
     look: Look,
     round: Option<Round>,
     batch: Option<Batch>,
-    began: SystemTime,
+    /// By both clocks.
+    began: (Instant, SystemTime),
+    /// What slows it down.
+    pace: Option<Arc<Pace>>,
     deviations: u64,
     unknowns: u64,
     /// What it goes by holds no longer: what it finds counts, and clears nothing.
@@ -67,9 +69,12 @@ impl Desk {
         self.mind_canary(wall);
         self.pick_touched(now);
         // What changes while nobody watches yet would be missed by a scan that has passed.
+        // What a package manager is at is told as one burst, when it is done.
+        let waits = self.watching.waits() && !self.hurried && !self.first_files;
         let held: &[Look] = match (self.opening, self.watching.is_ready()) {
             (true, _) => &[Look::Critical, Look::Launch, Look::Whole, Look::Spot],
             (false, false) => &[Look::Whole],
+            (false, true) if waits => &[Look::Whole],
             (false, true) => &[],
         };
         while let Some(look) = self.looks.next(held) {
@@ -86,7 +91,8 @@ impl Desk {
                 look,
                 round: None,
                 batch: None,
-                began: SystemTime::now(),
+                began: (Instant::now(), SystemTime::now()),
+                pace: None,
                 deviations: 0,
                 unknowns: 0,
                 outdated: false,
@@ -94,18 +100,23 @@ impl Desk {
             let begun = match look {
                 Look::Critical => {
                     under_way.round = Some(self.keeper.begin(Scope::Files));
-                    eyes::critical(eye)
+                    let pace = Arc::new(Pace::new(self.setup.config.scan.max_rate));
+                    under_way.pace = Some(pace.clone());
+                    eyes::critical(eye, pace)
                 }
                 Look::Whole => {
                     under_way.round = Some(self.keeper.begin(Scope::Files));
                     self.during.clear();
-                    let hurried = std::mem::take(&mut self.hurried);
-                    // After an overflow everything is watched anew already.
-                    if !hurried && !self.first_files {
+                    // Before the first one everything has just been watched.
+                    if !self.first_files {
                         self.watching.renew();
                     }
+                    let hurried = std::mem::take(&mut self.hurried);
+                    let rate = self.setup.config.scan.max_rate;
+                    under_way.pace = (!hurried).then(|| Arc::new(Pace::new(rate)));
+                    let pace = under_way.pace.clone();
                     let before = !self.memory.manifest.is_empty();
-                    eyes::whole(eye, Manner { hurried, before })
+                    eyes::whole(eye, Manner { pace, before })
                 }
                 Look::Spot => match self.batch.take() {
                     None => {
@@ -115,9 +126,9 @@ impl Desk {
                     Some(batch) => {
                         let regions = batch.plan.regions().to_vec();
                         under_way.round = Some(self.keeper.begin(Scope::Regions(regions)));
-                        let (plan, anew) = (batch.plan.clone(), batch.anew);
+                        let (plan, settled) = (batch.plan.clone(), batch.settled);
                         under_way.batch = Some(batch);
-                        eyes::spot(eye, plan, anew)
+                        eyes::spot(eye, plan, settled)
                     }
                 },
                 Look::Settings => {
@@ -158,7 +169,7 @@ impl Desk {
             (!duty.leads).then_some(duty.demand.severity)
         };
         let root = &self.setup.tree.root;
-        let Some(batch) = self.watching.take(root, severity, now) else {
+        let Some(batch) = self.watching.take(root, severity, &ground.links, now) else {
             return;
         };
         if batch.too_many {
@@ -187,8 +198,11 @@ impl Desk {
         }
     }
 
-    /// A scan of everything, at full speed: something may have been missed.
+    /// A scan of everything, at full speed: something may have been missed. One that is under way is in its way.
     pub(super) fn want_whole(&mut self) {
+        for pace in self.under_way.values().filter_map(|u| u.pace.as_ref()) {
+            pace.lift();
+        }
         self.hurried = true;
         self.looks.want(Look::Whole);
     }
@@ -228,15 +242,16 @@ impl Desk {
                 let touched = batch.and_then(|batch| batch.touched(path));
                 let transaction = touched.and_then(|touched| touched.transaction.as_ref());
                 cause.transaction = transaction.or_else(|| batch?.transaction()).cloned();
-                let since = touched.map(|touched| touched.since);
-                let actor = since.and_then(|since| self.watching.actor(path, before(since)));
+                let actor = touched.and_then(|touched| self.actor(path, touched));
                 cause.actor = actor.map(|actor| (*actor).clone());
             }
             Look::Critical | Look::Whole => {
                 // The watch began with the agent: whoever it saw wrote since.
                 let actor = self.watching.actor(path, UNIX_EPOCH);
                 cause.actor = actor.map(|actor| (*actor).clone());
-                let touched = self.during.iter().any(|region| region.covers(path));
+                cause.transaction = self.watching.transaction(path);
+                let touched = cause.transaction.is_some()
+                    || self.during.iter().any(|region| region.covers(path));
                 cause.while_down =
                     self.first_files && self.history && !touched && cause.actor.is_none();
             }
@@ -244,6 +259,14 @@ impl Desk {
             Look::Instance | Look::Launch => {}
         }
         (cause != Cause::default()).then_some(cause)
+    }
+
+    /// Who changed a path, under this name or the one of the same file that was touched.
+    fn actor(&self, path: &[u8], touched: &Touched) -> Option<Arc<Actor>> {
+        let names = [Some(path), touched.through.as_deref()];
+        let since = before(touched.since);
+        let mut names = names.into_iter().flatten();
+        names.find_map(|name| self.watching.actor(name, since))
     }
 
     /// A path that was touched is as recorded: if its ctime moved, it was changed and restored.
@@ -263,7 +286,9 @@ impl Desk {
             let duty = ground.scope.as_ref()?.at(&path)?;
             Some(duty.demand.severity)
         });
-        let Some(severity) = severity.filter(|_| moved(ctime, &touched)) else {
+        let clocks = (now, SystemTime::now());
+        let changed = touched.itself && self.restored.has_changed(&path, ctime, clocks);
+        let Some(severity) = severity.filter(|_| changed) else {
             return;
         };
         // Packages are put in place again as they were; a lock is no excuse for what is critical.
@@ -274,19 +299,16 @@ impl Desk {
         let name = subject(&path);
         if self
             .keeper
-            .open_in(directory, b"", MOST_RESTORED, wall)
+            .open_in(directory, b"", MOST_TOLD, wall)
             .contains(&path)
         {
             // That it is restored is told by what is cleared.
             return;
         }
-        self.restored
-            .retain(|_, told| now.saturating_duration_since(*told) < RESTORED_PAUSE);
-        if self.restored.len() >= MOST_RESTORED || self.restored.contains_key(&path) {
+        if !self.restored.is_news(&path, now) {
             return;
         }
-        self.restored.insert(path.clone(), now);
-        let actor = self.watching.actor(&path, before(touched.since));
+        let actor = self.actor(&path, &touched);
         let cause = Cause {
             actor: actor.map(|actor| (*actor).clone()),
             transaction: touched.transaction,
@@ -358,7 +380,11 @@ impl Desk {
             (Look::Settings | Look::Instance | Look::Launch, Err(why)) => {
                 self.fault("look.broken", Severity::Medium, why, wall);
             }
-            (Look::Critical | Look::Spot | Look::Instance | Look::Launch, Ok(_)) => {}
+            (Look::Spot, Ok(_)) => {
+                let regions = under_way.batch.iter().flat_map(Batch::regions);
+                self.restored.looked_at(regions, under_way.began.0);
+            }
+            (Look::Critical | Look::Instance | Look::Launch, Ok(_)) => {}
         }
     }
 
@@ -377,15 +403,11 @@ impl Desk {
             deviations: under_way.deviations,
             unknowns: under_way.unknowns,
         });
+        self.restored.looked_at_all(under_way.began.0);
         // The scan may have passed before, or have found what is no more.
         let again: Vec<Touched> = std::mem::take(&mut self.during)
             .into_iter()
-            .map(|region| Touched {
-                region,
-                itself: false,
-                since: under_way.began,
-                transaction: None,
-            })
+            .map(|region| Touched::unseen(region, under_way.began.1))
             .collect();
         if !again.is_empty() {
             self.watching.again(again);
@@ -393,7 +415,10 @@ impl Desk {
         if self.watching.failed.is_some() {
             self.timers.scan.hurry(now + UNWATCHED);
         }
-        self.end_gap(wall);
+        // One that was under way when a gap began does not end it: the next one does.
+        if !self.looks.waits(Look::Whole) {
+            self.end_gap(wall);
+        }
     }
 
     /// What is under way goes by what holds no longer.
@@ -423,11 +448,4 @@ impl Desk {
 
 fn before(since: SystemTime) -> SystemTime {
     since.checked_sub(LATE).unwrap_or(UNIX_EPOCH)
-}
-
-/// Whether the last change of contents or attributes is that of the touch.
-fn moved(ctime: Timestamp, touched: &Touched) -> bool {
-    let seconds = u64::try_from(ctime.seconds).unwrap_or(0);
-    let changed = UNIX_EPOCH + Duration::new(seconds, ctime.nanoseconds);
-    touched.itself && changed >= before(touched.since)
 }

@@ -7,6 +7,7 @@
 //! ```
 //! One thread waits, for everything at once; whoever hashes does so on a thread of its own.
 
+mod batch;
 mod couriers;
 mod desk;
 mod eyes;
@@ -18,6 +19,7 @@ mod looks;
 pub mod paths;
 mod reload;
 mod remembered;
+mod restored;
 mod schedule;
 mod setup;
 mod sources;

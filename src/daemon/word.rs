@@ -8,7 +8,7 @@ use crate::attributes::Timestamp;
 use crate::files::scan::Coverage;
 use crate::finding::Finding;
 use crate::host::Host;
-use crate::ship::cloudwatch::Answer;
+use crate::ship::cloudwatch;
 use crate::watch::Notice;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -27,7 +27,7 @@ pub(super) enum Word {
     Found(u64, Box<Finding>),
     /// A path that was touched is as expected.
     Holds(u64, Vec<u8>, Timestamp),
-    /// Which findings of files are open directly in a directory, after a name, in order? At most [`PAGE`].
+    /// Which findings of files are open directly in a directory, after a name, in order?
     Ask(Question),
     /// A look has come to its end, or broke off.
     Ended(u64, Look, Result<Option<Coverage>, String>),
@@ -40,7 +40,7 @@ pub(super) enum Word {
     /// What the host knows of itself, the metadata service asked.
     Host(Box<Host>),
     /// Whether there is anybody to ship to CloudWatch Logs as.
-    Decided(u64, Answer),
+    Decided(u64, cloudwatch::Answer),
 }
 
 /// Who opened what verdicts rest on.
@@ -60,8 +60,18 @@ pub(super) struct Question {
     /// Names behind this one; empty: from the first.
     pub(super) after: Vec<u8>,
     /// Where the answer goes.
-    pub(super) reply: SyncSender<Vec<Vec<u8>>>,
+    pub(super) reply: SyncSender<Answer>,
 }
 
-/// So many names are in one answer at most.
+/// What is known of a directory's entries.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Those with a finding that is open, in order; [`PAGE`] at most.
+    pub(super) open: Vec<Vec<u8>>,
+    /// Those that were touched and are not yet judged; [`PAGE`] at most. They bring their directory with them when
+    /// they are.
+    pub(super) waiting: Vec<Vec<u8>>,
+}
+
+/// So many names of a kind are in one answer at most.
 pub(super) const PAGE: usize = 256;

@@ -1,7 +1,7 @@
 //! Recorded files with several names: what is done through one of them shows under all.
 
 use super::plan::Region;
-use crate::attributes::{Attributes, FileType};
+use crate::attributes::{Attributes, Digest, FileType};
 use crate::error::Result;
 use crate::manifest::read::Manifest;
 use std::collections::{BTreeMap, HashMap};
@@ -16,23 +16,28 @@ pub struct Links {
 }
 
 impl Links {
-    /// Reads the manifest once. No inode is recorded; what has several names and the same contents, size, owner, mode
-    /// and times is taken for one file: at worst a path is judged that need not be.
+    /// Reads the manifest once. No inode is recorded, and under one rule of the profile more may be recorded than under
+    /// another: what may have several names and has the same contents is taken for one file. At worst a path is
+    /// judged that need not be.
     pub fn recorded(manifest: &Manifest) -> Result<Links> {
-        let mut links = Links::default();
-        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut found: HashMap<Key, Group> = HashMap::new();
         for entry in manifest.entries() {
             let entry = entry?;
-            let Some(key) = key(&entry.attributes) else {
-                continue;
-            };
-            let number = *numbers.entry(key).or_insert_with(|| {
-                links.groups.push(Vec::new());
-                links.groups.len() - 1
-            });
-            let path = entry.path.into_boxed_slice();
-            links.groups[number].push(path.clone());
-            links.paths.insert(path, number);
+            if let Some(key) = key(&entry.attributes) {
+                let group = found.entry(key).or_default();
+                group.known |= entry.attributes.nlink.is_some();
+                group.paths.push(entry.path.into_boxed_slice());
+            }
+        }
+        let mut links = Links::default();
+        // Without one of which the number of names is recorded they are files of the same contents and no more.
+        for group in found.into_values().filter(|group| group.known) {
+            if group.paths.len() > 1 {
+                let number = links.groups.len();
+                let paths = group.paths.iter().cloned();
+                links.paths.extend(paths.map(|path| (path, number)));
+                links.groups.push(group.paths);
+            }
         }
         Ok(links)
     }
@@ -61,8 +66,28 @@ impl Links {
     }
 }
 
-/// What names of one file have in common.
-fn key(attributes: &Attributes) -> Option<String> {
-    let several = attributes.kind == FileType::File && attributes.nlink.is_some_and(|n| n > 1);
-    several.then(|| format!("{attributes:?}"))
+/// Paths that may be names of one file.
+#[derive(Debug, Default)]
+struct Group {
+    paths: Vec<Box<[u8]>>,
+    /// Whether one of them is recorded to be a name among several.
+    known: bool,
+}
+
+/// What names of one file have in common, whatever else is recorded of each.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Contents(Digest),
+    /// Where contents are not recorded.
+    Else(String),
+}
+
+fn key(attributes: &Attributes) -> Option<Key> {
+    // One whose number of names is not recorded may have several.
+    let several = attributes.kind == FileType::File && attributes.nlink.is_none_or(|n| n > 1);
+    match &attributes.digest {
+        _ if !several => None,
+        Some(digest) => Some(Key::Contents(*digest)),
+        None => (attributes.nlink.is_some()).then(|| Key::Else(format!("{attributes:?}"))),
+    }
 }

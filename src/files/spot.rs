@@ -5,7 +5,8 @@
 //! - With it are judged all directories above it, alone, since what is said of an entry decides whether its
 //!   directory's mtime and nlink are excused, and that again decides for the directory above.
 //! - Whether an entry that was *not* looked at deviates is asked of [`Known`], the open findings. They are right for
-//!   every path that is not touched; those that are touched and not yet judged bring their directory with them later.
+//!   every path that is not touched; those that are touched and not yet judged bring their directory with them later,
+//!   and may count as deviating until then: else a directory is told whose entry is about to be.
 //! - With a name of a recorded file go its other recorded names ([`super::links::Links`]).
 //! - Findings of the check `files.profile` come from whole scans alone: the first path concerned depends on all others.
 //!

@@ -17,6 +17,7 @@ pub mod unpack;
 pub use database::{Damaged, Database, Owned, Recorded};
 pub use installed::{Installed, Package, installed, named};
 
+use crate::attributes::Timestamp;
 use crate::os::node;
 use crate::os::root::Root;
 use std::io;
@@ -56,6 +57,34 @@ pub fn detect(root: &Root) -> Kind {
     }
 }
 
+/// What tells one state of a package database from another, without reading it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp(Vec<(node::Id, u64, Timestamp)>);
+
+/// The state that the package databases of `root` are in: of the files that every transaction writes to.
+pub fn stamp(root: &Root) -> Stamp {
+    let found = WRITTEN.iter().filter_map(|path| {
+        let handle = root.resolve(path, true).ok()?.handle?;
+        let stat = node::stat(handle).ok()?;
+        // A mere query leaves an empty log.
+        (stat.size > 0).then_some((stat.id, stat.size, stat.mtime))
+    });
+    Stamp(found.collect())
+}
+
+/// See [`stamp`]; rpm's in either of its places.
+const WRITTEN: [&[u8]; 9] = [
+    dpkg::STATUS,
+    b"var/lib/rpm/rpmdb.sqlite",
+    b"var/lib/rpm/rpmdb.sqlite-wal",
+    b"var/lib/rpm/Packages",
+    b"var/lib/rpm/Packages.db",
+    b"usr/lib/sysimage/rpm/rpmdb.sqlite",
+    b"usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
+    b"usr/lib/sysimage/rpm/Packages",
+    b"usr/lib/sysimage/rpm/Packages.db",
+];
+
 fn size(root: &Root, path: &[u8]) -> io::Result<Option<u64>> {
     let resolved = match root.resolve(path, true) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -84,6 +113,23 @@ mod tests {
         assert_eq!(detect(&tree.root()), Kind::Rpm);
         tree.write("var/lib/dpkg/status", "Package: dash\n");
         assert_eq!(detect(&tree.root()), Kind::Dpkg);
+    }
+
+    #[test]
+    fn a_database_that_is_written_to_has_another_stamp() {
+        let tree = Tree::new();
+        assert_eq!(stamp(&tree.root()), Stamp::default());
+        let mut last = Stamp::default();
+        for path in WRITTEN {
+            let path = std::str::from_utf8(path).expect("UTF-8");
+            tree.write(path, "");
+            assert_eq!(stamp(&tree.root()), last, "{path} is empty");
+            tree.write(path, "x");
+            let written = stamp(&tree.root());
+            assert_ne!(written, last, "{path}");
+            assert_eq!(stamp(&tree.root()), written, "{path} was read");
+            last = written;
+        }
     }
 
     #[test]

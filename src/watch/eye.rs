@@ -26,6 +26,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Events that are worked off together.
 const BATCH: usize = 4096;
@@ -61,6 +62,8 @@ pub(super) struct Eye {
     unused: Vec<Descriptor>,
     /// Events were lost and not everything has been watched anew since.
     pub(super) lost: bool,
+    /// When everything was watched anew.
+    pub(super) renewed: Instant,
     /// The tree cannot be opened.
     pub(super) rootless: bool,
     emit: Arc<dyn Fn(Notice) + Send + Sync>,
@@ -118,6 +121,7 @@ impl Eye {
             waiting: Vec::new(),
             unused: Vec::new(),
             lost: false,
+            renewed: Instant::now(),
             rootless: false,
             emit,
             told: None,
@@ -153,6 +157,7 @@ impl Eye {
         }
         self.unused.extend(old);
         self.drop_unused();
+        self.renewed = Instant::now();
         self.tell_coverage();
     }
 

@@ -213,6 +213,8 @@ fn wake(descriptor: &OwnedFd) {
 /// After events were lost everything is watched anew; this long lies between two such times, and three times as long
 /// as the last one took.
 const RESPITE: Duration = Duration::from_millis(250);
+/// What was watched anew so short a time ago need not be.
+const RENEWED: Duration = Duration::from_secs(1);
 /// How often a tree that cannot be opened is tried again.
 const AWAIT_ROOT: Duration = Duration::from_secs(1);
 
@@ -259,7 +261,10 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             eye.check_root();
         }
         if orders.renew.swap(false, Ordering::AcqRel) {
-            eye.renew();
+            // Whoever was told of an overflow orders it again.
+            if eye.renewed.elapsed() > RENEWED {
+                eye.renew();
+            }
             eye.tell_coverage_again();
         }
         let begun = Instant::now();

@@ -3,7 +3,9 @@
 use super::Touch;
 use crate::files::spot::Region;
 use crate::manifest::order::{self, split};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 pub const LONGEST: Duration = Duration::from_secs(2);
 /// As many paths wait at most; beyond that, whole directories stand for what is in them.
 pub const MOST: usize = 65_536;
+/// So many paths are gone through in search of a directory's entries.
+const MOST_SEARCHED: usize = 4_096;
 
 /// Paths that were touched and are not yet judged.
 #[derive(Debug)]
@@ -55,6 +59,11 @@ impl Settle {
             waiting: BTreeMap::new(),
             times: BTreeSet::new(),
         }
+    }
+
+    /// Another quiet time, for what is touched from now on.
+    pub fn set_quiet(&mut self, quiet: Duration) {
+        self.quiet = quiet.min(LONGEST);
     }
 
     /// Takes in a touch.
@@ -152,6 +161,20 @@ impl Settle {
         due
     }
 
+    /// Takes out one path, if it is due; whether it was.
+    pub fn take(&mut self, path: &[u8], now: Instant) -> bool {
+        let Some(waiting) = self.waiting.get(path).filter(|w| w.due <= now) else {
+            return false;
+        };
+        self.times.remove(&(waiting.due, path.into()));
+        self.waiting.remove(path).is_some()
+    }
+
+    /// Direct entries of a directory that wait: see [`entries_of`].
+    pub fn entries_of(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
+        entries_of(&self.waiting, directory, most)
+    }
+
     /// When something is due next; `None`: nothing waits.
     pub fn next(&self) -> Option<Instant> {
         self.times.first().map(|(time, _)| *time)
@@ -172,6 +195,26 @@ impl Settle {
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
+}
+
+/// Direct entries of a directory among paths relative to the root, `most` at most; of a crowd below it, not all.
+pub fn entries_of<K, V>(paths: &BTreeMap<K, V>, directory: &[u8], most: usize) -> Vec<Vec<u8>>
+where
+    K: Borrow<[u8]> + Ord,
+{
+    let mut first = directory.to_vec();
+    if !first.is_empty() {
+        first.push(b'/');
+    }
+    let from = (Bound::Excluded(first.as_slice()), Bound::Unbounded);
+    let behind = paths.range::<[u8], _>(from).map(|(path, _)| path.borrow());
+    behind
+        .take(MOST_SEARCHED)
+        .take_while(|path| path.starts_with(&first))
+        .filter(|path| split(path).0 == directory)
+        .map(<[u8]>::to_vec)
+        .take(most)
+        .collect()
 }
 
 #[cfg(test)]
@@ -208,6 +251,49 @@ mod tests {
         let due = settle.due(start + ms(300));
         assert_eq!((paths(&due), due[0].since), (vec!["a".into()], start));
         assert_eq!((settle.next(), settle.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn another_quiet_time_loses_nothing() {
+        let start = Instant::now();
+        let mut settle = Settle::new(ms(200));
+        settle.touch(touch("a"), start);
+        settle.set_quiet(ms(500));
+        settle.touch(touch("b"), start);
+        assert_eq!(paths(&settle.due(start + ms(200))), ["a"]);
+        assert_eq!(settle.next(), Some(start + ms(500)));
+    }
+
+    #[test]
+    fn one_path_may_be_taken_by_itself() {
+        let start = Instant::now();
+        let mut settle = Settle::new(ms(200));
+        settle.touch(touch("a"), start);
+        settle.touch(touch("b"), start);
+        assert!(!settle.take(b"a", start + ms(199)), "not yet");
+        assert!(!settle.take(b"c", start + ms(200)), "never touched");
+        assert!(settle.take(b"a", start + ms(200)));
+        assert!(!settle.take(b"a", start + ms(200)), "taken");
+        assert_eq!(paths(&settle.due(start + ms(200))), ["b"]);
+        assert_eq!((settle.next(), settle.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn entries_that_wait_are_found_by_their_directory() {
+        let start = Instant::now();
+        let mut settle = Settle::new(ms(200));
+        for path in ["", "a", "a/x", "a/x/y", "a/z", "a-b", "b"] {
+            settle.touch(touch(path), start);
+        }
+        let entries = |directory: &str, most| {
+            let found = settle.entries_of(directory.as_bytes(), most);
+            let text = |path: Vec<u8>| String::from_utf8_lossy(&path).into_owned();
+            found.into_iter().map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(entries("", 9), ["a", "a-b", "b"]);
+        assert_eq!(entries("a", 9), ["a/x", "a/z"]);
+        assert_eq!(entries("a", 1), ["a/x"]);
+        assert_eq!(entries("b", 9), [""; 0]);
     }
 
     #[test]

@@ -152,6 +152,78 @@ impl House {
             .collect()
     }
 
+    /// What [`House::open`] says, each with all that is known of it.
+    pub(super) fn open_in_full(&self) -> BTreeMap<String, Value> {
+        let mut open = BTreeMap::new();
+        for event in self.events().iter().filter(|event| told(event).is_some()) {
+            let (name, about) = in_full(event);
+            match event["activity_name"].as_str() {
+                Some("Close") => drop(open.remove(&name)),
+                _ => drop(open.insert(name, about)),
+            }
+        }
+        open
+    }
+
+    /// What [`House::check`] says, in the same form.
+    pub(super) fn check_in_full(&self) -> BTreeMap<String, Value> {
+        let ran = self.host.agent(&["check", "--format", "ocsf"]);
+        let events = ran.json();
+        let findings = events.iter().filter(|event| told(event).is_some());
+        findings.map(in_full).collect()
+    }
+
+    /// Waits until what is open is what a check finds, and no more and no less.
+    pub(super) fn until_as_checked(&self, about: &str) {
+        let expected = self.check_in_full();
+        let begin = Instant::now();
+        loop {
+            let open = self.open_in_full();
+            if open == expected {
+                return;
+            }
+            let names = open.keys().chain(expected.keys()).collect::<BTreeSet<_>>();
+            let wrong = names
+                .into_iter()
+                .filter(|name| open.get(*name) != expected.get(*name));
+            let wrong: Vec<String> = wrong
+                .map(|name| {
+                    let shown = |of: &BTreeMap<String, Value>| of.get(name).map(Value::to_string);
+                    format!(
+                        "{name}\n open: {:?}\n check: {:?}",
+                        shown(&open),
+                        shown(&expected)
+                    )
+                })
+                .collect();
+            assert!(
+                begin.elapsed() < LONG,
+                "{about}: {}\n{}",
+                self.stderr(),
+                wrong.join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Events that say that something may have been missed.
+    pub(super) fn gaps(&self) -> Vec<Value> {
+        let mut gaps = self.events();
+        gaps.retain(|event| event["activity_name"] == "Coverage gap");
+        gaps
+    }
+
+    /// The only event of that kind on that path.
+    pub(super) fn event(&self, step: &str, subject: &str) -> Value {
+        let mut events = self.events();
+        events.retain(|event| {
+            told(event).is_some_and(|told| told.starts_with(step))
+                && event["unmapped"]["subject"] == subject
+        });
+        assert_eq!(events.len(), 1, "{step} {subject}: {events:#?}");
+        events.remove(0)
+    }
+
     /// `agent status --format json`.
     pub(super) fn status(&self) -> (i32, Value) {
         let ran = self.host.agent(&["status", "--format", "json"]);
@@ -274,6 +346,20 @@ pub(super) fn told(event: &Value) -> Option<String> {
         format!("{step} {} {} {changed}", check(event), subject(event))
             .trim()
             .to_owned(),
+    )
+}
+
+/// Check and subject of an event about a file, and all that it says of what should be there and what is.
+fn in_full(event: &Value) -> (String, Value) {
+    let unmapped = |key: &str| event["unmapped"][key].clone();
+    let bytes = unmapped("subject_base64");
+    let about = serde_json::json!({
+        "severity": event["severity"], "evidences": event["evidences"], "verdict": unmapped("verdict"),
+        "changed": unmapped("changed"), "expected": unmapped("expected"), "observed": unmapped("observed"),
+    });
+    (
+        format!("{} {} {bytes}", check(event), subject(event)),
+        about,
     )
 }
 

@@ -2,6 +2,12 @@
 
 mod changes;
 mod delivers;
+mod editors;
 mod house;
+mod links;
+mod scans;
+mod stopped;
+mod storm;
 mod survives;
+mod transactions;
 mod turns;

@@ -43,8 +43,7 @@ STOCK = {
 # What this stage does not fulfil: user-mode networking answers with a TTL of its own, and there is no SSM agent.
 STAGE = {"instance.imds_hop_limit", "instance.ssm_agent"}
 
-
-# Nor the environments of other users' processes, without CAP_SYS_PTRACE.
+# What the daemon cannot know and root can: the environments of other users' processes, without CAP_SYS_PTRACE.
 ENVIRONMENTS = ("credentials.no_long_term_keys", "credentials")
 
 

@@ -76,10 +76,14 @@ fn what_was_out_of_scope_is_attributed_once_it_is_in() {
     lab.create().expect(0);
     let mut sentry = watched(&lab, false);
     lab.shell("for i in {1..20}; do echo y >>log/a/f; echo y >>../outside/f; done");
+    // What moves about out of scope stays out of it.
+    lab.shell(
+        "mv ../outside ../other; mv log/a log/b; for i in {1..20}; do echo y >>../other/f; done",
+    );
     sentry.catch_up();
     let since = SystemTime::now();
     lab.shell(
-        "mv log/a a; mv ../outside b; sleep 0.3; bash -c 'echo y >>a/f; echo y >>b/f; sleep 1'",
+        "mv log/b a; mv ../other b; sleep 0.3; bash -c 'echo y >>a/f; echo y >>b/f; sleep 1; :'",
     );
     for path in ["a/f", "b/f"] {
         let seen = actor(&mut sentry, path, since);
@@ -108,7 +112,7 @@ fn with_attribution_open_findings_are_those_of_a_fresh_check_too() {
         let seed = fastrand::u64(..1 << 32);
         let lab = Lab::new();
         lab.profile(profile);
-        let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed);
+        let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed, profile);
         lab.create().expect(0);
         let mut sentry = watched(&lab, false);
         for round in 0..4 {

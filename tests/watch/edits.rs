@@ -1,6 +1,9 @@
 //! Random edits of a small tree, each with what it touched: what a watch that misses nothing would tell.
 
+use host_integrity_agent::attributes::Attribute;
+use host_integrity_agent::files::scope::Scope;
 use host_integrity_agent::files::spot::Region;
+use host_integrity_agent::profile::load;
 use rustix::fs::{self as sys, AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 use std::ffi::OsStr;
 use std::fs;
@@ -29,14 +32,22 @@ pub(crate) struct Edits {
 }
 
 impl Edits {
-    /// Fills the empty directory at `root`; the copy goes to `pristine`.
-    pub(crate) fn new(root: &Path, pristine: &Path, seed: u64) -> Edits {
+    /// Fills the empty directory at `root`; the copy goes to `pristine`. Some files have several names, all of which
+    /// the profile, whose paths are relative to `root`, has recorded.
+    pub(crate) fn new(root: &Path, pristine: &Path, seed: u64, profile: &str) -> Edits {
         let mut edits = Edits {
             root: root.to_owned(),
             pristine: pristine.to_owned(),
             random: fastrand::Rng::with_seed(seed),
         };
         edits.fill(root, 3);
+        let file = pristine.with_extension("toml");
+        fs::write(&file, profile).expect("written");
+        let profile = load::named(file.to_str().expect("UTF-8")).expect("a profile");
+        let scope = Scope::current(profile.cover);
+        for _ in 0..12 {
+            edits.link(&scope);
+        }
         let copied = std::process::Command::new("cp")
             .args(["-a", "--preserve=all"])
             .args([root, pristine])
@@ -60,6 +71,35 @@ impl Edits {
             old(&path);
         }
         old(directory);
+    }
+
+    /// One more name for a file, if there is one and the name is free.
+    fn link(&mut self, scope: &Scope) {
+        let (from, to) = (self.some().unwrap_or_default(), self.new_path());
+        let records = |path: &[u8], what| {
+            let duty = scope.at(path).filter(|duty| !duty.leads);
+            duty.is_some_and(|duty| duty.demand.attributes.has(what))
+        };
+        // Which names are one file is known by the contents, and by one whose number of names is recorded.
+        let known = records(&from, Attribute::Nlink)
+            && records(&from, Attribute::Sha256)
+            && records(&to, Attribute::Sha256);
+        let (from, to) = (self.at(&from), self.at(&to));
+        if known && from.is_file() && !from.is_symlink() && fs::hard_link(&from, &to).is_ok() {
+            old(&from);
+            old(to.parent().expect("a directory"));
+        }
+    }
+
+    /// Whether a file with several names is at the path or below it.
+    fn has_linked(&self, path: &[u8]) -> bool {
+        let within = |other: &[u8]| match other.strip_prefix(path) {
+            Some(rest) => rest.is_empty() || rest[0] == b'/',
+            None => false,
+        };
+        let paths = self.paths().into_iter();
+        let mut files = paths.filter(|(path, is_directory)| within(path) && !is_directory);
+        files.any(|(path, _)| fs::symlink_metadata(self.at(&path)).is_ok_and(|m| m.nlink() > 1))
     }
 
     /// All paths of the tree, relative to it, and whether each is a directory.
@@ -168,6 +208,10 @@ impl Edits {
             }
             8 | 9 => {
                 let new = self.new_path();
+                // A name that is not recorded: what is done through it shows under the others with the next scan.
+                if self.has_linked(&path) {
+                    return Vec::new();
+                }
                 match fs::rename(&place, self.at(&new)) {
                     Ok(()) => vec![all(path), all(new)],
                     Err(_) => Vec::new(),

@@ -12,13 +12,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// A limit of the kernel, lowered for as long as this is held.
-struct Lowered {
+pub(crate) struct Lowered {
     file: &'static str,
     before: String,
 }
 
 impl Lowered {
-    fn to(file: &'static str, value: &str) -> Lowered {
+    pub(crate) fn to(file: &'static str, value: &str) -> Lowered {
         let before = fs::read_to_string(file).expect("a limit");
         fs::write(file, value).expect("root may set it");
         Lowered { file, before }
@@ -31,7 +31,7 @@ impl Drop for Lowered {
     }
 }
 
-const QUEUE: &str = "/proc/sys/fs/inotify/max_queued_events";
+pub(crate) const QUEUE: &str = "/proc/sys/fs/inotify/max_queued_events";
 
 /// wazuh#19224: a queue of 64 and a burst of 20,000 changes. What was lost is found by the scan that follows.
 #[test]

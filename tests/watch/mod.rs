@@ -1,14 +1,14 @@
 //! What is touched is looked at: the holes of inotify, with the real kernel.
 
 mod actors;
-mod edits;
+pub(crate) mod edits;
 mod holes;
 mod ledger;
-mod limits;
+pub(crate) mod limits;
 mod mounts;
 mod sentry;
-mod spot;
-mod storm;
+pub(crate) mod spot;
+pub(crate) mod storm;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 static LIMITS: Mutex<()> = Mutex::new(());
 
 /// The kernel's limits stay what they are for as long as this is held.
-fn limits_stand_still() -> MutexGuard<'static, ()> {
+pub(crate) fn limits_stand_still() -> MutexGuard<'static, ()> {
     LIMITS.lock().unwrap_or_else(PoisonError::into_inner)
 }

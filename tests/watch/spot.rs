@@ -52,7 +52,7 @@ fn spots_add_up_to_what_a_check_finds() {
         for seed in 0..12 {
             let lab = Lab::in_memory();
             lab.profile(profile);
-            let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed);
+            let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed, profile);
             lab.create().expect(0);
             let mut ledger = Ledger::of(&lab);
             for round in 0..12 {

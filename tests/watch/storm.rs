@@ -8,23 +8,23 @@ use super::spot::PROFILES;
 use crate::harness::Lab;
 use std::time::Duration;
 
-/// Storms, the first of that seed. `WATCH_STORMS` asks for more of them, `WATCH_SEED` for others.
-fn storms() -> (u64, u64) {
+/// Storms, and the seed of the first. `WATCH_STORMS` asks for another number of them, `WATCH_SEED` for others.
+pub(crate) fn storms(usual: u64) -> (u64, u64) {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
     let seed = number("WATCH_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    (number("WATCH_STORMS").unwrap_or(4), seed)
+    (number("WATCH_STORMS").unwrap_or(usual), seed)
 }
 
 #[test]
 fn after_a_storm_open_findings_are_those_of_a_fresh_check() {
     let _limits = limits_stand_still();
-    let (storms, first) = storms();
+    let (storms, first) = storms(4);
     for seed in first..first + storms {
         for (name, profile) in PROFILES {
             // A manifest that holds still and a tree on a disk, where inodes are taken again.
             let lab = Lab::new();
             lab.profile(profile);
-            let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed);
+            let mut edits = Edits::new(&lab.root(), &lab.path().join("pristine"), seed, profile);
             lab.create().expect(0);
             let mut sentry = Sentry::of(&lab);
             for round in 0..6 {

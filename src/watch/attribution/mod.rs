@@ -67,6 +67,8 @@ const MOST_DIRECTORIES: usize = 4096;
 const FRESH: Duration = Duration::from_millis(100);
 /// As many processes are kept.
 const MOST_PROCESSES: usize = 256;
+/// What happened in a directory before the kernel was told to ignore it comes so late at most.
+const IGNORED: Duration = Duration::from_secs(1);
 /// More wakeups in a second than this, and the thread naps between them.
 const BUSY: u32 = 500;
 const NAP: Duration = Duration::from_millis(5);
@@ -80,8 +82,8 @@ pub(super) struct Attribution {
     arguments: bool,
     /// A directory on each file system, to open others by their handles. None is kept open: nobody could unmount it.
     file_systems: BTreeMap<FileSystem, Vec<u8>>,
-    /// `None` for those out of scope.
-    directories: HashMap<Handle, Option<Located>>,
+    /// Of those out of scope, since when nothing should be told of them.
+    directories: HashMap<Handle, Result<Located, Instant>>,
     processes: HashMap<u32, (Arc<Actor>, Instant)>,
     actors: Actors,
     emit: Arc<dyn Fn(Notice) + Send + Sync>,
@@ -234,13 +236,14 @@ impl Attribution {
             if event.is_overflow() {
                 continue;
             }
+            // What moves about out of scope stays there.
+            let Some((path, itself)) = self.path(&event) else {
+                continue;
+            };
             if event.on_directory() && event.is_move() {
                 // The paths of all that is below may have changed.
                 self.forget_directories();
             }
-            let Some((path, itself)) = self.path(&event) else {
-                continue;
-            };
             let whole = event.of_structure() && event.on_directory();
             let actor = self.actor(&event);
             let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -269,14 +272,20 @@ impl Attribution {
     /// The path that an event is about, if it is in scope, and whether it is that of the directory itself.
     fn path(&mut self, event: &Event) -> Option<(Vec<u8>, bool)> {
         let handle = event.directory.as_ref()?;
-        if !self.directories.contains_key(handle) {
+        let known = match self.directories.get(handle) {
+            None => false,
+            Some(Ok(_)) => true,
+            // The kernel has forgotten that it should not tell, if it still does.
+            Some(Err(since)) => since.elapsed() < IGNORED,
+        };
+        if !known {
             if self.directories.len() >= MOST_DIRECTORIES {
                 self.directories.clear();
             }
-            let found = self.find(handle);
+            let found = self.find(handle).ok_or_else(Instant::now);
             self.directories.insert(handle.clone(), found);
         }
-        let located = self.directories.get(handle)?.as_ref()?;
+        let located = self.directories.get(handle)?.as_ref().ok()?;
         if *event.name == *b"." {
             return Some((located.path.to_vec(), true));
         }

@@ -225,8 +225,11 @@ impl Eye {
         self.waiting = waiting;
     }
 
-    /// A region that is not watched.
+    /// A region that is not watched. What is gone by the time need not be: that it went is told by itself.
     pub(super) fn leave_out(&mut self, path: Vec<u8>, errno: Errno) {
+        if errno == Errno::NOENT {
+            return;
+        }
         self.reason = Some(why(errno));
         self.left_out.insert(path);
         // Regions that lie side by side become the one that they lie in.

@@ -1,0 +1,48 @@
+//! Random edits while the daemon looks on: what it holds as open at the end is what a fresh check finds.
+
+use super::house::House;
+use crate::watch::edits::Edits;
+use crate::watch::limits_stand_still;
+use crate::watch::spot::PROFILES;
+use crate::watch::storm::storms;
+use std::time::Duration;
+
+/// `WATCH_STORMS=50` runs fifty of them, one after the other; each prints its seed.
+#[test]
+fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
+    let _limits = limits_stand_still();
+    let (storms, first) = storms(1);
+    for seed in first..first + storms {
+        let number = usize::try_from(seed % 3).expect("small");
+        let (name, profile) = PROFILES[number];
+        println!("{name}, WATCH_SEED={seed}");
+        let house = House::new();
+        // The same rules one level deeper.
+        let deeper = profile
+            .replace("\"/\"", "\"/data\"")
+            .replace("\"/", "\"/data/")
+            .replace("/data/data", "/data");
+        let place = house.path("etc/host-integrity-agent/profile.toml");
+        std::fs::write(place, deeper).expect("the profile");
+        house.host.shell("rm data/one");
+        let pristine = house.host.lab().path().join("pristine");
+        let mut edits = Edits::new(&house.path("data"), &pristine, seed, profile);
+        house.record();
+        let daemon = house.start();
+        house.until_scanned();
+        for round in 0..4 {
+            for _ in 0..60 {
+                edits.edit();
+                if edits.random.u8(..8) == 0 {
+                    std::thread::sleep(Duration::from_millis(edits.random.u64(..60)));
+                }
+            }
+            let about = format!("{name}, WATCH_SEED={seed}, round {round}");
+            house.until_as_checked(&about);
+        }
+        // Nothing was found by a scan that hides what the watch misses.
+        assert_eq!(house.gaps(), [0; 0], "the queue is long enough for this");
+        assert_eq!(daemon.stop(), 0);
+        house.verify();
+    }
+}
