@@ -80,6 +80,8 @@ pub(super) struct Desk {
     pub(super) words: mpsc::Sender<Word>,
     /// Something may have come into the spool.
     pub(super) news: bool,
+    /// Whether a look has ended since the last heartbeat.
+    pub(super) looked: bool,
     /// The store wants to be called then.
     keeper_due: Option<Instant>,
     /// What happened concerns the status.
@@ -215,6 +217,7 @@ impl Desk {
             runtime,
             words,
             news: true,
+            looked: false,
             keeper_due: None,
             stale: true,
             status_written: now,
@@ -280,6 +283,8 @@ impl Desk {
             Word::Notice(generation, notice) => self.noticed(generation, notice, now, wall),
             Word::Sent(report) => {
                 self.couriers.sent(*report, &mut self.keeper, (now, wall));
+                // Else a kill would have it sent again.
+                self.news = true;
                 self.stale = true;
             }
             Word::Host(host) => self.know_host(*host, wall),

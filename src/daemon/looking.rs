@@ -349,6 +349,7 @@ impl Desk {
             return;
         };
         self.looks.ended(look);
+        self.looked = true;
         self.news = true;
         self.stale |= look != Look::Spot;
         let whole = outcome.is_ok() && !under_way.outdated && look != Look::Critical;
@@ -418,7 +419,6 @@ impl Desk {
         if !self.looks.waits(Look::Whole) {
             self.end_gap(wall);
         }
-        crate::os::memory::give_back();
     }
 
     /// What is under way goes by what holds no longer.

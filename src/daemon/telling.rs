@@ -11,7 +11,7 @@ use crate::assess::tree::LAUNCH;
 use crate::event::{Heartbeat, Lifecycle, SinkState};
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::host::Host;
-use crate::os::host;
+use crate::os::{host, memory};
 use crate::watch::{Coverage, Notice, attribution};
 use std::sync::Arc;
 use std::time::Instant;
@@ -336,6 +336,9 @@ impl Desk {
 
     /// A sign of life.
     pub(super) fn heartbeat(&mut self, now: Instant, wall: i64) {
+        if std::mem::take(&mut self.looked) {
+            memory::give_back();
+        }
         self.usage = self.facts.measure(now);
         let uptime = now.saturating_duration_since(self.started.0);
         let scan = self.last_scan;

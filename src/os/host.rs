@@ -24,6 +24,29 @@ pub fn os_release(root: &Root) -> io::Result<OsRelease> {
     Ok(OsRelease::default())
 }
 
+/// The modes of the profiles that AppArmor has loaded on the running host (`enforce`, `complain` and so on); `None`
+/// where the kernel shows none.
+///
+/// `policy` is a link that only the kernel follows, to a file system that is mounted nowhere: not a way that a
+/// [`Root`] goes. What `profiles` beside it says is the same, and for those alone who may change it.
+pub fn apparmor_modes() -> io::Result<Option<Vec<String>>> {
+    let entries = match std::fs::read_dir("/sys/kernel/security/apparmor/policy/profiles") {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut modes = Vec::new();
+    for entry in entries {
+        match std::fs::read_to_string(entry?.path().join("mode")) {
+            Ok(mode) => modes.push(mode.trim().to_owned()),
+            // It was taken out a moment ago.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(modes))
+}
+
 fn is_nowhere(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

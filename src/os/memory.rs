@@ -1,6 +1,6 @@
 //! Memory of the process itself.
 
-/// Gives memory that is free back to the system: after a scan more of it is free than the agent needs when idle.
+/// Gives memory that is free back to the system: after a look more of it is free than the agent needs when idle.
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) takes no pointers and is safe from any thread.

@@ -6,6 +6,9 @@ use std::io;
 ///
 /// `SCHED_IDLE` (sched(7)); without an I/O priority of its own such a thread's I/O is of the idle class too
 /// (ioprio_set(2)).
+///
+/// # Errors
+/// `EPERM` under the packaged unit, which lets the whole daemon have no more than that.
 pub fn idle() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a value that lives through the call; 0 means the calling thread.

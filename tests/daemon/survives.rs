@@ -44,3 +44,33 @@ fn killed_at_any_moment_it_loses_nothing() {
     let last = seen.last().copied().expect("events");
     assert_eq!(seen.len() as u64, last, "a hole in the sequence");
 }
+
+#[test]
+fn what_was_delivered_is_not_delivered_again() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    house.host.shell("echo changed > data/d1/file");
+    house.until_told("raised files.changed /data/d1/file");
+    let told = jiff::Timestamp::now().to_string();
+    house.until("nothing waits", |house| {
+        let status = house.status().1["daemon"].clone();
+        let later = status["updated"].as_str().is_some_and(|at| at > &*told);
+        later && status["spool"]["events"] == 0
+    });
+    daemon.kill();
+    let before = house.events().len();
+    let daemon = house.start();
+    house.until("started again", |house| {
+        let start = |event: &&serde_json::Value| event["activity_name"] == "Start";
+        house.events().iter().filter(start).count() == 2
+    });
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+    let mut uids = BTreeSet::new();
+    for event in house.events() {
+        let uid = event["metadata"]["uid"].to_string();
+        assert!(uids.insert(uid), "told again: {event}");
+    }
+    assert!(uids.len() > before);
+}

@@ -272,6 +272,51 @@ fn mandatory_access_control_now() {
     }
 }
 
+/// AppArmor's as well, and for somebody who may not change policy.
+#[test]
+fn apparmor_now() {
+    let now = "mount -t tmpfs none /sys/module; mkdir -p /sys/module/apparmor/parameters; echo Y > /sys/module/apparmor/parameters/enabled; mount -t tmpfs none /sys/kernel/security; cd /sys/kernel/security; mkdir -p apparmor/policy; touch apparmor/profiles; chmod 0 apparmor/profiles";
+    let boot = "mount -t tmpfs none /etc; mkdir -p /etc/apparmor.d /etc/systemd/system/sysinit.target.wants; touch /etc/apparmor.d/x; echo '[Unit]' > /etc/systemd/system/apparmor.service; ln -s ../apparmor.service /etc/systemd/system/sysinit.target.wants/";
+    let modes = |first: &str| {
+        format!(
+            "mkdir -p apparmor/policy/profiles/x.1 apparmor/policy/profiles/y.2; echo {first} > apparmor/policy/profiles/x.1/mode; echo complain > apparmor/policy/profiles/y.2/mode"
+        )
+    };
+    let none = "mount -t tmpfs none /etc";
+    for (loaded, at_boot, verdict, words) in [
+        (modes("enforce"), boot, "pass", "is enforced"),
+        (modes("complain"), boot, "fail", "is not now"),
+        (modes("enforce"), none, "fail", "will not be after"),
+        (
+            "touch apparmor/policy/profiles".into(),
+            boot,
+            "unknown",
+            "its profiles",
+        ),
+        (
+            "touch apparmor/policy/profiles".into(),
+            none,
+            "fail",
+            "nothing loads",
+        ),
+    ] {
+        let lab = Lab::new();
+        lab.profile(&profile("mac", "\"apparmor\""));
+        let ran = live(
+            &lab,
+            &format!("home=$PWD; {now}; {loaded}; {at_boot}; cd $home"),
+            "mac",
+        );
+        let finding = ran.one("kernel.mac", "kernel");
+        assert_eq!(
+            finding["verdict"], verdict,
+            "{loaded} {at_boot}: {finding:#?}"
+        );
+        let message = finding["message"].as_str().expect("text");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
 #[test]
 fn lockdown_is_the_running_kernels() {
     let lab = Lab::new();

@@ -17,6 +17,7 @@ import botocore.config
 
 from machine import INSTANCE, Failed, Machine, Service, say, wait
 
+UNIT = "host-integrity-agent.service"
 REGION = "eu-central-1"
 GROUP = "/host-integrity-agent"
 ROLE = "writer"
@@ -26,6 +27,7 @@ SLOW = float(os.environ.get("VM_SLOW", "1"))
 STOCK = {
     "accounts.sudo_nopasswd",
     "console.serial_password",
+    "logging.auditd",
     "sshd.allow_tcp_forwarding",
     "sshd.config_permissions",
     "sshd.ignore_user_known_hosts",
@@ -40,6 +42,9 @@ STOCK = {
 
 # What this stage does not fulfil: user-mode networking answers with a TTL of its own, and there is no SSM agent.
 STAGE = {"instance.imds_hop_limit", "instance.ssm_agent"}
+
+# What the daemon cannot know and root can: the environments of other users' processes, without CAP_SYS_PTRACE.
+ENVIRONMENTS = ("credentials.no_long_term_keys", "credentials")
 
 
 class Logs:
@@ -146,6 +151,14 @@ class Proof:
         self.proven += 1
         say(f"holds: {what}")
 
+    def unit(self, name):
+        """A property of the unit."""
+        return self.machine.ssh(f"systemctl show {UNIT} -p {name} --value").strip()
+
+    def no_unit_failed(self):
+        failed = self.machine.ssh("systemctl --failed --no-legend --plain").strip()
+        self.must(f"boot {self.machine.boots}: no unit failed", failed == "", failed)
+
     def uids(self):
         return {event["metadata"]["uid"] for event in self.logs.events()}
 
@@ -162,22 +175,23 @@ class Proof:
                     return event
             return None
 
-        wait(f"an event: {what}", seconds * SLOW, look)
-        took = time.monotonic() - since
+        event = wait(f"an event: {what}", seconds * SLOW, look)
         self.proven += 1
-        self.figures[f"{what}: seconds until it arrived"] = round(took, 1)
-        return took
+        self.figures[f"{what}: seconds until it arrived"] = round(time.monotonic() - since, 1)
+        return event
 
-    def settled(self):
-        """Waits until the agent watches, delivers, and has looked at everything once."""
+    def settled(self, delivering=True):
+        """Waits until the agent watches, delivers, and has looked at everything once; returns its status."""
 
         def look():
             for status in self.machine.json("agent status --format json"):
                 daemon = status["daemon"]
-                return status["exit"] == 0 and daemon["scan"]["ended"] and not daemon["scan"]["running"]
-            return False
+                well = status["exit"] == 0 if delivering else daemon and daemon["watching"]
+                return daemon if well and daemon["scan"]["ended"] and not daemon["scan"]["running"] else None
+            return None
 
-        wait("an agent that watches, delivers and has looked at everything", 600 * SLOW, look)
+        what = "watches, delivers" if delivering else "watches"
+        return wait(f"an agent that {what} and has looked at everything", 600 * SLOW, look)
 
     def recorded(self):
         """Waits until what the first boot changed is on record."""
@@ -191,9 +205,9 @@ class Proof:
 
     def first_boot(self):
         self.machine.boot(500 * SLOW)
-        self.must("no unit failed", self.machine.ssh("systemctl --failed --no-legend --plain").strip() == "")
+        self.no_unit_failed()
         self.recorded()
-        self.settled()
+        scanned = self.settled()["scan"]["ended"]
         say(self.machine.ssh("agent status"))
         events = self.logs.events()
         about_files = [about for about in map(finding, events) if about and about[0].startswith("files.")]
@@ -213,28 +227,42 @@ class Proof:
             for line in checked
             if line["kind"] == "finding" and line["verdict"] in ("fail", "unknown")
         }
-        different = sorted(set(told.items()) ^ set(by_root.items()))
+        confined = by_root | {ENVIRONMENTS: "unknown"}
+        different = sorted(set(told.items()) ^ set(confined.items()))
         self.must("the confined daemon finds what root finds", not different, different)
         failed = {check for (check, _), verdict in by_root.items() if verdict == "fail"}
         self.must("a stock Debian fails what is known of it", failed == STOCK | STAGE, sorted(failed ^ (STOCK | STAGE)))
 
         # The agent's user has files and rights of its own only where it should.
-        properties = self.machine.ssh("systemctl show host-integrity-agent -p User,ActiveState,NRestarts")
-        for line in ("User=host-integrity-agent", "ActiveState=active", "NRestarts=0"):
-            self.must(line, line in properties.splitlines(), properties)
+        for name, value in (("User", "host-integrity-agent"), ("ActiveState", "active"), ("NRestarts", "0")):
+            self.must(f"{name}={value}", self.unit(name) == value, self.unit(name))
+        exposure = self.machine.ssh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1").split(":")[-1].split()[0]
+        self.must(f"its exposure, {exposure}, is at most 2.0", float(exposure) <= 2)
+
+        # What it costs the boot.
         chain = self.machine.ssh("systemd-analyze critical-chain --no-pager")
-        self.must("the unit is not on the critical chain", "host-integrity-agent" not in chain, chain)
-        exposure = self.machine.ssh("systemd-analyze security --no-pager host-integrity-agent | tail -n 1")
-        self.figures["exposure"] = exposure.split(":")[-1].strip()
+        self.must("the unit is not on the critical chain", UNIT not in chain, chain)
+        ready = self.machine.ssh(f'date -u -d "$(systemctl show {UNIT} -p ActiveEnterTimestamp --value)" +%FT%TZ').strip()
+        self.must("READY does not wait for the first scan", ready < scanned, f"{ready}, {scanned}")
+        self.figures["the boot, by systemd-analyze"] = self.machine.ssh("systemd-analyze time").splitlines()[0]
+        self.figures["of it the agent until READY"] = self.machine.ssh(f"systemd-analyze blame --no-pager | grep {UNIT}").split()[0]
+
+        # After a whole scan.
+        group = f"/sys/fs/cgroup{self.unit('ControlGroup')}"
+        self.must("it gives way to all others", self.machine.ssh(f"cat {group}/cpu.idle").strip() == "1")
+        events = dict(line.split() for line in self.machine.ssh(f"cat {group}/memory.events").splitlines())
+        self.must("a whole scan stays below MemoryMax", events["max"] == events["oom_kill"] == "0", events)
+        peak = int(self.machine.ssh(f"cat {group}/memory.peak"))
+        self.figures["memory at most, page cache included, KiB"] = f"{peak // 1024}, over MemoryHigh {events['high']} times"
+        own = self.machine.ssh(f"grep VmHWM /proc/{self.unit('MainPID')}/status").split()[1]
+        self.figures["resident at most, KiB"] = own
 
     def idle(self, seconds, unoptimised):
-        usage = "systemctl show host-integrity-agent -p CPUUsageNSec --value"
-        memory = "grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show host-integrity-agent -p MainPID --value)/status"
         say(f"idle for {seconds} s")
-        before = int(self.machine.ssh(usage))
+        before = int(self.unit("CPUUsageNSec"))
         time.sleep(seconds)
-        used = (int(self.machine.ssh(usage)) - before) / 1e9
-        lines = self.machine.ssh(memory).split()
+        used = (int(self.unit("CPUUsageNSec")) - before) / 1e9
+        lines = self.machine.ssh(f"grep -E '^(VmRSS|RssAnon)' /proc/{self.unit('MainPID')}/status").split()
         resident, anonymous = int(lines[1]), int(lines[4])
         self.figures["resident after idling, KiB"] = resident
         self.figures["of it anonymous, KiB"] = anonymous
@@ -278,6 +306,7 @@ class Proof:
         self.arrives("changed while the machine was off, since power-on", known, 120, "files.changed", "/usr/bin/passwd")
         wait("a log-in", 400 * SLOW, self.machine.reachable)
         self.settled()
+        self.no_unit_failed()
         after = open_findings(self.logs.events())
         lost = set(before) - set(after)
         self.must("a reboot forgets no finding", not lost, lost)
@@ -286,6 +315,7 @@ class Proof:
         self.must("a reboot tells no finding twice", not twice, twice)
 
     def power_cut(self):
+        before = open_findings(self.logs.events())
         known = self.uids()
         self.logs.stall(True)
         self.machine.ssh("echo 'd /tmp/x 1777' > /etc/tmpfiles.d/evil.conf")
@@ -293,25 +323,68 @@ class Proof:
         time.sleep(10 * SLOW)
         self.machine.pull_the_plug()
         self.logs.stall(False)
+
+        # Nor is there a network after it.
+        self.machine.boot(500 * SLOW, network=False)
+        status = self.settled(delivering=False)
+        self.must("without a network it watches", not status["delivering"] and status["spool"]["events"] > 0, status)
+        self.no_unit_failed()
+        self.machine.ssh("chmod u+s /usr/bin/env")
+        wait(
+            "a deviation to be found without a network",
+            10 * SLOW,
+            lambda: self.settled(delivering=False)["spool"]["open"] > status["spool"]["open"],
+        )
+        self.machine.off(180 * SLOW)
+        self.must("nothing was delivered without a network", self.uids() == known)
+
         self.machine.boot(500 * SLOW)
         self.arrives("found before a power cut, delivered after it", known, 240, "files.added", "/etc/tmpfiles.d/evil.conf")
+        self.arrives("found without a network, delivered with one", known, 240, "files.changed", "/usr/bin/env")
+        self.settled()
+        lost = set(before) - set(open_findings(self.logs.events()))
+        self.must("a power cut forgets no finding", not lost, lost)
 
     def upgrade(self, deb):
-        process = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        process = self.unit("MainPID")
         before = open_findings(self.logs.events())
         self.machine.copy(deb, "/run/agent.deb")
         self.machine.ssh("DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /run/agent.deb", timeout=300)
-        after = self.machine.ssh("systemctl show host-integrity-agent -p MainPID --value").strip()
+        after = self.unit("MainPID")
         self.must("an upgrade restarts it", after not in (process, "0"), f"{process}, then {after}")
         self.settled()
         lost = set(before) - set(open_findings(self.logs.events()))
         self.must("an upgrade forgets no finding", not lost, lost)
 
+    def attribution(self):
+        self.machine.ssh(
+            f"install -D -m 0644 /usr/share/host-integrity-agent/attribution.conf /etc/systemd/system/{UNIT}.d/attribution.conf"
+            f" && systemctl daemon-reload && systemctl restart {UNIT}"
+        )
+        status = self.settled()
+        told = status["watch"]["attribution"]
+        self.must("the drop-in permits attribution", told.startswith("changes are attributed"), told)
+        wait(
+            "the environments of processes to be judged",
+            60 * SLOW,
+            lambda: ENVIRONMENTS not in open_findings(self.logs.events()),
+        )
+        self.proven += 1
+        known = self.uids()
+        self.machine.ssh("echo '# by whom' >> /etc/crontab; sleep 1")
+        event = self.arrives("a change with its author", known, 10, "files.changed", "/etc/crontab")
+        actor = event.get("actor", {}).get("process", {})
+        by = (actor.get("file", {}).get("path"), actor.get("user", {}).get("uid"))
+        self.must("the event names who changed the file", by == ("/usr/bin/bash", "0"), actor)
+        self.figures["exposure with attribution"] = (
+            self.machine.ssh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1").split(":")[-1].split()[0]
+        )
+
     def chain(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
             file.write("\n".join(self.logs.messages()) + "\n")
             file.flush()
-            ran = subprocess.run(["target/debug/agent", "log", "verify", file.name], capture_output=True, text=True)
+            ran = subprocess.run([self.work / "agent", "log", "verify", file.name], capture_output=True, text=True)
         self.must("the chain of what arrived is whole", ran.returncode == 0, ran.stdout + ran.stderr)
 
 
@@ -335,6 +408,7 @@ def main():
             proof.reboot()
             proof.power_cut()
             proof.upgrade(options.deb)
+            proof.attribution()
             proof.machine.off()
         proof.chain()
     except Failed as failure:

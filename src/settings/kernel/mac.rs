@@ -2,6 +2,7 @@
 
 use super::checks::MAC;
 use crate::finding::{Finding, Verdict};
+use crate::os::host::apparmor_modes;
 use crate::settings::boot;
 use crate::settings::context::Context;
 use serde_json::json;
@@ -59,7 +60,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
                 format!("{name} is to be enforced from boot, and is not now: {why}"),
                 None,
             ),
-            (None | Some(Enforced::No(..)), Enforced::No(why, place)) => {
+            (None | Some(Enforced::No(..) | Enforced::Unknown(_)), Enforced::No(why, place)) => {
                 (Verdict::Fail, format!("{name}: {why}"), place)
             }
             (Some(Enforced::Unknown(why)), _) | (_, Enforced::Unknown(why)) => {
@@ -155,17 +156,13 @@ fn apparmor_now(context: &Context<'_>) -> Enforced {
             return Enforced::Unknown(format!("/sys/module/apparmor/parameters/enabled: {error}"));
         }
     }
-    const PROFILES: &str = "sys/kernel/security/apparmor/profiles";
-    match context.read(PROFILES) {
-        Ok(Some(text)) => {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            match text.lines().any(|line| line.ends_with("(enforce)")) {
-                true => Enforced::Yes,
-                false => Enforced::No("no profile is enforced".into(), None),
-            }
-        }
+    match apparmor_modes() {
+        Ok(Some(modes)) => match modes.iter().any(|mode| mode == "enforce") {
+            true => Enforced::Yes,
+            false => Enforced::No("no profile is enforced".into(), None),
+        },
         Ok(None) => Enforced::Unknown("securityfs is not mounted".into()),
-        Err(error) => Enforced::Unknown(format!("/{PROFILES}: {error}")),
+        Err(error) => Enforced::Unknown(format!("its profiles: {error}")),
     }
 }
 
