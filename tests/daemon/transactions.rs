@@ -22,11 +22,9 @@ fn packages(house: &House) {
            printf 'Package: sample\\nVersion: %s\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: sample\\n' \
              $version > $built/DEBIAN/control
          done
-         cat > ../build-2/DEBIAN/postinst <<'END'
-#!/bin/sh
-n=0
-while [ ! -e \"$DPKG_ROOT/tmp/go\" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done
-END
+         printf '%s\\n' '#!/bin/sh' 'n=0' \
+           'while [ ! -e \"$DPKG_ROOT/tmp/go\" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done' \
+           > ../build-2/DEBIAN/postinst
          chmod 755 ../build-2/DEBIAN/postinst
          for version in 1 2; do dpkg-deb --root-owner-group -b ../build-$version ../sample-$version.deb >/dev/null; done",
     );
