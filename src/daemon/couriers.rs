@@ -190,7 +190,11 @@ impl Couriers {
         } else if others > 0 && there {
             self.list.retain(|courier| courier.sink != Sink::Stdout);
         }
-        let sinks: Vec<Sink> = self.list.iter().map(|courier| courier.sink).collect();
+        let mut sinks: Vec<Sink> = self.list.iter().map(|courier| courier.sink).collect();
+        // As long as that is open, what standard output shows is kept for whom it may be decided for.
+        if matches!(self.discovery, Some(Decision::Open { .. })) {
+            sinks.push(Sink::CloudwatchLogs);
+        }
         keeper.enable(&sinks, now);
     }
 

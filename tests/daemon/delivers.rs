@@ -2,6 +2,7 @@
 
 use super::house::{House, told};
 use crate::harness::front::{Fault, Front};
+use crate::harness::imds::{Imds, Mode};
 use crate::harness::moto::{self, REGION};
 use serde_json::Value;
 
@@ -73,6 +74,43 @@ fn a_change_reaches_the_log_service_through_faults_and_a_kill() {
         .host
         .agent(&["log", "verify", "/tmp/stored.jsonl"])
         .expect(0);
+}
+
+/// What was told while nobody could say whether there is a role: on standard output at once, and to the service later.
+#[test]
+fn what_is_told_before_the_metadata_service_answers_is_kept() {
+    let group = "/daemon/late";
+    moto::create_group(group);
+    let front = Front::new(moto::moto());
+    let imds = Imds::new().role("writer").mode(Mode::Off(403)).start();
+    let house = House::recorded();
+    house
+        .host
+        .shell("mkdir -p etc/ssl/certs; cp -L /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/");
+    house.configure(&format!(
+        "[instance]\nendpoint = \"{}\"\n[sinks.cloudwatch_logs]\nlog_group = \"{group}\"\n\
+         log_stream = \"house\"\nregion = \"{REGION}\"\nendpoint = \"{}\"\n",
+        imds.endpoint(),
+        front.url()
+    ));
+    let daemon = house.start();
+    house.until_scanned();
+    house.host.shell("echo first > data/first");
+    let stdout = house.host.lab().path().join("stdout");
+    house.until("printed", |_| {
+        let text = std::fs::read_to_string(&stdout).unwrap_or_default();
+        text.contains("/data/first")
+    });
+    daemon.kill();
+    let daemon = house.start();
+    imds.set_mode(Mode::Required);
+    house.until("stored", |_| {
+        let stored = moto::stored(group, "house");
+        stored
+            .iter()
+            .any(|(_, message)| message.contains("/data/first"))
+    });
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]
