@@ -17,11 +17,7 @@ fn whoever_edits_with_vi_under_sudo_is_named() {
     house.record();
     let daemon = house.start();
     house.until_scanned();
-    house.until("attribution", |house| {
-        house.status().1["daemon"]["watch"]["attribution"]
-            .as_str()
-            .is_some_and(|text| text.starts_with("changes are attributed"))
-    });
+    house.until_attributed();
     // vi replaces the file, or writes to it in place (`backupcopy`); and ex, without a terminal.
     let login = "echo 1234 > /proc/self/loginuid; export HOME=/nonexistent TERM=vt100";
     let vi = |how: &str, file: &str| {

@@ -259,6 +259,15 @@ impl House {
         });
     }
 
+    /// Waits until whoever changes something is noticed as well.
+    pub(super) fn until_attributed(&self) {
+        self.until("attribution", |house| {
+            house.status().1["daemon"]["watch"]["attribution"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("changes are attributed"))
+        });
+    }
+
     /// Waits until the first whole scan has ended.
     pub(super) fn until_scanned(&self) {
         self.until("a whole scan", |house| {

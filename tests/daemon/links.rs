@@ -19,11 +19,7 @@ fn what_is_done_through_one_name_is_told_of_all() {
     house.record();
     let daemon = house.start();
     house.until_scanned();
-    house.until("attribution", |house| {
-        house.status().1["daemon"]["watch"]["attribution"]
-            .as_str()
-            .is_some_and(|text| text.starts_with("changes are attributed"))
-    });
+    house.until_attributed();
 
     house
         .host
