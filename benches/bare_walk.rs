@@ -3,7 +3,7 @@
 //! `bare_walk DIR THREADS` prints paths and bytes. What a check takes longer is arithmetic and judging.
 
 use host_integrity_agent::files::observe::{First, Wanted, first_look};
-use host_integrity_agent::files::pipeline::ordered;
+use host_integrity_agent::files::pipeline::{Done, ordered};
 use host_integrity_agent::files::scope::Scope;
 use host_integrity_agent::files::walk::{Step, Walk};
 use host_integrity_agent::os::read::Reader;
@@ -38,7 +38,7 @@ fn main() {
     };
     let (mut paths, mut bytes) = (0u64, 0u64);
     ordered(
-        threads,
+        threads.into(),
         |emit| {
             for step in Walk::new(&root, &scope) {
                 if !emit(step) {
@@ -70,7 +70,10 @@ fn main() {
                     seen.1 += offset;
                     std::hint::black_box(opened.unchanged().is_ok());
                 }
-                vec![seen]
+                Done {
+                    results: vec![seen],
+                    waited: false,
+                }
             }
         },
         |(more_paths, more_bytes)| {

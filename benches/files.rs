@@ -88,7 +88,7 @@ impl Lab {
         let recorded = record(
             &self.root,
             &self.scope,
-            threads(),
+            threads().into(),
             false,
             &progress,
             writer,
@@ -186,7 +186,7 @@ fn scan(bencher: Bencher<'_, '_>) {
         let scan = Scan {
             root: &lab.root,
             scope: &lab.scope,
-            threads: threads(),
+            workers: threads().into(),
             pace: None,
             selinux: false,
             against: Against::Manifest,

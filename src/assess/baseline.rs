@@ -9,6 +9,7 @@ use crate::escape;
 use crate::files::deviation::{Against, Deviation, Kind};
 use crate::files::owned;
 use crate::files::pace::Pace;
+use crate::files::pipeline::Workers;
 use crate::files::scan::{Coverage, Progress, Scan};
 use crate::files::scope::Scope;
 use crate::files::wording;
@@ -18,7 +19,6 @@ use crate::manifest::vouch::{Standing, Trust};
 use crate::packages::Kind as Manager;
 use crate::profile::Profile;
 use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -57,7 +57,7 @@ pub struct Named<'a> {
 #[derive(Debug)]
 pub struct Effort<'a> {
     /// Threads that read and digest.
-    pub threads: NonZeroUsize,
+    pub workers: Workers,
     /// A limit on reading.
     pub pace: Option<&'a Pace>,
     /// Counts while the scan runs.
@@ -132,7 +132,7 @@ impl Baseline {
             root: &tree.root,
             scope: narrowed.as_ref().unwrap_or(whole),
             partial: least.is_some(),
-            threads: effort.threads,
+            workers: effort.workers,
             pace: effort.pace,
             selinux,
             against,

@@ -86,7 +86,7 @@ pub fn write(
     let scan = Scan {
         root: &tree.root,
         scope: &scope,
-        threads: effort.threads,
+        workers: effort.workers,
         pace: effort.pace,
         selinux: header.selinux,
         against: Against::Manifest,

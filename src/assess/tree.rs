@@ -3,6 +3,7 @@
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
+use crate::files::pipeline::Workers;
 use crate::host::Host;
 use crate::manifest::vouch::{self, Trust, Vouched};
 use crate::os::host;
@@ -18,6 +19,8 @@ use std::path::Path;
 pub const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
 /// Larger than any configuration has reason to be.
 const CONFIG_LIMIT: u64 = 1 << 20;
+/// So many threads in all while files come from the disk: it answers several requests in the time of one.
+const WAITING: usize = 6;
 
 /// A tree and what it says it is.
 #[derive(Debug)]
@@ -135,9 +138,18 @@ pub fn labelled(root: &Root) -> Result<bool> {
         .any(|xattr| *xattr.name == *b"security.selinux"))
 }
 
-/// As many threads as asked for, else one a processor.
+/// As many threads as asked for. Else one a processor, which work that has time keeps to.
 pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN)
+}
+
+/// For work that somebody waits for: as many threads as asked for; else one a processor, and more while they wait
+/// for the disk.
+pub fn workers(asked: Option<NonZeroUsize>) -> Workers {
+    Workers {
+        steady: threads(asked),
+        waiting: if asked.is_none() { WAITING } else { 0 },
+    }
 }

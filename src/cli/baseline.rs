@@ -52,7 +52,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         record::record(
             &tree.root,
             &scope,
-            tree::threads(None),
+            tree::workers(None),
             selinux,
             &counts,
             writer,

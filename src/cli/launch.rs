@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
     };
     let counts = Progress::default();
     let effort = Effort {
-        threads: tree::threads(None),
+        workers: tree::workers(None),
         pace: None,
         progress: &counts,
     };

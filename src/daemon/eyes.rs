@@ -176,7 +176,7 @@ impl Eye {
         let progress = Progress::default();
         let readers = NonZeroUsize::new(READERS).unwrap_or(NonZeroUsize::MIN);
         let effort = Effort {
-            threads: tree::threads(None).min(readers),
+            workers: tree::threads(None).min(readers).into(),
             pace,
             progress: &progress,
         };
@@ -210,7 +210,7 @@ impl Eye {
             root: &self.setup.tree.root,
             scope,
             book,
-            threads: NonZeroUsize::MIN,
+            workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux,
             progress: &progress,

@@ -114,7 +114,7 @@ pub(super) fn record(setup: &Setup, ground: &Ground) -> Result<Recorded> {
     let manifest = &sealed.vouched.manifest;
     let progress = Progress::default();
     let effort = Effort {
-        threads: tree::threads(None),
+        workers: tree::threads(None).into(),
         pace: None,
         progress: &progress,
     };

@@ -63,7 +63,7 @@ pub fn amend(
     let mut old = old.peekable();
     let mut fresh = Fresh {
         walk: Walk::new(root, scope),
-        looker: Looker::new(None),
+        looker: Looker::new(None, 1),
         selinux,
         amended,
         ready: VecDeque::new(),

@@ -25,6 +25,8 @@ const CHUNK: usize = 32 * 1024;
 /// So many small files the disk is asked for before the first of them is waited for, and so many large files wait
 /// before the longest of them are digested; fewer where few files may be open.
 const MOST_OPEN: usize = 96;
+/// A look in which one file in so many was not cached has waited for the disk.
+const WAITS: usize = 8;
 /// Times of files are those of the kernel's tick: two writes within one cannot be told apart.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -45,6 +47,8 @@ pub struct Looker<'a> {
     digests: Vec<[u8; 32]>,
     /// Bytes digested so far.
     pub bytes: u64,
+    /// Whether the last look waited for the disk.
+    pub waited: bool,
 }
 
 /// The result for one target.
@@ -61,6 +65,10 @@ struct Batch {
     waiting: Vec<Large>,
     /// Large files that have a lane.
     active: Vec<Large>,
+    /// Files whose contents are read.
+    read: usize,
+    /// Those of them that were not cached.
+    fetched: usize,
 }
 
 /// A small file in the arena.
@@ -81,12 +89,14 @@ struct Large {
 }
 
 impl<'a> Looker<'a> {
-    /// A looker that keeps to `pace`.
-    pub fn new(pace: Option<&'a Pace>) -> Looker<'a> {
+    /// One of so many lookers at once; it keeps to `pace`.
+    pub fn new(pace: Option<&'a Pace>, lookers: usize) -> Looker<'a> {
+        // Those that wait for the disk and large ones, and as many again for everybody else.
+        let share = limits::open_files() / lookers.max(1) / 4;
         Looker {
             path: digest::Path::detected(),
             pace,
-            open_files: (limits::open_files() / 16).clamp(2, MOST_OPEN),
+            open_files: share.clamp(2, MOST_OPEN),
             reader: Reader::default(),
             arena: Vec::new(),
             used: 0,
@@ -94,6 +104,7 @@ impl<'a> Looker<'a> {
             order: Order::default(),
             digests: Vec::new(),
             bytes: 0,
+            waited: false,
         }
     }
 
@@ -109,6 +120,8 @@ impl<'a> Looker<'a> {
             cold: Vec::new(),
             waiting: Vec::new(),
             active: Vec::new(),
+            read: 0,
+            fetched: 0,
         };
         batch.looks.resize_with(targets.len(), || None);
         for (index, (target, wanted)) in targets.iter().enumerate() {
@@ -126,6 +139,7 @@ impl<'a> Looker<'a> {
         self.fetch_cold(&mut batch);
         self.digest_small(&mut batch);
         self.digest_large(&mut batch, 0);
+        self.waited = self.reader.tells() && batch.fetched * WAITS >= batch.read.max(1);
         batch
             .looks
             .into_iter()
@@ -137,12 +151,14 @@ impl<'a> Looker<'a> {
     /// Takes in an open file whose contents are wanted.
     fn take(&mut self, index: usize, opened: Opened, batch: &mut Batch) {
         self.reader.on_device(opened.before.id.device);
+        batch.read += 1;
         match usize::try_from(opened.before.size) {
             Ok(size) if size <= SMALL => {
                 let start = self.room(size, batch);
                 let buffer = &mut self.arena[start..start + size];
                 match self.reader.cached_at(opened.file.as_fd(), buffer, 0) {
                     Ok(None) => {
+                        batch.fetched += 1;
                         self.used = start;
                         batch.cold.push((index, opened));
                         if batch.cold.len() >= self.open_files {
@@ -161,9 +177,12 @@ impl<'a> Looker<'a> {
             _ => {
                 // The kernel begins to fetch what is not cached; one byte of what is costs nothing.
                 let probe = self.reader.cached_at(opened.file.as_fd(), &mut [0], 0);
-                if let Err(errno) = probe {
-                    batch.looks[index] = Some(Err(refused("read")(errno)));
-                    return;
+                match probe {
+                    Ok(cached) => batch.fetched += usize::from(cached.is_none()),
+                    Err(errno) => {
+                        batch.looks[index] = Some(Err(refused("read")(errno)));
+                        return;
+                    }
                 }
                 batch.waiting.push(Large {
                     index,

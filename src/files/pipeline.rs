@@ -4,46 +4,90 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Scope;
 
 /// Handed over together, so that threads seldom meet and a worker has files to put side by side.
 const BATCH: usize = 1024;
+/// While helpers are there: full lanes matter less than the memory of many batches.
+const BATCH_OF_HELPERS: usize = 128;
 /// Batches that may be under way or wait for an earlier one: one slow file holds the others up only after so many.
 const WINDOW: usize = 24;
 
-/// Runs `feed` in a thread of its own, `work` on `threads` more, and `consume` here, in the order of feeding.
+/// How many threads work.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers {
+    /// So many all the time.
+    pub steady: NonZeroUsize,
+    /// So many in all while work waits for the disk: it answers several at once.
+    pub waiting: usize,
+}
+
+impl From<NonZeroUsize> for Workers {
+    /// No more than that, whatever they wait for.
+    fn from(steady: NonZeroUsize) -> Workers {
+        Workers { steady, waiting: 0 }
+    }
+}
+
+impl Workers {
+    /// The most that work at once.
+    pub fn most(self) -> usize {
+        self.waiting.max(self.steady.get())
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Done<O> {
+    /// In the order of the items.
+    pub results: Vec<O>,
+    /// Whether it waited for the disk.
+    pub waited: bool,
+}
+
+/// What the threads of one run share.
+struct Crew<F> {
+    worker: F,
+    /// Threads that help because work waits for the disk.
+    helpers: AtomicUsize,
+    /// So many may.
+    most_helpers: usize,
+}
+
+/// Runs `feed` in a thread of its own, `work` on `workers` more, and `consume` here, in the order of feeding.
 ///
 /// `feed` gets a function that takes one item and returns false when nobody wants more. `worker` makes the
 /// function that each thread calls for each batch. `consume` may stop everything.
 pub fn ordered<I, O, W>(
-    threads: NonZeroUsize,
+    workers: Workers,
     feed: impl FnOnce(&mut dyn FnMut(I) -> bool) + Send,
     worker: impl Fn() -> W + Sync,
     mut consume: impl FnMut(O) -> ControlFlow<()>,
 ) where
     I: Send,
     O: Send,
-    W: FnMut(Vec<I>) -> Vec<O>,
+    W: FnMut(Vec<I>) -> Done<O>,
 {
-    let (jobs_in, jobs_out) = bounded::<(u64, Vec<I>)>(2 * threads.get());
+    let (jobs_in, jobs_out) = bounded::<(u64, Vec<I>)>(2 * workers.steady.get());
     let (results_in, results_out) = bounded::<(u64, Vec<O>)>(WINDOW);
     let (tickets_in, tickets_out) = bounded::<()>(WINDOW);
     for _ in 0..WINDOW {
         // The channel has room for all of them.
         tickets_in.try_send(()).unwrap_or_default();
     }
-    let worker = &worker;
+    let crew = &Crew {
+        worker,
+        helpers: AtomicUsize::new(0),
+        most_helpers: workers.most() - workers.steady.get(),
+    };
     // Moved in, so that an early return closes every channel before the threads are joined.
     std::thread::scope(move |scope| {
-        scope.spawn(move || feed_batches(feed, &jobs_in, &tickets_out));
-        for _ in 0..threads.get() {
+        scope.spawn(move || feed_batches(feed, &jobs_in, &tickets_out, &crew.helpers));
+        for _ in 0..workers.steady.get() {
             let (jobs, results) = (jobs_out.clone(), results_in.clone());
             scope.spawn(move || {
-                let mut work = worker();
-                for (number, batch) in jobs {
-                    if results.send((number, work(batch))).is_err() {
-                        return;
-                    }
-                }
+                crew.work_off(scope, &jobs, &results, false);
             });
         }
         drop((jobs_out, results_in));
@@ -64,10 +108,52 @@ pub fn ordered<I, O, W>(
     });
 }
 
+impl<F> Crew<F> {
+    /// Does batch after batch. Each that waited for the disk calls one more thread to help; who helps leaves after
+    /// the first batch that did not wait.
+    fn work_off<'scope, I, O, W>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        jobs: &Receiver<(u64, Vec<I>)>,
+        results: &Sender<(u64, Vec<O>)>,
+        helps: bool,
+    ) where
+        F: Fn() -> W + Sync,
+        W: FnMut(Vec<I>) -> Done<O>,
+        I: Send + 'scope,
+        O: Send + 'scope,
+    {
+        let mut work = (self.worker)();
+        for (number, batch) in jobs {
+            let done = work(batch);
+            if done.waited && self.one_more() {
+                let (jobs, results) = (jobs.clone(), results.clone());
+                scope.spawn(move || {
+                    self.work_off(scope, &jobs, &results, true);
+                    self.helpers.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            if results.send((number, done.results)).is_err() || (helps && !done.waited) {
+                return;
+            }
+        }
+    }
+
+    /// Counts one more helper, unless there are as many as may be.
+    fn one_more(&self) -> bool {
+        self.helpers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                (now < self.most_helpers).then_some(now + 1)
+            })
+            .is_ok()
+    }
+}
+
 fn feed_batches<I>(
     feed: impl FnOnce(&mut dyn FnMut(I) -> bool),
     jobs: &Sender<(u64, Vec<I>)>,
     tickets: &Receiver<()>,
+    helpers: &AtomicUsize,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut number = 0;
@@ -78,7 +164,11 @@ fn feed_batches<I>(
     };
     feed(&mut |item| {
         batch.push(item);
-        if batch.len() < BATCH {
+        let full = match helpers.load(Ordering::Relaxed) {
+            0 => BATCH,
+            _ => BATCH_OF_HELPERS,
+        };
+        if batch.len() < full {
             return true;
         }
         send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
@@ -92,8 +182,12 @@ fn feed_batches<I>(
 mod tests {
     use super::*;
 
-    fn threads(n: usize) -> NonZeroUsize {
-        NonZeroUsize::new(n).expect("not zero")
+    fn threads(n: usize) -> Workers {
+        NonZeroUsize::new(n).expect("not zero").into()
+    }
+
+    fn done<O>(results: Vec<O>, waited: bool) -> Done<O> {
+        Done { results, waited }
     }
 
     #[test]
@@ -112,7 +206,7 @@ mod tests {
                     if batch[0] < 64 {
                         std::thread::sleep(std::time::Duration::from_millis(20));
                     }
-                    batch.into_iter().map(|i| i * 2).collect()
+                    done(batch.into_iter().map(|i| i * 2).collect(), false)
                 }
             },
             |result: u64| {
@@ -129,7 +223,7 @@ mod tests {
         ordered(
             threads(2),
             |emit| while emit(()) {},
-            || |batch: Vec<()>| batch,
+            || |batch: Vec<()>| done(batch, true),
             |()| {
                 seen += 1;
                 match seen {
@@ -139,5 +233,49 @@ mod tests {
             },
         );
         assert_eq!(seen, 100);
+    }
+
+    #[test]
+    fn helpers_come_while_work_waits_and_leave_after() {
+        const WAITS: u64 = 40_000;
+        let workers = Workers {
+            steady: NonZeroUsize::MIN,
+            waiting: 4,
+        };
+        let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut after = BTreeMap::<String, u64>::new();
+        ordered(
+            workers,
+            |emit| {
+                for i in 0..5 * WAITS {
+                    assert!(emit(i));
+                }
+            },
+            || {
+                |batch: Vec<u64>| {
+                    let waits = batch[0] < WAITS;
+                    most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                    let begin = std::time::Instant::now();
+                    while waits
+                        && most.load(Ordering::SeqCst) < workers.most()
+                        && begin.elapsed().as_millis() < 200
+                    {
+                        std::thread::yield_now();
+                    }
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    let thread = format!("{:?}", std::thread::current().id());
+                    done(vec![(waits, thread)], waits)
+                }
+            },
+            |(waited, thread)| {
+                if !waited {
+                    *after.entry(thread).or_default() += 1;
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(most.into_inner(), 4);
+        // One batch is all that a helper does without waiting.
+        assert_eq!(after.values().filter(|batches| **batches > 1).count(), 1);
     }
 }

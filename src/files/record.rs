@@ -3,7 +3,7 @@
 use super::judge;
 use super::look::{Look, Looker};
 use super::observe::{Target, Unseen, Wanted};
-use super::pipeline::ordered;
+use super::pipeline::{Done, Workers, ordered};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
@@ -14,7 +14,6 @@ use crate::manifest::write::Writer;
 use crate::manifest::{Entry, Role, line, read, subject};
 use crate::os::root::Root;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -48,7 +47,7 @@ pub(super) enum Outcome {
 pub fn record<W: Write>(
     root: &Root,
     scope: &Scope,
-    threads: NonZeroUsize,
+    workers: Workers,
     selinux: bool,
     progress: &Progress,
     mut writer: Writer<W>,
@@ -60,7 +59,7 @@ pub fn record<W: Write>(
     let mut refusals = 0u64;
     let mut failed = None;
     ordered(
-        threads,
+        workers,
         |emit| {
             for step in Walk::new(root, scope) {
                 if !emit(step) {
@@ -69,7 +68,7 @@ pub fn record<W: Write>(
             }
         },
         || {
-            let mut looker = Looker::new(None);
+            let mut looker = Looker::new(None, workers.most());
             move |batch: Vec<Step>| {
                 let before = looker.bytes;
                 let count = batch
@@ -78,7 +77,7 @@ pub fn record<W: Write>(
                     .count() as u64;
                 let wanted = batch.iter().filter_map(|step| wanted(step, selinux));
                 let mut looks = looker.look_all(wanted).into_iter();
-                let outcomes = batch
+                let results = batch
                     .into_iter()
                     .filter_map(|step| see(step, &mut looks))
                     .collect();
@@ -86,7 +85,10 @@ pub fn record<W: Write>(
                 progress
                     .bytes
                     .fetch_add(looker.bytes - before, Ordering::Relaxed);
-                outcomes
+                Done {
+                    results,
+                    waited: looker.waited,
+                }
             }
         },
         |outcome| match outcome {

@@ -6,7 +6,7 @@ use super::judge;
 use super::look::{Look, Looker};
 use super::observe::{Target, Wanted};
 use super::pace::Pace;
-use super::pipeline::ordered;
+use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
 use super::scope::{Duty, Scope};
 use super::walk::{Blindness, Walk};
@@ -14,7 +14,6 @@ use crate::attributes::{Attribute, AttributeSet, Timestamp};
 use crate::error::{Error, Result};
 use crate::os::node;
 use crate::os::root::Root;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +27,7 @@ pub struct Scan<'a> {
     /// What is looked at.
     pub scope: &'a Scope,
     /// Threads that read and digest.
-    pub threads: NonZeroUsize,
+    pub workers: Workers,
     /// A limit on reading.
     pub pace: Option<&'a Pace>,
     /// Whether SELinux labels are compared.
@@ -157,10 +156,10 @@ impl Scan<'_> {
             Against::Manifest | Against::Packages => Outside::Ignore,
         };
         ordered(
-            self.threads,
+            self.workers,
             |emit| join_streams(walk, expected, self.scope, outside, emit),
             || {
-                let mut looker = Looker::new(self.pace);
+                let mut looker = Looker::new(self.pace, self.workers.most());
                 let unowned = &unowned;
                 move |batch: Vec<Item>| {
                     let before = looker.bytes;
@@ -168,7 +167,7 @@ impl Scan<'_> {
                     let mut looks = looker
                         .look_all(batch.iter().filter_map(|item| self.wanted(item)))
                         .into_iter();
-                    let outcomes = batch
+                    let results = batch
                         .into_iter()
                         .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
                         .collect();
@@ -176,7 +175,10 @@ impl Scan<'_> {
                     self.progress
                         .bytes
                         .fetch_add(looker.bytes - before, Ordering::Relaxed);
-                    outcomes
+                    Done {
+                        results,
+                        waited: looker.waited,
+                    }
                 }
             },
             |outcome| {

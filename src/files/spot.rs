@@ -21,6 +21,7 @@ use super::join::Expected;
 use super::launch::{self, Record};
 use super::owned;
 use super::pace::Pace;
+use super::pipeline::Workers;
 use super::scan::{Coverage, Progress, Scan};
 use super::scope::Scope;
 use crate::error::Result;
@@ -29,7 +30,6 @@ use crate::manifest::read::{Cursor, Manifest};
 use crate::os::root::Root;
 use crate::packages::Database;
 use std::cmp::Ordering;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 /// What is expected of files, to be asked for single paths in O(log n).
@@ -51,7 +51,7 @@ pub struct Spot<'a> {
     /// What is expected.
     pub book: Book<'a>,
     /// Threads that read and digest.
-    pub threads: NonZeroUsize,
+    pub workers: Workers,
     /// A limit on reading.
     pub pace: Option<&'a Pace>,
     /// Whether SELinux labels are compared.
@@ -71,7 +71,7 @@ impl Spot<'_> {
         let scan = Scan {
             root: self.root,
             scope: self.scope,
-            threads: self.threads,
+            workers: self.workers,
             pace: self.pace,
             selinux: self.selinux,
             against: self.against(),

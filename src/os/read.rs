@@ -42,6 +42,11 @@ impl Reader {
         }
     }
 
+    /// Whether the file system at hand tells what is cached.
+    pub fn tells(&self) -> bool {
+        !self.no_nowait
+    }
+
     /// Reads what is cached at `offset`; `None` if nothing is, or if nobody can tell.
     ///
     /// The kernel begins to fetch what is not cached: a [`Reader::fetch_at`] that comes later waits less.

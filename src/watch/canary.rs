@@ -131,7 +131,7 @@ impl Canary {
             source: Source::Manifest,
         });
         let wanted = judge::wanted(duty, Some(&expected), false, false);
-        let look = Looker::new(None).look_all([(&target, wanted)]).pop();
+        let look = Looker::new(None, 1).look_all([(&target, wanted)]).pop();
         let kind = look.and_then(|look| judge::present(duty, Some(expected), look, false));
         matches!(kind, Some(Kind::Changed { observed, .. })
             if observed.digest == Some(Digest::Sha256(written)))

@@ -72,7 +72,7 @@ impl Ledger {
             root: &self.root,
             scope: &self.scope,
             book: Book::Manifest(&self.manifest, &no_record),
-            threads: NonZeroUsize::MIN,
+            workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux: false,
             progress: &Progress::default(),

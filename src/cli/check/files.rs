@@ -39,7 +39,7 @@ impl Run<'_> {
         let pace = arguments.max_rate.map(Pace::new);
         let counts = Progress::default();
         let effort = Effort {
-            threads: tree::threads(arguments.threads),
+            workers: tree::workers(arguments.threads),
             pace: pace.as_ref(),
             progress: &counts,
         };
