@@ -7,8 +7,6 @@
 
 pub mod amend;
 pub mod deviation;
-// The only unsafe code: vector instructions, behind a safe interface.
-#[allow(unsafe_code)]
 pub mod digest;
 pub mod join;
 pub mod judge;

@@ -1,17 +1,9 @@
 //! Digests of file contents.
 //!
-//! One stream of SHA-256 waits on the latency of its own instructions, so several go in lock step: [`update_many`]
-//! for files that are read piece by piece, [`digest_many`] for those that are whole in memory.
+//! What a scan reads goes through the lanes of [`sha256_lanes`], several files in lock step; [`of_stream`] is for one
+//! stream, of either algorithm.
 
-mod choice;
-mod kernel;
-mod lockstep;
-mod many;
-mod stream;
-
-pub use kernel::Path;
-pub use many::{Order, digest_many, finish_many, update_many};
-pub use stream::Stream;
+pub use sha256_lanes::{Order, Path, Stream, digest_many, finish_many, update_many};
 
 use crate::attributes::{Algorithm, Digest};
 use md5::Md5;
