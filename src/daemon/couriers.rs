@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 /// What is handed over at once: within one batch of CloudWatch Logs, and little enough to hold in memory.
 const MOST_EVENTS: usize = 2_000;
 const MOST_BYTES: usize = 1 << 20;
+/// The name of the sink that nobody configures.
+pub(super) const STDOUT: &str = "stdout";
 /// The key of a heartbeat, which is not in the spool.
 const HEARTBEAT: u64 = u64::MAX;
 
@@ -405,7 +407,7 @@ fn name(sink: Sink) -> &'static str {
     match sink {
         Sink::CloudwatchLogs => "cloudwatch_logs",
         Sink::File => "file",
-        Sink::Stdout => "stdout",
+        Sink::Stdout => STDOUT,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is told beside findings: steps, gaps, the launch record, heartbeats, and the status.
 
+use super::couriers;
 use super::desk::{Desk, UNWATCHED};
 use super::first_boot::{self, FirstBoot, Recorded};
 use super::ground::Ground;
@@ -479,11 +480,14 @@ impl Desk {
     }
 }
 
-/// Whether every sink takes what it is given, and there is one.
+/// Whether every sink takes what it is given, and there is one. Standard output, which nobody asked for, is none as long
+/// as it is undecided whom else there is to ship to.
 fn delivers(sinks: &[SinkState]) -> bool {
+    let undecided = sinks.iter().any(|sink| sink.state == "undecided");
     let mut there = sinks
         .iter()
         .filter(|sink| !matches!(sink.state, "undecided" | "off"))
+        .filter(|sink| !(undecided && sink.name == couriers::STDOUT))
         .peekable();
     there.peek().is_some() && there.all(|sink| sink.state == "delivering")
 }
@@ -493,4 +497,31 @@ fn time(wall: i64) -> String {
     jiff::Timestamp::from_millisecond(wall)
         .map(|time| time.to_string())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sinks(states: &[(&'static str, &'static str)]) -> Vec<SinkState> {
+        let sink = |&(name, state)| SinkState {
+            name,
+            state,
+            error: String::new(),
+        };
+        states.iter().map(sink).collect()
+    }
+
+    #[test]
+    fn standard_output_delivers_only_where_nobody_else_may_be_meant() {
+        let stdout = ("stdout", "delivering");
+        let file = ("file", "delivering");
+        let open = ("cloudwatch_logs", "undecided");
+        assert!(!delivers(&[]));
+        assert!(!delivers(&sinks(&[open])));
+        assert!(!delivers(&sinks(&[stdout, open])));
+        assert!(delivers(&sinks(&[stdout, ("cloudwatch_logs", "off")])));
+        assert!(delivers(&sinks(&[file, open])));
+        assert!(!delivers(&sinks(&[file, ("cloudwatch_logs", "retrying")])));
+    }
 }
