@@ -33,6 +33,8 @@ pub struct Cloud {
     pub zone: String,
     /// As `t3.micro`.
     pub instance_type: String,
+    /// Its private IPv4 address.
+    pub private_ip: String,
     /// Whether AWS's signature over the document was verified, and the document is this instance's.
     pub verified: bool,
 }
@@ -51,14 +53,9 @@ impl Host {
     /// What the metadata service said is then to be asked again, with a token of its own: a token is good on its
     /// instance alone.
     pub fn is_stale(&self, now: &Host) -> bool {
-        let names = |host: &Host| {
-            (
-                host.boot_id.clone(),
-                host.machine_id.clone(),
-                host.instance_id.clone(),
-            )
-        };
-        names(self) != names(now)
+        // Where DMI has no id, as on Xen, `now` says nothing of what the metadata service has told.
+        let another = !now.instance_id.is_empty() && self.instance_id != now.instance_id;
+        another || self.boot_id != now.boot_id || self.machine_id != now.machine_id
     }
 
     /// The object `host` of the JSON contract; what is not known is `null`.
@@ -105,6 +102,7 @@ mod tests {
             (host("c", "m", "i-1"), true),
             (host("b", "n", "i-1"), true),
             (host("b", "m", "i-2"), true),
+            (host("b", "m", ""), false),
         ] {
             assert_eq!(known.is_stale(&now), stale, "{now:?}");
         }

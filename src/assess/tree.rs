@@ -19,7 +19,7 @@ use std::path::Path;
 pub const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
 /// Larger than any configuration has reason to be.
 const CONFIG_LIMIT: u64 = 1 << 20;
-/// So many threads in all while files come from the disk: it answers several requests in the time of one.
+/// At least so many threads while files come from the disk: it answers several requests in the time of one.
 const WAITING: usize = 6;
 
 /// A tree and what it says it is.

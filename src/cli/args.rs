@@ -132,7 +132,7 @@ pub(super) struct Check {
     /// Write the report to FILE, whole or not at all, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Threads that read and digest [default: one a processor, 6 while they wait for the disk]
+    /// Threads that read and digest [default: one a processor, at least 6 while they wait for the disk]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(super) threads: Option<NonZeroUsize>,
     /// Read at most so many bytes a second; takes K, M, G

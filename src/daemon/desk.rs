@@ -365,7 +365,7 @@ impl Desk {
         let launch_record = self.ground.as_ref().map(|g| g.launch_record());
         Origin {
             host: self.host.clone(),
-            ip: String::new(),
+            ip: address(&self.host),
             digests: Digests {
                 manifest,
                 signer,
@@ -375,6 +375,12 @@ impl Desk {
                 binary: self.binary.clone(),
             },
         }
+    }
+
+    /// Leaves to the next run that something was told, once the store has it: told twice is better than never.
+    pub(super) fn keep_memory_of_events(&mut self, wall: i64) {
+        self.keeper.commit(wall);
+        self.keep_memory();
     }
 
     /// Leaves to the next run what it must know.
@@ -388,4 +394,11 @@ impl Desk {
             }
         };
     }
+}
+
+/// The address that the metadata service told; empty where it told none.
+fn address(host: &Host) -> String {
+    let told = host.cloud.as_deref().map(|cloud| &cloud.private_ip);
+    let told = told.filter(|ip| ip.parse::<std::net::IpAddr>().is_ok());
+    told.cloned().unwrap_or_default()
 }

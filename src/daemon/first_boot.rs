@@ -135,12 +135,19 @@ pub(super) fn written_again(setup: &Setup, ground: &Ground) -> Option<(Recorded,
         return None;
     };
     let reason = sealed.again.clone()?;
+    Some((found(setup, ground)?, reason))
+}
+
+/// What is to be told of the record that is there.
+pub(super) fn found(setup: &Setup, ground: &Ground) -> Option<Recorded> {
+    let Baseline::Manifest(sealed) = &ground.opened.baseline else {
+        return None;
+    };
     let entries = sealed.record.entries().iter();
     let paths = entries.map(|entry| (entry.path.as_slice(), entry.attributes.as_ref()));
     let manifest = &sealed.vouched.manifest;
     let root = &setup.tree.root;
-    let recorded = tell(ground.launch_record(), paths, manifest, root).ok()?;
-    Some((recorded, reason))
+    tell(ground.launch_record(), paths, manifest, root).ok()
 }
 
 /// What is to be told of a record. No secrets: digests of files, names, fingerprints.

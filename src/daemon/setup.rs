@@ -65,6 +65,7 @@ impl Setup {
                 "profile.toml",
                 self.profile.digest() != new.profile.digest(),
             ),
+            ("trusted_signers", self.trust.digest() != new.trust.digest()),
         ];
         let names = differs.into_iter().filter(|(_, differs)| *differs);
         names.map(|(name, _)| name.to_owned()).collect()

@@ -3,7 +3,7 @@
 use super::couriers;
 use super::desk::{Desk, UNWATCHED};
 use super::first_boot::{self, FirstBoot, Recorded};
-use super::ground::Ground;
+use super::ground::{Ground, one_line};
 use super::looks::Look;
 use super::remembered::Launch;
 use super::word::Word;
@@ -33,7 +33,7 @@ impl Desk {
             self.tell_started(wall);
         }
         self.mind_manifest(ground.trouble.as_ref(), wall);
-        self.judge_first_boot(&ground, now);
+        self.judge_first_boot(&ground, now, wall);
         self.mind_record(&ground, wall);
         let words = self.words.clone();
         let runtime = self.runtime.clone();
@@ -85,11 +85,16 @@ impl Desk {
             match opening {
                 Opening::Fresh => {}
                 Opening::SetAside { path, reason } => {
-                    let message = format!(
+                    // The store itself tells it, as the first event of the new chain.
+                    complain(&format!(
                         "the store was damaged ({reason}) and is now at {}; a new one was begun",
                         path.display()
-                    );
-                    self.fault("store.set_aside", Severity::High, message, wall);
+                    ));
+                    // What may have gone with it unshipped is told anew.
+                    let told = self.memory.unusable.take().is_some();
+                    if told && self.ground.is_some() && !self.opening {
+                        self.open_ground();
+                    }
                 }
                 Opening::OtherInstance { path, former } => complain(&format!(
                     "the store belonged to instance {former} and is now at {}; a new one was begun",
@@ -99,7 +104,7 @@ impl Desk {
                     let message = format!(
                         "the store cannot be used at present ({reason}): events are held in memory"
                     );
-                    self.trouble.insert("store", message.clone());
+                    complain(&message);
                     self.fault("store.unusable", Severity::High, message, wall);
                 }
             }
@@ -107,7 +112,7 @@ impl Desk {
     }
 
     /// Whether there is a first boot to wait for, and whether its record has been seen through.
-    fn judge_first_boot(&mut self, ground: &Ground, now: Instant) {
+    fn judge_first_boot(&mut self, ground: &Ground, now: Instant, wall: i64) {
         if self.first_boot != FirstBoot::Unknown {
             return;
         }
@@ -119,9 +124,10 @@ impl Desk {
         self.first_boot = match self.memory.launch {
             Some(_) => FirstBoot::Over,
             None if !record.is_empty() => {
-                // Somebody ran `agent baseline launch`.
-                self.memory.launch = Some(Launch { sha256: record });
-                self.keep_memory();
+                // Somebody ran `agent baseline launch`, or a run ended between writing the record and telling it.
+                if let Some(recorded) = first_boot::found(&self.setup, ground) {
+                    self.tell_record(recorded, wall);
+                }
                 FirstBoot::Over
             }
             None => FirstBoot::awaited(now),
@@ -169,7 +175,7 @@ impl Desk {
         };
         self.tell(event, wall);
         self.memory.launch = Some(Launch { sha256 });
-        self.keep_memory();
+        self.keep_memory_of_events(wall);
     }
 
     /// That the launch record is not the one that was shipped.
@@ -330,9 +336,25 @@ impl Desk {
         if host == self.host || (silent && !self.host.is_stale(&host)) {
             return;
         }
+        let renamed = self.host.instance_id != host.instance_id;
         self.host = host;
         let openings = self.keeper.set_origin(self.origin(), wall);
         self.opened(openings, wall);
+        if renamed {
+            self.name_streams(wall);
+        }
+    }
+
+    /// Log stream and session tag carry the instance's id, which on Xen only the metadata service tells.
+    fn name_streams(&mut self, wall: i64) {
+        let (setup, host, keeper) = (&self.setup, &self.host, &mut self.keeper);
+        if let Err(error) = self.couriers.configure(&setup.config, host, keeper, wall) {
+            let message = format!(
+                "the sinks stay as they were before the instance's id was known: {}",
+                one_line(error)
+            );
+            self.fault("sinks.refused", Severity::High, message, wall);
+        }
     }
 
     /// A sign of life.

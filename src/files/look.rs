@@ -131,7 +131,14 @@ impl<'a> Looker<'a> {
                 Ok(First::Contents(opened)) if Tick::now().holds(opened.before.ctime) => {}
                 Ok(First::Contents(opened)) => match wanted.contents {
                     Some(Algorithm::Sha256) => self.take(index, opened, &mut batch),
-                    _ => batch.looks[index] = settle(self.alone(opened, Algorithm::Md5)),
+                    _ => {
+                        self.reader.on_device(opened.before.id.device);
+                        let probe = self.reader.cached_at(opened.file.as_fd(), &mut [0], 0);
+                        let cold = probe == Ok(None) && opened.before.size > 0;
+                        batch.read += 1;
+                        batch.fetched += usize::from(cold && self.reader.tells());
+                        batch.looks[index] = settle(self.alone(opened, Algorithm::Md5));
+                    }
                 },
                 Err(unseen) => batch.looks[index] = settle(Err(unseen)),
             }
@@ -139,7 +146,7 @@ impl<'a> Looker<'a> {
         self.fetch_cold(&mut batch);
         self.digest_small(&mut batch);
         self.digest_large(&mut batch, 0);
-        self.waited = self.reader.tells() && batch.fetched * WAITS >= batch.read.max(1);
+        self.waited = batch.fetched * WAITS >= batch.read.max(1);
         batch
             .looks
             .into_iter()
@@ -158,7 +165,7 @@ impl<'a> Looker<'a> {
                 let buffer = &mut self.arena[start..start + size];
                 match self.reader.cached_at(opened.file.as_fd(), buffer, 0) {
                     Ok(None) => {
-                        batch.fetched += 1;
+                        batch.fetched += usize::from(self.reader.tells());
                         self.used = start;
                         batch.cold.push((index, opened));
                         if batch.cold.len() >= self.open_files {
@@ -178,7 +185,9 @@ impl<'a> Looker<'a> {
                 // The kernel begins to fetch what is not cached; one byte of what is costs nothing.
                 let probe = self.reader.cached_at(opened.file.as_fd(), &mut [0], 0);
                 match probe {
-                    Ok(cached) => batch.fetched += usize::from(cached.is_none()),
+                    Ok(cached) => {
+                        batch.fetched += usize::from(cached.is_none() && self.reader.tells());
+                    }
                     Err(errno) => {
                         batch.looks[index] = Some(Err(refused("read")(errno)));
                         return;

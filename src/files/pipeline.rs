@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 /// Handed over together, so that threads seldom meet and a worker has files to put side by side.
 const BATCH: usize = 1024;
@@ -19,7 +19,7 @@ const WINDOW: usize = 24;
 pub struct Workers {
     /// So many all the time.
     pub steady: NonZeroUsize,
-    /// So many in all while work waits for the disk: it answers several at once.
+    /// At least so many while work waits for the disk: it answers several at once.
     pub waiting: usize,
 }
 
@@ -55,10 +55,11 @@ struct Crew<F> {
     most_helpers: usize,
 }
 
-/// Runs `feed` in a thread of its own, `work` on `workers` more, and `consume` here, in the order of feeding.
+/// Runs `feed` in a thread of its own, what `worker` makes on as many more as `workers` says, and `consume` here, in the
+/// order of feeding.
 ///
-/// `feed` gets a function that takes one item and returns false when nobody wants more. `worker` makes the
-/// function that each thread calls for each batch. `consume` may stop everything.
+/// `feed` gets a function that takes one item and returns false when nobody wants more. What `worker` makes for a
+/// thread is called for each batch. `consume` may stop everything.
 pub fn ordered<I, O, W>(
     workers: Workers,
     feed: impl FnOnce(&mut dyn FnMut(I) -> bool) + Send,
@@ -126,15 +127,19 @@ impl<F> Crew<F> {
         let mut work = (self.worker)();
         for (number, batch) in jobs {
             let done = work(batch);
+            if results.send((number, done.results)).is_err() || (helps && !done.waited) {
+                return;
+            }
             if done.waited && self.one_more() {
                 let (jobs, results) = (jobs.clone(), results.clone());
-                scope.spawn(move || {
+                let helper = Builder::new().spawn_scoped(scope, move || {
                     self.work_off(scope, &jobs, &results, true);
                     self.helpers.fetch_sub(1, Ordering::Relaxed);
                 });
-            }
-            if results.send((number, done.results)).is_err() || (helps && !done.waited) {
-                return;
+                // No thread to be had: it goes on as it is.
+                if helper.is_err() {
+                    self.helpers.fetch_sub(1, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -155,7 +160,7 @@ fn feed_batches<I>(
     tickets: &Receiver<()>,
     helpers: &AtomicUsize,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::new();
     let mut number = 0;
     let mut send = |batch: Vec<I>| {
         let sent = tickets.recv().is_ok() && jobs.send((number, batch)).is_ok();
@@ -171,7 +176,7 @@ fn feed_batches<I>(
         if batch.len() < full {
             return true;
         }
-        send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
+        send(std::mem::replace(&mut batch, Vec::with_capacity(full)))
     });
     if !batch.is_empty() {
         send(batch);
@@ -220,10 +225,20 @@ mod tests {
     #[test]
     fn a_consumer_may_stop_an_endless_feed() {
         let mut seen = 0;
+        let workers = Workers {
+            waiting: 6,
+            ..threads(2)
+        };
+        let batches = AtomicUsize::new(0);
         ordered(
-            threads(2),
+            workers,
             |emit| while emit(()) {},
-            || |batch: Vec<()>| done(batch, true),
+            || {
+                |batch: Vec<()>| {
+                    batches.fetch_add(1, Ordering::Relaxed);
+                    done(batch, true)
+                }
+            },
             |()| {
                 seen += 1;
                 match seen {
@@ -233,6 +248,8 @@ mod tests {
             },
         );
         assert_eq!(seen, 100);
+        // Those that were handed out or under way.
+        assert!(batches.into_inner() <= WINDOW);
     }
 
     #[test]

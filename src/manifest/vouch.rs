@@ -5,6 +5,7 @@ use super::seal::{self, HashAlgorithm, Seal, Signer, Signers};
 use crate::error::{Error, Result};
 use crate::os::root::Root;
 use crate::os::trust::{self, Owner};
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub struct Trust {
     signers: Signers,
     file: PathBuf,
     configured: bool,
+    digest: [u8; 32],
 }
 
 impl Trust {
@@ -51,6 +53,7 @@ impl Trust {
             configured: option.is_some() || !signers.is_empty(),
             signers,
             file: path.to_owned(),
+            digest: Sha256::digest(&text).into(),
         })
     }
 
@@ -60,6 +63,11 @@ impl Trust {
             true => error.untrusted(),
             false => error,
         })
+    }
+
+    /// SHA-256 of the list.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Whether a manifest without a good seal is refused.

@@ -35,6 +35,7 @@ pub(crate) fn origin() -> Origin {
                 region: "eu-central-1".into(),
                 zone: "eu-central-1a".into(),
                 instance_type: "t3.micro".into(),
+                private_ip: "10.0.0.5".into(),
                 verified: true,
             })),
         },

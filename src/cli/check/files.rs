@@ -39,7 +39,11 @@ impl Run<'_> {
         let pace = arguments.max_rate.map(Pace::new);
         let counts = Progress::default();
         let effort = Effort {
-            workers: tree::workers(arguments.threads),
+            // Who asks for little has no use for more readers.
+            workers: match pace {
+                Some(_) => tree::threads(arguments.threads).into(),
+                None => tree::workers(arguments.threads),
+            },
             pace: pace.as_ref(),
             progress: &counts,
         };

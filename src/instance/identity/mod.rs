@@ -28,6 +28,8 @@ pub struct Document {
     pub availability_zone: String,
     /// As `t3.micro`.
     pub instance_type: String,
+    /// The primary private IPv4 address.
+    pub private_ip: String,
     /// When the instance was launched, RFC 3339.
     pub pending_time: String,
 }
@@ -57,6 +59,7 @@ impl Document {
             &document.region,
             &document.availability_zone,
             &document.instance_type,
+            &document.private_ip,
             &document.pending_time,
         ];
         (!document.instance_id.is_empty() && all.into_iter().all(plain)).then_some(document)
@@ -70,6 +73,7 @@ impl Document {
             region: self.region.clone(),
             zone: self.availability_zone.clone(),
             instance_type: self.instance_type.clone(),
+            private_ip: self.private_ip.clone(),
             verified,
         }
     }
