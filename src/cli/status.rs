@@ -128,7 +128,9 @@ fn ground(status: &Status) -> String {
             };
             format!("manifest {}, {signer}; profile {profile}", ground.manifest)
         }
-        "packages" => format!("the package database; profile {profile}"),
+        "packages" => format!(
+            "the package database, since there is no manifest that can be used; profile {profile}"
+        ),
         _ => "not known yet, or nothing".into(),
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct Desk {
     /// The line that systemd was told last.
     pub(super) told_systemd: String,
     pub(super) settings_touched: Option<Instant>,
+    /// When settings were last judged.
+    pub(super) settings_judged: Option<Instant>,
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
     pub(super) restored: Restored,
@@ -223,6 +225,7 @@ impl Desk {
             status_written: now,
             told_systemd: String::new(),
             settings_touched: None,
+            settings_judged: None,
             unknown_settings: 0,
             restored: Restored::new(now),
         };

@@ -18,8 +18,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Settings are judged again so soon after something below `/etc` was touched.
-const SETTINGS_SETTLE: Duration = Duration::from_secs(10);
+/// Settings are judged again so soon after something below `/etc` was touched: an editor writes more than one file.
+const SETTINGS_SETTLE: Duration = Duration::from_secs(2);
+/// But not sooner after the last time: all of them are judged.
+const SETTINGS_PAUSE: Duration = Duration::from_secs(10);
 /// So many regions that were touched during a scan are remembered one by one.
 const MOST_DURING: usize = 8_192;
 /// The kernel's word of a change may be so late.
@@ -54,6 +56,7 @@ impl Desk {
         if self.timers.settings.take(now) || settings {
             self.refresh_host(wall);
             self.looks.want(Look::Settings);
+            self.settings_judged = Some(now);
         }
         if self.timers.instance.take(now) {
             self.looks.want(Look::Instance);
@@ -177,7 +180,10 @@ impl Desk {
         }
         for region in batch.regions() {
             if region.path.starts_with(b"etc/") && self.settings_touched.is_none() {
-                self.settings_touched = Some(now + SETTINGS_SETTLE);
+                let rested = self
+                    .settings_judged
+                    .map_or(now, |last| last + SETTINGS_PAUSE);
+                self.settings_touched = Some(rested.max(now + SETTINGS_SETTLE));
             }
         }
         if self.looks.running(Look::Whole) || self.first_files {

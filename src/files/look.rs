@@ -132,12 +132,10 @@ impl<'a> Looker<'a> {
                 Ok(First::Contents(opened)) => match wanted.contents {
                     Some(Algorithm::Sha256) => self.take(index, opened, &mut batch),
                     _ => {
-                        self.reader.on_device(opened.before.id.device);
-                        let probe = self.reader.cached_at(opened.file.as_fd(), &mut [0], 0);
-                        let cold = probe == Ok(None) && opened.before.size > 0;
+                        let (look, fetched) = self.alone(opened, Algorithm::Md5);
                         batch.read += 1;
-                        batch.fetched += usize::from(cold && self.reader.tells());
-                        batch.looks[index] = settle(self.alone(opened, Algorithm::Md5));
+                        batch.fetched += usize::from(fetched && self.reader.tells());
+                        batch.looks[index] = settle(look);
                     }
                 },
                 Err(unseen) => batch.looks[index] = settle(Err(unseen)),
@@ -184,21 +182,21 @@ impl<'a> Looker<'a> {
             _ => {
                 // The kernel begins to fetch what is not cached; one byte of what is costs nothing.
                 let probe = self.reader.cached_at(opened.file.as_fd(), &mut [0], 0);
-                match probe {
-                    Ok(cached) => {
-                        batch.fetched += usize::from(cached.is_none() && self.reader.tells());
-                    }
+                let cold = match probe {
+                    Ok(cached) => cached.is_none(),
                     Err(errno) => {
                         batch.looks[index] = Some(Err(refused("read")(errno)));
                         return;
                     }
-                }
+                };
+                batch.fetched += usize::from(cold && self.reader.tells());
                 batch.waiting.push(Large {
                     index,
                     opened,
                     stream: Stream::new(),
                     offset: 0,
-                    left_behind: None,
+                    // What the kernel now fetches will look cached to those who read it.
+                    left_behind: (cold && self.reader.leaves_behind()).then_some(0),
                 });
                 if batch.waiting.len() >= self.open_files {
                     self.digest_large(batch, self.open_files / 2);
@@ -222,25 +220,30 @@ impl<'a> Looker<'a> {
     fn fill(&mut self, opened: &Opened, start: usize, mut filled: usize) -> Result<(), Unseen> {
         let size = self.used - start;
         let mut left_behind = None;
+        let mut outcome = Ok(());
         while filled < size {
             let buffer = &mut self.arena[start + filled..self.used];
-            let piece = self
+            match self
                 .reader
                 .read_at(opened.file.as_fd(), buffer, filled as u64)
-                .map_err(refused("read"))?;
-            if piece.length == 0 {
-                return Err(Unseen::Changing);
+            {
+                Ok(Piece { length: 0, .. }) => outcome = Err(Unseen::Changing),
+                Ok(piece) => {
+                    if piece.left_behind && left_behind.is_none() {
+                        left_behind = Some(filled as u64);
+                    }
+                    filled += piece.length;
+                    continue;
+                }
+                Err(errno) => outcome = Err(refused("read")(errno)),
             }
-            if piece.left_behind && left_behind.is_none() {
-                left_behind = Some(filled as u64);
-            }
-            filled += piece.length;
+            break;
         }
-        self.read(size);
-        if let Some(offset) = left_behind {
-            Reader::drop_from(opened.file.as_fd(), offset);
+        if outcome.is_ok() {
+            self.read(size);
         }
-        Ok(())
+        drop_left(opened, left_behind);
+        outcome
     }
 
     /// Puts a small file that has been read among those to be digested.
@@ -278,11 +281,9 @@ impl<'a> Looker<'a> {
             .reader
             .fetch_at(opened.file.as_fd(), &mut self.arena[start..self.used], 0)
             .map_err(refused("read"))?;
-        self.fill(opened, start, piece.length)?;
-        if piece.left_behind {
-            Reader::drop_from(opened.file.as_fd(), 0);
-        }
-        Ok(())
+        let filled = self.fill(opened, start, piece.length);
+        drop_left(opened, piece.left_behind.then_some(0));
+        filled
     }
 
     /// Counts, and waits where the pace says so.
@@ -343,8 +344,9 @@ impl<'a> Looker<'a> {
                     Ok(_) if file.offset < file.opened.before.size => continue,
                     Ok(_) => finish(batch.active.swap_remove(lane)),
                     Err(unseen) => {
-                        let index = batch.active.swap_remove(lane).index;
-                        (index, Err(unseen))
+                        let file = batch.active.swap_remove(lane);
+                        drop_left(&file.opened, file.left_behind);
+                        (file.index, Err(unseen))
                     }
                 };
                 batch.looks[look.0] = settle(look.1);
@@ -384,7 +386,12 @@ impl<'a> Looker<'a> {
                     length,
                     left_behind: false,
                 },
-                None => return Ok(0),
+                None => {
+                    if self.reader.leaves_behind() && file.left_behind.is_none() {
+                        file.left_behind = Some(file.offset);
+                    }
+                    return Ok(0);
+                }
             },
             true => self
                 .reader
@@ -413,6 +420,7 @@ impl<'a> Looker<'a> {
                 }
                 Ok(First::Contents(opened)) => {
                     self.alone(opened, wanted.contents.unwrap_or(Algorithm::Sha256))
+                        .0
                 }
                 Err(unseen) => Err(unseen),
             };
@@ -423,41 +431,53 @@ impl<'a> Looker<'a> {
         Err(Unseen::Changing)
     }
 
-    /// Digests one file from start to end.
-    fn alone(&mut self, opened: Opened, algorithm: Algorithm) -> Look {
+    /// Digests one file from start to end; whether any of it was not cached.
+    fn alone(&mut self, opened: Opened, algorithm: Algorithm) -> (Look, bool) {
         let mut chunk = self.chunks.pop().unwrap_or_else(|| vec![0; CHUNK]);
         let mut offset = 0;
-        let mut left_behind = None;
+        let mut fetched = None;
         self.reader.on_device(opened.before.id.device);
         let digested = digest::of_stream(algorithm, &mut chunk, |buffer| {
-            let piece = self.reader.read_at(opened.file.as_fd(), buffer, offset)?;
-            if piece.left_behind && left_behind.is_none() {
-                left_behind = Some(offset);
-            }
-            offset += piece.length as u64;
-            self.read(piece.length);
-            Ok(piece.length)
+            let file = opened.file.as_fd();
+            let length = match self.reader.cached_at(file, buffer, offset)? {
+                Some(length) => length,
+                None => {
+                    fetched.get_or_insert(offset);
+                    self.reader.fetch_at(file, buffer, offset)?.length
+                }
+            };
+            offset += length as u64;
+            self.read(length);
+            Ok(length)
         });
         self.chunks.push(chunk);
-        let (digest, length) = digested.map_err(|error| {
-            Unseen::Refused("read", Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })?;
-        if let Some(offset) = left_behind {
-            Reader::drop_from(opened.file.as_fd(), offset);
-        }
-        if length != opened.before.size {
-            return Err(Unseen::Changing);
-        }
-        let mut attributes = opened.unchanged()?;
-        attributes.digest = Some(digest);
-        Ok(attributes)
+        drop_left(&opened, fetched.filter(|_| self.reader.leaves_behind()));
+        (whole(opened, digested), fetched.is_some())
     }
 }
 
-fn finish(file: Large) -> (usize, Look) {
-    if let Some(offset) = file.left_behind {
-        Reader::drop_from(file.opened.file.as_fd(), offset);
+/// Drops from the page cache what a scan has left there of a file, from that byte on.
+fn drop_left(opened: &Opened, from: Option<u64>) {
+    if let Some(offset) = from {
+        Reader::drop_from(opened.file.as_fd(), offset);
     }
+}
+
+/// The attributes with the digest, if that covers what the file was before and after.
+fn whole(opened: Opened, digested: std::io::Result<(Digest, u64)>) -> Look {
+    let (digest, length) = digested.map_err(|error| {
+        Unseen::Refused("read", Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    })?;
+    if length != opened.before.size {
+        return Err(Unseen::Changing);
+    }
+    let mut attributes = opened.unchanged()?;
+    attributes.digest = Some(digest);
+    Ok(attributes)
+}
+
+fn finish(file: Large) -> (usize, Look) {
+    drop_left(&file.opened, file.left_behind);
     let stream = file.stream;
     let look = file.opened.unchanged().map(|mut attributes| {
         attributes.digest = Some(Digest::Sha256(stream.finish()));

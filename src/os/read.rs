@@ -47,6 +47,11 @@ impl Reader {
         !self.no_nowait
     }
 
+    /// Whether what it fetches stays in the page cache until it is dropped; known once something was read.
+    pub fn leaves_behind(&self) -> bool {
+        self.no_dontcache && self.tells()
+    }
+
     /// Reads what is cached at `offset`; `None` if nothing is, or if nobody can tell.
     ///
     /// The kernel begins to fetch what is not cached: a [`Reader::fetch_at`] that comes later waits less.
@@ -87,10 +92,9 @@ impl Reader {
                 false => preadv2(file, &mut [IoSliceMut::new(buffer)], offset, flags),
             })?;
         // Where nothing tells warm from cold, nothing is dropped: it might be somebody's.
-        let left_behind = self.no_dontcache && !self.no_nowait;
         Ok(Piece {
             length,
-            left_behind,
+            left_behind: self.leaves_behind(),
         })
     }
 

@@ -157,7 +157,8 @@ fn a_run_that_is_stopped_leaves_nothing_behind() {
     lab.agent(&["baseline", "create"], &["--output", "recorded.mtree"])
         .expect(0);
     // So large that its digest is not done before the signal comes; sparse.
-    lab.shell("truncate -s 200M 0large");
+    // Sparse, and so large that its digest takes seconds: the signal comes before.
+    lab.shell("truncate -s 20G 0large");
     shell(lab.path(), "echo old > manifest.mtree; echo old > report");
     let listing = || {
         shell(
