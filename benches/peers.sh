@@ -9,7 +9,14 @@
 # which targets are reached.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-  aide hashdeep openssl coreutils time util-linux python3 >/dev/null
+missing=()
+for package in aide hashdeep openssl coreutils time util-linux python3; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
 cargo build --release --locked --bin agent --example bare_walk
 exec python3 benches/peers.py
