@@ -7,7 +7,6 @@ mod accept;
 mod changes;
 mod daemon;
 mod diff;
-mod digest;
 mod events;
 mod faults;
 mod generated;

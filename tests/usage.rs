@@ -1,7 +1,9 @@
 //! The command line around the work: help, version, wrong usage, and the profiles that are shipped.
 
-use crate::harness::{Lab, agent};
+use crate::harness::{AGENT, Lab, agent, files_alone, run};
+use host_integrity_agent::files::digest;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Files in `baselines/`, by name.
 fn shipped() -> Vec<(String, PathBuf)> {
@@ -188,5 +190,33 @@ fn a_wrong_profile_says_where() {
             ran.stderr
         );
         assert!(ran.stderr.contains(named), "{text}\n{}", ran.stderr);
+    }
+}
+
+/// The whole program on one path after the other, against a record that the sha2 crate alone made.
+#[test]
+fn a_tree_is_checked_alike_on_every_path() {
+    let lab = Lab::new();
+    lab.shell("for i in $(seq 300); do head -c $((i * i)) /dev/urandom > $i; done");
+    lab.shell("head -c 3000000 /dev/urandom > large; : > empty");
+    let agent = |path: digest::Path, arguments: &[&str]| {
+        run(Command::new(AGENT)
+            .args(files_alone(arguments))
+            .env("AGENT_SHA256_PATH", path.name())
+            .current_dir(lab.path()))
+    };
+    let common = ["--root", "root", "--profile", "./profile.toml"];
+    let create = ["baseline", "create", "--output", "manifest.mtree"];
+    agent(digest::Path::Portable, &[&create[..], &common].concat()).expect(0);
+    let check = ["check", "--manifest", "manifest.mtree"];
+    for path in digest::Path::available() {
+        let told = agent(path, &["--version", "--verbose"]).expect(0);
+        assert!(told.stdout.contains(path.name()), "{told:#?}");
+        agent(path, &[&check[..], &common].concat()).expect(0);
+    }
+    lab.shell("printf x | dd of=large bs=1 seek=2999999 conv=notrunc status=none; touch -d @1 17");
+    for path in digest::Path::available() {
+        let ran = agent(path, &[&check[..], &common].concat()).expect(1);
+        assert!(ran.stdout.contains("/large  changed"), "{path:?}: {ran:#?}");
     }
 }
