@@ -1,0 +1,107 @@
+//! A store that is damaged, and a state directory without room, under a daemon.
+
+use super::house::House;
+use serde_json::Value;
+
+const STATE: &str = "var/lib/host-integrity-agent";
+
+#[test]
+fn a_damaged_store_is_told_once_and_what_stands_is_raised_anew() {
+    let house = House::recorded();
+    let daemon = house.start();
+    house.until_scanned();
+    house
+        .host
+        .shell("echo changed > data/d1/file; rm data/d2/file; echo new > data/new");
+    house.until_as_checked("before");
+    assert_eq!(daemon.stop(), 0);
+    let before = house.events().len();
+
+    let path = house.path(&format!("{STATE}/store.redb"));
+    let mut bytes = std::fs::read(&path).expect("the store");
+    // In a page in use: the keys of the ledger write a slash as zero.
+    let key = b"\0data\0new";
+    let at = bytes.windows(key.len()).rposition(|bytes| bytes == key);
+    bytes[at.expect("the key") + 1] ^= 4;
+    std::fs::write(&path, &bytes).expect("damaged");
+
+    // The first notices it, the second finds a good one.
+    for _ in 0..2 {
+        let daemon = house.start();
+        house.until("a whole scan", |house| {
+            let (_, status) = house.status();
+            let says = &status["daemon"];
+            says["pid"] == daemon.id() && says["scan"]["ended"].is_string()
+        });
+        assert_eq!(daemon.stop(), 0);
+    }
+    let events = house.events();
+    let (old, new) = events.split_at(before);
+    let aside = |events: &[Value]| {
+        let events = events.iter();
+        events
+            .filter(|event| event["status_code"] == "store.set_aside")
+            .count()
+    };
+    assert_eq!((aside(old), aside(new)), (0, 1), "{new:#?}");
+    assert_eq!(new[0]["status_code"], "store.set_aside", "{:#}", new[0]);
+    assert_eq!(new[0]["metadata"]["sequence"], 1, "{:#}", new[0]);
+    let raised: Vec<String> = new.iter().filter_map(super::house::told).collect();
+    let expected = [
+        "raised files.added /data/new",
+        "raised files.changed /data/d1/file",
+        "raised files.removed /data/d2/file",
+    ];
+    for line in expected {
+        let count = raised.iter().filter(|told| told.starts_with(line)).count();
+        assert_eq!(count, 1, "{line}: {raised:#?}");
+    }
+    assert_eq!(raised.len(), expected.len(), "{raised:#?}");
+    let names: Vec<_> = std::fs::read_dir(house.path(STATE))
+        .expect("the directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().contains(".aside-"))
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let kept = std::fs::read(house.path(STATE).join(&names[0])).expect("it is kept");
+    assert_eq!(kept, bytes, "for whoever wants to know");
+    // Both chains are whole, and what follows is so by itself.
+    house.verify();
+    let text = std::fs::read_to_string(house.path("var/log/events.jsonl")).expect("events");
+    let new: Vec<&str> = text.lines().skip(before).collect();
+    std::fs::write(house.path("tmp/new.jsonl"), new.join("\n") + "\n").expect("written");
+    let verify = ["log", "verify", "/tmp/new.jsonl"];
+    house.host.agent(&verify).expect(0);
+}
+
+/// What was found while there was no room is told when there is, and nobody goes on to speak of it.
+#[test]
+fn a_state_directory_without_room_is_trouble_as_long_as_it_has_none() {
+    let house = House::recorded();
+    let daemon = house.start_after(&format!(
+        "mount -t tmpfs -o size=8m none root/{STATE}
+         head -c 16M /dev/zero > root/{STATE}/filler 2> /dev/null || true"
+    ));
+    let troubles = |house: &House| {
+        let (_, status) = house.status();
+        status["daemon"]["trouble"].as_array().cloned()
+    };
+    house.until("trouble", |house| {
+        let text = format!("{:?}", troubles(house));
+        text.contains("the store cannot be written")
+            && text.contains("the state directory cannot be written")
+    });
+    house.until_scanned();
+    house.host.shell("echo changed > data/d1/file");
+    let filler = format!("/proc/{}/root/{STATE}/filler", daemon.id());
+    std::fs::remove_file(filler).expect("removed");
+    house.until_told("raised files.changed /data/d1/file");
+    house.until("the trouble is over", |house| {
+        troubles(house) == Some(Vec::new())
+    });
+    let left = format!("/proc/{}/root/{STATE}/run.json", daemon.id());
+    assert!(std::fs::exists(left).expect("it can be looked for"));
+    house.until_as_checked("afterwards");
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
