@@ -103,5 +103,51 @@ fn a_state_directory_without_room_is_trouble_as_long_as_it_has_none() {
     assert!(std::fs::exists(left).expect("it can be looked for"));
     house.until_as_checked("afterwards");
     assert_eq!(daemon.stop(), 0);
+    // A store that was half made is not one that somebody damaged.
+    let told = format!("{:#?}", house.events());
+    assert!(!told.contains("store.set_aside"), "{told}");
     house.verify();
+}
+
+/// Room for a note, and none for the store: what was only noted as told would never be told.
+#[test]
+fn what_the_store_has_not_taken_is_not_remembered_as_told() {
+    let house = House::recorded();
+    let manifest = house.path("usr/share/host-integrity-agent/manifest.mtree");
+    let daemon = house.start();
+    house.until_scanned();
+    assert_eq!(daemon.stop(), 0);
+    let state = house.path(STATE);
+    std::fs::remove_file(state.join("store.redb")).expect("removed");
+    let daemon = house.start_after(&format!(
+        "cp -a root/{STATE} note; mount -t tmpfs -o size=8m none root/{STATE}; cp -a note/. root/{STATE}/
+         head -c 16M /dev/zero > root/{STATE}/filler 2> /dev/null || true
+         truncate -s -64K root/{STATE}/filler"
+    ));
+    house.until("the store has no room", |house| {
+        let trouble = house.status().1["daemon"]["trouble"].to_string();
+        trouble.contains("the store cannot be written") && !trouble.contains("state directory")
+    });
+    house.until_scanned();
+    std::fs::remove_file(&manifest).expect("removed");
+    house.until("noticed", |house| {
+        let trouble = house.status().1["daemon"]["trouble"].to_string();
+        trouble.contains("there is none: it was removed")
+    });
+    let note = format!("/proc/{}/root/{STATE}/run.json", daemon.id());
+    let note = std::fs::read(note).expect("a note");
+    daemon.kill();
+    std::fs::write(state.join("run.json"), note).expect("written");
+    let about = |house: &House| {
+        let mut events = house.events();
+        events.retain(|event| event["finding_info"]["analytic"]["uid"] == "manifest");
+        events
+    };
+    assert_eq!(about(&house), [Value::Null; 0], "held in memory");
+    let daemon = house.start();
+    house.until("told", |house| about(house).len() == 1);
+    let event = about(&house).remove(0);
+    assert_eq!(event["severity"], "Critical", "{event:#}");
+    assert_eq!(event["unmapped"]["state"], "missing", "{event:#}");
+    assert_eq!(daemon.stop(), 0);
 }
