@@ -65,6 +65,10 @@ pub(super) struct Desk {
     pub(super) host: Host,
     pub(super) binary: String,
     pub(super) memory: Memory,
+    /// The same as the next run may know it: with what was told as far as the store has it.
+    pub(super) kept: Memory,
+    /// What is to be remembered is not written yet.
+    owes_memory: bool,
     /// What the run before left.
     pub(super) before: Option<Memory>,
     /// What a person should look at, by what it concerns.
@@ -209,7 +213,9 @@ impl Desk {
             first_boot: FirstBoot::Unknown,
             host,
             binary: String::new(),
+            kept: memory.clone(),
             memory,
+            owes_memory: false,
             before,
             trouble: BTreeMap::new(),
             gap: None,
@@ -325,6 +331,7 @@ impl Desk {
         let regular = self.timers.status.take(now);
         if regular {
             self.mind_sources();
+            self.mind_memory(wall);
         }
         if regular || (self.stale && rested) {
             self.stale = false;
@@ -388,14 +395,33 @@ impl Desk {
 
     /// Leaves to the next run what it must know.
     pub(super) fn keep_memory(&mut self) {
-        let kept = self.memory.keep(&self.setup.config.state_dir);
-        match kept {
+        let held = self.keeper.is_down();
+        let told = match held {
+            // A kill would take with it what was told.
+            true => &self.kept,
+            false => &self.memory,
+        };
+        self.kept = Memory {
+            launch: told.launch.clone(),
+            unusable: told.unusable,
+            ..self.memory.clone()
+        };
+        let written = self.kept.keep(&self.setup.config.state_dir);
+        self.owes_memory = held || written.is_err();
+        match written {
             Ok(()) => self.trouble.remove("memory"),
             Err(error) => {
                 let text = format!("the state directory cannot be written: {error}");
                 self.trouble.insert("memory", text)
             }
         };
+    }
+
+    /// What could not be remembered is, as soon as there is room and the store has it.
+    fn mind_memory(&mut self, wall: i64) {
+        if self.owes_memory {
+            self.keep_memory_of_events(wall);
+        }
     }
 }
 

@@ -91,6 +91,7 @@ impl Desk {
                         path.display()
                     ));
                     // What may have gone with it unshipped is told anew.
+                    self.kept.unusable = None;
                     let told = self.memory.unusable.take().is_some();
                     if told && self.ground.is_some() && !self.opening {
                         self.open_ground();
@@ -104,7 +105,6 @@ impl Desk {
                     let message = format!(
                         "the store cannot be used at present ({reason}): events are held in memory"
                     );
-                    complain(&message);
                     self.fault("store.unusable", Severity::High, message, wall);
                 }
             }
@@ -379,7 +379,8 @@ impl Desk {
             clock_skew_ms: self.couriers.skew(),
             sinks: self.couriers.states(),
             kernel: kernel.release().to_string_lossy().into_owned(),
-            trouble: self.troubles(wall),
+            // The store adds its own.
+            trouble: self.trouble.values().cloned().collect(),
         };
         let bytes = self.keeper.heartbeat(&facts, wall);
         self.couriers.heartbeat(&bytes, wall);

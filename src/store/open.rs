@@ -75,6 +75,7 @@ pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
         .mode(0o700)
         .create(directory)
         .map_err(Refusal::Io)?;
+    let new = fs::metadata(path).map_or(true, |about| about.len() == 0);
     // redb itself would let the umask decide who may read it.
     OpenOptions::new()
         .create(true)
@@ -89,6 +90,12 @@ pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
         .set_check_integrity_on_open(check)
         .create(path)
         .map_err(from_database)
+        .inspect_err(|refusal| {
+            // Half made, for want of room: the next try would take it for a store that was damaged.
+            if new && matches!(refusal, Refusal::Io(_)) {
+                fs::remove_file(path).unwrap_or_default();
+            }
+        })
 }
 
 /// Renames the store out of the way; returns where it is now.

@@ -71,6 +71,17 @@ impl House {
 
     /// The same, with something more said to it.
     pub(super) fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon<'_> {
+        let mut command = self.host.command(&["run"]);
+        prepare(&mut command);
+        self.spawn(command)
+    }
+
+    /// The same after `mounts`, a line of shell beside the tree, which is `root` there. Only the daemon sees them.
+    pub(super) fn start_after(&self, mounts: &str) -> Daemon<'_> {
+        self.spawn(self.host.command_after(mounts, &["run"]))
+    }
+
+    fn spawn(&self, mut command: Command) -> Daemon<'_> {
         let output = |name: &str| {
             let mut options = fs::OpenOptions::new();
             options.create(true).append(true);
@@ -78,8 +89,6 @@ impl House {
                 .open(self.host.lab().path().join(name))
                 .expect("a file for output")
         };
-        let mut command = self.host.command(&["run"]);
-        prepare(&mut command);
         let child = command
             .stdin(Stdio::null())
             .stdout(output("stdout"))

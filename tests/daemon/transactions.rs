@@ -10,7 +10,7 @@ const FILES: usize = 41;
 
 /// Builds version 1 and 2, and makes the house's tree one that dpkg installs into. The second waits while it is
 /// configured until `tmp/go` is there.
-fn packages(house: &House) {
+pub(super) fn packages(house: &House) {
     house.host.shell(
         "printf '[[paths]]\\npath = \"/data/critical\"\\nseverity = \"critical\"\\n' \
            >> etc/host-integrity-agent/profile.toml
@@ -54,7 +54,7 @@ fn dpkg(house: &House, version: u8) -> Command {
     command
 }
 
-fn install(house: &House, version: u8) {
+pub(super) fn install(house: &House, version: u8) {
     let status = dpkg(house, version).status().expect("dpkg");
     assert!(status.success());
 }

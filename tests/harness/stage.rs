@@ -219,9 +219,16 @@ impl Host {
 
     /// Its agent as a command of its own, in a namespace that ends with it. The process is the agent's.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_after("", arguments)
+    }
+
+    /// The same after `mounts`, a line of shell beside the tree, which is `root` there.
+    pub(crate) fn command_after(&self, mounts: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command
-            .args(["--mount", "bash", "-euc", &script(""), "bash"])
+            .args(["--mount", "bash", "-euc"])
+            .arg(format!("{mounts}\n{}", script("")))
+            .arg("bash")
             .args(arguments)
             .env("AGENT", AGENT)
             .current_dir(self.lab.path());

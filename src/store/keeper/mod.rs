@@ -339,6 +339,11 @@ impl Keeper {
         }
     }
 
+    /// Whether the store cannot be written, so that what is told is held in memory alone.
+    pub fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
     /// The last events that sinks refused, each after a line with the reason.
     pub fn refused(&self) -> Vec<String> {
         let read = |store: &Store| {

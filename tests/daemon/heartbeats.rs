@@ -1,0 +1,149 @@
+//! Signs of life: what they say, and that a sink that cannot take them gets the newest and no more.
+
+use super::house::{CONFIG, House};
+use crate::harness::{AGENT, sha256};
+use serde_json::Value;
+
+fn configure(house: &House, interval: &str) {
+    house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"{interval}\"\n"));
+}
+
+fn heartbeats(house: &House) -> Vec<Value> {
+    let mut events = house.events();
+    events.retain(|event| event["activity_name"] == "Heartbeat");
+    events
+}
+
+fn time(event: &Value) -> i64 {
+    event["time"].as_i64().expect("a time")
+}
+
+/// Waits until the status has been written later than then: everything that was due by then has been done.
+fn until_status_after(house: &House, wall: i64) -> i64 {
+    let updated = |house: &House| {
+        let (_, status) = house.status();
+        let text = status["daemon"]["updated"].as_str().unwrap_or_default();
+        let time: Option<jiff::Timestamp> = text.parse().ok();
+        time.map_or(0, jiff::Timestamp::as_millisecond)
+    };
+    house.until("a later status", |house| updated(house) >= wall);
+    updated(house)
+}
+
+#[test]
+fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
+    let house = House::recorded();
+    configure(&house, "1s");
+    let daemon = house.start();
+    // The binary is hashed and the first scan made meanwhile: the first ones know less.
+    let whole = |event: &Value| {
+        let about = &event["unmapped"];
+        about["last_scan"]["ended"].is_number()
+            && about["coverage"]["directories"].as_u64() > Some(0)
+            && about["digests"]["binary"].is_string()
+            && about["spool"]["events"] == 0
+    };
+    house.until("heartbeats", |house| {
+        heartbeats(house)
+            .iter()
+            .filter(|event| whole(event))
+            .count()
+            >= 2
+    });
+    let (_, status) = house.status();
+    let event = heartbeats(&house).pop().expect("a heartbeat");
+    let about = &event["unmapped"];
+    assert_eq!(event["severity"], "Informational", "{event:#}");
+    assert_eq!(event["status"], "Success", "{event:#}");
+    assert_eq!(
+        event["app"]["version"],
+        env!("CARGO_PKG_VERSION"),
+        "{event:#}"
+    );
+    assert_eq!(about["interval_s"], 1, "{event:#}");
+    assert_eq!(about["coverage"]["watching"], true, "{event:#}");
+    assert_eq!(
+        about["coverage"]["directories"], status["daemon"]["watch"]["directories"],
+        "{event:#}"
+    );
+    assert!(
+        about["last_scan"]["files"].as_u64() > Some(8),
+        "as many as there are: {event:#}"
+    );
+    assert_eq!(about["last_scan"]["deviations"], 0, "{event:#}");
+    assert_eq!(about["sinks"]["file"], "delivering", "{event:#}");
+    assert!(
+        about["self"]["rss_bytes"].as_u64() > Some(1 << 20),
+        "{event:#}"
+    );
+    assert!(about["self"]["cpu_permille"].is_u64(), "{event:#}");
+    for (key, path) in [
+        (
+            "manifest",
+            house.path("usr/share/host-integrity-agent/manifest.mtree"),
+        ),
+        ("binary", AGENT.into()),
+    ] {
+        let digest = sha256(&std::fs::read(path).expect("there"));
+        assert_eq!(about["digests"][key], digest, "{event:#}");
+    }
+    let profile = about["digests"]["profile"].as_str().unwrap_or_default();
+    assert_eq!(profile.len(), 64, "{event:#}");
+
+    // No link of the chain, and it names the end of it: the event that has that sequence, to the byte.
+    assert!(event["metadata"]["sequence"].is_null(), "{event:#}");
+    assert!(about["chain"].is_null(), "{event:#}");
+    let head = &about["chain_head"];
+    let text = std::fs::read_to_string(house.path("var/log/events.jsonl")).expect("events");
+    let link = text.lines().find(|line| {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        !event["metadata"]["sequence"].is_null()
+            && event["metadata"]["sequence"] == head["sequence"]
+            && event["unmapped"]["chain"]["id"] == head["id"]
+    });
+    let link = link.unwrap_or_else(|| panic!("{head} is nowhere in {text}"));
+    assert_eq!(head["digest"], sha256(link.as_bytes()), "{event:#}");
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+#[test]
+fn while_a_sink_takes_nothing_only_the_newest_heartbeat_is_kept_for_it() {
+    let house = House::recorded();
+    configure(&house, "1s");
+    let daemon = house.start();
+    house.until_scanned();
+    house.until("a heartbeat", |house| !heartbeats(house).is_empty());
+    house.host.shell("mv var/log var/away");
+    // Somebody may still have the old file open; what waits now cannot be written before there is a place again.
+    let gone = jiff::Timestamp::now().as_millisecond();
+    house.host.shell("echo changed > data/d1/file");
+    let last = until_status_after(&house, gone + 4000);
+    house.until("not delivering", |house| house.status().0 == 1);
+    // Nothing newer than what was made by then.
+    configure(&house, "1h");
+    daemon.signal("HUP");
+    house.until("reloaded", |house| {
+        house.stderr().contains("reloaded; changed: heartbeat")
+    });
+    house.host.shell("mv var/away var/log");
+    house.until("the newest", |house| {
+        heartbeats(house).iter().any(|event| time(event) > gone)
+    });
+    house.until("delivering", |house| house.status().0 == 0);
+    assert_eq!(daemon.stop(), 0);
+    let mut since = heartbeats(&house);
+    since.retain(|event| time(event) > gone);
+    assert_eq!(since.len(), 1, "{since:#?}");
+    let newest = &since[0];
+    // Each of a second before that status was followed by another one.
+    assert!(time(newest) > last - 2000, "{last}: {newest:#}");
+    let about = &newest["unmapped"];
+    assert!(about["spool"]["events"].as_u64() > Some(0), "{newest:#}");
+    assert!(about["spool"]["age_ms"].as_u64() > Some(0), "{newest:#}");
+    let sink = about["sinks"]["file"].as_str().unwrap_or_default();
+    assert!(sink.starts_with("retrying: "), "{newest:#}");
+    // The events themselves were all kept.
+    house.event("raised", "/data/d1/file");
+    house.verify();
+}
