@@ -393,7 +393,8 @@ class Proof:
         )
         self.proven += 1
         known = self.uids()
-        self.machine.ssh("echo '# by whom' >> /etc/crontab; sleep 1")
+        # The last command of a line takes the shell's place, so that what is last must not come too soon.
+        self.machine.ssh("echo '# by whom' >> /etc/crontab; sleep 1; true")
         event = self.arrives("a change with its author", known, 10, "files.changed", "/etc/crontab")
         actor = event.get("actor", {}).get("process", {})
         by = (actor.get("file", {}).get("path"), actor.get("user", {}).get("uid"))
