@@ -34,7 +34,7 @@ fn records(house: &House) -> Vec<Value> {
 }
 
 /// What a record tells must not depend on who wrote it, or on which run tells it.
-fn is_whole(house: &House, event: &Value) {
+pub(super) fn is_whole(house: &House, event: &Value) {
     let record = std::fs::read(house.path(RECORD)).expect("a record");
     let digest = crate::harness::sha256(&record);
     assert_eq!(event["unmapped"]["sha256"], digest, "{event:#}");

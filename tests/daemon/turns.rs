@@ -1,6 +1,8 @@
 //! Signals, reloads, status: what an operator does to the daemon, and what it answers.
 
 use super::house::{CONFIG, House};
+use super::launch::is_whole;
+use super::untrusted::seen;
 use serde_json::{Value, json};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
@@ -199,15 +201,6 @@ fn a_manifest_that_cannot_be_used_is_told_as_critical_and_when_it_can_again() {
             std::fs::write(&manifest, &text).expect("written")
         }),
     ];
-    let seen = |house: &House| -> Vec<Value> {
-        let events = house.events();
-        let about = events.iter().filter(|event| {
-            event["class_uid"] == 2004 && event["finding_info"]["analytic"]["uid"] == "manifest"
-        });
-        about
-            .map(|e| json!([e["activity_name"], e["severity"], e["unmapped"]["state"]]))
-            .collect()
-    };
     let mut told = Vec::new();
     for (activity, severity, state, change) in cases {
         told.push(json!([activity, severity, state]));
@@ -260,25 +253,7 @@ fn what_the_first_boot_changes_is_put_on_record_when_cloud_init_is_done() {
         !lifecycle(house, "Launch record").is_empty()
     });
     let event = lifecycle(&house, "Launch record").remove(0);
-    let record =
-        std::fs::read(house.path("var/lib/host-integrity-agent/launch.mtree")).expect("a record");
-    assert_eq!(
-        event["unmapped"]["sha256"],
-        crate::harness::sha256(&record),
-        "{event:#}"
-    );
-    let listing = event["unmapped"]["listing"].as_str().unwrap_or_default();
-    let print = house
-        .host
-        .shell("ssh-keygen -l -f ../key.pub | cut -d' ' -f2");
-    for word in [
-        "account admin",
-        &format!("key admin {}", print.trim()),
-        "~ /etc/passwd",
-        "+ /home/admin/.ssh/authorized_keys",
-    ] {
-        assert!(listing.contains(word), "{word} in {listing}");
-    }
+    is_whole(&house, &event);
     // Later changes of the same paths are deviations.
     house
         .host

@@ -21,7 +21,7 @@ fn seal(house: &House, key: &str) {
 }
 
 /// What was told of the manifest: step, severity and state.
-fn seen(house: &House) -> Vec<Value> {
+pub(super) fn seen(house: &House) -> Vec<Value> {
     let events = house.events();
     let about = events.iter().filter(|event| {
         event["class_uid"] == 2004 && event["finding_info"]["analytic"]["uid"] == "manifest"
