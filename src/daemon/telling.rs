@@ -125,8 +125,11 @@ impl Desk {
             Some(_) => FirstBoot::Over,
             None if !record.is_empty() => {
                 // Somebody ran `agent baseline launch`, or a run ended between writing the record and telling it.
-                if let Some(recorded) = first_boot::found(&self.setup, ground) {
-                    self.tell_record(recorded, wall);
+                match first_boot::found(&self.setup, ground) {
+                    Some(recorded) => self.tell_record(recorded, wall),
+                    None => {
+                        complain("the launch record could not be told; the next start tries again")
+                    }
                 }
                 FirstBoot::Over
             }
