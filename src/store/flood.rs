@@ -9,8 +9,8 @@ use crate::event::own::{self, Flood};
 use crate::event::sighting::Sighting;
 use crate::finding::Severity;
 use crate::ledger::Entry;
-use redb::ReadableTable;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 /// A step that this transaction tells.
 pub(super) struct Fresh {
@@ -129,9 +129,12 @@ impl Work<'_> {
     fn next_held(&self) -> Result<Option<(Place, Vec<u8>)>> {
         for importance in 0..4 {
             let range = (importance, 0)..=(importance, self.state.releasing);
-            if let Some(row) = self.tables.held.range(range)?.next() {
-                let (place, row) = row?;
-                return Ok(Some((place.value(), row.value().to_vec())));
+            let first = self
+                .tables
+                .held
+                .first_in(range, |place, row| (place, row.to_vec()))?;
+            if first.is_some() {
+                return Ok(first);
             }
         }
         Ok(None)
@@ -156,21 +159,21 @@ impl Work<'_> {
     fn survey(&self) -> Result<Flood> {
         let mut flood = Flood::default();
         let mut places: HashMap<String, u64> = HashMap::new();
-        for row in self.tables.held.range((0, 0)..)? {
-            let (place, row) = row?;
-            let held = Held::read(row.value()).ok_or_else(|| damaged("held"))?;
+        self.tables.held.walk((0, 0).., |place, row| {
+            let held = Held::read(row).ok_or_else(|| damaged("held"))?;
             if !matches!(held.step, Step::Raised | Step::Changed) {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             }
             flood.count += 1;
-            flood.by_severity[usize::from(place.value().0).min(3)] += 1;
+            flood.by_severity[usize::from(place.0).min(3)] += 1;
             let name = place_of(held.key);
             if places.len() >= COUNTED && !places.contains_key(&name) {
                 *places.entry(ELSEWHERE.into()).or_default() += 1;
             } else {
                 *places.entry(name).or_default() += 1;
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         let mut elsewhere = places.remove(ELSEWHERE).unwrap_or(0);
         let mut places: Vec<(String, u64)> = places.into_iter().collect();
         places.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -10,10 +10,11 @@ use crate::files::plan::Region;
 use crate::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
 use crate::ledger::{self, Entry, Seen, key};
 use crate::manifest::subject;
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::ops::ControlFlow;
 
 /// A look remembers so many deviations by itself; beyond that it marks them in the ledger, so that its
 /// memory stays flat, and a host with few deviations writes nothing when it finds them again.
@@ -248,6 +249,14 @@ fn pass(key: &mut Vec<u8>) {
     key.push(1);
 }
 
+/// What one transaction's share of a sweep came upon.
+struct Swept {
+    /// Entries that were not found again.
+    missed: Vec<(Vec<u8>, Entry)>,
+    /// Where to go on; `None` at the end.
+    next: Option<Cursor>,
+}
+
 impl Work<'_> {
     /// Takes in what was found of a deviation.
     pub(super) fn found(
@@ -308,58 +317,7 @@ impl Work<'_> {
         if look.spoiled {
             return Ok(None);
         }
-        let Cursor { from, mut shield } = cursor;
-        let mut examined = from.clone();
-        let mut more = false;
-        let mut missed = Vec::new();
-        let mut passed = 0;
-        let past = |prefix: &&Vec<u8>| !from.starts_with(prefix) && **prefix < from;
-        let mut prefixes = look.prefixes.iter().skip_while(past);
-        let mut rows = None;
-        loop {
-            let Some((prefix, range)) = &mut rows else {
-                let Some(prefix) = prefixes.next() else {
-                    break;
-                };
-                let start = from.clone().max(prefix.clone());
-                rows = Some((prefix, self.tables.ledger.range(start.as_slice()..)?));
-                continue;
-            };
-            let Some((key, row)) = range.next().transpose()? else {
-                rows = None;
-                continue;
-            };
-            let key = key.value();
-            if !key.starts_with(prefix) {
-                rows = None;
-                continue;
-            }
-            if key == from {
-                continue;
-            }
-            passed += 1;
-            if missed.len() >= CLEARED || passed > STRIDE {
-                more = true;
-                break;
-            }
-            key.clone_into(&mut examined);
-            let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
-            let saw = looks.saw(look, key, &entry);
-            let (check, subject) = key::parts(key).ok_or_else(|| damaged("ledger"))?;
-            if saw && check == FILES_UNREADABLE.id {
-                shield = Some(key::below(&subject));
-            }
-            let shielded = shield
-                .as_ref()
-                .is_some_and(|shield| key.starts_with(shield));
-            if saw || shielded || !is_told_by(&look.scope, key) {
-                continue;
-            }
-            if key.first() == Some(&key::FILES) && self.unseen(looks, look, &subject)? {
-                continue;
-            }
-            missed.push((key.to_vec(), entry));
-        }
+        let Swept { missed, next: more } = self.sweep(looks, look, cursor)?;
         for (key, entry) in &missed {
             let ruling = ledger::rule(Some(entry), Seen::Gone, look.number, self.room(), now);
             if ruling.entry != Some(*entry) {
@@ -377,10 +335,59 @@ impl Work<'_> {
                 });
             }
         }
-        Ok(more.then_some(Cursor {
+        Ok(more)
+    }
+
+    /// Goes on through the ledger for what a look that ended did not find again. Only reads.
+    fn sweep(&self, looks: &Looks, look: &Look, cursor: Cursor) -> Result<Swept> {
+        let Cursor { from, mut shield } = cursor;
+        let mut examined = from.clone();
+        let mut full = false;
+        let mut missed = Vec::new();
+        let mut passed = 0;
+        let past = |prefix: &&Vec<u8>| !from.starts_with(prefix) && **prefix < from;
+        for prefix in look.prefixes.iter().skip_while(past) {
+            let start = from.clone().max(prefix.clone());
+            self.tables.ledger.walk(start.as_slice().., |key, row| {
+                if !key.starts_with(prefix) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if key == from {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                passed += 1;
+                if missed.len() >= CLEARED || passed > STRIDE {
+                    full = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                key.clone_into(&mut examined);
+                let entry = entry_from_row(row).ok_or_else(|| damaged("ledger"))?;
+                let saw = looks.saw(look, key, &entry);
+                let (check, subject) = key::parts(key).ok_or_else(|| damaged("ledger"))?;
+                if saw && check == FILES_UNREADABLE.id {
+                    shield = Some(key::below(&subject));
+                }
+                let shielded = shield
+                    .as_ref()
+                    .is_some_and(|shield| key.starts_with(shield));
+                let stays = saw
+                    || shielded
+                    || !is_told_by(&look.scope, key)
+                    || (key.first() == Some(&key::FILES) && self.unseen(looks, look, &subject)?);
+                if !stays {
+                    missed.push((key.to_vec(), entry));
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if full {
+                break;
+            }
+        }
+        let next = full.then_some(Cursor {
             from: examined,
             shield,
-        }))
+        });
+        Ok(Swept { missed, next })
     }
 
     /// Whether the path itself could not be looked at, so that nothing of it may be cleared. Its key may

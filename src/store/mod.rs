@@ -15,6 +15,7 @@ mod outlet;
 mod pack;
 mod queue;
 mod room;
+mod rows;
 mod state;
 mod tables;
 mod work;

@@ -9,6 +9,7 @@ use crate::ship::parcel::{Delivery, Parcel};
 use redb::{ReadTransaction, ReadableTable};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// So many refused events are kept to be looked at.
@@ -37,18 +38,17 @@ impl Work<'_> {
     }
 
     fn settled(&mut self, sink: u8, place: u64) -> Result<()> {
-        if self.tables.queue.remove((sink, place))?.is_none() {
+        if !self.tables.queue.remove((sink, place))? {
             // It was dropped meanwhile, or settled before.
             return Ok(());
         }
         self.dirty = true;
         for other in &self.state.sinks {
-            if self.tables.queue.get((*other, place))?.is_some() {
+            if self.tables.queue.has((*other, place))? {
                 return Ok(());
             }
         }
-        let row = self.tables.spool.remove(place)?;
-        let row = row.map(|row| row.value().to_vec());
+        let row = self.tables.spool.take(place, <[u8]>::to_vec)?;
         let Some(row) = row.as_deref() else {
             return Ok(());
         };
@@ -61,12 +61,8 @@ impl Work<'_> {
     }
 
     fn refuse(&mut self, sink: u8, place: u64, reason: &str) -> Result<()> {
-        let row = self
-            .tables
-            .spool
-            .get(place)?
-            .map(|row| row.value().to_vec());
-        let waits = self.tables.queue.get((sink, place))?.is_some();
+        let row = self.tables.spool.get(place, <[u8]>::to_vec)?;
+        let waits = self.tables.queue.has((sink, place))?;
         let Some(row) = row.filter(|_| waits) else {
             return Ok(());
         };
@@ -74,8 +70,8 @@ impl Work<'_> {
         let mut aside = format!("{reason}\n").into_bytes();
         aside.extend(self.unpack(row.sample, row.packed, "spool")?);
         self.tables.aside.insert(place, aside.as_slice())?;
-        while redb::ReadableTableMetadata::len(&self.tables.aside)? > KEPT_ASIDE {
-            self.tables.aside.pop_first()?;
+        while self.tables.aside.len()? > KEPT_ASIDE {
+            self.tables.aside.remove_first()?;
         }
         self.state.refused += 1;
         self.lose(&row, Loss::Refused)?;
@@ -96,7 +92,7 @@ impl Work<'_> {
             // A sink may come and go; what it left behind is no longer true.
             self.tables
                 .queue
-                .retain_in((*new, 0)..=(*new, u64::MAX), |_, ()| false)?;
+                .remove_range((*new, 0)..=(*new, u64::MAX))?;
             let mut after = 0;
             loop {
                 let places = self.places(after, 1000)?;
@@ -114,18 +110,16 @@ impl Work<'_> {
                 // What nobody waits for stays until somebody does.
                 self.tables
                     .queue
-                    .retain_in((*gone, 0)..=(*gone, u64::MAX), |_, ()| false)?;
+                    .remove_range((*gone, 0)..=(*gone, u64::MAX))?;
                 continue;
             }
             loop {
                 let range = (*gone, 0)..=(*gone, u64::MAX);
-                let places: Vec<u64> = self
-                    .tables
-                    .queue
-                    .range(range)?
-                    .take(1000)
-                    .map(|row| row.map(|(key, _)| key.value().1))
-                    .collect::<std::result::Result<_, _>>()?;
+                let mut places: Vec<u64> = Vec::new();
+                self.tables.queue.walk(range, |(_, place), ()| {
+                    places.push(place);
+                    Ok(more_below(places.len(), 1000))
+                })?;
                 if places.is_empty() {
                     break;
                 }
@@ -138,9 +132,19 @@ impl Work<'_> {
     }
 
     fn places(&self, from: u64, most: usize) -> Result<Vec<u64>> {
-        let range = self.tables.spool.range(from..)?;
-        let places = range.take(most).map(|row| row.map(|(key, _)| key.value()));
-        Ok(places.collect::<std::result::Result<_, _>>()?)
+        let mut places = Vec::new();
+        self.tables.spool.walk(from.., |place, _| {
+            places.push(place);
+            Ok(more_below(places.len(), most))
+        })?;
+        Ok(places)
+    }
+}
+
+fn more_below(count: usize, most: usize) -> ControlFlow<()> {
+    match count < most {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
     }
 }
 

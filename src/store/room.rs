@@ -7,9 +7,9 @@ use crate::event::finding::Step;
 use crate::event::gap::{Dropped, Range};
 use crate::event::own;
 use crate::ledger;
-use redb::ReadableTable;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 
 impl Work<'_> {
     /// Drops what goes first until the spool is below its limit, and declares it.
@@ -28,12 +28,11 @@ impl Work<'_> {
     }
 
     fn drop_first(&mut self) -> Result<bool> {
-        let first = self.tables.rank.first()?.map(|(key, _)| key.value());
+        let first = self.tables.rank.first_in((0, 0).., |key, ()| key)?;
         let Some((_, place)) = first else {
             return Ok(false);
         };
-        let taken = self.tables.spool.remove(place)?;
-        let taken = taken.map(|row| row.value().to_vec());
+        let taken = self.tables.spool.take(place, <[u8]>::to_vec)?;
         let row = taken.as_deref().and_then(Row::read);
         let Some(row) = row else {
             return Err(damaged("spool"));
@@ -133,41 +132,32 @@ impl Work<'_> {
     }
 
     fn gap(&self, first: u64) -> Result<Option<Gap>> {
-        match self.tables.gaps.get(first)? {
+        match self.tables.gaps.get(first, |row| Gap::read(first, row))? {
             None => Ok(None),
-            Some(row) => match Gap::read(first, row.value()) {
-                Some(gap) => Ok(Some(gap)),
-                None => Err(damaged("gaps")),
-            },
+            Some(gap) => gap.map(Some).ok_or_else(|| damaged("gaps")),
         }
     }
 
     fn gap_before(&self, sequence: u64) -> Result<Option<Gap>> {
-        match self.tables.gaps.range(..sequence)?.next_back() {
+        match self.tables.gaps.last_in(..sequence, Gap::read)? {
             None => Ok(None),
-            Some(row) => {
-                let (first, row) = row?;
-                match Gap::read(first.value(), row.value()) {
-                    Some(gap) => Ok(Some(gap)),
-                    None => Err(damaged("gaps")),
-                }
-            }
+            Some(gap) => gap.map(Some).ok_or_else(|| damaged("gaps")),
         }
     }
 
     /// Up to so many gaps that fit, from `first` on.
     fn gaps(&self, fits: impl Fn(&Gap) -> bool, most: usize) -> Result<Vec<Gap>> {
         let mut found = Vec::new();
-        for row in self.tables.gaps.range(0..)? {
-            let (first, row) = row?;
-            let gap = Gap::read(first.value(), row.value()).ok_or_else(|| damaged("gaps"))?;
+        self.tables.gaps.walk(0.., |first, row| {
+            let gap = Gap::read(first, row).ok_or_else(|| damaged("gaps"))?;
             if fits(&gap) {
                 found.push(gap);
-                if found.len() >= most {
-                    break;
-                }
             }
-        }
+            Ok(match found.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })?;
         Ok(found)
     }
 

@@ -12,11 +12,12 @@
 //! | `samples` | number | what events are packed with |
 //! | `meta` | `state` | [`super::state::State`] as JSON |
 
+use super::rows::Rows;
 use crate::event::finding::Step;
 use crate::event::gap::Range;
 use crate::finding::{Severity, Verdict};
 use crate::ledger::Entry;
-use redb::{Table, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 
 pub(super) const LEDGER: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 pub(super) const SPOOL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("spool");
@@ -35,29 +36,29 @@ pub(super) type Result<T> = std::result::Result<T, redb::Error>;
 
 /// All tables of one transaction.
 pub(super) struct Tables<'t> {
-    pub(super) ledger: Table<'t, &'static [u8], &'static [u8]>,
-    pub(super) spool: Table<'t, u64, &'static [u8]>,
-    pub(super) queue: Table<'t, (u8, u64), ()>,
-    pub(super) rank: Table<'t, (u8, u64), ()>,
-    pub(super) held: Table<'t, (u8, u64), &'static [u8]>,
-    pub(super) gaps: Table<'t, u64, &'static [u8]>,
-    pub(super) aside: Table<'t, u64, &'static [u8]>,
-    pub(super) samples: Table<'t, u32, &'static [u8]>,
-    pub(super) meta: Table<'t, &'static str, &'static [u8]>,
+    pub(super) ledger: Rows<'t, &'static [u8], &'static [u8]>,
+    pub(super) spool: Rows<'t, u64, &'static [u8]>,
+    pub(super) queue: Rows<'t, (u8, u64), ()>,
+    pub(super) rank: Rows<'t, (u8, u64), ()>,
+    pub(super) held: Rows<'t, (u8, u64), &'static [u8]>,
+    pub(super) gaps: Rows<'t, u64, &'static [u8]>,
+    pub(super) aside: Rows<'t, u64, &'static [u8]>,
+    pub(super) samples: Rows<'t, u32, &'static [u8]>,
+    pub(super) meta: Rows<'t, &'static str, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>> {
         Ok(Tables {
-            ledger: transaction.open_table(LEDGER)?,
-            spool: transaction.open_table(SPOOL)?,
-            queue: transaction.open_table(QUEUE)?,
-            rank: transaction.open_table(RANK)?,
-            held: transaction.open_table(HELD)?,
-            gaps: transaction.open_table(GAPS)?,
-            aside: transaction.open_table(ASIDE)?,
-            samples: transaction.open_table(SAMPLES)?,
-            meta: transaction.open_table(META)?,
+            ledger: Rows::new(transaction.open_table(LEDGER)?),
+            spool: Rows::new(transaction.open_table(SPOOL)?),
+            queue: Rows::new(transaction.open_table(QUEUE)?),
+            rank: Rows::new(transaction.open_table(RANK)?),
+            held: Rows::new(transaction.open_table(HELD)?),
+            gaps: Rows::new(transaction.open_table(GAPS)?),
+            aside: Rows::new(transaction.open_table(ASIDE)?),
+            samples: Rows::new(transaction.open_table(SAMPLES)?),
+            meta: Rows::new(transaction.open_table(META)?),
         })
     }
 }

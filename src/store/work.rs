@@ -11,7 +11,6 @@ use crate::escape;
 use crate::event::chain::Chain;
 use crate::event::{Draft, Origin};
 use crate::ledger::{Entry, Room};
-use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
 /// How large the store may become, in bytes.
@@ -153,19 +152,16 @@ impl Work<'_> {
         let bytes = if sample == self.state.sample {
             pack::unpack(self.sample.text(), packed)
         } else {
-            let text = self.tables.samples.get(sample)?;
-            text.and_then(|text| pack::unpack(text.value(), packed))
+            let unpacked = |text: &[u8]| pack::unpack(text, packed);
+            self.tables.samples.get(sample, unpacked)?.flatten()
         };
         bytes.ok_or_else(|| damaged(what))
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        match self.tables.ledger.get(key)? {
+        match self.tables.ledger.get(key, entry_from_row)? {
             None => Ok(None),
-            Some(row) => match entry_from_row(row.value()) {
-                Some(entry) => Ok(Some(entry)),
-                None => Err(damaged("ledger")),
-            },
+            Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
         }
     }
 

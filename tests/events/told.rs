@@ -471,3 +471,26 @@ fn parcels_come_in_portions() {
     assert_eq!(take(0, 10, 1), keys[..1]);
     assert_eq!(take(keys[9], 10, usize::MAX), [0; 0]);
 }
+
+/// An ordinary user can bring this about: a directory of files that goes at once, and one new file.
+#[test]
+fn many_are_cleared_in_the_transaction_that_tells_a_new_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let files: Vec<Finding> = (1..=520)
+        .map(|n| changed(&format!("/home/u/.ssh/d/n{n}"), Severity::High, n))
+        .collect();
+    desk.look(Scope::Files, &files);
+    desk.take();
+    desk.now += 10_000;
+    desk.look(
+        Scope::Files,
+        &[changed("/home/u/.ssh/rc", Severity::High, 1)],
+    );
+    let told = desk.take();
+    let of = |activity: u64| {
+        let is = |event: &&Value| event["activity_id"] == activity && event["class_uid"] == 2004;
+        told.iter().filter(is).count()
+    };
+    assert_eq!((of(1), of(3)), (1, 520));
+}
