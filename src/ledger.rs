@@ -56,6 +56,8 @@ pub enum Room {
     Ample,
     /// It would only push out something else.
     Scarce,
+    /// There is none, not even for what is new: it is told once there is.
+    None,
 }
 
 /// What the ledger says from now on, and what is told.
@@ -74,7 +76,7 @@ pub fn rule(entry: Option<&Entry>, seen: Seen, round: u64, room: Room, now: i64)
             entry: None,
             step: None,
         },
-        (None, Seen::There { .. }) => raise(seen, round, now),
+        (None, Seen::There { .. }) => raise(seen, round, room, now),
         (Some(entry), Seen::Gone) => clear(entry, room),
         (Some(entry), seen @ Seen::There { .. }) if entry.gone => {
             // It came back before its end could be told: to the log side it never went.
@@ -89,7 +91,7 @@ pub fn rule(entry: Option<&Entry>, seen: Seen, round: u64, room: Room, now: i64)
     }
 }
 
-fn raise(seen: Seen, round: u64, now: i64) -> Ruling {
+fn raise(seen: Seen, round: u64, room: Room, now: i64) -> Ruling {
     let Seen::There {
         verdict,
         severity,
@@ -109,11 +111,11 @@ fn raise(seen: Seen, round: u64, now: i64) -> Ruling {
             first_seen: now,
             told: now,
             round,
-            raised: true,
-            current: true,
+            raised: room != Room::None,
+            current: room != Room::None,
             gone: false,
         }),
-        step: Some(Step::Raised),
+        step: (room != Room::None).then_some(Step::Raised),
     }
 }
 
@@ -142,6 +144,7 @@ fn stand(entry: &Entry, seen: Seen, round: u64, room: Room, now: i64) -> Ruling 
         // The event that raised it was dropped. Told anew, but not to push out others.
         (false, _) if ample => Some(Step::Raised),
         (false, _) => None,
+        (true, _) if room == Room::None => None,
         (true, false) if differs || ample => Some(Step::Changed),
         (true, false) => None,
         (true, true) if ample && now - next.told >= REMIND => Some(Step::Reminded),
@@ -165,7 +168,8 @@ fn clear(entry: &Entry, room: Room) -> Ruling {
     let (entry, step) = match (entry.raised, entry.gone, room) {
         // Nobody was told that it was there.
         (false, _, _) => (None, None),
-        (true, true, Room::Scarce) => (Some(*entry), None),
+        (true, true, Room::Scarce | Room::None) => (Some(*entry), None),
+        (true, false, Room::None) => (Some(dropped(entry, Step::Cleared)), None),
         (true, _, _) => (None, Some(Step::Cleared)),
     };
     Ruling { entry, step }
@@ -195,6 +199,9 @@ pub mod key {
     pub const INSTANCE: u8 = b'i';
     /// Of settings.
     pub const SETTINGS: u8 = b's';
+
+    /// What stands between the names of a path, and ends each.
+    pub const SEPARATOR: u8 = 0;
 
     /// Which letter a check's keys begin with.
     pub fn room(check: &str) -> u8 {

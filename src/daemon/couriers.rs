@@ -49,8 +49,6 @@ struct Courier {
     begun: bool,
     /// The agent ends.
     last: bool,
-    /// What is handed over next lies behind this key.
-    after: u64,
     /// Not before then, whatever waits.
     again: Option<Instant>,
     /// The newest heartbeat that is not yet shipped.
@@ -70,8 +68,6 @@ struct Post {
 /// What a courier has in hand.
 #[derive(Debug, Default)]
 struct Handed {
-    events: usize,
-    last_key: u64,
     heartbeat: Option<Parcel>,
 }
 
@@ -217,7 +213,6 @@ impl Couriers {
             dry: false,
             begun: false,
             last: false,
-            after: 0,
             again: None,
             heartbeat: None,
             trouble: None,
@@ -226,7 +221,7 @@ impl Couriers {
     }
 
     /// Hands over what waits to those who are idle. `news`: something may have come into the spool.
-    pub(super) fn hand_over(&mut self, keeper: &Keeper, news: bool, now: Instant) {
+    pub(super) fn hand_over(&mut self, keeper: &mut Keeper, news: bool, now: Instant) {
         for courier in &mut self.list {
             courier.dry &= !news;
             courier.hand_over(keeper, now);
@@ -262,11 +257,6 @@ impl Couriers {
         if settled == heartbeats && courier.heartbeat.is_none() {
             courier.heartbeat = handed.heartbeat;
         }
-        // What was not taken is handed over again, from the first.
-        courier.after = match settled == handed.events {
-            true => handed.last_key,
-            false => 0,
-        };
         courier.dry = false;
         courier.begun |= settled > 0;
         courier.skew = skew;
@@ -344,7 +334,7 @@ impl Courier {
         !self.dry || self.heartbeat.is_some()
     }
 
-    fn hand_over(&mut self, keeper: &Keeper, now: Instant) {
+    fn hand_over(&mut self, keeper: &mut Keeper, now: Instant) {
         if self.handed.is_some() || !self.waits() {
             return;
         }
@@ -355,13 +345,8 @@ impl Courier {
         }
         let mut parcels = match self.dry {
             true => Vec::new(),
-            false => keeper.parcels(self.sink, self.after, MOST_EVENTS, MOST_BYTES),
+            false => keeper.parcels(self.sink, MOST_EVENTS, MOST_BYTES),
         };
-        if parcels.is_empty() && self.after > 0 {
-            // Perhaps something that was passed over.
-            self.after = 0;
-            parcels = keeper.parcels(self.sink, 0, MOST_EVENTS, MOST_BYTES);
-        }
         self.dry = parcels.is_empty();
         let urgent = parcels
             .iter()
@@ -370,8 +355,6 @@ impl Courier {
             return;
         }
         let handed = Handed {
-            events: parcels.len(),
-            last_key: parcels.last().map_or(0, |parcel| parcel.key),
             heartbeat: self.heartbeat.take(),
         };
         parcels.extend(handed.heartbeat.clone());

@@ -322,10 +322,10 @@ impl Desk {
             self.opened(openings, wall);
             let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
             self.keeper_due = wait.map(|wait| now + wait);
-            self.couriers.hand_over(&self.keeper, true, now);
+            self.couriers.hand_over(&mut self.keeper, true, now);
             self.news = false;
         } else {
-            self.couriers.hand_over(&self.keeper, false, now);
+            self.couriers.hand_over(&mut self.keeper, false, now);
         }
         let rested = now.saturating_duration_since(self.status_written) >= STATUS_PAUSE;
         let regular = self.timers.status.take(now);

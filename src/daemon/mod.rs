@@ -116,7 +116,7 @@ async fn farewell(mut desk: Desk, mut heard: mpsc::Receiver<Word>, reason: &str)
     desk.couriers.hurry();
     loop {
         let (now, wall) = clock();
-        desk.couriers.hand_over(&desk.keeper, true, now);
+        desk.couriers.hand_over(&mut desk.keeper, true, now);
         if desk.couriers.idle(end) || now >= end {
             break;
         }

@@ -43,6 +43,8 @@ pub struct Life<'a> {
     pub first_seen: i64,
     /// When it was last seen.
     pub last_seen: i64,
+    /// The flood that it is part of, where a reader may fold it.
+    pub flood: Option<&'a str>,
 }
 
 /// The event for a step in the life of a deviation, told at `now`.
@@ -83,6 +85,9 @@ pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, n
     }
     if let Some(resources) = resources(origin) {
         draft = draft.with("resources", resources);
+    }
+    if let Some(flood) = life.flood {
+        draft = draft.unmapped("flood", json!(flood));
     }
     draft = draft
         .unmapped("verdict", json!(sighting.verdict.name()))

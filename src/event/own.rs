@@ -247,10 +247,14 @@ pub fn set_aside(origin: &Origin, path: &str, reason: &str, now: i64) -> Draft {
     .finish(origin)
 }
 
-/// A flood is about to be told, each deviation as an event of its own.
+/// Very many new deviations at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flood {
-    /// Deviations that follow.
+    /// What findings of little severity carry while it lasts.
+    pub id: String,
+    /// When it began, in milliseconds since 1970.
+    pub began: i64,
+    /// Deviations in it so far.
     pub count: u64,
     /// By severity, worst first.
     pub by_severity: [u64; 4],
@@ -258,21 +262,40 @@ pub struct Flood {
     pub by_place: Vec<(String, u64)>,
 }
 
-/// The summary of a flood. As severe as the worst of it.
-pub fn flood(origin: &Origin, flood: &Flood, now: i64) -> Draft {
-    let worst = flood.by_severity.iter().position(|count| *count > 0);
-    let worst = worst.map_or(Severity::Low, |at| Severity::WORST_FIRST[at]);
-    let named = |(severity, count): (Severity, u64)| {
-        (count > 0).then(|| format!("{count} {}", severity.name()))
-    };
-    let counts = Severity::WORST_FIRST.into_iter().zip(flood.by_severity);
-    let words: Vec<String> = counts.clone().filter_map(named).collect();
+/// A flood has begun. As severe as the worst of it so far.
+pub fn flood_begun(origin: &Origin, flood: &Flood, now: i64) -> Draft {
     let message = format!(
-        "{} deviations at once ({}): each follows as an event of its own, worst first",
+        "a flood has begun, {} new deviations so far: each is told as an event of its own, worst first; those of low and medium severity carry its id",
+        flood.count
+    );
+    flood_draft("Flood begun", message, flood, now).finish(origin)
+}
+
+/// A flood is over, and what was in it. `why`: where it did not end by itself.
+pub fn flood_ended(origin: &Origin, flood: &Flood, why: Option<&str>, now: i64) -> Draft {
+    let counts = Severity::WORST_FIRST.into_iter().zip(flood.by_severity);
+    let words: Vec<String> = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| format!("{count} {}", severity.name()))
+        .collect();
+    let message = format!(
+        "the flood is over{}: {} new deviations ({})",
+        why.map(|why| format!(" ({why})")).unwrap_or_default(),
         flood.count,
         words.join(", ")
     );
-    let severities: Map<String, Value> = counts
+    flood_draft("Flood ended", message, flood, now)
+        .with("start_time", json!(flood.began))
+        .with("end_time", json!(now))
+        .finish(origin)
+}
+
+fn flood_draft(activity_name: &'static str, message: String, flood: &Flood, now: i64) -> Draft {
+    let worst = flood.by_severity.iter().position(|count| *count > 0);
+    let worst = worst.map_or(Severity::Low, |at| Severity::WORST_FIRST[at]);
+    let severities: Map<String, Value> = Severity::WORST_FIRST
+        .into_iter()
+        .zip(flood.by_severity)
         .map(|(severity, count)| (severity.name().to_owned(), json!(count)))
         .collect();
     let places: Vec<Value> = flood
@@ -280,13 +303,13 @@ pub fn flood(origin: &Origin, flood: &Flood, now: i64) -> Draft {
         .iter()
         .map(|(place, count)| json!({ "path": place, "count": count }))
         .collect();
-    lifecycle(99, "Flood", severity(worst), FAILURE, &message, now)
+    lifecycle(99, activity_name, severity(worst), FAILURE, &message, now)
         .with("count", json!(flood.count))
+        .unmapped("flood", json!(flood.id))
         .unmapped(
-            "flood",
+            "flood_summary",
             json!({ "by_severity": severities, "by_directory": places }),
         )
-        .finish(origin)
 }
 
 /// Events that will not arrive, and where they were in the chain.

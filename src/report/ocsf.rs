@@ -46,6 +46,7 @@ impl<W: Write> Report for Ocsf<W> {
             uid: &uid,
             first_seen: self.now,
             last_seen: self.now,
+            flood: None,
         };
         let sighting = Sighting::new(&finding, None);
         let draft = draft(&self.origin, &sighting, Step::Raised, life, self.now);

@@ -1,11 +1,11 @@
 //! Looks under way: what each covers, what it found, and what is cleared at its end.
 
-use super::flood::{Fresh, gone};
+use super::queue::Found;
 use super::tables::{LEDGER, Result, damaged, entry_from_row};
+use super::telling::{Fresh, gone};
 use super::work::Work;
 use super::{Round, Scope};
 use crate::event::finding::Step;
-use crate::event::sighting::Sighting;
 use crate::files::plan::Region;
 use crate::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
 use crate::ledger::{self, Entry, Seen, key};
@@ -110,11 +110,6 @@ impl Looks {
 
     pub(super) fn remove(&mut self, round: Round) {
         self.looks.retain(|look| look.number != round.0);
-    }
-
-    /// Whether a whole scan is under way.
-    pub(super) fn scanning(&self) -> bool {
-        self.looks.iter().any(|look| look.scope == Scope::Files)
     }
 
     /// Whether the look found it again, or a later one did.
@@ -259,13 +254,14 @@ struct Swept {
 
 impl Work<'_> {
     /// Takes in what was found of a deviation.
-    pub(super) fn found(
-        &mut self,
-        sighting: &Sighting,
-        mark: Option<u64>,
-        scan: bool,
-        now: i64,
-    ) -> Result<()> {
+    pub(super) fn found(&mut self, found: &Found, now: i64) -> Result<()> {
+        let Found {
+            sighting,
+            mark,
+            scan,
+            until,
+            ..
+        } = found;
         let seen = match sighting.verdict {
             Verdict::Pass | Verdict::NotApplicable => Seen::Gone,
             verdict => Seen::There {
@@ -278,30 +274,44 @@ impl Work<'_> {
         let old = self.entry(&key)?;
         let round = mark.or(old.map(|old| old.round)).unwrap_or(0);
         self.state.round = self.state.round.max(mark.unwrap_or(0));
-        let ruling = ledger::rule(old.as_ref(), seen, round, self.room(), now);
-        if old.is_none()
-            && ruling.entry.is_some()
-            && self.state.ledger_bytes + key.len() as u64 > self.limits.ledger
-        {
+        let mut ruling = ledger::rule(old.as_ref(), seen, round, self.room(), now);
+        if old.is_none() && ruling.entry.is_some() && !self.admit(&key, sighting.severity)? {
             // It is found again by every look; once there is room it is told.
             self.state.unentered += 1;
             self.dirty = true;
             return Ok(());
         }
+        let waits = until.filter(|_| {
+            let step = ruling.step;
+            step.is_some_and(|step| Self::may_wait(step, sighting.severity))
+        });
+        if waits.is_some()
+            && let (Some(entry), Some(step)) = (&mut ruling.entry, ruling.step)
+        {
+            *entry = ledger::dropped(entry, step);
+        }
         if ruling.entry != old {
             self.set_entry(&key, old.as_ref(), ruling.entry.as_ref())?;
         }
         let first_seen = ruling.entry.or(old).map_or(now, |entry| entry.first_seen);
-        if let Some(step) = ruling.step {
-            self.fresh.push(Fresh {
-                step,
-                sighting: sighting.clone(),
-                key,
-                entry: old.filter(|_| step == Step::Cleared),
-                first_seen,
-                last_seen: now,
-                scan,
-            });
+        let told = ruling.step.map(|step| Fresh {
+            step,
+            sighting: (**sighting).clone(),
+            entry: old.filter(|_| step == Step::Cleared),
+            key: key.clone(),
+            first_seen,
+            last_seen: now,
+            scan: *scan,
+        });
+        match (told, waits) {
+            (Some(fresh), Some(until)) => self.defer(&fresh, until)?,
+            (Some(fresh), None) => {
+                self.undefer(&key)?;
+                self.fresh.push(fresh);
+            }
+            // It went before anybody was told of it.
+            (None, _) if ruling.entry.is_none() => self.undefer(&key)?,
+            (None, _) => {}
         }
         Ok(())
     }
@@ -323,6 +333,7 @@ impl Work<'_> {
             if ruling.entry != Some(*entry) {
                 self.set_entry(key, Some(entry), ruling.entry.as_ref())?;
             }
+            self.undefer(key)?;
             if ruling.step.is_some() {
                 self.fresh.push(Fresh {
                     step: Step::Cleared,

@@ -6,18 +6,24 @@
 //! together or not at all. Nothing of it fails the caller: while the disk is full, what comes in is
 //! held within a bound, counted and told.
 
-mod burst;
+mod codec;
+mod deferred;
+mod delivery;
+mod eviction;
+mod fair;
 mod flood;
+mod gaps;
 mod keeper;
 mod looks;
+mod migrate;
 mod open;
-mod outlet;
+mod order;
 mod pack;
 mod queue;
-mod room;
 mod rows;
 mod state;
 mod tables;
+mod telling;
 mod work;
 
 pub use crate::event::own::Spool as Pending;
@@ -29,7 +35,7 @@ pub const GROUP_TIME: i64 = 50;
 /// or as soon as it is so large. A critical one is taken in at once.
 pub const GROUP_FINDINGS: usize = 500;
 
-pub use burst::FLOOD;
+pub use flood::FLOOD;
 pub use keeper::Keeper;
 pub use work::uid;
 

@@ -218,6 +218,7 @@ fn sample_text(origin: &Origin) -> Vec<u8> {
         uid: "00000000000000000000000000000000",
         first_seen: 0,
         last_seen: 0,
+        flood: None,
     };
     let mut text = changed.to_text().into_bytes();
     for (sighting, step) in [
@@ -257,7 +258,7 @@ pub(super) fn sample(
                 transaction.abort()?;
                 return Ok(());
             }
-            let empty = transaction.open_table(SPOOL)?.is_empty()? && state.held == 0;
+            let empty = transaction.open_table(SPOOL)?.is_empty()? && state.deferred == 0;
             if empty {
                 samples.retain(|_, _| false)?;
             }

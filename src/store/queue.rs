@@ -18,12 +18,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// Something to be taken in, with the time at which it came.
 #[derive(Debug)]
 pub(super) enum Op {
-    Found {
-        round: Round,
-        sighting: Box<Sighting>,
-        mark: Option<u64>,
-        scan: bool,
-    },
+    Found(Found),
     End {
         round: Round,
         cursor: Cursor,
@@ -38,10 +33,23 @@ pub(super) enum Op {
     Enable(Vec<Sink>),
 }
 
+/// Something that a look found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) round: Round,
+    pub(super) sighting: Box<Sighting>,
+    /// See [`super::looks::Looks::found`].
+    pub(super) mark: Option<u64>,
+    /// Whether a scan of everything found it.
+    pub(super) scan: bool,
+    /// Until when it may wait to be told, in milliseconds since 1970; `None`: it is told at once.
+    pub(super) until: Option<i64>,
+}
+
 impl Op {
     fn size(&self) -> usize {
         match self {
-            Op::Found { sighting, .. } => {
+            Op::Found(Found { sighting, .. }) => {
                 let json = json_size(&sighting.expected) + json_size(&sighting.observed);
                 256 + sighting.subject.len() + sighting.message.len() + json
             }
@@ -54,7 +62,7 @@ impl Op {
     /// Whether it is better to be taken in at once.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
-            Op::Found { sighting, .. } => {
+            Op::Found(Found { sighting, .. }) => {
                 sighting.severity == Severity::Critical
                     && matches!(sighting.verdict, Verdict::Fail | Verdict::Unknown)
             }
@@ -81,7 +89,7 @@ impl Queue {
     /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
     pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
         if stuck {
-            if let Op::Found { sighting, .. } = &op
+            if let Op::Found(Found { sighting, .. }) = &op
                 && !self.prints.insert(print(sighting))
             {
                 return Ok(());
@@ -93,7 +101,7 @@ impl Queue {
             }
         }
         self.bytes += op.size();
-        self.findings += usize::from(matches!(op, Op::Found { .. }));
+        self.findings += usize::from(matches!(op, Op::Found(_)));
         self.ops.push_back((op, now));
         Ok(())
     }
@@ -113,7 +121,7 @@ impl Queue {
         self.prints.clear();
         for (op, _) in self.ops.iter().take(count) {
             self.bytes = self.bytes.saturating_sub(op.size());
-            self.findings -= usize::from(matches!(op, Op::Found { .. }));
+            self.findings -= usize::from(matches!(op, Op::Found(_)));
         }
         self.ops.drain(..count).map(|(op, _)| op)
     }

@@ -45,16 +45,6 @@ impl<'t, K: Key + 'static, V: Value + 'static> Rows<'t, K, V> {
         Ok(())
     }
 
-    /// What `read` makes of the first row of a range.
-    pub(super) fn first_in<'k, Q: Borrow<K::SelfType<'k>> + 'k, T>(
-        &self,
-        range: impl RangeBounds<Q> + 'k,
-        read: impl FnOnce(K::SelfType<'_>, V::SelfType<'_>) -> T,
-    ) -> Result<Option<T>> {
-        let row = self.0.range(range)?.next().transpose()?;
-        Ok(row.map(|(key, row)| read(key.value(), row.value())))
-    }
-
     /// What `read` makes of the last row of a range.
     pub(super) fn last_in<'k, Q: Borrow<K::SelfType<'k>> + 'k, T>(
         &self,

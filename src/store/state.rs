@@ -1,5 +1,6 @@
 //! What the store knows of itself: the head of the chain, counters. One row, written with whatever changed.
 
+use super::flood::UnderWay;
 use crate::escape;
 use crate::event::chain::{Chain, Head};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ struct HeadRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
-    version: u32,
+    pub(super) version: u32,
     head: HeadRow,
     reason: String,
     after: Option<HeadRow>,
@@ -30,10 +31,8 @@ pub(super) struct State {
     pub(super) base: u64,
     /// The last round that marked an entry.
     pub(super) round: u64,
-    /// The next number in `held`.
-    pub(super) next_held: u64,
-    /// While a flood is told: the last number that belongs to it.
-    pub(super) releasing: u64,
+    /// The flood under way: summed up by the next start, should this one not come to it.
+    pub(super) flood: Option<UnderWay>,
     /// Sinks that events wait for.
     pub(super) sinks: Vec<u8>,
     /// Which sample is packed with.
@@ -47,14 +46,16 @@ pub(super) struct State {
     pub(super) open: u64,
     /// Bytes of keys and entries.
     pub(super) ledger_bytes: u64,
-    /// Steps that wait for the end of a flood.
-    pub(super) held: u64,
-    /// Bytes of their rows.
-    pub(super) held_bytes: u64,
+    /// Findings that wait to be told.
+    pub(super) deferred: u64,
+    /// When the first of them is due, in milliseconds since 1970; 0 while none waits.
+    pub(super) deferred_until: i64,
     /// Findings that stand and of which the log side was not told, or not the last.
     pub(super) untold: u64,
     /// Findings for which the ledger had no room, since that was last told.
     pub(super) unentered: u64,
+    /// Findings that the ledger gave up for others, since that was last told.
+    pub(super) given_up: u64,
     /// Lost ranges that no event declares yet.
     pub(super) undeclared: u64,
     /// When ranges were last declared.
@@ -67,7 +68,10 @@ pub(super) struct State {
     pub(super) payload_limit: u64,
 }
 
-const VERSION: u32 = 1;
+/// Version of the stored form. An older one is carried over by [`super::migrate`].
+pub(super) const VERSION: u32 = 2;
+/// The oldest version that is carried over.
+const OLDEST: u32 = 1;
 
 fn head_to_row(head: &Head) -> HeadRow {
     HeadRow {
@@ -96,7 +100,6 @@ impl State {
             version: VERSION,
             salt: chain.head.id.clone(),
             base,
-            next_held: 1,
             ..State::default()
         };
         state.set_chain(chain);
@@ -129,8 +132,8 @@ impl State {
     /// `None` for what this version cannot read.
     pub(super) fn from_row(row: &[u8]) -> Option<State> {
         let state: State = serde_json::from_slice(row).ok()?;
-        let sound =
-            state.version == VERSION && !state.head.id.is_empty() && state.chain().is_some();
+        let known = (OLDEST..=VERSION).contains(&state.version);
+        let sound = known && !state.head.id.is_empty() && state.chain().is_some();
         sound.then_some(state)
     }
 }
@@ -149,7 +152,7 @@ mod tests {
         let read = State::from_row(&state.to_row()).expect("a state");
         assert_eq!(read.chain(), Some(chain));
         assert_eq!(read, state);
-        for row in ["", "{}", "{\"version\":2}", "[]"] {
+        for row in ["", "{}", "{\"version\":3}", "[]"] {
             assert_eq!(State::from_row(row.as_bytes()), None, "{row}");
         }
     }

@@ -1,29 +1,26 @@
-//! The tables of the store, and how rows are written in them. All numbers are little-endian.
+//! The tables of the store.
 //!
 //! | table | key | row |
 //! |---|---|---|
-//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`Entry`] |
+//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`crate::ledger::Entry`] |
 //! | `spool` | place of the event | [`Row`] |
-//! | `queue` | sink, place | – : waits for that sink |
-//! | `rank` | importance (0 the least), place | – : which goes first when the spool is full |
-//! | `held` | importance (0 the most), number | [`Held`]: to be told when the flood is over |
+//! | `waiting` | sink, class, ledger key, place ([`super::order`]) | – : waits for that sink |
+//! | `eviction` | rank, ledger key, place ([`super::order`]) | – : what may be given up when the spool is full |
+//! | `deferred` | ledger key | [`Deferred`]: found, and to be told at a time to come |
 //! | `gaps` | sequence of the first | [`Gap`]: lost, and perhaps declared |
 //! | `aside` | place | an event that a sink refused |
 //! | `samples` | number | what events are packed with |
 //! | `meta` | `state` | [`super::state::State`] as JSON |
 
+pub(super) use super::codec::*;
 use super::rows::Rows;
-use crate::event::finding::Step;
-use crate::event::gap::Range;
-use crate::finding::{Severity, Verdict};
-use crate::ledger::Entry;
 use redb::{TableDefinition, WriteTransaction};
 
 pub(super) const LEDGER: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 pub(super) const SPOOL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("spool");
-pub(super) const QUEUE: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("queue");
-pub(super) const RANK: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("rank");
-pub(super) const HELD: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("held");
+pub(super) const WAITING: TableDefinition<'_, &[u8], ()> = TableDefinition::new("waiting");
+pub(super) const EVICTION: TableDefinition<'_, &[u8], ()> = TableDefinition::new("eviction");
+pub(super) const DEFERRED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("deferred");
 pub(super) const GAPS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gaps");
 pub(super) const ASIDE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("aside");
 pub(super) const SAMPLES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("samples");
@@ -38,9 +35,9 @@ pub(super) type Result<T> = std::result::Result<T, redb::Error>;
 pub(super) struct Tables<'t> {
     pub(super) ledger: Rows<'t, &'static [u8], &'static [u8]>,
     pub(super) spool: Rows<'t, u64, &'static [u8]>,
-    pub(super) queue: Rows<'t, (u8, u64), ()>,
-    pub(super) rank: Rows<'t, (u8, u64), ()>,
-    pub(super) held: Rows<'t, (u8, u64), &'static [u8]>,
+    pub(super) waiting: Rows<'t, &'static [u8], ()>,
+    pub(super) eviction: Rows<'t, &'static [u8], ()>,
+    pub(super) deferred: Rows<'t, &'static [u8], &'static [u8]>,
     pub(super) gaps: Rows<'t, u64, &'static [u8]>,
     pub(super) aside: Rows<'t, u64, &'static [u8]>,
     pub(super) samples: Rows<'t, u32, &'static [u8]>,
@@ -52,9 +49,9 @@ impl<'t> Tables<'t> {
         Ok(Tables {
             ledger: Rows::new(transaction.open_table(LEDGER)?),
             spool: Rows::new(transaction.open_table(SPOOL)?),
-            queue: Rows::new(transaction.open_table(QUEUE)?),
-            rank: Rows::new(transaction.open_table(RANK)?),
-            held: Rows::new(transaction.open_table(HELD)?),
+            waiting: Rows::new(transaction.open_table(WAITING)?),
+            eviction: Rows::new(transaction.open_table(EVICTION)?),
+            deferred: Rows::new(transaction.open_table(DEFERRED)?),
             gaps: Rows::new(transaction.open_table(GAPS)?),
             aside: Rows::new(transaction.open_table(ASIDE)?),
             samples: Rows::new(transaction.open_table(SAMPLES)?),
@@ -67,416 +64,4 @@ impl<'t> Tables<'t> {
 /// another kind: treated as damage all the same.
 pub(super) fn damaged(what: &str) -> redb::Error {
     redb::Error::Corrupted(format!("a row of {what} is not as it should be"))
-}
-
-/// Reads a row from its beginning.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.array().map(i64::from_le_bytes)
-    }
-
-    /// Bytes behind their number.
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.array().map(u32::from_le_bytes)?;
-        self.take(usize::try_from(length).ok()?)
-    }
-
-    fn rest(self) -> &'a [u8] {
-        self.0
-    }
-}
-
-fn push_bytes(row: &mut Vec<u8>, bytes: &[u8]) {
-    // Nothing here is near 4 GiB.
-    row.extend(u32::try_from(bytes.len()).unwrap_or(0).to_le_bytes());
-    row.extend(bytes);
-}
-
-/// Length of an entry's row.
-pub(super) const ENTRY: usize = 44;
-
-pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
-    let mut row = [0; ENTRY];
-    row[0] = 1;
-    row[1] = u8::from(entry.raised) | u8::from(entry.current) << 1 | u8::from(entry.gone) << 2;
-    row[2] = match entry.verdict {
-        Verdict::Pass => 0,
-        Verdict::Fail => 1,
-        Verdict::Unknown => 2,
-        Verdict::NotApplicable => 3,
-    };
-    row[3] = rank(Some(entry.severity));
-    row[4..20].copy_from_slice(&entry.fingerprint);
-    row[20..28].copy_from_slice(&entry.first_seen.to_le_bytes());
-    row[28..36].copy_from_slice(&entry.told.to_le_bytes());
-    row[36..44].copy_from_slice(&entry.round.to_le_bytes());
-    row
-}
-
-pub(super) fn entry_from_row(row: &[u8]) -> Option<Entry> {
-    let mut reader = Reader(row);
-    let [1, flags, verdict, severity] = reader.array()? else {
-        return None;
-    };
-    let entry = Entry {
-        verdict: match verdict {
-            0 => Verdict::Pass,
-            1 => Verdict::Fail,
-            2 => Verdict::Unknown,
-            3 => Verdict::NotApplicable,
-            _ => return None,
-        },
-        severity: severity_of_rank(severity)?,
-        fingerprint: reader.array()?,
-        first_seen: reader.i64()?,
-        told: reader.i64()?,
-        round: reader.u64()?,
-        raised: flags & 1 != 0,
-        current: flags & 2 != 0,
-        gone: flags & 4 != 0,
-    };
-    reader.rest().is_empty().then_some(entry)
-}
-
-/// What the agent says of its own steps is of this rank: it goes when nothing else is left.
-pub(super) const OWN: u8 = 4;
-
-/// How late an event is dropped: by its severity, own steps (`None`) last.
-pub(super) fn rank(severity: Option<Severity>) -> u8 {
-    match severity {
-        Some(Severity::Low) => 0,
-        Some(Severity::Medium) => 1,
-        Some(Severity::High) => 2,
-        Some(Severity::Critical) => 3,
-        None => OWN,
-    }
-}
-
-pub(super) fn severity_of_rank(rank: u8) -> Option<Severity> {
-    match rank {
-        0 => Some(Severity::Low),
-        1 => Some(Severity::Medium),
-        2 => Some(Severity::High),
-        3 => Some(Severity::Critical),
-        _ => None,
-    }
-}
-
-/// What an event is to the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// A step of the agent, a flood's summary.
-    Own,
-    /// It declares lost events.
-    Gap,
-    /// It told a step of a deviation.
-    Told(Step),
-}
-
-impl Role {
-    fn code(self) -> u8 {
-        match self {
-            Role::Own => 0,
-            Role::Told(step) => step_code(step),
-            Role::Gap => 5,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Role> {
-        match code {
-            0 => Some(Role::Own),
-            5 => Some(Role::Gap),
-            code => step_of(code).map(Role::Told),
-        }
-    }
-}
-
-fn step_code(step: Step) -> u8 {
-    match step {
-        Step::Raised => 1,
-        Step::Changed => 2,
-        Step::Reminded => 3,
-        Step::Cleared => 4,
-    }
-}
-
-fn step_of(code: u8) -> Option<Step> {
-    match code {
-        1 => Some(Step::Raised),
-        2 => Some(Step::Changed),
-        3 => Some(Step::Reminded),
-        4 => Some(Step::Cleared),
-        _ => None,
-    }
-}
-
-/// An event in the spool.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row<'a> {
-    pub(super) rank: u8,
-    pub(super) role: Role,
-    pub(super) time: i64,
-    pub(super) sequence: u64,
-    /// Length of the event's bytes.
-    pub(super) length: u64,
-    /// Its place in the ledger; empty for the agent's own.
-    pub(super) key: &'a [u8],
-    /// Of a deviation that was cleared: the entry that stood before.
-    pub(super) entry: Option<Entry>,
-    /// Which sample it is packed with.
-    pub(super) sample: u32,
-    pub(super) packed: &'a [u8],
-}
-
-impl<'a> Row<'a> {
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(64 + ENTRY + self.key.len() + self.packed.len());
-        row.extend([
-            1,
-            self.rank,
-            self.role.code(),
-            u8::from(self.entry.is_some()),
-        ]);
-        row.extend(self.time.to_le_bytes());
-        row.extend(self.sequence.to_le_bytes());
-        row.extend(self.length.to_le_bytes());
-        row.extend(u64::from(self.sample).to_le_bytes());
-        push_bytes(&mut row, self.key);
-        if let Some(entry) = &self.entry {
-            row.extend(entry_to_row(entry));
-        }
-        row.extend(self.packed);
-        row
-    }
-
-    pub(super) fn read(row: &'a [u8]) -> Option<Row<'a>> {
-        let mut reader = Reader(row);
-        let [1, rank, role, with_entry] = reader.array()? else {
-            return None;
-        };
-        Some(Row {
-            rank,
-            role: Role::from_code(role)?,
-            time: reader.i64()?,
-            sequence: reader.u64()?,
-            length: reader.u64()?,
-            sample: u32::try_from(reader.u64()?).ok()?,
-            key: reader.bytes()?,
-            entry: match with_entry {
-                0 => None,
-                _ => Some(entry_from_row(reader.take(ENTRY)?)?),
-            },
-            packed: reader.rest(),
-        })
-    }
-}
-
-/// A step that waits until the flood is over.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Held<'a> {
-    pub(super) step: Step,
-    pub(super) first_seen: i64,
-    pub(super) last_seen: i64,
-    pub(super) key: &'a [u8],
-    /// See [`Row::entry`].
-    pub(super) entry: Option<Entry>,
-    pub(super) sample: u32,
-    /// The sighting's text, packed.
-    pub(super) packed: &'a [u8],
-}
-
-impl<'a> Held<'a> {
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(64 + ENTRY + self.key.len() + self.packed.len());
-        row.extend([1, step_code(self.step), u8::from(self.entry.is_some())]);
-        row.extend(self.first_seen.to_le_bytes());
-        row.extend(self.last_seen.to_le_bytes());
-        row.extend(u64::from(self.sample).to_le_bytes());
-        push_bytes(&mut row, self.key);
-        if let Some(entry) = &self.entry {
-            row.extend(entry_to_row(entry));
-        }
-        row.extend(self.packed);
-        row
-    }
-
-    pub(super) fn read(row: &'a [u8]) -> Option<Held<'a>> {
-        let mut reader = Reader(row);
-        let [1, step, with_entry] = reader.array()? else {
-            return None;
-        };
-        Some(Held {
-            step: step_of(step)?,
-            first_seen: reader.i64()?,
-            last_seen: reader.i64()?,
-            sample: u32::try_from(reader.u64()?).ok()?,
-            key: reader.bytes()?,
-            entry: match with_entry {
-                0 => None,
-                _ => Some(entry_from_row(reader.take(ENTRY)?)?),
-            },
-            packed: reader.rest(),
-        })
-    }
-}
-
-/// Why events are lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// The spool was full.
-    Full,
-    /// A sink refused them for good.
-    Refused,
-}
-
-impl Loss {
-    pub(super) const ALL: [Loss; 2] = [Loss::Full, Loss::Refused];
-
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Loss::Full => "the spool was full; the oldest of the lowest severity went first",
-            Loss::Refused => "a sink refused them for good; they are kept aside on the host",
-        }
-    }
-}
-
-/// A lost range, declared or not yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gap {
-    pub(super) range: Range,
-    /// By rank, worst first, own steps last.
-    pub(super) counts: [u64; 5],
-    pub(super) loss: Loss,
-    /// Sequence of the event that declares it; 0 while none does.
-    pub(super) declared: u64,
-}
-
-impl Gap {
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut row = vec![1, u8::from(self.loss == Loss::Refused)];
-        row.push(u8::from(self.range.prev.is_some()));
-        row.extend(self.range.last.to_le_bytes());
-        row.extend(self.range.prev.unwrap_or_default());
-        row.extend(self.range.digest);
-        for count in self.counts {
-            row.extend(count.to_le_bytes());
-        }
-        row.extend(self.declared.to_le_bytes());
-        row
-    }
-
-    pub(super) fn read(first: u64, row: &[u8]) -> Option<Gap> {
-        let mut reader = Reader(row);
-        let 1 = reader.u8()? else {
-            return None;
-        };
-        let loss = match reader.u8()? {
-            0 => Loss::Full,
-            _ => Loss::Refused,
-        };
-        let has_prev = reader.u8()? != 0;
-        let last = reader.u64()?;
-        let prev = reader.array()?;
-        let digest = reader.array()?;
-        let mut counts = [0; 5];
-        for count in &mut counts {
-            *count = reader.u64()?;
-        }
-        Some(Gap {
-            range: Range {
-                first,
-                last,
-                prev: has_prev.then_some(prev),
-                digest,
-            },
-            counts,
-            loss,
-            declared: reader.u64()?,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_survive() {
-        let entry = Entry {
-            verdict: Verdict::Unknown,
-            severity: Severity::Critical,
-            fingerprint: [9; 16],
-            first_seen: -5,
-            told: 1 << 40,
-            round: 7,
-            raised: true,
-            current: false,
-            gone: true,
-        };
-        assert_eq!(entry_from_row(&entry_to_row(&entry)), Some(entry));
-        assert_eq!(entry_from_row(&entry_to_row(&entry)[1..]), None);
-        for (role, entry) in [
-            (Role::Own, None),
-            (Role::Gap, None),
-            (Role::Told(Step::Raised), None),
-            (Role::Told(Step::Cleared), Some(entry)),
-        ] {
-            let row = Row {
-                rank: 3,
-                role,
-                time: 5,
-                sequence: 6,
-                length: 2000,
-                key: b"key",
-                entry,
-                sample: 2,
-                packed: b"packed",
-            };
-            assert_eq!(Row::read(&row.write()), Some(row));
-        }
-        let held = Held {
-            step: Step::Changed,
-            first_seen: 1,
-            last_seen: 2,
-            key: b"k",
-            entry: Some(entry),
-            sample: 3,
-            packed: b"p",
-        };
-        assert_eq!(Held::read(&held.write()), Some(held));
-        for prev in [None, Some([3; 32])] {
-            let gap = Gap {
-                range: Range {
-                    first: 4,
-                    last: 9,
-                    prev,
-                    digest: [1; 32],
-                },
-                counts: [1, 2, 3, 0, 5],
-                loss: Loss::Refused,
-                declared: 12,
-            };
-            assert_eq!(Gap::read(4, &gap.write()), Some(gap));
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! One transaction under way: what stands in the tables, the chain and the counters move together.
 
-use super::burst::Burst;
-use super::flood::Fresh;
+use super::eviction::Fullest;
+use super::flood::Floods;
+use super::order;
 use super::pack::{self, Sample};
 use super::state::State;
 use super::tables::{
     ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
 };
+use super::telling::Fresh;
 use crate::escape;
 use crate::event::chain::Chain;
 use crate::event::{Draft, Origin};
@@ -22,8 +24,6 @@ pub(super) struct Limits {
     pub(super) file: u64,
     /// Of what the ledger holds.
     pub(super) ledger: u64,
-    /// Of what waits for the end of a flood.
-    pub(super) held: u64,
     /// Written by one transaction, about.
     pub(super) group: u64,
 }
@@ -35,7 +35,6 @@ impl Limits {
             file: max_size + max_size / 2,
             // In pages that are not full it is twice that.
             ledger: max_size / 4,
-            held: max_size / 8,
             group: (max_size / 32).clamp(32 << 10, 1 << 20),
         }
     }
@@ -53,7 +52,9 @@ pub(super) struct Work<'t> {
     pub(super) tables: Tables<'t>,
     pub(super) state: State,
     pub(super) chain: Chain,
-    pub(super) burst: Burst,
+    pub(super) floods: Floods,
+    /// Where the ledger gives up first, as far as that is known.
+    pub(super) fullest: Option<Fullest>,
     pub(super) origin: &'t Origin,
     pub(super) sample: &'t Sample,
     pub(super) limits: Limits,
@@ -68,26 +69,31 @@ pub(super) struct Work<'t> {
 /// What of a transaction outlives it.
 pub(super) struct After {
     pub(super) state: State,
-    pub(super) burst: Burst,
+    pub(super) floods: Floods,
+    pub(super) fullest: Option<Fullest>,
 }
 
 impl Work<'_> {
     /// Writes the state. The transaction may be committed now.
     pub(super) fn finish(mut self) -> Result<After> {
         self.state.set_chain(&self.chain);
+        self.state.flood = self.floods.kept();
         let row = self.state.to_row();
         self.tables.meta.insert(STATE, row.as_slice())?;
         Ok(After {
             state: self.state,
-            burst: self.burst,
+            floods: self.floods,
+            fullest: self.fullest,
         })
     }
 
     /// Whether what can wait may be told.
     pub(super) fn room(&self) -> Room {
-        match self.state.payload < self.payload_limit() / 2 {
-            true => Room::Ample,
-            false => Room::Scarce,
+        match self.state.payload {
+            payload if payload < self.payload_limit() / 2 => Room::Ample,
+            payload if payload <= self.payload_limit() + self.limits.step() => Room::Scarce,
+            // Only what is critical is left, and is not given up for what is new.
+            _ => Room::None,
         }
     }
 
@@ -132,9 +138,11 @@ impl Work<'_> {
         }
         .write();
         self.tables.spool.insert(place, row.as_slice())?;
-        self.tables.rank.insert((rank, place), ())?;
+        let eviction = order::eviction(rank, key, place);
+        self.tables.eviction.insert(eviction.as_slice(), ())?;
         for sink in &self.state.sinks {
-            self.tables.queue.insert((*sink, place), ())?;
+            let waiting = order::waiting(*sink, rank, key, place);
+            self.tables.waiting.insert(waiting.as_slice(), ())?;
         }
         self.state.events += 1;
         self.state.payload += length;

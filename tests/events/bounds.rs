@@ -1,6 +1,6 @@
 //! The store keeps within its size, and what that costs is declared and told anew.
 
-use super::{Desk, T, changed, gist, told::chained, values};
+use super::{Desk, T, changed, gist, gists, told::chained, values};
 use host_integrity_agent::event::gap::Range;
 use host_integrity_agent::event::{Fault, Lifecycle};
 use host_integrity_agent::finding::{Finding, Severity};
@@ -227,4 +227,82 @@ fn what_a_sink_refuses_is_declared_once_a_minute_and_kept_aside() {
     let events = values(&desk.waiting());
     assert_eq!(declared(&events), BTreeSet::from([2, 3, 5, 6]));
     assert_eq!(desk.keeper.pending(desk.now).refused, 4);
+}
+
+#[test]
+fn a_full_ledger_has_room_for_what_is_critical_and_for_other_directories() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 1 << 20, T);
+    let noise: Vec<Finding> = (0..6000)
+        .map(|n| changed(&format!("/home/u/.ssh/{}/{n}", n % 500), Severity::High, n))
+        .collect();
+    let mut told = Vec::new();
+    for part in noise.chunks(500) {
+        desk.now += 100;
+        desk.look(Scope::Path(b"/nowhere".to_vec()), part);
+        told.extend(desk.take());
+    }
+    let full = |told: &[Value]| {
+        told.iter()
+            .filter(|e| e["status_code"] == "ledger.full")
+            .count()
+    };
+    assert!(full(&told) > 0, "it is told that not everything has room");
+    let findings = told.iter().filter(|e| e["class_uid"] == 2004).count();
+    assert!(findings < 6000, "{findings}: the ledger is not full");
+    // What is less severe than all that is told does not push it out.
+    let minor = changed("/usr/share/x", Severity::Medium, 1);
+    desk.look(Scope::Path(b"/nowhere".to_vec()), &[minor]);
+    assert_eq!(gists(&desk.take()), ["ledger.full"]);
+    let others = [
+        changed("/etc/passwd", Severity::Critical, 1),
+        changed("/home/v/.ssh/authorized_keys", Severity::High, 1),
+    ];
+    desk.look(Scope::Path(b"/nowhere".to_vec()), &others);
+    let told = desk.take();
+    let told: Vec<String> = told
+        .iter()
+        .filter(|e| e["class_uid"] == 2004)
+        .map(gist)
+        .collect();
+    assert_eq!(
+        told,
+        ["raised /etc/passwd", "raised /home/v/.ssh/authorized_keys"]
+    );
+    desk.look(Scope::Path(b"/nowhere".to_vec()), &others);
+    assert_eq!(
+        desk.take()
+            .iter()
+            .filter(|e| e["class_uid"] == 2004)
+            .count(),
+        0,
+        "once"
+    );
+}
+
+#[test]
+fn critical_events_are_never_given_up() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let max = 1 << 20;
+    let mut desk = Desk::open(directory.path(), max, T);
+    let critical: Vec<Finding> = (0..1500)
+        .map(|n| changed(&format!("/usr/bin/{n}"), Severity::Critical, n))
+        .collect();
+    for part in critical.chunks(50) {
+        desk.now += 5000;
+        desk.look(Scope::Path(b"/nowhere".to_vec()), part);
+        assert!(size(directory.path()) <= max * 3 / 2);
+    }
+    let mut seen = BTreeSet::new();
+    for _ in 0..20 {
+        let told = desk.take();
+        let raised = told
+            .iter()
+            .filter(|e| gist(e).starts_with("raised"))
+            .map(gist);
+        seen.extend(raised);
+        desk.now += 5000;
+        desk.look(Scope::Path(b"/nowhere".to_vec()), &critical);
+    }
+    assert_eq!(seen.len(), 1500, "what had no room is told once there is");
 }

@@ -293,6 +293,6 @@ fn a_disk_that_is_full_from_the_start_is_waited_out() {
     shell(tiny.0.path(), "rm filler; mount -o remount,size=20M .");
     keeper.enable(&[Sink::Stdout], T + 70_000);
     keeper.tick(T + 70_000);
-    let parcels = keeper.parcels(Sink::Stdout, 0, 10, usize::MAX);
+    let parcels = keeper.parcels(Sink::Stdout, 10, usize::MAX);
     assert_eq!(gists(&values(&parcels)), ["store.unwritable", "raised /a"]);
 }

@@ -95,7 +95,7 @@ fn nothing_acknowledged_is_lost_and_the_sequence_has_no_hole() {
     }
     let mut bytes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     loop {
-        let parcels = keeper.parcels(Sink::Stdout, 0, 1000, usize::MAX);
+        let parcels = keeper.parcels(Sink::Stdout, 1000, usize::MAX);
         if parcels.is_empty() {
             break;
         }

@@ -23,10 +23,10 @@ fn chain(directory: &Path, count: u64) -> Chain {
         desk.look(Scope::Path(b"/a".to_vec()), &[finding]);
     }
     let beat = desk.keeper.heartbeat(&Heartbeat::default(), desk.now);
-    finished(&desk, beat)
+    finished(&mut desk, beat)
 }
 
-fn finished(desk: &Desk, beat: Vec<u8>) -> Chain {
+fn finished(desk: &mut Desk, beat: Vec<u8>) -> Chain {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     Chain {
         events: desk.waiting().iter().map(|p| text(&p.bytes)).collect(),
@@ -298,7 +298,7 @@ fn a_clock_that_went_back_is_no_reordering() {
         Scope::Path(b"/b".to_vec()),
         &[changed("/b", Severity::Low, 1)],
     );
-    let Chain { events, .. } = finished(&desk, Vec::new());
+    let Chain { events, .. } = finished(&mut desk, Vec::new());
     // A log sorts by time.
     let sorted = write(
         directory.path(),
@@ -328,10 +328,10 @@ fn overflowed(directory: &Path) -> (Desk, Vec<u8>) {
 #[test]
 fn declared_loss_and_undeclared_loss_are_told_apart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (desk, beat) = overflowed(&directory.path().join("state"));
+    let (mut desk, beat) = overflowed(&directory.path().join("state"));
     let dropped = desk.keeper.pending(desk.now).dropped;
     assert!(dropped > 500, "{dropped} dropped");
-    let whole = finished(&desk, beat);
+    let whole = finished(&mut desk, beat);
     let lines = [whole.events.clone(), vec![whole.beat.clone()]].concat();
     let file = write(directory.path(), "log", &lines);
     let ran = verify(&[&file]).expect(3);

@@ -5,6 +5,7 @@ mod bounds;
 mod damage;
 mod killed;
 mod log;
+mod migration;
 mod regions;
 mod schema;
 mod told;
@@ -123,9 +124,16 @@ impl Desk {
         self.settle();
     }
 
-    /// All that waits, in order; it stays.
-    pub(crate) fn waiting(&self) -> Vec<Parcel> {
-        self.keeper.parcels(Sink::Stdout, 0, usize::MAX, usize::MAX)
+    /// All that waits, in the order of the chain; it stays.
+    pub(crate) fn waiting(&mut self) -> Vec<Parcel> {
+        let mut parcels = self.handed_over();
+        parcels.sort_by_key(|parcel| parcel.key);
+        parcels
+    }
+
+    /// All that waits, in the order in which it is delivered; it stays.
+    pub(crate) fn handed_over(&mut self) -> Vec<Parcel> {
+        self.keeper.parcels(Sink::Stdout, usize::MAX, usize::MAX)
     }
 
     /// All that waits, as JSON; it stays no longer.

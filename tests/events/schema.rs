@@ -307,7 +307,7 @@ fn every_kind(origin: Origin) -> Vec<Vec<u8>> {
     drop(desk);
     // A store that is no store.
     std::fs::write(directory.path().join("store.redb"), "x".repeat(5000)).expect("damage");
-    let desk = Desk::open(directory.path(), 1 << 20, T);
+    let mut desk = Desk::open(directory.path(), 1 << 20, T);
     lines.extend(desk.waiting().iter().map(|p| p.bytes.to_vec()));
     lines
 }

@@ -1,6 +1,6 @@
 //! What is told of what is found.
 
-use super::{Desk, T, changed, check, gists};
+use super::{Desk, T, changed, check, gists, values};
 use host_integrity_agent::cause::{Actor, Cause};
 use host_integrity_agent::event::{Heartbeat, Lifecycle};
 use host_integrity_agent::finding::{self, Finding, Severity, Verdict};
@@ -180,8 +180,9 @@ fn more_deviations_than_a_look_remembers() {
     let many: Vec<Finding> = (0..6000).map(|n| file(&format!("/d/{n:05}"))).collect();
     desk.look(Scope::Files, &many);
     assert_eq!(desk.take().len(), 6001);
+    desk.now += 10_000;
     desk.look(Scope::Files, &many);
-    assert_eq!(gists(&desk.take()), [""; 0]);
+    assert_eq!(gists(&desk.take()), ["Flood ended"]);
     desk.look(Scope::Files, &many[1..]);
     assert_eq!(gists(&desk.take()), ["cleared /d/00000"]);
     drop(desk);
@@ -193,7 +194,7 @@ fn more_deviations_than_a_look_remembers() {
 }
 
 #[test]
-fn a_flood_is_announced_once_and_then_told_worst_first() {
+fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut desk = Desk::open(directory.path(), 64 << 20, T);
     let all = [
@@ -208,29 +209,52 @@ fn a_flood_is_announced_once_and_then_told_worst_first() {
             changed(&format!("{directory}/{n}"), all[n % 4], 5)
         })
         .collect();
-    desk.look(Scope::Files, &many);
-    let events = desk.take();
-    assert_eq!(events.len(), 2001);
-    let summary = &events[0];
-    assert_eq!(summary["activity_name"], "Flood");
-    assert_eq!(summary["count"], 2000);
-    assert_eq!(summary["severity_id"], 5);
-    let flood = &summary["unmapped"]["flood"];
-    for severity in ["low", "medium", "high", "critical"] {
-        assert_eq!(flood["by_severity"][severity], 500);
+    let round = desk.keeper.begin(Scope::Files);
+    for finding in &many {
+        desk.keeper.found(round, finding, None, desk.now);
     }
-    let counted: u64 = flood["by_directory"]
+    desk.keeper.end(round, desk.now);
+    desk.keeper.commit(desk.now);
+    let events = values(&desk.handed_over());
+    assert_eq!(events.len(), 2001, "all is told before anything has ended");
+    let at = |activity: &str| events.iter().position(|e| e["activity_name"] == activity);
+    let begun = &events[at("Flood begun").expect("it is told")];
+    let id = &begun["unmapped"]["flood"];
+    assert!(id.is_string(), "{begun}");
+    let severities: Vec<u64> = events
+        .iter()
+        .filter(|event| event["class_uid"] == 2004)
+        .map(|event| event["severity_id"].as_u64().expect("a number"))
+        .collect();
+    assert!(severities.is_sorted_by(|a, b| a >= b), "worst first");
+    for event in events.iter().filter(|event| event["class_uid"] == 2004) {
+        let minor = event["severity_id"].as_u64() <= Some(3);
+        let marked = &event["unmapped"]["flood"] == id;
+        assert_eq!(marked, minor, "{event}");
+    }
+    desk.take();
+    desk.now += 6000;
+    desk.keeper.tick(desk.now);
+    let [ended] = &desk.take()[..] else {
+        panic!("one event sums it up");
+    };
+    assert_eq!(ended["activity_name"], "Flood ended");
+    assert_eq!(&ended["unmapped"]["flood"], id);
+    assert_eq!(
+        (&ended["count"], &ended["severity_id"]),
+        (&2000.into(), &5.into())
+    );
+    let summary = &ended["unmapped"]["flood_summary"];
+    for severity in ["low", "medium", "high", "critical"] {
+        assert_eq!(summary["by_severity"][severity], 500);
+    }
+    let counted: u64 = summary["by_directory"]
         .as_array()
         .expect("a list")
         .iter()
         .map(|place| place["count"].as_u64().expect("a count"))
         .sum();
     assert_eq!(counted, 2000);
-    let worst: Vec<u64> = events[1..]
-        .iter()
-        .map(|event| event["severity_id"].as_u64().expect("a number"))
-        .collect();
-    assert!(worst.is_sorted_by(|a, b| a >= b));
     // A few more are no flood.
     desk.now += 5000;
     desk.look(Scope::Path(b"/x".to_vec()), &[file("/x")]);
@@ -248,13 +272,47 @@ fn a_flood_outside_of_a_scan_is_one_too_and_a_crash_amid_it_loses_nothing() {
             .found(round, &file(&format!("/{n}")), None, desk.now);
     }
     desk.keeper.commit(desk.now);
-    assert_eq!(desk.waiting().len(), 0, "it waits for its end");
+    assert_eq!(desk.waiting().len(), count + 1);
     drop(desk);
     let mut desk = Desk::open(directory.path(), 64 << 20, T + 1);
     desk.settle();
     let events = desk.take();
-    assert_eq!(events[0]["count"], count);
-    assert_eq!(events.len(), count + 1);
+    assert_eq!(events.len(), count + 2);
+    let last = &events[count + 1];
+    assert_eq!(last["activity_name"], "Flood ended");
+    assert_eq!(last["count"], count);
+    drop(desk);
+    let mut desk = Desk::open(directory.path(), 64 << 20, T + 2);
+    desk.settle();
+    assert_eq!(gists(&desk.take()), [""; 0], "it is summed up once");
+}
+
+#[test]
+fn critical_events_overtake_and_noise_in_one_place_does_not_delay_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let noise: Vec<Finding> = (0..3000)
+        .map(|n| changed(&format!("/home/a/.ssh/{}/{n}", n % 700), Severity::High, n))
+        .collect();
+    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    for finding in &noise {
+        desk.keeper.found(round, finding, None, desk.now);
+    }
+    for (path, severity) in [
+        ("/home/b/.ssh/authorized_keys", Severity::High),
+        ("/etc/passwd", Severity::Critical),
+    ] {
+        let finding = changed(path, severity, 1);
+        desk.keeper.found(round, &finding, None, desk.now);
+    }
+    desk.keeper.commit(desk.now);
+    let first = desk.keeper.parcels(Sink::Stdout, 5, usize::MAX);
+    let first = gists(&values(&first));
+    assert_eq!(first[0], "raised /etc/passwd");
+    assert!(
+        first.contains(&"raised /home/b/.ssh/authorized_keys".into()),
+        "{first:?}"
+    );
 }
 
 #[test]
@@ -416,8 +474,9 @@ fn every_sink_gets_everything_and_what_all_have_is_kept_no_longer() {
     desk.look(Scope::Files, &[file("/a"), file("/b")]);
     desk.keeper.enable(&sinks, desk.now);
     desk.look(Scope::Path(b"/c".to_vec()), &[file("/c")]);
-    let keys = |desk: &Desk, sink| -> Vec<u64> {
-        let parcels = desk.keeper.parcels(sink, 0, 100, usize::MAX);
+    let keys = |desk: &mut Desk, sink| -> Vec<u64> {
+        let mut parcels = desk.keeper.parcels(sink, 100, usize::MAX);
+        parcels.sort_by_key(|parcel| parcel.key);
         parcels.iter().map(|parcel| parcel.key).collect()
     };
     let settle = |desk: &mut Desk, sink, keys: &[u64]| {
@@ -432,14 +491,18 @@ fn every_sink_gets_everything_and_what_all_have_is_kept_no_longer() {
         0,
         "a sink that is gone waits for nothing"
     );
-    let all = keys(&desk, Sink::File);
+    let all = keys(&mut desk, Sink::File);
     assert_eq!(all.len(), 3, "a sink that is new gets what waits");
-    assert_eq!(keys(&desk, Sink::CloudwatchLogs), all);
+    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
     settle(&mut desk, Sink::File, &all[..2]);
-    assert_eq!(keys(&desk, Sink::File), all[2..], "not handed out again");
+    assert_eq!(
+        keys(&mut desk, Sink::File),
+        all[2..],
+        "not handed out again"
+    );
     desk.settle();
-    assert_eq!(keys(&desk, Sink::File), all[2..]);
-    assert_eq!(keys(&desk, Sink::CloudwatchLogs), all);
+    assert_eq!(keys(&mut desk, Sink::File), all[2..]);
+    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
     settle(&mut desk, Sink::CloudwatchLogs, &[all[1], all[2]]);
     desk.settle();
     assert_eq!(desk.keeper.pending(desk.now).events, 2);
@@ -459,17 +522,20 @@ fn parcels_come_in_portions() {
     desk.look(Scope::Path(b"/".to_vec()), &some);
     let all = desk.waiting();
     let size = all[9].bytes.len();
-    let take = |after, events, bytes| {
-        let parcels = desk.keeper.parcels(Sink::Stdout, after, events, bytes);
+    let mut take = |events, bytes| {
+        let parcels = desk.keeper.parcels(Sink::Stdout, events, bytes);
         parcels.iter().map(|p| p.key).collect::<Vec<u64>>()
     };
     let keys: Vec<u64> = all.iter().map(|p| p.key).collect();
-    assert!(keys.is_sorted());
-    assert_eq!(take(0, 3, usize::MAX), keys[..3]);
-    assert_eq!(take(keys[2], 3, usize::MAX), keys[3..6]);
-    assert_eq!(take(keys[0], 10, 3 * size), keys[1..4]);
-    assert_eq!(take(0, 10, 1), keys[..1]);
-    assert_eq!(take(keys[9], 10, usize::MAX), [0; 0]);
+    assert_eq!(take(3, usize::MAX), keys[..3]);
+    assert_eq!(
+        take(3, usize::MAX),
+        keys[3..6],
+        "turns go on where they were"
+    );
+    assert_eq!(take(10, 3 * size), keys[6..9]);
+    assert_eq!(take(10, 1).len(), 1);
+    assert_eq!(take(20, usize::MAX).len(), 10);
 }
 
 /// An ordinary user can bring this about: a directory of files that goes at once, and one new file.

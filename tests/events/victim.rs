@@ -39,7 +39,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
-    let mut after = 0;
     let mut random = fastrand::Rng::new();
     loop {
         let round = keeper.begin(Scope::Path(b"/nowhere".to_vec()));
@@ -64,7 +63,7 @@ fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::
         keeper.commit(now());
         writeln!(out, "found {}.", number - 1)?;
         keeper.tick(now());
-        let parcels = keeper.parcels(Sink::Stdout, after, random.usize(1..50), usize::MAX);
+        let parcels = keeper.parcels(Sink::Stdout, random.usize(1..50), usize::MAX);
         for parcel in &parcels {
             writeln!(out, "shipped {}", String::from_utf8_lossy(&parcel.bytes))?;
         }
@@ -73,7 +72,6 @@ fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::
             accepted: parcels.iter().map(|parcel| parcel.key).collect(),
             refused: Vec::new(),
         };
-        after = parcels.last().map_or(after, |parcel| parcel.key);
         keeper.settle(Sink::Stdout, &delivery, now());
     }
 }
@@ -113,13 +111,11 @@ fn flood(
         let pending = keeper.pending(now());
         let file = std::fs::metadata(Path::new(directory).join("store.redb"))?.len();
         let mut shipped = 0;
-        let mut after = 0;
         loop {
-            let parcels = keeper.parcels(Sink::Stdout, after, 500, 1 << 20);
-            let Some(last) = parcels.last() else {
+            let parcels = keeper.parcels(Sink::Stdout, 500, 1 << 20);
+            if parcels.is_empty() {
                 break;
-            };
-            after = last.key;
+            }
             shipped += parcels.len();
             let delivery = Delivery {
                 accepted: parcels.iter().map(|parcel| parcel.key).collect(),

@@ -41,7 +41,7 @@ impl Keeper {
                         Op::End { round, .. } => {
                             let scan = self.looks.of(round).map(|look| &look.scope);
                             if scan == Some(&Scope::Files) {
-                                self.burst.scan_ended();
+                                self.floods.scan_ended();
                             }
                             self.looks.remove(round);
                         }
@@ -98,7 +98,8 @@ impl Keeper {
                 tables: Tables::open(&transaction)?,
                 state: self.state.clone(),
                 chain,
-                burst: self.burst,
+                floods: self.floods.clone(),
+                fullest: self.fullest.clone(),
                 origin: &self.origin,
                 sample: &store.sample,
                 limits: self.limits,
@@ -124,7 +125,8 @@ impl Keeper {
         }
         transaction.commit()?;
         self.state = after.state;
-        self.burst = after.burst;
+        self.floods = after.floods;
+        self.fullest = after.fullest;
         self.unmeasured += written;
         Ok(Outcome::Done(result))
     }
@@ -183,12 +185,7 @@ impl Keeper {
 /// Takes one thing in. Gives a cursor back if it is not at its end.
 fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cursor>> {
     match op {
-        Op::Found {
-            sighting,
-            mark,
-            scan,
-            ..
-        } => work.found(sighting, *mark, *scan, now)?,
+        Op::Found(found) => work.found(found, now)?,
         Op::End { round, cursor } => {
             if let Some(look) = looks.of(*round) {
                 let more = work.end(looks, look, cursor.clone(), now)?;
@@ -196,18 +193,7 @@ fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cu
                     return Ok(more);
                 }
             }
-            if work.state.unentered > 0 {
-                let fault = Fault {
-                    code: "ledger.full",
-                    message: format!(
-                        "{} finding(s) had no room in the ledger and are not told: raise spool.max_size, or mend what is already told",
-                        work.state.unentered
-                    ),
-                    severity: Severity::High,
-                };
-                work.state.unentered = 0;
-                tell(work, &Lifecycle::Fault(fault), now)?;
-            }
+            tell_full_ledger(work, now)?;
         }
         Op::Tell(event) => tell(work, event, now)?,
         Op::Note(draft) => {
@@ -222,6 +208,24 @@ fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cu
         Op::Enable(sinks) => work.enable(sinks)?,
     }
     Ok(None)
+}
+
+/// What had no room in the ledger, and what was given up for others.
+fn tell_full_ledger(work: &mut Work<'_>, now: i64) -> Redb<()> {
+    let (unentered, given_up) = (work.state.unentered, work.state.given_up);
+    if unentered + given_up == 0 {
+        return Ok(());
+    }
+    let fault = Fault {
+        code: "ledger.full",
+        message: format!(
+            "{unentered} finding(s) had no room in the ledger and are not told, {given_up} that were told were given up for more severe ones or for other directories: the least severe of the fullest directory first, nothing critical; raise spool.max_size, or mend what is already told"
+        ),
+        severity: Severity::High,
+    };
+    work.state.unentered = 0;
+    work.state.given_up = 0;
+    tell(work, &Lifecycle::Fault(fault), now)
 }
 
 pub(super) fn tell(work: &mut Work<'_>, event: &Lifecycle, now: i64) -> Redb<()> {

@@ -3,13 +3,15 @@
 mod commit;
 mod trouble;
 
-use super::burst::Burst;
+use super::delivery::{self, Cursors};
+use super::eviction::Fullest;
+use super::flood::Floods;
 use super::looks::{self, Cursor, Looks};
 use super::open::{self, Refusal};
-use super::outlet;
 use super::pack::Sample;
-use super::queue::{Op, Queue};
+use super::queue::{Found, Op, Queue};
 use super::state::State;
+use super::tables::{self, Role};
 use super::work::Limits;
 use super::{GROUP_TIME, Opening, Pending, Round, Scope, Sink};
 use crate::cause::Cause;
@@ -26,6 +28,8 @@ use trouble::{Aside, is_for_good};
 /// Ranges that a sink refused are declared so many milliseconds after the last declaration: one event
 /// about many, even if the sink refuses that one too.
 const DECLARE: i64 = 60_000;
+/// Milliseconds that a finding waits for evidence at most.
+const DEFERRED_MOST: i64 = 60_000;
 /// A store that cannot be written is tried again after so many milliseconds, doubling
 const RETRY: i64 = 1000;
 /// up to so many.
@@ -46,7 +50,9 @@ pub struct Keeper {
     committed: i64,
     looks: Looks,
     round: u64,
-    burst: Burst,
+    floods: Floods,
+    fullest: Option<Fullest>,
+    cursors: Cursors,
     /// What sinks settled and the store does not know yet.
     settled: HashSet<(u8, u64)>,
     down: Option<Down>,
@@ -105,7 +111,9 @@ impl Keeper {
             committed: 0,
             looks: Looks::default(),
             round: 0,
-            burst: Burst::default(),
+            floods: Floods::default(),
+            fullest: None,
+            cursors: Cursors::default(),
             settled: HashSet::new(),
             down: None,
             lost: 0,
@@ -130,15 +138,7 @@ impl Keeper {
             Err(refusal) => return Err(Error::in_file(&keeper.path, refusal.words())),
         }
         keeper.commit(now);
-        // A flood that the last run did not come to tell is over.
-        while keeper.state.held > 0 && keeper.store.is_some() {
-            if keeper
-                .transact(now, |work, _, _| work.release(now))
-                .is_none()
-            {
-                break;
-            }
-        }
+        keeper.sum_up_left_over(now);
         let news = keeper.news();
         Ok((keeper, news))
     }
@@ -186,6 +186,19 @@ impl Keeper {
 
     /// A finding of the look, with what is known of how it came about.
     pub fn found(&mut self, round: Round, finding: &Finding, cause: Option<&Cause>, now: i64) {
+        self.found_until(round, finding, cause, None, now);
+    }
+
+    /// The same of a finding that may wait to be told until then (milliseconds since 1970): for evidence that is on
+    /// its way. It is stored before it waits. What is critical does not wait.
+    pub fn found_until(
+        &mut self,
+        round: Round,
+        finding: &Finding,
+        cause: Option<&Cause>,
+        until: Option<i64>,
+        now: i64,
+    ) {
         let key = crate::ledger::key::of(finding.check.id, &finding.subject);
         let mark = match finding.verdict {
             Verdict::Pass | Verdict::NotApplicable => None,
@@ -195,12 +208,13 @@ impl Keeper {
             .looks
             .of(round)
             .is_some_and(|look| look.scope == Scope::Files);
-        let op = Op::Found {
+        let op = Op::Found(Found {
             round,
             sighting: Box::new(Sighting::new(finding, cause)),
             mark,
             scan,
-        };
+            until,
+        });
         self.push(op, now);
     }
 
@@ -251,18 +265,28 @@ impl Keeper {
         if self.group_due(now) == Some(0) {
             self.commit(now);
         }
-        if self.store.is_some() && self.state.held > 0 && self.flood_due(now) == 0 {
-            self.transact(now, |work, _, _| work.release(now).map(|_| ()));
+        if self.floods.due(now) == Some(0) {
+            self.transact(now, |work, _, _| work.tell_flood(now));
+        }
+        while self.deferred_due(now) == Some(0) {
+            let told = self.transact(now, |work, _, _| work.tell_deferred(now));
+            if told != Some(true) {
+                break;
+            }
         }
         if self.declaration_due(now) == Some(0) {
             self.transact(now, |work, _, _| work.declare(now));
         }
-        let flood = (self.state.held > 0).then(|| self.flood_due(now));
-        let flood = flood.filter(|_| self.store.is_some());
-        [self.group_due(now), flood, self.declaration_due(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        let flood = self.floods.due(now).filter(|_| self.store.is_some());
+        [
+            self.group_due(now),
+            flood,
+            self.deferred_due(now),
+            self.declaration_due(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Takes in at once what is held.
@@ -274,32 +298,22 @@ impl Keeper {
             if !self.take_group(now) {
                 return;
             }
-            while self.is_swollen() {
-                if self.transact(now, |work, _, _| work.release(now)).is_none() {
-                    break;
-                }
-            }
         }
         self.waiting = None;
         self.committed = now;
     }
 
-    /// Up to so many events that wait for `sink`, of at most so many bytes together (one at least),
-    /// in order, from the first with a key above `after` (0: from the beginning).
-    pub fn parcels(
-        &self,
-        sink: Sink,
-        after: u64,
-        max_events: usize,
-        max_bytes: usize,
-    ) -> Vec<Parcel> {
+    /// The next events for `sink`, `max_events` and `max_bytes` at most (one at least): critical ones first, then the
+    /// agent's own steps, then the others, worst first. Within one severity directories take turns.
+    pub fn parcels(&mut self, sink: Sink, max_events: usize, max_bytes: usize) -> Vec<Parcel> {
         let Some(store) = &self.store else {
             return Vec::new();
         };
         let most = (max_events, max_bytes);
-        let read = || {
+        let (settled, cursors) = (&self.settled, &mut self.cursors);
+        let mut read = || {
             let transaction = store.database.begin_read()?;
-            outlet::parcels(&transaction, sink, after, most, &self.settled)
+            delivery::parcels(&transaction, sink, most, settled, cursors)
         };
         // A store that cannot be read shows when it is next written.
         read().unwrap_or_else(|_: redb::Error| Vec::new())
@@ -319,12 +333,12 @@ impl Keeper {
     pub fn pending(&self, now: i64) -> Pending {
         let oldest = self.store.as_ref().and_then(|store| {
             let transaction = store.database.begin_read().ok()?;
-            outlet::oldest(&transaction).ok()?
+            delivery::oldest(&transaction).ok()?
         });
         let state = &self.state;
         Pending {
-            events: state.events + state.held,
-            bytes: state.payload + state.held_bytes,
+            events: state.events,
+            bytes: state.payload,
             age: oldest.map_or(0, |time| (now - time).max(0)),
             dropped: state.dropped,
             refused: state.refused,
@@ -348,7 +362,7 @@ impl Keeper {
     pub fn refused(&self) -> Vec<String> {
         let read = |store: &Store| {
             let transaction = store.database.begin_read().ok()?;
-            outlet::aside(&transaction).ok()
+            delivery::aside(&transaction).ok()
         };
         self.store.as_ref().and_then(read).unwrap_or_default()
     }
@@ -374,16 +388,23 @@ impl Keeper {
         Some((since + GROUP_TIME - now).max(0))
     }
 
-    fn flood_due(&self, now: i64) -> i64 {
-        match self.state.releasing == 0 && !self.is_swollen() {
-            true => self.burst.due(self.looks.scanning(), now),
-            false => 0,
-        }
+    fn deferred_due(&self, now: i64) -> Option<i64> {
+        let until = self.state.deferred_until;
+        // A clock that went back must not make it wait longer than it was meant to.
+        let waits = self.state.deferred > 0 && self.store.is_some();
+        waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
     }
 
-    /// What is held is neither shipped nor may it be dropped, so there must not be too much of it.
-    fn is_swollen(&self) -> bool {
-        self.state.held_bytes > self.limits.held
+    /// A flood that the last run did not see to its end is over.
+    fn sum_up_left_over(&mut self, now: i64) {
+        if let Some(flood) = self.state.flood.clone() {
+            self.transact(now, |work, _, _| {
+                let flood = Floods::left_over(&flood);
+                let why = Some("the agent was stopped meanwhile");
+                let draft = own::flood_ended(work.origin, &flood, why, now);
+                work.append(draft, tables::rank(None), Role::Own, &[], None, now)
+            });
+        }
     }
 
     fn declaration_due(&self, now: i64) -> Option<i64> {
@@ -405,7 +426,7 @@ impl Keeper {
                 down.lost += 1;
             }
             match op {
-                Op::Found { round, .. } => self.looks.spoil(round),
+                Op::Found(Found { round, .. }) => self.looks.spoil(round),
                 Op::End { round, .. } => self.looks.remove(round),
                 _ => {}
             }

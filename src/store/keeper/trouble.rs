@@ -1,5 +1,6 @@
 //! When the store does not work: set aside what is damaged, wait for what may mend itself.
 
+use super::super::migrate::migrate;
 use super::super::open::{self, Refusal};
 use super::super::queue::Op;
 use super::super::state::State;
@@ -32,7 +33,10 @@ impl Keeper {
     /// Opens the store; a new one if there is none, or if what is there is no good.
     pub(super) fn bring_up(&mut self, check: bool, now: i64) -> std::result::Result<(), Refusal> {
         let opened = open::database(&self.path, check).and_then(|database| {
-            let state = open::state(&database)?;
+            let mut state = open::state(&database)?;
+            if let Some(state) = &mut state {
+                migrate(&database, state).map_err(open::from_redb)?;
+            }
             Ok((database, state))
         });
         match opened {

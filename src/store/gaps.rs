@@ -1,75 +1,15 @@
-//! A spool that is full: what goes, and how it is declared.
+//! Events that will not arrive, and how they are declared.
 
 use super::tables::{Gap, Loss, OWN, Result, Role, Row, damaged, rank};
 use super::work::Work;
 use crate::escape;
-use crate::event::finding::Step;
 use crate::event::gap::{Dropped, Range};
 use crate::event::own;
-use crate::ledger;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 
 impl Work<'_> {
-    /// Drops what goes first until the spool is below its limit, and declares it.
-    pub(super) fn make_room(&mut self, now: i64) -> Result<()> {
-        if self.state.payload <= self.payload_limit() {
-            return Ok(());
-        }
-        let target = self.payload_limit().saturating_sub(self.limits.step());
-        self.shrink(target, now)
-    }
-
-    /// Drops the oldest of the lowest severity until at most `target` bytes are left, and declares it.
-    pub(super) fn shrink(&mut self, target: u64, now: i64) -> Result<()> {
-        while self.state.payload > target && self.drop_first()? {}
-        self.declare(now)
-    }
-
-    fn drop_first(&mut self) -> Result<bool> {
-        let first = self.tables.rank.first_in((0, 0).., |key, ()| key)?;
-        let Some((_, place)) = first else {
-            return Ok(false);
-        };
-        let taken = self.tables.spool.take(place, <[u8]>::to_vec)?;
-        let row = taken.as_deref().and_then(Row::read);
-        let Some(row) = row else {
-            return Err(damaged("spool"));
-        };
-        self.forget(place, &row)?;
-        for sink in self.state.sinks.clone() {
-            self.tables.queue.remove((sink, place))?;
-        }
-        self.state.dropped += 1;
-        self.lose(&row, Loss::Full)?;
-        if let Role::Told(step) = row.role {
-            let old = self.entry(row.key)?;
-            match (old, row.entry) {
-                (Some(entry), _) if step != Step::Cleared => {
-                    let new = ledger::dropped(&entry, step);
-                    self.set_entry(row.key, Some(&entry), Some(&new))?;
-                }
-                // The log side will not hear that it ended, and thinks that it stands.
-                (None, Some(entry)) => {
-                    let new = ledger::dropped(&entry, step);
-                    self.set_entry(row.key, None, Some(&new))?;
-                }
-                _ => {}
-            }
-        }
-        Ok(true)
-    }
-
-    /// Takes an event, whose row was removed, out of all that counts it.
-    pub(super) fn forget(&mut self, place: u64, row: &Row<'_>) -> Result<()> {
-        self.tables.rank.remove((row.rank, place))?;
-        self.state.events = self.state.events.saturating_sub(1);
-        self.state.payload = self.state.payload.saturating_sub(row.length);
-        self.dirty = true;
-        Ok(())
-    }
-
     /// Notes that an event will not arrive.
     pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<()> {
         let bytes = self.unpack(row.sample, row.packed, "spool")?;

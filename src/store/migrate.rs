@@ -1,0 +1,194 @@
+//! Carries a store of an older version over, in one transaction: whole or not at all.
+//!
+//! Version 1 kept what waits for a sink by place alone (`queue`), what goes first by age (`rank`), and what was found in a
+//! flood until its end (`held`).
+
+use super::codec::{self, Reader};
+use super::order;
+use super::rows::Rows;
+use super::state::{State, VERSION};
+use super::tables::{
+    DEFERRED, Deferred, ENTRY, EVICTION, LEDGER, META, Result, Row, SPOOL, STATE, WAITING, damaged,
+    entry_from_row, entry_to_row,
+};
+use crate::event::finding::Step;
+use crate::ledger::{self, Entry};
+use redb::{Database, TableDefinition, WriteTransaction};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+const QUEUE_1: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("queue");
+const RANK_1: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("rank");
+const HELD_1: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("held");
+
+/// Rows that are taken in hand at a time.
+const AT_ONCE: usize = 1000;
+
+/// Makes the store one of this version. Does nothing to one that is.
+pub(super) fn migrate(database: &Database, state: &mut State) -> Result<()> {
+    if state.version == VERSION {
+        return Ok(());
+    }
+    let mut new = state.clone();
+    let transaction = database.begin_write()?;
+    events(&transaction)?;
+    held(&transaction, &mut new)?;
+    transaction.delete_table(QUEUE_1)?;
+    transaction.delete_table(RANK_1)?;
+    transaction.delete_table(HELD_1)?;
+    new.version = VERSION;
+    transaction
+        .open_table(META)?
+        .insert(STATE, new.to_row().as_slice())?;
+    transaction.commit()?;
+    *state = new;
+    Ok(())
+}
+
+/// What is in the spool waits for whom it waited for.
+fn events(transaction: &WriteTransaction) -> Result<()> {
+    let spool = Rows::new(transaction.open_table(SPOOL)?);
+    let queue = Rows::new(transaction.open_table(QUEUE_1)?);
+    let mut waiting = Rows::new(transaction.open_table(WAITING)?);
+    let mut eviction = Rows::new(transaction.open_table(EVICTION)?);
+    let mut from = 0;
+    loop {
+        let mut rows = Vec::new();
+        spool.walk(from.., |place, row| {
+            let row = Row::read(row).ok_or_else(|| damaged("spool"))?;
+            rows.push((place, row.rank, row.key.to_vec()));
+            from = place + 1;
+            Ok(more(rows.len()))
+        })?;
+        if rows.is_empty() {
+            break;
+        }
+        for (place, rank, key) in rows {
+            eviction.insert(order::eviction(rank, &key, place).as_slice(), ())?;
+        }
+    }
+    let mut after = None;
+    loop {
+        let mut keys: Vec<(u8, u64)> = Vec::new();
+        queue.walk(after.unwrap_or((0, 0)).., |key, ()| {
+            if Some(key) != after {
+                keys.push(key);
+            }
+            Ok(more(keys.len()))
+        })?;
+        let Some(last) = keys.last() else {
+            return Ok(());
+        };
+        after = Some(*last);
+        for (sink, place) in keys {
+            let key = spool.get(place, |row| {
+                let row = Row::read(row)?;
+                Some(order::waiting(sink, row.rank, row.key, place))
+            })?;
+            let key = key.flatten().ok_or_else(|| damaged("queue"))?;
+            waiting.insert(key.as_slice(), ())?;
+        }
+    }
+}
+
+/// What was held until the end of a flood is told at once.
+fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
+    let table = Rows::new(transaction.open_table(HELD_1)?);
+    let mut ledger = Rows::new(transaction.open_table(LEDGER)?);
+    let mut deferred = Rows::new(transaction.open_table(DEFERRED)?);
+    let mut numbers: Vec<(u64, u8)> = Vec::new();
+    table.walk((0, 0).., |(importance, number), _| {
+        numbers.push((number, importance));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    // As they came: what was raised may have been cleared since.
+    numbers.sort_unstable();
+    let mut untold: HashSet<Vec<u8>> = HashSet::new();
+    for (number, importance) in numbers {
+        let row = table.get((importance, number), <[u8]>::to_vec)?;
+        let row = row.unwrap_or_default();
+        let held = Held::read(&row).ok_or_else(|| damaged("held"))?;
+        let old = match ledger.get(held.key, entry_from_row)? {
+            None => None,
+            Some(entry) => Some(entry.ok_or_else(|| damaged("ledger"))?),
+        };
+        let waits = deferred.remove(held.key)?;
+        state.deferred -= u64::from(waits && state.deferred > 0);
+        if held.step == Step::Raised {
+            untold.insert(held.key.to_vec());
+        }
+        let new = match (held.step, old, held.entry) {
+            (Step::Cleared, None, Some(before)) if !untold.contains(held.key) => {
+                Some(ledger::dropped(&before, held.step))
+            }
+            (Step::Cleared, ..) | (_, None, _) => None,
+            (step, Some(entry), _) => {
+                let row = Deferred {
+                    until: 0,
+                    first_seen: held.first_seen,
+                    last_seen: held.last_seen,
+                    sample: held.sample,
+                    packed: held.packed,
+                };
+                deferred.insert(held.key, row.write().as_slice())?;
+                state.deferred += 1;
+                Some(ledger::dropped(&entry, step))
+            }
+        };
+        if let Some(new) = new {
+            count(state, held.key, old.as_ref(), &new);
+            ledger.insert(held.key, entry_to_row(&new).as_slice())?;
+        }
+    }
+    state.deferred_until = i64::from(state.deferred > 0);
+    Ok(())
+}
+
+fn count(state: &mut State, key: &[u8], old: Option<&Entry>, new: &Entry) {
+    let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+    state.untold = state.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
+    if old.is_none() {
+        state.open += 1;
+        state.ledger_bytes += (key.len() + ENTRY) as u64;
+    }
+}
+
+fn more(count: usize) -> ControlFlow<()> {
+    match count < AT_ONCE {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}
+
+/// A row of `held`.
+struct Held<'a> {
+    step: Step,
+    first_seen: i64,
+    last_seen: i64,
+    key: &'a [u8],
+    /// Of a deviation that was cleared: the entry that stood before.
+    entry: Option<Entry>,
+    sample: u32,
+    packed: &'a [u8],
+}
+
+impl<'a> Held<'a> {
+    fn read(row: &'a [u8]) -> Option<Held<'a>> {
+        let mut reader = Reader(row);
+        let [1, step, with_entry] = reader.array()? else {
+            return None;
+        };
+        Some(Held {
+            step: codec::step_of(step)?,
+            first_seen: reader.i64()?,
+            last_seen: reader.i64()?,
+            sample: u32::try_from(reader.u64()?).ok()?,
+            key: reader.bytes()?,
+            entry: match with_entry {
+                0 => None,
+                _ => Some(entry_from_row(reader.take(ENTRY)?)?),
+            },
+            packed: reader.rest(),
+        })
+    }
+}
