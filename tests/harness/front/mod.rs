@@ -14,7 +14,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Fault {
     Belie(u16, &'static str),
     /// A page of somebody between, with that status; not passed on.
     Page(u16, &'static str),
+    /// A page with that status that asks to be left alone for so many seconds; not passed on.
+    Busy(u16, u32),
     /// Reset as soon as the head is read.
     ResetBefore,
     /// Reset when half of the body is read.
@@ -128,6 +131,20 @@ impl Front {
     /// Changes how batches are judged.
     pub(crate) fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut lock(&self.state).rules);
+    }
+
+    /// Changes how batches are judged, when so much time has passed; tells when that was.
+    pub(crate) fn later(
+        &self,
+        after: Duration,
+        change: impl FnOnce(&mut Rules) + Send + 'static,
+    ) -> JoinHandle<Instant> {
+        let state = self.state.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(after);
+            change(&mut lock(&state).rules);
+            Instant::now()
+        })
     }
 
     /// Changes the keys that are known; while there are none, signatures are not looked at.
@@ -233,6 +250,7 @@ fn answer(
     let reply = match (fault, judged) {
         (Fault::Refuse(status, code, message), _) => error(status, code, message),
         (Fault::Page(status, text), _) => page(status, text),
+        (Fault::Busy(status, seconds), _) => busy(status, seconds),
         (_, Err(refusal)) => refusal,
         (Fault::Belie(status, code), Ok(_)) => {
             pass_on(operation, head, body, &request, &rules, clock, backend)?;
@@ -426,6 +444,13 @@ fn page(status: u16, text: &str) -> Reply {
         headers: vec![("content-type".into(), "text/html".into())],
         body: text.as_bytes().to_vec(),
     }
+}
+
+fn busy(status: u16, seconds: u32) -> Reply {
+    let mut reply = page(status, "<html>Later</html>");
+    let pause = ("retry-after".to_owned(), seconds.to_string());
+    reply.headers.push(pause);
+    reply
 }
 
 /// In milliseconds since 1970.
