@@ -1,6 +1,6 @@
 //! A host with a daemon in it, and what its events say.
 
-use crate::harness::{Host, Ran};
+use crate::harness::{Host, Ran, defined};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -81,7 +81,7 @@ impl House {
         self.spawn(self.host.command_after(mounts, &["run"]))
     }
 
-    fn spawn(&self, mut command: Command) -> Daemon<'_> {
+    fn spawn(&self, command: Command) -> Daemon<'_> {
         let output = |name: &str| {
             let mut options = fs::OpenOptions::new();
             options.create(true).append(true);
@@ -89,7 +89,7 @@ impl House {
                 .open(self.host.lab().path().join(name))
                 .expect("a file for output")
         };
-        let child = command
+        let child = defined(&command)
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))

@@ -114,7 +114,7 @@ pub(crate) struct Caught {
 impl Caught {
     /// Starts a command.
     pub(crate) fn start(command: &mut Command) -> Caught {
-        let child = command
+        let child = super::defined(command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
