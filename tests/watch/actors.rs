@@ -5,7 +5,7 @@ use super::ledger::assert_same;
 use super::limits_stand_still;
 use super::sentry::Sentry;
 use super::spot::PROFILES;
-use crate::harness::Lab;
+use crate::harness::{Lab, shell};
 use host_integrity_agent::cause::Actor;
 use host_integrity_agent::watch::attribution::{Options, Status};
 use std::sync::Arc;
@@ -16,6 +16,23 @@ fn watched(lab: &Lab, arguments: bool) -> Sentry {
     sentry.run_while(|sentry| sentry.attribution.is_none());
     assert_eq!(sentry.attribution, Some(Status::On(1)));
     sentry
+}
+
+/// Perl that lives until it was seen, however busy the machine is, and not for ever.
+const UNTIL_SEEN: &str =
+    "for (1..12000) { last if -e \"../seen\"; select(undef, undef, undef, 0.01) }";
+
+/// Runs a line of shell in the tree while `look` looks on; what waits to have been seen is then let go.
+fn while_it_runs<T>(lab: &Lab, line: &str, look: impl FnOnce() -> T) -> T {
+    let line = line.to_owned();
+    let seen = lab.path().join("seen");
+    let root = lab.root();
+    let running = std::thread::spawn(move || shell(&root, &line));
+    let found = look();
+    std::fs::write(&seen, "").expect("written");
+    running.join().expect("it ends well");
+    std::fs::remove_file(&seen).expect("it was just written");
+    found
 }
 
 /// The actor of a path, once fanotify's thread has seen it.
@@ -34,12 +51,12 @@ fn the_last_writer_is_named() {
     let mut sentry = watched(&lab, false);
     let since = SystemTime::now();
     // A login user of its own, another user, and a program that lives while it is looked at.
-    lab.shell(
-        "chown 1234 etc/conf
-         (echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
-            perl -e 'open(my $f, \">>\", \"etc/conf\"); syswrite($f, \"y\"); sleep 1' secret)",
+    lab.shell("chown 1234 etc/conf; chmod 711 ..");
+    let line = format!(
+        "(echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
+            perl -e 'open(my $f, \">>\", \"etc/conf\"); syswrite($f, \"y\"); {UNTIL_SEEN}' secret)"
     );
-    let seen = actor(&mut sentry, "etc/conf", since);
+    let seen = while_it_runs(&lab, &line, || actor(&mut sentry, "etc/conf", since));
     assert_eq!(
         (seen.uid, seen.login_uid),
         (Some(1234), Some(4321)),
@@ -54,7 +71,7 @@ fn the_last_writer_is_named() {
     assert!(seen.parent_pid.is_some());
 
     // What was in a directory that moved away shares its fate.
-    lab.shell("bash -c 'mv etc/dir ../away; sleep 0.5'");
+    lab.shell("mv etc/dir ../away");
     let seen = actor(&mut sentry, "etc/dir/file", since);
     assert!(seen.pid != 0);
     // What was not touched was touched by nobody.
@@ -82,13 +99,16 @@ fn what_was_out_of_scope_is_attributed_once_it_is_in() {
     );
     sentry.catch_up();
     let since = SystemTime::now();
-    lab.shell(
-        "mv log/b a; mv ../other b; sleep 0.3; bash -c 'echo y >>a/f; echo y >>b/f; sleep 1; :'",
+    lab.shell("mv log/b a; mv ../other b; sleep 0.3");
+    let line = format!(
+        "perl -e 'for my $n (\"a/f\", \"b/f\") {{ open(my $f, \">>\", $n); syswrite($f, \"y\") }} {UNTIL_SEEN}'"
     );
-    for path in ["a/f", "b/f"] {
-        let seen = actor(&mut sentry, path, since);
-        assert_eq!(seen.name.as_deref(), Some("bash"), "{path}: {seen:?}");
-    }
+    while_it_runs(&lab, &line, || {
+        for path in ["a/f", "b/f"] {
+            let seen = actor(&mut sentry, path, since);
+            assert_eq!(seen.name.as_deref(), Some("perl"), "{path}: {seen:?}");
+        }
+    });
 }
 
 #[test]
@@ -98,8 +118,10 @@ fn arguments_are_given_where_they_are_asked_for() {
     lab.create().expect(0);
     let mut sentry = watched(&lab, true);
     let since = SystemTime::now();
-    lab.shell("perl -e 'open(my $f, \">>\", \"file\"); syswrite($f, \"y\"); sleep 1' argument");
-    let seen = actor(&mut sentry, "file", since);
+    let line = format!(
+        "perl -e 'open(my $f, \">>\", \"file\"); syswrite($f, \"y\"); {UNTIL_SEEN}' argument"
+    );
+    let seen = while_it_runs(&lab, &line, || actor(&mut sentry, "file", since));
     let command = seen.command_line.as_deref().expect("a command line");
     assert!(command.ends_with(" argument"), "{seen:?}");
 }
