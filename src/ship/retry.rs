@@ -97,15 +97,15 @@ mod tests {
     #[test]
     fn a_long_fault_costs_few_calls() {
         let call = Duration::from_millis(50);
-        let mean = |seconds: u64| -> f64 {
+        let each = |seconds: u64| {
             let fault = Duration::from_secs(seconds);
-            let calls: usize = (0..500).map(|seed| attempts(seed, fault, call).len()).sum();
-            calls as f64 / 500.0
+            let calls = (0..500).map(|seed| attempts(seed, fault, call).len());
+            calls.sum::<usize>() / 500
         };
-        let (minute, hour) = (mean(60), mean(3600));
-        assert!(minute < 20.0, "{minute}");
+        let (minute, hour) = (each(60), each(3600));
+        assert!(minute < 20, "{minute}");
         // One in 150 s at the cap.
-        assert!(hour < 20.0 + 8.0 + 3600.0 / 130.0, "{hour}");
+        assert!(hour < 28 + 3600 / 130, "{hour}");
     }
 
     /// A fleet that failed in the same millisecond is back as a trickle, not as a wave.
@@ -118,8 +118,8 @@ mod tests {
             let mut back = [0u64; 20];
             for seed in 0..HOSTS {
                 let last = *attempts(seed, fault, Duration::ZERO).last().expect("one");
-                let part = (last - fault).as_secs_f64() / span.as_secs_f64() * 20.0;
-                back[(part as usize).min(19)] += 1;
+                let part = (last - fault).as_millis() * 20 / span.as_millis();
+                back[usize::try_from(part).expect("small").min(19)] += 1;
             }
             // Those who had not tried for longest come last: there are fewer of them.
             let most = back.iter().max().copied().unwrap_or(0);

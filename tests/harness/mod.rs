@@ -3,7 +3,7 @@
 mod stage;
 mod state;
 
-pub(crate) use stage::{Caught, Host, private};
+pub(crate) use stage::{Caught, Host, UNTIL_SEEN, meanwhile, private};
 pub(crate) use state::{after, defined};
 
 pub(crate) mod front;

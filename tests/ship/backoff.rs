@@ -29,8 +29,7 @@ fn what_a_fault_held_up_is_delivered_soon_after_it() {
     let throttled: fn(&mut Rules, bool) = |rules, faulty| rules.rate = faulty.then_some(0);
     let faults = [denied, rejected, throttled];
     std::thread::scope(|scope| {
-        let hosts = (0..9).map(|seed| (seed, faults[seed as usize % 3]));
-        for (seed, fault) in hosts {
+        for (seed, fault) in (0..9).zip(faults.into_iter().cycle()) {
             scope.spawn(move || {
                 let mut desk = Desk::with(|options| options.seed = seed);
                 let begin = Instant::now();

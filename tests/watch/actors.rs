@@ -5,7 +5,7 @@ use super::ledger::assert_same;
 use super::limits_stand_still;
 use super::sentry::Sentry;
 use super::spot::PROFILES;
-use crate::harness::{Lab, shell};
+use crate::harness::{Lab, UNTIL_SEEN, meanwhile};
 use host_integrity_agent::cause::Actor;
 use host_integrity_agent::watch::attribution::{Options, Status};
 use std::sync::Arc;
@@ -18,29 +18,15 @@ fn watched(lab: &Lab, arguments: bool) -> Sentry {
     sentry
 }
 
-/// Perl that lives until it was seen, however busy the machine is, and not for ever.
-const UNTIL_SEEN: &str =
-    "for (1..12000) { last if -e \"../seen\"; select(undef, undef, undef, 0.01) }";
-
-/// Runs a line of shell in the tree while `look` looks on; what waits to have been seen is then let go.
-fn while_it_runs<T>(lab: &Lab, line: &str, look: impl FnOnce() -> T) -> T {
-    let line = line.to_owned();
-    let seen = lab.path().join("seen");
-    let root = lab.root();
-    let running = std::thread::spawn(move || shell(&root, &line));
-    let found = look();
-    std::fs::write(&seen, "").expect("written");
-    running.join().expect("it ends well");
-    std::fs::remove_file(&seen).expect("it was just written");
-    found
-}
-
-/// The actor of a path, once fanotify's thread has seen it.
-fn actor(sentry: &mut Sentry, path: &str, since: SystemTime) -> Arc<Actor> {
-    sentry.run_while(|sentry| sentry.watch.actor(path.as_bytes(), since).is_none());
+/// The actor of a path, once fanotify's thread has seen one of that name.
+fn actor(sentry: &mut Sentry, path: &str, since: SystemTime, name: &str) -> Arc<Actor> {
+    let seen = |sentry: &Sentry| {
+        let actor = sentry.watch.actor(path.as_bytes(), since);
+        actor.filter(|actor| actor.name.as_deref() == Some(name))
+    };
+    sentry.run_while(|sentry| seen(sentry).is_none());
     sentry.catch_up();
-    let found = sentry.watch.actor(path.as_bytes(), since);
-    found.expect("it was just there")
+    seen(sentry).expect("it was just there")
 }
 
 #[test]
@@ -56,7 +42,9 @@ fn the_last_writer_is_named() {
         "(echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
             perl -e 'open(my $f, \">>\", \"etc/conf\"); syswrite($f, \"y\"); {UNTIL_SEEN}' secret)"
     );
-    let seen = while_it_runs(&lab, &line, || actor(&mut sentry, "etc/conf", since));
+    let seen = meanwhile(&lab.root(), &line, || {
+        actor(&mut sentry, "etc/conf", since, "perl")
+    });
     assert_eq!(
         (seen.uid, seen.login_uid),
         (Some(1234), Some(4321)),
@@ -72,8 +60,8 @@ fn the_last_writer_is_named() {
 
     // What was in a directory that moved away shares its fate.
     lab.shell("mv etc/dir ../away");
-    let seen = actor(&mut sentry, "etc/dir/file", since);
-    assert!(seen.pid != 0);
+    sentry.run_while(|sentry| sentry.watch.actor(b"etc/dir/file", since).is_none());
+    sentry.catch_up();
     // What was not touched was touched by nobody.
     assert_eq!(sentry.watch.actor(b"gone/below/file", since), None);
     let later = SystemTime::now() + std::time::Duration::from_secs(5);
@@ -103,10 +91,9 @@ fn what_was_out_of_scope_is_attributed_once_it_is_in() {
     let line = format!(
         "perl -e 'for my $n (\"a/f\", \"b/f\") {{ open(my $f, \">>\", $n); syswrite($f, \"y\") }} {UNTIL_SEEN}'"
     );
-    while_it_runs(&lab, &line, || {
+    meanwhile(&lab.root(), &line, || {
         for path in ["a/f", "b/f"] {
-            let seen = actor(&mut sentry, path, since);
-            assert_eq!(seen.name.as_deref(), Some("perl"), "{path}: {seen:?}");
+            actor(&mut sentry, path, since, "perl");
         }
     });
 }
@@ -121,7 +108,9 @@ fn arguments_are_given_where_they_are_asked_for() {
     let line = format!(
         "perl -e 'open(my $f, \">>\", \"file\"); syswrite($f, \"y\"); {UNTIL_SEEN}' argument"
     );
-    let seen = while_it_runs(&lab, &line, || actor(&mut sentry, "file", since));
+    let seen = meanwhile(&lab.root(), &line, || {
+        actor(&mut sentry, "file", since, "perl")
+    });
     let command = seen.command_line.as_deref().expect("a command line");
     assert!(command.ends_with(" argument"), "{seen:?}");
 }
