@@ -7,9 +7,9 @@ fn the_end_of_a_scan_clears_nothing_that_was_raised_meanwhile() {
     let house = House::new();
     house
         .host
-        .shell("mkdir data/d; echo one > data/d/file; head -c 9000000 /dev/zero > data/long");
+        .shell("mkdir data/d; echo one > data/d/file; head -c 3000000 /dev/zero > data/long");
     house.record();
-    // Nine seconds, so that what is touched is told before it ends on a busy machine too.
+    // Three seconds.
     house.configure(&format!("{CONFIG}[scan]\nmax_rate = \"1M\"\n"));
     let daemon = house.start();
     let scans = |house: &House| house.status().1["daemon"]["scan"].clone();
