@@ -6,6 +6,7 @@ mod delivers;
 mod editors;
 mod heartbeats;
 mod house;
+mod interrupts;
 mod launch;
 mod links;
 mod scans;
