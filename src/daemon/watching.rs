@@ -34,6 +34,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(100);
 /// What settles when a package manager was last seen at work may be its work for so long.
 const RECENT: Duration = Duration::from_secs(5);
+/// So many paths are in one look at most: few enough that what comes next need not wait for long, a tenth of a second or
+/// two where they are small files; many enough that thousands cost little more than their hashing.
+const MOST_AT_ONCE: usize = 512;
 /// What could not be watched is looked at so often at most.
 const PATROL: Duration = Duration::from_secs(60);
 
@@ -71,6 +74,12 @@ pub(super) struct Watching {
     patrol: Option<Instant>,
     /// What a scan had passed before it was touched.
     again: Vec<Touched>,
+    /// What is to be looked at and had no room in the look before.
+    backlog: BTreeMap<Vec<u8>, Touched>,
+    /// The agent ends: nothing waits any more, for quiet or for anybody.
+    leaving: bool,
+    /// What was touched before the agent was told to end has been heard of.
+    caught_up: bool,
 }
 
 impl Watching {
@@ -98,6 +107,9 @@ impl Watching {
             blind: false,
             patrol: None,
             again: Vec::new(),
+            backlog: BTreeMap::new(),
+            leaving: false,
+            caught_up: false,
         }
     }
 
@@ -179,8 +191,37 @@ impl Watching {
 
     pub(super) fn touch(&mut self, touches: Vec<crate::watch::Touch>, now: Instant) {
         for touch in touches {
-            self.settle.touch(touch, now);
+            self.caught_up |= self.leaving && touch.path == canary::KEY;
+            match self.is_urgent(&touch) {
+                true => self.settle.touch_urgent(touch, now),
+                false => self.settle.touch(touch, now),
+            }
         }
+    }
+
+    /// Whether it is critical, or may hold something that is.
+    fn is_urgent(&self, touch: &crate::watch::Touch) -> bool {
+        let critical = self.critical.as_ref();
+        let duty = critical.and_then(|critical| critical.at(&touch.path));
+        duty.is_some_and(|duty| touch.below || !duty.leads)
+    }
+
+    /// The agent ends: what was touched is to be looked at at once. The canary is changed, and comes back behind
+    /// everything that was touched before.
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.leaving = true;
+        self.settle.hurry(now);
+        let canary = self.canary.as_mut().filter(|_| self.watch.is_some());
+        let sent = canary.is_some_and(|canary| canary.change(now).is_ok());
+        self.caught_up = !sent;
+    }
+
+    /// Whether nothing that was touched before the agent was told to end is still to be looked at. `patient`: what
+    /// nobody has heard of yet is waited for.
+    pub(super) fn is_done(&mut self, patient: bool, now: Instant) -> bool {
+        self.settle.take(canary::KEY, now);
+        let waits = !self.held.is_empty() || !self.backlog.is_empty() || !self.again.is_empty();
+        (self.caught_up || !patient) && self.settle.is_empty() && !waits
     }
 
     /// What is watched is known.
@@ -241,13 +282,41 @@ impl Watching {
     /// Direct entries of a directory that were touched and are not yet taken to be judged, `most` at most.
     pub(super) fn waits_in(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
         let mut found = self.settle.entries_of(directory, most);
-        found.extend(entries_of(&self.held, directory, most - found.len()));
+        for more in [&self.held, &self.backlog] {
+            found.extend(entries_of(more, directory, most - found.len()));
+        }
         found
     }
 
     /// Who wrote to a path, as far as anybody saw.
     pub(super) fn actor(&self, path: &[u8], since: SystemTime) -> Option<Arc<crate::cause::Actor>> {
         self.watch.as_ref()?.actor(path, since)
+    }
+
+    /// When a first look at something urgent is due.
+    pub(super) fn first_look_due(&self) -> Option<Instant> {
+        self.settle.next_first_look()
+    }
+
+    /// What is urgent of what was touched, to be looked at before it is quiet, if there is anything. With each name of a
+    /// recorded file go its others.
+    pub(super) fn take_urgent(
+        &mut self,
+        root: &Root,
+        links: &Links,
+        now: Instant,
+    ) -> Option<Batch> {
+        let due = self.settle.first_looks(now, MOST_AT_ONCE);
+        if due.is_empty() {
+            return None;
+        }
+        let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
+        add_beside(&mut touched, links);
+        let under_way = transaction::under_way(root).map(|transaction| transaction.holder);
+        for touched in &mut touched {
+            touched.transaction.clone_from(&under_way);
+        }
+        Some(Batch::new(touched, false, false))
     }
 
     /// What is to be looked at now, if anything is. `severity` of a path; `None`: it is not covered itself. With each
@@ -260,7 +329,9 @@ impl Watching {
         now: Instant,
     ) -> Option<Batch> {
         self.glance(root, now);
-        let due = self.settle.due(now);
+        let room = MOST_AT_ONCE.saturating_sub(self.backlog.len());
+        // Half of it is for what has only just settled, whatever is left of before.
+        let due = self.settle.due(now, room.max(MOST_AT_ONCE / 2));
         let poll = self.next_poll.is_some_and(|poll| now >= poll);
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         if let Some(patrol) = self.patrol.filter(|patrol| now >= *patrol) {
@@ -274,20 +345,42 @@ impl Watching {
             }));
         }
         touched.append(&mut self.again);
-        let beside = touched.iter().flat_map(|touched| {
-            let others = links.beside(&touched.region).into_iter();
-            others.map(|region| touched.beside(region))
-        });
-        let beside: Vec<Touched> = beside.collect();
-        touched.extend(beside);
-        if touched.is_empty() && !poll {
+        add_beside(&mut touched, links);
+        let goes_on = poll || !self.backlog.is_empty() || (self.leaving && !self.held.is_empty());
+        if touched.is_empty() && !goes_on {
             return None;
         }
-        let under_way = transaction::under_way(root).map(|transaction| transaction.holder);
+        let under_way = transaction::under_way(root).filter(|_| !self.leaving);
+        let under_way = under_way.map(|transaction| transaction.holder);
         let (touched, settled) = self.part(touched, under_way, severity, now);
+        let touched = self.bounded(touched);
         let too_many = self.too_many && self.held.is_empty() && self.held_since.is_none();
         self.too_many &= !too_many;
-        (!touched.is_empty() || too_many).then(|| Batch::new(touched, settled, too_many))
+        (!touched.is_empty() || too_many).then(|| {
+            // Packages are not read again by who is about to end.
+            Batch::new(touched, settled && !self.leaving, too_many)
+        })
+    }
+
+    /// As much as one look takes; what has no room goes first next time.
+    fn bounded(&mut self, touched: Vec<Touched>) -> Vec<Touched> {
+        if self.backlog.is_empty() && touched.len() <= 2 * MOST_AT_ONCE {
+            return touched;
+        }
+        let mut now = touched;
+        let late = now.split_off(now.len().min(MOST_AT_ONCE / 2));
+        while now.len() < MOST_AT_ONCE
+            && let Some((_, touched)) = self.backlog.pop_first()
+        {
+            now.push(touched);
+        }
+        for mut touched in late {
+            match self.backlog.entry(touched.region.path.clone()) {
+                Entry::Vacant(place) => drop(place.insert(touched)),
+                Entry::Occupied(mut waits) => drop(waits.get_mut().merge(&mut touched)),
+            }
+        }
+        now
     }
 
     /// Notes a transaction that may be over before what it touched is due.
@@ -415,7 +508,8 @@ impl Watching {
             .as_ref()
             .filter(|_| self.watch.is_some() && self.ready);
         let change = canary.map(|_| self.canary_due.due());
-        let again = (!self.again.is_empty()).then(Instant::now);
+        let rest = !self.again.is_empty() || !self.backlog.is_empty();
+        let again = rest.then(Instant::now);
         let settled = self.settle.next();
         let glance = settled.and(self.next_glance);
         let paths = [settled, glance, self.next_poll, self.patrol, again];
@@ -425,6 +519,16 @@ impl Watching {
             .chain(canary.and_then(Canary::next))
             .min()
     }
+}
+
+/// With each name of a recorded file its others.
+fn add_beside(touched: &mut Vec<Touched>, links: &Links) {
+    let beside = touched.iter().flat_map(|touched| {
+        let others = links.beside(&touched.region).into_iter();
+        others.map(|region| touched.beside(region))
+    });
+    let beside: Vec<Touched> = beside.collect();
+    touched.extend(beside);
 }
 
 #[cfg(test)]
