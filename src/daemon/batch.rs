@@ -131,6 +131,11 @@ impl Batch {
             .cloned()
     }
 
+    /// What was touched, to look at it again.
+    pub(super) fn into_touched(self) -> Vec<Touched> {
+        self.touched
+    }
+
     /// What it covers, to look at it again.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
         self.touched.iter().map(|touched| &touched.region)

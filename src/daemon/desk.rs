@@ -90,8 +90,8 @@ pub(super) struct Desk {
     pub(super) looked: bool,
     /// The agent ends: what was touched is looked at, and nothing else.
     pub(super) leaving: bool,
-    /// Whether what was to be remembered last could be; `None`: nobody has said yet.
-    pub(super) remembered: Option<bool>,
+    /// Answers that the store owes about what was to be remembered.
+    pub(super) owed: usize,
     /// What happened concerns the status.
     pub(super) stale: bool,
     status_written: Instant,
@@ -237,7 +237,7 @@ impl Desk {
             news: true,
             looked: false,
             leaving: false,
-            remembered: None,
+            owed: 0,
             stale: true,
             status_written: now,
             told_systemd: String::new(),
@@ -329,12 +329,12 @@ impl Desk {
                 parcels,
             } => self.couriers.fetched(fetch, anew, parcels, now),
             Answer::Remembered(Ok(())) => {
-                self.remembered = Some(true);
+                self.owed = self.owed.saturating_sub(1);
                 self.news = true;
                 self.trouble.remove("memory");
             }
             Answer::Remembered(Err(error)) => {
-                self.remembered = Some(false);
+                self.owed = self.owed.saturating_sub(1);
                 self.news = true;
                 let text = format!("the state directory cannot be written: {error}");
                 self.trouble.insert("memory", text);
@@ -422,6 +422,7 @@ impl Desk {
     /// Leaves to the next run what it must know: what was told, once the store has it.
     pub(super) fn keep_memory(&mut self) {
         let memory = Box::new(self.memory.clone());
+        self.owed += 1;
         self.store.give(Command::Remember(memory));
     }
 }

@@ -28,18 +28,19 @@ pub(super) async fn farewell(mut desk: Desk, mut ears: Ears, reason: &str) {
         desk.has_judged(now.saturating_duration_since(begun) < CATCHING_UP, now)
     })
     .await;
+    // One transaction tells steps before findings: what was found is to stand before the end.
+    desk.keep_memory();
     desk.tell(
         Lifecycle::Stopped {
             reason: reason.into(),
         },
         wall(),
     );
-    desk.remembered = None;
     desk.keep_memory();
     desk.couriers.hurry();
     let end = begun + FAREWELL;
     until(&mut desk, &mut ears, end, |desk, _| {
-        desk.remembered.is_some() && desk.couriers.idle(end)
+        desk.owed == 0 && desk.couriers.idle(end)
     })
     .await;
     desk.memory.stopped = true;

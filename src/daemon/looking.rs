@@ -424,7 +424,14 @@ impl Desk {
                 let regions = under_way.batch.iter().flat_map(Batch::regions);
                 self.restored.looked_at(regions, under_way.began.0);
             }
-            (Look::Critical | Look::Urgent | Look::Instance | Look::Launch, Ok(_)) => {}
+            (Look::Urgent, Ok(_)) => {
+                // The look that says what stands must have begun after this one: what was found here may be over.
+                let found = under_way.deviations + under_way.unknowns > 0;
+                if let Some(batch) = under_way.batch.filter(|_| found) {
+                    self.watching.unless_waiting(batch.into_touched());
+                }
+            }
+            (Look::Critical | Look::Instance | Look::Launch, Ok(_)) => {}
         }
     }
 

@@ -252,7 +252,22 @@ impl Watching {
 
     /// What is to be looked at once more, at once.
     pub(super) fn again(&mut self, touched: Vec<Touched>) {
-        self.again = touched;
+        self.again.extend(touched);
+    }
+
+    /// The same for what does not wait to be looked at as it is.
+    pub(super) fn unless_waiting(&mut self, touched: Vec<Touched>) {
+        let waits = |path: &[u8]| self.settle.has(path) || self.backlog.contains_key(path);
+        let rest = touched
+            .into_iter()
+            .filter(|touched| !waits(&touched.region.path));
+        let rest: Vec<Touched> = rest
+            .map(|touched| Touched {
+                itself: false,
+                ..touched
+            })
+            .collect();
+        self.again(rest);
     }
 
     /// Whether judging waits for a package manager.

@@ -185,6 +185,11 @@ impl Settle {
         due && self.remove(&path.into()).is_some()
     }
 
+    /// Whether a path waits.
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.waiting.contains_key(path)
+    }
+
     /// Direct entries of a directory that wait: see [`entries_of`].
     pub fn entries_of(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
         entries_of(&self.waiting, directory, most)
