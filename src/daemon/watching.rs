@@ -1,5 +1,7 @@
 //! From what the watch says to what is looked at: settle, wait for package managers, and never go blind unnoticed.
 
+mod bounds;
+
 use super::batch::{Batch, Touched};
 use super::ground::Ground;
 use super::schedule::Recurring;
@@ -199,31 +201,6 @@ impl Watching {
         }
     }
 
-    /// Whether it is critical, or may hold something that is.
-    fn is_urgent(&self, touch: &crate::watch::Touch) -> bool {
-        let critical = self.critical.as_ref();
-        let duty = critical.and_then(|critical| critical.at(&touch.path));
-        duty.is_some_and(|duty| touch.below || !duty.leads)
-    }
-
-    /// The agent ends: what was touched is to be looked at at once. The canary is changed, and comes back behind
-    /// everything that was touched before.
-    pub(super) fn leave(&mut self, now: Instant) {
-        self.leaving = true;
-        self.settle.hurry(now);
-        let canary = self.canary.as_mut().filter(|_| self.watch.is_some());
-        let sent = canary.is_some_and(|canary| canary.change(now).is_ok());
-        self.caught_up = !sent;
-    }
-
-    /// Whether nothing that was touched before the agent was told to end is still to be looked at. `patient`: what
-    /// nobody has heard of yet is waited for.
-    pub(super) fn is_done(&mut self, patient: bool, now: Instant) -> bool {
-        self.settle.take(canary::KEY, now);
-        let waits = !self.held.is_empty() || !self.backlog.is_empty() || !self.again.is_empty();
-        (self.caught_up || !patient) && self.settle.is_empty() && !waits
-    }
-
     /// What is watched is known.
     pub(super) fn covered(&mut self, coverage: Coverage, now: Instant) {
         if !self.ready {
@@ -308,32 +285,6 @@ impl Watching {
         self.watch.as_ref()?.actor(path, since)
     }
 
-    /// When a first look at something urgent is due.
-    pub(super) fn first_look_due(&self) -> Option<Instant> {
-        self.settle.next_first_look()
-    }
-
-    /// What is urgent of what was touched, to be looked at before it is quiet, if there is anything. With each name of a
-    /// recorded file go its others.
-    pub(super) fn take_urgent(
-        &mut self,
-        root: &Root,
-        links: &Links,
-        now: Instant,
-    ) -> Option<Batch> {
-        let due = self.settle.first_looks(now, MOST_AT_ONCE);
-        if due.is_empty() {
-            return None;
-        }
-        let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
-        add_beside(&mut touched, links);
-        let under_way = transaction::under_way(root).map(|transaction| transaction.holder);
-        for touched in &mut touched {
-            touched.transaction.clone_from(&under_way);
-        }
-        Some(Batch::new(touched, false, false))
-    }
-
     /// What is to be looked at now, if anything is. `severity` of a path; `None`: it is not covered itself. With each
     /// name of a recorded file go its others.
     pub(super) fn take(
@@ -375,27 +326,6 @@ impl Watching {
             // Packages are not read again by who is about to end.
             Batch::new(touched, settled && !self.leaving, too_many)
         })
-    }
-
-    /// As much as one look takes; what has no room goes first next time.
-    fn bounded(&mut self, touched: Vec<Touched>) -> Vec<Touched> {
-        if self.backlog.is_empty() && touched.len() <= 2 * MOST_AT_ONCE {
-            return touched;
-        }
-        let mut now = touched;
-        let late = now.split_off(now.len().min(MOST_AT_ONCE / 2));
-        while now.len() < MOST_AT_ONCE
-            && let Some((_, touched)) = self.backlog.pop_first()
-        {
-            now.push(touched);
-        }
-        for mut touched in late {
-            match self.backlog.entry(touched.region.path.clone()) {
-                Entry::Vacant(place) => drop(place.insert(touched)),
-                Entry::Occupied(mut waits) => drop(waits.get_mut().merge(&mut touched)),
-            }
-        }
-        now
     }
 
     /// Notes a transaction that may be over before what it touched is due.
