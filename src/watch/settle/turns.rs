@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Paths, in the order of the times when they are due.
+type Line = BTreeSet<(Instant, Arc<[u8]>)>;
+
 /// Paths by the time when they are due, each directory with a line of its own.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    lines: BTreeMap<Arc<[u8]>, BTreeSet<(Instant, Arc<[u8]>)>>,
+    lines: BTreeMap<Arc<[u8]>, Line>,
     /// Each directory by the time when its first path is due.
-    heads: BTreeSet<(Instant, Arc<[u8]>)>,
+    heads: Line,
 }
 
 impl Turns {
@@ -50,7 +53,7 @@ impl Turns {
     fn change<T>(
         &mut self,
         directory: &Arc<[u8]>,
-        change: impl FnOnce(&mut BTreeSet<(Instant, Arc<[u8]>)>) -> T,
+        change: impl FnOnce(&mut Line) -> T,
     ) -> Option<T> {
         let line = self.lines.get_mut(directory)?;
         let before = line.first().map(|(head, _)| *head);
