@@ -8,6 +8,7 @@ use super::first_boot::FirstBoot;
 use super::ground::Ground;
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
+use super::panics::Panics;
 use super::remembered::Memory;
 use super::restored::Restored;
 use super::schedule::{Recurring, jittered, share};
@@ -99,6 +100,7 @@ pub(super) struct Desk {
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
     pub(super) restored: Restored,
+    pub(super) panics: Panics,
 }
 
 /// What recurs.
@@ -174,6 +176,7 @@ impl Desk {
             host: host.clone(),
             ..Origin::default()
         };
+        let panics = Panics::open(state_dir, wall);
         let (keeper, openings) =
             Keeper::open(state_dir, setup.config.spool.max_size, origin, wall)?;
         let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
@@ -234,6 +237,7 @@ impl Desk {
             settings_judged: None,
             unknown_settings: 0,
             restored: Restored::new(now),
+            panics,
         };
         Ok((desk, openings))
     }
@@ -250,7 +254,8 @@ impl Desk {
 
     pub(super) fn open_ground(&mut self) {
         let (setup, words) = (self.setup.clone(), self.words.clone());
-        match eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
+        let left_out = Arc::new(self.panics.left_out());
+        match eyes::ground(setup, !self.memory.manifest.is_empty(), left_out, words) {
             Ok(()) => self.opening = true,
             Err(error) => complain(&format!("no thread could be started: {error}")),
         }
@@ -332,6 +337,7 @@ impl Desk {
         if regular {
             self.mind_sources();
             self.mind_memory(wall);
+            self.mind_panics(wall);
         }
         if regular || (self.stale && rested) {
             self.stale = false;

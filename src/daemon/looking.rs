@@ -41,6 +41,8 @@ pub(super) struct UnderWay {
     unknowns: u64,
     /// What it goes by holds no longer: what it finds counts, and clears nothing.
     outdated: bool,
+    /// What is cleared in place of all that the look could clear, where a part of it is left out.
+    parts: Option<Vec<Round>>,
 }
 
 impl Desk {
@@ -88,6 +90,7 @@ impl Desk {
                 setup: self.setup.clone(),
                 ground: ground.clone(),
                 held_back: self.first_boot.holds_back(),
+                left_out: Arc::new(self.panics.left_out()),
                 words: self.words.clone(),
             };
             let mut under_way = UnderWay {
@@ -99,6 +102,7 @@ impl Desk {
                 deviations: 0,
                 unknowns: 0,
                 outdated: false,
+                parts: self.begin_parts(look),
             };
             let begun = match look {
                 Look::Critical => {
@@ -359,6 +363,21 @@ impl Desk {
         self.news = true;
         self.stale |= look != Look::Spot;
         let whole = outcome.is_ok() && !under_way.outdated && look != Look::Critical;
+        let mut whole = whole;
+        for part in under_way.parts.iter().flatten() {
+            match whole {
+                true => self.keeper.end(*part, wall),
+                false => self.keeper.abandon(*part, wall),
+            }
+        }
+        if outcome.is_ok() {
+            let regions = under_way
+                .batch
+                .as_ref()
+                .map_or(&[][..], |b| b.plan.regions());
+            self.passed(look, regions, under_way.began.1);
+        }
+        whole &= under_way.parts.is_none();
         if let Some(round) = under_way.round {
             match whole {
                 true => self.keeper.end(round, wall),

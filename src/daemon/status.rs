@@ -46,6 +46,8 @@ pub struct Status {
     pub scan: Scan,
     /// What verdicts rest on.
     pub ground: Ground,
+    /// What is not looked at, since the agent panicked there again and again.
+    pub set_aside: Vec<String>,
     /// What a person should look at; empty where all is well.
     pub trouble: Vec<String>,
 }
@@ -134,12 +136,14 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The exit status of `agent status`: 0 alive, watching and delivering; 1 alive and not both; 3 no daemon.
+    /// The exit status of `agent status`: 0 alive, watching, delivering, and looking at everything; 1 alive and not
+    /// all of it; 3 no daemon.
     pub fn exit(&self) -> u8 {
         match self {
             Standing::Absent => 3,
             Standing::Runs(status, writes) => {
-                u8::from(!(*writes && status.watching && status.delivering))
+                let well = *writes && status.watching && status.delivering;
+                u8::from(!well || !status.set_aside.is_empty())
             }
         }
     }
@@ -248,6 +252,14 @@ mod tests {
                 },
                 1,
                 "mute",
+            ),
+            (
+                Status {
+                    set_aside: vec!["files: /etc/passwd".into()],
+                    ..own.clone()
+                },
+                1,
+                "looks away",
             ),
             (
                 Status {

@@ -211,7 +211,7 @@ impl Watching {
 
     /// What is to be looked at once more, at once.
     pub(super) fn again(&mut self, touched: Vec<Touched>) {
-        self.again = touched;
+        self.again.extend(touched);
     }
 
     /// Whether judging waits for a package manager.

@@ -16,6 +16,7 @@
 pub use super::plan::{Plan, Region};
 pub use super::scan::{Known, Told};
 
+use super::aside::Aside;
 use super::deviation::{Against, Kind};
 use super::join::Expected;
 use super::launch::{self, Record};
@@ -56,6 +57,8 @@ pub struct Spot<'a> {
     pub pace: Option<&'a Pace>,
     /// Whether SELinux labels are compared.
     pub selinux: bool,
+    /// What is not looked at.
+    pub aside: &'a Aside,
     /// Counts while the look goes on.
     pub progress: &'a Progress,
 }
@@ -76,6 +79,7 @@ impl Spot<'_> {
             selinux: self.selinux,
             against: self.against(),
             partial: false,
+            aside: self.aside,
             progress: self.progress,
         };
         let regions = plan.regions();

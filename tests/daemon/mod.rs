@@ -8,6 +8,7 @@ mod heartbeats;
 mod house;
 mod launch;
 mod links;
+mod panics;
 mod scans;
 mod silent;
 mod stopped;

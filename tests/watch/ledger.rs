@@ -2,6 +2,7 @@
 
 use crate::harness::{Lab, subject};
 use host_integrity_agent::attributes::Timestamp;
+use host_integrity_agent::files::aside::Aside;
 use host_integrity_agent::files::launch::Record;
 use host_integrity_agent::files::links::Links;
 use host_integrity_agent::files::scan::Progress;
@@ -75,6 +76,7 @@ impl Ledger {
             workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux: false,
+            aside: Aside::NONE,
             progress: &Progress::default(),
         };
         let mut found: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
