@@ -21,6 +21,7 @@ pub mod error;
 pub mod escape;
 pub mod finding;
 pub mod host;
+pub mod task;
 pub mod toml_text;
 pub mod units;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 32] = [
+const LAYERS: [(&str, u8); 33] = [
     ("attributes", 0),
     ("cause", 0),
     ("config", 1),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u8); 32] = [
     ("finding", 1),
     ("host", 0),
     ("ship::parcel", 1),
+    ("task", 0),
     ("toml_text", 1),
     ("units", 0),
     ("profile", 2),

@@ -2,6 +2,7 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
+use crate::finding::Check;
 use crate::profile::Profile;
 use crate::profile::pattern::glob_matches;
 
@@ -37,6 +38,13 @@ impl Selected {
     pub fn all(profile: &Profile) -> Selected {
         let ids = checks::all().map(|check| check.id);
         Selected(ids.filter(|id| profile.settings.enables(id)).collect())
+    }
+
+    /// The same without these checks.
+    #[must_use]
+    pub fn without(&self, checks: &[&'static Check]) -> Selected {
+        let left_out = |id: &str| checks.iter().any(|check| check.id == id);
+        Selected(self.0.iter().copied().filter(|id| !left_out(id)).collect())
     }
 
     /// Whether the check of that id is judged.

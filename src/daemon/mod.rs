@@ -17,6 +17,7 @@ mod first_boot;
 mod ground;
 mod looking;
 mod looks;
+mod panics;
 pub mod paths;
 mod reload;
 mod remembered;
@@ -35,6 +36,7 @@ mod word;
 
 use crate::error::{Error, Result};
 use crate::os::{limits, memory};
+use crate::task::{self, Job};
 use desk::Desk;
 use setup::Setup;
 use std::path::Path;
@@ -48,6 +50,7 @@ const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
 pub fn run(file: Option<&Path>) -> Result<u8> {
+    task::begin(Job::Loop);
     memory::keep_together();
     limits::raise_open_files();
     let setup = Setup::load(file)?;

@@ -43,6 +43,16 @@ pub enum Kind {
     Weaker(Weaker, String),
 }
 
+impl Kind {
+    /// Whether it was not looked at, since that brought the agent to its end.
+    pub fn is_set_aside(&self) -> bool {
+        matches!(
+            self,
+            Kind::Unseen(Unseen::SetAside) | Kind::Blind(Blindness::SetAside)
+        )
+    }
+}
+
 /// What a scan compares with, as people read it in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {

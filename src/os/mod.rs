@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod host;
+pub mod last_word;
 pub mod limits;
 pub mod netlink;
 pub mod node;

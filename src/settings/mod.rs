@@ -19,6 +19,7 @@ mod table;
 pub mod users;
 
 use crate::finding::{Check, Finding};
+use crate::task;
 use context::Context;
 
 /// One subject of settings: its checks, and how they are judged.
@@ -79,6 +80,7 @@ pub static AREAS: [Area; 8] = [
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     for area in &AREAS {
         if area.checks.iter().any(|check| context.wants(check)) {
+            task::at_part(area.name);
             (area.look)(context, &mut |finding| {
                 if context.wants(finding.check) {
                     emit(finding);
