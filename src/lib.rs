@@ -20,6 +20,7 @@ pub mod config;
 pub mod error;
 pub mod escape;
 pub mod finding;
+pub mod glob;
 pub mod host;
 pub mod toml_text;
 pub mod units;
