@@ -15,6 +15,7 @@
 
 // Values.
 pub mod attributes;
+pub mod bounds;
 pub mod cause;
 pub mod config;
 pub mod error;

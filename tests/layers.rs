@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 33] = [
+const LAYERS: [(&str, u8); 34] = [
     ("attributes", 0),
+    ("bounds", 0),
     ("cause", 0),
     ("config", 1),
     ("error", 0),
