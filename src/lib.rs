@@ -15,11 +15,13 @@
 
 // Values.
 pub mod attributes;
+pub mod bounds;
 pub mod cause;
 pub mod config;
 pub mod error;
 pub mod escape;
 pub mod finding;
+pub mod glob;
 pub mod host;
 pub mod task;
 pub mod toml_text;

@@ -175,6 +175,11 @@ thread_local! {
     };
 }
 
+/// What this thread does, for a thread that goes on with it.
+pub fn job() -> Job {
+    AT.with_borrow(|at| at.job)
+}
+
 /// The thread does this from now on, and is at nothing smaller.
 pub fn begin(job: Job) {
     AT.with_borrow_mut(|at| {

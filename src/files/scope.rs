@@ -5,8 +5,8 @@
 
 use crate::attributes::AttributeSet;
 use crate::finding::Severity;
+use crate::glob::{self, Syntax};
 use crate::profile::cover::{Cover, Demand, Position, Reach};
-use crate::profile::pattern::glob_matches;
 
 /// The rules that a scan goes by.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ impl Scope {
                 directory.is_empty()
                     || components
                         .next()
-                        .is_some_and(|glob| glob_matches(glob, name))
+                        .is_some_and(|glob| glob::matches(glob, Syntax::Stars, name))
             })
         };
         let covers = self.sealed.iter().chain([&self.current]);

@@ -20,4 +20,5 @@ pub mod signals;
 // setsockopt(2) and getsockopt(2), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod tcp;
+pub mod trail;
 pub mod trust;

@@ -34,6 +34,8 @@ pub(super) struct Panics {
     binary: String,
     /// What the run before ended by: its mark stays until that is told.
     untold: Option<Mark>,
+    /// Device and inode of that mark: another one is of another panic.
+    counted: Option<(u64, u64)>,
     /// Why what was there is not believed; until that is told.
     refused: Vec<String>,
     /// What is to be kept could not be written.
@@ -48,6 +50,7 @@ impl Panics {
             quarantine: Quarantine::default(),
             binary: String::new(),
             untold: None,
+            counted: None,
             refused: Vec::new(),
             owed: false,
         };
@@ -55,6 +58,7 @@ impl Panics {
             Ok(quarantine) => panics.quarantine = quarantine,
             Err(why) => panics.refused.push(why),
         }
+        panics.counted = identity(&state_dir.join(MARK));
         panics.untold = match mark(state_dir) {
             Ok(mark) => mark,
             Err(why) => {
@@ -135,9 +139,17 @@ impl Panics {
     }
 
     fn remove_mark(&self) {
-        // One that stays is known by its id.
-        std::fs::remove_file(self.state_dir.join(MARK)).unwrap_or_default();
+        let path = self.state_dir.join(MARK);
+        // This run may be ending by a panic of its own. One that stays is known by its id.
+        if self.counted.is_some() && identity(&path) == self.counted {
+            std::fs::remove_file(path).unwrap_or_default();
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    Some((about.dev(), about.ino()))
 }
 
 /// The mark that the run before left. The error says why it is not believed.
