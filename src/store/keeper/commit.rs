@@ -133,7 +133,7 @@ impl Keeper {
 
     /// Length of the file, with what the transaction under way added to it.
     fn length(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |meta| meta.len())
+        self.medium.length()
     }
 
     /// The file grows by doubling. Before it is so full that it would have to grow beyond its limit, or

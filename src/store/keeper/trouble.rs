@@ -32,7 +32,7 @@ pub(super) enum Aside {
 impl Keeper {
     /// Opens the store; a new one if there is none, or if what is there is no good.
     pub(super) fn bring_up(&mut self, check: bool, now: i64) -> std::result::Result<(), Refusal> {
-        let opened = open::database(&self.path, check).and_then(|database| {
+        let opened = open::database(&*self.medium, check).and_then(|database| {
             let mut state = open::state(&database)?;
             if let Some(state) = &mut state {
                 migrate(&database, state).map_err(open::from_redb)?;
@@ -85,7 +85,7 @@ impl Keeper {
 
     /// Sets the store aside and begins a new one, whose first event says why.
     pub(super) fn start_over(&mut self, why: Aside, now: i64) -> std::result::Result<(), Refusal> {
-        let place = open::set_aside(&self.path, now).map_err(Refusal::Io)?;
+        let place = self.medium.set_aside(now).map_err(Refusal::Io)?;
         self.next.after = open::head(&self.state);
         self.next.base = self.state.chain().map_or(self.state.base, |chain| {
             self.state.base + chain.head.sequence
