@@ -10,8 +10,11 @@ use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 
 impl Work<'_> {
-    /// Notes that an event will not arrive.
+    /// Notes that an event will not arrive. Does nothing of one that was lost to a sink before.
     pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<()> {
+        if row.lost {
+            return Ok(());
+        }
         let bytes = self.unpack(row.sample, row.packed, "spool")?;
         let digest = Sha256::digest(&bytes).into();
         let event: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("spool"))?;

@@ -133,6 +133,7 @@ impl Work<'_> {
             length,
             key,
             entry,
+            lost: false,
             sample: self.state.sample,
             packed: &packed,
         }

@@ -120,9 +120,20 @@ impl Ledger {
             explained = wrong.is_empty() || in_part;
         }
         let by_key = trouble && first.iter().all(|key| ever.contains(key));
+        let shown = |keys: &BTreeSet<Vec<u8>>| -> Vec<String> {
+            let of = |key: &Vec<u8>| {
+                let name = key.escape_ascii().to_string();
+                (name, real.get(key.as_slice()), self.base.get(key))
+            };
+            keys.iter().take(5).map(|key| format!("{:?}", of(key))).collect()
+        };
         assert!(
             explained || by_key,
-            "no point in time explains {wrong:?} of {first:?}"
+            "no point in time explains {} of {}: {:#?} (trouble {trouble}, {} pending)",
+            wrong.len(),
+            first.len(),
+            shown(&wrong),
+            self.pending.len()
         );
         // What stands from here on is what the store has.
         let mut base = Standing::new();
