@@ -83,7 +83,7 @@ impl Episode {
         let disk = Disk::default();
         // Every other one has room for all.
         let max_size = match seed % 2 {
-            0 => 64 << 20,
+            0 => 32 << 20,
             _ => (1 << 20) + random.u64(0..1 << 20),
         };
         let now = 1_795_310_000_123;
@@ -152,9 +152,9 @@ impl Episode {
             }
             860..880 => self.pass_time(),
             880..920 => self.keeper.commit(self.now),
-            920..930 => self.make_noise(),
-            930..940 => self.clear_noise(),
-            940..960 => self.ask_entries(),
+            920..924 => self.make_noise(),
+            924..930 => self.clear_noise(),
+            930..960 => self.ask_entries(),
             960..985 => self.break_disk(),
             985..995 => self.mend_disk(),
             _ => self.disk.lose_power(),
@@ -181,7 +181,7 @@ impl Episode {
             self.trouble |= self.keeper.is_down();
             return None;
         }
-        let contents = tables::read(&self.keeper)?;
+        let contents = tables::read(&self.keeper, self.log.head.0)?;
         let settled = self.keeper.queue.is_empty();
         self.log.check(&contents, settled);
         if settled {
@@ -218,7 +218,7 @@ impl Episode {
         }
         self.rounds.clear();
         self.log.toggled = true;
-        let contents = tables::read(&self.keeper).expect("the disk answers");
+        let contents = tables::read(&self.keeper, self.log.head.0).expect("the disk answers");
         self.log.check(&contents, false);
         self.log.settling.clear();
         let given_up = self.given_up(&contents);
@@ -257,12 +257,18 @@ impl Episode {
     ) {
         let lost = self.keeper.lost;
         let finding = world::finding(&name, value.as_ref());
+        let looks = self.ledger.looks.iter();
+        let under_way: Vec<u64> = looks
+            .filter(|(_, look)| self.keeper.looks.of(look.round).is_some())
+            .filter(|(_, look)| super::truth::covers(&look.scope, &name))
+            .map(|(number, _)| *number)
+            .collect();
         self.keeper
             .found_until(round, &finding, None, until, self.now);
         if value.is_some() {
             let key = crate::ledger::key::of(name.0, &name.1);
-            for look in self.ledger.looks.values_mut() {
-                if super::truth::covers(&look.scope, &name) {
+            for look in under_way {
+                if let Some(look) = self.ledger.looks.get_mut(&look) {
                     look.found.insert(key.clone());
                 }
             }
@@ -286,6 +292,7 @@ impl Episode {
         let round = self.keeper.begin(scope.clone());
         self.next_look += 1;
         let look = Look {
+            round,
             scope,
             found: BTreeSet::new(),
             spoiled: false,

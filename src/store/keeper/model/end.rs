@@ -61,7 +61,7 @@ impl Episode {
                 .map(|sink| self.deliver_to(*sink, 500, true))
                 .sum();
             if taken == 0 && self.keeper.state.undeclared == 0 {
-                let contents = tables::read(&self.keeper).expect("the disk works");
+                let contents = tables::read(&self.keeper, self.log.head.0).expect("the disk works");
                 assert!(
                     contents.spool.is_empty() && contents.gaps.is_empty(),
                     "{contents:?}"

@@ -1,9 +1,9 @@
 //! The ledger as it should be: what was told and taken in, and what was told and may be lost with a crash.
 
 use super::tables::Contents;
-use super::truth::{self, Deed, Looks, Standing, Value};
+use super::truth::{self, Deed, Looks, Standing, Value, covers};
 use crate::finding::Severity;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// See the module.
@@ -82,6 +82,21 @@ impl Ledger {
         }
     }
 
+    /// Whether something that was told and is not known to be in the store makes this of a key.
+    fn may_be(&self, key: &[u8], real: Option<&&Entry>) -> bool {
+        self.pending.iter().any(|deed| match (deed, real) {
+            (Deed::Found(name, Some(value)), Some(entry)) => {
+                key::of(name.0, &name.1) == key && is(entry, value)
+            }
+            (Deed::Found(name, None), None) => key::of(name.0, &name.1) == key,
+            (Deed::End(number), None) => {
+                let (look, known) = (self.looks.get(number), self.base.get(key));
+                known.is_some_and(|(name, _)| look.is_some_and(|look| covers(&look.scope, name)))
+            }
+            _ => false,
+        })
+    }
+
     /// After a crash: what was told up to some point is in the store, and nothing else. `trouble`: a transaction had
     /// failed, so that what it held may have been taken in once and then in part again.
     pub(super) fn check_crashed(&mut self, contents: &Contents, given_up: u64, trouble: bool) {
@@ -97,7 +112,6 @@ impl Ledger {
         let mut wrong = all(&should);
         let first = wrong.clone();
         let mut explained = wrong.is_empty();
-        let mut ever: BTreeSet<Vec<u8>> = BTreeSet::new();
         for deed in &self.pending {
             if explained {
                 break;
@@ -105,34 +119,35 @@ impl Ledger {
             let before = should.clone();
             for key in truth::apply(&mut should, &self.looks, deed) {
                 match fits(&real, &should, &key, scarce) {
-                    true => {
-                        wrong.remove(&key);
-                        ever.insert(key);
-                    }
-                    false => {
-                        wrong.insert(key);
-                    }
-                }
+                    true => wrong.remove(&key),
+                    false => wrong.insert(key),
+                };
             }
             // The end of a look is taken in piece by piece.
             let in_part = matches!(deed, Deed::End(_))
                 && wrong.iter().all(|key| fits(&real, &before, key, scarce));
             explained = wrong.is_empty() || in_part;
         }
-        let by_key = trouble && first.iter().all(|key| ever.contains(key));
+        let by_key = trouble
+            && first
+                .iter()
+                .all(|key| self.may_be(key, real.get(key.as_slice())));
         let shown = |keys: &BTreeSet<Vec<u8>>| -> Vec<String> {
             let of = |key: &Vec<u8>| {
                 let name = key.escape_ascii().to_string();
                 (name, real.get(key.as_slice()), self.base.get(key))
             };
-            keys.iter().take(5).map(|key| format!("{:?}", of(key))).collect()
+            keys.iter()
+                .take(5)
+                .map(|key| format!("{:?}", of(key)))
+                .collect()
         };
         assert!(
             explained || by_key,
             "no point in time explains {} of {}: {:#?} (trouble {trouble}, {} pending)",
             wrong.len(),
             first.len(),
-            shown(&wrong),
+            shown(&first),
             self.pending.len()
         );
         // What stands from here on is what the store has.

@@ -21,7 +21,7 @@ pub(super) struct Told {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    head: (u64, Option<[u8; 32]>),
+    pub(super) head: (u64, Option<[u8; 32]>),
     digests: BTreeMap<u64, [u8; 32]>,
     /// What waited when it was last looked at.
     waits: BTreeMap<u64, BTreeSet<u8>>,
@@ -37,6 +37,8 @@ pub(super) struct Log {
     /// By uid.
     pub(super) told: BTreeMap<String, Vec<Told>>,
     uids: BTreeMap<u64, String>,
+    /// Deviations of which the end was told and that event was given up.
+    pub(super) end_lost: BTreeSet<String>,
     /// Findings that the ledger did not take in or gave up, as events told.
     pub(super) given_up: u64,
 }
@@ -70,7 +72,10 @@ impl Log {
         self.waiting(now, settled);
         // What one sink refused and others did not get to see is counted as both, and declared once.
         let dropped = self.full.len() as u64..=(self.full.len() + self.refused.len()) as u64;
-        assert!(dropped.contains(&now.state.dropped), "events dropped: {dropped:?}");
+        assert!(
+            dropped.contains(&now.state.dropped),
+            "events dropped: {dropped:?}"
+        );
     }
 
     /// A new event.
@@ -177,7 +182,8 @@ impl Log {
             for sequence in declared {
                 let before = times.insert(*sequence, *by);
                 assert_eq!(
-                    before, None,
+                    before,
+                    None,
                     "{sequence} (full {}, refused {}) is declared by {by} too",
                     self.full.contains(sequence),
                     self.refused.contains(sequence),
@@ -200,6 +206,12 @@ impl Log {
         if let Some(uid) = self.uids.remove(&sequence)
             && let Some(told) = self.told.get_mut(&uid)
         {
+            if told
+                .iter()
+                .any(|told| told.sequence == sequence && told.activity == "Close")
+            {
+                self.end_lost.insert(uid.clone());
+            }
             told.retain(|told| told.sequence != sequence);
             if told.is_empty() {
                 self.told.remove(&uid);

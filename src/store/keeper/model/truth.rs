@@ -3,7 +3,7 @@
 use crate::files::plan::Region;
 use crate::finding::{Severity, Verdict};
 use crate::ledger::key;
-use crate::store::Scope;
+use crate::store::{Round, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a deviation is.
@@ -33,6 +33,7 @@ pub(super) enum Deed {
 /// A look under way.
 #[derive(Clone, Debug)]
 pub(super) struct Look {
+    pub(super) round: Round,
     pub(super) scope: Scope,
     pub(super) found: BTreeSet<Vec<u8>>,
     pub(super) spoiled: bool,
