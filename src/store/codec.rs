@@ -54,7 +54,10 @@ pub(super) const ENTRY: usize = 44;
 pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
     let mut row = [0; ENTRY];
     row[0] = 1;
-    row[1] = u8::from(entry.raised) | u8::from(entry.current) << 1 | u8::from(entry.gone) << 2;
+    row[1] = u8::from(entry.raised)
+        | u8::from(entry.current) << 1
+        | u8::from(entry.gone) << 2
+        | u8::from(entry.updated) << 3;
     row[2] = match entry.verdict {
         Verdict::Pass => 0,
         Verdict::Fail => 1,
@@ -90,6 +93,7 @@ pub(super) fn entry_from_row(row: &[u8]) -> Option<Entry> {
         raised: flags & 1 != 0,
         current: flags & 2 != 0,
         gone: flags & 4 != 0,
+        updated: flags & 8 != 0,
     };
     reader.rest().is_empty().then_some(entry)
 }
@@ -365,6 +369,7 @@ mod tests {
             raised: true,
             current: false,
             gone: true,
+            updated: true,
         };
         assert_eq!(entry_from_row(&entry_to_row(&entry)), Some(entry));
         assert_eq!(entry_from_row(&entry_to_row(&entry)[1..]), None);
