@@ -104,8 +104,7 @@ impl Episode {
         }
         for uid in self.log.open() {
             let told = &self.log.told[uid];
-            // It had come back, as another, when the event that told its end was given up. That is declared.
-            if self.log.end_lost.contains(uid) {
+            if contents.state.dropped > 0 && self.log.came_again(uid) {
                 continue;
             }
             assert!(
