@@ -5,6 +5,7 @@ use super::ledger::is;
 use super::tables::{self, Contents};
 use super::truth::{self, Deed};
 use crate::finding::Verdict;
+use crate::store::medium::Medium;
 use crate::store::{Scope, uid};
 use std::collections::BTreeSet;
 
@@ -22,7 +23,14 @@ impl Episode {
             self.ledger.pending.push_back(Deed::End(number));
         }
         self.pass(120_000);
-        assert!(!self.keeper.is_down(), "{:?}", self.keeper.down);
+        assert!(
+            !self.keeper.is_down(),
+            "{:?} {:?} of {:?}, {} bytes",
+            self.keeper.down,
+            self.keeper.state,
+            self.keeper.limits,
+            self.disk.length()
+        );
         self.drain();
         // What was given up is told anew when it is found again.
         for _ in 0..2 {
