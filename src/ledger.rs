@@ -401,6 +401,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_log_side_heard_of_by_its_change_is_told_to_end() {
+        let raised = rule(None, there(1), 0, Room::Ample, 0)
+            .entry
+            .expect("an entry");
+        let changed = rule(Some(&raised), there(2), 1, Room::Ample, 1).entry;
+        let left = dropped(&changed.expect("an entry"), Step::Raised);
+        let end = rule(Some(&left), Seen::Gone, 2, Room::Ample, 2);
+        assert_eq!(end.step, Some(Step::Cleared));
+    }
+
+    #[test]
     fn keys_are_in_the_order_of_a_walk_and_tell_what_they_are_of() {
         let order: [(&str, &[u8]); 9] = [
             ("files.changed", b"/"),

@@ -32,11 +32,10 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn all(&self) -> [(&'static str, u64); 8] {
+    pub(super) fn all(&self) -> [(&'static str, u64); 7] {
         [
             ("event dropped", self.dropped),
             ("event refused", self.refused),
-            ("finding given up", self.given_up),
             ("crash", self.crashes),
             ("crash between two writes", self.crashes_in_writes),
             ("disk that could not be written", self.downs),

@@ -37,8 +37,6 @@ pub(super) struct Log {
     /// By uid.
     pub(super) told: BTreeMap<String, Vec<Told>>,
     uids: BTreeMap<u64, String>,
-    /// Of check and subject: all its uids.
-    names: BTreeMap<(String, String), BTreeSet<String>>,
     /// Findings that the ledger did not take in or gave up, as events told.
     pub(super) given_up: u64,
 }
@@ -130,11 +128,6 @@ impl Log {
         if let Some(uid) = json["finding_info"]["uid"].as_str() {
             let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
             self.uids.insert(sequence, uid.to_owned());
-            let name = (
-                text(&json["finding_info"]["analytic"]["uid"]),
-                text(&json["unmapped"]["subject"]),
-            );
-            self.names.entry(name).or_default().insert(uid.to_owned());
             self.told.entry(uid.to_owned()).or_default().push(Told {
                 sequence,
                 activity: text(&json["activity_name"]),
@@ -294,13 +287,6 @@ impl Log {
     /// What the log side thinks of a deviation: the last that it was told.
     pub(super) fn last_told(&self, uid: &str) -> Option<&Told> {
         self.told.get(uid)?.last()
-    }
-
-    /// Whether what it names came again after it had gone: its end may have been given up, which is declared.
-    pub(super) fn came_again(&self, uid: &str) -> bool {
-        let closed = self.told[uid].iter().any(|told| told.activity == "Close");
-        let others = |uids: &&BTreeSet<String>| uids.contains(uid) && uids.len() > 1;
-        closed || self.names.values().find(others).is_some()
     }
 
     /// Deviations that the log side takes to be open.
