@@ -17,7 +17,7 @@ use drive::Episode;
 /// Steps of one episode: a store from its beginning until nothing waits.
 const EPISODE: u64 = 1500;
 /// Steps where nothing else is said: a minute on a busy machine of two cores, unoptimised.
-const STEPS: u64 = 6_000;
+const STEPS: u64 = 4_500;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
