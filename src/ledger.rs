@@ -31,6 +31,8 @@ pub struct Entry {
     pub current: bool,
     /// Whether it is gone and that is yet to be told, since the event that told it was dropped.
     pub gone: bool,
+    /// Whether more was told of it than that it is there, so that the log side knows of it even without that event.
+    pub updated: bool,
 }
 
 /// What was seen of a deviation.
@@ -114,6 +116,7 @@ fn raise(seen: Seen, round: u64, room: Room, now: i64) -> Ruling {
             raised: room != Room::None,
             current: room != Room::None,
             gone: false,
+            updated: false,
         }),
         step: (room != Room::None).then_some(Step::Raised),
     }
@@ -151,10 +154,11 @@ fn stand(entry: &Entry, seen: Seen, round: u64, room: Room, now: i64) -> Ruling 
         (true, true) => None,
     };
     match step {
-        Some(_) => {
+        Some(step) => {
             next.told = now;
             next.raised = true;
             next.current = true;
+            next.updated |= step != Step::Raised;
         }
         None => next.current = entry.current && !differs,
     }
@@ -180,6 +184,7 @@ fn clear(entry: &Entry, room: Room) -> Ruling {
 pub fn dropped(entry: &Entry, step: Step) -> Entry {
     let mut next = *entry;
     match step {
+        Step::Raised if entry.updated => next.current = false,
         Step::Raised => next.raised = false,
         Step::Changed => next.current = false,
         Step::Reminded => {}
@@ -393,6 +398,17 @@ mod tests {
                 entry = ruling.entry;
             }
         }
+    }
+
+    #[test]
+    fn what_the_log_side_heard_of_by_its_change_is_told_to_end() {
+        let raised = rule(None, there(1), 0, Room::Ample, 0)
+            .entry
+            .expect("an entry");
+        let changed = rule(Some(&raised), there(2), 1, Room::Ample, 1).entry;
+        let left = dropped(&changed.expect("an entry"), Step::Raised);
+        let end = rule(Some(&left), Seen::Gone, 2, Room::Ample, 2);
+        assert_eq!(end.step, Some(Step::Cleared));
     }
 
     #[test]

@@ -54,7 +54,10 @@ pub(super) const ENTRY: usize = 44;
 pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
     let mut row = [0; ENTRY];
     row[0] = 1;
-    row[1] = u8::from(entry.raised) | u8::from(entry.current) << 1 | u8::from(entry.gone) << 2;
+    row[1] = u8::from(entry.raised)
+        | u8::from(entry.current) << 1
+        | u8::from(entry.gone) << 2
+        | u8::from(entry.updated) << 3;
     row[2] = match entry.verdict {
         Verdict::Pass => 0,
         Verdict::Fail => 1,
@@ -90,6 +93,7 @@ pub(super) fn entry_from_row(row: &[u8]) -> Option<Entry> {
         raised: flags & 1 != 0,
         current: flags & 2 != 0,
         gone: flags & 4 != 0,
+        updated: flags & 8 != 0,
     };
     reader.rest().is_empty().then_some(entry)
 }
@@ -184,6 +188,8 @@ pub(super) struct Row<'a> {
     pub(super) entry: Option<Entry>,
     /// Whether it is an event of a chain that was kept in memory ([`super::keeper`]).
     pub(super) other_chain: bool,
+    /// Whether a sink refused it, so that it was declared as lost, while others wait for it still.
+    pub(super) lost: bool,
     /// Which sample it is packed with.
     pub(super) sample: u32,
     pub(super) packed: &'a [u8],
@@ -196,7 +202,9 @@ impl<'a> Row<'a> {
             1,
             self.rank,
             self.role.code(),
-            u8::from(self.entry.is_some()) | u8::from(self.other_chain) << 1,
+            u8::from(self.entry.is_some())
+                | u8::from(self.other_chain) << 1
+                | u8::from(self.lost) << 2,
         ]);
         row.extend(self.time.to_le_bytes());
         row.extend(self.sequence.to_le_bytes());
@@ -228,6 +236,7 @@ impl<'a> Row<'a> {
                 _ => Some(entry_from_row(reader.take(ENTRY)?)?),
             },
             other_chain: flags & 2 != 0,
+            lost: flags & 4 != 0,
             packed: reader.rest(),
         })
     }
@@ -365,6 +374,7 @@ mod tests {
             raised: true,
             current: false,
             gone: true,
+            updated: true,
         };
         assert_eq!(entry_from_row(&entry_to_row(&entry)), Some(entry));
         assert_eq!(entry_from_row(&entry_to_row(&entry)[1..]), None);
@@ -383,6 +393,7 @@ mod tests {
                 key: b"key",
                 entry,
                 other_chain: entry.is_none(),
+                lost: entry.is_some(),
                 sample: 2,
                 packed: b"packed",
             };

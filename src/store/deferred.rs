@@ -98,6 +98,7 @@ impl Work<'_> {
             };
             let mut told = entry;
             (told.raised, told.current, told.told) = (true, true, now);
+            told.updated |= step == Step::Changed;
             self.set_entry(&key, Some(&entry), Some(&told))?;
             self.fresh.push(Fresh {
                 step,

@@ -81,6 +81,8 @@ impl Work<'_> {
         }
         self.state.refused += 1;
         self.lose(&row, Loss::Refused)?;
+        let lost = Row { lost: true, ..row };
+        self.tables.spool.insert(place, lost.write().as_slice())?;
         self.settled(sink, place)
     }
 
@@ -111,20 +113,23 @@ impl Work<'_> {
                 continue;
             }
             loop {
-                let mut places: Vec<u64> = Vec::new();
+                let mut keys = Vec::new();
                 let from = [*gone];
                 self.tables.waiting.walk(&from[..].., |key, ()| {
                     if !key.starts_with(&from) {
                         return Ok(ControlFlow::Break(()));
                     }
-                    places.extend(order::place(key));
-                    Ok(more_below(places.len(), AT_ONCE))
+                    keys.push(key.to_vec());
+                    Ok(more_below(keys.len(), AT_ONCE))
                 })?;
-                if places.is_empty() {
+                if keys.is_empty() {
                     break;
                 }
-                for place in places {
+                for key in keys {
+                    let place = order::place(&key).ok_or_else(|| damaged("waiting"))?;
                     self.settled(*gone, place)?;
+                    // Where another sink went before it, its event went with that one.
+                    self.tables.waiting.remove(key.as_slice())?;
                 }
             }
         }

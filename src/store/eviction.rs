@@ -92,7 +92,7 @@ impl Work<'_> {
             self.tables.waiting.remove(key.as_slice())?;
         }
         self.state.dropped += 1;
-        self.lose(&row, Loss::Full)?;
+        let first_seen = self.lose(&row, Loss::Full)?;
         let Role::Told(step) = row.role else {
             return Ok(());
         };
@@ -101,7 +101,8 @@ impl Work<'_> {
         }
         let old = self.entry(row.key)?;
         match (old, row.entry) {
-            (Some(entry), _) if step != Step::Cleared => {
+            // What stands may have gone and come back since.
+            (Some(entry), _) if step != Step::Cleared && first_seen == Some(entry.first_seen) => {
                 let new = ledger::dropped(&entry, step);
                 self.set_entry(row.key, Some(&entry), Some(&new))
             }

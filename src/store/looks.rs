@@ -375,12 +375,14 @@ impl Work<'_> {
                 let entry = entry_from_row(row).ok_or_else(|| damaged("ledger"))?;
                 let saw = looks.saw(look, key, &entry);
                 let (check, subject) = key::parts(key).ok_or_else(|| damaged("ledger"))?;
-                if saw && check == FILES_UNREADABLE.id {
-                    shield = Some(key::below(&subject));
-                }
-                let shielded = shield
+                let mut shielded = shield
                     .as_ref()
                     .is_some_and(|shield| key.starts_with(shield));
+                // One within another hides no more than that one does.
+                if saw && !shielded && check == FILES_UNREADABLE.id {
+                    shield = Some(key::below(&subject));
+                    shielded = true;
+                }
                 let stays = saw
                     || shielded
                     || !is_told_by(&look.scope, key)

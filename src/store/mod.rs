@@ -15,6 +15,7 @@ mod flood;
 mod gaps;
 mod keeper;
 mod looks;
+mod medium;
 mod migrate;
 mod open;
 mod order;

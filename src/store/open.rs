@@ -1,5 +1,6 @@
 //! Opening the store: a new one, the one that was there, or a new one beside what was damaged.
 
+use super::medium::Medium;
 use super::pack::Sample;
 use super::state::State;
 use super::tables::{self, META, SAMPLES, SPOOL, STATE};
@@ -13,10 +14,7 @@ use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
 };
 use serde_json::json;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 
 /// The store's file in the state directory.
 pub(super) const FILE: &str = "store.redb";
@@ -44,7 +42,7 @@ impl Refusal {
     }
 }
 
-fn from_database(error: DatabaseError) -> Refusal {
+pub(super) fn from_database(error: DatabaseError) -> Refusal {
     match error {
         DatabaseError::DatabaseAlreadyOpen => Refusal::Busy,
         DatabaseError::Storage(StorageError::Io(error))
@@ -75,63 +73,9 @@ pub(super) fn builder(check: bool) -> redb::Builder {
     builder
 }
 
-/// Opens the file, or makes it. `check`: reads all of it, so that damage shows now.
-pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(Refusal::Io)?;
-    let new = fs::metadata(path).map_or(true, |about| about.len() == 0);
-    // redb itself would let the umask decide who may read it.
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
-        .open(path)
-        .map_err(Refusal::Io)?;
-    builder(check)
-        .create(path)
-        .map_err(from_database)
-        .inspect_err(|refusal| {
-            // Half made, for want of room: the next try would take it for a store that was damaged.
-            if new && matches!(refusal, Refusal::Io(_)) {
-                fs::remove_file(path).unwrap_or_default();
-            }
-        })
-}
-
-/// Which file is there: device and inode; `None` if there is none.
-pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
-    let about = fs::symlink_metadata(path).ok()?;
-    Some((about.dev(), about.ino()))
-}
-
-/// Renames the store out of the way; returns where it is now.
-pub(super) fn set_aside(path: &Path, now: i64) -> io::Result<PathBuf> {
-    let time = jiff::Timestamp::from_millisecond(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let stamp = time.strftime("%Y%m%dT%H%M%SZ").to_string();
-    for number in 0..1000 {
-        let suffix = match number {
-            0 => stamp.clone(),
-            number => format!("{stamp}.{number}"),
-        };
-        let aside = path.with_file_name(format!("{FILE}.aside-{suffix}"));
-        if fs::symlink_metadata(&aside).is_ok() {
-            continue;
-        }
-        fs::rename(path, &aside)?;
-        if let Some(directory) = path.parent() {
-            File::open(directory)?.sync_all()?;
-        }
-        return Ok(aside);
-    }
-    Err(io::Error::other(
-        "too many stores were set aside in one second",
-    ))
+/// Opens the database, or makes it. `check`: reads all of it, so that damage shows now.
+pub(super) fn database(medium: &dyn Medium, check: bool) -> Result<Database, Refusal> {
+    medium.open(&builder(check))
 }
 
 /// The state of an open store; `None` if it has none yet.

@@ -7,7 +7,7 @@ use crate::event::{Draft, Lifecycle, Sighting};
 use crate::finding::{Severity, Verdict};
 use crate::ship::parcel::Delivery;
 use serde_json::Value;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// So much is held while the store cannot be written: things,
@@ -81,23 +81,33 @@ pub(super) struct Queue {
     ops: VecDeque<(Op, i64)>,
     bytes: usize,
     findings: usize,
-    /// Findings that wait, so that a look that finds them again need not hold them twice.
-    prints: HashSet<u64>,
+    /// What was last found of each deviation that waits, so that a look that finds it again need not hold it twice.
+    prints: HashMap<u64, u64>,
 }
 
 impl Queue {
     /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
     pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
         if stuck {
-            if let Op::Found(Found { sighting, .. }) = &op
-                && !self.prints.insert(print(sighting))
-            {
-                return Ok(());
+            if let Op::Found(Found { sighting, .. }) = &op {
+                let print = hash(&sighting.fingerprint());
+                if self.prints.get(&name(sighting)) == Some(&print) {
+                    return Ok(());
+                }
             }
             let full = self.ops.len() >= MOST || self.bytes + op.size() > MOST_BYTES;
             // What sinks settled must not be sent again, and it is small.
             if full && !matches!(op, Op::Settle { .. } | Op::Enable(_)) {
                 return Err(op);
+            }
+            match &op {
+                Op::Found(Found { sighting, .. }) => {
+                    let print = hash(&sighting.fingerprint());
+                    self.prints.insert(name(sighting), print);
+                }
+                // What it clears and a later look finds again must be told again.
+                Op::End { .. } => self.prints.clear(),
+                _ => {}
             }
         }
         self.bytes += op.size();
@@ -161,8 +171,12 @@ fn json_size(value: &Value) -> usize {
     }
 }
 
-fn print(sighting: &Sighting) -> u64 {
+fn name(sighting: &Sighting) -> u64 {
+    hash(&(&sighting.check, &sighting.subject))
+}
+
+fn hash(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&sighting.check, &sighting.subject, sighting.fingerprint()).hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }

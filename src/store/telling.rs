@@ -9,6 +9,7 @@ use crate::event::own;
 use crate::event::sighting::Sighting;
 use crate::finding::Severity;
 use crate::ledger::Entry;
+use std::collections::HashMap;
 
 /// A step that this transaction tells.
 pub(super) struct Fresh {
@@ -34,7 +35,14 @@ impl Work<'_> {
             }
         }
         self.tell_flood(now)?;
-        fresh.sort_by_key(|fresh| std::cmp::Reverse(fresh.sighting.severity));
+        // Steps of one deviation stay in the order in which they came about.
+        let mut worst: HashMap<Vec<u8>, Severity> = HashMap::new();
+        for new in &fresh {
+            let severity = new.sighting.severity;
+            let known = worst.entry(new.key.clone()).or_insert(severity);
+            *known = (*known).max(severity);
+        }
+        fresh.sort_by_key(|fresh| std::cmp::Reverse(worst.get(&fresh.key).copied()));
         for fresh in &fresh {
             self.tell(fresh, now)?;
         }

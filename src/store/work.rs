@@ -137,6 +137,7 @@ impl Work<'_> {
             key,
             entry,
             other_chain: false,
+            lost: false,
             sample: self.state.sample,
             packed: &packed,
         };

@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn a_reply_that_asks_for_a_pause_is_understood() {
         let date = ("date", "Wed, 18 Nov 2026 11:06:40 GMT");
-        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Headers<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Headers<'_>, Option<u64>)] = &[
             (&[], None),
             (&[date], None),
             (&[("retry-after", "7")], Some(7_000)),

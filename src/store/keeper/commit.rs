@@ -92,7 +92,7 @@ impl Keeper {
         let (Some(store), Some(chain)) = (&self.store, self.state.chain()) else {
             return Err(redb::Error::DatabaseClosed);
         };
-        if self.volatile.is_none() && self.file != open::identity(&self.path) {
+        if self.volatile.is_none() && self.file != self.medium.identity() {
             let gone = std::io::Error::other("its file is gone, or another one");
             return Err(redb::Error::Io(gone));
         }
@@ -142,7 +142,7 @@ impl Keeper {
 
     /// Length of the file, with what the transaction under way added to it.
     fn length(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |meta| meta.len())
+        self.medium.length()
     }
 
     /// The file grows by doubling. Before it is so full that it would have to grow beyond its limit, or

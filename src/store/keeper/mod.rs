@@ -1,6 +1,8 @@
 //! The one door to the store.
 
 mod commit;
+#[cfg(test)]
+mod model;
 mod trouble;
 mod volatile;
 
@@ -8,6 +10,7 @@ use super::delivery::{self, Cursors};
 use super::eviction::Fullest;
 use super::flood::Floods;
 use super::looks::{self, Cursor, Looks};
+use super::medium::{Medium, OnDisk};
 use super::open::{self, Refusal};
 use super::pack::Sample;
 use super::queue::{Found, Op, Queue};
@@ -23,7 +26,7 @@ use crate::finding::{Finding, Verdict};
 use crate::ship::parcel::{Delivery, Parcel};
 use redb::{Database, ReadableDatabase};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use trouble::{Aside, is_for_good};
 pub(super) use volatile::Volatile;
 
@@ -40,7 +43,7 @@ const RETRY_MOST: i64 = 60_000;
 /// The owner of the store. Times (`now`) are milliseconds since 1970 and may go backwards.
 #[derive(Debug)]
 pub struct Keeper {
-    path: PathBuf,
+    medium: Box<dyn Medium>,
     limits: Limits,
     origin: Origin,
     store: Option<Store>,
@@ -106,8 +109,19 @@ impl Keeper {
         now: i64,
     ) -> Result<(Keeper, Vec<Opening>)> {
         let path = state_dir.join(open::FILE);
+        Keeper::open_on(Box::new(OnDisk::new(path.clone())), max_size, origin, now)
+            .map_err(|refusal| Error::in_file(&path, refusal.words()))
+    }
+
+    /// Opens the store on a medium. Errors: see [`Keeper::open`].
+    fn open_on(
+        medium: Box<dyn Medium>,
+        max_size: u64,
+        origin: Origin,
+        now: i64,
+    ) -> std::result::Result<(Keeper, Vec<Opening>), Refusal> {
         let mut keeper = Keeper {
-            path,
+            medium,
             limits: Limits::new(max_size),
             origin,
             store: None,
@@ -143,7 +157,7 @@ impl Keeper {
                 });
                 keeper.go_down(reason, now);
             }
-            Err(refusal) => return Err(Error::in_file(&keeper.path, refusal.words())),
+            Err(refusal) => return Err(refusal),
         }
         keeper.commit(now);
         keeper.sum_up_left_over(now);

@@ -32,7 +32,7 @@ pub(super) enum Aside {
 impl Keeper {
     /// Opens the store; a new one if there is none, or if what is there is no good.
     pub(super) fn bring_up(&mut self, check: bool, now: i64) -> std::result::Result<(), Refusal> {
-        let opened = open::database(&self.path, check).and_then(|database| {
+        let opened = open::database(&*self.medium, check).and_then(|database| {
             let mut state = open::state(&database)?;
             if let Some(state) = &mut state {
                 migrate(&database, state).map_err(open::from_redb)?;
@@ -79,7 +79,7 @@ impl Keeper {
         }
         let sample = open::sample(&database, &mut self.state, &self.origin)?;
         if self.volatile.is_none() {
-            self.file = open::identity(&self.path);
+            self.file = self.medium.identity();
         }
         self.round = self.round.max(self.state.round);
         self.store = Some(Store { database, sample });
@@ -88,7 +88,7 @@ impl Keeper {
 
     /// Sets the store aside and begins a new one, whose first event says why.
     pub(super) fn start_over(&mut self, why: Aside, now: i64) -> std::result::Result<(), Refusal> {
-        let place = open::set_aside(&self.path, now).map_err(Refusal::Io)?;
+        let place = self.medium.set_aside(now).map_err(Refusal::Io)?;
         self.next.after = open::head(&self.state);
         self.next.base = self.state.chain().map_or(self.state.base, |chain| {
             self.state.base + chain.head.sequence
@@ -192,7 +192,7 @@ impl Keeper {
         if let Some(volatile) = &mut self.volatile {
             volatile.below = None;
         }
-        let database = open::database(&self.path, false)?;
+        let database = open::database(&*self.medium, false)?;
         let mut state = open::state(&database)?;
         let state = match &mut state {
             Some(state) => {
@@ -217,7 +217,7 @@ impl Keeper {
             Some(fault) => commit::tell(work, &Lifecycle::Fault(fault), now),
             None => Ok(()),
         })?;
-        self.file = open::identity(&self.path);
+        self.file = self.medium.identity();
         self.down = None;
         Ok(())
     }

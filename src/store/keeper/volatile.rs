@@ -74,6 +74,9 @@ struct Moved {
 impl Keeper {
     /// Goes on in memory. A failure leaves the keeper without a store: what comes in waits in its queue.
     pub(super) fn go_volatile(&mut self, reason: &str, now: i64) {
+        if !self.medium.may_be_stood_in_for() {
+            return;
+        }
         let known = self.state.chain().is_some();
         let after = open::head(&self.state);
         let reason = format!("the store on disk cannot be written: {reason}");
@@ -116,8 +119,8 @@ impl Keeper {
     /// The store on disk, to be read alone: a full disk takes no more, and may be read all the same.
     fn readable(&self) -> Option<Store> {
         // Never one that is made here.
-        std::fs::metadata(&self.path).ok()?;
-        let database = open::database(&self.path, false).ok()?;
+        self.medium.identity()?;
+        let database = open::database(&*self.medium, false).ok()?;
         let state = open::state(&database).ok()??;
         let transaction = database.begin_read().ok()?;
         transaction.open_table(LEDGER).ok()?;
@@ -158,11 +161,8 @@ impl Keeper {
         let sample = open::sample(&database, &mut state, &self.origin)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
-        let read = || -> Redb<(Vec<Moved>, Vec<(Vec<u8>, Entry)>)> {
-            let moved = moved(store, &self.state)?;
-            Ok((moved, entries(store)?))
-        };
-        let (moved, entries) = read().map_err(open::from_redb)?;
+        let moved = moved(store, &self.state).map_err(open::from_redb)?;
+        let entries = entries(store).map_err(open::from_redb)?;
         let write = || -> Redb<State> {
             let transaction = database.begin_write()?;
             let after = {
@@ -270,13 +270,16 @@ impl Work<'_> {
     }
 
     /// An event of another chain will not arrive. Its own chain can no longer say so: this one does.
-    pub(in crate::store) fn lose_of_other_chain(&mut self, row: &Row<'_>) -> Redb<()> {
+    pub(in crate::store) fn lose_of_other_chain(&mut self, row: &Row<'_>) -> Redb<Option<i64>> {
+        if row.lost {
+            return Ok(None);
+        }
         self.state.lost_of_other_chain += 1;
         self.dirty = true;
         if let (Role::Told(step), Some(entry)) = (row.role, self.entry(row.key)?) {
             let new = ledger::dropped(&entry, step);
             self.set_entry(row.key, Some(&entry), Some(&new))?;
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -1,0 +1,139 @@
+//! What the store holds, read as plain sets, and whether it agrees with itself.
+
+use crate::event::chain::Head;
+use crate::ledger::Entry;
+use crate::store::keeper::Keeper;
+use crate::store::state::State;
+use crate::store::tables::{
+    DEFERRED, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
+};
+use crate::store::{order, pack};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An event in the spool.
+#[derive(Clone, Debug)]
+pub(super) struct Spooled {
+    pub(super) rank: u8,
+    pub(super) length: u64,
+    /// Empty of one that was read before.
+    pub(super) bytes: Vec<u8>,
+    pub(super) sinks: BTreeSet<u8>,
+}
+
+/// All of a store.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) state: State,
+    pub(super) head: Head,
+    pub(super) ledger: BTreeMap<Vec<u8>, Entry>,
+    /// By sequence.
+    pub(super) spool: BTreeMap<u64, Spooled>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// Reads all of it, of events up to `known` not the bytes. `None`: the disk does not answer.
+pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
+    let state = keeper.state.clone();
+    let store = keeper.store.as_ref()?;
+    let read = || -> Result<Contents> {
+        let transaction = store.database.begin_read()?;
+        let head = state.chain().expect("a chain").head;
+        let mut contents = Contents {
+            head,
+            ledger: BTreeMap::new(),
+            spool: BTreeMap::new(),
+            gaps: Vec::new(),
+            state,
+        };
+        for row in transaction.open_table(LEDGER)?.iter()? {
+            let (key, row) = row?;
+            let entry = entry_from_row(row.value()).expect("an entry");
+            contents.ledger.insert(key.value().to_vec(), entry);
+        }
+        let mut waiting = BTreeMap::new();
+        for row in transaction.open_table(WAITING)?.iter()? {
+            let key = row?.0.value().to_vec();
+            let place = order::place(&key).expect("a place");
+            waiting.insert((key[0], place), key);
+        }
+        let mut eviction = BTreeSet::new();
+        for row in transaction.open_table(EVICTION)?.iter()? {
+            eviction.insert(row?.0.value().to_vec());
+        }
+        for row in transaction.open_table(SPOOL)?.iter()? {
+            let (place, row) = row?;
+            let (place, row) = (place.value(), Row::read(row.value()).expect("a row"));
+            assert_eq!(place, contents.state.base + row.sequence, "a wrong place");
+            assert_eq!(row.sample, contents.state.sample, "one sample is used");
+            let mut bytes = Vec::new();
+            if row.sequence > known {
+                bytes = pack::unpack(store.sample.text(), row.packed).expect("packed");
+                assert_eq!(bytes.len() as u64, row.length);
+            }
+            let key = order::eviction(row.rank, row.key, place);
+            assert!(eviction.remove(&key), "{} cannot be given up", row.sequence);
+            let mut sinks = BTreeSet::new();
+            for sink in 1..=3 {
+                if let Some(key) = waiting.remove(&(sink, place)) {
+                    assert_eq!(key, order::waiting(sink, row.rank, row.key, place));
+                    sinks.insert(sink);
+                }
+            }
+            let event = Spooled {
+                rank: row.rank,
+                length: row.length,
+                bytes,
+                sinks,
+            };
+            contents.spool.insert(row.sequence, event);
+        }
+        assert!(waiting.is_empty(), "what is not there waits: {waiting:?}");
+        assert!(
+            eviction.is_empty(),
+            "what is not there can go: {eviction:?}"
+        );
+        for row in transaction.open_table(GAPS)?.iter()? {
+            let (first, row) = row?;
+            let gap = Gap::read(first.value(), row.value()).expect("a gap");
+            contents.gaps.push(gap);
+        }
+        let deferred = transaction.open_table(DEFERRED)?;
+        assert_eq!(deferred.len()?, contents.state.deferred, "deferred");
+        for row in deferred.iter()? {
+            let key = row?.0.value().to_vec();
+            let entry = contents.ledger.get(&key).expect("what is deferred stands");
+            assert!(!entry.gone && !(entry.raised && entry.current), "{entry:?}");
+        }
+        Ok(contents)
+    };
+    let contents = read().ok()?;
+    contents.agree();
+    Some(contents)
+}
+
+impl Contents {
+    /// The counters are what they count.
+    fn agree(&self) {
+        let Contents { state, .. } = self;
+        let payload: u64 = self.spool.values().map(|event| event.length).sum();
+        assert_eq!(state.events, self.spool.len() as u64, "events");
+        assert_eq!(state.payload, payload, "payload");
+        assert_eq!(state.open, self.ledger.len() as u64, "open");
+        let bytes: usize = self.ledger.keys().map(|key| key.len() + ENTRY).sum();
+        assert_eq!(state.ledger_bytes, bytes as u64, "bytes of the ledger");
+        let untold = |entry: &&Entry| !entry.raised || !entry.current || entry.gone;
+        let untold = self.ledger.values().filter(untold).count();
+        assert_eq!(state.untold, untold as u64, "untold");
+        let undeclared = self.gaps.iter().filter(|gap| gap.declared == 0).count();
+        assert_eq!(state.undeclared, undeclared as u64, "undeclared");
+        let mut end = 0;
+        for gap in &self.gaps {
+            assert!(gap.range.first > end, "gaps overlap: {:?}", self.gaps);
+            assert!(gap.range.first <= gap.range.last, "{gap:?}");
+            end = gap.range.last;
+            let count: u64 = gap.counts.iter().sum();
+            assert_eq!(count, gap.range.last - gap.range.first + 1, "{gap:?}");
+        }
+    }
+}
