@@ -20,6 +20,7 @@ mod md5sums;
 mod paths;
 mod pattern;
 mod status;
+pub mod unpacking;
 pub mod version;
 
 use super::claims::Claims;
