@@ -1,4 +1,4 @@
-//! `agent status`: whether the daemon is alive, watching and delivering.
+//! `agent status`: whether the daemon is alive, watching, delivering and storing.
 
 use super::args::{Status as Arguments, TextOrJson};
 use super::print;
@@ -57,6 +57,9 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
         "delivering",
         &format!("{}: {}", word(status.delivering), delivering(status)),
     )?;
+    if !status.storing {
+        row("storing", "NO: a kill would lose what is not delivered")?;
+    }
     let spool = &status.spool;
     row(
         "waiting",

@@ -123,6 +123,19 @@ impl Batch {
             .find_map(|touched| touched.transaction.as_ref())
     }
 
+    /// What was touched of it directly in a directory.
+    pub(super) fn entries_of<'a>(&'a self, directory: &'a [u8]) -> impl Iterator<Item = Vec<u8>> {
+        let paths = self.regions().map(|region| &region.path);
+        paths
+            .filter(move |path| !path.is_empty() && split(path).0 == directory)
+            .cloned()
+    }
+
+    /// What was touched, to look at it again.
+    pub(super) fn into_touched(self) -> Vec<Touched> {
+        self.touched
+    }
+
     /// What it covers, to look at it again.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
         self.touched.iter().map(|touched| &touched.region)

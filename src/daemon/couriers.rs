@@ -1,5 +1,6 @@
 //! One task a sink: it is handed events, ships them, and says what became of them. Here is who gets what, and when.
 
+use super::store_handle::{Command, Fetch, StoreHandle};
 use super::word::Word;
 use crate::config::{Config, Enabled};
 use crate::error::Result;
@@ -9,7 +10,7 @@ use crate::host::Host;
 use crate::ship::cloudwatch::{Answer, Discovery, Options};
 use crate::ship::parcel::Parcel;
 use crate::ship::{self, Sent, Trouble};
-use crate::store::{Keeper, Sink};
+use crate::store::Sink;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -43,8 +44,12 @@ struct Courier {
     task: JoinHandle<()>,
     /// What it has, until it says what became of it.
     handed: Option<Handed>,
+    /// The store was asked for what waits, and has not answered.
+    fetching: bool,
     /// Nothing waits in the spool, for all that is known.
     dry: bool,
+    /// Nothing urgent does.
+    calm: bool,
     /// Whether anything was accepted yet.
     begun: bool,
     /// The agent ends.
@@ -108,7 +113,7 @@ impl Couriers {
         &mut self,
         config: &Config,
         host: &Host,
-        keeper: &mut Keeper,
+        store: &mut StoreHandle,
         now: i64,
     ) -> Result<()> {
         let path = &config.sinks.file.path;
@@ -140,7 +145,7 @@ impl Couriers {
             let reason = "not asked yet".into();
             self.discovery = Some(Decision::Open { reason, task });
         }
-        self.enable(keeper, now);
+        self.enable(store, now);
         Ok(())
     }
 
@@ -149,7 +154,7 @@ impl Couriers {
         &mut self,
         generation: u64,
         answer: Answer,
-        keeper: &mut Keeper,
+        store: &mut StoreHandle,
         now: i64,
     ) {
         if generation != self.generation {
@@ -167,11 +172,11 @@ impl Couriers {
                 }
             }
         }
-        self.enable(keeper, now);
+        self.enable(store, now);
     }
 
     /// Tells the store who wants its events. Standard output does where nobody else will, for all that is known.
-    fn enable(&mut self, keeper: &mut Keeper, now: i64) {
+    fn enable(&mut self, store: &mut StoreHandle, now: i64) {
         let others = self
             .list
             .iter()
@@ -193,7 +198,7 @@ impl Couriers {
         if matches!(self.discovery, Some(Decision::Open { .. })) {
             sinks.push(Sink::CloudwatchLogs);
         }
-        keeper.enable(&sinks, now);
+        store.give(Command::Enable { sinks, at: now });
     }
 
     fn add(&mut self, sink: Sink, ship: ship::Sink) {
@@ -210,7 +215,9 @@ impl Couriers {
             to,
             task,
             handed: None,
+            fetching: false,
             dry: false,
+            calm: false,
             begun: false,
             last: false,
             again: None,
@@ -220,15 +227,38 @@ impl Couriers {
         });
     }
 
-    /// Hands over what waits to those who are idle. `news`: something may have come into the spool.
-    pub(super) fn hand_over(&mut self, keeper: &mut Keeper, news: bool, now: Instant) {
+    /// Asks the store for what waits for those who are idle. `news`: something may have come into the spool.
+    pub(super) fn hand_over(&mut self, store: &mut StoreHandle, news: bool, now: Instant) {
         for courier in &mut self.list {
             courier.dry &= !news;
-            courier.hand_over(keeper, now);
+            courier.calm &= !news;
+            if let Some(fetch) = courier.wants(self.generation, now) {
+                courier.fetching = true;
+                store.give(Command::Fetch(fetch));
+            }
         }
     }
 
-    /// The agent ends: whoever waits tries once more, and at once.
+    /// The store has answered: hands over what it found.
+    pub(super) fn fetched(&mut self, fetch: Fetch, parcels: Vec<Parcel>, now: Instant) {
+        if fetch.generation != self.generation {
+            return;
+        }
+        let same = |courier: &&mut Courier| courier.sink == fetch.sink;
+        if let Some(courier) = self.list.iter_mut().find(same) {
+            courier.fetched(parcels, now);
+        }
+    }
+
+    /// The agent ends: whoever waits for a better moment does not.
+    pub(super) fn hasten(&mut self) {
+        for courier in &mut self.list {
+            courier.again = courier.again.filter(|_| courier.trouble.is_some());
+            courier.last = true;
+        }
+    }
+
+    /// The last is told: whoever waits tries once more, and at once.
     pub(super) fn hurry(&mut self) {
         for courier in &mut self.list {
             courier.last = true;
@@ -237,7 +267,7 @@ impl Couriers {
     }
 
     /// What became of what a sink was given.
-    pub(super) fn sent(&mut self, report: Report, keeper: &mut Keeper, now: (Instant, i64)) {
+    pub(super) fn sent(&mut self, report: Report, store: &mut StoreHandle, now: (Instant, i64)) {
         if report.generation != self.generation {
             return;
         }
@@ -258,12 +288,17 @@ impl Couriers {
             courier.heartbeat = handed.heartbeat;
         }
         courier.dry = false;
+        courier.calm = false;
         courier.begun |= settled > 0;
         courier.skew = skew;
         courier.again = sent.again.map(|wait| now.0 + wait);
         courier.trouble = sent.trouble;
         if settled > 0 {
-            keeper.settle(sink, &delivery, now.1);
+            store.give(Command::Settle {
+                sink,
+                delivery,
+                at: now.1,
+            });
         }
     }
 
@@ -284,7 +319,7 @@ impl Couriers {
         let idle = self
             .list
             .iter()
-            .filter(|courier| courier.handed.is_none() && courier.waits());
+            .filter(|courier| !courier.is_busy() && courier.waits());
         idle.filter_map(|courier| courier.again).min()
     }
 
@@ -292,7 +327,7 @@ impl Couriers {
     /// tries again later.
     pub(super) fn idle(&self, end: Instant) -> bool {
         self.list.iter().all(|courier| {
-            courier.handed.is_none()
+            !courier.is_busy()
                 && (!courier.waits() || courier.again.is_some_and(|again| again >= end))
         })
     }
@@ -334,26 +369,49 @@ impl Courier {
         !self.dry || self.heartbeat.is_some()
     }
 
-    fn hand_over(&mut self, keeper: &mut Keeper, now: Instant) {
-        if self.handed.is_some() || !self.waits() {
-            return;
+    /// Whether it has something in hand, or is about to.
+    fn is_busy(&self) -> bool {
+        self.handed.is_some() || self.fetching
+    }
+
+    fn rests(&self, now: Instant) -> bool {
+        self.again.is_some_and(|again| now < again)
+    }
+
+    /// What to ask the store for now. Where only a heartbeat waits it is handed over at once.
+    fn wants(&mut self, generation: u64, now: Instant) -> Option<Fetch> {
+        if self.is_busy() || !self.waits() {
+            return None;
         }
-        let rests = self.again.is_some_and(|again| now < again);
         // Whoever waits for a quiet moment after boot does not wait with what is urgent; whoever failed does.
-        if rests && (self.begun || self.trouble.is_some() || self.dry) {
-            return;
+        let nothing_urgent = self.begun || self.trouble.is_some() || self.dry || self.calm;
+        if self.rests(now) && nothing_urgent {
+            return None;
         }
-        let mut parcels = match self.dry {
-            true => Vec::new(),
-            false => keeper.parcels(self.sink, MOST_EVENTS, MOST_BYTES),
-        };
+        if self.dry {
+            self.hand(Vec::new());
+            return None;
+        }
+        Some(Fetch {
+            generation,
+            sink: self.sink,
+            most_events: MOST_EVENTS,
+            most_bytes: MOST_BYTES,
+        })
+    }
+
+    /// The store has answered.
+    fn fetched(&mut self, parcels: Vec<Parcel>, now: Instant) {
+        self.fetching = false;
         self.dry = parcels.is_empty();
-        let urgent = parcels
-            .iter()
-            .any(|parcel| parcel.severity >= Severity::High);
-        if rests && !urgent {
-            return;
+        let urgent = |parcel: &Parcel| parcel.severity >= Severity::High;
+        self.calm = !parcels.iter().any(urgent);
+        if !(self.rests(now) && self.calm) {
+            self.hand(parcels);
         }
+    }
+
+    fn hand(&mut self, mut parcels: Vec<Parcel>) {
         let handed = Handed {
             heartbeat: self.heartbeat.take(),
         };

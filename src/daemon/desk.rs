@@ -12,14 +12,15 @@ use super::remembered::Memory;
 use super::restored::Restored;
 use super::schedule::{Recurring, jittered, share};
 use super::setup::Setup;
+use super::store_handle::{Answer, Command, StoreHandle};
 use super::watching::Watching;
-use super::word::{Answer, PAGE, Question, Whose, Word};
+use super::word::{PAGE, Question, Whose, Word};
 use super::{complain, status, systemd};
 use crate::error::Result;
 use crate::event::{Digests, LastScan, Lifecycle, Origin};
 use crate::files::spot::Region;
 use crate::host::Host;
-use crate::store::{Keeper, Opening};
+use crate::store::Opening;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(super) struct Desk {
     pub(super) ground: Option<Arc<Ground>>,
     /// It is being opened anew: what goes by it waits.
     pub(super) opening: bool,
-    pub(super) keeper: Keeper,
+    pub(super) store: StoreHandle,
     pub(super) couriers: Couriers,
     pub(super) watching: Watching,
     pub(super) looks: Looks,
@@ -51,6 +52,8 @@ pub(super) struct Desk {
     pub(super) next_id: u64,
     /// What waits for the spot look that is free next.
     pub(super) batch: Option<Batch>,
+    /// The same for what is urgent.
+    pub(super) urgent: Option<Batch>,
     /// What was touched since the last whole scan began: it is looked at once more when that has ended.
     pub(super) during: Vec<Region>,
     /// What is to be hurried, since something may have been missed.
@@ -64,11 +67,8 @@ pub(super) struct Desk {
     pub(super) first_boot: FirstBoot,
     pub(super) host: Host,
     pub(super) binary: String,
+    /// What the next run must know.
     pub(super) memory: Memory,
-    /// The same as the next run may know it: with what was told as far as the store has it.
-    pub(super) kept: Memory,
-    /// What is to be remembered is not written yet.
-    owes_memory: bool,
     /// What the run before left.
     pub(super) before: Option<Memory>,
     /// What a person should look at, by what it concerns.
@@ -82,12 +82,16 @@ pub(super) struct Desk {
     pub(super) started: (Instant, i64),
     pub(super) runtime: PathBuf,
     pub(super) words: mpsc::Sender<Word>,
+    /// Where looks say what they find.
+    pub(super) finds: mpsc::Sender<Word>,
     /// Something may have come into the spool.
-    pub(super) news: bool,
+    news: bool,
     /// Whether a look has ended since the last heartbeat.
     pub(super) looked: bool,
-    /// The store wants to be called then.
-    keeper_due: Option<Instant>,
+    /// The agent ends: what was touched is looked at, and nothing else.
+    pub(super) leaving: bool,
+    /// Answers that the store owes about what was to be remembered.
+    pub(super) owed: usize,
     /// What happened concerns the status.
     pub(super) stale: bool,
     status_written: Instant,
@@ -163,7 +167,7 @@ impl Desk {
     pub(super) fn open(
         setup: Setup,
         runtime: PathBuf,
-        words: mpsc::Sender<Word>,
+        (words, finds): (mpsc::Sender<Word>, mpsc::Sender<Word>),
         clock: (Instant, i64),
     ) -> Result<(Desk, Vec<Opening>)> {
         let (now, wall) = clock;
@@ -174,10 +178,6 @@ impl Desk {
             host: host.clone(),
             ..Origin::default()
         };
-        let (keeper, openings) =
-            Keeper::open(state_dir, setup.config.spool.max_size, origin, wall)?;
-        let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
-        let history = !openings.iter().any(fresh);
         let seed = share(&host.machine_id, "couriers").to_bits();
         let same_boot = |before: &Memory| before.boot_id == host.boot_id;
         let after_boot = !before.as_ref().is_some_and(same_boot);
@@ -192,6 +192,16 @@ impl Desk {
             memory.manifest = before.manifest.clone();
             memory.unusable = before.unusable;
         }
+        let (store, openings) = StoreHandle::open(
+            state_dir.clone(),
+            setup.config.spool.max_size,
+            origin,
+            memory.clone(),
+            words.clone(),
+            wall,
+        )?;
+        let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
+        let history = !openings.iter().any(fresh);
         let desk = Desk {
             couriers: Couriers::new(seed, after_boot, words.clone()),
             watching: Watching::new(setup.config.watch.settle, &runtime, now),
@@ -200,11 +210,12 @@ impl Desk {
             setup: Arc::new(setup),
             ground: None,
             opening: false,
-            keeper,
+            store,
             looks: Looks::default(),
             under_way: HashMap::new(),
             next_id: 1,
             batch: None,
+            urgent: None,
             during: Vec::new(),
             hurried: false,
             first_files: true,
@@ -213,9 +224,7 @@ impl Desk {
             first_boot: FirstBoot::Unknown,
             host,
             binary: String::new(),
-            kept: memory.clone(),
             memory,
-            owes_memory: false,
             before,
             trouble: BTreeMap::new(),
             gap: None,
@@ -224,9 +233,11 @@ impl Desk {
             started: clock,
             runtime,
             words,
+            finds,
             news: true,
             looked: false,
-            keeper_due: None,
+            leaving: false,
+            owed: 0,
             stale: true,
             status_written: now,
             told_systemd: String::new(),
@@ -242,7 +253,7 @@ impl Desk {
     pub(super) fn begin(&mut self, wall: i64) -> Result<()> {
         let setup = self.setup.clone();
         self.couriers
-            .configure(&setup.config, &self.host, &mut self.keeper, wall)?;
+            .configure(&setup.config, &self.host, &mut self.store, wall)?;
         self.keep_memory();
         self.open_ground();
         Ok(())
@@ -274,34 +285,57 @@ impl Desk {
                 self.opening &= whose != Whose::Own;
                 self.stand_on(ground, now, wall);
             }
-            Word::Found(id, finding) => self.found(id, &finding, wall),
+            Word::Found(id, finding) => self.found(id, finding, wall),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {
-                let Question {
-                    directory,
-                    after,
-                    reply,
-                } = question;
-                let open = self.keeper.open_in(&directory, &after, PAGE, wall);
-                let waiting = self.watching.waits_in(&directory, PAGE);
+                let Question { directory, reply } = question;
+                let mut waiting = self.watching.waits_in(&directory, PAGE);
+                let looked_at = self.under_way.values().filter_map(|u| u.batch.as_ref());
+                waiting.extend(looked_at.flat_map(|batch| batch.entries_of(&directory)));
                 // Whoever asked may have ended.
-                reply.try_send(Answer { open, waiting }).unwrap_or_default();
+                reply.try_send(waiting).unwrap_or_default();
             }
             Word::Ended(id, look, outcome) => self.ended(id, look, outcome, now, wall),
             Word::Recorded(outcome) => self.recorded(outcome, wall),
             Word::Notice(generation, notice) => self.noticed(generation, notice, now, wall),
             Word::Sent(report) => {
-                self.couriers.sent(*report, &mut self.keeper, (now, wall));
-                // Else a kill would have it sent again.
-                self.news = true;
+                self.couriers.sent(*report, &mut self.store, (now, wall));
                 self.stale = true;
             }
             Word::Host(host) => self.know_host(*host, wall),
             Word::Decided(generation, answer) => {
                 self.couriers
-                    .decided(generation, answer, &mut self.keeper, wall);
+                    .decided(generation, answer, &mut self.store, wall);
+                self.news = true;
                 self.stale = true;
             }
+            Word::Store(answer) => self.answered(answer, now, wall),
+        }
+    }
+
+    /// The store's thread said something.
+    fn answered(&mut self, answer: Answer, now: Instant, wall: i64) {
+        match answer {
+            Answer::Standing(standing) => {
+                let trouble = self.store.standing.pending.trouble.is_some();
+                self.stale |= trouble != standing.pending.trouble.is_some();
+                self.store.standing = *standing;
+                self.news = true;
+            }
+            Answer::Openings(openings) => self.opened(openings, wall),
+            Answer::Parcels { fetch, parcels } => self.couriers.fetched(fetch, parcels, now),
+            Answer::Remembered(Ok(())) => {
+                self.owed = self.owed.saturating_sub(1);
+                self.news = true;
+                self.trouble.remove("memory");
+            }
+            Answer::Remembered(Err(error)) => {
+                self.owed = self.owed.saturating_sub(1);
+                self.news = true;
+                let text = format!("the state directory cannot be written: {error}");
+                self.trouble.insert("memory", text);
+            }
+            Answer::Closed => self.store.close(),
         }
     }
 
@@ -316,22 +350,13 @@ impl Desk {
         if self.timers.heartbeat.take(now) {
             self.heartbeat(now, wall);
         }
-        if self.news || self.keeper_due.is_some_and(|due| now >= due) {
-            let wait = self.keeper.tick(wall);
-            let openings = self.keeper.news();
-            self.opened(openings, wall);
-            let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
-            self.keeper_due = wait.map(|wait| now + wait);
-            self.couriers.hand_over(&mut self.keeper, true, now);
-            self.news = false;
-        } else {
-            self.couriers.hand_over(&mut self.keeper, false, now);
-        }
+        self.stale |= self.store.check(now);
+        let news = std::mem::take(&mut self.news);
+        self.couriers.hand_over(&mut self.store, news, now);
         let rested = now.saturating_duration_since(self.status_written) >= STATUS_PAUSE;
         let regular = self.timers.status.take(now);
         if regular {
             self.mind_sources();
-            self.mind_memory(wall);
         }
         if regular || (self.stale && rested) {
             self.stale = false;
@@ -342,11 +367,15 @@ impl Desk {
 
     /// When there is something to do next, if nothing happens before.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        let free = self.looks.free(Look::Spot) && self.ground.is_some() && self.batch.is_none();
+        let can = |look, batch: &Option<Batch>| {
+            self.ground.is_some() && self.looks.free(look) && batch.is_none()
+        };
+        let urgent = self.watching.first_look_due();
         let others = [
-            self.keeper_due,
+            self.store.due(now),
             self.couriers.due(),
-            self.watching.due(free),
+            self.watching.due(can(Look::Spot, &self.batch)),
+            urgent.filter(|_| can(Look::Urgent, &self.urgent)),
             self.first_boot.due(),
             self.settings_touched,
             self.stale.then(|| self.status_written + STATUS_PAUSE),
@@ -360,8 +389,7 @@ impl Desk {
 
     /// Tells of a step of the agent.
     pub(super) fn tell(&mut self, event: Lifecycle, wall: i64) {
-        self.keeper.tell(event, wall);
-        self.news = true;
+        self.store.tell(event, wall);
         self.stale = true;
     }
 
@@ -387,41 +415,11 @@ impl Desk {
         }
     }
 
-    /// Leaves to the next run that something was told, once the store has it: told twice is better than never.
-    pub(super) fn keep_memory_of_events(&mut self, wall: i64) {
-        self.keeper.commit(wall);
-        self.keep_memory();
-    }
-
-    /// Leaves to the next run what it must know.
+    /// Leaves to the next run what it must know: what was told, once the store has it.
     pub(super) fn keep_memory(&mut self) {
-        let held = self.keeper.is_down();
-        let told = match held {
-            // A kill would take with it what was told.
-            true => &self.kept,
-            false => &self.memory,
-        };
-        self.kept = Memory {
-            launch: told.launch.clone(),
-            unusable: told.unusable,
-            ..self.memory.clone()
-        };
-        let written = self.kept.keep(&self.setup.config.state_dir);
-        self.owes_memory = held || written.is_err();
-        match written {
-            Ok(()) => self.trouble.remove("memory"),
-            Err(error) => {
-                let text = format!("the state directory cannot be written: {error}");
-                self.trouble.insert("memory", text)
-            }
-        };
-    }
-
-    /// What could not be remembered is, as soon as there is room and the store has it.
-    fn mind_memory(&mut self, wall: i64) {
-        if self.owes_memory {
-            self.keep_memory_of_events(wall);
-        }
+        let memory = Box::new(self.memory.clone());
+        self.owed += 1;
+        self.store.give(Command::Remember(memory));
     }
 }
 

@@ -4,7 +4,8 @@ use super::first_boot::{self, Recorded};
 use super::ground::{Ground, one_line};
 use super::looks::Look;
 use super::setup::Setup;
-use super::word::{Answer, PAGE, Question, Whose, Word};
+use super::store_handle::Asker;
+use super::word::{PAGE, Question, Whose, Word};
 use crate::assess::baseline::{Baseline, Effort};
 use crate::assess::instance::Instance;
 use crate::assess::{self, tree};
@@ -41,7 +42,12 @@ pub(super) struct Eye {
     pub(super) ground: Arc<Ground>,
     /// Whether what the first boot may change is not judged yet.
     pub(super) held_back: bool,
+    /// What it finds goes here, in order.
     pub(super) words: Sender<Word>,
+    /// What it has to know is asked here,
+    pub(super) questions: Sender<Word>,
+    /// and here.
+    pub(super) store: Asker,
 }
 
 /// How a whole scan is to be done.
@@ -100,8 +106,16 @@ pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, settled: bool) -> io::Result<(
             eye.ground = Arc::new(Ground::open(&eye.setup, eye.ground.trouble.is_some()));
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
-        let outcome = eye.spot(&plan);
+        let outcome = eye.spot(&plan, None);
         eye.end(Look::Spot, outcome);
+    })
+}
+
+/// What is critical of the paths of the plan.
+pub(super) fn urgent(eye: Eye, plan: Arc<Plan>) -> io::Result<()> {
+    start("urgent", move || {
+        let outcome = eye.spot(&plan, Some(Severity::Critical));
+        eye.end(Look::Urgent, outcome);
     })
 }
 
@@ -193,7 +207,7 @@ impl Eye {
         scanned.map_err(one_line)
     }
 
-    fn spot(&self, plan: &Plan) -> Result<Option<Coverage>, String> {
+    fn spot(&self, plan: &Plan, least: Option<Severity>) -> Result<Option<Coverage>, String> {
         let (book, scope, selinux) = match &self.ground.opened.baseline {
             Baseline::Manifest(sealed) => {
                 let manifest = &sealed.vouched.manifest;
@@ -205,10 +219,12 @@ impl Eye {
             }
             Baseline::Nothing => return Ok(None),
         };
+        let narrowed = least.map(|least| scope.narrowed(least));
         let progress = Progress::default();
         let spot = Spot {
             root: &self.setup.tree.root,
-            scope,
+            scope: narrowed.as_ref().unwrap_or(scope),
+            partial: narrowed.is_some(),
             book,
             workers: NonZeroUsize::MIN.into(),
             pace: None,
@@ -217,7 +233,8 @@ impl Eye {
         };
         let against = spot.against();
         let known = Asked {
-            words: &self.words,
+            questions: &self.questions,
+            store: &self.store,
             gone: Cell::new(false),
         };
         let looked = spot.look(plan, &known, |told| match told {
@@ -252,37 +269,56 @@ impl Eye {
     }
 }
 
-/// The open findings, asked of the one who keeps them.
+/// The open findings, asked of the store, and what is not yet judged, asked of whoever knows that.
 struct Asked<'a> {
-    words: &'a Sender<Word>,
+    questions: &'a Sender<Word>,
+    store: &'a Asker,
     gone: Cell<bool>,
+}
+
+impl Asked<'_> {
+    /// What was touched in the directory and is not yet judged; `None`: the agent ends.
+    fn waiting(&self, directory: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let (reply, answer) = sync_channel(1);
+        let question = Question {
+            directory: directory.to_vec(),
+            reply,
+        };
+        self.questions.blocking_send(Word::Ask(question)).ok()?;
+        answer.recv().ok()
+    }
+
+    fn entry_deviates(
+        &self,
+        directory: &[u8],
+        passed_over: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<bool> {
+        let counts = |paths: &[Vec<u8>]| paths.iter().any(|path| !passed_over(path));
+        if counts(&self.waiting(directory)?) {
+            return Some(true);
+        }
+        let mut after = Vec::new();
+        loop {
+            let mut open = self.store.open_in(directory, after, PAGE)?;
+            if counts(&open) {
+                return Some(true);
+            }
+            match open.pop() {
+                Some(last) if open.len() + 1 >= PAGE => after = last,
+                _ => return Some(false),
+            }
+        }
+    }
 }
 
 impl Known for Asked<'_> {
     fn entry_deviates(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> bool {
-        let mut after = Vec::new();
-        while !self.gone.get() {
-            let (reply, answer) = sync_channel(1);
-            let question = Question {
-                directory: directory.to_vec(),
-                after,
-                reply,
-            };
-            let asked = self.words.blocking_send(Word::Ask(question));
-            let Some(Answer { open, waiting }) = asked.ok().and_then(|()| answer.recv().ok())
-            else {
-                self.gone.set(true);
-                break;
-            };
-            if open.iter().chain(&waiting).any(|path| !passed_over(path)) {
-                return true;
-            }
-            match open.last() {
-                Some(last) if open.len() >= PAGE => after = last.clone(),
-                _ => break,
-            }
+        if self.gone.get() {
+            return false;
         }
-        false
+        let deviates = Asked::entry_deviates(self, directory, passed_over);
+        self.gone.set(deviates.is_none());
+        deviates.unwrap_or(false)
     }
 }
 

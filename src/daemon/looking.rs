@@ -3,8 +3,9 @@
 use super::batch::{Batch, Touched};
 use super::desk::{AFTER_FAILURE, Desk, UNWATCHED};
 use super::eyes::{self, Eye, Manner};
+use super::ground::Ground;
 use super::looks::Look;
-use super::restored::MOST_TOLD;
+use super::store_handle::Command;
 use crate::attributes::Timestamp;
 use crate::cause::{Actor, Cause};
 use crate::event::{Fault, LastScan, Lifecycle};
@@ -13,7 +14,7 @@ use crate::files::scan::Coverage;
 use crate::files::spot::Region;
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::manifest::subject;
-use crate::store::{Round, Scope};
+use crate::store::Scope;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,8 +32,9 @@ const LATE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct UnderWay {
     look: Look,
-    round: Option<Round>,
-    batch: Option<Batch>,
+    /// Whether what it finds is kept.
+    kept: bool,
+    pub(super) batch: Option<Batch>,
     /// By both clocks.
     began: (Instant, SystemTime),
     /// What slows it down.
@@ -49,6 +51,124 @@ impl Desk {
         let Some(ground) = self.ground.clone() else {
             return;
         };
+        if !self.leaving {
+            self.want_what_is_due(now, wall);
+            self.watching.tend(now);
+            self.mind_canary(wall);
+        }
+        self.pick_urgent(now);
+        self.pick_touched(now);
+        // What changes while nobody watches yet would be missed by a scan that has passed.
+        // What a package manager is at is told as one burst, when it is done.
+        let waits = self.watching.waits() && !self.hurried && !self.first_files;
+        let held: &[Look] = match (self.opening, self.watching.is_ready()) {
+            _ if self.leaving => &[
+                Look::Critical,
+                Look::Launch,
+                Look::Whole,
+                Look::Settings,
+                Look::Instance,
+            ],
+            (true, _) => &[
+                Look::Critical,
+                Look::Launch,
+                Look::Whole,
+                Look::Urgent,
+                Look::Spot,
+            ],
+            (false, false) => &[Look::Whole],
+            (false, true) if waits => &[Look::Whole],
+            (false, true) => &[],
+        };
+        while let Some(look) = self.looks.next(held) {
+            self.begin_look(look, ground.clone(), now, wall);
+        }
+    }
+
+    fn begin_look(&mut self, look: Look, ground: Arc<Ground>, now: Instant, wall: i64) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let eye = Eye {
+            id,
+            setup: self.setup.clone(),
+            ground,
+            held_back: self.first_boot.holds_back(),
+            words: self.finds.clone(),
+            questions: self.words.clone(),
+            store: self.store.asker(),
+        };
+        let mut under_way = UnderWay {
+            look,
+            kept: false,
+            batch: None,
+            began: (Instant::now(), SystemTime::now()),
+            pace: None,
+            deviations: 0,
+            unknowns: 0,
+            outdated: false,
+        };
+        let scope = match look {
+            Look::Critical | Look::Whole => Some(Scope::Files),
+            Look::Settings => Some(Scope::Settings),
+            Look::Instance => Some(Scope::Instance),
+            Look::Urgent | Look::Spot => {
+                under_way.batch = match look {
+                    Look::Urgent => self.urgent.take(),
+                    _ => self.batch.take(),
+                };
+                let batch = under_way.batch.as_ref();
+                batch.map(|batch| Scope::Regions(batch.plan.regions().to_vec()))
+            }
+            Look::Launch => None,
+        };
+        if let Some(scope) = scope {
+            under_way.kept = true;
+            self.store.give(Command::Begin { look: id, scope });
+        }
+        let begun = match (look, &under_way.batch) {
+            (Look::Critical, _) => {
+                let pace = Arc::new(Pace::new(self.setup.config.scan.max_rate));
+                under_way.pace = Some(pace.clone());
+                eyes::critical(eye, pace)
+            }
+            (Look::Whole, _) => {
+                self.during.clear();
+                // Before the first one everything has just been watched.
+                if !self.first_files {
+                    self.watching.renew();
+                }
+                let hurried = std::mem::take(&mut self.hurried);
+                let rate = self.setup.config.scan.max_rate;
+                under_way.pace = (!hurried).then(|| Arc::new(Pace::new(rate)));
+                let pace = under_way.pace.clone();
+                let before = !self.memory.manifest.is_empty();
+                eyes::whole(eye, Manner { pace, before })
+            }
+            (Look::Urgent, Some(batch)) => eyes::urgent(eye, batch.plan.clone()),
+            (Look::Spot, Some(batch)) => eyes::spot(eye, batch.plan.clone(), batch.settled),
+            (Look::Urgent | Look::Spot, None) => {
+                self.looks.ended(look);
+                return;
+            }
+            (Look::Settings, _) => eyes::settings(eye),
+            (Look::Instance, _) => eyes::instance(eye),
+            (Look::Launch, _) => eyes::launch(eye),
+        };
+        self.under_way.insert(id, under_way);
+        self.stale |= !matches!(look, Look::Urgent | Look::Spot);
+        if let Some(finding) = (look == Look::Whole)
+            .then(|| self.launch_differs())
+            .flatten()
+        {
+            self.found(id, Box::new(finding), wall);
+        }
+        if let Err(error) = begun {
+            let why = format!("no thread could be started: {error}");
+            self.ended(id, look, Err(why), now, wall);
+        }
+    }
+
+    fn want_what_is_due(&mut self, now: Instant, wall: i64) {
         if self.timers.scan.take(now) {
             self.looks.want(Look::Whole);
         }
@@ -68,93 +188,18 @@ impl Desk {
             }
             self.looks.want(Look::Launch);
         }
-        self.watching.tend(now);
-        self.mind_canary(wall);
-        self.pick_touched(now);
-        // What changes while nobody watches yet would be missed by a scan that has passed.
-        // What a package manager is at is told as one burst, when it is done.
-        let waits = self.watching.waits() && !self.hurried && !self.first_files;
-        let held: &[Look] = match (self.opening, self.watching.is_ready()) {
-            (true, _) => &[Look::Critical, Look::Launch, Look::Whole, Look::Spot],
-            (false, false) => &[Look::Whole],
-            (false, true) if waits => &[Look::Whole],
-            (false, true) => &[],
+    }
+
+    /// Takes what is critical and was touched, if it can be looked at.
+    fn pick_urgent(&mut self, now: Instant) {
+        let Some(ground) = self.ground.as_ref().filter(|_| self.urgent.is_none()) else {
+            return;
         };
-        while let Some(look) = self.looks.next(held) {
-            let id = self.next_id;
-            self.next_id += 1;
-            let eye = Eye {
-                id,
-                setup: self.setup.clone(),
-                ground: ground.clone(),
-                held_back: self.first_boot.holds_back(),
-                words: self.words.clone(),
-            };
-            let mut under_way = UnderWay {
-                look,
-                round: None,
-                batch: None,
-                began: (Instant::now(), SystemTime::now()),
-                pace: None,
-                deviations: 0,
-                unknowns: 0,
-                outdated: false,
-            };
-            let begun = match look {
-                Look::Critical => {
-                    under_way.round = Some(self.keeper.begin(Scope::Files));
-                    let pace = Arc::new(Pace::new(self.setup.config.scan.max_rate));
-                    under_way.pace = Some(pace.clone());
-                    eyes::critical(eye, pace)
-                }
-                Look::Whole => {
-                    under_way.round = Some(self.keeper.begin(Scope::Files));
-                    self.during.clear();
-                    // Before the first one everything has just been watched.
-                    if !self.first_files {
-                        self.watching.renew();
-                    }
-                    let hurried = std::mem::take(&mut self.hurried);
-                    let rate = self.setup.config.scan.max_rate;
-                    under_way.pace = (!hurried).then(|| Arc::new(Pace::new(rate)));
-                    let pace = under_way.pace.clone();
-                    let before = !self.memory.manifest.is_empty();
-                    eyes::whole(eye, Manner { pace, before })
-                }
-                Look::Spot => match self.batch.take() {
-                    None => {
-                        self.looks.ended(look);
-                        continue;
-                    }
-                    Some(batch) => {
-                        let regions = batch.plan.regions().to_vec();
-                        under_way.round = Some(self.keeper.begin(Scope::Regions(regions)));
-                        let (plan, settled) = (batch.plan.clone(), batch.settled);
-                        under_way.batch = Some(batch);
-                        eyes::spot(eye, plan, settled)
-                    }
-                },
-                Look::Settings => {
-                    under_way.round = Some(self.keeper.begin(Scope::Settings));
-                    eyes::settings(eye)
-                }
-                Look::Instance => {
-                    under_way.round = Some(self.keeper.begin(Scope::Instance));
-                    eyes::instance(eye)
-                }
-                Look::Launch => eyes::launch(eye),
-            };
-            self.under_way.insert(id, under_way);
-            self.stale |= look != Look::Spot;
-            if let Some(finding) = (look == Look::Whole)
-                .then(|| self.launch_differs())
-                .flatten()
-            {
-                self.found(id, &finding, wall);
-            }
-            if let Err(error) = begun {
-                let why = format!("no thread could be started: {error}");
-                self.ended(id, look, Err(why), now, wall);
+        if self.looks.free(Look::Urgent) {
+            let root = &self.setup.tree.root;
+            self.urgent = self.watching.take_urgent(root, &ground.links, now);
+            if self.urgent.is_some() {
+                self.looks.want(Look::Urgent);
             }
         }
     }
@@ -214,7 +259,7 @@ impl Desk {
     }
 
     /// A look found something.
-    pub(super) fn found(&mut self, id: u64, finding: &Finding, wall: i64) {
+    pub(super) fn found(&mut self, id: u64, finding: Box<Finding>, wall: i64) {
         let Some(under_way) = self.under_way.get_mut(&id) else {
             return;
         };
@@ -223,13 +268,17 @@ impl Desk {
             Verdict::Unknown => under_way.unknowns += 1,
             Verdict::Pass | Verdict::NotApplicable => {}
         }
-        let Some(round) = under_way.round else {
+        if !under_way.kept {
             return;
-        };
+        }
         let look = under_way.look;
-        let cause = self.cause(id, look, finding);
-        self.keeper.found(round, finding, cause.as_ref(), wall);
-        self.news = true;
+        let cause = self.cause(id, look, &finding).map(Box::new);
+        self.store.give(Command::Found {
+            look: id,
+            finding,
+            cause,
+            at: wall,
+        });
     }
 
     /// What is known of how a deviation came about.
@@ -244,7 +293,7 @@ impl Desk {
             .unwrap_or(&finding.subject);
         let mut cause = Cause::default();
         match look {
-            Look::Spot => {
+            Look::Urgent | Look::Spot => {
                 let touched = batch.and_then(|batch| batch.touched(path));
                 let transaction = touched.and_then(|touched| touched.transaction.as_ref());
                 cause.transaction = transaction.or_else(|| batch?.transaction()).cloned();
@@ -301,19 +350,7 @@ impl Desk {
         if touched.transaction.is_some() && severity < Severity::Critical {
             return;
         }
-        let (directory, _) = crate::manifest::order::split(&path);
         let name = subject(&path);
-        if self
-            .keeper
-            .open_in(directory, b"", MOST_TOLD, wall)
-            .contains(&path)
-        {
-            // That it is restored is told by what is cleared.
-            return;
-        }
-        if !self.restored.is_news(&path, now) {
-            return;
-        }
         let actor = self.actor(&path, &touched);
         let cause = Cause {
             actor: actor.map(|actor| (*actor).clone()),
@@ -330,16 +367,12 @@ impl Desk {
             message,
         )
         .evidence(Value::Null, json!({ "ctime": finding::rfc3339(ctime) }));
-        // Told as a deviation that came and went.
-        let region = Region { path, below: false };
-        for there in [true, false] {
-            let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
-            if there {
-                self.keeper.found(round, &finding, Some(&cause), wall);
-            }
-            self.keeper.end(round, wall);
-        }
-        self.news = true;
+        self.store.give(Command::Restored {
+            path,
+            finding: Box::new(finding),
+            cause: Box::new(cause),
+            at: wall,
+        });
     }
 
     /// A look has come to its end, or broke off.
@@ -356,14 +389,15 @@ impl Desk {
         };
         self.looks.ended(look);
         self.looked = true;
-        self.news = true;
-        self.stale |= look != Look::Spot;
-        let whole = outcome.is_ok() && !under_way.outdated && look != Look::Critical;
-        if let Some(round) = under_way.round {
-            match whole {
-                true => self.keeper.end(round, wall),
-                false => self.keeper.abandon(round, wall),
-            }
+        self.stale |= !matches!(look, Look::Urgent | Look::Spot);
+        // What saw only what is critical clears nothing.
+        let partial = matches!(look, Look::Critical | Look::Urgent);
+        if under_way.kept {
+            self.store.give(Command::End {
+                look: id,
+                whole: outcome.is_ok() && !under_way.outdated && !partial,
+                at: wall,
+            });
         }
         match (look, outcome) {
             (Look::Whole, Ok(coverage)) => self.scanned(&under_way, coverage, now, wall),
@@ -375,7 +409,7 @@ impl Desk {
                 self.timers.scan.hurry(now + AFTER_FAILURE);
                 self.open_ground();
             }
-            (Look::Spot, Err(why)) => {
+            (Look::Urgent | Look::Spot, Err(why)) => {
                 self.fault("spot.broken", Severity::Medium, why, wall);
                 self.want_whole();
             }
@@ -389,6 +423,13 @@ impl Desk {
             (Look::Spot, Ok(_)) => {
                 let regions = under_way.batch.iter().flat_map(Batch::regions);
                 self.restored.looked_at(regions, under_way.began.0);
+            }
+            (Look::Urgent, Ok(_)) => {
+                // The look that says what stands must have begun after this one: what was found here may be over.
+                let found = under_way.deviations + under_way.unknowns > 0;
+                if let Some(batch) = under_way.batch.filter(|_| found) {
+                    self.watching.unless_waiting(batch.into_touched());
+                }
             }
             (Look::Critical | Look::Instance | Look::Launch, Ok(_)) => {}
         }

@@ -9,6 +9,8 @@ pub(super) enum Look {
     Launch,
     /// All files.
     Whole,
+    /// What is critical of the paths that were touched, before they are quiet.
+    Urgent,
     /// Paths that were touched.
     Spot,
     /// sshd and local settings.
@@ -21,6 +23,8 @@ pub(super) enum Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lane {
     Trees,
+    /// Nothing else is looked at there, so that a critical path waits for none that is not.
+    Urgent,
     Paths,
     Settings,
     Instance,
@@ -28,10 +32,11 @@ enum Lane {
 
 impl Look {
     /// In the order in which they are begun where more than one waits.
-    const ALL: [Look; 6] = [
+    const ALL: [Look; 7] = [
         Look::Critical,
         Look::Launch,
         Look::Whole,
+        Look::Urgent,
         Look::Spot,
         Look::Settings,
         Look::Instance,
@@ -40,6 +45,7 @@ impl Look {
     fn lane(self) -> Lane {
         match self {
             Look::Critical | Look::Launch | Look::Whole => Lane::Trees,
+            Look::Urgent => Lane::Urgent,
             Look::Spot => Lane::Paths,
             Look::Settings => Lane::Settings,
             Look::Instance => Lane::Instance,
@@ -127,6 +133,8 @@ mod tests {
         assert_eq!(looks.next(&[]), None);
         looks.want(Look::Spot);
         assert_eq!(looks.next(&[]), Some(Look::Spot));
+        looks.want(Look::Urgent);
+        assert_eq!(looks.next(&[]), Some(Look::Urgent), "while others look");
         looks.ended(Look::Critical);
         assert_eq!(looks.next(&[Look::Whole]), None, "held");
         assert_eq!(looks.next(&[]), Some(Look::Whole));

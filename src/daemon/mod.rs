@@ -1,17 +1,18 @@
 //! `agent run`: everything for ever.
 //!
 //! ```text
-//! threads that look (files, settings, instance) ─┐
-//! watch (inotify, fanotify) ──────────────────────┼─► one channel ─► Desk ─► Keeper ─► couriers ─► sinks
-//! signals, timers ────────────────────────────────┘
+//! threads that look (files, settings, instance) ─┐         ┌─► StoreThread (waits for the disk)
+//! watch (inotify, fanotify) ──────────────────────┼─► Desk ─┤◄───────┘ events
+//! signals, timers ────────────────────────────────┘         └─► couriers ─► sinks
 //! ```
-//! One thread waits, for everything at once; whoever hashes does so on a thread of its own.
+//! One thread waits, for everything at once but the disk; whoever hashes does so on a thread of its own.
 
 mod batch;
 mod couriers;
 mod desk;
 mod eyes;
 mod facts;
+mod farewell;
 mod first_boot;
 mod ground;
 mod looking;
@@ -24,6 +25,8 @@ mod schedule;
 mod setup;
 mod sources;
 pub mod status;
+mod store_handle;
+mod store_thread;
 mod systemd;
 mod telling;
 mod unusable;
@@ -31,18 +34,15 @@ mod watching;
 mod word;
 
 use crate::error::{Error, Result};
-use crate::event::Lifecycle;
 use crate::os::{limits, memory};
 use desk::Desk;
 use setup::Setup;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use word::Word;
 
-/// What waits is shipped for so long at the end.
-const FAREWELL: Duration = Duration::from_secs(10);
 /// So many words are heard in one go before anything else is done.
 const IN_ONE_GO: usize = 256;
 
@@ -69,8 +69,10 @@ async fn story(setup: Setup) -> Result<u8> {
         Error::in_file(&directory, format!("cannot be made: {error}"))
             .help("run as root, or let systemd make it (RuntimeDirectory=)")
     })?;
-    let (words, mut heard) = mpsc::channel(word::MOST);
-    let (mut desk, openings) = Desk::open(setup, directory, words, clock())?;
+    let (words, heard) = mpsc::channel(word::MOST);
+    let (finds, found) = mpsc::channel(word::MOST);
+    let mut ears = Ears { heard, found };
+    let (mut desk, openings) = Desk::open(setup, directory, (words, finds), clock())?;
     desk.opened(openings, wall());
     desk.begin(wall())?;
     systemd::ready("opening what verdicts rest on");
@@ -85,55 +87,48 @@ async fn story(setup: Setup) -> Result<u8> {
                 Asked::Reload => desk.reload(self::clock()),
                 Asked::Stop(signal) => break signal,
             },
-            Some(word) = heard.recv() => {
-                let (now, wall) = self::clock();
-                desk.hear(word, now, wall);
-                for _ in 0..IN_ONE_GO {
-                    match heard.try_recv() {
-                        Ok(word) => desk.hear(word, now, wall),
-                        Err(_) => break,
-                    }
-                }
-            }
+            Some(word) = ears.next(desk.store.has_room()) => ears.hear(word, &mut desk),
             () = tokio::time::sleep_until(due) => {}
         }
     };
-    farewell(desk, heard, reason).await;
+    farewell::farewell(desk, ears, reason).await;
     Ok(0)
 }
 
-/// Ships what waits, for a while, and leaves things in order.
-async fn farewell(mut desk: Desk, mut heard: mpsc::Receiver<Word>, reason: &str) {
-    systemd::stopping();
-    let end = Instant::now() + FAREWELL;
-    desk.tell(
-        Lifecycle::Stopped {
-            reason: reason.into(),
-        },
-        wall(),
-    );
-    desk.keeper.commit(wall());
-    desk.couriers.hurry();
-    loop {
-        let (now, wall) = clock();
-        desk.couriers.hand_over(&mut desk.keeper, true, now);
-        if desk.couriers.idle(end) || now >= end {
-            break;
-        }
-        let pause = desk.couriers.due().map_or(end, |due| due.clamp(now, end));
-        match tokio::time::timeout(pause - now, heard.recv()).await {
-            Ok(Some(word @ (Word::Sent(_) | Word::Decided(..)))) => desk.hear(word, now, wall),
-            // What is found from now on is found again by the next run.
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            // Somebody may try again.
-            Err(_) => {}
+/// Where words come in.
+struct Ears {
+    /// From the watch, the sinks, the store.
+    heard: mpsc::Receiver<Word>,
+    /// From those who look: not heard while the store has no room, so that they wait.
+    found: mpsc::Receiver<Word>,
+}
+
+impl Ears {
+    /// The next word. `room`: whether the store has room for what is found.
+    async fn next(&mut self, room: bool) -> Option<Word> {
+        tokio::select! {
+            Some(word) = self.heard.recv() => Some(word),
+            Some(word) = self.found.recv(), if room => Some(word),
+            else => None,
         }
     }
-    desk.keeper.commit(wall());
-    desk.memory.stopped = true;
-    desk.keep_memory();
-    status::remove(&desk.runtime);
+
+    /// Has the word heard, and more if there are any; from both sides in turn.
+    fn hear(&mut self, word: Word, desk: &mut Desk) {
+        let (now, wall) = clock();
+        desk.hear(word, now, wall);
+        for _ in 0..IN_ONE_GO {
+            let heard = self.heard.try_recv().ok();
+            let room = desk.store.has_room();
+            let found = room.then(|| self.found.try_recv().ok()).flatten();
+            if heard.is_none() && found.is_none() {
+                break;
+            }
+            for word in heard.into_iter().chain(found) {
+                desk.hear(word, now, wall);
+            }
+        }
+    }
 }
 
 /// What a signal asks for.

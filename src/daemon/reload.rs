@@ -49,9 +49,9 @@ impl Desk {
         }
         if differs("sinks") || differs("instance") {
             // The last that can fail.
-            let keeper = &mut self.keeper;
+            let store = &mut self.store;
             self.couriers
-                .configure(&new.config, &self.host, keeper, wall)?;
+                .configure(&new.config, &self.host, store, wall)?;
         }
         if differs("spool") {
             complain("spool.max_size: holds from the next start on");

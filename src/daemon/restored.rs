@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// That a path was touched and restored is told once in so long.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// For so many paths that is remembered.
-pub(super) const MOST_TOLD: usize = 1_024;
+const MOST_TOLD: usize = 1_024;
 /// So many paths that were looked at since everything was are remembered; beyond that something may be told twice.
 const MOST_LOOKED_AT: usize = 16_384;
 /// The kernel's clock for files stands still from tick to tick.
@@ -26,8 +26,11 @@ pub(super) struct Restored {
     everything: Instant,
     /// By path, for the path with all below it.
     since: HashMap<Vec<u8>, Instant>,
-    told: HashMap<Vec<u8>, Instant>,
 }
+
+/// Paths that were told as restored, and when.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<Vec<u8>, Instant>);
 
 impl Restored {
     /// Nothing was looked at; changes count from now on.
@@ -35,7 +38,6 @@ impl Restored {
         Restored {
             everything: now,
             since: HashMap::new(),
-            told: HashMap::new(),
         }
     }
 
@@ -81,17 +83,19 @@ impl Restored {
         let seconds = u64::try_from(ctime.seconds).unwrap_or(0);
         UNIX_EPOCH + Duration::new(seconds, ctime.nanoseconds) >= looked
     }
+}
 
-    /// Whether it is to be told of the path: not again so soon, and not of more than can be remembered. It counts as
-    /// told then.
-    pub(super) fn is_news(&mut self, path: &[u8], now: Instant) -> bool {
-        self.told
-            .retain(|_, told| now.saturating_duration_since(*told) < PAUSE);
-        let news = self.told.len() < MOST_TOLD && !self.told.contains_key(path);
-        if news {
-            self.told.insert(path.to_vec(), now);
-        }
-        news
+impl Told {
+    /// Whether it is to be told of the path: not again so soon, and not of more than can be remembered.
+    pub(super) fn may_be_told(&mut self, path: &[u8], now: Instant) -> bool {
+        let Told(told) = self;
+        told.retain(|_, told| now.saturating_duration_since(*told) < PAUSE);
+        told.len() < MOST_TOLD && !told.contains_key(path)
+    }
+
+    /// It is told of the path.
+    pub(super) fn tell(&mut self, path: &[u8], now: Instant) {
+        self.0.insert(path.to_vec(), now);
     }
 }
 
@@ -150,14 +154,21 @@ mod tests {
     #[test]
     fn what_is_told_is_told_once_in_a_while() {
         let start = Instant::now();
-        let mut restored = Restored::new(start);
-        assert!(restored.is_news(b"a", start) && !restored.is_news(b"a", start));
-        assert!(restored.is_news(b"b", start));
-        assert!(restored.is_news(b"a", start + PAUSE));
+        let mut told = Told::default();
+        let mut tells = |path: &str, now| {
+            let news = told.may_be_told(path.as_bytes(), now);
+            if news {
+                told.tell(path.as_bytes(), now);
+            }
+            news
+        };
+        assert!(tells("a", start) && !tells("a", start));
+        assert!(tells("b", start));
+        assert!(tells("a", start + PAUSE));
         for n in 0..MOST_TOLD {
-            restored.is_news(format!("n{n}").as_bytes(), start + PAUSE);
+            tells(&format!("n{n}"), start + PAUSE);
         }
-        assert!(!restored.is_news(b"more", start + PAUSE));
+        assert!(!tells("more", start + PAUSE));
     }
 
     #[test]

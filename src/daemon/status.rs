@@ -36,6 +36,9 @@ pub struct Status {
     pub watching: bool,
     /// Whether every sink takes what it is given.
     pub delivering: bool,
+    /// Whether the store takes what it is given: if not, a kill loses what is not delivered.
+    #[serde(default = "yes")]
+    pub storing: bool,
     /// The watch.
     pub watch: Watch,
     /// Each sink.
@@ -134,15 +137,22 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The exit status of `agent status`: 0 alive, watching and delivering; 1 alive and not both; 3 no daemon.
+    /// The exit status of `agent status`: 0 alive, watching, delivering and storing; 1 alive and not all of that; 3 no
+    /// daemon.
     pub fn exit(&self) -> u8 {
         match self {
             Standing::Absent => 3,
             Standing::Runs(status, writes) => {
-                u8::from(!(*writes && status.watching && status.delivering))
+                let well = status.watching && status.delivering && status.storing;
+                u8::from(!(*writes && well))
             }
         }
     }
+}
+
+/// What an older daemon did not say.
+fn yes() -> bool {
+    true
 }
 
 /// Writes the status for others to read.
@@ -228,6 +238,7 @@ mod tests {
             updated: at(now - 1000),
             watching: true,
             delivering: true,
+            storing: true,
             ..Status::default()
         };
         assert_eq!(read(directory.path(), now).expect("absent").exit(), 3);
@@ -248,6 +259,14 @@ mod tests {
                 },
                 1,
                 "mute",
+            ),
+            (
+                Status {
+                    storing: false,
+                    ..own.clone()
+                },
+                1,
+                "keeps nothing",
             ),
             (
                 Status {

@@ -9,7 +9,7 @@ use super::remembered::Launch;
 use super::word::Word;
 use super::{complain, status, systemd};
 use crate::assess::tree::LAUNCH;
-use crate::event::{Heartbeat, Lifecycle, SinkState};
+use crate::event::{Heartbeat, Lifecycle, SinkState, chain, own};
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::host::Host;
 use crate::os::{host, memory};
@@ -27,8 +27,7 @@ impl Desk {
             self.memory.manifest = manifest;
             self.keep_memory();
         }
-        let openings = self.keeper.set_origin(self.origin(), wall);
-        self.opened(openings, wall);
+        self.store.set_origin(self.origin(), wall);
         if first {
             self.tell_started(wall);
         }
@@ -91,7 +90,6 @@ impl Desk {
                         path.display()
                     ));
                     // What may have gone with it unshipped is told anew.
-                    self.kept.unusable = None;
                     let told = self.memory.unusable.take().is_some();
                     if told && self.ground.is_some() && !self.opening {
                         self.open_ground();
@@ -178,7 +176,7 @@ impl Desk {
         };
         self.tell(event, wall);
         self.memory.launch = Some(Launch { sha256 });
-        self.keep_memory_of_events(wall);
+        self.keep_memory();
     }
 
     /// That the launch record is not the one that was shipped.
@@ -341,8 +339,7 @@ impl Desk {
         }
         let renamed = self.host.instance_id != host.instance_id;
         self.host = host;
-        let openings = self.keeper.set_origin(self.origin(), wall);
-        self.opened(openings, wall);
+        self.store.set_origin(self.origin(), wall);
         if renamed {
             self.name_streams(wall);
         }
@@ -350,8 +347,8 @@ impl Desk {
 
     /// Log stream and session tag carry the instance's id, which on Xen only the metadata service tells.
     fn name_streams(&mut self, wall: i64) {
-        let (setup, host, keeper) = (&self.setup, &self.host, &mut self.keeper);
-        if let Err(error) = self.couriers.configure(&setup.config, host, keeper, wall) {
+        let (setup, host, store) = (&self.setup, &self.host, &mut self.store);
+        if let Err(error) = self.couriers.configure(&setup.config, host, store, wall) {
             let message = format!(
                 "the sinks stay as they were before the instance's id was known: {}",
                 one_line(error)
@@ -385,21 +382,19 @@ impl Desk {
             // The store adds its own.
             trouble: self.trouble.values().cloned().collect(),
         };
-        let bytes = self.keeper.heartbeat(&facts, wall);
+        // From what the store said last: a sign of life does not wait for the disk.
+        let pending = self.store.pending(now, wall);
+        let draft = own::heartbeat(self.store.origin(), &facts, &pending, wall);
+        let bytes = chain::beside(self.store.standing.head.as_ref(), draft, wall);
         self.couriers.heartbeat(&bytes, wall);
         self.stale = true;
-    }
-
-    fn troubles(&self, wall: i64) -> Vec<String> {
-        let store = self.keeper.pending(wall).trouble;
-        self.trouble.values().cloned().chain(store).collect()
     }
 
     /// The status, for those who ask.
     pub(super) fn write_status(&mut self, wall: i64) {
         let status = self.status(wall);
         let line = format!(
-            "{}; {}; {} deviations stand, {} events wait",
+            "{}; {}{}; {} deviations stand, {} events wait",
             if status.watching {
                 "watching"
             } else {
@@ -410,6 +405,7 @@ impl Desk {
             } else {
                 "NOT DELIVERING"
             },
+            if status.storing { "" } else { "; NOT STORING" },
             status.spool.open,
             status.spool.events,
         );
@@ -428,7 +424,7 @@ impl Desk {
     }
 
     fn status(&self, wall: i64) -> status::Status {
-        let pending = self.keeper.pending(wall);
+        let pending = self.store.pending(Instant::now(), wall);
         let sinks = self.couriers.states();
         let coverage = &self.watching.coverage;
         let scan = self.last_scan;
@@ -445,6 +441,7 @@ impl Desk {
             updated: time(wall),
             watching: self.watching.sees(),
             delivering: delivers(&sinks),
+            storing: pending.trouble.is_none(),
             watch: status::Watch {
                 directories: self.watching.directories(),
                 left_out: coverage.left_out.len() as u64,
@@ -501,7 +498,10 @@ impl Desk {
                     .map(|g| g.launch_record())
                     .unwrap_or_default(),
             },
-            trouble: self.troubles(wall),
+            trouble: {
+                let all = self.trouble.values().cloned();
+                all.chain(pending.trouble).collect()
+            },
         }
     }
 }

@@ -78,7 +78,7 @@ impl Desk {
             self.tell(event, wall);
         }
         self.memory.unusable = told;
-        self.keep_memory_of_events(wall);
+        self.keep_memory();
     }
 }
 

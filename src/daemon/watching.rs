@@ -1,5 +1,7 @@
 //! From what the watch says to what is looked at: settle, wait for package managers, and never go blind unnoticed.
 
+mod bounds;
+
 use super::batch::{Batch, Touched};
 use super::ground::Ground;
 use super::schedule::Recurring;
@@ -34,6 +36,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(100);
 /// What settles when a package manager was last seen at work may be its work for so long.
 const RECENT: Duration = Duration::from_secs(5);
+/// So many paths are in one look at most: few enough that what comes next need not wait for long, a tenth of a second or
+/// two where they are small files; many enough that thousands cost little more than their hashing.
+const MOST_AT_ONCE: usize = 512;
 /// What could not be watched is looked at so often at most.
 const PATROL: Duration = Duration::from_secs(60);
 
@@ -71,6 +76,12 @@ pub(super) struct Watching {
     patrol: Option<Instant>,
     /// What a scan had passed before it was touched.
     again: Vec<Touched>,
+    /// What is to be looked at and had no room in the look before.
+    backlog: BTreeMap<Vec<u8>, Touched>,
+    /// The agent ends: nothing waits any more, for quiet or for anybody.
+    leaving: bool,
+    /// What was touched before the agent was told to end has been heard of.
+    caught_up: bool,
 }
 
 impl Watching {
@@ -98,6 +109,9 @@ impl Watching {
             blind: false,
             patrol: None,
             again: Vec::new(),
+            backlog: BTreeMap::new(),
+            leaving: false,
+            caught_up: false,
         }
     }
 
@@ -179,7 +193,11 @@ impl Watching {
 
     pub(super) fn touch(&mut self, touches: Vec<crate::watch::Touch>, now: Instant) {
         for touch in touches {
-            self.settle.touch(touch, now);
+            self.caught_up |= self.leaving && touch.path == canary::KEY;
+            match self.is_urgent(&touch) {
+                true => self.settle.touch_urgent(touch, now),
+                false => self.settle.touch(touch, now),
+            }
         }
     }
 
@@ -211,7 +229,22 @@ impl Watching {
 
     /// What is to be looked at once more, at once.
     pub(super) fn again(&mut self, touched: Vec<Touched>) {
-        self.again = touched;
+        self.again.extend(touched);
+    }
+
+    /// The same for what does not wait to be looked at as it is.
+    pub(super) fn unless_waiting(&mut self, touched: Vec<Touched>) {
+        let waits = |path: &[u8]| self.settle.has(path) || self.backlog.contains_key(path);
+        let rest = touched
+            .into_iter()
+            .filter(|touched| !waits(&touched.region.path));
+        let rest: Vec<Touched> = rest
+            .map(|touched| Touched {
+                itself: false,
+                ..touched
+            })
+            .collect();
+        self.again(rest);
     }
 
     /// Whether judging waits for a package manager.
@@ -241,7 +274,9 @@ impl Watching {
     /// Direct entries of a directory that were touched and are not yet taken to be judged, `most` at most.
     pub(super) fn waits_in(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
         let mut found = self.settle.entries_of(directory, most);
-        found.extend(entries_of(&self.held, directory, most - found.len()));
+        for more in [&self.held, &self.backlog] {
+            found.extend(entries_of(more, directory, most - found.len()));
+        }
         found
     }
 
@@ -260,7 +295,9 @@ impl Watching {
         now: Instant,
     ) -> Option<Batch> {
         self.glance(root, now);
-        let due = self.settle.due(now);
+        let room = MOST_AT_ONCE.saturating_sub(self.backlog.len());
+        // Half of it is for what has only just settled, whatever is left of before.
+        let due = self.settle.due(now, room.max(MOST_AT_ONCE / 2));
         let poll = self.next_poll.is_some_and(|poll| now >= poll);
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         if let Some(patrol) = self.patrol.filter(|patrol| now >= *patrol) {
@@ -274,20 +311,21 @@ impl Watching {
             }));
         }
         touched.append(&mut self.again);
-        let beside = touched.iter().flat_map(|touched| {
-            let others = links.beside(&touched.region).into_iter();
-            others.map(|region| touched.beside(region))
-        });
-        let beside: Vec<Touched> = beside.collect();
-        touched.extend(beside);
-        if touched.is_empty() && !poll {
+        add_beside(&mut touched, links);
+        let goes_on = poll || !self.backlog.is_empty() || (self.leaving && !self.held.is_empty());
+        if touched.is_empty() && !goes_on {
             return None;
         }
-        let under_way = transaction::under_way(root).map(|transaction| transaction.holder);
+        let under_way = transaction::under_way(root).filter(|_| !self.leaving);
+        let under_way = under_way.map(|transaction| transaction.holder);
         let (touched, settled) = self.part(touched, under_way, severity, now);
+        let touched = self.bounded(touched);
         let too_many = self.too_many && self.held.is_empty() && self.held_since.is_none();
         self.too_many &= !too_many;
-        (!touched.is_empty() || too_many).then(|| Batch::new(touched, settled, too_many))
+        (!touched.is_empty() || too_many).then(|| {
+            // Packages are not read again by who is about to end.
+            Batch::new(touched, settled && !self.leaving, too_many)
+        })
     }
 
     /// Notes a transaction that may be over before what it touched is due.
@@ -415,7 +453,8 @@ impl Watching {
             .as_ref()
             .filter(|_| self.watch.is_some() && self.ready);
         let change = canary.map(|_| self.canary_due.due());
-        let again = (!self.again.is_empty()).then(Instant::now);
+        let rest = !self.again.is_empty() || !self.backlog.is_empty();
+        let again = rest.then(Instant::now);
         let settled = self.settle.next();
         let glance = settled.and(self.next_glance);
         let paths = [settled, glance, self.next_poll, self.patrol, again];
@@ -425,6 +464,16 @@ impl Watching {
             .chain(canary.and_then(Canary::next))
             .min()
     }
+}
+
+/// With each name of a recorded file its others.
+fn add_beside(touched: &mut Vec<Touched>, links: &Links) {
+    let beside = touched.iter().flat_map(|touched| {
+        let others = links.beside(&touched.region).into_iter();
+        others.map(|region| touched.beside(region))
+    });
+    let beside: Vec<Touched> = beside.collect();
+    touched.extend(beside);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::couriers::Report;
 use super::first_boot::Recorded;
 use super::ground::Ground;
 use super::looks::Look;
+use super::store_handle::Answer;
 use crate::attributes::Timestamp;
 use crate::files::scan::Coverage;
 use crate::finding::Finding;
@@ -27,7 +28,7 @@ pub(super) enum Word {
     Found(u64, Box<Finding>),
     /// A path that was touched is as expected.
     Holds(u64, Vec<u8>, Timestamp),
-    /// Which findings of files are open directly in a directory, after a name, in order?
+    /// What was touched directly in a directory and is not yet judged?
     Ask(Question),
     /// A look has come to its end, or broke off.
     Ended(u64, Look, Result<Option<Coverage>, String>),
@@ -41,6 +42,8 @@ pub(super) enum Word {
     Host(Box<Host>),
     /// Whether there is anybody to ship to CloudWatch Logs as.
     Decided(u64, cloudwatch::Answer),
+    /// From the store's thread.
+    Store(Answer),
 }
 
 /// Who opened what verdicts rest on.
@@ -52,26 +55,15 @@ pub(super) enum Whose {
     Look,
 }
 
-/// What a spot look has to know of the open findings.
+/// What a spot look has to know of what was touched.
 #[derive(Debug)]
 pub(super) struct Question {
     /// Relative to the root.
     pub(super) directory: Vec<u8>,
-    /// Names behind this one; empty: from the first.
-    pub(super) after: Vec<u8>,
-    /// Where the answer goes.
-    pub(super) reply: SyncSender<Answer>,
+    /// Where the answer goes: entries of the directory that were touched and are not yet judged, [`PAGE`] at most. They
+    /// bring their directory with them when they are.
+    pub(super) reply: SyncSender<Vec<Vec<u8>>>,
 }
 
-/// What is known of a directory's entries.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// Those with a finding that is open, in order; [`PAGE`] at most.
-    pub(super) open: Vec<Vec<u8>>,
-    /// Those that were touched and are not yet judged; [`PAGE`] at most. They bring their directory with them when
-    /// they are.
-    pub(super) waiting: Vec<Vec<u8>>,
-}
-
-/// So many names of a kind are in one answer at most.
+/// So many names are in one answer at most.
 pub(super) const PAGE: usize = 256;

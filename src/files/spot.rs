@@ -56,6 +56,8 @@ pub struct Spot<'a> {
     pub pace: Option<&'a Pace>,
     /// Whether SELinux labels are compared.
     pub selinux: bool,
+    /// Whether the scope is narrower than what is expected, so that what lies outside of it is passed over.
+    pub partial: bool,
     /// Counts while the look goes on.
     pub progress: &'a Progress,
 }
@@ -75,7 +77,7 @@ impl Spot<'_> {
             pace: self.pace,
             selinux: self.selinux,
             against: self.against(),
-            partial: false,
+            partial: self.partial,
             progress: self.progress,
         };
         let regions = plan.regions();

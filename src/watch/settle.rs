@@ -1,5 +1,7 @@
 //! Touched paths wait until they are quiet. Pure; the time is passed in.
 
+mod turns;
+
 use super::Touch;
 use crate::files::spot::Region;
 use crate::manifest::order::{self, split};
@@ -8,9 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use turns::Turns;
 
 /// However busy a path is, it is judged after so long.
 pub const LONGEST: Duration = Duration::from_secs(2);
+/// However busy an urgent path is, a first look at it is due so long after its first touch. With the look itself and the
+/// way to the sink it is told within 700 ms.
+pub const FIRST_LOOK: Duration = Duration::from_millis(400);
 /// As many paths wait at most; beyond that, whole directories stand for what is in them.
 pub const MOST: usize = 65_536;
 /// So many paths are gone through in search of a directory's entries.
@@ -23,7 +29,8 @@ pub struct Settle {
     most: usize,
     waiting: BTreeMap<Arc<[u8]>, Waiting>,
     /// The same paths by the time when they are due.
-    times: BTreeSet<(Instant, Arc<[u8]>)>,
+    turns: Turns,
+    first_looks: FirstLooks,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +64,8 @@ impl Settle {
             quiet: quiet.min(LONGEST),
             most: most.max(1),
             waiting: BTreeMap::new(),
-            times: BTreeSet::new(),
+            turns: Turns::default(),
+            first_looks: FirstLooks::default(),
         }
     }
 
@@ -66,47 +74,64 @@ impl Settle {
         self.quiet = quiet.min(LONGEST);
     }
 
+    /// Nothing waits for quiet any more: everything is due, and what is touched from now on is due at once.
+    pub fn hurry(&mut self, now: Instant) {
+        self.quiet = Duration::ZERO;
+        self.turns.clear();
+        for (path, waiting) in &mut self.waiting {
+            waiting.due = waiting.due.min(now);
+            self.turns.insert(waiting.due, path.clone());
+        }
+    }
+
     /// Takes in a touch.
     pub fn touch(&mut self, touch: Touch, now: Instant) {
-        let due = now + self.quiet;
-        self.merge(
-            touch.path.into(),
-            Waiting {
-                first: now,
-                due,
-                below: touch.below,
-                itself: touch.itself,
-            },
-        );
+        let waiting = self.waiting(&touch, now);
+        self.merge(touch.path.into(), waiting);
         if self.waiting.len() > self.most {
             self.make_room();
         }
     }
 
-    fn merge(&mut self, path: Arc<[u8]>, new: Waiting) {
-        let mut merged = new;
-        if let Some(old) = self.waiting.remove(&path) {
-            self.times.remove(&(old.due, path.clone()));
-            merged.first = old.first.min(new.first);
-            merged.due = old.due.max(new.due);
-            merged.below |= old.below;
-            merged.itself |= old.itself;
+    /// Takes in a touch of an urgent path: beside the look when it is quiet, a first one is due when it is quiet, and
+    /// [`FIRST_LOOK`] after the first touch at the latest ([`Settle::first_looks`]).
+    pub fn touch_urgent(&mut self, touch: Touch, now: Instant) {
+        let waiting = self.waiting(&touch, now);
+        let first = Waiting {
+            due: waiting.due.min(now + FIRST_LOOK),
+            ..waiting
+        };
+        self.first_looks.touch(&touch.path, first, self.most);
+        self.touch(touch, now);
+    }
+
+    fn waiting(&self, touch: &Touch, now: Instant) -> Waiting {
+        Waiting {
+            first: now,
+            due: now + self.quiet,
+            below: touch.below,
+            itself: touch.itself,
         }
-        merged.due = merged.due.min(merged.first + LONGEST);
-        self.times.insert((merged.due, path.clone()));
+    }
+
+    fn merge(&mut self, path: Arc<[u8]>, new: Waiting) {
+        let merged = match self.remove(&path) {
+            Some(old) => old.merged(new, LONGEST),
+            None => new,
+        };
+        self.turns.insert(merged.due, path.clone());
         self.waiting.insert(path, merged);
+    }
+
+    fn remove(&mut self, path: &Arc<[u8]>) -> Option<Waiting> {
+        let waiting = self.waiting.remove(path)?;
+        self.turns.remove(waiting.due, path);
+        Some(waiting)
     }
 
     /// Puts directories in the place of what waits in them, those with the most waiting first.
     fn make_room(&mut self) {
-        let mut crowds: BTreeMap<&[u8], usize> = BTreeMap::new();
-        for path in self.waiting.keys() {
-            *crowds.entry(split(path).0).or_default() += 1;
-        }
-        let mut crowds: Vec<(usize, Vec<u8>)> = crowds
-            .into_iter()
-            .map(|(directory, count)| (count, directory.to_vec()))
-            .collect();
+        let mut crowds: Vec<(usize, Vec<u8>)> = self.turns.crowds();
         crowds.sort_unstable_by(|a, b| b.cmp(a));
         for (_, directory) in crowds {
             // Room for some time, or this would have to be done again with the next touch.
@@ -125,10 +150,9 @@ impl Settle {
             .cloned()
             .collect();
         for path in within {
-            let Some(old) = self.waiting.remove(&path) else {
+            let Some(old) = self.remove(&path) else {
                 continue;
             };
-            self.times.remove(&(old.due, path));
             let whole = Waiting {
                 below: true,
                 itself: false,
@@ -138,36 +162,32 @@ impl Settle {
         }
     }
 
-    /// Takes out what is due, in the order of paths.
-    pub fn due(&mut self, now: Instant) -> Vec<Due> {
+    /// Takes out what is due, `most` at most, in the order of paths. Directories take turns, the one that has waited
+    /// longest first, so that a crowd in one does not delay the others.
+    pub fn due(&mut self, now: Instant, most: usize) -> Vec<Due> {
         let mut due = Vec::new();
-        while let Some((time, _)) = self.times.first()
-            && *time <= now
-            && let Some((_, path)) = self.times.pop_first()
-        {
-            let Some(waiting) = self.waiting.remove(&path) else {
-                continue;
-            };
-            due.push(Due {
-                region: Region {
-                    path: path.to_vec(),
-                    below: waiting.below,
-                },
-                itself: waiting.itself,
-                since: waiting.first,
-            });
+        for path in self.turns.take(now, most) {
+            due.extend(self.waiting.remove(&path).map(|waiting| waiting.due(&path)));
         }
         due.sort_unstable_by(|a, b| order::compare(&a.region.path, &b.region.path));
         due
     }
 
+    /// Urgent paths of which a first look is due, `most` at most, in the order of paths. They go on waiting to be
+    /// quiet; touched again, they are due for another first look.
+    pub fn first_looks(&mut self, now: Instant, most: usize) -> Vec<Due> {
+        self.first_looks.take(now, most)
+    }
+
     /// Takes out one path, if it is due; whether it was.
     pub fn take(&mut self, path: &[u8], now: Instant) -> bool {
-        let Some(waiting) = self.waiting.get(path).filter(|w| w.due <= now) else {
-            return false;
-        };
-        self.times.remove(&(waiting.due, path.into()));
-        self.waiting.remove(path).is_some()
+        let due = self.waiting.get(path).is_some_and(|w| w.due <= now);
+        due && self.remove(&path.into()).is_some()
+    }
+
+    /// Whether a path waits.
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.waiting.contains_key(path)
     }
 
     /// Direct entries of a directory that wait: see [`entries_of`].
@@ -177,13 +197,19 @@ impl Settle {
 
     /// When something is due next; `None`: nothing waits.
     pub fn next(&self) -> Option<Instant> {
-        self.times.first().map(|(time, _)| *time)
+        self.turns.next()
+    }
+
+    /// When a first look at an urgent path is due next; `None`: none is.
+    pub fn next_first_look(&self) -> Option<Instant> {
+        self.first_looks.times.first().map(|(time, _)| *time)
     }
 
     /// Takes out everything, due or not: a whole scan that begins now will look at it.
     pub fn clear(&mut self) {
         self.waiting.clear();
-        self.times.clear();
+        self.turns.clear();
+        self.first_looks = FirstLooks::default();
     }
 
     /// Number of paths that wait.
@@ -194,6 +220,68 @@ impl Settle {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+}
+
+impl Waiting {
+    /// Touched again: due when it is quiet, and `longest` after the first touch at the latest.
+    fn merged(self, new: Waiting, longest: Duration) -> Waiting {
+        let first = self.first.min(new.first);
+        Waiting {
+            first,
+            due: self.due.max(new.due).min(first + longest),
+            below: self.below | new.below,
+            itself: self.itself | new.itself,
+        }
+    }
+
+    fn due(&self, path: &[u8]) -> Due {
+        Due {
+            region: Region {
+                path: path.to_vec(),
+                below: self.below,
+            },
+            itself: self.itself,
+            since: self.first,
+        }
+    }
+}
+
+/// Urgent paths of which a look before they are quiet is due.
+#[derive(Debug, Default)]
+struct FirstLooks {
+    waiting: BTreeMap<Arc<[u8]>, Waiting>,
+    times: BTreeSet<(Instant, Arc<[u8]>)>,
+}
+
+impl FirstLooks {
+    /// Beyond `most` paths the look when they are quiet is the only one.
+    fn touch(&mut self, path: &[u8], new: Waiting, most: usize) {
+        let old = self.waiting.get_key_value(path);
+        let old = old.map(|(path, old)| (path.clone(), *old));
+        let (path, merged) = match old {
+            Some((path, old)) => {
+                self.times.remove(&(old.due, path.clone()));
+                (path, old.merged(new, FIRST_LOOK))
+            }
+            None if self.waiting.len() < most => (path.into(), new),
+            None => return,
+        };
+        self.times.insert((merged.due, path.clone()));
+        self.waiting.insert(path, merged);
+    }
+
+    fn take(&mut self, now: Instant, most: usize) -> Vec<Due> {
+        let mut due = Vec::new();
+        while due.len() < most
+            && let Some((time, _)) = self.times.first()
+            && *time <= now
+            && let Some((_, path)) = self.times.pop_first()
+        {
+            due.extend(self.waiting.remove(&path).map(|waiting| waiting.due(&path)));
+        }
+        due.sort_unstable_by(|a, b| order::compare(&a.region.path, &b.region.path));
+        due
     }
 }
 
@@ -218,148 +306,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn touch(path: &str) -> Touch {
-        Touch {
-            path: path.into(),
-            below: true,
-            itself: true,
-        }
-    }
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    fn paths(due: &[Due]) -> Vec<String> {
-        let path = |due: &Due| String::from_utf8_lossy(&due.region.path).into_owned();
-        due.iter().map(path).collect()
-    }
-
-    #[test]
-    fn a_path_is_due_when_it_is_quiet() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(200));
-        settle.touch(touch("a"), start);
-        settle.touch(touch("b"), start + ms(50));
-        settle.touch(touch("a"), start + ms(100));
-        assert_eq!(settle.next(), Some(start + ms(250)));
-        assert_eq!(settle.due(start + ms(249)), []);
-        assert_eq!(paths(&settle.due(start + ms(299))), ["b"]);
-        let due = settle.due(start + ms(300));
-        assert_eq!((paths(&due), due[0].since), (vec!["a".into()], start));
-        assert_eq!((settle.next(), settle.is_empty()), (None, true));
-    }
-
-    #[test]
-    fn another_quiet_time_loses_nothing() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(200));
-        settle.touch(touch("a"), start);
-        settle.set_quiet(ms(500));
-        settle.touch(touch("b"), start);
-        assert_eq!(paths(&settle.due(start + ms(200))), ["a"]);
-        assert_eq!(settle.next(), Some(start + ms(500)));
-    }
-
-    #[test]
-    fn one_path_may_be_taken_by_itself() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(200));
-        settle.touch(touch("a"), start);
-        settle.touch(touch("b"), start);
-        assert!(!settle.take(b"a", start + ms(199)), "not yet");
-        assert!(!settle.take(b"c", start + ms(200)), "never touched");
-        assert!(settle.take(b"a", start + ms(200)));
-        assert!(!settle.take(b"a", start + ms(200)), "taken");
-        assert_eq!(paths(&settle.due(start + ms(200))), ["b"]);
-        assert_eq!((settle.next(), settle.is_empty()), (None, true));
-    }
-
-    #[test]
-    fn entries_that_wait_are_found_by_their_directory() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(200));
-        for path in ["", "a", "a/x", "a/x/y", "a/z", "a-b", "b"] {
-            settle.touch(touch(path), start);
-        }
-        let entries = |directory: &str, most| {
-            let found = settle.entries_of(directory.as_bytes(), most);
-            let text = |path: Vec<u8>| String::from_utf8_lossy(&path).into_owned();
-            found.into_iter().map(text).collect::<Vec<_>>()
-        };
-        assert_eq!(entries("", 9), ["a", "a-b", "b"]);
-        assert_eq!(entries("a", 9), ["a/x", "a/z"]);
-        assert_eq!(entries("a", 1), ["a/x"]);
-        assert_eq!(entries("b", 9), [""; 0]);
-    }
-
-    #[test]
-    fn a_busy_path_is_due_in_the_end() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(200));
-        for i in 0..30 {
-            settle.touch(touch("log"), start + ms(100 * i));
-            let due = settle.due(start + ms(100 * i));
-            assert_eq!(!due.is_empty(), i == 20, "{i}");
-        }
-    }
-
-    #[test]
-    fn touches_of_one_path_add_up() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(1));
-        for (below, itself) in [(false, true), (true, false), (false, false)] {
-            let path = b"d".to_vec();
-            settle.touch(
-                Touch {
-                    path,
-                    below,
-                    itself,
-                },
-                start,
-            );
-        }
-        let due = settle.due(start + ms(1));
-        assert_eq!(due.len(), 1);
-        assert!(due[0].region.below && due[0].itself);
-    }
-
-    #[test]
-    fn directories_stand_for_what_does_not_fit() {
-        let start = Instant::now();
-        let mut settle = Settle::with_room(ms(10), 100);
-        settle.touch(touch("\0canary"), start);
-        settle.touch(touch("few/x"), start);
-        for i in 0..1000 {
-            settle.touch(touch(&format!("many/{}/x{i}", i % 3)), start);
-            assert!(settle.len() <= 100);
-        }
-        let due = settle.due(start + ms(10));
-        let all = |path: &str| {
-            due.iter().any(|d| {
-                d.region
-                    == Region {
-                        path: path.into(),
-                        below: true,
-                    }
-            })
-        };
-        assert!(all("\0canary") && all("few/x"), "{due:?}");
-        for i in 0..1000 {
-            let (directory, path) = (format!("many/{}", i % 3), format!("many/{}/x{i}", i % 3));
-            assert!(all(&path) || all(&directory), "{path}");
-        }
-    }
-
-    #[test]
-    fn everything_may_be_taken_out() {
-        let start = Instant::now();
-        let mut settle = Settle::new(ms(10));
-        settle.touch(touch("a"), start);
-        settle.clear();
-        assert_eq!((settle.len(), settle.next()), (0, None));
-    }
-}
+mod tests;

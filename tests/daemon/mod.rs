@@ -1,8 +1,10 @@
 //! `agent run` as a whole.
 
+mod bursts;
 mod changes;
 mod damage;
 mod delivers;
+mod disk;
 mod editors;
 mod heartbeats;
 mod house;

@@ -75,6 +75,7 @@ impl Ledger {
             workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux: false,
+            partial: false,
             progress: &Progress::default(),
         };
         let mut found: BTreeMap<Vec<u8>, Value> = BTreeMap::new();

@@ -130,7 +130,7 @@ impl Sentry {
 
     /// Judges what is due.
     fn judge_due(&mut self) {
-        let due = self.settle.due(Instant::now());
+        let due = self.settle.due(Instant::now(), usize::MAX);
         if due.iter().any(|due| due.region.path == KEY) {
             self.canary.look(Instant::now());
         }
