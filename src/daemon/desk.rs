@@ -20,10 +20,11 @@ use crate::error::Result;
 use crate::event::{Digests, LastScan, Lifecycle, Origin};
 use crate::files::spot::Region;
 use crate::host::Host;
+use crate::packages::dpkg::unpacking::Unpacking;
 use crate::store::Opening;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -103,6 +104,8 @@ pub(super) struct Desk {
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
     pub(super) restored: Restored,
+    /// What dpkg is unpacking, as whoever looks has read it.
+    pub(super) unpacking: Arc<Mutex<Unpacking>>,
 }
 
 /// What recurs.
@@ -245,6 +248,7 @@ impl Desk {
             settings_judged: None,
             unknown_settings: 0,
             restored: Restored::new(now),
+            unpacking: Arc::default(),
         };
         Ok((desk, openings))
     }
@@ -285,7 +289,8 @@ impl Desk {
                 self.opening &= whose != Whose::Own;
                 self.stand_on(ground, now, wall);
             }
-            Word::Found(id, finding) => self.found(id, finding, wall),
+            Word::Found(id, finding, package) => self.found(id, finding, package, wall),
+            Word::Unpacked(packages) => self.unpacked(&packages, now),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {
                 let Question { directory, reply } = question;
@@ -377,6 +382,7 @@ impl Desk {
             self.watching.due(can(Look::Spot, &self.batch)),
             urgent.filter(|_| can(Look::Urgent, &self.urgent)),
             self.first_boot.due(),
+            self.watching.transactions.question_due(),
             self.settings_touched,
             self.stale.then(|| self.status_written + STATUS_PAUSE),
         ];

@@ -41,6 +41,8 @@ const MAX_PATHS: usize = 1 << 20;
 const MAX_DIVERSIONS: u64 = 1 << 20;
 /// All of it is read within this time, or what is not yet read counts as not there.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How dpkg calls a file before it has its name, and the one that it replaces until the package is unpacked.
+const TEMPORARY: [&[u8]; 2] = [b".dpkg-new", b".dpkg-tmp"];
 /// Directories that are links into `usr` where the two are merged (<https://wiki.debian.org/UsrMerge>): lists may still
 /// name files by them.
 const MERGED: [&[u8]; 7] = [
@@ -91,8 +93,17 @@ impl Unpacking {
         }
     }
 
-    /// The package that is being unpacked and has the path (relative to the root) in its list.
+    /// The package that is being unpacked and has the path (relative to the root) in its list, or the one that it is
+    /// about to be renamed to.
     pub fn package_of(&self, path: &[u8]) -> Option<&str> {
+        let mut names = TEMPORARY.into_iter();
+        self.lists(path).or_else(|| {
+            let named = names.find_map(|suffix| path.strip_suffix(suffix))?;
+            self.lists(named)
+        })
+    }
+
+    fn lists(&self, path: &[u8]) -> Option<&str> {
         let hash = self.keys.hash_one(path);
         let has = |list: &List| list.paths.binary_search(&hash).is_ok();
         let mut packages = self.packages.iter();

@@ -152,6 +152,8 @@ fn paths_are_those_of_the_disk() {
         "usr/bin/sh.distrib",
         "usr/bin/own",
         "etc/a b",
+        "etc/a b.dpkg-new",
+        "usr/bin/tool.dpkg-tmp",
     ] {
         let found = unpacking.package_of(path.as_bytes());
         assert_eq!(found, Some("tool:amd64"), "{path}");
@@ -161,6 +163,9 @@ fn paths_are_those_of_the_disk() {
         "usr/sbin/tool",
         "usr/bin/sh",
         "usr/bin/own.distrib",
+        "etc/a b.dpkg-old",
+        "etc/a b.dpkg-new.dpkg-new",
+        ".dpkg-new",
         "",
     ] {
         assert_eq!(unpacking.package_of(path.as_bytes()), None, "{path}");
