@@ -94,7 +94,7 @@ impl Tell for Telling<'_> {
             }
             Problem::Edited { sequence, note } => format!("edited      {sequence}: {note}"),
             Problem::Reordered { sequence, after } => {
-                format!("reordered   {sequence} stands after {after}")
+                format!("reordered   {sequence} stands after {after}: digests contradict its place")
             }
             Problem::Declared { first, last } => {
                 format!(
@@ -117,6 +117,12 @@ impl Tell for Telling<'_> {
             (faults, 0) => format!("{faults} fault(s)"),
             (faults, declared) => format!("{faults} fault(s), {declared} declared as lost"),
         };
+        let late = match chain.late {
+            0 => String::new(),
+            late => format!(
+                "; note: {late} arrived after later ones, and no digest contradicts their places"
+            ),
+        };
         let events = match chain.events {
             0 => "no event".into(),
             events => format!("{events} event(s), {}", range(chain.first, chain.last)),
@@ -125,7 +131,10 @@ impl Tell for Telling<'_> {
             "" => String::new(),
             reason => format!(" (begun: {reason})"),
         };
-        self.line(&format!("{}{host}: {events}: {verdict}{reason}", chain.id))
+        self.line(&format!(
+            "{}{host}: {events}: {verdict}{late}{reason}",
+            chain.id
+        ))
     }
 }
 

@@ -143,7 +143,8 @@ enum Asked {
 struct Signals {
     reload: Signal,
     terminate: Signal,
-    interrupt: Signal,
+    /// `None`: whoever started the agent had it ignored, and so it stays.
+    interrupt: Option<Signal>,
 }
 
 impl Signals {
@@ -154,15 +155,24 @@ impl Signals {
         Ok(Signals {
             reload: listen(SignalKind::hangup())?,
             terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
+            interrupt: match crate::os::signals::ignored(SignalKind::interrupt().as_raw_value()) {
+                true => None,
+                false => Some(listen(SignalKind::interrupt())?),
+            },
         })
     }
 
     async fn next(&mut self) -> Asked {
+        let interrupted = async {
+            match &mut self.interrupt {
+                Some(interrupt) => interrupt.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.reload.recv() => Asked::Reload,
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = interrupted => Asked::Stop("SIGINT"),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What an error means, and so what to do about it. Pure.
 
-use super::retry::Pace;
-
 /// From this difference on, a refusal that a wrong clock explains is put down to the clock.
 /// (The SDK's own bound, aws-runtime `service_clock_skew.rs`; the service takes up to five minutes.)
 pub const SKEW: i64 = 4 * 60 * 1000;
@@ -45,20 +43,6 @@ impl Class {
             Class::Time => "refused_time",
             Class::Unknown => "refused",
             Class::Local => "not_writable",
-        }
-    }
-
-    /// How soon to try again.
-    pub fn pace(self) -> Pace {
-        match self {
-            Class::Passing
-            | Class::Throttled
-            | Class::Credentials
-            | Class::Clock
-            | Class::Local => Pace::Soon,
-            Class::Policy | Class::Missing | Class::Content | Class::Time | Class::Unknown => {
-                Pace::Slow
-            }
         }
     }
 }
@@ -219,12 +203,5 @@ mod tests {
                 class
             );
         }
-    }
-
-    #[test]
-    fn what_somebody_has_to_mend_is_retried_slowly() {
-        assert_eq!(Class::Policy.pace(), Pace::Slow);
-        assert_eq!(Class::Missing.pace(), Pace::Slow);
-        assert_eq!(Class::Passing.pace(), Pace::Soon);
     }
 }

@@ -6,7 +6,7 @@ use super::retry::Schedule;
 use super::{Sent, Trouble};
 use crate::escape::terminal_text;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// How long a writer may take before the sink says that it hangs, and waits no longer.
@@ -88,7 +88,7 @@ impl<P: Place> Lines<P> {
             again: wrote
                 .error
                 .is_some()
-                .then(|| self.schedule.wait(class.pace())),
+                .then(|| self.schedule.wait(Instant::now(), None)),
             trouble: wrote.error.map(|text| Trouble {
                 class,
                 text: terminal_text(&text).into_owned(),

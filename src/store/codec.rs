@@ -182,6 +182,8 @@ pub(super) struct Row<'a> {
     pub(super) key: &'a [u8],
     /// Of a deviation that was cleared: the entry that stood before.
     pub(super) entry: Option<Entry>,
+    /// Whether it is an event of a chain that was kept in memory ([`super::keeper`]).
+    pub(super) other_chain: bool,
     /// Which sample it is packed with.
     pub(super) sample: u32,
     pub(super) packed: &'a [u8],
@@ -194,7 +196,7 @@ impl<'a> Row<'a> {
             1,
             self.rank,
             self.role.code(),
-            u8::from(self.entry.is_some()),
+            u8::from(self.entry.is_some()) | u8::from(self.other_chain) << 1,
         ]);
         row.extend(self.time.to_le_bytes());
         row.extend(self.sequence.to_le_bytes());
@@ -210,7 +212,7 @@ impl<'a> Row<'a> {
 
     pub(super) fn read(row: &'a [u8]) -> Option<Row<'a>> {
         let mut reader = Reader(row);
-        let [1, rank, role, with_entry] = reader.array()? else {
+        let [1, rank, role, flags] = reader.array()? else {
             return None;
         };
         Some(Row {
@@ -221,10 +223,11 @@ impl<'a> Row<'a> {
             length: reader.u64()?,
             sample: u32::try_from(reader.u64()?).ok()?,
             key: reader.bytes()?,
-            entry: match with_entry {
+            entry: match flags & 1 {
                 0 => None,
                 _ => Some(entry_from_row(reader.take(ENTRY)?)?),
             },
+            other_chain: flags & 2 != 0,
             packed: reader.rest(),
         })
     }
@@ -379,6 +382,7 @@ mod tests {
                 length: 2000,
                 key: b"key",
                 entry,
+                other_chain: entry.is_none(),
                 sample: 2,
                 packed: b"packed",
             };

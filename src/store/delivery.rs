@@ -89,6 +89,11 @@ impl Work<'_> {
         let mut codes: Vec<u8> = sinks.iter().map(|sink| sink.code()).collect();
         codes.sort_unstable();
         codes.dedup();
+        self.enable_codes(codes)
+    }
+
+    /// See [`Work::enable`]; sorted, each once.
+    pub(super) fn enable_codes(&mut self, codes: Vec<u8>) -> Result<()> {
         let former = std::mem::replace(&mut self.state.sinks, codes.clone());
         if former == codes {
             return Ok(());

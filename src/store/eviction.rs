@@ -96,6 +96,9 @@ impl Work<'_> {
         let Role::Told(step) = row.role else {
             return Ok(());
         };
+        if row.other_chain {
+            return Ok(());
+        }
         let old = self.entry(row.key)?;
         match (old, row.entry) {
             (Some(entry), _) if step != Step::Cleared => {

@@ -4,7 +4,8 @@ use super::tables::{Gap, Loss, OWN, Result, Role, Row, damaged, rank};
 use super::work::Work;
 use crate::escape;
 use crate::event::gap::{Dropped, Range};
-use crate::event::own;
+use crate::event::{Fault, Lifecycle, own};
+use crate::finding::Severity;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -12,6 +13,9 @@ use std::ops::ControlFlow;
 impl Work<'_> {
     /// Notes that an event will not arrive.
     pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<()> {
+        if row.other_chain {
+            return self.lose_of_other_chain(row);
+        }
         let bytes = self.unpack(row.sample, row.packed, "spool")?;
         let digest = Sha256::digest(&bytes).into();
         let event: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("spool"))?;
@@ -111,6 +115,19 @@ impl Work<'_> {
 
     /// Writes events that declare every range that none declares yet.
     pub(super) fn declare(&mut self, now: i64) -> Result<()> {
+        let lost = std::mem::take(&mut self.state.lost_of_other_chain);
+        if lost > 0 {
+            let fault = Fault {
+                code: "spool.dropped",
+                message: format!(
+                    "{lost} event(s) of a chain that was kept in memory while the store could not be written will not arrive: the spool was full, or a sink refused them"
+                ),
+                severity: Severity::High,
+            };
+            for draft in own::drafts(self.origin, &Lifecycle::Fault(fault), now) {
+                self.append(draft, rank(None), Role::Own, &[], None, now)?;
+            }
+        }
         while self.state.undeclared > 0 {
             let mut some = false;
             for loss in Loss::ALL {

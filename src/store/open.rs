@@ -15,7 +15,7 @@ use redb::{
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The store's file in the state directory.
@@ -67,6 +67,14 @@ pub(super) fn from_redb(error: redb::Error) -> Refusal {
     }
 }
 
+/// How databases are opened. `check`: all of it is read, so that damage shows.
+pub(super) fn builder(check: bool) -> redb::Builder {
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(CACHE);
+    builder.set_check_integrity_on_open(check);
+    builder
+}
+
 /// Opens the file, or makes it. `check`: reads all of it, so that damage shows now.
 pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
     let directory = path.parent().unwrap_or(Path::new("."));
@@ -85,9 +93,7 @@ pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
         .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
         .open(path)
         .map_err(Refusal::Io)?;
-    redb::Builder::new()
-        .set_cache_size(CACHE)
-        .set_check_integrity_on_open(check)
+    builder(check)
         .create(path)
         .map_err(from_database)
         .inspect_err(|refusal| {
@@ -96,6 +102,12 @@ pub(super) fn database(path: &Path, check: bool) -> Result<Database, Refusal> {
                 fs::remove_file(path).unwrap_or_default();
             }
         })
+}
+
+/// Which file is there: device and inode; `None` if there is none.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some((about.dev(), about.ino()))
 }
 
 /// Renames the store out of the way; returns where it is now.

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) unentered: u64,
     /// Findings that the ledger gave up for others, since that was last told.
     pub(super) given_up: u64,
+    /// Events of chains that were kept in memory which will not arrive, since that was last told.
+    pub(super) lost_of_other_chain: u64,
     /// Lost ranges that no event declares yet.
     pub(super) undeclared: u64,
     /// When ranges were last declared.

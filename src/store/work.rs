@@ -2,6 +2,7 @@
 
 use super::eviction::Fullest;
 use super::flood::Floods;
+use super::keeper::Volatile;
 use super::order;
 use super::pack::{self, Sample};
 use super::state::State;
@@ -55,6 +56,8 @@ pub(super) struct Work<'t> {
     pub(super) floods: Floods,
     /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
+    /// The store that this one stands in for.
+    pub(super) below: Option<&'t Volatile>,
     pub(super) origin: &'t Origin,
     pub(super) sample: &'t Sample,
     pub(super) limits: Limits,
@@ -133,25 +136,33 @@ impl Work<'_> {
             length,
             key,
             entry,
+            other_chain: false,
             sample: self.state.sample,
             packed: &packed,
-        }
-        .write();
-        self.tables.spool.insert(place, row.as_slice())?;
-        let eviction = order::eviction(rank, key, place);
-        self.tables.eviction.insert(eviction.as_slice(), ())?;
-        for sink in &self.state.sinks {
-            let waiting = order::waiting(*sink, rank, key, place);
-            self.tables.waiting.insert(waiting.as_slice(), ())?;
-        }
-        self.state.events += 1;
-        self.state.payload += length;
-        self.written += row.len() as u64;
-        self.dirty = true;
+        };
+        let sinks = self.state.sinks.clone();
+        self.insert(place, &row, &sinks)?;
         // What declares a loss makes room for itself only when the next event comes.
         if role != Role::Gap {
             self.make_room(now)?;
         }
+        Ok(())
+    }
+
+    /// Puts an event into the spool, to wait for these sinks.
+    pub(super) fn insert(&mut self, place: u64, row: &Row<'_>, sinks: &[u8]) -> Result<()> {
+        let bytes = row.write();
+        self.tables.spool.insert(place, bytes.as_slice())?;
+        let eviction = order::eviction(row.rank, row.key, place);
+        self.tables.eviction.insert(eviction.as_slice(), ())?;
+        for sink in sinks {
+            let waiting = order::waiting(*sink, row.rank, row.key, place);
+            self.tables.waiting.insert(waiting.as_slice(), ())?;
+        }
+        self.state.events += 1;
+        self.state.payload += row.length;
+        self.written += bytes.len() as u64;
+        self.dirty = true;
         Ok(())
     }
 
@@ -168,7 +179,7 @@ impl Work<'_> {
 
     pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         match self.tables.ledger.get(key, entry_from_row)? {
-            None => Ok(None),
+            None => Ok(self.below.and_then(|below| below.entry(key))),
             Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
         }
     }

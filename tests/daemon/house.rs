@@ -1,6 +1,6 @@
 //! A host with a daemon in it, and what its events say.
 
-use crate::harness::{Host, Ran};
+use crate::harness::{Host, Ran, defined};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes that comes at all, on a machine under load.
-const LONG: Duration = Duration::from_secs(90);
+/// Longer than anything takes that comes at all, on a machine under load: scans run at idle priority, so beside busy
+/// programs they get next to nothing.
+const LONG: Duration = Duration::from_secs(400);
 
 /// A host whose events go to a file.
 pub(super) struct House {
@@ -81,7 +82,7 @@ impl House {
         self.spawn(self.host.command_after(mounts, &["run"]))
     }
 
-    fn spawn(&self, mut command: Command) -> Daemon<'_> {
+    fn spawn(&self, command: Command) -> Daemon<'_> {
         let output = |name: &str| {
             let mut options = fs::OpenOptions::new();
             options.create(true).append(true);
@@ -89,7 +90,7 @@ impl House {
                 .open(self.host.lab().path().join(name))
                 .expect("a file for output")
         };
-        let child = command
+        let child = defined(&command)
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))

@@ -1,6 +1,7 @@
 //! Recorded files with several names: what is done through one of them is told of all.
 
 use super::house::House;
+use crate::harness::{UNTIL_SEEN, meanwhile};
 use crate::watch::limits_stand_still;
 
 #[test]
@@ -21,15 +22,17 @@ fn what_is_done_through_one_name_is_told_of_all() {
     house.until_scanned();
     house.until_attributed();
 
-    house
-        .host
-        .shell("perl -e 'open(my $f, \">>\", \"data/near/written\"); syswrite($f, \"more\"); close $f; sleep 1'");
-    for path in ["near", "far"] {
-        house.until_told(&format!(
-            "raised files.changed /data/{path}/written size mtime sha256"
-        ));
-    }
-    house.until_told("raised files.changed /data/loose/written");
+    let line = format!(
+        "perl -e 'open(my $f, \">>\", \"data/near/written\"); syswrite($f, \"more\"); close $f; {UNTIL_SEEN}'"
+    );
+    meanwhile(&house.host.lab().root(), &line, || {
+        for path in ["near", "far"] {
+            house.until_told(&format!(
+                "raised files.changed /data/{path}/written size mtime sha256"
+            ));
+        }
+        house.until_told("raised files.changed /data/loose/written");
+    });
     house.until_as_checked("written to");
     // Whoever wrote through one name wrote to all.
     for path in ["near", "far", "loose"] {

@@ -8,6 +8,7 @@ mod disk;
 mod editors;
 mod heartbeats;
 mod house;
+mod interrupts;
 mod launch;
 mod links;
 mod scans;

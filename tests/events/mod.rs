@@ -1,5 +1,6 @@
 //! Findings to events to the store: chain, spool, losses that are declared.
 
+mod arrival;
 mod bench;
 mod bounds;
 mod damage;

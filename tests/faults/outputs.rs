@@ -1,6 +1,6 @@
 //! Results are written whole or not at all: full disks, readers that went away, and runs that are stopped.
 
-use crate::harness::{AGENT, Caught, Lab, Ran, private, run, shell};
+use crate::harness::{AGENT, Caught, Lab, Ran, after, private, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -181,6 +181,23 @@ fn a_run_that_is_stopped_leaves_nothing_behind() {
             assert_eq!(listing(), before, "{signal} {command}");
         }
     }
+}
+
+/// Who starts a run in the background has interrupts ignored, and a run leaves it at that.
+#[test]
+fn a_run_that_was_started_with_interrupts_ignored_is_not_interrupted() {
+    let lab = Lab::new();
+    lab.shell("truncate -s 512M 0large");
+    lab.agent(&["baseline", "create"], &["--output", "recorded.mtree"])
+        .expect(0);
+    let mut process = Command::new(AGENT);
+    let command = format!("check --manifest recorded.mtree {COMMON} --only files.*");
+    process.args(command.split(' ')).current_dir(lab.path());
+    let mut caught = Caught::start(&mut after("trap '' INT", &process));
+    caught.until_open(&lab.root().join("0large"));
+    shell(lab.path(), &format!("kill -INT {}", caught.id()));
+    let ran = caught.finish();
+    assert_eq!(ran.status, 0, "{ran:#?}");
 }
 
 /// `--output` is there whole, for its owner alone, in the place of what was there.

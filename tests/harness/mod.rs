@@ -1,8 +1,10 @@
 //! Runs the real binary on real trees. The tests run as root, since owners, devices and capabilities matter.
 
 mod stage;
+mod state;
 
-pub(crate) use stage::{Caught, Host, private};
+pub(crate) use stage::{Caught, Host, UNTIL_SEEN, meanwhile, private};
+pub(crate) use state::{after, defined};
 
 pub(crate) mod front;
 pub(crate) mod imds;
@@ -143,7 +145,7 @@ pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Ran {
-    let output = command
+    let output = defined(command)
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -179,6 +181,7 @@ const PROFILE: &str = "name = \"lab\"\n[[paths]]\npath = \"/\"\nseverity = \"hig
 impl Lab {
     /// An empty tree under a profile that covers all of it.
     pub(crate) fn new() -> Lab {
+        state::usual_modes();
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::create_dir(directory.path().join("root")).expect("the tree");
         let lab = Lab { directory };

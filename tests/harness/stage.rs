@@ -58,6 +58,22 @@ pub(crate) fn private(directory: &Path, script: &str, arguments: &[&str]) -> Ran
         .current_dir(directory))
 }
 
+/// Perl at the end of a line of [`meanwhile`]: lives until it was seen, however busy the machine is, and not for ever.
+pub(crate) const UNTIL_SEEN: &str =
+    "for (1..12000) { last if -e \"../seen\"; select(undef, undef, undef, 0.01) }";
+
+/// Runs a line of shell in `directory` while `look` looks on; then what waits to have been seen is let go.
+pub(crate) fn meanwhile<T>(directory: &Path, line: &str, look: impl FnOnce() -> T) -> T {
+    let seen = directory.parent().expect("not the root").join("seen");
+    let (directory, line) = (directory.to_owned(), line.to_owned());
+    let running = std::thread::spawn(move || super::shell(&directory, &line));
+    let found = look();
+    fs::write(&seen, "").expect("written");
+    running.join().expect("it ends well");
+    fs::remove_file(&seen).expect("it was just written");
+    found
+}
+
 impl Lab {
     /// A lab on a file system in memory, where there is one: for trees with very many files.
     pub(crate) fn in_memory() -> Lab {
@@ -114,7 +130,7 @@ pub(crate) struct Caught {
 impl Caught {
     /// Starts a command.
     pub(crate) fn start(command: &mut Command) -> Caught {
-        let child = command
+        let child = super::defined(command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

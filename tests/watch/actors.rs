@@ -5,7 +5,7 @@ use super::ledger::assert_same;
 use super::limits_stand_still;
 use super::sentry::Sentry;
 use super::spot::PROFILES;
-use crate::harness::Lab;
+use crate::harness::{Lab, UNTIL_SEEN, meanwhile};
 use host_integrity_agent::cause::Actor;
 use host_integrity_agent::watch::attribution::{Options, Status};
 use std::sync::Arc;
@@ -18,12 +18,15 @@ fn watched(lab: &Lab, arguments: bool) -> Sentry {
     sentry
 }
 
-/// The actor of a path, once fanotify's thread has seen it.
-fn actor(sentry: &mut Sentry, path: &str, since: SystemTime) -> Arc<Actor> {
-    sentry.run_while(|sentry| sentry.watch.actor(path.as_bytes(), since).is_none());
+/// The actor of a path, once fanotify's thread has seen one of that name.
+fn actor(sentry: &mut Sentry, path: &str, since: SystemTime, name: &str) -> Arc<Actor> {
+    let seen = |sentry: &Sentry| {
+        let actor = sentry.watch.actor(path.as_bytes(), since);
+        actor.filter(|actor| actor.name.as_deref() == Some(name))
+    };
+    sentry.run_while(|sentry| seen(sentry).is_none());
     sentry.catch_up();
-    let found = sentry.watch.actor(path.as_bytes(), since);
-    found.expect("it was just there")
+    seen(sentry).expect("it was just there")
 }
 
 #[test]
@@ -34,12 +37,14 @@ fn the_last_writer_is_named() {
     let mut sentry = watched(&lab, false);
     let since = SystemTime::now();
     // A login user of its own, another user, and a program that lives while it is looked at.
-    lab.shell(
-        "chown 1234 etc/conf
-         (echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
-            perl -e 'open(my $f, \">>\", \"etc/conf\"); syswrite($f, \"y\"); sleep 1' secret)",
+    lab.shell("chown 1234 etc/conf; chmod 711 ..");
+    let line = format!(
+        "(echo 4321 >/proc/self/loginuid; exec setpriv --reuid 1234 --clear-groups \
+            perl -e 'open(my $f, \">>\", \"etc/conf\"); syswrite($f, \"y\"); {UNTIL_SEEN}' secret)"
     );
-    let seen = actor(&mut sentry, "etc/conf", since);
+    let seen = meanwhile(&lab.root(), &line, || {
+        actor(&mut sentry, "etc/conf", since, "perl")
+    });
     assert_eq!(
         (seen.uid, seen.login_uid),
         (Some(1234), Some(4321)),
@@ -54,9 +59,9 @@ fn the_last_writer_is_named() {
     assert!(seen.parent_pid.is_some());
 
     // What was in a directory that moved away shares its fate.
-    lab.shell("bash -c 'mv etc/dir ../away; sleep 0.5'");
-    let seen = actor(&mut sentry, "etc/dir/file", since);
-    assert!(seen.pid != 0);
+    lab.shell("mv etc/dir ../away");
+    sentry.run_while(|sentry| sentry.watch.actor(b"etc/dir/file", since).is_none());
+    sentry.catch_up();
     // What was not touched was touched by nobody.
     assert_eq!(sentry.watch.actor(b"gone/below/file", since), None);
     let later = SystemTime::now() + std::time::Duration::from_secs(5);
@@ -82,13 +87,15 @@ fn what_was_out_of_scope_is_attributed_once_it_is_in() {
     );
     sentry.catch_up();
     let since = SystemTime::now();
-    lab.shell(
-        "mv log/b a; mv ../other b; sleep 0.3; bash -c 'echo y >>a/f; echo y >>b/f; sleep 1; :'",
+    lab.shell("mv log/b a; mv ../other b; sleep 0.3");
+    let line = format!(
+        "perl -e 'for my $n (\"a/f\", \"b/f\") {{ open(my $f, \">>\", $n); syswrite($f, \"y\") }} {UNTIL_SEEN}'"
     );
-    for path in ["a/f", "b/f"] {
-        let seen = actor(&mut sentry, path, since);
-        assert_eq!(seen.name.as_deref(), Some("bash"), "{path}: {seen:?}");
-    }
+    meanwhile(&lab.root(), &line, || {
+        for path in ["a/f", "b/f"] {
+            actor(&mut sentry, path, since, "perl");
+        }
+    });
 }
 
 #[test]
@@ -98,8 +105,12 @@ fn arguments_are_given_where_they_are_asked_for() {
     lab.create().expect(0);
     let mut sentry = watched(&lab, true);
     let since = SystemTime::now();
-    lab.shell("perl -e 'open(my $f, \">>\", \"file\"); syswrite($f, \"y\"); sleep 1' argument");
-    let seen = actor(&mut sentry, "file", since);
+    let line = format!(
+        "perl -e 'open(my $f, \">>\", \"file\"); syswrite($f, \"y\"); {UNTIL_SEEN}' argument"
+    );
+    let seen = meanwhile(&lab.root(), &line, || {
+        actor(&mut sentry, "file", since, "perl")
+    });
     let command = seen.command_line.as_deref().expect("a command line");
     assert!(command.ends_with(" argument"), "{seen:?}");
 }

@@ -87,7 +87,7 @@ fn follower() -> PathBuf {
 
 impl Follower {
     fn start(command: &mut Command) -> Follower {
-        let mut child = command
+        let mut child = crate::harness::defined(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 pub(super) type Sha = [u8; 32];
 /// Digest of an event, and what it names as the one before.
-type EventRow = (Sha, Option<Sha>);
+pub(super) type EventRow = (Sha, Option<Sha>);
 /// What a declared range names before it, and the digest of its last.
 pub(super) type GapRow = (Option<Sha>, Sha);
 
@@ -23,6 +23,8 @@ const EVENTS: TableDefinition<'_, (u32, u64), EventRow> = TableDefinition::new("
 const UIDS: TableDefinition<'_, &str, Sha> = TableDefinition::new("uids");
 /// By chain, first and last of the range.
 const GAPS: TableDefinition<'_, (u32, u64, u64), GapRow> = TableDefinition::new("gaps");
+/// Chain and sequence of an event that stands after a later one → that one's sequence.
+const LATE: TableDefinition<'_, (u32, u64), u64> = TableDefinition::new("late");
 /// Chain and sequence → what heartbeats, and chains after it, say its digest is.
 const HEADS: TableDefinition<'_, (u32, u64), Sha> = TableDefinition::new("heads");
 
@@ -33,8 +35,6 @@ const LISTED: usize = 1000;
 /// An event as far as the chain goes.
 #[derive(Deserialize)]
 struct Event {
-    #[serde(default)]
-    time: i64,
     metadata: Metadata,
     #[serde(default)]
     device: Device,
@@ -91,21 +91,12 @@ pub(super) struct ChainFacts {
     pub(super) reason: String,
     /// Whether anything of it is there, rather than a word of it in another chain.
     pub(super) seen: bool,
-    /// Found while reading: edits and reorderings.
+    /// Found while reading: edits.
     pub(super) problems: Vec<Problem>,
     /// Of them those that are not listed.
     pub(super) unlisted: u64,
-    /// The last event of it that was read.
-    latest: Option<Latest>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Latest {
-    file: u64,
-    document: u64,
-    sequence: u64,
-    time: i64,
-    timestamp: Option<i64>,
+    /// The file and the document of it that were read last, and the highest sequence in them.
+    highest: Option<((u64, u64), u64)>,
 }
 
 /// The temporary file, and what is small enough for memory.
@@ -121,10 +112,7 @@ pub(super) struct Known {
     pub(super) totals: Totals,
     numbers: HashMap<String, u32>,
     pub(super) chains: Vec<ChainFacts>,
-    /// The last timestamp in the document, by log stream.
-    stamps: HashMap<String, i64>,
     file: u64,
-    document: u64,
 }
 
 /// The index in use.
@@ -133,6 +121,7 @@ pub(super) struct Open<'t, 'k> {
     uids: Table<'t, &'static str, Sha>,
     pub(super) gaps: Table<'t, (u32, u64, u64), GapRow>,
     pub(super) heads: Table<'t, (u32, u64), Sha>,
+    pub(super) late: Table<'t, (u32, u64), u64>,
     pub(super) known: &'k mut Known,
 }
 
@@ -208,14 +197,13 @@ impl<'t, 'k> Open<'t, 'k> {
             uids: transaction.open_table(UIDS).map_err(trouble)?,
             gaps: transaction.open_table(GAPS).map_err(trouble)?,
             heads: transaction.open_table(HEADS).map_err(trouble)?,
+            late: transaction.open_table(LATE).map_err(trouble)?,
             known,
         })
     }
 
     pub(super) fn begin_file(&mut self) {
         self.known.file += 1;
-        self.known.document = 0;
-        self.known.stamps.clear();
     }
 
     /// Takes in one message.
@@ -295,9 +283,8 @@ impl<'t, 'k> Open<'t, 'k> {
                 );
             }
             // Which of the two is the true one shows by what comes after it.
-            let next = self.events.get((chain, sequence + 1)).map_err(trouble)?;
-            let vouched = next.is_some_and(|next| next.value().1 == Some(digest));
-            if !vouched {
+            let next = self.event(chain, sequence.checked_add(1))?;
+            if next.is_none_or(|(_, prev)| prev != Some(digest)) {
                 return Ok(());
             }
         } else {
@@ -326,8 +313,16 @@ impl<'t, 'k> Open<'t, 'k> {
                 }
             }
         }
-        self.order(chain, sequence, event.time, message);
-        Ok(())
+        self.order(chain, sequence, message.document)
+    }
+
+    /// What is known of the event at that place.
+    pub(super) fn event(&self, chain: u32, sequence: Option<u64>) -> Result<Option<EventRow>> {
+        let Some(sequence) = sequence else {
+            return Ok(None);
+        };
+        let row = self.events.get((chain, sequence)).map_err(trouble)?;
+        Ok(row.map(|row| row.value()))
     }
 
     fn beat(&mut self, head: &Head, device: &Device, same_uid: bool) -> Result<()> {
@@ -367,53 +362,22 @@ impl<'t, 'k> Open<'t, 'k> {
         Ok(chain)
     }
 
-    /// Whether the event stands where it belongs.
-    ///
-    /// The agent writes in order. The service sorts by its timestamps, which are the events' own times
-    /// but for those that it refused at first and was sent again.
-    fn order(&mut self, chain: u32, sequence: u64, time: i64, message: &Message) {
-        let known = &mut self.known;
-        if known.document != message.document {
-            known.document = message.document;
-            known.stamps.clear();
-        }
-        let (file, document) = (known.file, message.document);
-        let stamp = message.timestamp;
-        let mut backwards = false;
-        if let Some(stamp) = stamp {
-            let last = known.stamps.insert(message.stream.clone(), stamp);
-            backwards = last.is_some_and(|last| stamp < last);
-        }
-        let facts = self.facts(chain);
-        let Some(facts) = facts else {
-            return;
+    /// Takes note of an event that stands after a later one of its chain. What is worse is delivered first, and what
+    /// the service refused at first arrives later, so whether it means anything shows when all digests are known.
+    fn order(&mut self, chain: u32, sequence: u64, document: u64) -> Result<()> {
+        let here = (self.known.file, document);
+        let Some(facts) = self.facts(chain) else {
+            return Ok(());
         };
-        let here = Latest {
-            file,
-            document,
-            sequence,
-            time,
-            timestamp: stamp,
-        };
-        let latest = facts.latest.replace(here);
-        let before = latest.filter(|latest| latest.file == file && latest.document == document);
-        let Some(latest) = before.filter(|latest| sequence < latest.sequence) else {
-            return;
-        };
-        let reordered = match stamp {
-            // A log that is sorted by time shows a clock that went back just so.
-            None => time <= latest.time,
-            Some(_) => {
-                let moved = latest
-                    .timestamp
-                    .is_some_and(|stamp| stamp + 1000 < latest.time);
-                backwards || moved
+        match facts.highest {
+            Some((place, highest)) if place == here && sequence < highest => {
+                self.late
+                    .insert((chain, sequence), highest)
+                    .map_err(trouble)?;
             }
-        };
-        if reordered {
-            let after = latest.sequence;
-            self.problem(chain, Problem::Reordered { sequence, after });
+            _ => facts.highest = Some((here, sequence)),
         }
+        Ok(())
     }
 
     fn facts(&mut self, chain: u32) -> Option<&mut ChainFacts> {

@@ -30,12 +30,14 @@ pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Tell) -> Result<Tot
         for problem in &facts.problems {
             walk.problem(problem)?;
         }
-        walk.summary.faults += facts.unlisted;
+        walk.add_faults(facts.unlisted);
         walk.run()?;
+        walk.late()?;
         let summary = walk.summary;
         totals.chains += 1;
-        totals.faults += summary.faults;
-        totals.declared += summary.declared;
+        totals.faults = totals.faults.saturating_add(summary.faults);
+        totals.declared = totals.declared.saturating_add(summary.declared);
+        totals.late += summary.late;
         tell.chain(&summary)?;
     }
     Ok(totals)
@@ -61,7 +63,8 @@ struct Misfit {
 
 impl Walk<'_, '_, '_> {
     fn run(&mut self) -> Result<()> {
-        let mut next = 1;
+        // `None`: no sequence is left.
+        let mut next = Some(1);
         let mut before: Before = None;
         let mut misfit: Option<Misfit> = None;
         let range = (self.chain, 0)..=(self.chain, u64::MAX);
@@ -73,7 +76,7 @@ impl Walk<'_, '_, '_> {
                 self.summary.first = sequence;
             }
             self.summary.last = sequence;
-            if sequence > next {
+            if let Some(next) = next.filter(|next| sequence > *next) {
                 self.unresolved(&mut misfit)?;
                 before = self.lost(next, sequence - 1, before, "")?;
             }
@@ -119,14 +122,14 @@ impl Walk<'_, '_, '_> {
                 )?;
             }
             before = Some(digest);
-            next = sequence + 1;
+            next = sequence.checked_add(1);
         }
         self.unresolved(&mut misfit)?;
         let range = (self.chain, 0)..=(self.chain, u64::MAX);
         let mut heads = self.index.heads.range(range).map_err(trouble)?;
         if let Some(head) = heads.next_back() {
             let last = head.map_err(trouble)?.0.value().1;
-            if last >= next {
+            if let Some(next) = next.filter(|next| last >= *next) {
                 let note = "a heartbeat names them: lost, or not shipped yet";
                 self.lost(next, last, before, note)?;
             }
@@ -156,10 +159,10 @@ impl Walk<'_, '_, '_> {
         before: Before,
         note: &'static str,
     ) -> Result<Before> {
-        let mut next = first;
+        let mut from_here = Some(first);
         let mut before = before;
-        while next <= last {
-            match self.declared_at(next)? {
+        while let Some(next) = from_here.filter(|next| *next <= last) {
+            let end = match self.declared_at(next)? {
                 Some((from, to, (prev, digest))) => {
                     let end = to.min(last);
                     // Only the borders of a range say something of its neighbours.
@@ -179,7 +182,7 @@ impl Walk<'_, '_, '_> {
                         last: end,
                     })?;
                     before = (to == end).then_some(digest);
-                    next = end + 1;
+                    end
                 }
                 None => {
                     let end = self
@@ -191,9 +194,10 @@ impl Walk<'_, '_, '_> {
                         note,
                     })?;
                     before = None;
-                    next = end + 1;
+                    end
                 }
-            }
+            };
+            from_here = end.checked_add(1);
         }
         Ok(before)
     }
@@ -221,7 +225,10 @@ impl Walk<'_, '_, '_> {
 
     /// Where the next declared range after `sequence` begins.
     fn next_declared(&self, sequence: u64) -> Result<Option<u64>> {
-        let range = (self.chain, sequence + 1, 0)..=(self.chain, u64::MAX, u64::MAX);
+        let Some(after) = sequence.checked_add(1) else {
+            return Ok(None);
+        };
+        let range = (self.chain, after, 0)..=(self.chain, u64::MAX, u64::MAX);
         match self.index.gaps.range(range).map_err(trouble)?.next() {
             None => Ok(None),
             Some(row) => Ok(Some(row.map_err(trouble)?.0.value().1)),
@@ -237,6 +244,49 @@ impl Walk<'_, '_, '_> {
         Ok(row.map(|row| row.value()))
     }
 
+    /// Whoever can write into the log can name any sequence: counts may end at the highest there is.
+    fn add_faults(&mut self, count: u64) {
+        self.summary.faults = self.summary.faults.saturating_add(count);
+    }
+
+    /// Judges the events that stand after later ones.
+    fn late(&mut self) -> Result<()> {
+        let range = (self.chain, 0)..=(self.chain, u64::MAX);
+        for row in self.index.late.range(range).map_err(trouble)? {
+            let (key, after) = row.map_err(trouble)?;
+            let (sequence, after) = (key.value().1, after.value());
+            match self.belongs(sequence)? {
+                true => self.summary.late += 1,
+                false => self.problem(&Problem::Reordered { sequence, after })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether digests confirm the place that the event's sequence gives it, or nothing contradicts it: what is named
+    /// by the event after it, by a heartbeat, by a declared loss after it; else what it names before it.
+    fn belongs(&self, sequence: u64) -> Result<bool> {
+        let Some((digest, prev)) = self.index.event(self.chain, Some(sequence))? else {
+            return Ok(true);
+        };
+        let next = sequence.checked_add(1);
+        let mut named = vec![self.claimed(sequence)?];
+        if let Some((_, prev)) = self.index.event(self.chain, next)? {
+            named.push(prev);
+        } else if let Some(next) = next
+            && let Some((first, _, (prev, _))) = self.declared_at(next)?
+            && first == next
+        {
+            named.push(prev);
+        }
+        let mut named = named.into_iter().flatten().peekable();
+        if named.peek().is_some() {
+            return Ok(named.all(|named| named == digest));
+        }
+        let before = self.index.event(self.chain, sequence.checked_sub(1))?;
+        Ok(before.is_none_or(|(before, _)| prev == Some(before)))
+    }
+
     fn edited(&mut self, sequence: u64, note: String) -> Result<()> {
         if self.edited.contains(&sequence) {
             return Ok(());
@@ -246,16 +296,21 @@ impl Walk<'_, '_, '_> {
 
     fn problem(&mut self, problem: &Problem) -> Result<()> {
         match problem {
-            Problem::Missing { first, last, .. } => self.summary.faults += last - first + 1,
-            Problem::Declared { first, last } => self.summary.declared += last - first + 1,
+            Problem::Missing { first, last, .. } => {
+                self.add_faults((last - first).saturating_add(1))
+            }
+            Problem::Declared { first, last } => {
+                let count = (last - first).saturating_add(1);
+                self.summary.declared = self.summary.declared.saturating_add(count);
+            }
             Problem::Edited { sequence, .. } => {
-                self.summary.faults += 1;
+                self.add_faults(1);
                 self.edited.push(*sequence);
                 if self.edited.len() > 64 {
                     self.edited.remove(0);
                 }
             }
-            Problem::Reordered { .. } => self.summary.faults += 1,
+            Problem::Reordered { .. } => self.add_faults(1),
         }
         self.tell.problem(&self.summary.id, problem)
     }

@@ -1,5 +1,7 @@
-//! Whether shipped events are whole: none missing, none edited, none out of order, but for what the
-//! chain itself declares as lost.
+//! Whether shipped events are whole: none missing, none edited, but for what the chain itself declares as lost.
+//!
+//! Where each belongs is said by its sequence and by the digest that the next one names. The order in which events
+//! arrived says nothing: the worst are delivered first, and what a service refused is delivered later.
 //!
 //! What can be shown: that every event between the first and the last one known of is there, with the
 //! bytes that the one after it, or a heartbeat, names. What cannot: that nothing followed after the last
@@ -34,7 +36,7 @@ pub enum Problem {
         /// How that shows.
         note: String,
     },
-    /// The event stands after a later one.
+    /// The event stands after a later one, and digests contradict the place that its sequence gives it.
     Reordered {
         /// Which.
         sequence: u64,
@@ -69,6 +71,8 @@ pub struct ChainSummary {
     pub faults: u64,
     /// Lost and declared.
     pub declared: u64,
+    /// Stand after later ones in what was read, at no fault.
+    pub late: u64,
 }
 
 /// What all the files hold.
@@ -88,6 +92,8 @@ pub struct Totals {
     pub faults: u64,
     /// Lost and declared.
     pub declared: u64,
+    /// Stand after later ones in what was read, at no fault.
+    pub late: u64,
 }
 
 /// Told, as they are found: chain by chain, the problems of each and then its summary.

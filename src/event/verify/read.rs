@@ -14,10 +14,6 @@ const MAX_LINE: u64 = 2 << 20;
 pub struct Message {
     /// The exact bytes of what may be an event.
     pub bytes: Vec<u8>,
-    /// When the service says that it happened; `None` outside of the service's JSON.
-    pub timestamp: Option<i64>,
-    /// The log stream, where the service names it.
-    pub stream: String,
     /// Which document of the file it stands in: order means something within one alone.
     pub document: u64,
 }
@@ -92,8 +88,6 @@ fn lines(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
         if !bytes.is_empty() {
             take(Message {
                 bytes: bytes.to_vec(),
-                timestamp: None,
-                stream: String::new(),
                 document: 0,
             })?;
         }
@@ -174,19 +168,12 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
             if self.failed.is_err() {
                 continue;
             }
-            let (bytes, timestamp, stream) = match item {
-                Item::Text(text) => (text, None, String::new()),
-                Item::Texts(texts) => (texts.concat(), None, String::new()),
-                Item::Event {
-                    message,
-                    timestamp,
-                    stream,
-                } => (message, timestamp, stream),
+            let text = match item {
+                Item::Text(text) | Item::Event { message: text } => text,
+                Item::Texts(texts) => texts.concat(),
             };
             *self.failed = (self.take)(Message {
-                bytes: bytes.into_bytes(),
-                timestamp,
-                stream,
+                bytes: text.into_bytes(),
                 document: self.document,
             });
         }
@@ -200,12 +187,7 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
 enum Item {
     Text(String),
     Texts(Vec<String>),
-    Event {
-        message: String,
-        timestamp: Option<i64>,
-        #[serde(default, rename = "logStreamName")]
-        stream: String,
-    },
+    Event { message: String },
 }
 
 #[cfg(test)]

@@ -5,17 +5,15 @@ use super::failure::{causes, tidy};
 use super::options::Options;
 use super::service;
 use super::sink::Sink;
-use crate::ship::retry::{Pace, Schedule};
+use crate::ship::retry::Schedule;
 use aws_config::Region;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_credential_types::provider::ProvideCredentials;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// So often is asked where nothing says that this is an EC2 instance: about two minutes, for metadata that are late.
-const TRIES: u32 = 8;
 /// To find a region.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,12 +58,13 @@ impl Discovery {
             Ok(region) => return Answer::Yes(Box::new(Sink::new(&self.options, region).await)),
             Err(reason) => tidy(&reason),
         };
-        let again = self.schedule.wait(Pace::Soon);
+        let now = Instant::now();
+        let again = self.schedule.wait(now, None);
         let hopeless = match self.options.on_ec2 {
             // A role may be attached to an instance at any time.
             Some(true) => false,
             Some(false) => true,
-            None => self.schedule.failures() >= TRIES,
+            None => self.schedule.lasted(now) >= self.options.late,
         };
         if hopeless && !self.options.demanded {
             return Answer::No { reason };

@@ -5,7 +5,9 @@ use crate::ship::Trouble;
 use crate::ship::classify::{Class, classify};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::primitives::{DateTime, DateTimeFormat};
 use std::error::Error;
+use std::time::Duration;
 
 /// Characters of a text; what is longer says nothing more.
 const LONGEST: usize = 400;
@@ -17,6 +19,8 @@ pub(super) struct Failure {
     pub(super) text: String,
     /// Whether the service itself has said so.
     pub(super) answered: bool,
+    /// How long the other side asked to be left alone.
+    pub(super) asked: Option<Duration>,
 }
 
 impl Failure {
@@ -55,6 +59,9 @@ impl Failure {
         }
         Failure {
             answered: true,
+            asked: error
+                .raw_response()
+                .and_then(|raw| asked(|name| raw.headers().get(name))),
             ..Failure::new(class, text)
         }
     }
@@ -77,6 +84,7 @@ impl Failure {
             class,
             text,
             answered: false,
+            asked: None,
         }
     }
 
@@ -87,6 +95,25 @@ impl Failure {
             text: tidy(&self.text),
         }
     }
+}
+
+/// How long a reply asks to be left alone: `x-amz-retry-after` in milliseconds (Smithy's retry behaviour), or
+/// `retry-after` in seconds or as a date (RFC 9110, 10.2.3), which counts from the `date` of the same reply so that
+/// no clock of ours comes into it.
+fn asked<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
+    let number = |name: &str| header(name)?.trim().parse::<u64>().ok();
+    if let Some(milliseconds) = number("x-amz-retry-after") {
+        return Some(Duration::from_millis(milliseconds));
+    }
+    if let Some(seconds) = number("retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |name: &str| {
+        let date = DateTime::from_str(header(name)?, DateTimeFormat::HttpDate).ok()?;
+        date.to_millis().ok()
+    };
+    let ahead = date("retry-after")?.saturating_sub(date("date")?);
+    u64::try_from(ahead).ok().map(Duration::from_millis)
 }
 
 /// Whether the service's own words may be shown. A complaint about a signature quotes what was signed, the session
@@ -122,4 +149,48 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_asks_for_a_pause_is_understood() {
+        let date = ("date", "Wed, 18 Nov 2026 11:06:40 GMT");
+        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+            (&[], None),
+            (&[date], None),
+            (&[("retry-after", "7")], Some(7_000)),
+            (&[("retry-after", " 7 ")], Some(7_000)),
+            (&[("x-amz-retry-after", "1500")], Some(1_500)),
+            (
+                &[("retry-after", "7"), ("x-amz-retry-after", "1500")],
+                Some(1_500),
+            ),
+            (
+                &[date, ("retry-after", "Wed, 18 Nov 2026 11:07:10 GMT")],
+                Some(30_000),
+            ),
+            // In the past, without a date to count from, or nothing that the RFC knows.
+            (
+                &[date, ("retry-after", "Wed, 18 Nov 2026 11:06:10 GMT")],
+                None,
+            ),
+            (&[("retry-after", "Wed, 18 Nov 2026 11:07:10 GMT")], None),
+            (&[("retry-after", "-7")], None),
+            (&[("retry-after", "soon")], None),
+        ];
+        for (headers, expected) in cases {
+            let header = |name: &str| {
+                let found = headers.iter().find(|(n, _)| *n == name);
+                found.map(|(_, value)| *value)
+            };
+            assert_eq!(
+                asked(header),
+                expected.map(Duration::from_millis),
+                "{headers:?}"
+            );
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub struct Options {
     pub demanded: bool,
     /// The first send waits for up to this, so that a fleet that boots together doesn't send together.
     pub spread: Duration,
+    /// So long is asked for credentials where nothing says that this is an EC2 instance: metadata may be late.
+    pub late: Duration,
     /// To set up a connection.
     pub connect: Duration,
     /// For one call as a whole.
@@ -59,6 +61,7 @@ impl Options {
             on_ec2: None,
             demanded: false,
             spread: Duration::from_secs(30),
+            late: Duration::from_secs(120),
             connect: Duration::from_secs(5),
             call: Duration::from_secs(60),
             seed: 0,

@@ -8,7 +8,7 @@ use crate::ship::Sent;
 use crate::ship::classify::Class;
 use crate::ship::pack::{self, Batch, Entry, Stamp};
 use crate::ship::parcel::{Delivery, Parcel};
-use crate::ship::retry::{Pace, Schedule};
+use crate::ship::retry::Schedule;
 use aws_config::Region;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -203,14 +203,18 @@ impl Sink {
             self.suspects.remove(key);
         }
         if !delivery.accepted.is_empty() {
-            self.schedule.reset();
+            // What is rejected for its time is so still, whatever else is taken: that fault goes on.
+            if !matches!(&failure, Some(failure) if failure.class == Class::Time) {
+                self.schedule.reset();
+            }
             delivery.refused.extend(std::mem::take(&mut self.suspects));
         }
         let settled = delivery.accepted.len() + delivery.refused.len() > 0;
+        let now = Instant::now();
         let again = match &failure {
             Some(failure) if failure.class == Class::Content && settled => Some(Duration::ZERO),
-            Some(failure) => Some(self.schedule.wait(failure.class.pace())),
-            None if !self.suspects.is_empty() => Some(self.schedule.wait(Pace::Soon)),
+            Some(failure) => Some(self.schedule.wait(now, failure.asked)),
+            None if !self.suspects.is_empty() => Some(self.schedule.wait(now, None)),
             None => None,
         };
         let refused = delivery.refused.first().map(|(_, reason)| {

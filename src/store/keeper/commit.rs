@@ -92,6 +92,11 @@ impl Keeper {
         let (Some(store), Some(chain)) = (&self.store, self.state.chain()) else {
             return Err(redb::Error::DatabaseClosed);
         };
+        if self.volatile.is_none() && self.file != open::identity(&self.path) {
+            let gone = std::io::Error::other("its file is gone, or another one");
+            return Err(redb::Error::Io(gone));
+        }
+        let limits = self.limits_now();
         let transaction = store.database.begin_write()?;
         let (result, after, written) = {
             let mut work = Work {
@@ -99,10 +104,14 @@ impl Keeper {
                 state: self.state.clone(),
                 chain,
                 floods: self.floods.clone(),
+                below: self
+                    .volatile
+                    .as_ref()
+                    .filter(|volatile| volatile.below.is_some()),
                 fullest: self.fullest.clone(),
                 origin: &self.origin,
                 sample: &store.sample,
-                limits: self.limits,
+                limits,
                 dirty: false,
                 written: 0,
                 fresh: Vec::new(),
@@ -119,7 +128,7 @@ impl Keeper {
             transaction.abort()?;
             return Ok(Outcome::Done(result));
         };
-        if self.length() > self.limits.file {
+        if self.length() > limits.file {
             transaction.abort()?;
             return Ok(Outcome::TooLarge);
         }
@@ -139,6 +148,9 @@ impl Keeper {
     /// The file grows by doubling. Before it is so full that it would have to grow beyond its limit, or
     /// that not even dropping something could be written, something is dropped.
     fn relieve(&mut self, now: i64) {
+        if self.volatile.is_some() {
+            return;
+        }
         let length = self.length();
         if length.saturating_mul(2) <= self.limits.file || self.unmeasured < length / 16 {
             return;
@@ -170,7 +182,7 @@ impl Keeper {
                 work.shrink(target, now)
             });
             match outcome {
-                Ok(Outcome::Done(())) if payload > 0 => return,
+                Ok(Outcome::Done(())) if self.state.payload < payload => return,
                 Ok(_) => {}
                 Err(error) => return self.failed(open::from_redb(error), now),
             }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod trouble;
+mod volatile;
 
 use super::delivery::{self, Cursors};
 use super::eviction::Fullest;
@@ -24,6 +25,7 @@ use redb::{Database, ReadableDatabase};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use trouble::{Aside, is_for_good};
+pub(super) use volatile::Volatile;
 
 /// Ranges that a sink refused are declared so many milliseconds after the last declaration: one event
 /// about many, even if the sink refuses that one too.
@@ -42,6 +44,10 @@ pub struct Keeper {
     limits: Limits,
     origin: Origin,
     store: Option<Store>,
+    /// What the store stands in for while the one on disk cannot be written.
+    volatile: Option<Volatile>,
+    /// Device and inode of the file that is open.
+    file: Option<(u64, u64)>,
     /// As last committed.
     state: State,
     queue: Queue,
@@ -105,6 +111,8 @@ impl Keeper {
             limits: Limits::new(max_size),
             origin,
             store: None,
+            volatile: None,
+            file: None,
             state: State::default(),
             queue: Queue::default(),
             waiting: None,
@@ -153,7 +161,9 @@ impl Keeper {
         self.commit(now);
         self.origin = origin;
         if let Some(store) = self.store.take() {
-            match open::other_host(&self.state, &self.origin.host) {
+            let former = open::other_host(&self.state, &self.origin.host);
+            // What stands in for the store on disk is this host's in any case.
+            match former.filter(|_| self.volatile.is_none()) {
                 Some(former) => {
                     drop(store);
                     let result = self.start_over(Aside::OtherInstance(former), now);
@@ -245,7 +255,15 @@ impl Keeper {
             looks::entries(&transaction, directory, after, most).ok()
         };
         // A store that cannot be read shows when it is next written.
-        self.store.as_ref().and_then(read).unwrap_or_default()
+        let mut open = self.store.as_ref().and_then(read).unwrap_or_default();
+        let below = self.volatile.as_ref().and_then(|v| v.below.as_ref());
+        if let Some(more) = below.and_then(read) {
+            open.extend(more);
+            open.sort_unstable();
+            open.dedup();
+            open.truncate(most);
+        }
+        open
     }
 
     /// A step or a fault of the agent.
@@ -291,8 +309,8 @@ impl Keeper {
 
     /// Takes in at once what is held.
     pub fn commit(&mut self, now: i64) {
-        if self.store.is_none() && !self.bring_up_again(now) {
-            return;
+        if self.down.is_some() {
+            self.bring_up_again(now);
         }
         while self.store.is_some() && !self.queue.is_empty() {
             if !self.take_group(now) {
@@ -311,12 +329,20 @@ impl Keeper {
         };
         let most = (max_events, max_bytes);
         let (settled, cursors) = (&self.settled, &mut self.cursors);
-        let mut read = || {
+        let mut read = |store: &Store, most| {
             let transaction = store.database.begin_read()?;
             delivery::parcels(&transaction, sink, most, settled, cursors)
         };
         // A store that cannot be read shows when it is next written.
-        read().unwrap_or_else(|_: redb::Error| Vec::new())
+        let mut parcels = read(store, most).unwrap_or_else(|_: redb::Error| Vec::new());
+        if let Some(below) = self.volatile.as_ref().and_then(|v| v.below.as_ref()) {
+            let length: usize = parcels.iter().map(|parcel| parcel.bytes.len()).sum();
+            let left = (max_events - parcels.len(), max_bytes.saturating_sub(length));
+            if left.0 > 0 && left.1 > 0 {
+                parcels.extend(read(below, left).unwrap_or_default());
+            }
+        }
+        parcels
     }
 
     /// What became of parcels handed to `sink`.
@@ -324,6 +350,9 @@ impl Keeper {
         let refused = delivery.refused.iter().map(|(key, _)| key);
         for key in delivery.accepted.iter().chain(refused) {
             self.settled.insert((sink.code(), *key));
+        }
+        if let Some(volatile) = &mut self.volatile {
+            volatile.owe(sink, delivery);
         }
         let delivery = delivery.clone();
         self.push(Op::Settle { sink, delivery }, now);
@@ -337,14 +366,14 @@ impl Keeper {
         });
         let state = &self.state;
         Pending {
-            events: state.events,
+            events: state.events + self.volatile.as_ref().map_or(0, Volatile::events),
             bytes: state.payload,
             age: oldest.map_or(0, |time| (now - time).max(0)),
             dropped: state.dropped,
             refused: state.refused,
             untold: state.untold,
-            open: state.open,
-            held: self.queue.len() as u64,
+            open: state.open + self.volatile.as_ref().map_or(0, Volatile::open),
+            held: self.queue.len() as u64 + self.volatile.as_ref().map_or(0, |_| state.events),
             lost: self.lost,
             trouble: self
                 .down
@@ -376,16 +405,19 @@ impl Keeper {
 /// What is due, and when.
 impl Keeper {
     fn group_due(&self, now: i64) -> Option<i64> {
-        if let Some(down) = &self.down {
-            // The clock may have gone back.
-            let wait = down.again - now;
-            return Some(wait.clamp(0, RETRY_MOST));
-        }
-        let since = self.waiting?;
+        // The clock may have gone back.
+        let again = self
+            .down
+            .as_ref()
+            .map(|down| (down.again - now).clamp(0, RETRY_MOST));
+        let (Some(since), Some(_)) = (self.waiting, &self.store) else {
+            return again;
+        };
         if now < since || self.queue.is_group() {
             return Some(0);
         }
-        Some((since + GROUP_TIME - now).max(0))
+        let group = (since + GROUP_TIME - now).max(0);
+        Some(again.map_or(group, |again| again.min(group)))
     }
 
     fn deferred_due(&self, now: i64) -> Option<i64> {
@@ -420,7 +452,7 @@ impl Keeper {
 
     fn push(&mut self, op: Op, now: i64) {
         let urgent = op.is_urgent();
-        if let Err(op) = self.queue.push(op, self.down.is_some(), now) {
+        if let Err(op) = self.queue.push(op, self.store.is_none(), now) {
             self.lost += 1;
             if let Some(down) = &mut self.down {
                 down.lost += 1;
@@ -435,7 +467,7 @@ impl Keeper {
         let since = *self.waiting.get_or_insert(now);
         // At once, but not one transaction for each of thousands.
         let rested = !(0..GROUP_TIME).contains(&(now - self.committed));
-        if self.down.is_none() && (self.queue.is_group() || (urgent && rested) || now < since) {
+        if self.store.is_some() && (self.queue.is_group() || (urgent && rested) || now < since) {
             self.commit(now);
         }
     }

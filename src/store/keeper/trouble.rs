@@ -78,6 +78,9 @@ impl Keeper {
             }
         }
         let sample = open::sample(&database, &mut self.state, &self.origin)?;
+        if self.volatile.is_none() {
+            self.file = open::identity(&self.path);
+        }
         self.round = self.round.max(self.state.round);
         self.store = Some(Store { database, sample });
         Ok(())
@@ -139,8 +142,16 @@ impl Keeper {
         }
     }
 
+    /// The store on disk cannot be written: it is tried again later, and memory stands in for it.
     pub(super) fn go_down(&mut self, reason: String, now: i64) {
         self.store = None;
+        self.volatile = None;
+        self.down_because(reason.clone(), now);
+        self.go_volatile(&reason, now);
+    }
+
+    /// Notes why the store on disk cannot be written, and when it is tried again.
+    pub(super) fn down_because(&mut self, reason: String, now: i64) {
         let down = self.down.get_or_insert(Down {
             since: now,
             reason: String::new(),
@@ -153,55 +164,80 @@ impl Keeper {
         down.delay = (down.delay * 2).min(RETRY_MOST);
     }
 
-    /// Tries a store that was down, if that is due; whether it is up.
-    pub(super) fn bring_up_again(&mut self, now: i64) -> bool {
+    /// Tries the store on disk again, if that is due.
+    pub(super) fn bring_up_again(&mut self, now: i64) {
         let due = self
             .down
             .as_ref()
             .is_none_or(|down| !(0..RETRY_MOST).contains(&(down.again - now)) || now >= down.again);
         if !due {
-            return false;
+            return;
         }
-        if let Err(refusal) = self.bring_up(false, now) {
-            self.go_down(refusal.words(), now);
-            return false;
+        if self.volatile.is_none() {
+            if let Err(refusal) = self.bring_up(false, now) {
+                self.go_down(refusal.words(), now);
+            } else {
+                self.down = None;
+            }
+            return;
         }
-        let Some(down) = self.down.take() else {
-            return true;
-        };
-        // Up only if something can be written.
-        let lost = match down.lost {
-            0 => String::new(),
-            lost => format!(
-                "; {lost} more came in than memory could hold: findings among them are told when found again"
-            ),
-        };
-        let fault = Fault {
-            code: "store.unwritable",
-            message: format!(
-                "the store could not be written for {} s ({}): {} thing(s) were held in memory{lost}",
-                (now - down.since).max(0) / 1000,
-                down.reason,
-                self.queue.len(),
-            ),
-            severity: Severity::High,
-        };
-        let event = Lifecycle::Fault(fault);
-        let told = self.transact(now, |work, _, _| commit::tell(work, &event, now));
-        if told.is_none() {
-            let again = self.down.get_or_insert(Down {
-                since: now,
-                reason: String::new(),
-                again: now,
-                delay: RETRY,
-                lost: 0,
-            });
-            again.since = down.since;
-            again.lost = down.lost;
-            again.delay = (down.delay * 2).min(RETRY_MOST);
-            again.again = now + down.delay;
-            return false;
+        if let Err(refusal) = self.bring_back(now) {
+            self.down_because(refusal.words(), now);
         }
-        true
+    }
+
+    /// From memory to the disk, if that can be written again.
+    fn bring_back(&mut self, now: i64) -> std::result::Result<(), Refusal> {
+        // Its lock would keep us out.
+        if let Some(volatile) = &mut self.volatile {
+            volatile.below = None;
+        }
+        let database = open::database(&self.path, false)?;
+        let mut state = open::state(&database)?;
+        let state = match &mut state {
+            Some(state) => {
+                migrate(&database, state).map_err(open::from_redb)?;
+                state.clone()
+            }
+            None => {
+                let chain = Chain::begin("the store before it is gone", None, now);
+                let base = self.state.base + self.state.chain().map_or(0, |c| c.head.sequence);
+                let sinks = self.state.sinks.clone();
+                open::begin(&database, &chain, base, &self.origin.host, &sinks)?
+            }
+        };
+        if let Some(former) = open::other_host(&state, &self.origin.host) {
+            return Err(Refusal::Damaged(format!("it is the store of {former}")));
+        }
+        let fault = self
+            .down
+            .as_ref()
+            .map(|down| back_fault(down, self.pending(now).held, now));
+        self.carry_over(database, state, now, |work| match fault {
+            Some(fault) => commit::tell(work, &Lifecycle::Fault(fault), now),
+            None => Ok(()),
+        })?;
+        self.file = open::identity(&self.path);
+        self.down = None;
+        Ok(())
+    }
+}
+
+/// The store on disk could not be written for a while.
+fn back_fault(down: &Down, held: u64, now: i64) -> Fault {
+    let lost = match down.lost {
+        0 => String::new(),
+        lost => format!(
+            "; {lost} more came in than memory could hold: findings among them are told when found again"
+        ),
+    };
+    Fault {
+        code: "store.unwritable",
+        message: format!(
+            "the store on disk could not be written for {} s ({}): what was found was told from memory, in a chain of its own; {held} event(s) had not been delivered by the end of it{lost}",
+            (now - down.since).max(0) / 1000,
+            down.reason,
+        ),
+        severity: Severity::High,
     }
 }

@@ -2,19 +2,22 @@
 
 pub(crate) mod http;
 mod limits;
+mod replies;
 mod signature;
 
 pub(crate) use limits::Rules;
 pub(crate) use signature::Key;
 
 use http::{Head, Reply};
+use replies::{as_xml, busy, error, page};
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Fault {
     Belie(u16, &'static str),
     /// A page of somebody between, with that status; not passed on.
     Page(u16, &'static str),
+    /// A page with that status that asks to be left alone for so many seconds; not passed on.
+    Busy(u16, u32),
     /// Reset as soon as the head is read.
     ResetBefore,
     /// Reset when half of the body is read.
@@ -128,6 +133,20 @@ impl Front {
     /// Changes how batches are judged.
     pub(crate) fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut lock(&self.state).rules);
+    }
+
+    /// Changes how batches are judged, when so much time has passed; tells when that was.
+    pub(crate) fn later(
+        &self,
+        after: Duration,
+        change: impl FnOnce(&mut Rules) + Send + 'static,
+    ) -> JoinHandle<Instant> {
+        let state = self.state.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(after);
+            change(&mut lock(&state).rules);
+            Instant::now()
+        })
     }
 
     /// Changes the keys that are known; while there are none, signatures are not looked at.
@@ -233,6 +252,7 @@ fn answer(
     let reply = match (fault, judged) {
         (Fault::Refuse(status, code, message), _) => error(status, code, message),
         (Fault::Page(status, text), _) => page(status, text),
+        (Fault::Busy(status, seconds), _) => busy(status, seconds),
         (_, Err(refusal)) => refusal,
         (Fault::Belie(status, code), Ok(_)) => {
             pass_on(operation, head, body, &request, &rules, clock, backend)?;
@@ -385,47 +405,6 @@ fn pass_on(
         reply.body = ours.to_string().into_bytes();
     }
     Ok(reply)
-}
-
-fn error(status: u16, code: &str, message: &str) -> Reply {
-    let body = json!({ "__type": format!("com.amazonaws.logs#{code}"), "message": message });
-    Reply {
-        status,
-        headers: vec![
-            ("content-type".into(), "application/x-amz-json-1.1".into()),
-            (
-                "x-amzn-requestid".into(),
-                "00000000-0000-0000-0000-000000000000".into(),
-            ),
-        ],
-        body: body.to_string().into_bytes(),
-    }
-}
-
-/// The same error as STS words it.
-fn as_xml(error: &Reply) -> Reply {
-    let body: Value = serde_json::from_slice(&error.body).unwrap_or_default();
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    let code = text("__type")
-        .replace("com.amazonaws.logs#", "")
-        .replace("Exception", "");
-    let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error></ErrorResponse>",
-        text("message")
-    );
-    Reply {
-        body: body.into_bytes(),
-        ..error.clone()
-    }
-}
-
-/// Of a proxy, not of the service.
-fn page(status: u16, text: &str) -> Reply {
-    Reply {
-        status,
-        headers: vec![("content-type".into(), "text/html".into())],
-        body: text.as_bytes().to_vec(),
-    }
 }
 
 /// In milliseconds since 1970.
