@@ -289,7 +289,7 @@ impl Desk {
                 self.opening &= whose != Whose::Own;
                 self.stand_on(ground, now, wall);
             }
-            Word::Found(id, finding, package) => self.found(id, finding, package, wall),
+            Word::Found(id, finding, package) => self.found(id, finding, package, (now, wall)),
             Word::Unpacked(packages) => self.unpacked(&packages, now),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {

@@ -22,13 +22,20 @@ impl Desk {
     }
 
     /// Whether the finding waits for the evidence of a package.
-    pub(super) fn waits(&mut self, id: u64, finding: &Finding, package: String) -> bool {
+    pub(super) fn waits(
+        &mut self,
+        id: u64,
+        finding: &Finding,
+        package: String,
+        now: Instant,
+    ) -> bool {
         let batch = self.under_way.get(&id).and_then(|u| u.batch.as_ref());
         let path = finding.subject.strip_prefix(b"/").unwrap_or_default();
         let Some(touched) = batch.and_then(|batch| batch.touched(path)) else {
             return false;
         };
-        !self.leaving && self.watching.transactions.note(package, touched, path)
+        let transactions = &mut self.watching.transactions;
+        !self.leaving && transactions.note(package, touched, path, now)
     }
 
     /// These packages are no longer being unpacked: what waited for them is looked at again.

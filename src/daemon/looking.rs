@@ -164,7 +164,7 @@ impl Desk {
             .then(|| self.launch_differs())
             .flatten()
         {
-            self.found(id, Box::new(finding), None, wall);
+            self.found(id, Box::new(finding), None, (now, wall));
         }
         if let Err(error) = begun {
             let why = format!("no thread could be started: {error}");
@@ -269,7 +269,7 @@ impl Desk {
         id: u64,
         finding: Box<Finding>,
         package: Option<String>,
-        wall: i64,
+        (now, wall): (Instant, i64),
     ) {
         let Some(under_way) = self.under_way.get_mut(&id) else {
             return;
@@ -284,12 +284,13 @@ impl Desk {
         }
         let look = under_way.look;
         let cause = self.cause(id, look, &finding).map(Box::new);
-        let waits = package.is_some_and(|package| self.waits(id, &finding, package));
+        let waits = package.is_some_and(|package| self.waits(id, &finding, package, now));
+        let longest = i64::try_from(LONGEST.as_millis()).unwrap_or(0);
         self.store.give(Command::Found {
             look: id,
             finding,
             cause,
-            until: waits.then_some(wall + LONGEST),
+            until: waits.then_some(wall + longest),
             at: wall,
         });
     }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
-/// A finding waits for evidence for so many milliseconds at most.
-pub(super) const LONGEST: i64 = 60_000;
+/// A finding waits for evidence for so long at most.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// Who holds the lock is asked so often while paths settle: a transaction may be over before they are due.
 const GLANCE: Duration = Duration::from_millis(100);
 /// The same while one is under way and nothing settles.
@@ -67,6 +67,7 @@ struct UnderWay {
 struct Waiting {
     package: String,
     touched: Touched,
+    since: Instant,
 }
 
 /// What is to be looked at again.
@@ -171,7 +172,13 @@ impl Transactions {
     }
 
     /// A finding on the path may wait for the evidence of a package that dpkg is unpacking; whether it does.
-    pub(super) fn note(&mut self, package: String, touched: &Touched, path: &[u8]) -> bool {
+    pub(super) fn note(
+        &mut self,
+        package: String,
+        touched: &Touched,
+        path: &[u8],
+        now: Instant,
+    ) -> bool {
         let unpacking = self.is_unpacking();
         let Some(under_way) = self.under_way.as_mut().filter(|_| unpacking) else {
             return false;
@@ -185,18 +192,25 @@ impl Transactions {
             itself: false,
             ..touched.clone()
         };
-        let waiting = Waiting { package, touched };
         let full = self.waiting.len() >= MOST_WAITING;
         match self.waiting.entry(path.to_vec()) {
-            Entry::Occupied(mut place) => drop(place.insert(waiting)),
+            // It keeps its time, as in the store.
+            Entry::Occupied(mut place) => {
+                let waiting = place.get_mut();
+                (waiting.package, waiting.touched) = (package, touched);
+            }
             Entry::Vacant(_) if full => return false,
             Entry::Vacant(place) => {
-                place.insert(waiting);
+                place.insert(Waiting {
+                    package,
+                    touched,
+                    since: now,
+                });
                 under_way.waited += 1;
             }
         }
         if !self.by_packages {
-            self.next_question.get_or_insert(under_way.seen + ASK);
+            self.next_question.get_or_insert(now + ASK);
         }
         true
     }
@@ -226,6 +240,9 @@ impl Transactions {
     /// Packages that something waits for, if it is time to ask for them: nobody asks again until [`Transactions::done`].
     pub(super) fn question(&mut self, now: Instant) -> Option<Vec<String>> {
         self.next_question.take_if(|next| now >= *next)?;
+        // The store has told them.
+        self.waiting
+            .retain(|_, waiting| now.saturating_duration_since(waiting.since) < LONGEST);
         let packages = self.waiting.values().map(|waiting| &waiting.package);
         let mut packages: Vec<String> = packages.cloned().collect();
         packages.sort_unstable();

@@ -88,14 +88,20 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
     let at = |ms| start + Duration::from_millis(ms);
     let mut all = Transactions::default();
     let file = touched("usr/bin/a");
-    assert!(!all.note("a".into(), &file, b"usr/bin/a"), "no lock");
+    assert!(
+        !all.note("a".into(), &file, b"usr/bin/a", at(100)),
+        "no lock"
+    );
     all.saw(lock("rpm", Manager::Rpm), at(0), 0);
-    assert!(!all.note("a".into(), &file, b"usr/bin/a"), "rpm's");
+    assert!(!all.note("a".into(), &file, b"usr/bin/a", at(100)), "rpm's");
     all.saw(lock("dpkg", Manager::Dpkg), at(100), 100);
-    assert!(all.note("a".into(), &file, b"usr/bin/a"));
-    assert!(all.note("a".into(), &file, b"usr/bin/a"), "found again");
-    assert!(all.note("b".into(), &touched("usr"), b"usr/bin/b"));
-    assert!(all.note("b".into(), &touched("usr"), b"usr/bin/c"));
+    assert!(all.note("a".into(), &file, b"usr/bin/a", at(100)));
+    assert!(
+        all.note("a".into(), &file, b"usr/bin/a", at(100)),
+        "found again"
+    );
+    assert!(all.note("b".into(), &touched("usr"), b"usr/bin/b", at(100)));
+    assert!(all.note("b".into(), &touched("usr"), b"usr/bin/c", at(100)));
     assert_eq!(all.of(b"usr/bin/a").as_deref(), Some("dpkg"));
     assert_eq!(all.question(at(599)), None);
     assert_eq!(all.question(at(600)), Some(vec!["a".into(), "b".into()]));
@@ -114,7 +120,7 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
     // By what it makes of the package database files are judged when it is over.
     all.by_packages = true;
     // A look that began before it was free.
-    assert!(all.note("c".into(), &file, b"usr/bin/d") && all.holds());
+    assert!(all.note("c".into(), &file, b"usr/bin/d", at(9600)) && all.holds());
     assert_eq!(all.question_due(), None);
     assert_eq!(paths(&all.release().touched), ["usr/bin/d"]);
     all.saw(None, at(99_000), 99_000);
@@ -122,7 +128,10 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
         news(&mut all).last().map(String::as_str),
         Some("ended dpkg 100 100 4")
     );
-    assert!(!all.note("c".into(), &file, b"usr/bin/d"), "over");
+    assert!(
+        !all.note("c".into(), &file, b"usr/bin/d", at(99_000)),
+        "over"
+    );
 }
 
 #[test]
@@ -132,10 +141,10 @@ fn what_waits_and_what_is_kept_is_bounded() {
     all.saw(lock("dpkg", Manager::Dpkg), start, 0);
     let file = touched("x");
     for n in 0..MOST_WAITING {
-        assert!(all.note("a".into(), &file, format!("{n}").as_bytes()));
+        assert!(all.note("a".into(), &file, format!("{n}").as_bytes(), start));
     }
-    assert!(!all.note("a".into(), &file, b"more"), "told at once");
-    assert!(all.note("a".into(), &file, b"7"), "known");
+    assert!(!all.note("a".into(), &file, b"more", start), "told at once");
+    assert!(all.note("a".into(), &file, b"7", start), "known");
     assert_eq!(all.release().touched.len(), MOST_WAITING);
     all.keep(&[touched("x")]);
     assert!(!all.holds(), "a manifest stays what it is");
@@ -161,4 +170,23 @@ fn the_lock_is_asked_for_while_something_settles_or_waits() {
     all.saw(lock("dpkg", Manager::Dpkg), at(200), 0);
     assert_eq!(all.due(), Some(at(450)));
     assert!(!all.asks(false, at(449)) && all.asks(false, at(450)));
+}
+
+/// The store has told it by then: dpkg's database is not read for as long as somebody holds the lock.
+#[test]
+fn what_was_told_waits_no_longer() {
+    let start = Instant::now();
+    let at = |s| start + Duration::from_secs(s);
+    let mut all = Transactions::default();
+    all.saw(lock("dpkg", Manager::Dpkg), start, 0);
+    let file = touched("x");
+    assert!(all.note("a".into(), &file, b"a", at(0)));
+    assert!(all.note("b".into(), &file, b"b", at(30)));
+    assert!(all.note("a".into(), &file, b"a", at(59)), "keeps its time");
+    assert_eq!(all.question(at(59)), Some(vec!["a".into(), "b".into()]));
+    assert!(all.done(&[], at(59)).is_empty());
+    assert_eq!(all.question(at(60)), Some(vec!["b".into()]));
+    assert!(all.done(&[], at(89)).is_empty());
+    assert_eq!(all.question(at(90)), None);
+    assert_eq!(all.question_due(), None);
 }
