@@ -247,9 +247,10 @@ fn without_a_manifest_an_upgrade_leaves_nothing_open() {
     house.until_told("cleared files.changed /data/critical/tool");
     house.until_told("cleared files.changed /data/package/suid");
     house.until_as_checked("upgraded");
-    // What a setuid file is called meanwhile is none of this test's business.
+    // What a setuid file is called meanwhile is none of this test's business, nor whether the last change was looked at
+    // before the lock was free: then it is first compared with the package before.
     let mut told = house.told();
-    told.retain(|told| !told.contains(".dpkg-"));
+    told.retain(|told| !told.contains(".dpkg-") && !told.starts_with("changed"));
     assert_eq!(told.len(), 5, "{told:#?}");
 
     // So short that nobody sees the lock when what it touched has settled.
