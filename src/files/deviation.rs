@@ -88,3 +88,86 @@ pub enum Against {
     /// A package database.
     Packages,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::Xattr;
+    use crate::files::join::Source;
+    use crate::profile::cover::Demand;
+
+    fn deviation(severity: Severity, kind: Kind) -> Deviation {
+        let demand = Demand {
+            attributes: AttributeSet::ALL,
+            severity,
+            cross_mounts: false,
+            launch: false,
+        };
+        Deviation {
+            path: b"usr/bin/tool".to_vec(),
+            duty: Duty {
+                demand,
+                leads: false,
+                weaker: None,
+            },
+            kind,
+        }
+    }
+
+    fn file(mode: u16, xattrs: &[&str]) -> Attributes {
+        let xattr = |name: &&str| Xattr {
+            name: name.as_bytes().into(),
+            sha256: [0; 32],
+        };
+        Attributes {
+            mode: Some(mode),
+            xattrs: Some(xattrs.iter().map(xattr).collect()),
+            ..Attributes::new(FileType::File)
+        }
+    }
+
+    fn expected(attributes: Attributes) -> Box<Expected> {
+        Box::new(Expected {
+            path: b"usr/bin/tool".to_vec(),
+            attributes: Some(attributes),
+            source: Source::Manifest,
+        })
+    }
+
+    #[test]
+    fn what_gives_privileges_or_is_critical_waits_for_nothing() {
+        let plain = || file(0o755, &["security.selinux", "user.note"]);
+        let privileged = [
+            file(0o4755, &[]),
+            file(0o2755, &[]),
+            file(0o755, &["security.capability"]),
+        ];
+        let changed = |was: &Attributes, is: &Attributes| Kind::Changed {
+            expected: expected(was.clone()),
+            observed: Box::new(is.clone()),
+            changed: AttributeSet::ALL,
+        };
+        let waits = |kind| deviation(Severity::High, kind).may_wait();
+        assert!(waits(Kind::Added(Box::new(plain()))));
+        assert!(waits(Kind::Removed(expected(plain()))));
+        assert!(waits(changed(&plain(), &plain())));
+        for privileged in privileged {
+            assert!(!waits(Kind::Added(Box::new(privileged.clone()))));
+            assert!(!waits(Kind::Removed(expected(privileged.clone()))));
+            assert!(!waits(changed(&plain(), &privileged)), "newly so");
+            assert!(!waits(changed(&privileged, &plain())), "it was");
+        }
+        let unknown = Attributes {
+            xattrs: None,
+            ..plain()
+        };
+        assert!(!waits(Kind::Added(Box::new(unknown))), "nobody looked");
+        let link = Attributes::new(FileType::Link);
+        assert!(waits(Kind::Added(Box::new(link))));
+        assert!(!waits(Kind::Mounted) && !waits(Kind::Unseen(Unseen::Gone)));
+        for (severity, expected) in [(Severity::Critical, false), (Severity::Low, true)] {
+            let kind = Kind::Added(Box::new(plain()));
+            assert_eq!(deviation(severity, kind).may_wait(), expected);
+        }
+    }
+}
