@@ -365,7 +365,7 @@ fn every_kind_of_event_is_valid_and_within_its_limits() {
         "2004 \"Update\"",
         "6002 \"Coverage gap\"",
         "6002 \"Dropped events\"",
-        "6002 \"Flood\"",
+        "6002 \"Flood begun\"",
         "6002 \"Heartbeat\"",
         "6002 \"Launch record\"",
         "6002 \"Package transaction begun\"",
