@@ -4,6 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use host_integrity_agent::files::aside::Aside;
 use host_integrity_agent::files::deviation::Against;
 use host_integrity_agent::files::join::{Expected, Outside, join_streams};
 use host_integrity_agent::files::launch::Record;
@@ -191,6 +192,7 @@ fn scan(bencher: Bencher<'_, '_>) {
             selinux: false,
             against: Against::Manifest,
             partial: false,
+            aside: Aside::NONE,
             progress: &Progress::default(),
         };
         let mut deviations = 0;

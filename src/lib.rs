@@ -15,12 +15,15 @@
 
 // Values.
 pub mod attributes;
+pub mod bounds;
 pub mod cause;
 pub mod config;
 pub mod error;
 pub mod escape;
 pub mod finding;
+pub mod glob;
 pub mod host;
+pub mod task;
 pub mod toml_text;
 pub mod units;
 

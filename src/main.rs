@@ -3,10 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A fault of the agent itself is exit status 2, whichever thread it strikes.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("error: a fault of the agent itself, please report it: {panic}");
-        std::process::exit(2);
-    }));
+    host_integrity_agent::os::last_word::install(None);
     ExitCode::from(host_integrity_agent::run(std::env::args_os()))
 }

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up; a module imports from its own layer and those below it. The longest
 /// prefix that fits decides.
-const LAYERS: [(&str, u8); 32] = [
+const LAYERS: [(&str, u8); 35] = [
     ("attributes", 0),
+    ("bounds", 0),
     ("cause", 0),
     ("config", 1),
     ("error", 0),
     ("escape", 0),
     ("finding", 1),
+    ("glob", 0),
     ("host", 0),
     ("ship::parcel", 1),
+    ("task", 0),
     ("toml_text", 1),
     ("units", 0),
     ("profile", 2),

@@ -10,6 +10,7 @@ mod diff;
 mod events;
 mod faults;
 mod generated;
+mod globs;
 mod harness;
 mod holes;
 mod instance;

@@ -6,6 +6,7 @@ use super::tree::Tree;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::files::aside::Aside;
 use crate::files::deviation::{Against, Deviation, Kind};
 use crate::files::owned;
 use crate::files::pace::Pace;
@@ -19,8 +20,14 @@ use crate::manifest::vouch::{Standing, Trust};
 use crate::packages::Kind as Manager;
 use crate::profile::Profile;
 use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
+use crate::task;
 use std::ops::ControlFlow;
 use std::path::Path;
+
+/// The parts that opening it has, for the last word of a process that panics.
+pub const MANIFEST: &str = "manifest";
+/// See [`MANIFEST`].
+pub const PACKAGES: &str = "packages";
 
 /// What files are compared with.
 #[derive(Debug)]
@@ -60,6 +67,8 @@ pub struct Effort<'a> {
     pub workers: Workers,
     /// A limit on reading.
     pub pace: Option<&'a Pace>,
+    /// What is not looked at.
+    pub aside: &'a Aside,
     /// Counts while the scan runs.
     pub progress: &'a Progress,
 }
@@ -75,6 +84,7 @@ impl Baseline {
         trust: &Trust,
         named: Named<'_>,
     ) -> Result<Opened> {
+        task::at_part(MANIFEST);
         match tree.manifest(named.manifest, config, trust)? {
             Some(vouched) => sealed::open(tree, profile, vouched, named.launch),
             None => {
@@ -95,6 +105,7 @@ impl Baseline {
 
     /// Opens the package database, whatever there is of a manifest.
     pub fn of_packages(tree: &Tree, profile: &Profile) -> Result<Opened> {
+        task::at_part(PACKAGES);
         packaged::open(tree, profile)
     }
 
@@ -136,6 +147,7 @@ impl Baseline {
             pace: effort.pace,
             selinux,
             against,
+            aside: effort.aside,
             progress: effort.progress,
         };
         match self {

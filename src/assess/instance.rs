@@ -1,15 +1,19 @@
 //! The instance: asked first, judged when what was asked has been answered.
 
+use super::deadline::{self, Event, Stage, Turns, Work};
 use super::selected::Selected;
+use super::settings::REMEDY;
 use super::tree::Tree;
+use crate::bounds;
 use crate::config;
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 use crate::host::Host;
 use crate::instance::identity::Certificates;
 use crate::instance::{self, Environment, Grounds, Identity, Metadata, Questions, Sight};
 use crate::profile::Profile;
 use crate::settings::context::Context;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread;
 
 /// The metadata service of a host, what it is to be asked, and what the answers are judged by.
@@ -83,16 +87,67 @@ impl<'a> Instance<'a> {
         emit: &mut dyn FnMut(Finding),
     ) -> Host {
         let identity = Identity::of(sight, &Certificates::AWS);
-        let grounds = Grounds {
-            config: self.config,
-            environment: &self.environment,
-            baked: self.wants_age.then(baked).flatten(),
-        };
-        let Tree { root, release, .. } = self.tree;
+        let baked = self.wants_age.then(baked).flatten();
         let has = |id: &str| self.selected.has(id);
+        let Tree { root, release, .. } = self.tree;
         let context = Context::new(root, release, &self.profile.settings, now, &has);
-        instance::judge(&context, sight, &identity, &grounds, emit);
+        let mut judged = Vec::new();
+        let stage = Stage {
+            name: "instance",
+            deadline: bounds::INSTANCE,
+        };
+        let mut unended = None;
+        match self.work(sight, baked, now) {
+            Ok(work) => deadline::in_turn(&[stage], &work, &mut |_, event| match event {
+                Event::Said(finding) => {
+                    judged.push(finding.check.id);
+                    emit(finding);
+                }
+                Event::Ended => {}
+                Event::Unended(why) => unended = Some(why),
+            }),
+            Err(error) => {
+                unended = Some(format!("the tree cannot be opened once more: {error}"));
+            }
+        }
+        if let Some(why) = unended {
+            let open = instance::CHECKS.iter().filter(|check| context.wants(check));
+            for check in open.filter(|check| !judged.contains(&check.id)) {
+                let message = format!("could not be judged: {why}");
+                let finding = context.finding(check, Verdict::Unknown, "instance", message);
+                emit(finding.remediation(REMEDY));
+            }
+        }
         self.describe(&identity)
+    }
+
+    /// What the thread that judges does, with all that it needs.
+    fn work(
+        &self,
+        sight: &Sight,
+        baked: Option<i64>,
+        now: i64,
+    ) -> std::io::Result<Arc<Work<Finding>>> {
+        let root = self.tree.root.try_clone()?;
+        let (release, demands) = (self.tree.release.clone(), self.profile.settings.clone());
+        let (selected, sight) = (self.selected.clone(), sight.clone());
+        let (config, environment) = (self.config.clone(), self.environment.clone());
+        Ok(Arc::new(move |turns: &mut Turns<Finding>| {
+            let has = |id: &str| selected.has(id);
+            let context = Context::new(&root, &release, &demands, now, &has);
+            let identity = Identity::of(&sight, &Certificates::AWS);
+            let grounds = Grounds {
+                config: &config,
+                environment: &environment,
+                baked,
+            };
+            while turns.next().is_some() {
+                let mut given_up = false;
+                instance::judge(&context, &sight, &identity, &grounds, &mut |finding| {
+                    given_up = given_up || turns.say(finding).is_break();
+                });
+            }
+        }))
     }
 
     fn describe(&self, identity: &Identity) -> Host {

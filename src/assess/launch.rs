@@ -91,6 +91,7 @@ pub fn write(
         selinux: header.selinux,
         against: Against::Manifest,
         partial: false,
+        aside: effort.aside,
         progress: effort.progress,
     };
     let mut collector = Collector::default();

@@ -4,28 +4,13 @@
 //! before it judges.
 
 pub mod baseline;
+mod deadline;
 pub mod instance;
 pub mod launch;
 mod packaged;
 mod sealed;
 pub mod selected;
+mod settings;
 pub mod tree;
 
-use crate::finding::Finding;
-use crate::profile::Profile;
-use crate::settings::{self, context::Context};
-use selected::Selected;
-use tree::Tree;
-
-/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970.
-pub fn settings(
-    tree: &Tree,
-    profile: &Profile,
-    selected: &Selected,
-    now: i64,
-    emit: &mut dyn FnMut(Finding),
-) {
-    let has = |id: &str| selected.has(id);
-    let context = Context::new(&tree.root, &tree.release, &profile.settings, now, &has);
-    settings::look(&context, emit);
-}
+pub use settings::settings;

@@ -1,12 +1,16 @@
 //! The package database, opened to be compared with where there is no manifest.
 
 use super::baseline::{Baseline, Opened};
+use super::deadline::{self, Stage};
+use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
+use crate::bounds;
 use crate::config::{Config, MANIFEST};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::scope::Scope;
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::manifest::vouch::seal_path;
+use crate::os::root::Root;
 use crate::packages::{Database, Kind, detect};
 use crate::profile::Profile;
 use std::os::unix::ffi::OsStrExt;
@@ -21,20 +25,14 @@ pub struct Packaged {
     pub scope: Scope,
 }
 
+/// What helps where there is nothing better than a package database.
+const CREATE: &str = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
+
 pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
     let root = &tree.root;
-    let create = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
-    let loaded = match detect(root) {
-        Kind::Dpkg => Ok(Database::load_dpkg(root)?),
-        Kind::Rpm => Database::load_rpm(root)
-            .map_err(|error| format!("there is no manifest, and {error}: no file could be judged")),
-        Kind::None => Err(
-            "there is neither a manifest nor a package database: no file could be judged".into(),
-        ),
-    };
-    let database = match loaded {
+    let database = match load(root)? {
         Ok(database) => database,
-        Err(why) => {
+        Err((why, remedy)) => {
             let finding = Finding::new(
                 &finding::FILES_UNREADABLE,
                 Verdict::Unknown,
@@ -44,7 +42,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
             );
             return Ok(Opened {
                 baseline: Baseline::Nothing,
-                findings: vec![finding.remediation(create)],
+                findings: vec![finding.remediation(remedy)],
                 notes: Vec::new(),
             });
         }
@@ -57,7 +55,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
         format!(
             "{digests} in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too"
         ),
-        create.to_owned(),
+        CREATE.to_owned(),
     ];
     notes.extend(database.notes().iter().cloned());
     if database.kind() == Kind::Dpkg && Database::busy(root) {
@@ -70,6 +68,34 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
             scope: Scope::current(profile.cover.clone()),
         })),
         notes,
+    })
+}
+
+/// Loads the database of the tree, in time; else says why no file can be judged, and what helps.
+fn load(root: &Root) -> Result<std::result::Result<Database, (String, &'static str)>> {
+    let own = root.try_clone().map_err(|error| {
+        Error::in_file(root.path(), format!("cannot be opened once more: {error}"))
+    })?;
+    let look = move || match detect(&own) {
+        Kind::Dpkg => Database::load_dpkg(&own).map(Ok),
+        Kind::Rpm => Ok(Database::load_rpm(&own).map_err(|error| {
+            let why = format!("there is no manifest, and {error}: no file could be judged");
+            (why, CREATE)
+        })),
+        Kind::None => {
+            let why = "there is neither a manifest nor a package database: no file could be judged";
+            Ok(Err((why.to_owned(), CREATE)))
+        }
+    };
+    let stage = Stage {
+        name: "package database",
+        deadline: bounds::PACKAGE_DATABASE,
+    };
+    deadline::one(stage, look).unwrap_or_else(|why| {
+        let why = format!(
+            "there is no manifest, and the package database could not be read, so no file could be judged: {why}"
+        );
+        Ok(Err((why, REMEDY)))
     })
 }
 

@@ -2,8 +2,9 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
+use crate::finding::Check;
+use crate::glob::{Glob, Syntax};
 use crate::profile::Profile;
-use crate::profile::pattern::glob_matches;
 
 /// Which checks are judged.
 #[derive(Clone, Debug)]
@@ -13,21 +14,25 @@ impl Selected {
     /// Those whose id one of `only` matches (all, if there is none) and none of `skip`. An error where one of
     /// `only` matches no check at all.
     pub fn new(only: &[String], skip: &[String], profile: &Profile) -> Result<Selected> {
-        let matches = |globs: &[String], id: &str| {
+        let compiled = |globs: &[String]| -> Vec<Glob> {
+            let globs = globs.iter();
             globs
-                .iter()
-                .any(|glob| glob_matches(glob.as_bytes(), id.as_bytes()))
+                .map(|glob| Glob::new(glob.as_bytes(), Syntax::Stars))
+                .collect()
         };
-        for glob in only {
-            if !checks::all().any(|check| glob_matches(glob.as_bytes(), check.id.as_bytes())) {
-                return Err(Error::new(format!("--only '{glob}' matches no check"))
+        let matches =
+            |globs: &[Glob], id: &str| globs.iter().any(|glob| glob.matches(id.as_bytes()));
+        let (written, only, skip) = (only, compiled(only), compiled(skip));
+        for (glob, text) in only.iter().zip(written) {
+            if !checks::all().any(|check| glob.matches(check.id.as_bytes())) {
+                return Err(Error::new(format!("--only '{text}' matches no check"))
                     .help("`agent profile show NAME` lists the check ids"));
             }
         }
         let ids = checks::all()
             .map(|check| check.id)
-            .filter(|id| only.is_empty() || matches(only, id))
-            .filter(|id| !matches(skip, id))
+            .filter(|id| only.is_empty() || matches(&only, id))
+            .filter(|id| !matches(&skip, id))
             .filter(|id| profile.settings.enables(id))
             .collect();
         Ok(Selected(ids))
@@ -37,6 +42,13 @@ impl Selected {
     pub fn all(profile: &Profile) -> Selected {
         let ids = checks::all().map(|check| check.id);
         Selected(ids.filter(|id| profile.settings.enables(id)).collect())
+    }
+
+    /// The same without these checks.
+    #[must_use]
+    pub fn without(&self, checks: &[&'static Check]) -> Selected {
+        let left_out = |id: &str| checks.iter().any(|check| check.id == id);
+        Selected(self.0.iter().copied().filter(|id| !left_out(id)).collect())
     }
 
     /// Whether the check of that id is judged.

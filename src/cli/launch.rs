@@ -7,6 +7,7 @@ use crate::assess::launch::{self, Order};
 use crate::assess::tree::{self, Tree};
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::files::aside::Aside;
 use crate::files::scan::Progress;
 use crate::manifest::vouch::Trust;
 use crate::os::limits;
@@ -35,6 +36,7 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
     let effort = Effort {
         workers: tree::workers(None),
         pace: None,
+        aside: Aside::NONE,
         progress: &counts,
     };
     let time = super::baseline::now();

@@ -84,6 +84,9 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
     };
     row("last scan", &last)?;
     row("judged by", &ground(status))?;
+    for subject in &status.set_aside {
+        row("set aside", subject)?;
+    }
     for trouble in &status.trouble {
         row("trouble", trouble)?;
     }

@@ -8,6 +8,7 @@ use super::first_boot::FirstBoot;
 use super::ground::Ground;
 use super::looking::UnderWay;
 use super::looks::{Look, Looks};
+use super::panics::Panics;
 use super::remembered::Memory;
 use super::restored::Restored;
 use super::schedule::{Recurring, jittered, share};
@@ -106,6 +107,7 @@ pub(super) struct Desk {
     pub(super) restored: Restored,
     /// What dpkg is unpacking, as whoever looks has read it.
     pub(super) unpacking: Arc<Mutex<Unpacking>>,
+    pub(super) panics: Panics,
 }
 
 /// What recurs.
@@ -181,6 +183,7 @@ impl Desk {
             host: host.clone(),
             ..Origin::default()
         };
+        let panics = Panics::open(state_dir, wall);
         let seed = share(&host.machine_id, "couriers").to_bits();
         let same_boot = |before: &Memory| before.boot_id == host.boot_id;
         let after_boot = !before.as_ref().is_some_and(same_boot);
@@ -249,6 +252,7 @@ impl Desk {
             unknown_settings: 0,
             restored: Restored::new(now),
             unpacking: Arc::default(),
+            panics,
         };
         Ok((desk, openings))
     }
@@ -265,7 +269,8 @@ impl Desk {
 
     pub(super) fn open_ground(&mut self) {
         let (setup, words) = (self.setup.clone(), self.words.clone());
-        match eyes::ground(setup, !self.memory.manifest.is_empty(), words) {
+        let left_out = Arc::new(self.panics.left_out());
+        match eyes::ground(setup, !self.memory.manifest.is_empty(), left_out, words) {
             Ok(()) => self.opening = true,
             Err(error) => complain(&format!("no thread could be started: {error}")),
         }
@@ -340,6 +345,7 @@ impl Desk {
                 let text = format!("the state directory cannot be written: {error}");
                 self.trouble.insert("memory", text);
             }
+            Answer::Committed { down } => self.panics_told(down),
             Answer::Closed => self.store.close(),
         }
     }
@@ -362,6 +368,7 @@ impl Desk {
         let regular = self.timers.status.take(now);
         if regular {
             self.mind_sources();
+            self.mind_panics(wall);
         }
         if regular || (self.stale && rested) {
             self.stale = false;

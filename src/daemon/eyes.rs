@@ -3,6 +3,7 @@
 use super::first_boot::{self, Recorded};
 use super::ground::{Ground, one_line};
 use super::looks::Look;
+use super::panics::LeftOut;
 use super::setup::Setup;
 use super::store_handle::Asker;
 use super::word::{PAGE, Question, Whose, Word};
@@ -16,8 +17,9 @@ use crate::files::scan::{Coverage, Progress};
 use crate::files::spot::{Book, Known, Spot, Told};
 use crate::files::wording;
 use crate::finding::{Finding, Severity};
-use crate::os::priority;
+use crate::os::{last_word, priority};
 use crate::packages::dpkg::unpacking::Unpacking;
+use crate::task::{self, Job};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -43,6 +45,8 @@ pub(super) struct Eye {
     pub(super) ground: Arc<Ground>,
     /// Whether what the first boot may change is not judged yet.
     pub(super) held_back: bool,
+    /// What is not looked at, since that brought the agent to its end.
+    pub(super) left_out: Arc<LeftOut>,
     /// What it finds goes here, in order.
     pub(super) words: Sender<Word>,
     /// What it has to know is asked here,
@@ -63,18 +67,22 @@ pub(super) struct Manner {
 }
 
 /// Opens what verdicts on files rest on, and digests the agent's own binary.
-pub(super) fn ground(setup: Arc<Setup>, before: bool, words: Sender<Word>) -> io::Result<()> {
-    start("ground", move || {
-        let digest = binary().unwrap_or_default();
-        say(&words, Word::Binary(digest));
-        let ground = Arc::new(Ground::open(&setup, before));
+pub(super) fn ground(
+    setup: Arc<Setup>,
+    before: bool,
+    left_out: Arc<LeftOut>,
+    words: Sender<Word>,
+) -> io::Result<()> {
+    start("ground", Job::Ground, move || {
+        say(&words, Word::Binary(digest()));
+        let ground = Arc::new(Ground::open(&setup, before, &left_out));
         say(&words, Word::Ground(ground, Whose::Own));
     })
 }
 
 /// The files that matter most.
 pub(super) fn critical(eye: Eye, pace: Arc<Pace>) -> io::Result<()> {
-    start("critical", move || {
+    start("critical", Job::Files, move || {
         let outcome = eye.scan(&eye.ground, Some(&pace), Some(Severity::Critical));
         eye.end(Look::Critical, outcome);
     })
@@ -82,14 +90,15 @@ pub(super) fn critical(eye: Eye, pace: Arc<Pace>) -> io::Result<()> {
 
 /// All files, at the lowest priority.
 pub(super) fn whole(mut eye: Eye, manner: Manner) -> io::Result<()> {
-    start("scan", move || {
+    start("scan", Job::Files, move || {
         if manner.pace.is_some() {
             // A refusal costs speed for others, and no finding.
             priority::idle().unwrap_or_default();
         }
         let root = &eye.setup.tree.root;
         if eye.ground.at.elapsed() > FRESH || eye.ground.is_behind(root) {
-            eye.ground = Arc::new(Ground::open(&eye.setup, manner.before));
+            let ground = Ground::open_in(Job::Files, &eye.setup, manner.before, &eye.left_out);
+            eye.ground = Arc::new(ground);
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
         for finding in &eye.ground.opened.findings {
@@ -104,9 +113,11 @@ pub(super) fn whole(mut eye: Eye, manner: Manner) -> io::Result<()> {
 
 /// The paths of the plan. `settled`: no package manager is at work, so what its database says holds.
 pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, settled: bool) -> io::Result<()> {
-    start("spot", move || {
+    start("spot", Job::Files, move || {
         if settled && eye.ground.is_behind(&eye.setup.tree.root) {
-            eye.ground = Arc::new(Ground::open(&eye.setup, eye.ground.trouble.is_some()));
+            let before = eye.ground.trouble.is_some();
+            let ground = Ground::open_in(Job::Files, &eye.setup, before, &eye.left_out);
+            eye.ground = Arc::new(ground);
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
         let outcome = eye.spot(&plan, None);
@@ -116,7 +127,7 @@ pub(super) fn spot(mut eye: Eye, plan: Arc<Plan>, settled: bool) -> io::Result<(
 
 /// What is critical of the paths of the plan.
 pub(super) fn urgent(eye: Eye, plan: Arc<Plan>) -> io::Result<()> {
-    start("urgent", move || {
+    start("urgent", Job::Files, move || {
         let outcome = eye.spot(&plan, Some(Severity::Critical));
         eye.end(Look::Urgent, outcome);
     })
@@ -129,7 +140,7 @@ pub(super) fn packages(
     mut packages: Vec<String>,
     words: Sender<Word>,
 ) -> io::Result<()> {
-    start("packages", move || {
+    start("packages", Job::Ground, move || {
         // Should nobody be able to read it any more, all of them are.
         if let Ok(mut unpacking) = unpacking.lock() {
             unpacking.refresh(&setup.tree.root);
@@ -141,7 +152,7 @@ pub(super) fn packages(
 
 /// sshd and local settings.
 pub(super) fn settings(eye: Eye) -> io::Result<()> {
-    start("settings", move || {
+    start("settings", Job::Settings, move || {
         let now = jiff::Timestamp::now().as_second();
         let Setup {
             tree,
@@ -149,17 +160,18 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
             selected,
             ..
         } = &*eye.setup;
+        let (selected, left_out) = eye.left_out.settings(profile, selected);
         let mut stopped = false;
-        assess::settings(tree, profile, selected, now, &mut |finding| {
-            stopped = stopped || eye.found(finding, None).is_break();
-        });
+        let mut emit = |finding| stopped = stopped || eye.found(finding, None).is_break();
+        assess::settings(tree, profile, &selected, now, &mut emit);
+        left_out.into_iter().for_each(emit);
         eye.end(Look::Settings, Ok(None));
     })
 }
 
 /// The instance.
 pub(super) fn instance(eye: Eye) -> io::Result<()> {
-    start("instance", move || {
+    start("instance", Job::Instance, move || {
         let now = jiff::Timestamp::now().as_second();
         let Setup {
             config,
@@ -168,6 +180,15 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
             selected,
             ..
         } = &*eye.setup;
+        if let Some(finding) = eye.left_out.instance(profile, selected) {
+            if let Some(finding) = finding
+                && eye.found(finding, None).is_break()
+            {
+                return;
+            }
+            return eye.end(Look::Instance, Ok(None));
+        }
+        task::at_part("service");
         let baked = || match &eye.ground.opened.baseline {
             Baseline::Manifest(sealed) => {
                 let time = sealed.vouched.manifest.header().time.parse().ok();
@@ -192,9 +213,13 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
 
 /// What the first boot changed, put on the record.
 pub(super) fn launch(eye: Eye) -> io::Result<()> {
-    start("launch", move || {
-        let recorded: Result<Recorded, String> =
-            first_boot::record(&eye.setup, &eye.ground).map_err(one_line);
+    start("launch", Job::Launch, move || {
+        let recorded: Result<Recorded, String> = match eye.left_out.has(Job::Launch, "") {
+            true => Err("writing it brought the agent to its end again and again".into()),
+            false => {
+                first_boot::record(&eye.setup, &eye.ground, &eye.left_out.files).map_err(one_line)
+            }
+        };
         say(&eye.words, Word::Recorded(recorded));
         eye.end(Look::Launch, Ok(None));
     })
@@ -212,6 +237,7 @@ impl Eye {
         let effort = Effort {
             workers: tree::threads(None).min(readers).into(),
             pace,
+            aside: &self.left_out.files,
             progress: &progress,
         };
         let scanned = ground.opened.baseline.scan(
@@ -249,6 +275,7 @@ impl Eye {
             workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux,
+            aside: &self.left_out.files,
             progress: &progress,
         };
         let against = spot.against();
@@ -357,7 +384,18 @@ impl Known for Asked<'_> {
     }
 }
 
-/// SHA-256 of the running binary, in hexadecimal.
+/// SHA-256 of the running binary, in hexadecimal; empty where it cannot be read. Read once.
+pub(super) fn digest() -> String {
+    if let Some(known) = last_word::binary() {
+        return known.to_owned();
+    }
+    let digest = binary().unwrap_or_default();
+    if !digest.is_empty() {
+        last_word::know_binary(&digest);
+    }
+    digest
+}
+
 fn binary() -> io::Result<String> {
     let mut file = std::fs::File::open("/proc/self/exe")?;
     let mut hasher = Sha256::new();
@@ -370,8 +408,12 @@ fn binary() -> io::Result<String> {
     }
 }
 
-fn start(name: &str, look: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    Builder::new().name(name.into()).spawn(look).map(|_| ())
+fn start(name: &str, job: Job, look: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let work = move || {
+        task::begin(job);
+        look();
+    };
+    Builder::new().name(name.into()).spawn(work).map(|_| ())
 }
 
 fn say(words: &Sender<Word>, word: Word) {

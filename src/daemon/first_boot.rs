@@ -9,6 +9,7 @@ use crate::attributes::{AttributeSet, Attributes};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::event::LaunchEntry;
+use crate::files::aside::Aside;
 use crate::files::scan::Progress;
 use crate::finding;
 use crate::manifest::read::Manifest;
@@ -105,7 +106,7 @@ pub(super) struct Recorded {
 }
 
 /// Writes the record, as `agent baseline launch` does.
-pub(super) fn record(setup: &Setup, ground: &Ground) -> Result<Recorded> {
+pub(super) fn record(setup: &Setup, ground: &Ground, aside: &Aside) -> Result<Recorded> {
     let Baseline::Manifest(sealed) = &ground.opened.baseline else {
         return Err(Error::new(
             "there is no manifest that the first boot could be compared with",
@@ -116,6 +117,7 @@ pub(super) fn record(setup: &Setup, ground: &Ground) -> Result<Recorded> {
     let effort = Effort {
         workers: tree::threads(None).into(),
         pace: None,
+        aside,
         progress: &progress,
     };
     let time = format!("{:.0}", jiff::Timestamp::now());

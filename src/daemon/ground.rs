@@ -1,8 +1,9 @@
 //! What verdicts on files rest on: the manifest, or the package database while the manifest cannot be used.
 
+use super::panics::LeftOut;
 use super::setup::Setup;
 use super::sources::Sources;
-use crate::assess::baseline::{Baseline, Named, Opened};
+use crate::assess::baseline::{self, Baseline, Named, Opened};
 use crate::config::MANIFEST;
 use crate::error::Error;
 use crate::escape;
@@ -13,6 +14,7 @@ use crate::finding::{self, Finding, Severity, Verdict};
 use crate::os::root::Root;
 use crate::packages::{self, Stamp};
 use crate::report::Evidence;
+use crate::task::{self, Job};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,8 +48,16 @@ pub(super) struct Trouble {
 }
 
 impl Ground {
+    /// The same on a thread whose job is another one.
+    pub(super) fn open_in(job: Job, setup: &Setup, before: bool, left_out: &LeftOut) -> Ground {
+        task::begin(Job::Ground);
+        let ground = Ground::open(setup, before, left_out);
+        task::begin(job);
+        ground
+    }
+
     /// Opens the manifest; where it cannot be used, the package database. `before`: whether there was a manifest.
-    pub(super) fn open(setup: &Setup, before: bool) -> Ground {
+    pub(super) fn open(setup: &Setup, before: bool, left_out: &LeftOut) -> Ground {
         let Setup {
             config,
             tree,
@@ -57,25 +67,41 @@ impl Ground {
         } = setup;
         let packages = packages::stamp(&tree.root);
         let sources = Sources::of(setup);
-        let (opened, trouble) = match Baseline::open(tree, profile, config, trust, Named::default())
-        {
+        let left_out = |part| left_out.has(Job::Ground, part);
+        let gone = matches!(std::fs::exists(&config.manifest), Ok(false));
+        let expected = before || config.manifest != Path::new(MANIFEST);
+        let of_packages = || match left_out(baseline::PACKAGES) {
+            true => Err(set_aside()),
+            false => Baseline::of_packages(tree, profile),
+        };
+        let by_manifest = match gone {
+            // In its place the package database would be read.
+            true if left_out(baseline::PACKAGES) => Ok(nothing(set_aside())),
+            _ if left_out(baseline::MANIFEST) => Err(set_aside()),
+            _ => Baseline::open(tree, profile, config, trust, Named::default()),
+        };
+        let (opened, trouble) = match by_manifest {
             Ok(opened) => {
-                let trouble = missing(&opened, before || config.manifest != Path::new(MANIFEST));
+                let trouble = missing(&opened, expected);
                 (Ok(opened), trouble)
             }
             Err(error) => {
-                let gone = matches!(std::fs::exists(&config.manifest), Ok(false));
                 let state = match (gone, error.untrusted) {
                     (true, _) => ManifestState::Missing,
                     (false, true) => ManifestState::Untrusted,
                     (false, false) => ManifestState::Unreadable,
                 };
                 let message = one_line(error);
-                let opened = Baseline::of_packages(tree, profile);
-                (opened, Some(Trouble { state, message }))
+                (of_packages(), Some(Trouble { state, message }))
             }
         };
-        let opened = opened.unwrap_or_else(nothing);
+        let mut opened = opened.unwrap_or_else(nothing);
+        if left_out(baseline::PACKAGES) && matches!(opened.baseline, Baseline::Nothing) {
+            let all = Scope::current(profile.cover.clone());
+            for finding in &mut opened.findings {
+                finding.severity = all.worst_within(b"", finding.severity);
+            }
+        }
         let scope = opened.baseline.scope().cloned().map(Arc::new);
         let reach = match opened.baseline.evidence() {
             Evidence::Manifest(manifest) => format!("{} {}", manifest.sha256, profile.digest()),
@@ -149,6 +175,13 @@ fn missing(opened: &Opened, expected: bool) -> Option<Trouble> {
         state: ManifestState::Missing,
         message: "there was a manifest, or should be one, and there is none: it was removed".into(),
     })
+}
+
+/// That reading it brought the agent to its end.
+fn set_aside() -> Error {
+    Error::new(
+        "reading it brought the agent to its end again and again: it is not read for a while",
+    )
 }
 
 /// What is left where not even the package database can be read.

@@ -45,6 +45,8 @@ pub(super) struct UnderWay {
     unknowns: u64,
     /// What it goes by holds no longer: what it finds counts, and clears nothing.
     outdated: bool,
+    /// What is cleared in place of all that the look could clear, where a part of it is left out.
+    parts: Option<Vec<u64>>,
 }
 
 impl Desk {
@@ -93,6 +95,7 @@ impl Desk {
             setup: self.setup.clone(),
             ground,
             held_back: self.first_boot.holds_back(),
+            left_out: Arc::new(self.panics.left_out()),
             words: self.finds.clone(),
             questions: self.words.clone(),
             store: self.store.asker(),
@@ -107,6 +110,7 @@ impl Desk {
             deviations: 0,
             unknowns: 0,
             outdated: false,
+            parts: self.begin_parts(look),
         };
         let scope = match look {
             Look::Critical | Look::Whole => Some(Scope::Files),
@@ -406,10 +410,23 @@ impl Desk {
         self.stale |= !matches!(look, Look::Urgent | Look::Spot);
         // What saw only what is critical clears nothing.
         let partial = matches!(look, Look::Critical | Look::Urgent);
+        let whole = outcome.is_ok() && !under_way.outdated && !partial;
+        for part in under_way.parts.iter().flatten() {
+            self.store.give(Command::End {
+                look: *part,
+                whole,
+                at: wall,
+            });
+        }
+        if outcome.is_ok() && !partial {
+            let batch = under_way.batch.as_ref();
+            let regions = batch.map_or(&[][..], |batch| batch.plan.regions());
+            self.passed(look, regions, under_way.began.1);
+        }
         if under_way.kept {
             self.store.give(Command::End {
                 look: id,
-                whole: outcome.is_ok() && !under_way.outdated && !partial,
+                whole: whole && under_way.parts.is_none(),
                 at: wall,
             });
         }

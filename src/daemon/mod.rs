@@ -18,6 +18,7 @@ mod first_boot;
 mod ground;
 mod looking;
 mod looks;
+mod panics;
 pub mod paths;
 mod reload;
 mod remembered;
@@ -37,6 +38,7 @@ mod word;
 
 use crate::error::{Error, Result};
 use crate::os::{limits, memory};
+use crate::task::{self, Job};
 use desk::Desk;
 use setup::Setup;
 use std::path::Path;
@@ -50,6 +52,7 @@ const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
 pub fn run(file: Option<&Path>) -> Result<u8> {
+    task::begin(Job::Loop);
     memory::keep_together();
     limits::raise_open_files();
     let setup = Setup::load(file)?;

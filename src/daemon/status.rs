@@ -49,6 +49,8 @@ pub struct Status {
     pub scan: Scan,
     /// What verdicts rest on.
     pub ground: Ground,
+    /// What is not looked at, since the agent panicked there again and again.
+    pub set_aside: Vec<String>,
     /// What a person should look at; empty where all is well.
     pub trouble: Vec<String>,
 }
@@ -137,14 +139,14 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The exit status of `agent status`: 0 alive, watching, delivering and storing; 1 alive and not all of that; 3 no
-    /// daemon.
+    /// The exit status of `agent status`: 0 alive, watching, delivering, storing and looking at everything; 1 alive and
+    /// not all of that; 3 no daemon.
     pub fn exit(&self) -> u8 {
         match self {
             Standing::Absent => 3,
             Standing::Runs(status, writes) => {
                 let well = status.watching && status.delivering && status.storing;
-                u8::from(!(*writes && well))
+                u8::from(!(*writes && well && status.set_aside.is_empty()))
             }
         }
     }
@@ -267,6 +269,14 @@ mod tests {
                 },
                 1,
                 "keeps nothing",
+            ),
+            (
+                Status {
+                    set_aside: vec!["files: /etc/passwd".into()],
+                    ..own.clone()
+                },
+                1,
+                "looks away",
             ),
             (
                 Status {

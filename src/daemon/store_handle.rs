@@ -76,6 +76,8 @@ pub(super) enum Command {
     },
     /// What the next run must know; written when the store has what was told before.
     Remember(Box<Memory>),
+    /// What was given before is committed, and that is answered.
+    Commit,
     /// The agent ends: the store is closed.
     Close,
 }
@@ -101,6 +103,8 @@ pub(super) enum Answer {
     Parcels { fetch: Fetch, parcels: Vec<Parcel> },
     /// What the next run must know is written, and the store has what was told; or why not.
     Remembered(std::result::Result<(), String>),
+    /// What was given before is committed; `down`: in memory alone.
+    Committed { down: bool },
     /// The store is closed.
     Closed,
 }

@@ -9,6 +9,7 @@ use crate::files::spot::Region;
 use crate::finding::Finding;
 use crate::manifest::order::split;
 use crate::store::{Keeper, Opening, Round, Scope};
+use crate::task::{self, Job};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -69,7 +70,10 @@ impl StoreThread {
     pub(super) fn start(self) -> io::Result<()> {
         Builder::new()
             .name("store".into())
-            .spawn(move || self.run())
+            .spawn(move || {
+                task::begin(Job::Store);
+                self.run();
+            })
             .map(|_| ())
     }
 
@@ -158,6 +162,11 @@ impl StoreThread {
                 self.opened(openings);
             }
             Command::Enable { sinks, at } => self.keeper.enable(&sinks, at),
+            Command::Commit => {
+                self.keeper.commit(wall());
+                let down = self.keeper.is_down();
+                self.say(Answer::Committed { down });
+            }
             Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at),
             Command::Fetch(fetch) => self.fetch(fetch),
             Command::OpenIn {

@@ -30,19 +30,23 @@ impl Desk {
         self.store.set_origin(self.origin(), wall);
         if first {
             self.tell_started(wall);
+            self.tell_panics(wall);
         }
+        self.passed_ground(wall);
         self.mind_manifest(ground.trouble.as_ref(), wall);
         self.judge_first_boot(&ground, now, wall);
         self.mind_record(&ground, wall);
         let words = self.words.clone();
         let runtime = self.runtime.clone();
-        let watch = &self.setup.config.watch;
-        self.watching
-            .follow(&ground, watch, &runtime, move |generation, notice| {
-                // Nobody hears it when the agent ends.
-                let word = Word::Notice(generation, notice);
-                words.blocking_send(word).unwrap_or_default();
-            });
+        let emit = move |generation, notice| {
+            // Nobody hears it when the agent ends.
+            let word = Word::Notice(generation, notice);
+            words.blocking_send(word).unwrap_or_default();
+        };
+        match self.watch_config() {
+            Ok(watch) => self.watching.follow(&ground, &watch, &runtime, emit),
+            Err(why) => self.watching.fail(why),
+        }
         if let Some(why) = self
             .watching
             .failed
@@ -498,6 +502,7 @@ impl Desk {
                     .map(|g| g.launch_record())
                     .unwrap_or_default(),
             },
+            set_aside: self.panics.set_aside(),
             trouble: {
                 let all = self.trouble.values().cloned();
                 all.chain(pending.trouble).collect()

@@ -80,6 +80,16 @@ fn gives_privileges(attributes: &Attributes) -> bool {
         || xattrs.any(|xattr| &*xattr.name == CAPABILITIES)
 }
 
+impl Kind {
+    /// Whether it was not looked at, since that brought the agent to its end.
+    pub fn is_set_aside(&self) -> bool {
+        matches!(
+            self,
+            Kind::Unseen(Unseen::SetAside) | Kind::Blind(Blindness::SetAside)
+        )
+    }
+}
+
 /// What a scan compares with, as people read it in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {

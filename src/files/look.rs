@@ -10,6 +10,7 @@ use super::pace::Pace;
 use crate::attributes::{Algorithm, Attributes, Digest, Timestamp};
 use crate::os::limits;
 use crate::os::read::{Piece, Reader};
+use crate::task;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -49,6 +50,8 @@ pub struct Looker<'a> {
     pub bytes: u64,
     /// Whether the last look waited for the disk.
     pub waited: bool,
+    /// Whether each file is digested before the next is looked at, so that a fault is known to be its own.
+    pub alone: bool,
 }
 
 /// The result for one target.
@@ -105,6 +108,7 @@ impl<'a> Looker<'a> {
             digests: Vec::new(),
             bytes: 0,
             waited: false,
+            alone: false,
         }
     }
 
@@ -125,6 +129,7 @@ impl<'a> Looker<'a> {
         };
         batch.looks.resize_with(targets.len(), || None);
         for (index, (target, wanted)) in targets.iter().enumerate() {
+            target.is_at_hand();
             match first_look(target, *wanted) {
                 Ok(First::Whole(attributes)) => batch.looks[index] = Some(Ok(attributes)),
                 // Written to just now: a further write might leave the same times. Looked at again, later.
@@ -140,10 +145,11 @@ impl<'a> Looker<'a> {
                 },
                 Err(unseen) => batch.looks[index] = settle(Err(unseen)),
             }
+            if self.alone {
+                self.work_off(&mut batch);
+            }
         }
-        self.fetch_cold(&mut batch);
-        self.digest_small(&mut batch);
-        self.digest_large(&mut batch, 0);
+        self.work_off(&mut batch);
         self.waited = batch.fetched * WAITS >= batch.read.max(1);
         batch
             .looks
@@ -151,6 +157,20 @@ impl<'a> Looker<'a> {
             .zip(targets)
             .map(|(look, (target, wanted))| look.unwrap_or_else(|| self.again(target, wanted)))
             .collect()
+    }
+
+    /// Reads and digests what is left of a batch.
+    fn work_off(&mut self, batch: &mut Batch) {
+        self.fetch_cold(batch);
+        self.digest_small(batch);
+        self.digest_large(batch, 0);
+    }
+
+    /// What is done now is done for more than one file.
+    fn many_are_at_hand(&self) {
+        if !self.alone {
+            task::at_batch();
+        }
     }
 
     /// Takes in an open file whose contents are wanted.
@@ -263,6 +283,7 @@ impl<'a> Looker<'a> {
 
     /// Reads the small files that the disk was asked for.
     fn fetch_cold(&mut self, batch: &mut Batch) {
+        self.many_are_at_hand();
         for (index, opened) in std::mem::take(&mut batch.cold) {
             self.reader.on_device(opened.before.id.device);
             let size = usize::try_from(opened.before.size).unwrap_or(0);
@@ -295,6 +316,7 @@ impl<'a> Looker<'a> {
     }
 
     fn digest_small(&mut self, batch: &mut Batch) {
+        self.many_are_at_hand();
         let starts = batch.small.iter().skip(1).map(|file| file.start);
         let ends = starts.chain([self.used]);
         let messages: Vec<&[u8]> = batch
@@ -315,6 +337,7 @@ impl<'a> Looker<'a> {
 
     /// Digests large files side by side, the longest first, until no more than `leave` are left.
     fn digest_large(&mut self, batch: &mut Batch, leave: usize) {
+        self.many_are_at_hand();
         batch.waiting.sort_by_key(|file| file.opened.before.size);
         while batch.waiting.len() + batch.active.len() > leave {
             while batch.active.len() < self.path.lanes() {
@@ -411,6 +434,7 @@ impl<'a> Looker<'a> {
 
     /// Looks at what changed while it was read, alone and with a pause, so that a writer may come to an end.
     fn again(&mut self, target: &Target, wanted: Wanted) -> Look {
+        target.is_at_hand();
         for _ in 1..TRIES {
             std::thread::sleep(TICK);
             let look = match first_look(target, wanted) {

@@ -6,6 +6,7 @@
 //! [`scan`] is the story of a run; [`record`] is the same walk with everything kept; [`judge`] is pure.
 
 pub mod amend;
+pub mod aside;
 pub mod deviation;
 pub mod digest;
 pub mod join;

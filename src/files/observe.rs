@@ -2,6 +2,7 @@
 
 use crate::attributes::{Algorithm, Attributes, FileType};
 use crate::os::node::{self, Access, Hint, Stat};
+use crate::task;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -32,6 +33,16 @@ pub enum Target {
 }
 
 impl Target {
+    /// The thread is at it from now on.
+    pub(super) fn is_at_hand(&self) {
+        match self {
+            Target::Directory(directory) => task::at_directory(&directory.path),
+            Target::Entry {
+                directory, name, ..
+            } => task::at_file(&directory.path, name),
+        }
+    }
+
     /// Relative to the root.
     pub fn path(&self) -> Vec<u8> {
         match self {
@@ -75,6 +86,8 @@ pub enum Unseen {
     Changing,
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
+    /// It was not looked at, since that brought the agent to its end.
+    SetAside,
 }
 
 /// A regular file that is open, with all that is known of it but its contents.

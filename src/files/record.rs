@@ -175,6 +175,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 Err(Unseen::Changing) => {
                     return Some(Outcome::Refused(path, "changes while it is read".into()));
                 }
+                // Nothing is set aside where something is recorded.
+                Err(Unseen::SetAside) => {
+                    return Some(Outcome::Refused(path, "is not looked at".into()));
+                }
                 Err(Unseen::Refused(what, errno)) => {
                     return Some(Outcome::Refused(path, format!("cannot {what}: {errno}")));
                 }
@@ -211,6 +215,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             let why = match why {
                 Blindness::Refused(what, errno) => format!("cannot {what} the directory: {errno}"),
                 Blindness::Moved => "moved while it was walked".into(),
+                Blindness::SetAside => "not walked".into(),
                 Blindness::Loop | Blindness::Mount => {
                     "is one of its own ancestors, mounted again".into()
                 }

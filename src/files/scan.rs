@@ -1,10 +1,11 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
+use super::aside::Aside;
 use super::deviation::{Against, Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
-use super::observe::{Target, Wanted};
+use super::observe::{Target, Unseen, Wanted};
 use super::pace::Pace;
 use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
@@ -14,6 +15,7 @@ use crate::attributes::{Attribute, AttributeSet, Timestamp};
 use crate::error::{Error, Result};
 use crate::os::node;
 use crate::os::root::Root;
+use crate::task::{self, Job};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +38,8 @@ pub struct Scan<'a> {
     pub against: Against,
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
+    /// What is not looked at.
+    pub aside: &'a Aside,
     /// Counts while the scan runs, for whoever shows progress.
     pub progress: &'a Progress,
 }
@@ -119,7 +123,7 @@ impl Scan<'_> {
         expected: impl Iterator<Item = Result<Expected>> + Send,
         mut each: impl FnMut(Deviation) -> ControlFlow<()>,
     ) -> Result<Coverage> {
-        let walk = Walk::new(self.root, self.scope);
+        let walk = Walk::new(self.root, self.scope).without(self.aside);
         self.follow(walk, expected, None, |told| match told {
             Told::Deviates(deviation) => each(deviation),
             Told::Holds { .. } => ControlFlow::Continue(()),
@@ -134,7 +138,7 @@ impl Scan<'_> {
         expected: impl Iterator<Item = Result<Expected>> + Send,
         each: impl FnMut(Told) -> ControlFlow<()>,
     ) -> Result<Coverage> {
-        let walk = Walk::planned(self.root, self.scope, plan);
+        let walk = Walk::planned(self.root, self.scope, plan).without(self.aside);
         self.follow(walk, expected, Some((plan, known)), each)
     }
 
@@ -157,9 +161,14 @@ impl Scan<'_> {
         };
         ordered(
             self.workers,
-            |emit| join_streams(walk, expected, self.scope, outside, emit),
+            |emit| {
+                task::begin(Job::Files);
+                join_streams(walk, expected, self.scope, outside, emit);
+            },
             || {
+                task::begin(Job::Files);
                 let mut looker = Looker::new(self.pace, self.workers.most());
+                looker.alone = self.aside.alone;
                 let unowned = &unowned;
                 move |batch: Vec<Item>| {
                     let before = looker.bytes;
@@ -183,6 +192,10 @@ impl Scan<'_> {
             },
             |outcome| {
                 let mut report = |deviation: Box<Deviation>, open: &mut Vec<Open>| {
+                    // Of what is set aside nothing is worked out.
+                    if !deviation.kind.is_set_aside() {
+                        task::at_file(b"", &deviation.path);
+                    }
                     if let Some(parent) = open.last_mut() {
                         parent.excused = true;
                     }
@@ -230,6 +243,7 @@ impl Scan<'_> {
                 }
             },
         );
+        task::at_whole();
         if let Some(error) = broken {
             return Err(error);
         }
@@ -252,10 +266,20 @@ impl Scan<'_> {
             return None;
         };
         let packages = self.against == Against::Packages;
+        if self.is_aside(target) {
+            return None;
+        }
         Some((
             target,
             judge::wanted(*duty, expected.as_deref(), self.selinux, packages),
         ))
+    }
+
+    /// Whether it is not looked at. What is walked into has been found not to be.
+    fn is_aside(&self, target: &Target) -> bool {
+        !self.aside.is_empty()
+            && matches!(target, Target::Entry { .. })
+            && self.aside.has(&target.path())
     }
 
     /// `looks` has one for each item that [`Scan::wanted`] wants looked at. `None` where there is nothing to say.
@@ -280,7 +304,10 @@ impl Scan<'_> {
                 if packages && expected.is_none() && !is_directory {
                     unowned.fetch_add(1, Ordering::Relaxed);
                 }
-                let observed = looks.next()?;
+                let observed = match self.is_aside(&target) {
+                    true => Err(Unseen::SetAside),
+                    false => looks.next()?,
+                };
                 let recorded = expected.is_some() && observed.is_ok();
                 let deviation = judge::present(duty, expected, observed, packages).map(|kind| {
                     Box::new(Deviation {

@@ -5,6 +5,7 @@
 
 use crate::attributes::AttributeSet;
 use crate::finding::Severity;
+use crate::glob::{self, Syntax};
 use crate::profile::cover::{Cover, Demand, Position, Reach};
 
 /// The rules that a scan goes by.
@@ -124,6 +125,28 @@ impl Scope {
             place = self.enter(&place, name);
         }
         duty
+    }
+
+    /// The worst severity of what may lie in a directory that is `own` itself: that of entries of both sets of rules
+    /// that reach into it.
+    pub fn worst_within(&self, directory: &[u8], own: Severity) -> Severity {
+        let names: Vec<&[u8]> = directory.split(|byte| *byte == b'/').collect();
+        let reaches_in = |text: &str| {
+            let mut components = text
+                .trim_start_matches('/')
+                .as_bytes()
+                .split(|b| *b == b'/');
+            names.iter().all(|name| {
+                directory.is_empty()
+                    || components
+                        .next()
+                        .is_some_and(|glob| glob::matches(glob, Syntax::Stars, name))
+            })
+        };
+        let covers = self.sealed.iter().chain([&self.current]);
+        let rules = covers.flat_map(|cover| cover.rules());
+        let below = rules.filter(|rule| reaches_in(rule.pattern.text()));
+        below.fold(own, |worst, rule| worst.max(rule.demand.severity))
     }
 
     fn duty(&self, sealed: Option<Reach>, current: Reach) -> Option<Duty> {

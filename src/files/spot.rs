@@ -16,6 +16,7 @@
 pub use super::plan::{Plan, Region};
 pub use super::scan::{Known, Told};
 
+use super::aside::Aside;
 use super::deviation::{Against, Kind};
 use super::join::Expected;
 use super::launch::{self, Record};
@@ -58,6 +59,8 @@ pub struct Spot<'a> {
     pub selinux: bool,
     /// Whether the scope is narrower than what is expected, so that what lies outside of it is passed over.
     pub partial: bool,
+    /// What is not looked at.
+    pub aside: &'a Aside,
     /// Counts while the look goes on.
     pub progress: &'a Progress,
 }
@@ -78,6 +81,7 @@ impl Spot<'_> {
             selinux: self.selinux,
             against: self.against(),
             partial: self.partial,
+            aside: self.aside,
             progress: self.progress,
         };
         let regions = plan.regions();

@@ -1,11 +1,13 @@
 //! A depth-first walk in the manifest's order, through open directories: a directory swapped for a link
 //! leads nowhere, and a path may be longer than any system call takes.
 
+use super::aside::Aside;
 use super::observe::{Directory, Target};
 use super::plan::Plan;
 use super::scope::{Duty, Place, Scope, Weaker};
 use crate::os::node::{self, Hint, Id, Names};
 use crate::os::root::Root;
+use crate::task;
 use rustix::io::Errno;
 use std::collections::{HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -60,6 +62,8 @@ pub enum Blindness {
     Loop,
     /// Something is mounted there and its entry does not cross mounts.
     Mount,
+    /// It is not walked, since that brought the agent to its end.
+    SetAside,
 }
 
 /// The walk under way.
@@ -69,6 +73,7 @@ pub struct Walk<'a> {
     scope: &'a Scope,
     /// What alone is met; `None`: everything.
     plan: Option<&'a Plan>,
+    aside: &'a Aside,
     levels: Vec<Level>,
     /// Of the directory at the top of `levels`.
     path: Vec<u8>,
@@ -105,12 +110,19 @@ impl<'a> Walk<'a> {
             root,
             scope,
             plan,
+            aside: Aside::NONE,
             levels: Vec::new(),
             path: Vec::new(),
             pending: VecDeque::new(),
             told: HashSet::new(),
             started: false,
         }
+    }
+
+    /// The same, but for what is set aside: a directory among it is met as one whose entries cannot be seen.
+    #[must_use]
+    pub fn without(self, aside: &'a Aside) -> Walk<'a> {
+        Walk { aside, ..self }
     }
 
     fn start(&mut self) -> Option<Step> {
@@ -128,6 +140,13 @@ impl<'a> Walk<'a> {
 
     /// Enters the directory behind `fd`, which lies in the one at the top of `levels`.
     fn open(&mut self, fd: OwnedFd, path: Vec<u8>, duty: Duty, place: Place) -> Step {
+        if self.aside.has(&path) {
+            let why = Blindness::SetAside;
+            let mut duty = duty;
+            duty.demand.severity = self.scope.worst_within(&path, duty.demand.severity);
+            return Step::Blind { path, duty, why };
+        }
+        task::at_directory(&path);
         let blind = |path, why| Step::Blind { path, duty, why };
         let stat = match node::stat(&fd) {
             Ok(stat) => stat,
@@ -252,6 +271,7 @@ impl<'a> Walk<'a> {
             self.reopen(&left);
         }
         self.path.truncate(left.parent);
+        task::at_directory(&self.path);
         Some(Step::Leave)
     }
 

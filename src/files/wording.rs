@@ -229,12 +229,20 @@ fn mend(expected: &Expected) -> String {
     }
 }
 
+/// What to do about what was set aside.
+const SET_ASIDE: &str =
+    "look at it by other means; report the fault with the agent's last words in the journal";
+
 fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
     match unseen {
         Unseen::Gone => ("vanished while it was looked at".into(), "run again"),
         Unseen::Changing => (
             "changed each of three times it was read, so nothing can be said of it".into(),
             "run again when its writer is quiet; if it is written all the time, the profile should demand less of it",
+        ),
+        Unseen::SetAside => (
+            "looking at it brought the agent to its end again and again: it is not looked at for a while".into(),
+            SET_ASIDE,
         ),
         Unseen::Refused(what, errno) => (
             format!("cannot {what}: {}", reason(*errno)),
@@ -251,6 +259,10 @@ fn words_blind(why: Blindness) -> (String, &'static str) {
                 reason(errno)
             ),
             "run as root; if root is refused too, look at the file system",
+        ),
+        Blindness::SetAside => (
+            "walking it brought the agent to its end again and again: nothing below it is looked at for a while".into(),
+            SET_ASIDE,
         ),
         Blindness::Moved => (
             "was moved while it was walked: nothing more of it could be judged".into(),

@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod host;
+pub mod last_word;
 pub mod limits;
 pub mod netlink;
 pub mod node;
@@ -19,4 +20,5 @@ pub mod signals;
 // setsockopt(2) and getsockopt(2), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod tcp;
+pub mod trail;
 pub mod trust;

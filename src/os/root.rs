@@ -2,7 +2,7 @@
 
 use crate::attributes::FileType;
 use crate::manifest::order::split;
-use crate::os::node;
+use crate::os::{node, trail};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,6 +37,14 @@ impl Root {
         })
     }
 
+    /// The same root once more, for another thread.
+    pub fn try_clone(&self) -> io::Result<Root> {
+        Ok(Root {
+            fd: self.fd.try_clone()?,
+            path: self.path.clone(),
+        })
+    }
+
     /// The directory itself.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -57,6 +65,7 @@ impl Root {
     /// With `follow_last` a link in the last place is resolved too. A missing directory on the way is an
     /// error; a missing last component is not.
     pub fn resolve(&self, path: &[u8], follow_last: bool) -> io::Result<Resolved> {
+        trail::note(path);
         let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut handles: Vec<OwnedFd> = Vec::new();

@@ -18,7 +18,6 @@ mod info;
 mod loader;
 mod md5sums;
 mod paths;
-mod pattern;
 mod status;
 pub mod unpacking;
 pub mod version;

@@ -19,6 +19,7 @@ mod table;
 pub mod users;
 
 use crate::finding::{Check, Finding};
+use crate::task;
 use context::Context;
 
 /// One subject of settings: its checks, and how they are judged.
@@ -75,15 +76,22 @@ pub static AREAS: [Area; 8] = [
     },
 ];
 
-/// Judges every area of which something is wanted.
-pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
-    for area in &AREAS {
-        if area.checks.iter().any(|check| context.wants(check)) {
-            (area.look)(context, &mut |finding| {
-                if context.wants(finding.check) {
-                    emit(finding);
-                }
-            });
-        }
+/// The areas of which something is wanted.
+pub fn wanted(wants: impl Fn(&Check) -> bool) -> Vec<&'static Area> {
+    let areas = AREAS.iter();
+    areas
+        .filter(|area| area.checks.iter().any(|check| wants(check)))
+        .collect()
+}
+
+impl Area {
+    /// Judges what the context wants of it.
+    pub fn judge(&self, context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+        task::at_part(self.name);
+        (self.look)(context, &mut |finding| {
+            if context.wants(finding.check) {
+                emit(finding);
+            }
+        });
     }
 }

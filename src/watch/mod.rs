@@ -19,6 +19,7 @@ use crate::cause::Actor;
 use crate::error::{Error, Result};
 use crate::files::scope::Scope;
 use crate::os::root::Root;
+use crate::task::{self, Job};
 use attribution::{Actors, Attribution, Status};
 use eye::Eye;
 use inotify::Inotify;
@@ -30,6 +31,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+
+/// The part of its job that attributes changes, for the last word of a process that panics.
+pub const ATTRIBUTION: &str = "attribution";
 
 /// What is watched, and how.
 #[derive(Debug)]
@@ -144,6 +148,8 @@ impl Watch {
             std::thread::Builder::new()
                 .name("attribution".into())
                 .spawn(move || {
+                    task::begin(Job::Watch);
+                    task::at_part(ATTRIBUTION);
                     match Attribution::new(attribution, path, scope, actors, emit.clone()) {
                         Ok(attribution) => attribution.run(&orders),
                         Err(why) => emit(Notice::Attribution(Status::Off(why))),
@@ -155,6 +161,7 @@ impl Watch {
         std::thread::Builder::new()
             .name("watch".into())
             .spawn(move || {
+                task::begin(Job::Watch);
                 let failed = emit.clone();
                 // Opened here: the table is that of the thread's own namespace.
                 let ended = Mounts::open().and_then(|mounts| {

@@ -308,3 +308,51 @@ fn at_sigterm_what_was_touched_is_told_and_delivered() {
     assert_eq!(daemon.stop(), 0);
     assert_eq!(house.told().len(), told);
 }
+
+/// A smoke screen, three changes behind it, and the agent killed two seconds later.
+#[test]
+fn an_intruder_who_makes_noise_gains_nothing() {
+    let house = house();
+    house
+        .host
+        .shell("mkdir data/tools; echo find > data/tools/find; chmod 755 data/tools/find");
+    house.record();
+    let daemon = house.start();
+    house.until_scanned();
+    let noise_in = house.path("data");
+    let noise = Meanwhile::start(move |over| {
+        let begin = Instant::now();
+        let mut n = 0;
+        while !over.load(Ordering::Relaxed) {
+            let due = begin + Duration::from_millis(n);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            fs::write(noise_in.join(format!("d{}/n{n}", n % 10)), "noise").expect("written");
+            n += 1;
+        }
+        n
+    });
+    let probe = machine(&house);
+    std::thread::sleep(Duration::from_millis(1500));
+    let room = room(probe.end());
+    fs::write(house.path("data/critical/c1"), "intruder").expect("written");
+    fs::write(house.path("data/critical/ld.so.preload"), "/tmp/x.so").expect("written");
+    house.host.shell("chmod 4755 data/tools/find");
+    std::thread::sleep(Duration::from_secs(2) + room);
+    daemon.kill();
+    let written = noise.end();
+    let told = house.told();
+    for wanted in [
+        "raised files.changed /data/critical/c1",
+        "raised files.added /data/critical/ld.so.preload",
+        "raised files.changed /data/tools/find",
+    ] {
+        let there = told.iter().any(|line| line == wanted);
+        assert!(there, "{wanted}: not among {} of {written}", told.len());
+    }
+    let floods = house.events();
+    assert!(
+        floods
+            .iter()
+            .any(|event| event["activity_name"] == "Flood begun")
+    );
+}

@@ -307,8 +307,13 @@ impl Daemon<'_> {
     }
 
     /// Ends it as systemd does; returns its exit status.
-    pub(super) fn stop(mut self) -> i32 {
+    pub(super) fn stop(self) -> i32 {
         self.signal("TERM");
+        self.end()
+    }
+
+    /// Waits until it ends; returns its exit status.
+    pub(super) fn end(mut self) -> i32 {
         let mut child = self.child.take().expect("runs");
         let begin = Instant::now();
         loop {
@@ -317,7 +322,7 @@ impl Daemon<'_> {
             }
             if begin.elapsed() > LONG {
                 child.kill().unwrap_or_default();
-                panic!("does not stop: {}", self.house.stderr());
+                panic!("does not end: {}", self.house.stderr());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -11,6 +11,7 @@ mod house;
 mod interrupts;
 mod launch;
 mod links;
+mod panics;
 mod scans;
 mod silent;
 mod stopped;

@@ -89,6 +89,22 @@ fn it_sees_the_host_that_others_see() {
 }
 
 #[test]
+fn whatever_it_ends_by_it_is_started_again() {
+    let settings = settings(UNIT);
+    // A panic ends it with 2.
+    for key in [
+        "RestartPreventExitStatus",
+        "SuccessExitStatus",
+        "StartLimitBurst",
+    ] {
+        assert!(!settings.iter().any(|line| line.starts_with(key)), "{key}");
+    }
+    for line in ["Restart=always", "StartLimitIntervalSec=0"] {
+        assert!(settings.iter().any(|l| l == line), "{line} is not in it");
+    }
+}
+
+#[test]
 fn it_waits_for_nothing_that_waits_for_it() {
     let settings = settings(UNIT);
     // multi-user.target would wait for it, and cloud-final waits for multi-user.target.

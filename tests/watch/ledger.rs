@@ -2,6 +2,7 @@
 
 use crate::harness::{Lab, subject};
 use host_integrity_agent::attributes::Timestamp;
+use host_integrity_agent::files::aside::Aside;
 use host_integrity_agent::files::launch::Record;
 use host_integrity_agent::files::links::Links;
 use host_integrity_agent::files::scan::Progress;
@@ -76,6 +77,7 @@ impl Ledger {
             pace: None,
             selinux: false,
             partial: false,
+            aside: Aside::NONE,
             progress: &Progress::default(),
         };
         let mut found: BTreeMap<Vec<u8>, Value> = BTreeMap::new();

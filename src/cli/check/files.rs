@@ -5,6 +5,7 @@ use crate::assess::baseline::{Baseline, Effort, Named, Opened};
 use crate::assess::tree;
 use crate::config::Config;
 use crate::error::Result;
+use crate::files::aside::Aside;
 use crate::files::pace::Pace;
 use crate::files::scan::Progress;
 use crate::manifest::vouch::Trust;
@@ -45,6 +46,7 @@ impl Run<'_> {
                 None => tree::workers(arguments.threads),
             },
             pace: pace.as_ref(),
+            aside: Aside::NONE,
             progress: &counts,
         };
         let wanted = !arguments.quiet && !arguments.no_progress;

@@ -1,6 +1,6 @@
 //! `path-exclude` and `path-include` of dpkg.cfg(5): files that dpkg was told not to unpack (dpkg(1)).
 
-use super::pattern;
+use crate::glob::{Glob, Syntax};
 use crate::os::root::Root;
 use crate::packages::database::Damages;
 
@@ -16,9 +16,10 @@ pub(super) struct Excludes {
 }
 
 struct Rule {
-    pattern: Vec<u8>,
-    /// How much of the pattern stands for itself.
-    literal: usize,
+    /// The part of the pattern that stands for itself.
+    literal: Vec<u8>,
+    /// What follows it, read by fnmatch(3) without flags: `*` takes `/` and leading dots too.
+    wild: Glob,
     exclude: bool,
 }
 
@@ -85,17 +86,17 @@ impl Excludes {
 impl Rule {
     fn new(pattern: &[u8], exclude: bool) -> Rule {
         let wild = pattern.iter().position(|b| b"*?[\\".contains(b));
+        let (literal, wild) = pattern.split_at(wild.unwrap_or(pattern.len()));
         Rule {
-            pattern: pattern.to_vec(),
-            literal: wild.unwrap_or(pattern.len()),
+            literal: literal.to_vec(),
+            wild: Glob::new(wild, Syntax::Fnmatch),
             exclude,
         }
     }
 
     fn matches(&self, path: &[u8]) -> bool {
-        let (literal, wild) = self.pattern.split_at(self.literal);
-        path.strip_prefix(literal)
-            .is_some_and(|rest| pattern::matches(wild, rest))
+        path.strip_prefix(&*self.literal)
+            .is_some_and(|rest| self.wild.matches(rest))
     }
 }
 

@@ -12,7 +12,7 @@ mod search;
 
 use super::context::Context;
 use crate::finding::{Check, Finding, Form, Severity, Verdict};
-use crate::profile::pattern::glob_matches;
+use crate::glob::{self, Syntax};
 use serde_json::json;
 
 const PATHS: Form = Form::Texts("paths that may hold one; * stands for anything");
@@ -79,7 +79,7 @@ fn allowed(context: &Context<'_>, check: &Check, path: &[u8]) -> bool {
     context
         .demanded_texts(check)
         .iter()
-        .any(|pattern| glob_matches(pattern.as_bytes(), path))
+        .any(|pattern| glob::matches(pattern.as_bytes(), Syntax::Stars, path))
 }
 
 /// A place that was not looked into, and why.

@@ -6,6 +6,7 @@ use super::{Gap, NO_LONG_TERM_KEYS, allowed, conclude, environments};
 use crate::attributes::FileType;
 use crate::escape;
 use crate::finding::{Finding, Verdict};
+use crate::glob::Syntax;
 use crate::os::node;
 use crate::os::root::Root;
 use crate::settings::context::Context;
@@ -251,7 +252,7 @@ impl<'b> Reader<'_, 'b> {
 
     /// Reads the files that a glob(7) names.
     pub(super) fn matches(&mut self, pattern: &str) {
-        match include::matches(self.root(), pattern) {
+        match include::matches(self.root(), pattern, Syntax::Fnmatch) {
             Ok(paths) => {
                 for path in paths {
                     // A directory among them is none of the files that are meant.

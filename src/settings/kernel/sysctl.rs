@@ -1,5 +1,6 @@
 //! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
 
+use crate::glob::{PathGlob, Syntax};
 use crate::os::root::Root;
 use std::collections::BTreeMap;
 use std::io;
@@ -103,7 +104,10 @@ impl Sysctl {
         self.options
             .iter()
             .filter(|(pattern, _)| pattern.contains(['*', '?', '[']))
-            .filter(|(pattern, _)| matches(pattern.as_bytes(), key.as_bytes()))
+            .filter(|(pattern, _)| {
+                // systemd-sysctl expands them with glob(3) below /proc/sys.
+                PathGlob::new(pattern.as_bytes(), Syntax::Fnmatch).matches(key.as_bytes())
+            })
             .filter_map(|(_, value)| value.as_ref())
             .next_back()
     }
@@ -136,57 +140,6 @@ fn normal(key: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// glob(7): `*`, `?` and `[…]`, none of which takes a slash.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return text.is_empty();
-    };
-    match first {
-        b'*' => {
-            let most = text.iter().take_while(|c| **c != b'/').count();
-            // Keys are short, and so are the patterns that match a part of them.
-            (0..=most).any(|taken| matches(rest, &text[taken..]))
-        }
-        b'?' => text.first().is_some_and(|c| *c != b'/') && matches(rest, &text[1..]),
-        b'[' => {
-            let Some((in_class, rest)) = class(rest, text.first().copied()) else {
-                return text.first() == Some(&b'[') && matches(rest, &text[1..]);
-            };
-            in_class && matches(rest, &text[1..])
-        }
-        c => text.first() == Some(c) && matches(rest, &text[1..]),
-    }
-}
-
-/// Whether the character is of the class that begins after `[`, and what follows the class.
-fn class(pattern: &[u8], character: Option<u8>) -> Option<(bool, &[u8])> {
-    let (negated, members) = match pattern {
-        [b'!' | b'^', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    // A bracket in the first place is a member.
-    let end = 1 + members.get(1..)?.iter().position(|c| *c == b']')?;
-    let (members, rest) = (&members[..end], &members[end + 1..]);
-    let Some(character) = character.filter(|c| *c != b'/') else {
-        return Some((false, rest));
-    };
-    let mut found = false;
-    let mut at = 0;
-    while let Some(first) = members.get(at) {
-        match (members.get(at + 1), members.get(at + 2)) {
-            (Some(b'-'), Some(last)) => {
-                found |= (*first..=*last).contains(&character);
-                at += 3;
-            }
-            _ => {
-                found |= *first == character;
-                at += 1;
-            }
-        }
-    }
-    Some((found != negated, rest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,20 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("kernel/*", "kernel/sysrq", true),
-            ("*", "kernel/sysrq", false),
-            ("kernel/sys?q", "kernel/sysrq", true),
-            ("kernel/[r-t]ysrq", "kernel/sysrq", true),
-            ("kernel/[!s]ysrq", "kernel/sysrq", false),
-            ("kernel/[s", "kernel/sysrq", false),
-        ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern}"
-            );
-        }
+    fn the_last_pattern_that_matches_counts() {
+        let mut sysctl = Sysctl::default();
+        let text = "kernel/*=1\nkernel/sys?q=2\nkernel/[!s]*=3\n*=4\n-kernel/sysr*\n";
+        sysctl.add(text, "etc/sysctl.d/a.conf");
+        let value = sysctl.value("kernel.sysrq").map(|value| &*value.value);
+        assert_eq!(value, Some("2"));
+    }
+
+    #[test]
+    fn many_stars_end_at_once() {
+        let mut sysctl = Sysctl::default();
+        let stars = "*".repeat(48);
+        let apart = "*a".repeat(48);
+        sysctl.add(
+            &format!("kernel/{apart}=1\nkernel/{stars}=2\nkernel/{stars}x=3\n"),
+            "etc/sysctl.d/a.conf",
+        );
+        let value = sysctl.value("kernel.randomize_va_space");
+        assert_eq!(value.map(|value| &*value.value), Some("2"));
     }
 }

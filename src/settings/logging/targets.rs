@@ -1,6 +1,6 @@
 //! Where shippers send to, by their own configuration.
 
-use crate::profile::pattern::glob_matches;
+use crate::glob::{Glob, Syntax};
 use crate::settings::context::Context;
 use crate::settings::processes;
 use crate::settings::systemd::{self, ini};
@@ -32,12 +32,13 @@ pub(super) fn files(
         let names: Vec<String> = match name.contains('*') {
             false => vec![name.to_owned()],
             true => {
+                let glob = Glob::new(name.as_bytes(), Syntax::Stars);
                 let listed = context.root.list(directory.as_bytes());
                 let listed = listed.map_err(|error| format!("/{directory}: {error}"))?;
                 listed
                     .iter()
                     .flat_map(|names| names.iter())
-                    .filter(|(file, _)| glob_matches(name.as_bytes(), file))
+                    .filter(|(file, _)| glob.matches(file))
                     .map(|(file, _)| String::from_utf8_lossy(file).into_owned())
                     .collect()
             }

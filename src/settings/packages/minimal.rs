@@ -2,7 +2,7 @@
 
 use super::checks::MINIMAL;
 use crate::finding::{Finding, Verdict};
-use crate::profile::pattern::glob_matches;
+use crate::glob::{Glob, Syntax};
 use crate::settings::context::Context;
 use serde_json::json;
 
@@ -108,14 +108,16 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         Err(why) => return emit(say(Verdict::Unknown, "packages", why.to_owned())),
     };
     let allowed = context.demanded_texts(&MINIMAL);
-    let is_one_of = |name: &str, list: &[&str]| list.iter().any(|pattern| fits(pattern, name));
+    let allowed: Vec<Names<'_>> = allowed.iter().map(|text| Names::new(text)).collect();
+    let is_one_of = |name: &str, list: &[Names<'_>]| list.iter().any(|names| names.mean(name));
     let mut held = true;
     for class in &CLASSES {
+        let of_class: Vec<Names<'_>> = class.packages.iter().map(|text| Names::new(text)).collect();
         let mut names: Vec<&str> = installed
             .packages
             .iter()
             .map(|package| package.name.as_str())
-            .filter(|name| is_one_of(name, class.packages) && !is_one_of(name, &allowed))
+            .filter(|name| is_one_of(name, &of_class) && !is_one_of(name, &allowed))
             .collect();
         names.sort_unstable();
         names.dedup();
@@ -145,17 +147,31 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
 }
 
-/// Whether a package's name is meant.
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('#') {
-        None => glob_matches(pattern.as_bytes(), name.as_bytes()),
-        Some((before, after)) => name
+/// Which packages a pattern means.
+enum Names<'a> {
+    Glob(Glob),
+    /// Of whatever version: what stands before it, and what follows.
+    Versioned(&'a str, &'a str),
+}
+
+impl<'a> Names<'a> {
+    fn new(pattern: &'a str) -> Names<'a> {
+        match pattern.split_once('#') {
+            None => Names::Glob(Glob::new(pattern.as_bytes(), Syntax::Stars)),
+            Some((before, after)) => Names::Versioned(before, after),
+        }
+    }
+
+    fn mean(&self, name: &str) -> bool {
+        let (before, after) = match self {
+            Names::Glob(glob) => return glob.matches(name.as_bytes()),
+            Names::Versioned(before, after) => (before, after),
+        };
+        let version = name
             .strip_prefix(before)
-            .and_then(|rest| rest.strip_suffix(after))
-            .is_some_and(|version| {
-                let of_version = |c: char| c.is_ascii_digit() || c == '.';
-                !version.is_empty() && version.chars().all(of_version)
-            }),
+            .and_then(|rest| rest.strip_suffix(after));
+        let of_version = |c: char| c.is_ascii_digit() || c == '.';
+        version.is_some_and(|version| !version.is_empty() && version.chars().all(of_version))
     }
 }
 
@@ -166,7 +182,10 @@ mod tests {
     #[test]
     fn names_of_both_families() {
         let class = |name: &str| {
-            let has = |class: &&Class| class.packages.iter().any(|pattern| fits(pattern, name));
+            let has = |class: &&Class| {
+                let mut packages = class.packages.iter();
+                packages.any(|pattern| Names::new(pattern).mean(name))
+            };
             CLASSES.iter().find(has).map(|class| class.name)
         };
         for (name, expected) in [

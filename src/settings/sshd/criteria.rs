@@ -2,6 +2,7 @@
 
 use super::history::{MATCH_WORDS, Number};
 use super::words::{delimited, split};
+use crate::glob::{self, Syntax};
 use crate::settings::users::Users;
 use std::net::IpAddr;
 
@@ -294,33 +295,9 @@ fn groups_of(users: &Users, user: &str) -> Vec<String> {
         .collect()
 }
 
-/// `match_pattern`: `*` and `?` over the whole text. Time is bounded by the product of the lengths.
-pub(in crate::settings) fn matches(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) =
-        (text.chars().collect(), pattern.chars().collect());
-    let (mut t, mut p) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+/// `match_pattern`: `*` and `?` over the whole text.
+pub(super) fn matches(text: &str, pattern: &str) -> bool {
+    glob::matches(pattern.as_bytes(), Syntax::Stars, text.as_bytes())
 }
 
 /// `match_pattern_list`: whether one of the list matches; `None` where a negated one does.

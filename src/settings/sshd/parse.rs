@@ -6,6 +6,7 @@ use super::include;
 use super::keyword::{self, KEYWORDS, Meaning};
 use super::value;
 use super::words;
+use crate::glob::Syntax;
 use crate::os::root::Root;
 use crate::settings::users::Users;
 use std::collections::BTreeSet;
@@ -360,7 +361,7 @@ impl Reader<'_> {
                     return refuse("Too many recursive configuration includes".into());
                 }
                 for pattern in &words {
-                    let found = include::matches(self.root, pattern)
+                    let found = include::matches(self.root, pattern, Syntax::OpenBsd)
                         .map_err(|error| Trouble::Unknown(format!("{}: {error}", place.text())))?;
                     for path in found {
                         self.file(&path, *inside, depth + 1)?;

@@ -4,7 +4,7 @@
 //! `Defaults authenticate`. root is never asked, so rules for root say nothing.
 
 use super::{Kind, Member, Name, Place, Policy, Rule, Scope, Setting};
-use crate::settings::sshd::criteria::matches;
+use crate::glob::{Glob, Syntax};
 use crate::settings::users::Users;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -196,9 +196,9 @@ impl Judge<'_> {
                             .split('/')
                             .next()
                             .is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok());
-                    let named = |name: &str| {
-                        matches(&name.to_ascii_lowercase(), &word.to_ascii_lowercase())
-                    };
+                    // fnmatch(3) with FNM_CASEFOLD.
+                    let glob = Glob::new(word.to_ascii_lowercase().as_bytes(), Syntax::Fnmatch);
+                    let named = |name: &str| glob.matches(name.to_ascii_lowercase().as_bytes());
                     (address || named(host) || named(short), !address)
                 }
             };

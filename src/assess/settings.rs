@@ -1,0 +1,106 @@
+//! sshd and local settings: area after area, each with its deadline.
+
+use super::deadline::{self, Event, Stage, Turns, Work};
+use super::selected::Selected;
+use super::tree::Tree;
+use crate::bounds;
+use crate::finding::{Check, Finding, Verdict};
+use crate::profile::Profile;
+use crate::settings::context::Context;
+use crate::settings::{self, Area};
+use std::sync::Arc;
+
+/// What helps where a look did not end.
+pub(super) const REMEDY: &str = "find out what does not answer (a network or FUSE mount without its server, a disk) and mend it; what hangs is looked at again once it answers";
+
+/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970.
+///
+/// Of an area that does not end in time, each check that is wanted and has not been judged is unknown.
+pub fn settings(
+    tree: &Tree,
+    profile: &Profile,
+    selected: &Selected,
+    now: i64,
+    emit: &mut dyn FnMut(Finding),
+) {
+    let areas = settings::wanted(|check| selected.has(check.id));
+    let stages: Vec<Stage> = areas
+        .iter()
+        .map(|area| Stage {
+            name: area.name,
+            deadline: bounds::SETTINGS_AREA,
+        })
+        .collect();
+    let has = |id: &str| selected.has(id);
+    let context = Context::new(&tree.root, &tree.release, &profile.settings, now, &has);
+    let mut judged = Judged::default();
+    let mut hear = |at: usize, event: Event<Finding>| match event {
+        Event::Said(finding) => {
+            judged.note(&finding);
+            emit(finding);
+        }
+        Event::Ended => judged = Judged::default(),
+        Event::Unended(why) => {
+            let area: &Area = areas[at];
+            let open = area.checks.iter().filter(|check| judged.leaves(check));
+            for check in open.filter(|check| context.wants(check)) {
+                let message = format!("could not be judged: {why}");
+                let finding = context.finding(check, Verdict::Unknown, area.name, message);
+                emit(finding.remediation(REMEDY));
+            }
+            judged = Judged::default();
+        }
+    };
+    match work(tree, profile, selected, now, areas.clone()) {
+        Ok(work) => deadline::in_turn(&stages, &work, &mut hear),
+        Err(error) => {
+            for at in 0..areas.len() {
+                let why = format!("the tree cannot be opened once more: {error}");
+                hear(at, Event::Unended(why));
+            }
+        }
+    }
+}
+
+/// What a thread does, with all that it needs.
+fn work(
+    tree: &Tree,
+    profile: &Profile,
+    selected: &Selected,
+    now: i64,
+    areas: Vec<&'static Area>,
+) -> std::io::Result<Arc<Work<Finding>>> {
+    let root = tree.root.try_clone()?;
+    let (release, demands) = (tree.release.clone(), profile.settings.clone());
+    let selected = selected.clone();
+    Ok(Arc::new(move |turns: &mut Turns<Finding>| {
+        let has = |id: &str| selected.has(id);
+        let context = Context::new(&root, &release, &demands, now, &has);
+        while let Some(at) = turns.next() {
+            let mut given_up = false;
+            areas[at].judge(&context, &mut |finding| {
+                given_up = given_up || turns.say(finding).is_break();
+            });
+        }
+    }))
+}
+
+/// Which checks of the area under way have been judged.
+#[derive(Default)]
+struct Judged {
+    ids: Vec<&'static str>,
+    /// The one that was judged last, unless it passed: there may be more to say of it.
+    last: Option<&'static str>,
+}
+
+impl Judged {
+    fn note(&mut self, finding: &Finding) {
+        self.ids.push(finding.check.id);
+        let ended = finding.verdict == Verdict::Pass;
+        self.last = (!ended).then_some(finding.check.id);
+    }
+
+    fn leaves(&self, check: &Check) -> bool {
+        !self.ids.contains(&check.id) || self.last == Some(check.id)
+    }
+}

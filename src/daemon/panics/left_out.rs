@@ -1,0 +1,124 @@
+//! What looks leave out at present, and the findings that say so.
+
+use super::quarantine::Quarantine;
+use crate::assess::selected::Selected;
+use crate::files::aside::Aside;
+use crate::finding::{Check, Finding, Severity, Verdict};
+use crate::profile::Profile;
+use crate::task::Job;
+use crate::{instance, settings};
+
+/// What looks leave out, as it was when one of them began.
+#[derive(Clone, Debug, Default)]
+pub(in crate::daemon) struct LeftOut {
+    pub(in crate::daemon) files: Aside,
+    /// Parts of jobs; an empty name is the whole job.
+    parts: Vec<(Job, Vec<u8>)>,
+}
+
+impl LeftOut {
+    pub(super) fn of(quarantine: &Quarantine) -> LeftOut {
+        let held = quarantine.aside().map(|held| &held.subject);
+        let (paths, parts): (Vec<_>, Vec<_>) = held.partition(|subject| subject.is_path());
+        let paths = paths.into_iter().map(|subject| subject.name.clone());
+        LeftOut {
+            files: Aside::new(paths, quarantine.alone()),
+            parts: parts
+                .into_iter()
+                .map(|subject| (subject.job, subject.name.clone()))
+                .collect(),
+        }
+    }
+
+    /// Whether that part of a job is left out; of a job that has none, an empty name.
+    pub(in crate::daemon) fn has(&self, job: Job, part: &str) -> bool {
+        let part = part.as_bytes();
+        self.parts.iter().any(|(j, name)| *j == job && name == part)
+    }
+
+    /// Areas of settings that are judged, and what is to be told of the others.
+    pub(in crate::daemon) fn settings(
+        &self,
+        profile: &Profile,
+        selected: &Selected,
+    ) -> (Selected, Vec<Finding>) {
+        let mut judged = selected.clone();
+        let mut findings = Vec::new();
+        for area in &settings::AREAS {
+            if self.has(Job::Settings, area.name) {
+                findings.extend(not_judged(area.name, area.checks, profile, selected));
+                judged = judged.without(area.checks);
+            }
+        }
+        (judged, findings)
+    }
+
+    /// What is to be told of an instance that is left out; nothing if it is judged.
+    pub(in crate::daemon) fn instance(
+        &self,
+        profile: &Profile,
+        selected: &Selected,
+    ) -> Option<Option<Finding>> {
+        self.has(Job::Instance, "")
+            .then(|| not_judged("instance", &instance::CHECKS, profile, selected))
+    }
+}
+
+/// That none of the checks was judged, under the worst of them; nothing where none is wanted.
+fn not_judged(
+    name: &str,
+    checks: &[&'static Check],
+    profile: &Profile,
+    selected: &Selected,
+) -> Option<Finding> {
+    let severity = |check: &Check| {
+        let set = profile.settings.checks.get(check.id);
+        let severity = set.and_then(|set| set.severity).or(check.severity);
+        severity.unwrap_or(Severity::Medium)
+    };
+    let wanted = || checks.iter().filter(|check| selected.has(check.id));
+    let worst = wanted().max_by_key(|check| severity(check))?;
+    let message = format!(
+        "judging it brought the agent to its end again and again: for a while none of the {} checks of {name} is judged",
+        wanted().count()
+    );
+    // Another subject than that of any check: what was found of those stands.
+    let subject = format!("{name}.*");
+    let finding = Finding::new(worst, Verdict::Unknown, severity(worst), subject, message);
+    Some(finding.remediation(
+        "look at it by other means; report the fault with the agent's last words in the journal",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::load;
+
+    #[test]
+    fn an_area_is_unknown_at_its_worst_and_the_others_are_judged() {
+        let profile = load::named("default").expect("shipped");
+        let selected = Selected::all(&profile);
+        let left_out = LeftOut {
+            parts: vec![(Job::Settings, b"sshd".to_vec())],
+            ..LeftOut::default()
+        };
+        let (judged, findings) = left_out.settings(&profile, &selected);
+        let [finding] = &findings[..] else {
+            panic!("{findings:?}");
+        };
+        assert_eq!(
+            (finding.verdict, &finding.subject[..]),
+            (Verdict::Unknown, &b"sshd.*"[..])
+        );
+        let area = settings::AREAS.iter().find(|area| area.name == "sshd");
+        let severities = area
+            .expect("there")
+            .checks
+            .iter()
+            .filter_map(|c| c.severity);
+        assert_eq!(Some(finding.severity), severities.max());
+        assert!(!judged.any_of("sshd.") && judged.any_of("kernel."));
+        assert!(left_out.instance(&profile, &selected).is_none());
+    }
+}

@@ -1,0 +1,188 @@
+//! Panics of the runs before: counted, told, and what brings them about set aside.
+//!
+//! ```text
+//! hook (os::last_word) ─► panic.mark ─► next start ─► Quarantine ─► panics.json
+//!                                                        ├─► LeftOut: what looks leave out
+//!                                                        └─► events, status, heartbeats
+//! ```
+
+mod desk;
+mod kept;
+mod left_out;
+mod marks;
+mod quarantine;
+
+pub(super) use left_out::LeftOut;
+
+use super::{complain, eyes};
+use crate::os::last_word::{self, MARK, Prepared, SIZE};
+use crate::os::trust;
+use marks::{Mark, Subject};
+use quarantine::Quarantine;
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What is known of panics, and where it is kept.
+#[derive(Debug)]
+pub(super) struct Panics {
+    state_dir: PathBuf,
+    quarantine: Quarantine,
+    /// Digest of the running binary; empty where nothing hangs on it.
+    binary: String,
+    /// What the run before ended by: its mark stays until that is told.
+    untold: Option<Mark>,
+    /// Device and inode of that mark: another one is of another panic.
+    counted: Option<(u64, u64)>,
+    /// Why what was there is not believed; until that is told.
+    refused: Vec<String>,
+    /// What is to be kept could not be written.
+    owed: bool,
+}
+
+impl Panics {
+    /// Counts what the run before left. From then on a panic leaves a mark.
+    pub(super) fn open(state_dir: &Path, now: i64) -> Panics {
+        let mut panics = Panics {
+            state_dir: state_dir.to_owned(),
+            quarantine: Quarantine::default(),
+            binary: String::new(),
+            untold: None,
+            counted: None,
+            refused: Vec::new(),
+            owed: false,
+        };
+        match kept::read(state_dir) {
+            Ok(quarantine) => panics.quarantine = quarantine,
+            Err(why) => panics.refused.push(why),
+        }
+        panics.counted = identity(&state_dir.join(MARK));
+        panics.untold = match mark(state_dir) {
+            Ok(mark) => mark,
+            Err(why) => {
+                panics.refused.push(why);
+                panics.remove_mark();
+                None
+            }
+        };
+        if panics.untold.is_some() || !panics.quarantine.held.is_empty() {
+            panics.binary = eyes::digest();
+        }
+        if let Some(mark) = &panics.untold {
+            let binary = panics.binary.as_str();
+            panics.quarantine.panicked(mark, binary, &state_of, now);
+        }
+        let binary = panics.binary.clone();
+        panics.quarantine.release(&binary, &state_of, now);
+        if panics.untold.is_some() || !panics.quarantine.held.is_empty() {
+            panics.keep();
+        }
+        for why in &panics.refused {
+            complain(&format!("what is known of panics is not believed: {why}"));
+        }
+        let prepared = Prepared::new(state_dir).map_err(|error| {
+            complain(&format!(
+                "a panic could leave no mark in {}: {error}",
+                state_dir.display()
+            ));
+        });
+        last_word::install(prepared.ok());
+        panics
+    }
+
+    /// What looks leave out that begin now.
+    pub(super) fn left_out(&self) -> LeftOut {
+        LeftOut::of(&self.quarantine)
+    }
+
+    /// What is set aside, in words, as status and heartbeats tell it.
+    pub(super) fn set_aside(&self) -> Vec<String> {
+        let aside = self.quarantine.aside();
+        aside.map(|held| held.subject.words()).collect()
+    }
+
+    /// One sentence on everything that is not as it should be; nothing where all is well.
+    fn trouble(&self) -> Option<String> {
+        let aside = self.set_aside();
+        let stubborn = self.quarantine.stubborn();
+        let stubborn: Vec<String> = stubborn.map(|count| count.subject.words()).collect();
+        let mut text = String::new();
+        if !aside.is_empty() {
+            text = format!(
+                "not looked at, since the agent panicked there again and again: {}",
+                aside.join("; ")
+            );
+        }
+        if !stubborn.is_empty() {
+            let before = if text.is_empty() { "" } else { "; " };
+            // A string takes everything.
+            write!(
+                text,
+                "{before}the agent panics again and again and cannot do without: {}",
+                stubborn.join("; ")
+            )
+            .unwrap_or_default();
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn keep(&mut self) {
+        let written = kept::write(&self.state_dir, &self.quarantine);
+        if let Err(error) = &written
+            && !self.owed
+        {
+            complain(&format!("panics cannot be counted: {error}"));
+        }
+        self.owed = written.is_err();
+    }
+
+    fn remove_mark(&self) {
+        let path = self.state_dir.join(MARK);
+        // This run may be ending by a panic of its own. One that stays is known by its id.
+        if self.counted.is_some() && identity(&path) == self.counted {
+            std::fs::remove_file(path).unwrap_or_default();
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    Some((about.dev(), about.ino()))
+}
+
+/// The mark that the run before left. The error says why it is not believed.
+fn mark(state_dir: &Path) -> Result<Option<Mark>, String> {
+    let path = state_dir.join(MARK);
+    let file = trust::open(&path, trust::Owner::Agent).map_err(|error| error.to_string())?;
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let bytes = trust::read(&file, &path, SIZE as u64).map_err(|error| error.to_string())?;
+    let mark = Mark::parse(&bytes);
+    let refused = || format!("{}: is no whole mark of a panic", path.display());
+    mark.map(Some).ok_or_else(refused)
+}
+
+/// What tells one state of a subject's input from another. Of paths: what a stat says of them; of everything else
+/// nothing does, and time alone decides.
+fn state_of(subject: &Subject) -> String {
+    if !subject.is_path() {
+        return String::new();
+    }
+    let path = Path::new("/").join(OsStr::from_bytes(&subject.name));
+    match std::fs::symlink_metadata(path) {
+        Ok(stat) => format!(
+            "{} {} {} {}.{} {}.{}",
+            stat.dev(),
+            stat.ino(),
+            stat.size(),
+            stat.mtime(),
+            stat.mtime_nsec(),
+            stat.ctime(),
+            stat.ctime_nsec()
+        ),
+        Err(error) => format!("{:?}", error.kind()),
+    }
+}

@@ -1,0 +1,302 @@
+//! What each thread is at: the job and the smallest subject at hand, for the last word of a process that panics.
+//!
+//! Kept in a buffer of the thread's own: naming a subject copies its path and allocates nothing, so that it may be
+//! done for every file.
+
+use std::cell::RefCell;
+
+/// Bytes of a path that are kept; of a longer one, the nearest directory above that fits. As long as Linux takes one
+/// (`PATH_MAX`, limits.h).
+const LONGEST: usize = 4096;
+
+/// What a thread is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Job {
+    /// A thread that never said what it does, as that of a command.
+    Other,
+    /// The event loop of `agent run`.
+    Loop,
+    /// Ledger, chain and spool.
+    Store,
+    /// Opening what verdicts rest on.
+    Ground,
+    /// Looking at files, whatever the look is called.
+    Files,
+    /// Judging settings.
+    Settings,
+    /// Asking the metadata service and judging the instance.
+    Instance,
+    /// Writing the launch record.
+    Launch,
+    /// Watching for changes.
+    Watch,
+}
+
+impl Job {
+    /// All of them.
+    pub const ALL: [Job; 9] = [
+        Job::Other,
+        Job::Loop,
+        Job::Store,
+        Job::Ground,
+        Job::Files,
+        Job::Settings,
+        Job::Instance,
+        Job::Launch,
+        Job::Watch,
+    ];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Job::Other => "other",
+            Job::Loop => "loop",
+            Job::Store => "store",
+            Job::Ground => "ground",
+            Job::Files => "files",
+            Job::Settings => "settings",
+            Job::Instance => "instance",
+            Job::Launch => "launch",
+            Job::Watch => "watch",
+        }
+    }
+
+    /// The job of that name.
+    pub fn from_name(name: &str) -> Option<Job> {
+        Job::ALL.into_iter().find(|job| job.name() == name)
+    }
+}
+
+/// What kind of thing is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Nothing smaller than the job itself.
+    Whole,
+    /// Contents of several files that are digested side by side.
+    Batch,
+    /// A part of the job by name, as a settings area.
+    Part,
+    /// A file, by its path relative to the root.
+    File,
+    /// A directory, likewise.
+    Directory,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] = [
+        Kind::Whole,
+        Kind::Batch,
+        Kind::Part,
+        Kind::File,
+        Kind::Directory,
+    ];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Whole => "whole",
+            Kind::Batch => "batch",
+            Kind::Part => "part",
+            Kind::File => "file",
+            Kind::Directory => "directory",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What a thread is at.
+#[derive(Debug)]
+pub struct At {
+    job: Job,
+    kind: Kind,
+    length: usize,
+    /// Of the subject: its path or name.
+    bytes: [u8; LONGEST],
+}
+
+impl At {
+    /// Why the thread is there.
+    pub fn job(&self) -> Job {
+        self.job
+    }
+
+    /// What kind of thing is at hand.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Path or name of what is at hand; empty for the job itself, and for the root.
+    pub fn subject(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn set(&mut self, kind: Kind, directory: &[u8], name: &[u8]) {
+        self.kind = kind;
+        self.length = 0;
+        let slash: &[u8] = match directory.is_empty() || name.is_empty() {
+            true => b"",
+            false => b"/",
+        };
+        let length = directory.len() + slash.len() + name.len();
+        if length <= LONGEST {
+            for part in [directory, slash, name] {
+                self.bytes[self.length..self.length + part.len()].copy_from_slice(part);
+                self.length += part.len();
+            }
+            return;
+        }
+        self.kind = Kind::Directory;
+        let fits = directory.len().min(LONGEST);
+        let whole = match directory.len() <= LONGEST {
+            true => fits,
+            false => directory[..fits]
+                .iter()
+                .rposition(|byte| *byte == b'/')
+                .unwrap_or(0),
+        };
+        self.bytes[..whole].copy_from_slice(&directory[..whole]);
+        self.length = whole;
+    }
+}
+
+thread_local! {
+    static AT: RefCell<At> = const {
+        RefCell::new(At {
+            job: Job::Other,
+            kind: Kind::Whole,
+            length: 0,
+            bytes: [0; LONGEST],
+        })
+    };
+}
+
+/// What this thread does, for a thread that goes on with it.
+pub fn job() -> Job {
+    AT.with_borrow(|at| at.job)
+}
+
+/// The thread does this from now on, and is at nothing smaller.
+pub fn begin(job: Job) {
+    AT.with_borrow_mut(|at| {
+        at.job = job;
+        at.set(Kind::Whole, b"", b"");
+    });
+    #[cfg(debug_assertions)]
+    fault::strike();
+}
+
+/// The thread is at nothing smaller than its job.
+pub fn at_whole() {
+    set(Kind::Whole, b"", b"");
+}
+
+/// The thread digests several files side by side.
+pub fn at_batch() {
+    set(Kind::Batch, b"", b"");
+}
+
+/// The thread is at a part of its job.
+pub fn at_part(name: &str) {
+    set(Kind::Part, b"", name.as_bytes());
+}
+
+/// The thread is at the file `name` in `directory`, which is relative to the root.
+pub fn at_file(directory: &[u8], name: &[u8]) {
+    set(Kind::File, directory, name);
+}
+
+/// The thread is at a directory, relative to the root.
+pub fn at_directory(path: &[u8]) {
+    set(Kind::Directory, path, b"");
+}
+
+/// Reads what the thread is at; `None` if it was just being told.
+pub fn read<T>(look: impl FnOnce(&At) -> T) -> Option<T> {
+    AT.with(|at| at.try_borrow().ok().map(|at| look(&at)))
+}
+
+fn set(kind: Kind, directory: &[u8], name: &[u8]) {
+    AT.with_borrow_mut(|at| at.set(kind, directory, name));
+    #[cfg(debug_assertions)]
+    fault::strike();
+}
+
+/// A fault for tests to put in: a panic at what `AGENT_TEST_PANIC` names as `JOB KIND SUBJECT`.
+#[cfg(debug_assertions)]
+mod fault {
+    use std::os::unix::ffi::OsStrExt;
+    use std::sync::OnceLock;
+
+    pub(super) fn strike() {
+        static NAMED: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+        let named = NAMED.get_or_init(|| {
+            let value = std::env::var_os("AGENT_TEST_PANIC")?;
+            Some(value.as_bytes().to_vec())
+        });
+        let Some(named) = named else {
+            return;
+        };
+        let strikes = super::read(|at| {
+            let mut parts = named.splitn(3, |byte| *byte == b' ');
+            parts.next() == Some(at.job().name().as_bytes())
+                && parts.next() == Some(at.kind().name().as_bytes())
+                && parts.next().unwrap_or_default() == at.subject()
+        });
+        if strikes == Some(true) {
+            panic!("a fault that a test put in");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(job: Job, kind: Kind, subject: &[u8]) -> bool {
+        read(|at| (at.job(), at.kind(), at.subject()) == (job, kind, subject)) == Some(true)
+    }
+
+    #[test]
+    fn a_thread_knows_what_it_is_at() {
+        begin(Job::Files);
+        at_file(b"etc", b"passwd");
+        assert!(is(Job::Files, Kind::File, b"etc/passwd"));
+        at_file(b"", b"etc");
+        assert!(is(Job::Files, Kind::File, b"etc"));
+        at_directory(b"etc");
+        assert!(is(Job::Files, Kind::Directory, b"etc"));
+        let other = std::thread::spawn(|| is(Job::Other, Kind::Whole, b""));
+        assert!(other.join().expect("no panic"));
+        at_whole();
+        assert!(is(Job::Files, Kind::Whole, b""));
+    }
+
+    #[test]
+    fn of_a_path_that_is_too_long_the_nearest_directory_is_kept() {
+        begin(Job::Files);
+        let directory = vec![b'd'; LONGEST - 1];
+        at_file(&directory, b"name");
+        assert!(is(Job::Files, Kind::Directory, &directory));
+        let deep = [b"top/".as_slice(), &[b'd'; LONGEST]].concat();
+        at_file(&deep, b"name");
+        assert!(is(Job::Files, Kind::Directory, b"top"));
+        at_directory(&vec![b'd'; LONGEST + 1]);
+        assert!(is(Job::Files, Kind::Directory, b""));
+    }
+
+    #[test]
+    fn every_name_leads_back() {
+        for job in Job::ALL {
+            assert_eq!(Job::from_name(job.name()), Some(job));
+        }
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(Job::from_name("no such job"), None);
+    }
+}
