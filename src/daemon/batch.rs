@@ -81,6 +81,8 @@ pub(super) struct Batch {
     pub(super) settled: bool,
     /// Whether more was touched than is in here.
     pub(super) too_many: bool,
+    /// Whether dpkg is at work, so that what is found may wait for its evidence.
+    pub(super) unpacking: bool,
 }
 
 impl Batch {
@@ -97,6 +99,7 @@ impl Batch {
             touched,
             settled,
             too_many,
+            unpacking: false,
         }
     }
 

@@ -21,10 +21,11 @@ use crate::error::Result;
 use crate::event::{Digests, LastScan, Lifecycle, Origin};
 use crate::files::spot::Region;
 use crate::host::Host;
+use crate::packages::dpkg::unpacking::Unpacking;
 use crate::store::Opening;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -104,6 +105,8 @@ pub(super) struct Desk {
     /// Findings that could not be judged when the settings were last looked at.
     pub(super) unknown_settings: u64,
     pub(super) restored: Restored,
+    /// What dpkg is unpacking, as whoever looks has read it.
+    pub(super) unpacking: Arc<Mutex<Unpacking>>,
     pub(super) panics: Panics,
 }
 
@@ -248,6 +251,7 @@ impl Desk {
             settings_judged: None,
             unknown_settings: 0,
             restored: Restored::new(now),
+            unpacking: Arc::default(),
             panics,
         };
         Ok((desk, openings))
@@ -290,7 +294,8 @@ impl Desk {
                 self.opening &= whose != Whose::Own;
                 self.stand_on(ground, now, wall);
             }
-            Word::Found(id, finding) => self.found(id, finding, wall),
+            Word::Found(id, finding, package) => self.found(id, finding, package, (now, wall)),
+            Word::Unpacked(packages) => self.unpacked(&packages, now),
             Word::Holds(id, path, ctime) => self.holds(id, path, ctime, now, wall),
             Word::Ask(question) => {
                 let Question { directory, reply } = question;
@@ -384,6 +389,7 @@ impl Desk {
             self.watching.due(can(Look::Spot, &self.batch)),
             urgent.filter(|_| can(Look::Urgent, &self.urgent)),
             self.first_boot.due(),
+            self.watching.transactions.question_due(),
             self.settings_touched,
             self.stale.then(|| self.status_written + STATUS_PAUSE),
         ];

@@ -18,14 +18,15 @@ use crate::files::spot::{Book, Known, Spot, Told};
 use crate::files::wording;
 use crate::finding::{Finding, Severity};
 use crate::os::{last_word, priority};
+use crate::packages::dpkg::unpacking::Unpacking;
 use crate::task::{self, Job};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
@@ -52,6 +53,8 @@ pub(super) struct Eye {
     pub(super) questions: Sender<Word>,
     /// and here.
     pub(super) store: Asker,
+    /// What dpkg is unpacking, where that is at work.
+    pub(super) unpacking: Option<Arc<Mutex<Unpacking>>>,
 }
 
 /// How a whole scan is to be done.
@@ -99,7 +102,7 @@ pub(super) fn whole(mut eye: Eye, manner: Manner) -> io::Result<()> {
             say(&eye.words, Word::Ground(eye.ground.clone(), Whose::Look));
         }
         for finding in &eye.ground.opened.findings {
-            if eye.found(finding.clone()).is_break() {
+            if eye.found(finding.clone(), None).is_break() {
                 return;
             }
         }
@@ -130,6 +133,23 @@ pub(super) fn urgent(eye: Eye, plan: Arc<Plan>) -> io::Result<()> {
     })
 }
 
+/// Of packages that something waits for, which are no longer being unpacked.
+pub(super) fn packages(
+    setup: Arc<Setup>,
+    unpacking: Arc<Mutex<Unpacking>>,
+    mut packages: Vec<String>,
+    words: Sender<Word>,
+) -> io::Result<()> {
+    start("packages", Job::Ground, move || {
+        // Should nobody be able to read it any more, all of them are.
+        if let Ok(mut unpacking) = unpacking.lock() {
+            unpacking.refresh(&setup.tree.root);
+            packages.retain(|package| !unpacking.has(package));
+        }
+        say(&words, Word::Unpacked(packages));
+    })
+}
+
 /// sshd and local settings.
 pub(super) fn settings(eye: Eye) -> io::Result<()> {
     start("settings", Job::Settings, move || {
@@ -142,7 +162,7 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
         } = &*eye.setup;
         let (selected, left_out) = eye.left_out.settings(profile, selected);
         let mut stopped = false;
-        let mut emit = |finding| stopped = stopped || eye.found(finding).is_break();
+        let mut emit = |finding| stopped = stopped || eye.found(finding, None).is_break();
         assess::settings(tree, profile, &selected, now, &mut emit);
         left_out.into_iter().for_each(emit);
         eye.end(Look::Settings, Ok(None));
@@ -162,7 +182,7 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
         } = &*eye.setup;
         if let Some(finding) = eye.left_out.instance(profile, selected) {
             if let Some(finding) = finding
-                && eye.found(finding).is_break()
+                && eye.found(finding, None).is_break()
             {
                 return;
             }
@@ -183,7 +203,7 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
         // First, so that what is found says where.
         say(&eye.words, Word::Host(Box::new(host)));
         for finding in found {
-            if eye.found(finding).is_break() {
+            if eye.found(finding, None).is_break() {
                 return;
             }
         }
@@ -227,7 +247,7 @@ impl Eye {
             // Where the profile is weaker than the manifest, only the whole tells.
             |finding| match least.is_some() && finding.check.id == "files.profile" {
                 true => ControlFlow::Continue(()),
-                false => self.found(finding),
+                false => self.found(finding, None),
             },
         );
         scanned.map_err(one_line)
@@ -264,15 +284,30 @@ impl Eye {
             store: &self.store,
             gone: Cell::new(false),
         };
+        let read = Cell::new(false);
         let looked = spot.look(plan, &known, |told| match told {
-            Told::Deviates(deviation) => self.found(wording::finding(&deviation, against)),
+            Told::Deviates(deviation) => {
+                let package =
+                    (deviation.may_wait()).then(|| self.package_of(&deviation.path, &read));
+                self.found(wording::finding(&deviation, against), package.flatten())
+            }
             Told::Holds { path, ctime } => self.say(Word::Holds(self.id, path, ctime)),
         });
         looked.map(Some).map_err(one_line)
     }
 
-    /// Hands a finding on, unless it is switched off or not yet to be judged.
-    fn found(&self, finding: Finding) -> ControlFlow<()> {
+    /// The package that dpkg is unpacking and that has the path in its list. dpkg's database is read once in a look.
+    fn package_of(&self, path: &[u8], read: &Cell<bool>) -> Option<String> {
+        let mut unpacking = self.unpacking.as_ref()?.lock().ok()?;
+        if !read.replace(true) {
+            unpacking.refresh(&self.setup.tree.root);
+        }
+        unpacking.package_of(path).map(str::to_owned)
+    }
+
+    /// Hands a finding on, unless it is switched off or not yet to be judged; with the package whose evidence it may
+    /// wait for.
+    fn found(&self, finding: Finding, package: Option<String>) -> ControlFlow<()> {
         // Only of files: what a setting is, it is now, and a settings check may name a path as well.
         let held_back = self.held_back
             && finding.check.id.starts_with("files.")
@@ -280,7 +315,7 @@ impl Eye {
         if held_back || !self.setup.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }
-        self.say(Word::Found(self.id, Box::new(finding)))
+        self.say(Word::Found(self.id, Box::new(finding), package))
     }
 
     fn end(&self, look: Look, outcome: Result<Option<Coverage>, String>) {

@@ -6,6 +6,8 @@ use super::eyes::{self, Eye, Manner};
 use super::ground::Ground;
 use super::looks::Look;
 use super::store_handle::Command;
+use super::transaction::LONGEST;
+use crate::assess::baseline::Baseline;
 use crate::attributes::Timestamp;
 use crate::cause::{Actor, Cause};
 use crate::event::{Fault, LastScan, Lifecycle};
@@ -58,11 +60,10 @@ impl Desk {
             self.watching.tend(now);
             self.mind_canary(wall);
         }
-        self.pick_urgent(now);
-        self.pick_touched(now);
+        self.pick_urgent(now, wall);
+        self.pick_touched(now, wall);
+        self.mind_transactions(now, wall);
         // What changes while nobody watches yet would be missed by a scan that has passed.
-        // What a package manager is at is told as one burst, when it is done.
-        let waits = self.watching.waits() && !self.hurried && !self.first_files;
         let held: &[Look] = match (self.opening, self.watching.is_ready()) {
             _ if self.leaving => &[
                 Look::Critical,
@@ -79,7 +80,6 @@ impl Desk {
                 Look::Spot,
             ],
             (false, false) => &[Look::Whole],
-            (false, true) if waits => &[Look::Whole],
             (false, true) => &[],
         };
         while let Some(look) = self.looks.next(held) {
@@ -90,7 +90,7 @@ impl Desk {
     fn begin_look(&mut self, look: Look, ground: Arc<Ground>, now: Instant, wall: i64) {
         let id = self.next_id;
         self.next_id += 1;
-        let eye = Eye {
+        let mut eye = Eye {
             id,
             setup: self.setup.clone(),
             ground,
@@ -99,6 +99,7 @@ impl Desk {
             words: self.finds.clone(),
             questions: self.words.clone(),
             store: self.store.asker(),
+            unpacking: None,
         };
         let mut under_way = UnderWay {
             look,
@@ -121,6 +122,9 @@ impl Desk {
                     _ => self.batch.take(),
                 };
                 let batch = under_way.batch.as_ref();
+                eye.unpacking = batch
+                    .filter(|batch| batch.unpacking)
+                    .map(|_| self.unpacking.clone());
                 batch.map(|batch| Scope::Regions(batch.plan.regions().to_vec()))
             }
             Look::Launch => None,
@@ -164,7 +168,7 @@ impl Desk {
             .then(|| self.launch_differs())
             .flatten()
         {
-            self.found(id, Box::new(finding), wall);
+            self.found(id, Box::new(finding), None, (now, wall));
         }
         if let Err(error) = begun {
             let why = format!("no thread could be started: {error}");
@@ -195,13 +199,14 @@ impl Desk {
     }
 
     /// Takes what is critical and was touched, if it can be looked at.
-    fn pick_urgent(&mut self, now: Instant) {
+    fn pick_urgent(&mut self, now: Instant, wall: i64) {
         let Some(ground) = self.ground.as_ref().filter(|_| self.urgent.is_none()) else {
             return;
         };
         if self.looks.free(Look::Urgent) {
             let root = &self.setup.tree.root;
-            self.urgent = self.watching.take_urgent(root, &ground.links, now);
+            let links = &ground.links;
+            self.urgent = self.watching.take_urgent(root, links, (now, wall));
             if self.urgent.is_some() {
                 self.looks.want(Look::Urgent);
             }
@@ -209,19 +214,19 @@ impl Desk {
     }
 
     /// Takes what was touched and is quiet, if it can be looked at.
-    fn pick_touched(&mut self, now: Instant) {
+    fn pick_touched(&mut self, now: Instant, wall: i64) {
         if !self.looks.free(Look::Spot) || self.batch.is_some() {
             return;
         }
         let Some(ground) = &self.ground else {
             return;
         };
-        let severity = |path: &[u8]| {
-            let duty = ground.scope.as_ref()?.at(path)?;
-            (!duty.leads).then_some(duty.demand.severity)
-        };
         let root = &self.setup.tree.root;
-        let Some(batch) = self.watching.take(root, severity, &ground.links, now) else {
+        let packages = matches!(ground.opened.baseline, Baseline::Packages(_));
+        let taken = self
+            .watching
+            .take(root, &ground.links, packages, (now, wall));
+        let Some(batch) = taken else {
             return;
         };
         if batch.too_many {
@@ -263,7 +268,13 @@ impl Desk {
     }
 
     /// A look found something.
-    pub(super) fn found(&mut self, id: u64, finding: Box<Finding>, wall: i64) {
+    pub(super) fn found(
+        &mut self,
+        id: u64,
+        finding: Box<Finding>,
+        package: Option<String>,
+        (now, wall): (Instant, i64),
+    ) {
         let Some(under_way) = self.under_way.get_mut(&id) else {
             return;
         };
@@ -277,10 +288,13 @@ impl Desk {
         }
         let look = under_way.look;
         let cause = self.cause(id, look, &finding).map(Box::new);
+        let waits = package.is_some_and(|package| self.waits(id, &finding, package, now));
+        let longest = i64::try_from(LONGEST.as_millis()).unwrap_or(0);
         self.store.give(Command::Found {
             look: id,
             finding,
             cause,
+            until: waits.then_some(wall + longest),
             at: wall,
         });
     }
@@ -308,7 +322,7 @@ impl Desk {
                 // The watch began with the agent: whoever it saw wrote since.
                 let actor = self.watching.actor(path, UNIX_EPOCH);
                 cause.actor = actor.map(|actor| (*actor).clone());
-                cause.transaction = self.watching.transaction(path);
+                cause.transaction = self.watching.transactions.of(path);
                 let touched = cause.transaction.is_some()
                     || self.during.iter().any(|region| region.covers(path));
                 cause.while_down =

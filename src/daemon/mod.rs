@@ -10,6 +10,7 @@
 mod batch;
 mod couriers;
 mod desk;
+mod evidence;
 mod eyes;
 mod facts;
 mod farewell;
@@ -30,6 +31,7 @@ mod store_handle;
 mod store_thread;
 mod systemd;
 mod telling;
+mod transaction;
 mod unusable;
 mod watching;
 mod word;

@@ -36,11 +36,12 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(super) enum Command {
     /// A look begins, by its number.
     Begin { look: u64, scope: Scope },
-    /// A look found something.
+    /// A look found something; `until`: it may wait so long for evidence.
     Found {
         look: u64,
         finding: Box<Finding>,
         cause: Option<Box<Cause>>,
+        until: Option<i64>,
         at: i64,
     },
     /// A look has come to its end; `whole`: what it did not find again is no more.

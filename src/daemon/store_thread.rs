@@ -134,10 +134,12 @@ impl StoreThread {
                 look,
                 finding,
                 cause,
+                until,
                 at,
             } => {
                 if let Some(round) = self.rounds.get(&look) {
-                    self.keeper.found(*round, &finding, cause.as_deref(), at);
+                    let cause = cause.as_deref();
+                    self.keeper.found_until(*round, &finding, cause, until, at);
                 }
             }
             Command::End { look, whole, at } => {

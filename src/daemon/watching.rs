@@ -1,16 +1,16 @@
-//! From what the watch says to what is looked at: settle, wait for package managers, and never go blind unnoticed.
+//! From what the watch says to what is looked at: settle, mind package managers, and never go blind unnoticed.
 
 mod bounds;
 
 use super::batch::{Batch, Touched};
 use super::ground::Ground;
 use super::schedule::Recurring;
+use super::transaction::Transactions;
 use crate::config::{self, Attribution};
 use crate::files::links::Links;
 use crate::files::scope::Scope;
 use crate::files::spot::Region;
 use crate::finding::Severity;
-use crate::manifest::order::split;
 use crate::os::root::Root;
 use crate::packages::transaction;
 use crate::watch::canary::{self, Canary, Sight};
@@ -22,20 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A package manager is waited for so long at most.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// So often is looked whether it is done.
-const PAUSE: Duration = Duration::from_secs(1);
-/// So many paths are kept waiting at most; then everything is looked at when it is done.
-const MOST_HELD: usize = 65_536;
 /// The canary is changed so often.
 const CANARY: Duration = Duration::from_secs(5 * 60);
 /// A watch that was blind is tried again so soon after everything was watched anew.
 const AGAIN: Duration = Duration::from_secs(5);
-/// While paths settle, whether a package manager is at work is looked at so often: it may be done before they are due.
-const GLANCE: Duration = Duration::from_millis(100);
-/// What settles when a package manager was last seen at work may be its work for so long.
-const RECENT: Duration = Duration::from_secs(5);
 /// So many paths are in one look at most: few enough that what comes next need not wait for long, a tenth of a second or
 /// two where they are small files; many enough that thousands cost little more than their hashing.
 const MOST_AT_ONCE: usize = 512;
@@ -58,15 +48,7 @@ pub(super) struct Watching {
     /// Why there is no watch.
     pub(super) failed: Option<String>,
     settle: Settle,
-    /// What waits for a package manager.
-    held: BTreeMap<Vec<u8>, Touched>,
-    held_since: Option<Instant>,
-    /// More was touched than could be held: everything is looked at afterwards.
-    too_many: bool,
-    next_poll: Option<Instant>,
-    /// The transaction seen last, and when.
-    transaction: Option<(String, Instant)>,
-    next_glance: Option<Instant>,
+    pub(super) transactions: Transactions,
     /// Nothing if it could not be made.
     canary: Option<Canary>,
     /// Where it lives.
@@ -97,12 +79,7 @@ impl Watching {
             attribution: None,
             failed: None,
             settle: Settle::new(settle),
-            held: BTreeMap::new(),
-            held_since: None,
-            too_many: false,
-            next_poll: None,
-            transaction: None,
-            next_glance: None,
+            transactions: Transactions::default(),
             canary: Canary::new(runtime).ok(),
             runtime: runtime.to_owned(),
             canary_due: Recurring::new(CANARY, now),
@@ -247,36 +224,11 @@ impl Watching {
         self.again(rest);
     }
 
-    /// Whether judging waits for a package manager.
-    pub(super) fn waits(&self) -> bool {
-        self.held_since.is_some()
-    }
-
-    /// The package transaction that a path waits for.
-    pub(super) fn transaction(&self, path: &[u8]) -> Option<String> {
-        let mut around = path;
-        loop {
-            let held = self.held.get(around);
-            let held = held.filter(|held| held.region.below || around == path);
-            match held {
-                Some(held) => return held.transaction.clone(),
-                None if around.is_empty() => return None,
-                None => around = split(around).0,
-            }
-        }
-    }
-
-    /// What waited, to be judged.
-    fn release(&mut self) -> Vec<Touched> {
-        std::mem::take(&mut self.held).into_values().collect()
-    }
-
     /// Direct entries of a directory that were touched and are not yet taken to be judged, `most` at most.
     pub(super) fn waits_in(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
         let mut found = self.settle.entries_of(directory, most);
-        for more in [&self.held, &self.backlog] {
-            found.extend(entries_of(more, directory, most - found.len()));
-        }
+        let rest = most - found.len();
+        found.extend(entries_of(&self.backlog, directory, rest));
         found
     }
 
@@ -285,20 +237,22 @@ impl Watching {
         self.watch.as_ref()?.actor(path, since)
     }
 
-    /// What is to be looked at now, if anything is. `severity` of a path; `None`: it is not covered itself. With each
-    /// name of a recorded file go its others.
+    /// What is to be looked at now, if anything is. With each name of a recorded file go its others. `packages`: it is
+    /// judged by a package database, which a transaction makes another one.
     pub(super) fn take(
         &mut self,
         root: &Root,
-        severity: impl Fn(&[u8]) -> Option<Severity>,
         links: &Links,
-        now: Instant,
+        packages: bool,
+        (now, wall): (Instant, i64),
     ) -> Option<Batch> {
-        self.glance(root, now);
+        if self.transactions.asks(!self.settle.is_empty(), now) {
+            let lock = transaction::under_way(root);
+            self.transactions.saw(lock, now, wall);
+        }
         let room = MOST_AT_ONCE.saturating_sub(self.backlog.len());
         // Half of it is for what has only just settled, whatever is left of before.
         let due = self.settle.due(now, room.max(MOST_AT_ONCE / 2));
-        let poll = self.next_poll.is_some_and(|poll| now >= poll);
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         if let Some(patrol) = self.patrol.filter(|patrol| now >= *patrol) {
             self.patrol = Some(patrol.max(now) + PATROL);
@@ -312,101 +266,39 @@ impl Watching {
         }
         touched.append(&mut self.again);
         add_beside(&mut touched, links);
-        let goes_on = poll || !self.backlog.is_empty() || (self.leaving && !self.held.is_empty());
-        if touched.is_empty() && !goes_on {
+        if !touched.is_empty() {
+            let lock = transaction::under_way(root);
+            self.transactions.saw(lock, now, wall);
+        }
+        // Packages are not waited for, nor read again, by who is about to end.
+        let held = self.transactions.is_held() && !self.leaving;
+        let mut too_many = false;
+        self.blame(&mut touched, now);
+        self.transactions.by_packages = packages;
+        if held {
+            self.transactions.keep(&touched);
+        } else if self.transactions.holds() {
+            let released = self.transactions.release();
+            too_many = released.too_many;
+            touched.extend(released.touched);
+        }
+        if touched.is_empty() && self.backlog.is_empty() && !too_many {
             return None;
         }
-        let under_way = transaction::under_way(root).filter(|_| !self.leaving);
-        let under_way = under_way.map(|transaction| transaction.holder);
-        let (touched, settled) = self.part(touched, under_way, severity, now);
         let touched = self.bounded(touched);
-        let too_many = self.too_many && self.held.is_empty() && self.held_since.is_none();
-        self.too_many &= !too_many;
-        (!touched.is_empty() || too_many).then(|| {
-            // Packages are not read again by who is about to end.
-            Batch::new(touched, settled && !self.leaving, too_many)
-        })
+        let mut batch = Batch::new(touched, !held && !self.leaving, too_many);
+        batch.unpacking = self.transactions.is_unpacking() && !self.leaving;
+        Some(batch)
     }
 
-    /// Notes a transaction that may be over before what it touched is due.
-    fn glance(&mut self, root: &Root, now: Instant) {
-        if self.settle.is_empty() {
-            self.next_glance = None;
-        } else if self.next_glance.is_none_or(|next| now >= next) {
-            self.next_glance = Some(now + GLANCE);
-            if let Some(transaction) = transaction::under_way(root) {
-                self.transaction = Some((transaction.holder, now));
+    /// Notes whose work it may be.
+    fn blame(&self, touched: &mut [Touched], now: Instant) {
+        let holder = self.transactions.holder(now);
+        for touched in touched {
+            if touched.transaction.is_none() {
+                touched.transaction.clone_from(&holder);
             }
         }
-    }
-
-    /// Parts what is judged now from what waits for the transaction that is under way.
-    fn part(
-        &mut self,
-        mut touched: Vec<Touched>,
-        under_way: Option<String>,
-        severity: impl Fn(&[u8]) -> Option<Severity>,
-        now: Instant,
-    ) -> (Vec<Touched>, bool) {
-        let Some(holder) = under_way else {
-            // It may have ended while its last changes settled.
-            let last = self
-                .transaction
-                .take_if(|(_, seen)| now.saturating_duration_since(*seen) > RECENT);
-            let holder = last.or_else(|| self.transaction.clone());
-            if let Some((holder, _)) = holder {
-                for touched in &mut touched {
-                    touched.transaction = Some(holder.clone());
-                }
-            }
-            let mut all = self.release();
-            all.extend(touched);
-            self.held_since = None;
-            self.next_poll = None;
-            return (all, true);
-        };
-        self.transaction = Some((holder.clone(), now));
-        for touched in &mut touched {
-            touched.transaction = Some(holder.clone());
-        }
-        // A lock is easily held: what is critical, and what may hold something critical, does not wait.
-        let urgent = |region: &Region| {
-            let critical = || Some(self.critical.as_ref()?.at(&region.path).is_some());
-            match severity(&region.path) {
-                Some(Severity::Critical) => true,
-                Some(_) => region.below && critical().unwrap_or(true),
-                None => region.below,
-            }
-        };
-        let judged: Vec<Touched> = touched
-            .iter()
-            .filter(|t| urgent(&t.region))
-            .cloned()
-            .collect();
-        // When it is done what was urgent is looked at once more, by what the packages say then.
-        for mut touched in touched {
-            touched.itself &= !urgent(&touched.region);
-            match self.held.entry(touched.region.path.clone()) {
-                Entry::Vacant(place) => drop(place.insert(touched)),
-                Entry::Occupied(mut held) => drop(held.get_mut().merge(&mut touched)),
-            }
-        }
-        if self.held.len() > MOST_HELD {
-            self.held.clear();
-            self.too_many = true;
-        }
-        let since = *self.held_since.get_or_insert(now);
-        let impatient = now.saturating_duration_since(since) >= PATIENCE;
-        let waiting = !self.held.is_empty() || self.too_many;
-        if !waiting || impatient {
-            let mut all = self.release();
-            all.extend(judged);
-            self.held_since = None;
-            self.next_poll = None;
-            return (all, false);
-        }
-        self.next_poll = Some(now + PAUSE);
-        (judged, false)
     }
 
     /// Does what there is to do about the canary.
@@ -456,8 +348,8 @@ impl Watching {
         let rest = !self.again.is_empty() || !self.backlog.is_empty();
         let again = rest.then(Instant::now);
         let settled = self.settle.next();
-        let glance = settled.and(self.next_glance);
-        let paths = [settled, glance, self.next_poll, self.patrol, again];
+        let lock = self.transactions.due();
+        let paths = [settled, lock, self.patrol, again];
         let paths = paths.into_iter().flatten().filter(|_| free);
         paths
             .chain(change)

@@ -24,8 +24,10 @@ pub(super) enum Word {
     Ground(Arc<Ground>, Whose),
     /// Digest of the agent's own binary, in hexadecimal.
     Binary(String),
-    /// A look found something.
-    Found(u64, Box<Finding>),
+    /// A look found something; it may wait for the evidence of that package.
+    Found(u64, Box<Finding>, Option<String>),
+    /// Of packages that something waits for, those that are no longer being unpacked.
+    Unpacked(Vec<String>),
     /// A path that was touched is as expected.
     Holds(u64, Vec<u8>, Timestamp),
     /// What was touched directly in a directory and is not yet judged?

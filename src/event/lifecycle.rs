@@ -35,6 +35,19 @@ pub enum Lifecycle {
         /// How many paths it concerns, if that is known.
         paths: Option<u64>,
     },
+    /// A package manager holds its lock, and paths change (6002, `Package transaction begun`).
+    TransactionBegun(Transaction),
+    /// It holds the lock no more (6002, `Package transaction ended`).
+    TransactionEnded {
+        /// As it was told when it began.
+        transaction: Transaction,
+        /// When it was seen first.
+        since: i64,
+        /// When it was seen last.
+        until: i64,
+        /// Findings that waited for its evidence.
+        waited: u64,
+    },
     /// A fault of the agent itself (6008).
     Fault(Fault),
     /// The launch record was written (6002, `Launch record`).
@@ -73,6 +86,17 @@ pub struct Fault {
     pub message: String,
     /// How much it matters.
     pub severity: Severity,
+}
+
+/// Who holds a package manager's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The program, by its `comm`: `dpkg`, `apt-get`, `dnf`, ….
+    pub holder: String,
+    /// Its process id; 0 if it lives in another process namespace.
+    pub pid: u32,
+    /// Whose lock it is: `dpkg` or `rpm`.
+    pub manager: &'static str,
 }
 
 /// A path of the launch record.

@@ -12,10 +12,13 @@ pub mod lifecycle;
 pub mod origin;
 pub mod own;
 pub mod sighting;
+mod transaction;
 pub mod verify;
 
 pub use draft::Draft;
-pub use lifecycle::{Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState};
+pub use lifecycle::{
+    Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
+};
 pub use origin::{Digests, Origin};
 pub use sighting::Sighting;
 

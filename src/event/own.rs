@@ -4,18 +4,18 @@ use super::draft::{Class, Draft, INFORMATIONAL, severity};
 use super::finding::Step;
 use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
 use super::origin::{Digests, Origin};
-use super::{PRODUCT, gap::Dropped};
+use super::{PRODUCT, gap::Dropped, transaction};
 use crate::escape;
 use crate::finding::Severity;
 use serde_json::{Map, Value, json};
 
-const SUCCESS: (u64, &str) = (1, "Success");
+pub(super) const SUCCESS: (u64, &str) = (1, "Success");
 const FAILURE: (u64, &str) = (2, "Failure");
 
 /// Listings go out in pieces of at most so many bytes, well below what an event may have.
 const LISTING: usize = 100_000;
 
-fn lifecycle(
+pub(super) fn lifecycle(
     activity: u64,
     activity_name: &'static str,
     level: (u64, &str),
@@ -77,6 +77,13 @@ pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
                 .unmapped("until", json!(until))
                 .unmapped("paths", json!(paths))
         }
+        Lifecycle::TransactionBegun(begun) => transaction::begun(begun, now),
+        Lifecycle::TransactionEnded {
+            transaction: ended,
+            since,
+            until,
+            waited,
+        } => transaction::ended(ended, (*since, *until), *waited, now),
         Lifecycle::Fault(fault) => error(fault, now),
         Lifecycle::LaunchRecord {
             sha256,

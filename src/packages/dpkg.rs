@@ -19,6 +19,7 @@ mod loader;
 mod md5sums;
 mod paths;
 mod status;
+pub mod unpacking;
 pub mod version;
 
 use super::claims::Claims;

@@ -16,18 +16,31 @@ pub struct Transaction {
     pub holder: String,
     /// Its process id; 0 if it lives in another process namespace.
     pub pid: u32,
+    /// Whose lock it holds.
+    pub manager: Manager,
+}
+
+/// Whose work a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// dpkg, whoever runs it.
+    Dpkg,
+    /// rpm, whoever runs it.
+    Rpm,
+    /// cloud-init, which may run one of the others.
+    CloudInit,
 }
 
 /// Held for writing for as long as packages are unpacked and configured, and not while lists are fetched or the
 /// database is asked. dnf and yum install through librpm, which takes rpm's.
-const LOCKS: [&str; 5] = [
+const LOCKS: [(&str, Manager); 5] = [
     // apt, aptitude, packagekit, unattended-upgrades: around all runs of dpkg (since dpkg 1.19.1).
-    "var/lib/dpkg/lock-frontend",
-    "var/lib/dpkg/lock",
-    "var/lib/rpm/.rpm.lock",
-    "usr/lib/sysimage/rpm/.rpm.lock",
+    ("var/lib/dpkg/lock-frontend", Manager::Dpkg),
+    ("var/lib/dpkg/lock", Manager::Dpkg),
+    ("var/lib/rpm/.rpm.lock", Manager::Rpm),
+    ("usr/lib/sysimage/rpm/.rpm.lock", Manager::Rpm),
     // dnf 5
-    "run/dnf/rpmtransaction.lock",
+    ("run/dnf/rpmtransaction.lock", Manager::Rpm),
 ];
 
 /// Of cloud-init, up to 24.2 and from 24.3.
@@ -52,10 +65,11 @@ const MOST: u64 = 1 << 20;
 pub fn under_way(root: &Root) -> Option<Transaction> {
     LOCKS
         .iter()
-        .find_map(|path| holder(root, path.as_bytes()))
-        .map(|pid| Transaction {
+        .find_map(|(path, manager)| Some((holder(root, path.as_bytes())?, *manager)))
+        .map(|(pid, manager)| Transaction {
             holder: name(pid).unwrap_or_else(|| "unknown".to_owned()),
             pid,
+            manager,
         })
         .or_else(|| cloud_init(root))
 }
@@ -94,6 +108,7 @@ fn cloud_init(root: &Root) -> Option<Transaction> {
     Some(Transaction {
         holder: "cloud-init".to_owned(),
         pid,
+        manager: Manager::CloudInit,
     })
 }
 
@@ -139,11 +154,11 @@ mod tests {
     fn a_lock_held_for_writing_is_a_transaction_and_nothing_else_is() {
         let tree = Tree::new();
         assert_eq!(under_way(&tree.root()), None);
-        for lock in LOCKS {
+        for (lock, _) in LOCKS {
             tree.write(lock, "");
         }
         assert_eq!(under_way(&tree.root()), None, "files that are there");
-        for lock in LOCKS {
+        for (lock, manager) in LOCKS {
             let cases = [
                 ("fcntl.lockf(f, fcntl.LOCK_EX)", true),
                 // As dpkg does it: the whole file, by the other interface to the same locks.
@@ -159,6 +174,8 @@ mod tests {
                 let found = under_way(&tree.root());
                 let pid = found.as_ref().map(|found| found.pid);
                 assert_eq!(pid, expected.then(|| holder.0.id()), "{lock}: {how}");
+                let whose = found.as_ref().map(|found| found.manager);
+                assert_eq!(whose, expected.then_some(manager));
                 let name = found.map(|found| found.holder);
                 assert!(name.is_none_or(|name| name.starts_with("python3")));
             }

@@ -1,15 +1,19 @@
-//! Real dpkg under a running daemon: an upgrade is one burst with a cause, and hides nothing beside it.
+//! Real dpkg under a running daemon: an upgrade has a cause, may have its findings wait a little, and hides nothing.
 
 use super::house::House;
 use crate::watch::limits_stand_still;
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// Files of the package: 40 below `/data/package`, with what the version says in them, and one that is critical.
-const FILES: usize = 41;
+/// Files of the package: 40 below `/data/package`, with what the version says in them, and one there that is setuid;
+/// one that is critical.
+const FILES: usize = 42;
+/// Half of what a finding may wait for evidence: what is told within it did not wait.
+const AT_ONCE: Duration = Duration::from_secs(30);
 
-/// Builds version 1 and 2, and makes the house's tree one that dpkg installs into. The second waits while it is
-/// configured until `tmp/go` is there.
+/// Builds version 1 and 2, and makes the house's tree one that dpkg installs into. Unpacking the second over the first
+/// waits, with all files in place, until `tmp/unpack` is there, and configuring it until `tmp/go` is.
 pub(super) fn packages(house: &House) {
     house.host.shell(
         "printf '[[paths]]\\npath = \"/data/critical\"\\nseverity = \"critical\"\\n' \
@@ -19,13 +23,17 @@ pub(super) fn packages(house: &House) {
            built=../build-$version; mkdir -p $built/DEBIAN $built/data/{package,critical}
            for n in {1..40}; do echo $version $n > $built/data/package/$n; done
            echo $version > $built/data/critical/tool
+           echo $version > $built/data/package/suid; chmod 4755 $built/data/package/suid
            printf 'Package: sample\\nVersion: %s\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: sample\\n' \
              $version > $built/DEBIAN/control
          done
-         printf '%s\\n' '#!/bin/sh' 'n=0' \
-           'while [ ! -e \"$DPKG_ROOT/tmp/go\" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done' \
-           > ../build-2/DEBIAN/postinst
-         chmod 755 ../build-2/DEBIAN/postinst
+         wait_for() {
+           printf '%s\\n' '#!/bin/sh' \"$2\" 'n=0' \
+             \"while [ ! -e \\\"\\$DPKG_ROOT/tmp/$1\\\" ] && [ \\$n -lt 1200 ]; do sleep 0.1; n=\\$((n + 1)); done\"
+         }
+         wait_for unpack '[ \"$1\" = upgrade ] || exit 0' > ../build-1/DEBIAN/postrm
+         wait_for go '' > ../build-2/DEBIAN/postinst
+         chmod 755 ../build-1/DEBIAN/postrm ../build-2/DEBIAN/postinst
          for version in 1 2; do dpkg-deb --root-owner-group -b ../build-$version ../sample-$version.deb >/dev/null; done",
     );
 }
@@ -59,19 +67,28 @@ pub(super) fn install(house: &House, version: u8) {
     assert!(status.success());
 }
 
-/// The upgrade under way: all is unpacked, and not yet configured.
-fn upgrade(house: &House) -> Child {
+/// The upgrade under way: all files are in place, and dpkg says that the package is in that state.
+fn upgrade(house: &House, state: &str) -> Child {
     let child = dpkg(house, 2).spawn().expect("dpkg");
-    let is_there = |name: &str| Path::new(&house.path(name)).exists();
-    house.until("unpacked", |house| {
+    house.until(state, |house| {
         let text = std::fs::read_to_string(house.path("data/package/40"));
-        text.is_ok_and(|text| text == "2 40\n") && is_there("var/lib/dpkg/info/sample.postinst")
+        text.is_ok_and(|text| text == "2 40\n") && journal(house).contains(state)
     });
     child
 }
 
+/// What dpkg's journal says last.
+fn journal(house: &House) -> String {
+    let entries = std::fs::read_dir(house.path("var/lib/dpkg/updates")).expect("the journal");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("read").path()).collect();
+    paths.retain(|path| path.file_name().is_some_and(|name| name != "tmp.i"));
+    let last = paths.into_iter().max();
+    last.and_then(|path| std::fs::read_to_string(path).ok())
+        .unwrap_or_default()
+}
+
 fn finish(house: &House, mut dpkg: Child) {
-    house.host.shell("touch tmp/go");
+    house.host.shell("touch tmp/unpack tmp/go");
     assert!(dpkg.wait().expect("dpkg").success());
 }
 
@@ -79,31 +96,96 @@ fn transaction(event: &serde_json::Value) -> &serde_json::Value {
     &event["unmapped"]["cause"]["transaction"]
 }
 
-/// Against a manifest every change deviates: each is told once, when dpkg is done, with the cause.
+/// The agent's steps of that name.
+fn steps(house: &House, name: &str) -> Vec<serde_json::Value> {
+    let mut events = house.events();
+    events.retain(|event| event["activity_name"] == name);
+    events
+}
+
+/// What was told of the package's files that are neither critical nor setuid.
+fn plain(house: &House) -> Vec<String> {
+    let mut told = house.told();
+    told.retain(|told| told.contains(" /data/package/") && !told.contains("/suid"));
+    told
+}
+
+/// Waits until it is told, which must be well before anything that waits for evidence is.
+fn told_at_once(house: &House, line: &str, since: Instant) {
+    house.until_told(line);
+    let waited = since.elapsed();
+    assert!(waited < AT_ONCE, "{line}: after {waited:?}");
+}
+
+/// A process that holds a lock for writing until it is dropped.
+struct Holder(Child);
+
+impl Holder {
+    fn new(house: &House, lock: &str) -> Holder {
+        let path = house.path(lock);
+        std::fs::create_dir_all(path.parent().expect("below the tree")).expect("a directory");
+        std::fs::write(&path, "").expect("a lock");
+        let script = "import fcntl, sys, time\nf = open(sys.argv[1], 'r+')\n\
+                      fcntl.lockf(f, fcntl.LOCK_EX)\nprint(flush=True)\ntime.sleep(600)";
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .arg(path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let out = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert_eq!(line, "\n", "held");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+/// Against a manifest every change deviates. What is in the package's list waits until the package is done, with the
+/// cause; what is critical, gives privileges, or is in no list is told at once.
 #[test]
-fn an_upgrade_is_one_burst_with_a_cause() {
+fn an_upgrade_has_its_findings_wait_until_the_package_is_done() {
     let _limits = limits_stand_still();
     let house = House::new();
     packages(&house);
     install(&house, 1);
+    house.host.shell("echo 1 > data/one");
     house.record();
     let daemon = house.start();
     house.until_scanned();
 
-    let running = upgrade(&house);
-    // What is critical does not wait, whoever holds the lock.
-    house.until_told("raised files.changed /data/critical/tool");
-    // Somebody else's change, meanwhile.
+    let since = Instant::now();
+    let running = upgrade(&house, "half-installed");
+    told_at_once(&house, "raised files.changed /data/critical/tool", since);
+    told_at_once(&house, "raised files.changed /data/package/suid", since);
+    // Somebody else's change, meanwhile: one behind the package's, so that those have been looked at.
+    let since = Instant::now();
     house
         .host
         .shell("echo evil > data/evil; echo evil >> data/one");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let told = house.told();
-    let before: Vec<_> = told
-        .iter()
-        .filter(|told| !told.contains("critical"))
-        .collect();
-    assert_eq!(before, [""; 0], "dpkg is not done");
+    told_at_once(&house, "raised files.added /data/evil", since);
+    told_at_once(&house, "raised files.changed /data/one", since);
+    assert_eq!(plain(&house), [""; 0], "it is being unpacked");
+    let begun = steps(&house, "Package transaction begun");
+    assert_eq!(begun.len(), 1, "{begun:#?}");
+    assert_eq!(begun[0]["unmapped"]["transaction"]["holder"], "dpkg");
+    assert_eq!(begun[0]["unmapped"]["transaction"]["pid"], running.id());
+    house.host.shell("touch tmp/unpack");
+    house.until("configured", |house| {
+        journal(house).contains("half-configured")
+    });
+    let since = Instant::now();
+    house.host.shell("echo more >> data/evil");
+    house.until_told("changed files.added /data/evil");
+    assert!(since.elapsed() < AT_ONCE);
+    assert_eq!(plain(&house), [""; 0], "it is not done");
     finish(&house, running);
 
     house.until_told("raised files.changed /data/package/1");
@@ -120,17 +202,21 @@ fn an_upgrade_is_one_burst_with_a_cause() {
         let event = house.event("raised", path);
         assert_ne!(event["actor"]["process"]["name"], "dpkg", "{event:#}");
     }
-    let files = house
-        .told()
-        .iter()
-        .filter(|told| told.starts_with("raised"))
-        .count();
-    assert!(files >= FILES + 2, "{:#?}", house.told());
+    let told = house.told();
+    let files = told.iter().filter(|told| told.starts_with("raised"));
+    assert!(files.count() >= FILES + 2, "{told:#?}");
+    let mut cleared = told.iter().filter(|told| told.starts_with("cleared"));
+    assert!(cleared.all(|told| told.contains(".dpkg-")), "{told:#?}");
+    house.until("its end", |house| {
+        !steps(house, "Package transaction ended").is_empty()
+    });
+    let ended = steps(&house, "Package transaction ended").remove(0);
     assert!(
-        !house.told().iter().any(|told| told.starts_with("cleared")),
-        "{:#?}",
-        house.told()
+        ended["unmapped"]["waited"].as_u64() >= Some(40),
+        "{ended:#}"
     );
+    assert!(ended["duration"].as_u64() > Some(0), "{ended:#}");
+    assert_eq!(steps(&house, "Package transaction begun").len(), 1);
     assert_eq!(daemon.stop(), 0);
     house.verify();
 }
@@ -150,15 +236,22 @@ fn without_a_manifest_an_upgrade_leaves_nothing_open() {
         "{status:#}"
     );
 
-    let running = upgrade(&house);
+    house.host.shell("touch tmp/unpack");
+    let running = upgrade(&house, "half-configured");
     house.until_told("raised files.changed /data/critical/tool");
+    house.until_told("raised files.changed /data/package/suid");
     house.host.shell("echo evil >> data/package/7");
     finish(&house, running);
     house.until_told("raised files.changed /data/package/7");
     // By what the packages say now it is as it should be.
     house.until_told("cleared files.changed /data/critical/tool");
+    house.until_told("cleared files.changed /data/package/suid");
     house.until_as_checked("upgraded");
-    assert_eq!(house.told().len(), 3, "{:#?}", house.told());
+    // What a setuid file is called meanwhile is none of this test's business, nor whether the last change was looked at
+    // before the lock was free: then it is first compared with the package before.
+    let mut told = house.told();
+    told.retain(|told| !told.contains(".dpkg-") && !told.starts_with("changed"));
+    assert_eq!(told.len(), 5, "{told:#?}");
 
     // So short that nobody sees the lock when what it touched has settled.
     house.host.shell("rm tmp/go");
@@ -169,5 +262,109 @@ fn without_a_manifest_an_upgrade_leaves_nothing_open() {
     let expected: Vec<String> = house.check().into_iter().collect();
     assert_eq!(expected, ["files.changed /data/package/8"]);
     assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+/// Whoever holds a lock, dpkg's with no package being unpacked or rpm's with whatever dpkg's database says: what
+/// changes is told as if nobody did.
+#[test]
+fn a_lock_alone_delays_nothing() {
+    let _limits = limits_stand_still();
+    let house = House::new();
+    packages(&house);
+    install(&house, 1);
+    house.record();
+    let daemon = house.start();
+    house.until_scanned();
+
+    let holder = Holder::new(&house, "var/lib/dpkg/lock-frontend");
+    let since = Instant::now();
+    house.host.shell("echo evil >> data/package/1");
+    told_at_once(&house, "raised files.changed /data/package/1", since);
+    let event = house.event("raised", "/data/package/1");
+    assert_eq!(transaction(&event), "python3", "{event:#}");
+    drop(holder);
+
+    house
+        .host
+        .shell("sed -i s/installed$/unpacked/ var/lib/dpkg/status");
+    let holder = Holder::new(&house, "var/lib/rpm/.rpm.lock");
+    let since = Instant::now();
+    house.host.shell("echo evil >> data/package/2");
+    told_at_once(&house, "raised files.changed /data/package/2", since);
+    house.until("both are told", |house| {
+        steps(house, "Package transaction begun").len() == 2
+    });
+    let managers: Vec<_> = steps(&house, "Package transaction begun")
+        .iter()
+        .map(|event| event["unmapped"]["transaction"]["manager"].clone())
+        .collect();
+    assert_eq!(managers, ["dpkg", "rpm"]);
+    drop(holder);
+    house.until("both are over", |house| {
+        steps(house, "Package transaction ended").len() == 2
+    });
+    for event in steps(&house, "Package transaction ended") {
+        assert_eq!(event["unmapped"]["waited"], 0, "{event:#}");
+    }
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+/// Who forges dpkg's database, holds its lock and kills the agent gains at most a minute.
+#[test]
+fn who_forges_a_transaction_hides_nothing() {
+    let _limits = limits_stand_still();
+    let house = House::new();
+    packages(&house);
+    install(&house, 1);
+    house.host.shell("echo 1 > data/one");
+    house.record();
+    let daemon = house.start();
+    house.until_scanned();
+    house
+        .host
+        .shell("sed -i s/installed$/unpacked/ var/lib/dpkg/status");
+    let holder = Holder::new(&house, "var/lib/dpkg/lock");
+
+    let since = Instant::now();
+    house.host.shell(
+        "echo evil >> data/package/1; chmod 4755 data/package/2; echo evil >> data/package/suid
+         echo evil >> data/critical/tool",
+    );
+    told_at_once(&house, "raised files.changed /data/package/2", since);
+    told_at_once(&house, "raised files.changed /data/package/suid", since);
+    told_at_once(&house, "raised files.changed /data/critical/tool", since);
+    house.host.shell("echo evil > data/one");
+    told_at_once(&house, "raised files.changed /data/one", since);
+    let is_told = |path: &str| house.told().iter().any(|told| told.contains(path));
+    assert!(!is_told("/data/package/1 "), "{:#?}", house.told());
+    // It is told in time, whoever still holds the lock.
+    house.until_told("raised files.changed /data/package/1");
+    let waited = since.elapsed();
+    assert!(waited < Duration::from_secs(75), "{waited:?}");
+
+    // One that waits survives the agent.
+    house.host.shell("echo evil >> data/package/3");
+    house.host.shell("echo evil >> data/one");
+    house.until_told("changed files.changed /data/one");
+    assert!(!is_told("/data/package/3 "), "{:#?}", house.told());
+    daemon.kill();
+    let daemon = house.start();
+    house.until_told("raised files.changed /data/package/3");
+    house.until_scanned();
+
+    // At the end nothing waits.
+    house.host.shell("echo evil >> data/package/4");
+    house.host.shell("chmod 600 data/one");
+    house.until("looked at", |house| {
+        let told = house.told();
+        told.iter()
+            .any(|told| told.contains("/data/one") && told.contains("mode"))
+    });
+    assert!(!is_told("/data/package/4 "), "{:#?}", house.told());
+    assert_eq!(daemon.stop(), 0);
+    assert!(is_told("/data/package/4 "), "{:#?}", house.told());
+    drop(holder);
     house.verify();
 }

@@ -8,6 +8,7 @@ use host_integrity_agent::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
 use host_integrity_agent::event::finding::Step;
 use host_integrity_agent::event::{
     Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, Origin, SinkState,
+    Transaction,
 };
 use host_integrity_agent::finding::{self, Finding, Severity, Verdict};
 use host_integrity_agent::host::Host;
@@ -172,6 +173,13 @@ fn own() -> Vec<Lifecycle> {
             until: Some(T + 5),
             paths: Some(7),
         },
+        Lifecycle::TransactionBegun(dpkg()),
+        Lifecycle::TransactionEnded {
+            transaction: dpkg(),
+            since: T,
+            until: T + 61_234,
+            waited: 40,
+        },
         Lifecycle::Fault(Fault {
             code: "reload.refused",
             message: "agent.toml:3: no such key".into(),
@@ -205,6 +213,14 @@ fn own() -> Vec<Lifecycle> {
             reason: "SIGTERM".into(),
         },
     ]
+}
+
+fn dpkg() -> Transaction {
+    Transaction {
+        holder: "apt-get".into(),
+        pid: 4711,
+        manager: "dpkg",
+    }
 }
 
 fn beat() -> Heartbeat {
@@ -349,9 +365,11 @@ fn every_kind_of_event_is_valid_and_within_its_limits() {
         "2004 \"Update\"",
         "6002 \"Coverage gap\"",
         "6002 \"Dropped events\"",
-        "6002 \"Flood\"",
+        "6002 \"Flood begun\"",
         "6002 \"Heartbeat\"",
         "6002 \"Launch record\"",
+        "6002 \"Package transaction begun\"",
+        "6002 \"Package transaction ended\"",
         "6002 \"Start\"",
         "6002 \"Stop\"",
         "6002 \"Update\"",

@@ -30,7 +30,7 @@ impl Watching {
     /// nobody has heard of yet is waited for.
     pub(in crate::daemon) fn is_done(&mut self, patient: bool, now: Instant) -> bool {
         self.settle.take(canary::KEY, now);
-        let waits = !self.held.is_empty() || !self.backlog.is_empty() || !self.again.is_empty();
+        let waits = self.transactions.holds() || !self.backlog.is_empty() || !self.again.is_empty();
         (self.caught_up || !patient) && self.settle.is_empty() && !waits
     }
 
@@ -45,7 +45,7 @@ impl Watching {
         &mut self,
         root: &Root,
         links: &Links,
-        now: Instant,
+        (now, wall): (Instant, i64),
     ) -> Option<Batch> {
         let due = self.settle.first_looks(now, MOST_AT_ONCE);
         if due.is_empty() {
@@ -53,10 +53,9 @@ impl Watching {
         }
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         add_beside(&mut touched, links);
-        let under_way = transaction::under_way(root).map(|transaction| transaction.holder);
-        for touched in &mut touched {
-            touched.transaction.clone_from(&under_way);
-        }
+        let lock = transaction::under_way(root);
+        self.transactions.saw(lock, now, wall);
+        self.blame(&mut touched, now);
         Some(Batch::new(touched, false, false))
     }
 

@@ -123,9 +123,8 @@ fn a_long_look_does_not_blind() {
         }],
         at(100),
     );
-    let severity = |_: &[u8]| Some(Severity::High);
     let links = Links::default();
-    let batch = lab.watching.take(&root, severity, &links, at(101));
+    let batch = lab.watching.take(&root, &links, false, (at(101), 0));
     let paths: Vec<Vec<u8>> = batch
         .expect("one")
         .plan
@@ -136,79 +135,61 @@ fn a_long_look_does_not_blind() {
     assert_eq!(paths, [b"".to_vec(), b"file".to_vec()]);
 }
 
-/// What may hold something critical does not wait for a package manager, and is looked at again when it is done.
+/// Whoever is at work delays no look; what a package database judged meanwhile is looked at again by the next one.
 #[test]
-fn what_may_hold_something_critical_does_not_wait() {
-    let now = Instant::now();
+fn nothing_waits_to_be_looked_at_while_packages_are_installed() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
     let directory = tempfile::tempdir().expect("a directory");
-    let rules = "name = \"lab\"\n[[paths]]\npath = \"/etc\"\nseverity = \"high\"\n\
-        [[paths]]\npath = \"/etc/*/key\"\nseverity = \"critical\"\n";
-    let scope = scope(directory.path(), rules);
-    let mut watching = Watching::new(Duration::ZERO, directory.path(), now);
-    watching.critical = Some(scope.narrowed(Severity::Critical));
-    let severity = |path: &[u8]| {
-        let duty = scope.at(path)?;
-        (!duty.leads).then_some(duty.demand.severity)
-    };
-    let touched = |(path, below): (&str, bool)| {
-        let region = Region {
-            path: path.into(),
-            below,
+    let group = "sys/fs/cgroup/system.slice/cloud-final.service";
+    std::fs::create_dir_all(directory.path().join(group)).expect("made");
+    let process = directory.path().join(group).join("cgroup.procs");
+    let root = Root::open(directory.path()).expect("a tree");
+    let links = Links::default();
+    for packages in [true, false] {
+        let mut watching = Watching::new(Duration::ZERO, directory.path(), start);
+        let mut take = |paths: &[&str], second| {
+            let touch = |path: &&str| Touch {
+                path: path.as_bytes().to_vec(),
+                below: true,
+                itself: true,
+            };
+            watching.touch(paths.iter().map(touch).collect(), at(second));
+            let batch = watching.take(&root, &links, packages, (at(second), 0))?;
+            let holder = batch.transaction().cloned().unwrap_or_default();
+            let settled = batch.settled;
+            let seen = |t: Touched| {
+                let path = String::from_utf8_lossy(&t.region.path).into_owned();
+                (path, t.itself)
+            };
+            let seen: Vec<_> = batch.into_touched().into_iter().map(seen).collect();
+            Some((seen, holder, settled))
         };
-        Touched {
-            itself: true,
-            ..Touched::unseen(region, SystemTime::now())
+        let seen = |paths: &[(&str, bool)]| {
+            let of = |(path, itself): &(&str, bool)| (String::from(*path), *itself);
+            paths.iter().map(of).collect::<Vec<_>>()
+        };
+        std::fs::write(&process, "4711\n").expect("written");
+        let (touched, holder, settled) = take(&["etc/b", "etc/a"], 1).expect("at once");
+        assert_eq!(touched, seen(&[("etc/a", true), ("etc/b", true)]));
+        assert_eq!((holder.as_str(), settled), ("cloud-init", false));
+        assert!(take(&[], 2).is_none(), "looked at");
+        std::fs::write(&process, "").expect("written");
+        let after = take(&[], 3);
+        match packages {
+            true => {
+                let (touched, holder, settled) = after.expect("by another database");
+                // Told as restored at most once.
+                assert_eq!(touched, seen(&[("etc/a", false), ("etc/b", false)]));
+                assert_eq!((holder.as_str(), settled), ("cloud-init", true));
+            }
+            false => assert!(after.is_none(), "the manifest is the same one"),
         }
-    };
-    let all = [
-        ("etc/ssh/key", true),
-        // A directory that was moved here.
-        ("etc/ssh", true),
-        ("etc/tls", false),
-        ("etc/conf", true),
-        ("etc/ssh/conf", true),
-        ("", true),
-    ];
-    let at_work = Some("dpkg".to_owned());
-    let touched = all.map(touched).to_vec();
-    let names = |touched: &[Touched]| {
-        let path = |t: &Touched| String::from_utf8_lossy(&t.region.path).into_owned();
-        touched.iter().map(path).collect::<Vec<_>>()
-    };
-    let (judged, settled) = watching.part(touched, at_work, severity, now);
-    // One level below /etc nobody can tell what is a directory.
-    assert_eq!(names(&judged), ["etc/ssh/key", "etc/ssh", "etc/conf", ""]);
-    assert!(!settled);
-    assert_eq!(watching.waits_in(b"etc/ssh", 9).len(), 2);
-    let of = |path: &str| watching.transaction(path.as_bytes());
-    assert_eq!(of("etc/ssh/new"), Some("dpkg".to_owned()));
-    assert_eq!(
-        of("etc/tls/new"),
-        Some("dpkg".to_owned()),
-        "the root itself"
-    );
-    assert!(watching.waits());
-    let (after, settled) = watching.part(Vec::new(), None, severity, now);
-    assert!(settled);
-    // Told as restored at most once.
-    let told = after.iter().map(|t| t.itself).collect::<Vec<_>>();
-    assert_eq!(
-        names(&after),
-        [
-            "",
-            "etc/conf",
-            "etc/ssh",
-            "etc/ssh/conf",
-            "etc/ssh/key",
-            "etc/tls"
-        ]
-    );
-    assert_eq!(told, [false, false, false, true, false, true]);
-    assert!(
-        after
-            .iter()
-            .all(|t| t.transaction.as_deref() == Some("dpkg"))
-    );
+        let (_, holder, settled) = take(&["etc/c"], 5).expect("what settles late");
+        assert_eq!((holder.as_str(), settled), ("cloud-init", true));
+        let (_, holder, _) = take(&["etc/c"], 60).expect("somebody else's");
+        assert_eq!(holder, "");
+    }
 }
 
 /// A change of the canary that the watch before would have told of is no blindness of the one after it.

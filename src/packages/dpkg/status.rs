@@ -24,7 +24,7 @@ pub(super) enum State {
 }
 
 impl State {
-    fn from_name(name: &[u8]) -> Option<State> {
+    pub(super) fn from_name(name: &[u8]) -> Option<State> {
         Some(match name {
             b"not-installed" => State::NotInstalled,
             b"config-files" => State::ConfigFiles,
@@ -192,7 +192,7 @@ impl<'a> Stanza<'a> {
 }
 
 /// A name as packages and architectures have: it becomes part of a file's name, and of reports.
-fn word(value: &[u8]) -> Option<&str> {
+pub(super) fn word(value: &[u8]) -> Option<&str> {
     let fits = |b: &u8| b.is_ascii_alphanumeric() || b"+-._~".contains(b);
     let sound = value.first().is_some_and(u8::is_ascii_alphanumeric) && value.iter().all(fits);
     sound.then(|| std::str::from_utf8(value).ok()).flatten()
