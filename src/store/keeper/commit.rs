@@ -166,13 +166,34 @@ impl Keeper {
             return;
         };
         let reserve = (length / 8).max(48 * 4096).min(length / 4);
-        if used + reserve > length {
-            self.squeeze(now);
+        if used + reserve > length && !self.drop_some(now) && self.store.is_some() {
+            self.take_no_more(now);
         }
     }
 
     /// Drops an eighth of what waits, since the file cannot grow; the spool is kept below that.
     fn squeeze(&mut self, now: i64) {
+        if !self.drop_some(now) && self.store.is_some() {
+            let why = "its file is full and nothing in it can be dropped";
+            self.go_down(why.into(), now);
+        }
+    }
+
+    /// Only what is critical is left, and the file has hardly any room: what is new waits in the ledger.
+    fn take_no_more(&mut self, now: i64) {
+        let outcome = self.attempt(now, |work, _, _| {
+            let limit = work.state.payload.saturating_sub(2 * work.limits.step());
+            work.state.payload_limit = limit.max(1);
+            work.dirty = true;
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            self.failed(open::from_redb(error), now);
+        }
+    }
+
+    /// Whether something could be dropped; false as well if the store failed.
+    fn drop_some(&mut self, now: i64) -> bool {
         let payload = self.state.payload;
         // An eighth may touch more pages than are free: then less of it.
         for part in [8, 64, 512] {
@@ -182,15 +203,15 @@ impl Keeper {
                 work.shrink(target, now)
             });
             match outcome {
-                Ok(Outcome::Done(())) if self.state.payload < payload => return,
+                Ok(Outcome::Done(())) if self.state.payload < payload => return true,
                 Ok(_) => {}
-                Err(error) => return self.failed(open::from_redb(error), now),
+                Err(error) => {
+                    self.failed(open::from_redb(error), now);
+                    return false;
+                }
             }
         }
-        self.go_down(
-            "its file is full and nothing in it can be dropped".into(),
-            now,
-        );
+        false
     }
 }
 
