@@ -6,6 +6,7 @@
 //! everything below it is watched, so that nothing made in between is missed.
 
 mod keep;
+mod unsure;
 
 use super::canary;
 use super::inotify::{Event, Inotify};
@@ -20,13 +21,14 @@ use crate::os::root::Root;
 use rustix::fs::inotify::ReadFlags;
 use rustix::io::Errno;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use unsure::Unsure;
 
 /// Events that are worked off together.
 const BATCH: usize = 4096;
@@ -58,6 +60,7 @@ pub(super) struct Eye {
     /// The directory that the tree lies in: while the tree is open here, its removal is told there alone.
     outside: Option<Descriptor>,
     waiting: Vec<Event>,
+    pub(super) unsure: Unsure,
     /// Descriptors that may stand for nothing any more.
     unused: Vec<Descriptor>,
     /// Events were lost and not everything has been watched anew since.
@@ -119,6 +122,7 @@ impl Eye {
             canary: canary.map(|directory| (directory, None)),
             outside: None,
             waiting: Vec::new(),
+            unsure: Unsure::default(),
             unused: Vec::new(),
             lost: false,
             renewed: Instant::now(),
@@ -176,45 +180,53 @@ impl Eye {
 
     fn work_off(&mut self, events: Vec<Event>) {
         let mut touched = Vec::new();
-        let mut unsure: HashSet<Vec<u8>> = HashSet::new();
-        let mut root_too = false;
         for event in events {
             if event.what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.lost = true;
                 continue;
             }
-            self.see_canary(&event, &mut touched);
-            root_too |= self.outside == Some(event.descriptor)
-                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes);
+            self.see_canary(&event);
+            if self.outside == Some(event.descriptor)
+                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes)
+            {
+                self.unsure.root();
+            }
             let nodes: Vec<Node> = self.tree.behind(event.descriptor).to_vec();
             for node in nodes {
                 let directory = self.tree.path(node);
                 if event.what.intersects(OF_ITSELF) {
-                    root_too |= node == ROOT;
-                    unsure.insert(directory);
+                    if node == ROOT {
+                        self.unsure.root();
+                    }
+                    self.unsure.directory(directory);
                     continue;
                 }
                 match &event.name {
-                    Some(name) => {
-                        self.entry(
-                            node,
-                            &directory,
-                            name,
-                            event.what,
-                            &mut touched,
-                            &mut unsure,
-                        );
-                    }
+                    Some(name) => self.entry(node, &directory, name, event.what, &mut touched),
                     // Its attributes.
                     None => touched.push(alone(directory, true)),
                 }
             }
         }
-        if root_too {
+        if self.unsure.is_empty() && std::mem::take(&mut self.unsure.canary) {
+            touched.push(whole(canary::KEY.to_vec()));
+        }
+        self.touch(touched);
+        self.tell_coverage();
+    }
+
+    /// Looks at what was in doubt: the mount table, the root, directories that came, went or moved.
+    pub(super) fn make_sure(&mut self) {
+        let doubts = std::mem::take(&mut self.unsure);
+        if doubts.mounts {
+            self.take_mounts();
+        }
+        if doubts.root {
             self.check_root();
         }
-        let mut unsure: Vec<Vec<u8>> = unsure.into_iter().collect();
+        let mut unsure: Vec<Vec<u8>> = doubts.directories.into_iter().collect();
         unsure.sort_unstable_by(|a, b| order::compare(a, b));
+        let mut touched = Vec::new();
         let mut anew: Option<Vec<u8>> = None;
         for path in unsure {
             // All of it was looked at after the last of these events.
@@ -227,6 +239,10 @@ impl Eye {
             }
         }
         self.drop_unused();
+        // The last of all: when it comes back, all that was done before it has been told.
+        if doubts.canary {
+            touched.push(whole(canary::KEY.to_vec()));
+        }
         self.touch(touched);
         self.tell_coverage();
     }
@@ -239,7 +255,6 @@ impl Eye {
         name: &[u8],
         what: ReadFlags,
         touched: &mut Vec<Touch>,
-        unsure: &mut HashSet<Vec<u8>>,
     ) {
         let Some((place, duty)) = self.places.get(&self.scope, node, directory) else {
             return;
@@ -256,14 +271,14 @@ impl Eye {
         match (what.contains(ReadFlags::ISDIR), structure) {
             (true, false) => touched.push(alone(path, true)),
             (true, true) => {
-                unsure.insert(path.clone());
+                self.unsure.directory(path.clone());
                 touched.push(whole(path));
             }
             (false, _) => touched.push(whole(path)),
         }
     }
 
-    fn see_canary(&mut self, event: &Event, touched: &mut Vec<Touch>) {
+    fn see_canary(&mut self, event: &Event) {
         let Some((_, descriptor)) = &mut self.canary else {
             return;
         };
@@ -273,12 +288,12 @@ impl Eye {
         if event.what.contains(ReadFlags::IGNORED) {
             *descriptor = None;
         } else if event.name.as_deref() == Some(canary::NAME.as_bytes()) {
-            touched.push(whole(canary::KEY.to_vec()));
+            self.unsure.canary = true;
         }
     }
 
     /// What was mounted and unmounted.
-    pub(super) fn take_mounts(&mut self) {
+    fn take_mounts(&mut self) {
         let Ok(places) = self.mounts.changed() else {
             return;
         };
@@ -307,10 +322,13 @@ impl Eye {
 
     /// Whether the tree is still the one at its path; if not, it is watched anew.
     pub(super) fn check_root(&mut self) {
-        let found = Root::open(&self.path);
-        let id = |root: &Root| node::stat(root.as_fd()).map(|stat| stat.id);
-        match found {
-            Ok(found) if !self.rootless && id(&found).is_ok() && id(&found) == id(&self.root) => {}
+        let own = node::stat(self.root.as_fd()).map(|stat| stat.id);
+        // Not opened where it is the same: what is mounted over it may be about to be unmounted.
+        let found = node::stat_path(&self.path).map(|stat| stat.id);
+        if !self.rootless && found.is_ok() && found == own {
+            return;
+        }
+        match Root::open(&self.path) {
             Ok(found) => {
                 self.root = found;
                 self.rootless = false;

@@ -12,6 +12,7 @@ pub mod canary;
 mod eye;
 mod inotify;
 mod mounts;
+mod quiet;
 pub mod settle;
 mod tree;
 
@@ -230,6 +231,7 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             (false, false, true) => Some(now + AWAIT_ROOT),
             (false, false, false) => None,
         };
+        let wake_at = wake_at.into_iter().chain(eye.unsure.due()).min();
         let (events, mounts, ordered) = {
             let mut fds = [
                 PollFd::from_borrowed_fd(eye.inotify.as_fd(), PollFlags::IN),
@@ -252,10 +254,13 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             return Ok(());
         }
         if mounts {
-            eye.take_mounts();
+            eye.unsure.mounts();
         }
         if events || eye.is_behind() {
             eye.take_events()?;
+        }
+        if eye.unsure.take() {
+            eye.make_sure();
         }
         if eye.rootless {
             eye.check_root();

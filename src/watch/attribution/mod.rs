@@ -11,6 +11,7 @@ mod process;
 mod ring;
 
 use super::mounts::Mounts;
+use super::quiet::Quiet;
 use super::{Notice, Orders, Touch};
 use crate::cause::Actor;
 use crate::files::observe::join;
@@ -65,6 +66,8 @@ const BUFFER: usize = 64 * 1024;
 const MOST_DIRECTORIES: usize = 4096;
 /// What was read of a process stands for so long: it may run another program then.
 const FRESH: Duration = Duration::from_millis(100);
+/// As many events wait for the paths of their directories.
+const MOST_WAITING: usize = 4096;
 /// As many processes are kept.
 const MOST_PROCESSES: usize = 256;
 /// What happened in a directory before the kernel was told to ignore it comes so late at most.
@@ -85,6 +88,12 @@ pub(super) struct Attribution {
     /// Of those out of scope, since when nothing should be told of them.
     directories: HashMap<Handle, Result<Located, Instant>>,
     processes: HashMap<u32, (Arc<Actor>, Instant)>,
+    /// Events in directories whose paths are not known, with who did it and when. To ask for a path a directory is
+    /// opened.
+    waiting: Vec<(Event, Arc<Actor>, SystemTime)>,
+    /// When they are asked for, and the mount table is looked at.
+    quiet: Quiet,
+    mounted: bool,
     actors: Actors,
     emit: Arc<dyn Fn(Notice) + Send + Sync>,
 }
@@ -120,6 +129,9 @@ impl Attribution {
             file_systems: BTreeMap::new(),
             directories: HashMap::new(),
             processes: HashMap::new(),
+            waiting: Vec::new(),
+            quiet: Quiet::default(),
+            mounted: false,
             actors,
             emit,
         })
@@ -138,8 +150,12 @@ impl Attribution {
                     PollFd::from_borrowed_fd(self.mounts.as_fd(), PollFlags::PRI),
                     PollFd::new(&orders.end_of_attribution, PollFlags::IN),
                 ];
-                let forever: Option<&Timespec> = None;
-                match poll(&mut fds, forever) {
+                let left = self
+                    .quiet
+                    .due()
+                    .map(|due| due.saturating_duration_since(Instant::now()));
+                let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+                match poll(&mut fds, timeout.as_ref()) {
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(errno) => return self.off(format!("attribution has ended: {errno}")),
                 }
@@ -149,9 +165,8 @@ impl Attribution {
                 return;
             }
             if mounts {
-                self.mounts.changed().map(|_| ()).unwrap_or_default();
-                self.forget_directories();
-                self.tell(&mut told);
+                self.mounted = true;
+                self.quiet.stir(Instant::now());
             }
             if events {
                 match self.fanotify.read(&mut buffer) {
@@ -165,6 +180,15 @@ impl Attribution {
                 if wakeups > BUSY {
                     std::thread::sleep(NAP);
                 }
+            }
+            if self.quiet.take(Instant::now()) || self.waiting.len() > MOST_WAITING {
+                if std::mem::take(&mut self.mounted) {
+                    self.mounts.changed().map(|_| ()).unwrap_or_default();
+                    self.forget_directories();
+                    self.tell(&mut told);
+                }
+                let waiting = std::mem::take(&mut self.waiting);
+                self.give(waiting);
             }
         }
     }
@@ -230,12 +254,34 @@ impl Attribution {
     }
 
     fn take(&mut self, events: Vec<Event>) {
-        let mut touched: Vec<Touch> = Vec::new();
+        let mut known = Vec::new();
         for event in events {
             // What was lost here is attributed to nobody; inotify has seen it.
             if event.is_overflow() {
                 continue;
             }
+            let now = SystemTime::now();
+            match self.is_known(&event) {
+                true if self.path(&event).is_none() => {}
+                true => known.push((self.actor(&event), event, now)),
+                // Who it was is read at once: the process may end.
+                false => {
+                    let actor = self.actor(&event);
+                    self.waiting.push((event, actor, now));
+                    self.quiet.stir(Instant::now());
+                }
+            }
+        }
+        let known = known
+            .into_iter()
+            .map(|(actor, event, at)| (event, actor, at));
+        self.give(known.collect());
+    }
+
+    /// Notes who did it, and tells what was touched.
+    fn give(&mut self, events: Vec<(Event, Arc<Actor>, SystemTime)>) {
+        let mut touched: Vec<Touch> = Vec::new();
+        for (event, actor, at) in events {
             // What moves about out of scope stays there.
             let Some((path, itself)) = self.path(&event) else {
                 continue;
@@ -245,15 +291,8 @@ impl Attribution {
                 self.forget_directories();
             }
             let whole = event.of_structure() && event.on_directory();
-            let actor = self.actor(&event);
             let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
-            ring.put(
-                &path,
-                actor,
-                whole,
-                event.is_mere_close(),
-                SystemTime::now(),
-            );
+            ring.put(&path, actor, whole, event.is_mere_close(), at);
             drop(ring);
             let touch = Touch {
                 below: !event.on_directory() || (whole && !itself),
@@ -266,6 +305,16 @@ impl Attribution {
         }
         if !touched.is_empty() {
             (self.emit)(Notice::Touched(touched));
+        }
+    }
+
+    /// Whether the path of its directory need not be asked for.
+    fn is_known(&self, event: &Event) -> bool {
+        let found = event.directory.as_ref().map(|h| self.directories.get(h));
+        match found {
+            None | Some(Some(Ok(_))) => true,
+            Some(Some(Err(since))) => since.elapsed() < IGNORED,
+            Some(None) => false,
         }
     }
 

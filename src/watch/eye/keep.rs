@@ -120,10 +120,14 @@ impl Eye {
     /// Opens an entry of a directory, if it is a directory that a walk would enter.
     fn open_entry(&self, directory: &Opened, name: &[u8]) -> Option<Result<Opened, Errno>> {
         let duty = self.scope.reach(&directory.place, name)?;
-        let fd = match node::open_dir(directory.fd.as_fd(), name) {
+        let opened = match duty.demand.cross_mounts {
+            true => node::open_dir(directory.fd.as_fd(), name),
+            false => node::open_dir_unmounted(directory.fd.as_fd(), name),
+        };
+        let fd = match opened {
             Ok(fd) => fd,
-            // None any more, or none at all.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
+            // None any more, none at all, or another mount.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => return None,
             Err(errno) => return Some(Err(errno)),
         };
         let stat = match node::stat(&fd) {
