@@ -66,7 +66,7 @@ const BUFFER: usize = 64 * 1024;
 const MOST_DIRECTORIES: usize = 4096;
 /// What was read of a process stands for so long: it may run another program then.
 const FRESH: Duration = Duration::from_millis(100);
-/// As many events wait for the paths of their directories.
+/// This many events wait for the paths of their directories; with more, the paths are asked for at once.
 const MOST_WAITING: usize = 4096;
 /// As many processes are kept.
 const MOST_PROCESSES: usize = 256;
@@ -88,8 +88,8 @@ pub(super) struct Attribution {
     /// Of those out of scope, since when nothing should be told of them.
     directories: HashMap<Handle, Result<Located, Instant>>,
     processes: HashMap<u32, (Arc<Actor>, Instant)>,
-    /// Events in directories whose paths are not known, with who did it and when. To ask for a path a directory is
-    /// opened.
+    /// Events in directories whose paths are not known, and what came after them, with who did it and when. To ask for
+    /// a path a directory is opened.
     waiting: Vec<(Event, Arc<Actor>, SystemTime)>,
     /// When they are asked for, and the mount table is looked at.
     quiet: Quiet,
@@ -187,8 +187,7 @@ impl Attribution {
                     self.forget_directories();
                     self.tell(&mut told);
                 }
-                let waiting = std::mem::take(&mut self.waiting);
-                self.give(waiting);
+                self.take_waiting();
             }
         }
     }
@@ -254,55 +253,71 @@ impl Attribution {
     }
 
     fn take(&mut self, events: Vec<Event>) {
-        let mut known = Vec::new();
+        let mut touched: Vec<Touch> = Vec::new();
         for event in events {
             // What was lost here is attributed to nobody; inotify has seen it.
             if event.is_overflow() {
                 continue;
             }
-            let now = SystemTime::now();
-            match self.is_known(&event) {
-                true if self.path(&event).is_none() => {}
-                true => known.push((self.actor(&event), event, now)),
-                // Who it was is read at once: the process may end.
-                false => {
+            let known = self.is_known(&event);
+            // Behind one that waits all wait: who came last counts, and a directory may have moved.
+            if known && self.waiting.is_empty() {
+                // Not for what moves about out of scope: it stays there.
+                if let Some(path) = self.path(&event) {
                     let actor = self.actor(&event);
-                    self.waiting.push((event, actor, now));
-                    self.quiet.stir(Instant::now());
+                    self.give(&event, path, actor, SystemTime::now(), &mut touched);
                 }
+                continue;
             }
+            if !known {
+                self.quiet.stir(Instant::now());
+            }
+            // Who it was is read at once: the process may end.
+            let actor = self.actor(&event);
+            self.waiting.push((event, actor, SystemTime::now()));
         }
-        let known = known
-            .into_iter()
-            .map(|(actor, event, at)| (event, actor, at));
-        self.give(known.collect());
+        self.touch(touched);
     }
 
-    /// Notes who did it, and tells what was touched.
-    fn give(&mut self, events: Vec<(Event, Arc<Actor>, SystemTime)>) {
+    /// Asks for the paths of what waits.
+    fn take_waiting(&mut self) {
         let mut touched: Vec<Touch> = Vec::new();
-        for (event, actor, at) in events {
-            // What moves about out of scope stays there.
-            let Some((path, itself)) = self.path(&event) else {
-                continue;
-            };
-            if event.on_directory() && event.is_move() {
-                // The paths of all that is below may have changed.
-                self.forget_directories();
-            }
-            let whole = event.of_structure() && event.on_directory();
-            let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
-            ring.put(&path, actor, whole, event.is_mere_close(), at);
-            drop(ring);
-            let touch = Touch {
-                below: !event.on_directory() || (whole && !itself),
-                path,
-                itself: true,
-            };
-            if touched.last() != Some(&touch) {
-                touched.push(touch);
+        for (event, actor, at) in std::mem::take(&mut self.waiting) {
+            if let Some(path) = self.path(&event) {
+                self.give(&event, path, actor, at, &mut touched);
             }
         }
+        self.touch(touched);
+    }
+
+    /// Notes who did it, and what was touched: a path, and whether it is that of the directory itself.
+    fn give(
+        &mut self,
+        event: &Event,
+        (path, itself): (Vec<u8>, bool),
+        actor: Arc<Actor>,
+        at: SystemTime,
+        touched: &mut Vec<Touch>,
+    ) {
+        if event.on_directory() && event.is_move() {
+            // The paths of all that is below may have changed.
+            self.forget_directories();
+        }
+        let whole = event.of_structure() && event.on_directory();
+        let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.put(&path, actor, whole, event.is_mere_close(), at);
+        drop(ring);
+        let touch = Touch {
+            below: !event.on_directory() || (whole && !itself),
+            path,
+            itself: true,
+        };
+        if touched.last() != Some(&touch) {
+            touched.push(touch);
+        }
+    }
+
+    fn touch(&self, touched: Vec<Touch>) {
         if !touched.is_empty() {
             (self.emit)(Notice::Touched(touched));
         }
@@ -310,24 +325,21 @@ impl Attribution {
 
     /// Whether the path of its directory need not be asked for.
     fn is_known(&self, event: &Event) -> bool {
-        let found = event.directory.as_ref().map(|h| self.directories.get(h));
-        match found {
-            None | Some(Some(Ok(_))) => true,
-            Some(Some(Err(since))) => since.elapsed() < IGNORED,
-            Some(None) => false,
+        let Some(handle) = &event.directory else {
+            return true;
+        };
+        match self.directories.get(handle) {
+            None => false,
+            Some(Ok(_)) => true,
+            // The kernel has forgotten that it should not tell, if it still does.
+            Some(Err(since)) => since.elapsed() < IGNORED,
         }
     }
 
     /// The path that an event is about, if it is in scope, and whether it is that of the directory itself.
     fn path(&mut self, event: &Event) -> Option<(Vec<u8>, bool)> {
         let handle = event.directory.as_ref()?;
-        let known = match self.directories.get(handle) {
-            None => false,
-            Some(Ok(_)) => true,
-            // The kernel has forgotten that it should not tell, if it still does.
-            Some(Err(since)) => since.elapsed() < IGNORED,
-        };
-        if !known {
+        if !self.is_known(event) {
             if self.directories.len() >= MOST_DIRECTORIES {
                 self.directories.clear();
             }
