@@ -50,6 +50,7 @@ fn main() {
     let options = Options {
         root: directory.to_owned(),
         scope: Arc::new(scope),
+        linked: Default::default(),
         canary: None,
         attribution: has("--attribution").then(attribution::Options::default),
     };
@@ -69,6 +70,7 @@ fn main() {
         directories,
         left_out,
         reason,
+        linked: _,
     } = coverage;
     println!(
         "directories {directories} left_out {} seconds {seconds:.3} own_kib {} kernel_kib {} reason {}",

@@ -6,18 +6,21 @@
 //! everything below it is watched, so that nothing made in between is missed.
 
 mod keep;
+mod linked;
 mod unsure;
 
 use super::canary;
 use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
-use super::{Coverage, Notice, Touch};
+use super::{Coverage, Notice, Options, Touch};
 use crate::files::observe::join;
 use crate::files::scope::{Duty, Place, Scope};
 use crate::manifest::order::{self, is_within};
 use crate::os::node;
 use crate::os::root::Root;
+use keep::Opened;
+use linked::Files;
 use rustix::fs::inotify::ReadFlags;
 use rustix::io::Errno;
 use std::collections::hash_map::Entry as Slot;
@@ -54,6 +57,7 @@ pub(super) struct Eye {
     tree: Tree,
     /// Where directories stand in the rules, of those that were asked for of late.
     places: Places,
+    files: Files,
     left_out: BTreeSet<Vec<u8>>,
     reason: Option<String>,
     canary: Option<(PathBuf, Option<Descriptor>)>,
@@ -102,8 +106,7 @@ impl Places {
 impl Eye {
     pub(super) fn new(
         root: Root,
-        scope: Arc<Scope>,
-        canary: Option<PathBuf>,
+        options: Options,
         inotify: Inotify,
         mounts: Mounts,
         emit: Arc<dyn Fn(Notice) + Send + Sync>,
@@ -112,14 +115,15 @@ impl Eye {
         Eye {
             path: root.path().to_owned(),
             root,
-            scope,
+            scope: options.scope,
             inotify,
             mounts,
             tree: Tree::default(),
             places: Places::default(),
+            files: Files::new(options.linked),
             left_out: BTreeSet::new(),
             reason: None,
-            canary: canary.map(|directory| (directory, None)),
+            canary: options.canary.map(|directory| (directory, None)),
             outside: None,
             waiting: Vec::new(),
             unsure: Unsure::default(),
@@ -160,6 +164,8 @@ impl Eye {
             }
         }
         self.unused.extend(old);
+        // What changed while nobody saw is found by the scan that follows.
+        self.relink(b"");
         self.drop_unused();
         self.renewed = Instant::now();
         self.tell_coverage();
@@ -191,6 +197,10 @@ impl Eye {
             {
                 self.unsure.root();
             }
+            if self.files.holds(event.descriptor) {
+                self.of_file(&event, &mut touched);
+                continue;
+            }
             let nodes: Vec<Node> = self.tree.behind(event.descriptor).to_vec();
             for node in nodes {
                 let directory = self.tree.path(node);
@@ -198,7 +208,7 @@ impl Eye {
                     if node == ROOT {
                         self.unsure.root();
                     }
-                    self.unsure.directory(directory);
+                    self.unsure.path(directory);
                     continue;
                 }
                 match &event.name {
@@ -215,7 +225,7 @@ impl Eye {
         self.tell_coverage();
     }
 
-    /// Looks at what was in doubt: the mount table, the root, directories that came, went or moved.
+    /// Looks at what was in doubt: the mount table, the root, what came, went or moved.
     pub(super) fn make_sure(&mut self) {
         let doubts = std::mem::take(&mut self.unsure);
         if doubts.mounts {
@@ -224,7 +234,7 @@ impl Eye {
         if doubts.root {
             self.check_root();
         }
-        let mut unsure: Vec<Vec<u8>> = doubts.directories.into_iter().collect();
+        let mut unsure: Vec<Vec<u8>> = doubts.paths.into_iter().collect();
         unsure.sort_unstable_by(|a, b| order::compare(a, b));
         let mut touched = Vec::new();
         let mut anew: Option<Vec<u8>> = None;
@@ -233,7 +243,11 @@ impl Eye {
             if anew.as_ref().is_some_and(|anew| is_within(&path, anew)) {
                 continue;
             }
-            if self.reconcile(&path) {
+            let changed = self.reconcile(&path);
+            if changed || self.files.wants(&path) {
+                touched.extend(self.relink(&path));
+            }
+            if changed {
                 touched.push(whole(path.clone()));
                 anew = Some(path);
             }
@@ -271,10 +285,32 @@ impl Eye {
         match (what.contains(ReadFlags::ISDIR), structure) {
             (true, false) => touched.push(alone(path, true)),
             (true, true) => {
-                self.unsure.directory(path.clone());
+                self.unsure.path(path.clone());
                 touched.push(whole(path));
             }
-            (false, _) => touched.push(whole(path)),
+            (false, _) => {
+                if structure && self.files.wants(&path) {
+                    self.unsure.path(path.clone());
+                }
+                touched.push(whole(path));
+            }
+        }
+    }
+
+    /// What an event on a file that is watched itself means: all of its paths were touched.
+    fn of_file(&mut self, event: &Event, touched: &mut Vec<Touch>) {
+        let paths: Vec<Vec<u8>> = self
+            .files
+            .behind(event.descriptor)
+            .map(<[u8]>::to_vec)
+            .collect();
+        if !event.what.intersects(OF_ITSELF) {
+            touched.extend(paths.into_iter().map(whole));
+            return;
+        }
+        self.files.forget(event.descriptor);
+        for path in paths {
+            self.unsure.path(path);
         }
     }
 
@@ -312,6 +348,7 @@ impl Eye {
             };
             if self.scope.at(path).is_some() {
                 self.reconcile(path);
+                touched.extend(self.relink(path));
                 touched.push(whole(path.to_vec()));
             }
         }
@@ -364,8 +401,11 @@ impl Eye {
             directories,
             left_out: self.left_out.iter().cloned().collect(),
             reason: self.reason.clone(),
+            linked: self.files.told(),
         };
-        let same = |told: &Coverage| told.left_out == coverage.left_out;
+        let same = |told: &Coverage| {
+            told.left_out == coverage.left_out && told.linked.reason == coverage.linked.reason
+        };
         if !self.told.as_ref().is_some_and(same) {
             self.told = Some(coverage.clone());
             (self.emit)(Notice::Coverage(coverage));

@@ -21,7 +21,7 @@ const DEEPEST: usize = 512;
 pub(super) struct Opened {
     pub(super) fd: OwnedFd,
     id: Id,
-    place: Place,
+    pub(super) place: Place,
     /// Those of the directories above it.
     above: Vec<Id>,
 }
@@ -103,7 +103,7 @@ impl Eye {
     }
 
     /// Opens the directory at a path as a walk would come to it; nothing if none would.
-    fn open(&mut self, path: &[u8]) -> Option<Opened> {
+    pub(super) fn open(&mut self, path: &[u8]) -> Option<Opened> {
         let mut opened = self.open_root()?;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
             opened = match self.open_entry(&opened, name)? {
@@ -217,7 +217,7 @@ impl Eye {
     }
 
     /// Takes events from the kernel's queue, to be worked off later: it is shorter than adding takes.
-    fn relieve(&mut self) {
+    pub(super) fn relieve(&mut self) {
         let room = MOST_WAITING.saturating_sub(self.waiting.len());
         if room == 0 {
             return;

@@ -4,15 +4,15 @@ use crate::watch::quiet::Quiet;
 use std::collections::HashSet;
 use std::time::Instant;
 
-/// As many directories wait; with more, all are looked at at once.
-const MOST_DIRECTORIES: usize = 4096;
+/// This many paths wait; with more, all are looked at at once.
+const MOST_PATHS: usize = 4096;
 
 /// What the map may be wrong about.
 #[derive(Debug, Default)]
 pub(in crate::watch) struct Unsure {
     quiet: Quiet,
     /// By path: whether it is there, and is the one that is watched.
-    pub(super) directories: HashSet<Vec<u8>>,
+    pub(super) paths: HashSet<Vec<u8>>,
     /// Whether the tree is the one at its path.
     pub(super) root: bool,
     /// What the mount table says.
@@ -34,9 +34,9 @@ impl Unsure {
         self.quiet.stir(Instant::now());
     }
 
-    /// A directory came, went or moved.
-    pub(super) fn directory(&mut self, path: Vec<u8>) {
-        self.directories.insert(path);
+    /// A directory, or a file that is watched itself, came, went or moved.
+    pub(super) fn path(&mut self, path: Vec<u8>) {
+        self.paths.insert(path);
         self.quiet.stir(Instant::now());
     }
 
@@ -47,7 +47,7 @@ impl Unsure {
 
     /// When to look.
     pub(in crate::watch) fn due(&self) -> Option<Instant> {
-        match self.directories.len() > MOST_DIRECTORIES {
+        match self.paths.len() > MOST_PATHS {
             true => Some(Instant::now()),
             false => self.quiet.due(),
         }
@@ -55,6 +55,6 @@ impl Unsure {
 
     /// Whether to look now.
     pub(in crate::watch) fn take(&mut self) -> bool {
-        self.directories.len() > MOST_DIRECTORIES || self.quiet.take(Instant::now())
+        self.paths.len() > MOST_PATHS || self.quiet.take(Instant::now())
     }
 }
