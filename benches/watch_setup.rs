@@ -1,7 +1,7 @@
 //! What watching a tree costs, and what a watch tells: `cargo run --release --example watch_setup -- DIR`.
 //!
 //! Makes DIR with 50,000 directories where it is not there. Prints directories, time and memory; with `--follow` each
-//! notice too, one a line, until standard input ends.
+//! notice too, one a line, until standard input ends. `--cross-mounts`: what is mounted in it as well.
 
 use host_integrity_agent::escape::lossless_text;
 use host_integrity_agent::files::scope::Scope;
@@ -32,7 +32,10 @@ fn main() {
         }
     }
     let profile = std::env::temp_dir().join(format!("watch-setup-{}.toml", std::process::id()));
-    let text = "name = \"all\"\n[[paths]]\npath = \"/\"\nseverity = \"high\"\n";
+    let text = format!(
+        "name = \"all\"\n[[paths]]\npath = \"/\"\nseverity = \"high\"\ncross_mounts = {}\n",
+        has("--cross-mounts")
+    );
     std::fs::write(&profile, text).expect("written");
     let scope = Scope::current(
         load::named(profile.to_str().expect("UTF-8"))
@@ -47,6 +50,7 @@ fn main() {
     let options = Options {
         root: directory.to_owned(),
         scope: Arc::new(scope),
+        linked: Default::default(),
         canary: None,
         attribution: has("--attribution").then(attribution::Options::default),
     };
@@ -66,6 +70,7 @@ fn main() {
         directories,
         left_out,
         reason,
+        linked: _,
     } = coverage;
     println!(
         "directories {directories} left_out {} seconds {seconds:.3} own_kib {} kernel_kib {} reason {}",

@@ -102,6 +102,12 @@ fn watching(status: &Status) -> String {
     if let Some(reason) = &watch.reason {
         text += &format!(" ({reason})");
     }
+    if watch.linked > 0 {
+        text += &format!(", {} files of several names", watch.linked);
+    }
+    if let Some(reason) = &watch.linked_reason {
+        text += &format!("; {reason}");
+    }
     if !watch.attribution.is_empty() {
         text += &format!("; {}", watch.attribution);
     }

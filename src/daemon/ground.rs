@@ -108,9 +108,12 @@ impl Ground {
             Evidence::Packages { .. } => profile.digest(),
             Evidence::Nothing => String::new(),
         };
+        let most = crate::watch::most_linked();
         // An entry that cannot be read is the next scan's to tell.
         let links = match &opened.baseline {
-            Baseline::Manifest(sealed) => Links::recorded(&sealed.vouched.manifest),
+            Baseline::Manifest(sealed) => {
+                Links::recorded(&sealed.vouched.manifest, &sealed.scope, most)
+            }
             Baseline::Packages(_) | Baseline::Nothing => Ok(Links::default()),
         };
         let links = links.unwrap_or_default();

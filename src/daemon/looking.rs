@@ -334,12 +334,22 @@ impl Desk {
         (cause != Cause::default()).then_some(cause)
     }
 
-    /// Who changed a path, under this name or the one of the same file that was touched.
+    /// Who changed a path, under this name or another one of the same file.
     fn actor(&self, path: &[u8], touched: &Touched) -> Option<Arc<Actor>> {
         let names = [Some(path), touched.through.as_deref()];
         let since = before(touched.since);
         let mut names = names.into_iter().flatten();
-        names.find_map(|name| self.watching.actor(name, since))
+        let actor = |name: &[u8]| self.watching.actor(name, since);
+        names.find_map(actor).or_else(|| {
+            // A file that is watched itself is touched under all of its names, and attributed under one.
+            let links = &self.ground.as_ref()?.links;
+            let region = Region {
+                path: path.to_vec(),
+                below: false,
+            };
+            let others = links.beside(&region);
+            others.iter().find_map(|other| actor(&other.path))
+        })
     }
 
     /// A path that was touched is as recorded: if its ctime moved, it was changed and restored.

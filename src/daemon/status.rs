@@ -63,6 +63,12 @@ pub struct Watch {
     pub directories: u64,
     /// Directories that are not, each with everything below it, and are looked at now and then instead.
     pub left_out: u64,
+    /// Recorded paths of files with several names whose files are watched themselves.
+    pub linked: u64,
+    /// Those whose files are not.
+    pub linked_unwatched: u64,
+    /// Why, in a sentence; where some are not.
+    pub linked_reason: Option<String>,
     /// Whether changes are attributed, in words.
     pub attribution: String,
     /// Why nothing is watched, or not everything.

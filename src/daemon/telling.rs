@@ -243,6 +243,11 @@ impl Desk {
         let left_out = coverage.left_out.len() as u64;
         let reason = coverage.reason.clone().unwrap_or_default();
         let former = self.watching.coverage.left_out.len() as u64;
+        let linked = coverage.linked.clone();
+        let same = linked.reason == self.watching.coverage.linked.reason;
+        if let Some(reason) = linked.reason.filter(|_| !same) {
+            self.gap(reason, wall, None, Some(linked.unwatched), wall);
+        }
         self.watching.covered(coverage, now);
         self.trouble.remove("watch");
         if left_out > 0 {
@@ -376,6 +381,7 @@ impl Desk {
             watching: self.watching.sees(),
             files: scan.map_or(0, |scan| scan.files),
             directories: self.watching.directories(),
+            linked: self.watching.linked(),
             unknowns: scan.map_or(0, |scan| scan.unknowns) + self.unknown_settings,
             last_scan: scan,
             rss_bytes: self.usage.rss_bytes,
@@ -449,6 +455,9 @@ impl Desk {
             watch: status::Watch {
                 directories: self.watching.directories(),
                 left_out: coverage.left_out.len() as u64,
+                linked: coverage.linked.watched,
+                linked_unwatched: coverage.linked.unwatched,
+                linked_reason: coverage.linked.reason.clone(),
                 attribution: match &self.watching.attribution {
                     None => String::new(),
                     Some(attribution::Status::On(systems)) => {

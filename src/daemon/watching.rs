@@ -7,6 +7,7 @@ use super::ground::Ground;
 use super::schedule::Recurring;
 use super::transaction::Transactions;
 use crate::config::{self, Attribution};
+use crate::event::lifecycle::LinkedFiles;
 use crate::files::links::Links;
 use crate::files::scope::Scope;
 use crate::files::spot::Region;
@@ -119,6 +120,7 @@ impl Watching {
         let options = Options {
             root: "/".into(),
             scope: scope.clone(),
+            linked: ground.links.linked().clone(),
             canary: Some(runtime.to_owned()),
             attribution: match config.attribution {
                 Attribution::Auto => Some(attribution::Options {
@@ -161,6 +163,16 @@ impl Watching {
     /// Directories with a watch.
     pub(super) fn directories(&self) -> u64 {
         self.watch.as_ref().map_or(0, Watch::directories)
+    }
+
+    /// Files that are watched themselves, as last told.
+    pub(super) fn linked(&self) -> LinkedFiles {
+        let linked = self.coverage.linked.clone();
+        LinkedFiles {
+            watched: linked.watched,
+            unwatched: linked.unwatched,
+            reason: linked.reason,
+        }
     }
 
     /// Whether the canary was changed and nobody noticed.

@@ -135,6 +135,8 @@ pub struct Heartbeat {
     pub files: u64,
     /// Directories watched.
     pub directories: u64,
+    /// Files watched themselves, as they have names elsewhere.
+    pub linked: LinkedFiles,
     /// Checks and paths that could not be judged when last looked at.
     pub unknowns: u64,
     /// The last whole scan that came to its end.
@@ -151,6 +153,17 @@ pub struct Heartbeat {
     pub kernel: String,
     /// Trouble that a reader should see without looking further; empty where all is well.
     pub trouble: Vec<String>,
+}
+
+/// Recorded paths of files with several names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkedFiles {
+    /// Those whose files are watched themselves.
+    pub watched: u64,
+    /// Those whose files are not.
+    pub unwatched: u64,
+    /// Why, in a sentence; where some are not.
+    pub reason: Option<String>,
 }
 
 /// The last whole scan.

@@ -400,6 +400,10 @@ pub fn heartbeat(origin: &Origin, facts: &Heartbeat, spool: &Spool, now: i64) ->
             json!({
                 "watching": facts.watching, "files": facts.files,
                 "directories": facts.directories, "unknowns": facts.unknowns,
+                "linked": {
+                    "watched": facts.linked.watched, "unwatched": facts.linked.unwatched,
+                    "reason": facts.linked.reason,
+                },
             }),
         )
         .unmapped("last_scan", scan.unwrap_or(Value::Null))

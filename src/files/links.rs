@@ -1,11 +1,15 @@
 //! Recorded files with several names: what is done through one of them shows under all.
 
+use super::linked::{Choice, Linked};
 use super::plan::Region;
+use super::scope::Scope;
 use crate::attributes::{Attributes, Digest, FileType};
 use crate::error::Result;
+use crate::finding::Severity;
 use crate::manifest::read::Manifest;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// Which recorded paths are, or were, names of one file. A host has some hundred of them.
 #[derive(Clone, Debug, Default)]
@@ -13,23 +17,39 @@ pub struct Links {
     /// Each with the number of its group.
     paths: BTreeMap<Box<[u8]>, usize>,
     groups: Vec<Vec<Box<[u8]>>>,
+    linked: Arc<Linked>,
 }
 
 impl Links {
     /// Reads the manifest once. No inode is recorded, and under one rule of the profile more may be recorded than under
     /// another: what may have several names and has the same contents is taken for one file. At worst a path is
     /// judged that need not be.
-    pub fn recorded(manifest: &Manifest) -> Result<Links> {
+    ///
+    /// Of those that are recorded to have several names, wherever the others are, `most` paths at most are to be watched
+    /// themselves: [`Links::linked`].
+    pub fn recorded(manifest: &Manifest, scope: &Scope, most: usize) -> Result<Links> {
         let mut found: HashMap<Key, Group> = HashMap::new();
+        let mut choice = Choice::new(most);
         for entry in manifest.entries() {
             let entry = entry?;
+            let attributes = &entry.attributes;
+            let several = attributes.nlink.is_some_and(|names| names > 1);
+            if attributes.kind == FileType::File
+                && several
+                && let Some(duty) = scope.at(&entry.path)
+            {
+                choice.take(&entry.path, duty.demand.severity == Severity::Critical);
+            }
             if let Some(key) = key(&entry.attributes) {
                 let group = found.entry(key).or_default();
                 group.known |= entry.attributes.nlink.is_some();
                 group.paths.push(entry.path.into_boxed_slice());
             }
         }
-        let mut links = Links::default();
+        let mut links = Links {
+            linked: Arc::new(choice.end()),
+            ..Links::default()
+        };
         // Without one of which the number of names is recorded they are files of the same contents and no more.
         for group in found.into_values().filter(|group| group.known) {
             if group.paths.len() > 1 {
@@ -40,6 +60,11 @@ impl Links {
             }
         }
         Ok(links)
+    }
+
+    /// Which files are to be watched themselves.
+    pub fn linked(&self) -> &Arc<Linked> {
+        &self.linked
     }
 
     /// The other names of the files in a region, as regions.

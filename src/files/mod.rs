@@ -12,6 +12,7 @@ pub mod digest;
 pub mod join;
 pub mod judge;
 pub mod launch;
+pub mod linked;
 pub mod links;
 pub mod look;
 pub mod observe;

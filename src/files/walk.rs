@@ -235,9 +235,18 @@ impl<'a> Walk<'a> {
             };
             let step = if hint == Hint::Dir {
                 let place = self.scope.enter(&level.place, &name);
-                match node::open_dir(directory.fd.as_fd(), &name) {
+                let opened = match duty.demand.cross_mounts {
+                    true => node::open_dir(directory.fd.as_fd(), &name),
+                    false => node::open_dir_unmounted(directory.fd.as_fd(), &name),
+                };
+                match opened {
                     Ok(fd) => self.open(fd, path.clone(), duty, place),
                     Err(Errno::NOENT) => continue,
+                    Err(Errno::XDEV) => Step::Blind {
+                        path: path.clone(),
+                        duty,
+                        why: Blindness::Mount,
+                    },
                     // Replaced by something else since the listing: looked at as what it is now.
                     Err(Errno::NOTDIR | Errno::LOOP) => leaf(directory, name, Hint::Other, duty),
                     Err(errno) => Step::Blind {

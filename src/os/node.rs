@@ -2,7 +2,8 @@
 
 use crate::attributes::{Attributes, FileType, Flags, Timestamp, Xattr};
 use rustix::fs::{
-    self, AtFlags, CWD, IFlags, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags,
+    self, AtFlags, CWD, IFlags, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes,
+    StatxFlags,
 };
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
@@ -113,6 +114,12 @@ pub fn stat_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Stat, Errno> {
     Stat::new(&raw)
 }
 
+/// stat of what a path that the caller vouches for leads to. Opens nothing.
+pub fn stat_path(path: &std::path::Path) -> Result<Stat, Errno> {
+    let raw = fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
+    Stat::new(&raw)
+}
+
 /// What a directory says an entry is; a hint, since the entry may be replaced before it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
@@ -170,6 +177,22 @@ pub fn open_file(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
 /// Opens a directory for listing.
 pub fn open_dir(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     open_quietly(dir, name, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// Opens a directory for listing, and nothing that is mounted there: XDEV then, where the kernel can tell (openat2(2),
+/// Linux 5.6); an older one opens it all the same. An open directory keeps what is mounted from being unmounted.
+pub fn open_dir_unmounted(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = SAFE | OFlags::RDONLY | OFlags::DIRECTORY;
+    let open = |flags| fs::openat2(dir, name, flags, Mode::empty(), ResolveFlags::NO_XDEV);
+    let opened = patiently(|| match open(flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => open(flags),
+        result => result,
+    });
+    match opened {
+        // A filter of system calls may refuse what it does not know.
+        Err(Errno::NOSYS | Errno::PERM) => open_dir(dir, name),
+        result => result,
+    }
 }
 
 /// Opens the directory at a path that the caller vouches for.

@@ -6,27 +6,32 @@
 //! everything below it is watched, so that nothing made in between is missed.
 
 mod keep;
+mod linked;
+mod unsure;
 
 use super::canary;
 use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
-use super::{Coverage, Notice, Touch};
+use super::{Coverage, Notice, Options, Touch};
 use crate::files::observe::join;
 use crate::files::scope::{Duty, Place, Scope};
 use crate::manifest::order::{self, is_within};
 use crate::os::node;
 use crate::os::root::Root;
+use keep::Opened;
+use linked::Files;
 use rustix::fs::inotify::ReadFlags;
 use rustix::io::Errno;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use unsure::Unsure;
 
 /// Events that are worked off together.
 const BATCH: usize = 4096;
@@ -52,12 +57,14 @@ pub(super) struct Eye {
     tree: Tree,
     /// Where directories stand in the rules, of those that were asked for of late.
     places: Places,
+    files: Files,
     left_out: BTreeSet<Vec<u8>>,
     reason: Option<String>,
     canary: Option<(PathBuf, Option<Descriptor>)>,
     /// The directory that the tree lies in: while the tree is open here, its removal is told there alone.
     outside: Option<Descriptor>,
     waiting: Vec<Event>,
+    pub(super) unsure: Unsure,
     /// Descriptors that may stand for nothing any more.
     unused: Vec<Descriptor>,
     /// Events were lost and not everything has been watched anew since.
@@ -99,8 +106,7 @@ impl Places {
 impl Eye {
     pub(super) fn new(
         root: Root,
-        scope: Arc<Scope>,
-        canary: Option<PathBuf>,
+        options: Options,
         inotify: Inotify,
         mounts: Mounts,
         emit: Arc<dyn Fn(Notice) + Send + Sync>,
@@ -109,16 +115,18 @@ impl Eye {
         Eye {
             path: root.path().to_owned(),
             root,
-            scope,
+            scope: options.scope,
             inotify,
             mounts,
             tree: Tree::default(),
             places: Places::default(),
+            files: Files::new(options.linked),
             left_out: BTreeSet::new(),
             reason: None,
-            canary: canary.map(|directory| (directory, None)),
+            canary: options.canary.map(|directory| (directory, None)),
             outside: None,
             waiting: Vec::new(),
+            unsure: Unsure::default(),
             unused: Vec::new(),
             lost: false,
             renewed: Instant::now(),
@@ -156,6 +164,8 @@ impl Eye {
             }
         }
         self.unused.extend(old);
+        // What changed while nobody saw is found by the scan that follows.
+        self.relink(b"");
         self.drop_unused();
         self.renewed = Instant::now();
         self.tell_coverage();
@@ -176,57 +186,77 @@ impl Eye {
 
     fn work_off(&mut self, events: Vec<Event>) {
         let mut touched = Vec::new();
-        let mut unsure: HashSet<Vec<u8>> = HashSet::new();
-        let mut root_too = false;
         for event in events {
             if event.what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.lost = true;
                 continue;
             }
-            self.see_canary(&event, &mut touched);
-            root_too |= self.outside == Some(event.descriptor)
-                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes);
+            self.see_canary(&event);
+            if self.outside == Some(event.descriptor)
+                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes)
+            {
+                self.unsure.root();
+            }
+            if self.files.holds(event.descriptor) {
+                self.of_file(&event, &mut touched);
+                continue;
+            }
             let nodes: Vec<Node> = self.tree.behind(event.descriptor).to_vec();
             for node in nodes {
                 let directory = self.tree.path(node);
                 if event.what.intersects(OF_ITSELF) {
-                    root_too |= node == ROOT;
-                    unsure.insert(directory);
+                    if node == ROOT {
+                        self.unsure.root();
+                    }
+                    self.unsure.path(directory);
                     continue;
                 }
                 match &event.name {
-                    Some(name) => {
-                        self.entry(
-                            node,
-                            &directory,
-                            name,
-                            event.what,
-                            &mut touched,
-                            &mut unsure,
-                        );
-                    }
+                    Some(name) => self.entry(node, &directory, name, event.what, &mut touched),
                     // Its attributes.
                     None => touched.push(alone(directory, true)),
                 }
             }
         }
-        if root_too {
+        if self.unsure.is_empty() && std::mem::take(&mut self.unsure.canary) {
+            touched.push(whole(canary::KEY.to_vec()));
+        }
+        self.touch(touched);
+        self.tell_coverage();
+    }
+
+    /// Looks at what was in doubt: the mount table, the root, what came, went or moved.
+    pub(super) fn make_sure(&mut self) {
+        let doubts = std::mem::take(&mut self.unsure);
+        if doubts.mounts {
+            self.take_mounts();
+        }
+        if doubts.root {
             self.check_root();
         }
-        let mut unsure: Vec<Vec<u8>> = unsure.into_iter().collect();
+        let mut unsure: Vec<Vec<u8>> = doubts.paths.into_iter().collect();
         unsure.sort_unstable_by(|a, b| order::compare(a, b));
+        let mut touched = Vec::new();
         let mut anew: Option<Vec<u8>> = None;
         for path in unsure {
             // All of it was looked at after the last of these events.
             if anew.as_ref().is_some_and(|anew| is_within(&path, anew)) {
                 continue;
             }
-            if self.reconcile(&path) {
+            let changed = self.reconcile(&path);
+            if changed || self.files.wants(&path) {
+                touched.extend(self.relink(&path));
+            }
+            if changed {
                 touched.push(whole(path.clone()));
                 anew = Some(path);
             }
         }
         self.drop_unused();
+        // The last of all: when it comes back, all that was done before it has been told.
+        if doubts.canary {
+            touched.push(whole(canary::KEY.to_vec()));
+        }
         self.touch(touched);
         self.tell_coverage();
     }
@@ -239,7 +269,6 @@ impl Eye {
         name: &[u8],
         what: ReadFlags,
         touched: &mut Vec<Touch>,
-        unsure: &mut HashSet<Vec<u8>>,
     ) {
         let Some((place, duty)) = self.places.get(&self.scope, node, directory) else {
             return;
@@ -256,14 +285,36 @@ impl Eye {
         match (what.contains(ReadFlags::ISDIR), structure) {
             (true, false) => touched.push(alone(path, true)),
             (true, true) => {
-                unsure.insert(path.clone());
+                self.unsure.path(path.clone());
                 touched.push(whole(path));
             }
-            (false, _) => touched.push(whole(path)),
+            (false, _) => {
+                if structure && self.files.wants(&path) {
+                    self.unsure.path(path.clone());
+                }
+                touched.push(whole(path));
+            }
         }
     }
 
-    fn see_canary(&mut self, event: &Event, touched: &mut Vec<Touch>) {
+    /// What an event on a file that is watched itself means: all of its paths were touched.
+    fn of_file(&mut self, event: &Event, touched: &mut Vec<Touch>) {
+        let paths: Vec<Vec<u8>> = self
+            .files
+            .behind(event.descriptor)
+            .map(<[u8]>::to_vec)
+            .collect();
+        if !event.what.intersects(OF_ITSELF) {
+            touched.extend(paths.into_iter().map(whole));
+            return;
+        }
+        self.files.forget(event.descriptor);
+        for path in paths {
+            self.unsure.path(path);
+        }
+    }
+
+    fn see_canary(&mut self, event: &Event) {
         let Some((_, descriptor)) = &mut self.canary else {
             return;
         };
@@ -273,12 +324,12 @@ impl Eye {
         if event.what.contains(ReadFlags::IGNORED) {
             *descriptor = None;
         } else if event.name.as_deref() == Some(canary::NAME.as_bytes()) {
-            touched.push(whole(canary::KEY.to_vec()));
+            self.unsure.canary = true;
         }
     }
 
     /// What was mounted and unmounted.
-    pub(super) fn take_mounts(&mut self) {
+    fn take_mounts(&mut self) {
         let Ok(places) = self.mounts.changed() else {
             return;
         };
@@ -297,6 +348,7 @@ impl Eye {
             };
             if self.scope.at(path).is_some() {
                 self.reconcile(path);
+                touched.extend(self.relink(path));
                 touched.push(whole(path.to_vec()));
             }
         }
@@ -307,10 +359,13 @@ impl Eye {
 
     /// Whether the tree is still the one at its path; if not, it is watched anew.
     pub(super) fn check_root(&mut self) {
-        let found = Root::open(&self.path);
-        let id = |root: &Root| node::stat(root.as_fd()).map(|stat| stat.id);
-        match found {
-            Ok(found) if !self.rootless && id(&found).is_ok() && id(&found) == id(&self.root) => {}
+        let own = node::stat(self.root.as_fd()).map(|stat| stat.id);
+        // Not opened where it is the same: what is mounted over it may be about to be unmounted.
+        let found = node::stat_path(&self.path).map(|stat| stat.id);
+        if !self.rootless && found.is_ok() && found == own {
+            return;
+        }
+        match Root::open(&self.path) {
             Ok(found) => {
                 self.root = found;
                 self.rootless = false;
@@ -346,8 +401,11 @@ impl Eye {
             directories,
             left_out: self.left_out.iter().cloned().collect(),
             reason: self.reason.clone(),
+            linked: self.files.told(),
         };
-        let same = |told: &Coverage| told.left_out == coverage.left_out;
+        let same = |told: &Coverage| {
+            told.left_out == coverage.left_out && told.linked.reason == coverage.linked.reason
+        };
         if !self.told.as_ref().is_some_and(same) {
             self.told = Some(coverage.clone());
             (self.emit)(Notice::Coverage(coverage));

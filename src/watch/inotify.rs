@@ -1,4 +1,4 @@
-//! inotify(7) by directory handles: a watch goes to the directory that was opened, whatever its path leads to now.
+//! inotify(7) by handles: a watch goes to the directory or file that was opened, whatever its path leads to now.
 //!
 //! The notify crate adds by path and forgets silently what the kernel says it watches no more (IGNORED).
 
@@ -20,6 +20,12 @@ const CHANGES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR)
     .union(WatchFlags::EXCL_UNLINK)
+    .union(WatchFlags::MASK_ADD);
+/// What changes a file that is watched itself. Neither that it moves nor that it is removed: where that matters its
+/// directory tells.
+const CONTENTS: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::MASK_ADD);
 /// What changes a directory's names.
 const NAMES: WatchFlags = WatchFlags::CREATE
@@ -73,9 +79,14 @@ impl Inotify {
         self.watch(directory, NAMES)
     }
 
-    fn watch(&self, directory: BorrowedFd<'_>, flags: WatchFlags) -> Result<Descriptor, Errno> {
+    /// Watches a file, by a handle of any kind. It has one descriptor, whichever of its names was opened.
+    pub(super) fn add_file(&self, file: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        self.watch(file, CONTENTS)
+    }
+
+    fn watch(&self, object: BorrowedFd<'_>, flags: WatchFlags) -> Result<Descriptor, Errno> {
         // What stands in /proc leads to the very object that is open.
-        let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        let path = format!("/proc/self/fd/{}", object.as_raw_fd());
         inotify::add_watch(&self.fd, path.as_str(), flags)
     }
 

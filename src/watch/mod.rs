@@ -12,11 +12,13 @@ pub mod canary;
 mod eye;
 mod inotify;
 mod mounts;
+mod quiet;
 pub mod settle;
 mod tree;
 
 use crate::cause::Actor;
 use crate::error::{Error, Result};
+use crate::files::linked::Linked;
 use crate::files::scope::Scope;
 use crate::os::root::Root;
 use crate::task::{self, Job};
@@ -42,6 +44,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Which directories are watched.
     pub scope: Arc<Scope>,
+    /// Files that are watched themselves, since they have names elsewhere.
+    pub linked: Arc<Linked>,
     /// The directory of the [`canary::Canary`], which need not be in scope; made where it is not there.
     pub canary: Option<PathBuf>,
     /// Attribution; `None`: off.
@@ -89,6 +93,34 @@ pub struct Coverage {
     pub left_out: Vec<Vec<u8>>,
     /// Why, for a person; where something is left out.
     pub reason: Option<String>,
+    /// Files that are watched themselves.
+    pub linked: LinkedFiles,
+}
+
+/// Recorded files with several names: a write through a name outside the watched directories is seen by a watch of the
+/// file itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkedFiles {
+    /// Recorded paths whose files are watched themselves.
+    pub watched: u64,
+    /// Recorded paths of files with several names that are not.
+    pub unwatched: u64,
+    /// Why, for a person; where some are not.
+    pub reason: Option<String>,
+}
+
+/// Files watched themselves take this part of the watches that the kernel gives; the rest is for directories.
+const PART: usize = 8;
+/// Recorded paths whose files are watched themselves, at most: each costs the kernel about 1 KiB that it does not give
+/// back while the file is watched.
+const MOST_LINKED: usize = 8192;
+
+/// How many recorded paths of files with several names may be watched themselves here: an eighth of
+/// `fs.inotify.max_user_watches`, and 8,192 at most.
+pub fn most_linked() -> usize {
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches");
+    let limit: Option<usize> = limit.ok().and_then(|text| text.trim().parse().ok());
+    limit.map_or(0, |limit| (limit / PART).min(MOST_LINKED))
 }
 
 /// As many regions are named as left out.
@@ -165,8 +197,7 @@ impl Watch {
                 let failed = emit.clone();
                 // Opened here: the table is that of the thread's own namespace.
                 let ended = Mounts::open().and_then(|mounts| {
-                    let Options { scope, canary, .. } = options;
-                    let eye = Eye::new(root, scope, canary, inotify, mounts, emit, counted);
+                    let eye = Eye::new(root, options, inotify, mounts, emit, counted);
                     Ok(wait(eye, &for_eye)?)
                 });
                 if let Err(error) = ended {
@@ -237,6 +268,7 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             (false, false, true) => Some(now + AWAIT_ROOT),
             (false, false, false) => None,
         };
+        let wake_at = wake_at.into_iter().chain(eye.unsure.due()).min();
         let (events, mounts, ordered) = {
             let mut fds = [
                 PollFd::from_borrowed_fd(eye.inotify.as_fd(), PollFlags::IN),
@@ -259,10 +291,13 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             return Ok(());
         }
         if mounts {
-            eye.take_mounts();
+            eye.unsure.mounts();
         }
         if events || eye.is_behind() {
             eye.take_events()?;
+        }
+        if eye.unsure.take() {
+            eye.make_sure();
         }
         if eye.rootless {
             eye.check_root();

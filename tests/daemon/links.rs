@@ -1,6 +1,6 @@
 //! Recorded files with several names: what is done through one of them is told of all.
 
-use super::house::House;
+use super::house::{CONFIG, House};
 use crate::harness::{UNTIL_SEEN, meanwhile};
 use crate::watch::limits_stand_still;
 
@@ -54,6 +54,74 @@ fn what_is_done_through_one_name_is_told_of_all() {
     house.until_told("raised files.removed /data/far/written");
     house.until_as_checked("a directory less");
     assert_eq!(house.gaps(), [0; 0]);
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+/// The scans are hours apart.
+#[test]
+fn what_is_done_through_a_name_outside_is_told_at_once() {
+    let _limits = limits_stand_still();
+    let house = House::new();
+    house.host.shell(
+        "mkdir -p data/in data/too tmp/out
+         for n in written mode; do echo $n > data/in/$n; ln data/in/$n tmp/out/$n; done
+         ln data/in/mode data/too/mode
+         find data -exec touch -d @1000 {} +",
+    );
+    house.record();
+    let daemon = house.start();
+    house.until_scanned();
+    house.host.shell("echo more >> tmp/out/written");
+    house.until_told("raised files.changed /data/in/written size mtime sha256");
+    house.host.shell("chmod 600 tmp/out/mode");
+    house.until_told("raised files.changed /data/in/mode mode");
+    house.until_told("raised files.changed /data/too/mode mode");
+    house.until_as_checked("through names outside");
+    let (_, status) = house.status();
+    assert_eq!(status["daemon"]["watch"]["linked"], 3, "{status:#}");
+    assert_eq!(house.gaps(), [0; 0]);
+    assert_eq!(daemon.stop(), 0);
+    house.verify();
+}
+
+/// As on the root of an image-mode host, where nearly every file has two names.
+#[test]
+fn where_nearly_every_file_has_two_names_the_critical_ones_are_watched() {
+    let _limits = limits_stand_still();
+    let house = House::new();
+    let most = host_integrity_agent::watch::most_linked();
+    house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"1s\"\n"));
+    house.host.shell(&format!(
+        "printf '[[paths]]\\npath = \"/data/key\"\\nseverity = \"critical\"\\n' \
+           >> etc/host-integrity-agent/profile.toml
+         mkdir -p data/many tmp/out; echo key > data/key; ln data/key tmp/out/key
+         perl -e 'for (1..{most}) {{ open(my $f, \">\", \"data/many/$_\") or die; close $f;
+                                     link(\"data/many/$_\", \"tmp/out/$_\") or die }}'"
+    ));
+    house.record();
+    let daemon = house.start();
+    house.until_scanned();
+    let told = |event: &serde_json::Value| {
+        let linked = &event["unmapped"]["coverage"]["linked"];
+        linked["watched"] == 1
+            && linked["unwatched"] == most
+            && linked["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("next scan"))
+    };
+    house.until("told in heartbeats", |house| {
+        house.events().iter().filter(|event| told(event)).count() >= 2
+    });
+    let text = house.host.agent(&["status"]).expect(0).stdout;
+    assert!(text.contains("have no watch of their own"), "{text}");
+    house.host.shell("echo more >> tmp/out/key");
+    house.until_told("raised files.changed /data/key");
+    let gaps = house.events().into_iter().filter(|event| {
+        let message = event["message"].as_str().unwrap_or_default();
+        event["activity_name"] == "Coverage gap" && message.contains("several names")
+    });
+    assert_eq!(gaps.count(), 1, "told once");
     assert_eq!(daemon.stop(), 0);
     house.verify();
 }

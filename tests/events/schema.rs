@@ -230,6 +230,7 @@ fn beat() -> Heartbeat {
         watching: true,
         files: 26_454,
         directories: 2000,
+        linked: Default::default(),
         unknowns: 1,
         last_scan: Some(LastScan {
             ended: T,

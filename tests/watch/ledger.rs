@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 pub(crate) struct Ledger {
     pub(crate) scope: Scope,
     manifest: Manifest,
-    links: Links,
+    pub(crate) links: Links,
     root: Root,
     /// By path, relative to the root.
     open: BTreeMap<Vec<u8>, Value>,
@@ -43,6 +43,9 @@ impl Known for Open<'_> {
     }
 }
 
+/// Files that may be watched themselves in a lab.
+const MOST_LINKED: usize = 16;
+
 impl Ledger {
     /// Of a lab with a manifest, before anything was looked at.
     pub(crate) fn of(lab: &Lab) -> Ledger {
@@ -51,9 +54,10 @@ impl Ledger {
         let file = std::fs::File::open(lab.manifest()).expect("a manifest");
         let measured = Measured::new(file, &lab.manifest(), MAX_SIZE, false).expect("readable");
         let manifest = Manifest::parse(measured).expect("a manifest");
+        let scope = Scope::sealed(manifest.header().cover.clone(), profile.cover);
         Ledger {
-            scope: Scope::sealed(manifest.header().cover.clone(), profile.cover),
-            links: Links::recorded(&manifest).expect("readable"),
+            links: Links::recorded(&manifest, &scope, MOST_LINKED).expect("readable"),
+            scope,
             manifest,
             root: Root::open(&lab.root()).expect("the tree"),
             open: BTreeMap::new(),

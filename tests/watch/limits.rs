@@ -164,6 +164,8 @@ fn what_happens_while_it_is_stopped_is_seen() {
         let line = follower.until("touched ");
         missing.retain(|path| line != format!("touched {path}"));
     }
+    // Once more when all below it is watched.
+    follower.until("touched d/newer/");
     lab.shell("echo z >d/newer/later/file");
     follower.until("touched d/newer/later/file/");
 }

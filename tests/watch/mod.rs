@@ -5,6 +5,7 @@ pub(crate) mod edits;
 mod holes;
 mod ledger;
 pub(crate) mod limits;
+mod linked;
 mod mounts;
 mod sentry;
 pub(crate) mod spot;

@@ -4,6 +4,9 @@ use super::ledger::assert_same;
 use super::limits_stand_still;
 use super::sentry::Sentry;
 use crate::harness::{Lab, shell};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use std::fs;
+use std::time::Duration;
 
 /// Runs a test in a mount namespace of its own, which ends with it.
 fn in_own_mounts(test: impl FnOnce() + Send + 'static) {
@@ -62,6 +65,39 @@ fn mounts_come_and_go() {
             }
         });
     }
+}
+
+/// An administrator who unmounts one file system after the other, or right after the last write, is not held up: the
+/// watch keeps nothing open meanwhile. Often, since what it opens is open for microseconds.
+#[test]
+fn nobody_is_kept_from_unmounting() {
+    let _limits = limits_stand_still();
+    in_own_mounts(|| {
+        let lab = Lab::new();
+        lab.profile(&profile(true));
+        lab.shell("mkdir -p mnt other ../outside/deep");
+        lab.create().expect(0);
+        let mut sentry = Sentry::with(&lab, Some(Default::default()));
+        let (mnt, root) = (lab.root().join("mnt"), lab.root());
+        let deep = mnt.join("deep");
+        let none = UnmountFlags::empty();
+        for round in 0..60 {
+            mount_bind(lab.path().join("outside"), &mnt).expect("mounted");
+            mount_bind(root.join("other"), &deep).expect("mounted");
+            // Until the watch has seen to it, and looked at it.
+            sentry.catch_up();
+            unmount(&deep, none).unwrap_or_else(|e| panic!("round {round}: inner: {e}"));
+            std::thread::sleep(Duration::from_micros(round * 20));
+            unmount(&mnt, none).unwrap_or_else(|e| panic!("round {round}: outer: {e}"));
+            mount("none", &mnt, "tmpfs", MountFlags::empty(), None).expect("mounted");
+            sentry.catch_up();
+            fs::create_dir_all(mnt.join("a/b/c")).expect("made");
+            fs::write(mnt.join("a/b/c/file"), "x").expect("written");
+            unmount(&mnt, none).unwrap_or_else(|e| panic!("round {round}: written to: {e}"));
+        }
+        sentry.catch_up();
+        assert_same(&sentry.ledger, &lab, "afterwards");
+    });
 }
 
 /// A tree that is an overlay, as a container's is.

@@ -59,6 +59,7 @@ impl Sentry {
         let options = Options {
             root: lab.root(),
             scope: Arc::new(ledger.scope.clone()),
+            linked: ledger.links.linked().clone(),
             canary: Some(run),
             attribution,
         };

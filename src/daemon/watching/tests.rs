@@ -29,6 +29,7 @@ impl Lab {
         let options = Options {
             root: tree,
             scope: Arc::new(scope(directory.path(), rule)),
+            linked: Arc::default(),
             canary: Some(run),
             attribution: None,
         };

@@ -11,6 +11,7 @@ mod process;
 mod ring;
 
 use super::mounts::Mounts;
+use super::quiet::Quiet;
 use super::{Notice, Orders, Touch};
 use crate::cause::Actor;
 use crate::files::observe::join;
@@ -65,6 +66,8 @@ const BUFFER: usize = 64 * 1024;
 const MOST_DIRECTORIES: usize = 4096;
 /// What was read of a process stands for so long: it may run another program then.
 const FRESH: Duration = Duration::from_millis(100);
+/// This many events wait for the paths of their directories; with more, the paths are asked for at once.
+const MOST_WAITING: usize = 4096;
 /// As many processes are kept.
 const MOST_PROCESSES: usize = 256;
 /// What happened in a directory before the kernel was told to ignore it comes so late at most.
@@ -85,6 +88,12 @@ pub(super) struct Attribution {
     /// Of those out of scope, since when nothing should be told of them.
     directories: HashMap<Handle, Result<Located, Instant>>,
     processes: HashMap<u32, (Arc<Actor>, Instant)>,
+    /// Events in directories whose paths are not known, and what came after them, with who did it and when. To ask for
+    /// a path a directory is opened.
+    waiting: Vec<(Event, Arc<Actor>, SystemTime)>,
+    /// When they are asked for, and the mount table is looked at.
+    quiet: Quiet,
+    mounted: bool,
     actors: Actors,
     emit: Arc<dyn Fn(Notice) + Send + Sync>,
 }
@@ -120,6 +129,9 @@ impl Attribution {
             file_systems: BTreeMap::new(),
             directories: HashMap::new(),
             processes: HashMap::new(),
+            waiting: Vec::new(),
+            quiet: Quiet::default(),
+            mounted: false,
             actors,
             emit,
         })
@@ -138,8 +150,12 @@ impl Attribution {
                     PollFd::from_borrowed_fd(self.mounts.as_fd(), PollFlags::PRI),
                     PollFd::new(&orders.end_of_attribution, PollFlags::IN),
                 ];
-                let forever: Option<&Timespec> = None;
-                match poll(&mut fds, forever) {
+                let left = self
+                    .quiet
+                    .due()
+                    .map(|due| due.saturating_duration_since(Instant::now()));
+                let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+                match poll(&mut fds, timeout.as_ref()) {
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(errno) => return self.off(format!("attribution has ended: {errno}")),
                 }
@@ -149,9 +165,8 @@ impl Attribution {
                 return;
             }
             if mounts {
-                self.mounts.changed().map(|_| ()).unwrap_or_default();
-                self.forget_directories();
-                self.tell(&mut told);
+                self.mounted = true;
+                self.quiet.stir(Instant::now());
             }
             if events {
                 match self.fanotify.read(&mut buffer) {
@@ -165,6 +180,14 @@ impl Attribution {
                 if wakeups > BUSY {
                     std::thread::sleep(NAP);
                 }
+            }
+            if self.quiet.take(Instant::now()) || self.waiting.len() > MOST_WAITING {
+                if std::mem::take(&mut self.mounted) {
+                    self.mounts.changed().map(|_| ()).unwrap_or_default();
+                    self.forget_directories();
+                    self.tell(&mut told);
+                }
+                self.take_waiting();
             }
         }
     }
@@ -236,49 +259,87 @@ impl Attribution {
             if event.is_overflow() {
                 continue;
             }
-            // What moves about out of scope stays there.
-            let Some((path, itself)) = self.path(&event) else {
+            let known = self.is_known(&event);
+            // Behind one that waits all wait: who came last counts, and a directory may have moved.
+            if known && self.waiting.is_empty() {
+                // Not for what moves about out of scope: it stays there.
+                if let Some(path) = self.path(&event) {
+                    let actor = self.actor(&event);
+                    self.give(&event, path, actor, SystemTime::now(), &mut touched);
+                }
                 continue;
-            };
-            if event.on_directory() && event.is_move() {
-                // The paths of all that is below may have changed.
-                self.forget_directories();
             }
-            let whole = event.of_structure() && event.on_directory();
+            if !known {
+                self.quiet.stir(Instant::now());
+            }
+            // Who it was is read at once: the process may end.
             let actor = self.actor(&event);
-            let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
-            ring.put(
-                &path,
-                actor,
-                whole,
-                event.is_mere_close(),
-                SystemTime::now(),
-            );
-            drop(ring);
-            let touch = Touch {
-                below: !event.on_directory() || (whole && !itself),
-                path,
-                itself: true,
-            };
-            if touched.last() != Some(&touch) {
-                touched.push(touch);
+            self.waiting.push((event, actor, SystemTime::now()));
+        }
+        self.touch(touched);
+    }
+
+    /// Asks for the paths of what waits.
+    fn take_waiting(&mut self) {
+        let mut touched: Vec<Touch> = Vec::new();
+        for (event, actor, at) in std::mem::take(&mut self.waiting) {
+            if let Some(path) = self.path(&event) {
+                self.give(&event, path, actor, at, &mut touched);
             }
         }
+        self.touch(touched);
+    }
+
+    /// Notes who did it, and what was touched: a path, and whether it is that of the directory itself.
+    fn give(
+        &mut self,
+        event: &Event,
+        (path, itself): (Vec<u8>, bool),
+        actor: Arc<Actor>,
+        at: SystemTime,
+        touched: &mut Vec<Touch>,
+    ) {
+        if event.on_directory() && event.is_move() {
+            // The paths of all that is below may have changed.
+            self.forget_directories();
+        }
+        let whole = event.of_structure() && event.on_directory();
+        let mut ring = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.put(&path, actor, whole, event.is_mere_close(), at);
+        drop(ring);
+        let touch = Touch {
+            below: !event.on_directory() || (whole && !itself),
+            path,
+            itself: true,
+        };
+        if touched.last() != Some(&touch) {
+            touched.push(touch);
+        }
+    }
+
+    fn touch(&self, touched: Vec<Touch>) {
         if !touched.is_empty() {
             (self.emit)(Notice::Touched(touched));
+        }
+    }
+
+    /// Whether the path of its directory need not be asked for.
+    fn is_known(&self, event: &Event) -> bool {
+        let Some(handle) = &event.directory else {
+            return true;
+        };
+        match self.directories.get(handle) {
+            None => false,
+            Some(Ok(_)) => true,
+            // The kernel has forgotten that it should not tell, if it still does.
+            Some(Err(since)) => since.elapsed() < IGNORED,
         }
     }
 
     /// The path that an event is about, if it is in scope, and whether it is that of the directory itself.
     fn path(&mut self, event: &Event) -> Option<(Vec<u8>, bool)> {
         let handle = event.directory.as_ref()?;
-        let known = match self.directories.get(handle) {
-            None => false,
-            Some(Ok(_)) => true,
-            // The kernel has forgotten that it should not tell, if it still does.
-            Some(Err(since)) => since.elapsed() < IGNORED,
-        };
-        if !known {
+        if !self.is_known(event) {
             if self.directories.len() >= MOST_DIRECTORIES {
                 self.directories.clear();
             }

@@ -21,7 +21,7 @@ const DEEPEST: usize = 512;
 pub(super) struct Opened {
     pub(super) fd: OwnedFd,
     id: Id,
-    place: Place,
+    pub(super) place: Place,
     /// Those of the directories above it.
     above: Vec<Id>,
 }
@@ -103,7 +103,7 @@ impl Eye {
     }
 
     /// Opens the directory at a path as a walk would come to it; nothing if none would.
-    fn open(&mut self, path: &[u8]) -> Option<Opened> {
+    pub(super) fn open(&mut self, path: &[u8]) -> Option<Opened> {
         let mut opened = self.open_root()?;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
             opened = match self.open_entry(&opened, name)? {
@@ -120,10 +120,14 @@ impl Eye {
     /// Opens an entry of a directory, if it is a directory that a walk would enter.
     fn open_entry(&self, directory: &Opened, name: &[u8]) -> Option<Result<Opened, Errno>> {
         let duty = self.scope.reach(&directory.place, name)?;
-        let fd = match node::open_dir(directory.fd.as_fd(), name) {
+        let opened = match duty.demand.cross_mounts {
+            true => node::open_dir(directory.fd.as_fd(), name),
+            false => node::open_dir_unmounted(directory.fd.as_fd(), name),
+        };
+        let fd = match opened {
             Ok(fd) => fd,
-            // None any more, or none at all.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
+            // None any more, none at all, or another mount.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => return None,
             Err(errno) => return Some(Err(errno)),
         };
         let stat = match node::stat(&fd) {
@@ -213,7 +217,7 @@ impl Eye {
     }
 
     /// Takes events from the kernel's queue, to be worked off later: it is shorter than adding takes.
-    fn relieve(&mut self) {
+    pub(super) fn relieve(&mut self) {
         let room = MOST_WAITING.saturating_sub(self.waiting.len());
         if room == 0 {
             return;
