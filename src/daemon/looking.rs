@@ -96,7 +96,11 @@ impl Desk {
             ground,
             held_back: self.first_boot.holds_back(),
             left_out: Arc::new(self.panics.left_out()),
-            words: self.finds.clone(),
+            words: match look {
+                // Not behind what all others find.
+                Look::Urgent => self.words.clone(),
+                _ => self.finds.clone(),
+            },
             questions: self.words.clone(),
             store: self.store.asker(),
             unpacking: None,
@@ -131,7 +135,11 @@ impl Desk {
         };
         if let Some(scope) = scope {
             under_way.kept = true;
-            self.store.give(Command::Begin { look: id, scope });
+            self.store.give(Command::Begin {
+                look: id,
+                scope,
+                urgent: look == Look::Urgent,
+            });
         }
         let begun = match (look, &under_way.batch) {
             (Look::Critical, _) => {

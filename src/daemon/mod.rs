@@ -16,6 +16,7 @@ mod facts;
 mod farewell;
 mod first_boot;
 mod ground;
+mod line;
 mod looking;
 mod looks;
 mod panics;

