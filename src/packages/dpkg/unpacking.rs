@@ -10,7 +10,7 @@
 //! | any other | no |
 //!
 //! if it is wanted (`install`, `hold`): a package that is being removed brings no files. All of this lies in files that
-//! root may write. Whatever cannot be read, or is more than [`MAX_STATUS`] and its like allow, makes no package count.
+//! root may write. Whatever cannot be read, or is larger than its bound, makes no package count.
 
 use super::paths;
 use super::status::State;
