@@ -113,7 +113,7 @@ impl<'a> Instance<'a> {
         if let Some(why) = unended {
             let open = instance::CHECKS.iter().filter(|check| context.wants(check));
             for check in open.filter(|check| !judged.contains(&check.id)) {
-                let message = format!("could not be judged: {why}");
+                let message = format!("{} could not be judged: {why}", check.id);
                 let finding = context.finding(check, Verdict::Unknown, "instance", message);
                 emit(finding.remediation(REMEDY));
             }

@@ -15,14 +15,15 @@ pub(super) const REMEDY: &str = "find out what does not answer (a network or FUS
 
 /// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970.
 ///
-/// Of an area that does not end in time, each check that is wanted and has not been judged is unknown.
+/// Of an area that does not end in time, each check that is wanted and has not been judged is unknown. Returns the
+/// names of such areas: what was found there before may stand all the same.
 pub fn settings(
     tree: &Tree,
     profile: &Profile,
     selected: &Selected,
     now: i64,
     emit: &mut dyn FnMut(Finding),
-) {
+) -> Vec<&'static str> {
     let areas = settings::wanted(|check| selected.has(check.id));
     let stages: Vec<Stage> = areas
         .iter()
@@ -34,6 +35,7 @@ pub fn settings(
     let has = |id: &str| selected.has(id);
     let context = Context::new(&tree.root, &tree.release, &profile.settings, now, &has);
     let mut judged = Judged::default();
+    let mut unended = Vec::new();
     let mut hear = |at: usize, event: Event<Finding>| match event {
         Event::Said(finding) => {
             judged.note(&finding);
@@ -42,9 +44,10 @@ pub fn settings(
         Event::Ended => judged = Judged::default(),
         Event::Unended(why) => {
             let area: &Area = areas[at];
+            unended.push(area.name);
             let open = area.checks.iter().filter(|check| judged.leaves(check));
             for check in open.filter(|check| context.wants(check)) {
-                let message = format!("could not be judged: {why}");
+                let message = format!("{} could not be judged: {why}", check.id);
                 let finding = context.finding(check, Verdict::Unknown, area.name, message);
                 emit(finding.remediation(REMEDY));
             }
@@ -60,6 +63,7 @@ pub fn settings(
             }
         }
     }
+    unended
 }
 
 /// What a thread does, with all that it needs.

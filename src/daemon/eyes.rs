@@ -116,10 +116,18 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
             ..
         } = &*eye.setup;
         let mut stopped = false;
-        assess::settings(tree, profile, selected, now, &mut |finding| {
+        let unended = assess::settings(tree, profile, selected, now, &mut |finding| {
             stopped = stopped || eye.found(finding).is_break();
         });
-        eye.end(Look::Settings, Ok(None));
+        // What was not looked at to the end is not cleared.
+        let outcome = match unended.is_empty() {
+            true => Ok(None),
+            false => Err(format!(
+                "a look at settings did not end in time: {}",
+                unended.join(", ")
+            )),
+        };
+        eye.end(Look::Settings, outcome);
     })
 }
 

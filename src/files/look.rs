@@ -5,6 +5,7 @@
 //! Otherwise the file is read again, alone; after three times nothing is said of its contents.
 
 use super::digest::{self, Order, Stream, update_many};
+use super::hand::Watch;
 use super::observe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
 use super::pace::Pace;
 use crate::attributes::{Algorithm, Attributes, Digest, Timestamp};
@@ -12,6 +13,7 @@ use crate::os::limits;
 use crate::os::read::{Piece, Reader};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often a file that changes while it is read is read, in all.
@@ -32,9 +34,11 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What a worker needs to look at files; one each.
 #[derive(Debug)]
-pub struct Looker<'a> {
+pub struct Looker {
     path: digest::Path,
-    pace: Option<&'a Pace>,
+    pace: Option<Pace>,
+    /// Told what is looked at, before the kernel is asked for it.
+    pub(super) watch: Arc<Watch>,
     /// Files that may be open at once, of those that wait for the disk and of large ones each.
     open_files: usize,
     reader: Reader,
@@ -88,14 +92,15 @@ struct Large {
     left_behind: Option<u64>,
 }
 
-impl<'a> Looker<'a> {
+impl Looker {
     /// One of so many lookers at once; it keeps to `pace`.
-    pub fn new(pace: Option<&'a Pace>, lookers: usize) -> Looker<'a> {
+    pub fn new(pace: Option<&Pace>, lookers: usize) -> Looker {
         // Those that wait for the disk and large ones, and as many again for everybody else.
         let share = limits::open_files() / lookers.max(1) / 4;
         Looker {
             path: digest::Path::detected(),
-            pace,
+            pace: pace.cloned(),
+            watch: Arc::default(),
             open_files: share.clamp(2, MOST_OPEN),
             reader: Reader::default(),
             arena: Vec::new(),
@@ -125,6 +130,7 @@ impl<'a> Looker<'a> {
         };
         batch.looks.resize_with(targets.len(), || None);
         for (index, (target, wanted)) in targets.iter().enumerate() {
+            self.watch.at(index);
             match first_look(target, *wanted) {
                 Ok(First::Whole(attributes)) => batch.looks[index] = Some(Ok(attributes)),
                 // Written to just now: a further write might leave the same times. Looked at again, later.
@@ -149,7 +155,13 @@ impl<'a> Looker<'a> {
             .looks
             .into_iter()
             .zip(targets)
-            .map(|(look, (target, wanted))| look.unwrap_or_else(|| self.again(target, wanted)))
+            .enumerate()
+            .map(|(index, (look, (target, wanted)))| {
+                look.unwrap_or_else(|| {
+                    self.watch.at(index);
+                    self.again(target, wanted)
+                })
+            })
             .collect()
     }
 
@@ -264,6 +276,7 @@ impl<'a> Looker<'a> {
     /// Reads the small files that the disk was asked for.
     fn fetch_cold(&mut self, batch: &mut Batch) {
         for (index, opened) in std::mem::take(&mut batch.cold) {
+            self.watch.at(index);
             self.reader.on_device(opened.before.id.device);
             let size = usize::try_from(opened.before.size).unwrap_or(0);
             let start = self.room(size, batch);
@@ -289,8 +302,8 @@ impl<'a> Looker<'a> {
     /// Counts, and waits where the pace says so.
     fn read(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
-        if let Some(pace) = self.pace {
-            pace.pay(bytes);
+        if let Some(pace) = &self.pace {
+            self.watch.pause(|| pace.pay(bytes));
         }
     }
 
@@ -371,6 +384,7 @@ impl<'a> Looker<'a> {
     /// Reads the next piece of a large file into the lane's buffer, never beyond the size that it had.
     /// Unless `wait` is set, nothing comes of a piece that is not cached.
     fn read_chunk(&mut self, lane: usize, file: &mut Large, wait: bool) -> Result<usize, Unseen> {
+        self.watch.at(file.index);
         self.reader.on_device(file.opened.before.id.device);
         let left = file.opened.before.size - file.offset;
         let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);

@@ -8,6 +8,7 @@
 pub mod amend;
 pub mod deviation;
 pub mod digest;
+mod hand;
 pub mod join;
 pub mod judge;
 pub mod launch;
@@ -16,6 +17,7 @@ pub mod look;
 pub mod observe;
 pub mod owned;
 pub mod pace;
+mod patient;
 pub mod pipeline;
 pub mod plan;
 pub mod record;

@@ -16,7 +16,7 @@ pub struct Directory {
 }
 
 /// Something to look at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// A directory that is being walked.
     Directory(Arc<Directory>),
@@ -75,6 +75,8 @@ pub enum Unseen {
     Changing,
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
+    /// The file system gave no answer in time.
+    Silent,
 }
 
 /// A regular file that is open, with all that is known of it but its contents.

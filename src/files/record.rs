@@ -7,11 +7,13 @@ use super::pipeline::{Done, Workers, ordered};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
+use super::wording::SILENT;
 use crate::attributes::{AttributeSet, Attributes};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::manifest::write::Writer;
-use crate::manifest::{Entry, Role, line, read, subject};
+use crate::manifest::{Entry, Role, line, subject};
 use crate::os::root::Root;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -178,6 +180,9 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 Err(Unseen::Refused(what, errno)) => {
                     return Some(Outcome::Refused(path, format!("cannot {what}: {errno}")));
                 }
+                Err(Unseen::Silent) => {
+                    return Some(Outcome::Refused(path, SILENT.into()));
+                }
             };
             let mut keep = duty.demand.attributes;
             if loose {
@@ -190,10 +195,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 role: Role::Recorded,
             };
             // Only names of many thousand bytes come near this; a reader would refuse the whole file.
-            if entry.path.len() > read::MAX_LINE / 8 {
+            if entry.path.len() > bounds::MANIFEST_LINE / 8 {
                 let mut text = Vec::new();
                 line::push(&mut text, &entry);
-                if text.len() > read::MAX_LINE {
+                if text.len() > bounds::MANIFEST_LINE {
                     return Some(Outcome::Refused(
                         entry.path,
                         "its path is too long for a manifest".into(),
@@ -210,6 +215,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
         Step::Blind { path, why, .. } => {
             let why = match why {
                 Blindness::Refused(what, errno) => format!("cannot {what} the directory: {errno}"),
+                Blindness::Silent => SILENT.into(),
                 Blindness::Moved => "moved while it was walked".into(),
                 Blindness::Loop | Blindness::Mount => {
                     "is one of its own ancestors, mounted again".into()

@@ -3,9 +3,10 @@
 use super::deviation::{Against, Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
-use super::look::{Look, Looker};
+use super::look::Look;
 use super::observe::{Target, Wanted};
 use super::pace::Pace;
+use super::patient::Patient;
 use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
 use super::scope::{Duty, Scope};
@@ -159,7 +160,7 @@ impl Scan<'_> {
             self.workers,
             |emit| join_streams(walk, expected, self.scope, outside, emit),
             || {
-                let mut looker = Looker::new(self.pace, self.workers.most());
+                let mut looker = Patient::new(self.pace, self.workers.most());
                 let unowned = &unowned;
                 move |batch: Vec<Item>| {
                     let before = looker.bytes;

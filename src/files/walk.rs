@@ -1,10 +1,11 @@
 //! A depth-first walk in the manifest's order, through open directories: a directory swapped for a link
 //! leads nowhere, and a path may be longer than any system call takes.
 
+use super::hand::{self, Hand, Silent};
 use super::observe::{Directory, Target};
 use super::plan::Plan;
 use super::scope::{Duty, Place, Scope, Weaker};
-use crate::os::node::{self, Hint, Id, Names};
+use crate::os::node::{self, Hint, Id, Names, Stat};
 use crate::os::root::Root;
 use rustix::io::Errno;
 use std::collections::{HashSet, VecDeque};
@@ -54,6 +55,8 @@ pub enum Step {
 pub enum Blindness {
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
+    /// The file system gave no answer in time.
+    Silent,
     /// It, or a directory above it, was moved while it was walked.
     Moved,
     /// It is one of its own ancestors, mounted again.
@@ -63,7 +66,6 @@ pub enum Blindness {
 }
 
 /// The walk under way.
-#[derive(Debug)]
 pub struct Walk<'a> {
     root: &'a Root,
     scope: &'a Scope,
@@ -75,6 +77,15 @@ pub struct Walk<'a> {
     pending: VecDeque<Step>,
     told: HashSet<Weaker>,
     started: bool,
+    hand: Hand,
+}
+
+/// A directory that was opened.
+struct Entered {
+    fd: OwnedFd,
+    stat: Result<Stat, Errno>,
+    /// Listed where it is to be walked whole.
+    names: Option<Result<Names, Errno>>,
 }
 
 #[derive(Debug)]
@@ -110,14 +121,16 @@ impl<'a> Walk<'a> {
             pending: VecDeque::new(),
             told: HashSet::new(),
             started: false,
+            hand: Hand::default(),
         }
     }
 
     fn start(&mut self) -> Option<Step> {
         let duty = self.scope.root_duty()?;
         // Opened anew: a clone would share its place in the list of entries with every other walk.
-        match node::open_dir(self.root.as_fd(), b".") {
-            Ok(fd) => Some(self.open(fd, Vec::new(), duty, self.scope.root())),
+        let alone = self.is_alone(b"");
+        match enter(self.root.as_fd(), b".", None, !alone) {
+            Ok(entered) => Some(self.open(entered, Vec::new(), duty, self.scope.root())),
             Err(errno) => Some(Step::Blind {
                 path: Vec::new(),
                 duty,
@@ -126,10 +139,38 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Enters the directory behind `fd`, which lies in the one at the top of `levels`.
-    fn open(&mut self, fd: OwnedFd, path: Vec<u8>, duty: Duty, place: Place) -> Step {
+    /// Whether only what is planned in the directory at `path` is met.
+    fn is_alone(&self, path: &[u8]) -> bool {
+        self.plan.is_some_and(|plan| plan.has_alone(path))
+    }
+
+    /// Opens an entry of a directory by the hand that may be given up; the inner error is the kernel's.
+    fn enter(
+        &mut self,
+        directory: &Arc<Directory>,
+        name: &[u8],
+        path: &[u8],
+        crosses: bool,
+    ) -> Result<Result<Entered, Errno>, Silent> {
+        if hand::hangs(|| path.to_vec()) {
+            return Err(Silent { at: Some(0) });
+        }
+        let lists = !self.is_alone(path);
+        // Another file system is listed only where it is walked.
+        let device = self.levels.last().map(|level| level.id.device);
+        let device = device.filter(|_| !crosses);
+        let (above, own) = (directory.clone(), Box::<[u8]>::from(name));
+        self.hand.run(
+            move |_| enter(above.fd.as_fd(), &own, device, lists),
+            |_| path.to_vec(),
+        )
+    }
+
+    /// Enters the directory that was opened, which lies in the one at the top of `levels`.
+    fn open(&mut self, entered: Entered, path: Vec<u8>, duty: Duty, place: Place) -> Step {
         let blind = |path, why| Step::Blind { path, duty, why };
-        let stat = match node::stat(&fd) {
+        let Entered { fd, stat, names } = entered;
+        let stat = match stat {
             Ok(stat) => stat,
             Err(errno) => return blind(path, Blindness::Refused("stat", errno)),
         };
@@ -151,7 +192,7 @@ impl<'a> Walk<'a> {
             Some(plan) => {
                 node::any_name(fd.as_fd(), everyday).map(|loose| (plan.names_in(&path), loose))
             }
-            None => node::read_names(fd.as_fd()).map(|names| {
+            None => names.unwrap_or(Err(Errno::AGAIN)).map(|names| {
                 let loose = names.iter().any(|(name, _)| everyday(name));
                 (names, loose)
             }),
@@ -216,12 +257,19 @@ impl<'a> Walk<'a> {
             };
             let step = if hint == Hint::Dir {
                 let place = self.scope.enter(&level.place, &name);
-                match node::open_dir(directory.fd.as_fd(), &name) {
-                    Ok(fd) => self.open(fd, path.clone(), duty, place),
-                    Err(Errno::NOENT) => continue,
+                match self.enter(&directory, &name, &path, duty.demand.cross_mounts) {
+                    Err(Silent { .. }) => Step::Blind {
+                        path: path.clone(),
+                        duty,
+                        why: Blindness::Silent,
+                    },
+                    Ok(Ok(entered)) => self.open(entered, path.clone(), duty, place),
+                    Ok(Err(Errno::NOENT)) => continue,
                     // Replaced by something else since the listing: looked at as what it is now.
-                    Err(Errno::NOTDIR | Errno::LOOP) => leaf(directory, name, Hint::Other, duty),
-                    Err(errno) => Step::Blind {
+                    Ok(Err(Errno::NOTDIR | Errno::LOOP)) => {
+                        leaf(directory, name, Hint::Other, duty)
+                    }
+                    Ok(Err(errno)) => Step::Blind {
                         path: path.clone(),
                         duty,
                         why: Blindness::Refused("open", errno),
@@ -306,6 +354,22 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Opens the directory and, if it `lists`, lists it; not one on another device than `device`.
+fn enter(
+    above: BorrowedFd<'_>,
+    name: &[u8],
+    device: Option<(u32, u32)>,
+    lists: bool,
+) -> Result<Entered, Errno> {
+    let fd = node::open_dir(above, name)?;
+    let stat = node::stat(&fd);
+    let stays = stat
+        .as_ref()
+        .is_ok_and(|stat| device.is_none_or(|device| !stat.mount_root && stat.id.device == device));
+    let names = (lists && stays).then(|| node::read_names(fd.as_fd()));
+    Ok(Entered { fd, stat, names })
 }
 
 fn open(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Blindness> {

@@ -240,8 +240,13 @@ fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
             format!("cannot {what}: {}", reason(*errno)),
             "run as root; if root is refused too, look at the file system",
         ),
+        Unseen::Silent => (SILENT.into(), ANSWERS),
     }
 }
+
+/// Of what hangs.
+pub(super) const SILENT: &str = "the file system gives no answer: given up";
+const ANSWERS: &str = "mend or unmount the file system (a network or FUSE mount without its server, a disk); it is looked at again once it answers";
 
 fn words_blind(why: Blindness) -> (String, &'static str) {
     match why {
@@ -251,6 +256,10 @@ fn words_blind(why: Blindness) -> (String, &'static str) {
                 reason(errno)
             ),
             "run as root; if root is refused too, look at the file system",
+        ),
+        Blindness::Silent => (
+            format!("{SILENT}, and nothing below it could be judged"),
+            ANSWERS,
         ),
         Blindness::Moved => (
             "was moved while it was walked: nothing more of it could be judged".into(),

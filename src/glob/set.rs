@@ -40,8 +40,8 @@ pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, usize)> {
     let mut at = first;
     loop {
         let Some(byte) = text.get(at) else {
-            // fnmatch(3) has lost by then where a member fits, and gives up where something is ill-formed.
-            return (fnmatch && (wrong || set.has(b'['))).then(|| (Set::default(), text.len()));
+            // fnmatch(3) has given up by then where something is ill-formed.
+            return (fnmatch && wrong).then(|| (Set::default(), text.len()));
         };
         // In the first place it is a member.
         if *byte == b']' && at > first {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod damage;
+mod deadlines;
 mod delivers;
 mod editors;
 mod heartbeats;

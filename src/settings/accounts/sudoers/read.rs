@@ -3,6 +3,7 @@
 use super::grammar::{self, Include};
 use super::{Place, Policy, Trouble};
 use crate::attributes::FileType;
+use crate::bounds;
 use crate::os::node;
 use crate::os::root::Root;
 use std::io;
@@ -11,15 +12,10 @@ use std::io;
 const MAIN: &str = "/etc/sudoers";
 /// `MAX_SUDOERS_DEPTH` of toke.l.
 const MAX_DEPTH: usize = 128;
-/// A file larger than this is no policy.
-const MAX_FILE: u64 = 4 << 20;
-/// All files together, each counted as often as it is included.
-const MAX_TOTAL: usize = 16 << 20;
-const MAX_FILES: usize = 4096;
 
 /// Reads the policy; `None` if there is none. `host` is what `%h` in the name of an include stands for.
 pub(in crate::settings::accounts) fn read(root: &Root, host: &str) -> io::Result<Option<Policy>> {
-    let Some(bytes) = root.read(MAIN.as_bytes(), MAX_FILE)? else {
+    let Some(bytes) = root.read(MAIN.as_bytes(), bounds::SUDOERS_FILE)? else {
         return Ok(None);
     };
     let mut policy = Policy::default();
@@ -81,11 +77,11 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, path: &str, place: Place, depth: usize, policy: &mut Policy) {
-        if self.total > MAX_TOTAL || self.files > MAX_FILES {
+        if self.total > bounds::SUDOERS_ALL || self.files > bounds::SUDOERS_FILES {
             let reason = format!("{path} is not read: the policy is larger than any real one");
             return policy.troubles.push(Trouble { reason, place });
         }
-        match self.root.read(path.as_bytes(), MAX_FILE) {
+        match self.root.read(path.as_bytes(), bounds::SUDOERS_FILE) {
             Ok(Some(bytes)) => self.text(&bytes, path, depth, policy),
             Ok(None) => {
                 let reason = format!("{path} is not there");
