@@ -82,7 +82,8 @@ pub struct Walk<'a> {
 
 /// A directory that was opened.
 struct Entered {
-    fd: OwnedFd,
+    /// `None` for a mount that is not crossed: it is not even opened, since its server may be dead.
+    fd: Option<OwnedFd>,
     stat: Result<Stat, Errno>,
     /// Listed where it is to be walked whole.
     names: Option<Result<Names, Errno>>,
@@ -183,6 +184,9 @@ impl<'a> Walk<'a> {
                 return blind(path, Blindness::Loop);
             }
         }
+        let Some(fd) = fd else {
+            return blind(path, Blindness::Mount);
+        };
         let everyday = |name: &[u8]| {
             let duty = self.scope.reach(&place, name);
             duty.is_none_or(|duty| duty.leads || duty.demand.is_loose())
@@ -363,12 +367,24 @@ fn enter(
     device: Option<(u32, u32)>,
     lists: bool,
 ) -> Result<Entered, Errno> {
+    let leaves = |stat: &Stat, device| stat.mount_root || stat.id.device != device;
+    if let Some(device) = device
+        && let Ok(stat) = node::stat_known_at(above, name)
+        && leaves(&stat, device)
+    {
+        return Ok(Entered {
+            fd: None,
+            stat: Ok(stat),
+            names: None,
+        });
+    }
     let fd = node::open_dir(above, name)?;
     let stat = node::stat(&fd);
     let stays = stat
         .as_ref()
-        .is_ok_and(|stat| device.is_none_or(|device| !stat.mount_root && stat.id.device == device));
+        .is_ok_and(|stat| device.is_none_or(|device| !leaves(stat, device)));
     let names = (lists && stays).then(|| node::read_names(fd.as_fd()));
+    let fd = Some(fd);
     Ok(Entered { fd, stat, names })
 }
 

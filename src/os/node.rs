@@ -113,6 +113,14 @@ pub fn stat_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Stat, Errno> {
     Stat::new(&raw)
 }
 
+/// The same by what the kernel knows already: no server of a network or FUSE file system is asked, so that what is
+/// mounted there shows even where its server is dead. All but the device and [`Stat::mount_root`] may be outdated.
+pub fn stat_known_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Stat, Errno> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    let raw = fs::statx(dir, name, flags, StatxFlags::BASIC_STATS)?;
+    Stat::new(&raw)
+}
+
 /// What a directory says an entry is; a hint, since the entry may be replaced before it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {

@@ -1,11 +1,11 @@
-"""A FUSE file system that answers until a certain request, and that one never: silent.py PLACE REQUEST
+"""A FUSE file system that answers until a certain request, and then no more: silent.py PLACE LAST
 
-It holds `before`, `hung` and `later`, files of five bytes. REQUEST is `opendir` (of its root), `readdir`, or `read`
-(of `hung` alone). It ends when its standard input does."""
+It holds `before`, `hung` and `later`, files of five bytes. LAST is the request that is answered last: `init`,
+`opendir` (of its root), `open` (of `hung`), or `none`. It ends when its standard input does."""
 
 import ctypes, errno, os, select, struct, sys
 
-place, silent = sys.argv[1:]
+place, last = sys.argv[1:]
 device = os.open("/dev/fuse", os.O_RDWR)
 options = b"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % device
 libc = ctypes.CDLL(None, use_errno=True)
@@ -32,10 +32,8 @@ def answer(opcode, node, body):
         node = 2 + FILES.index(name)
         return struct.pack("<4Q2I", node, 0, 0, 0, 0, 0) + attributes(node)
     if opcode in (14, 27):  # OPEN, OPENDIR
-        return None if opcode == 27 and silent == "opendir" else struct.pack("<Q2I", 0, 0, 0)
+        return struct.pack("<Q2I", 0, 0, 0)
     if opcode == 28:  # READDIR
-        if silent == "readdir":
-            return None
         at = struct.unpack_from("<Q", body, 8)[0]
         entries = b""
         for number, name in list(enumerate(FILES))[at:]:
@@ -43,7 +41,7 @@ def answer(opcode, node, body):
             entries += entry + b"\0" * (-len(entry) % 8)
         return entries
     if opcode == 15:  # READ
-        return None if silent == "read" and node == 3 else b"12345"
+        return b"12345"
     if opcode in (18, 25, 29):  # RELEASE, FLUSH, RELEASEDIR
         return b""
     if opcode in (2, 36):  # FORGET, INTERRUPT: nobody waits for an answer
@@ -51,8 +49,13 @@ def answer(opcode, node, body):
     return -errno.ENOSYS
 
 
+def is_last(opcode, node):
+    return (opcode, node) == {"init": (26, 0), "opendir": (27, 1), "open": (14, 3)}.get(last)
+
+
+answers = True
 while True:
-    ready, _, _ = select.select([device, 0], [], [])
+    ready, _, _ = select.select([device, 0] if answers else [0], [], [])
     if 0 in ready:
         break
     request = os.read(device, 1 << 20)
@@ -62,3 +65,4 @@ while True:
         os.write(device, struct.pack("<IiQ", 16, reply, unique))
     elif reply is not None:
         os.write(device, struct.pack("<IiQ", 16 + len(reply), 0, unique) + reply)
+    answers = not is_last(opcode, node)
