@@ -70,9 +70,19 @@ pub(super) struct Silent {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A thread that does one job after the other; a new one where one was given up.
-#[derive(Default)]
 pub(super) struct Hand {
     jobs: Option<(Sender<Job>, Arc<Watch>)>,
+    /// How long one answer may take.
+    patience: Duration,
+}
+
+impl Default for Hand {
+    fn default() -> Hand {
+        Hand {
+            jobs: None,
+            patience: test_deadline().unwrap_or(bounds::FILE),
+        }
+    }
 }
 
 impl Hand {
@@ -98,7 +108,7 @@ impl Hand {
         let mut waited = Duration::ZERO;
         let mut beats = watch.beats.load(Ordering::Relaxed);
         loop {
-            match outcome.recv_timeout(GLANCE.min(deadline())) {
+            match outcome.recv_timeout(GLANCE.min(self.patience)) {
                 Ok(done) => {
                     self.jobs = Some((jobs, watch));
                     return Ok(done);
@@ -113,8 +123,8 @@ impl Hand {
                 continue;
             }
             // Time in which the agent itself was stopped does not count.
-            waited += GLANCE.min(deadline());
-            if waited >= deadline() {
+            waited += GLANCE.min(self.patience);
+            if waited >= deadline(self.patience) {
                 let at = watch.at.load(Ordering::Relaxed);
                 leave(&watch, path(at));
                 return Err(Silent { at: Some(at) });
@@ -141,10 +151,12 @@ pub(super) fn hangs(path: impl FnOnce() -> Vec<u8>) -> bool {
 }
 
 /// The more threads hang, the sooner the next one is given up: whoever makes many hang must not stretch a scan.
-fn deadline() -> Duration {
-    let whole = test_deadline().unwrap_or(bounds::FILE);
-    let hanging = COUNT.load(Ordering::Relaxed).min(16);
-    (whole / (1 << hanging)).max(SHORTEST.min(whole))
+fn deadline(whole: Duration) -> Duration {
+    halved(whole, COUNT.load(Ordering::Relaxed))
+}
+
+fn halved(whole: Duration, times: usize) -> Duration {
+    (whole / (1 << times.min(16))).max(SHORTEST.min(whole))
 }
 
 fn leave(watch: &Arc<Watch>, path: Vec<u8>) {
@@ -196,13 +208,75 @@ fn test_deadline() -> Option<Duration> {
 mod tests {
     use super::*;
 
+    /// A pipe that nobody writes to until the returned end is dropped.
+    fn silent() -> (io::PipeReader, io::PipeWriter) {
+        io::pipe().expect("a pipe")
+    }
+
     #[test]
-    fn a_job_that_hangs_is_given_up_and_what_it_hangs_on_is_not_asked_again() {
-        let mut hand = Hand::default();
-        let name = |at: usize| format!("hand-test-{at}").into_bytes();
-        assert_eq!(hand.run(|_| 7, name), Ok(7));
-        // Threads that compute, however long, are not given up; one that sleeps is.
-        let watch = Arc::new(Watch::default());
-        assert!(!watch.pause(|| watch.waits()));
+    fn a_job_that_hangs_is_given_up_and_its_path_is_free_when_it_comes_back() {
+        let mut hand = Hand {
+            jobs: None,
+            patience: Duration::from_millis(100),
+        };
+        let path = |at: usize| format!("hand-test/{at}").into_bytes();
+        assert_eq!(hand.run(|_| 7, path), Ok(7));
+        let (mut reader, writer) = silent();
+        let hung = hand.run(
+            move |watch| {
+                watch.at(3);
+                io::Read::read(&mut reader, &mut [0]).unwrap_or_default()
+            },
+            path,
+        );
+        assert_eq!(hung, Err(Silent { at: Some(3) }));
+        assert!(hangs(|| path(3)) && !hangs(|| path(4)));
+        // The next job has a thread of its own.
+        assert_eq!(hand.run(|_| 8, path), Ok(8));
+        drop(writer);
+        while hangs(|| path(3)) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn whoever_gets_on_or_pauses_or_computes_is_waited_for() {
+        let mut hand = Hand {
+            jobs: None,
+            patience: Duration::from_millis(100),
+        };
+        let long = Duration::from_millis(400);
+        let gets_on = hand.run(
+            move |watch| {
+                let begun = std::time::Instant::now();
+                while begun.elapsed() < long {
+                    watch.at(1);
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            },
+            |_| Vec::new(),
+        );
+        let pauses = hand.run(
+            move |watch| watch.pause(|| std::thread::sleep(long)),
+            |_| Vec::new(),
+        );
+        let computes = hand.run(
+            move |_| {
+                let begun = std::time::Instant::now();
+                while begun.elapsed() < long {
+                    std::hint::spin_loop();
+                }
+            },
+            |_| Vec::new(),
+        );
+        assert_eq!((gets_on, pauses, computes), (Ok(()), Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn the_more_hang_the_shorter_is_the_wait() {
+        let whole = Duration::from_secs(60);
+        assert_eq!(halved(whole, 0), whole);
+        assert_eq!(halved(whole, 2), Duration::from_secs(15));
+        assert_eq!(halved(whole, 1000), SHORTEST);
     }
 }

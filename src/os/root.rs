@@ -161,6 +161,7 @@ impl Root {
         // Opened again below its own directory, since a handle can't be read from.
         let (parent, name) = split(&resolved.path);
         let parent = self.resolve(parent, false)?;
+        trail::note(path);
         let Some(dir) = parent.handle else {
             return Err(Errno::NOENT.into());
         };
