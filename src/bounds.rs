@@ -1,7 +1,8 @@
 //! How long each look may take and how much it may hold in memory: one table, which docs/reference.md shows.
 //!
-//! What does not end in time, or is larger, is `unknown` with its name, and the rest goes on. Nobody who may write a
-//! file that the agent reads can keep it busy for good or make it run out of memory.
+//! What does not end in time is `unknown` with its name, and the rest goes on; docs/reference.md has what becomes of
+//! what is larger. Nobody who may write a file that the agent reads can keep it busy for good or make it run out of
+//! memory.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
-"""A FUSE file system that answers until a certain request, and then no more: silent.py PLACE LAST
+"""A FUSE file system that answers until a certain request, and then no more: silent.py PLACE LAST [takes]
 
 It holds `before`, `hung` and `later`, files of five bytes. LAST is the request that is answered last: `init`,
-`opendir` (of its root), `open` (of `hung`), or `none`. It ends when its standard input does."""
+`opendir` (of its root), `open` (of `hung`), or `none`. With `takes` it goes on to take requests, and keeps the
+answers. It ends when its standard input does."""
 
 import ctypes, errno, os, select, struct, sys
 
-place, last = sys.argv[1:]
+place, last, *takes = sys.argv[1:]
 device = os.open("/dev/fuse", os.O_RDWR)
 options = b"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % device
 libc = ctypes.CDLL(None, use_errno=True)
@@ -55,11 +56,13 @@ def is_last(opcode, node):
 
 answers = True
 while True:
-    ready, _, _ = select.select([device, 0] if answers else [0], [], [])
+    ready, _, _ = select.select([device, 0] if answers or takes else [0], [], [])
     if 0 in ready:
         break
     request = os.read(device, 1 << 20)
     _, opcode, unique, node = struct.unpack_from("<2I2Q", request)
+    if not answers:
+        continue
     reply = answer(opcode, node, request[40:])
     if isinstance(reply, int):
         os.write(device, struct.pack("<IiQ", 16, reply, unique))
