@@ -155,7 +155,7 @@ fn moved_along(recorded: Entry, now: &Entry) -> Entry {
 
 /// The entries of the amended paths and of their directories as they are now, in order.
 struct Fresh<'a> {
-    walk: Walk<'a>,
+    walk: Walk,
     looker: Looker,
     selinux: bool,
     amended: &'a Amended,

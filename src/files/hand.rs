@@ -86,11 +86,12 @@ impl Default for Hand {
 }
 
 impl Hand {
-    /// Does the job, which tells the watch what it is at. `path` says what that is, relative to the root.
+    /// Does the job, which tells the watch what it is at. `hangs_on` says what that is, relative to the root, when the
+    /// job is about to be given up; `None` where it waits for no answer.
     pub(super) fn run<T: Send + 'static>(
         &mut self,
         job: impl FnOnce(&Arc<Watch>) -> T + Send + 'static,
-        path: impl Fn(usize) -> Vec<u8>,
+        mut hangs_on: impl FnMut(usize) -> Option<Vec<u8>>,
     ) -> Result<T, Silent> {
         let gone = Silent { at: None };
         let (jobs, watch) = match self.jobs.take() {
@@ -125,9 +126,12 @@ impl Hand {
             // Time in which the agent itself was stopped does not count.
             waited += GLANCE.min(self.patience);
             if waited >= deadline(self.patience) {
+                waited = Duration::ZERO;
                 let at = watch.at.load(Ordering::Relaxed);
-                leave(&watch, path(at));
-                return Err(Silent { at: Some(at) });
+                if let Some(path) = hangs_on(at) {
+                    leave(&watch, path);
+                    return Err(Silent { at: Some(at) });
+                }
             }
         }
     }
@@ -219,7 +223,7 @@ mod tests {
             jobs: None,
             patience: Duration::from_millis(100),
         };
-        let path = |at: usize| format!("hand-test/{at}").into_bytes();
+        let path = |at: usize| Some(format!("hand-test/{at}").into_bytes());
         assert_eq!(hand.run(|_| 7, path), Ok(7));
         let (mut reader, writer) = silent();
         let hung = hand.run(
@@ -230,11 +234,12 @@ mod tests {
             path,
         );
         assert_eq!(hung, Err(Silent { at: Some(3) }));
-        assert!(hangs(|| path(3)) && !hangs(|| path(4)));
+        let hang = |at| hangs(|| path(at).unwrap_or_default());
+        assert!(hang(3) && !hang(4));
         // The next job has a thread of its own.
         assert_eq!(hand.run(|_| 8, path), Ok(8));
         drop(writer);
-        while hangs(|| path(3)) {
+        while hang(3) {
             std::thread::yield_now();
         }
     }
@@ -254,11 +259,11 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             },
-            |_| Vec::new(),
+            |_| Some(Vec::new()),
         );
         let pauses = hand.run(
             move |watch| watch.pause(|| std::thread::sleep(long)),
-            |_| Vec::new(),
+            |_| Some(Vec::new()),
         );
         let computes = hand.run(
             move |_| {
@@ -267,7 +272,7 @@ mod tests {
                     std::hint::spin_loop();
                 }
             },
-            |_| Vec::new(),
+            |_| Some(Vec::new()),
         );
         assert_eq!((gets_on, pauses, computes), (Ok(()), Ok(()), Ok(())));
     }

@@ -6,6 +6,7 @@
 //! [`scan`] is the story of a run; [`record`] is the same walk with everything kept; [`judge`] is pure.
 
 pub mod amend;
+mod course;
 pub mod deviation;
 pub mod digest;
 mod hand;
@@ -24,5 +25,6 @@ pub mod record;
 pub mod scan;
 pub mod scope;
 pub mod spot;
+mod step;
 pub mod walk;
 pub mod wording;

@@ -78,7 +78,7 @@ impl Patient {
             },
             |at| {
                 let target = open.get(at).and_then(|index| targets.get(*index));
-                target.map(|(target, _)| target.path()).unwrap_or_default()
+                Some(target.map(|(target, _)| target.path()).unwrap_or_default())
             },
         )?;
         self.bytes += looker.bytes - before;

@@ -141,7 +141,7 @@ impl Scan<'_> {
 
     fn follow(
         &self,
-        walk: Walk<'_>,
+        walk: Walk,
         expected: impl Iterator<Item = Result<Expected>> + Send,
         planned: Option<(&Plan, &dyn Known)>,
         mut each: impl FnMut(Told) -> ControlFlow<()>,

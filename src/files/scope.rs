@@ -6,13 +6,14 @@
 use crate::attributes::AttributeSet;
 use crate::finding::Severity;
 use crate::profile::cover::{Cover, Demand, Position, Reach};
+use std::sync::Arc;
 
-/// The rules that a scan goes by.
+/// The rules that a scan goes by; all copies are one.
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// The manifest's rules, where they differ from the present ones.
-    sealed: Option<Cover>,
-    current: Cover,
+    sealed: Option<Arc<Cover>>,
+    current: Arc<Cover>,
 }
 
 /// Where a directory stands in both sets of rules.
@@ -53,15 +54,15 @@ impl Scope {
     pub fn current(current: Cover) -> Scope {
         Scope {
             sealed: None,
-            current,
+            current: Arc::new(current),
         }
     }
 
     /// By the rules that a manifest carries, seen through the present profile.
     pub fn sealed(sealed: Cover, current: Cover) -> Scope {
         Scope {
-            sealed: (sealed != current).then_some(sealed),
-            current,
+            sealed: (sealed != current).then(|| Arc::new(sealed)),
+            current: Arc::new(current),
         }
     }
 
@@ -69,8 +70,11 @@ impl Scope {
     #[must_use]
     pub fn narrowed(&self, least: Severity) -> Scope {
         Scope {
-            sealed: self.sealed.as_ref().map(|cover| cover.narrowed(least)),
-            current: self.current.narrowed(least),
+            sealed: self
+                .sealed
+                .as_ref()
+                .map(|cover| Arc::new(cover.narrowed(least))),
+            current: Arc::new(self.current.narrowed(least)),
         }
     }
 
@@ -82,14 +86,14 @@ impl Scope {
     /// Where the root stands.
     pub fn root(&self) -> Place {
         Place {
-            sealed: self.sealed.as_ref().map(Cover::root).unwrap_or_default(),
+            sealed: self.sealed.as_deref().map(Cover::root).unwrap_or_default(),
             current: self.current.root(),
         }
     }
 
     /// What to do with the root itself.
     pub fn root_duty(&self) -> Option<Duty> {
-        let sealed = self.sealed.as_ref().map(Cover::reach_root);
+        let sealed = self.sealed.as_deref().map(Cover::reach_root);
         self.duty(sealed, self.current.reach_root())
     }
 
@@ -202,7 +206,7 @@ impl Scope {
         let Some(sealed) = &self.sealed else {
             return Vec::new();
         };
-        let alone = Scope::current(sealed.clone());
+        let alone = Scope::current(Cover::clone(sealed));
         let mut found = Vec::new();
         for rule in self.current.rules() {
             let path = rule.pattern.text().trim_start_matches('/').as_bytes();
@@ -215,7 +219,7 @@ impl Scope {
             }
         }
         // What was left out then and is not now.
-        let present = Scope::current(self.current.clone());
+        let present = Scope::current(Cover::clone(&self.current));
         let dropped = sealed
             .excludes()
             .iter()

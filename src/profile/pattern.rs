@@ -117,7 +117,11 @@ mod tests {
             let mut next = Vec::new();
             let mut ended = false;
             for place in places {
-                ended |= pattern.step(place, name.as_bytes(), &mut |p| next.push(p));
+                ended |= pattern.step(place, name.as_bytes(), &mut |p| {
+                    if !next.contains(&p) {
+                        next.push(p);
+                    }
+                });
             }
             if i + 1 == names.len() {
                 return ended;
