@@ -81,7 +81,8 @@ fn member(text: &[u8], fnmatch: bool) -> (Member, usize) {
             let end = named.windows(2).position(|pair| pair == b":]");
             let name = end.map(|end| &named[..end]);
             // glibc takes other characters, and z, for a sign that no class is meant.
-            let name = name.filter(|name| !fnmatch || name.iter().all(|c| (b'a'..=b'y').contains(c)));
+            let name =
+                name.filter(|name| !fnmatch || name.iter().all(|c| (b'a'..=b'y').contains(c)));
             match name {
                 None => (Member::Byte(b'['), 1),
                 Some(name) => (
