@@ -128,7 +128,7 @@ impl Keeper {
             transaction.abort()?;
             return Ok(Outcome::Done(result));
         };
-        if self.length() > limits.file {
+        if !self.unbounded && self.length() > limits.file {
             transaction.abort()?;
             return Ok(Outcome::TooLarge);
         }
@@ -174,8 +174,9 @@ impl Keeper {
     /// Drops an eighth of what waits, since the file cannot grow; the spool is kept below that.
     fn squeeze(&mut self, now: i64) {
         if !self.drop_some(now) && self.store.is_some() {
-            let why = "its file is full and nothing in it can be dropped";
-            self.go_down(why.into(), now);
+            // A store that takes nothing more would be worse than one that is too large.
+            self.unbounded = true;
+            self.take_no_more(now);
         }
     }
 
@@ -234,7 +235,7 @@ fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cu
         }
         Op::Settle { sink, delivery } => {
             work.settle(*sink, delivery)?;
-            if work.state.payload < work.state.payload_limit / 2 {
+            if work.state.payload <= work.state.payload_limit / 2 {
                 work.state.payload_limit = 0;
             }
         }

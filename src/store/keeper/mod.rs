@@ -70,6 +70,8 @@ pub struct Keeper {
     news: Vec<Opening>,
     /// How a chain is begun, should a store have to be made.
     next: Next,
+    /// The file may exceed its limit, since nothing in it may be given up.
+    unbounded: bool,
     /// Bytes written since the free pages were counted.
     unmeasured: u64,
 }
@@ -146,6 +148,7 @@ impl Keeper {
                 base: 0,
                 sinks: Vec::new(),
             },
+            unbounded: false,
             unmeasured: 0,
         };
         match keeper.bring_up(true, now) {
