@@ -151,7 +151,7 @@ def kernel(flags, path, wanted, what):
     """The best ratio of that path to the sha2 crate over messages of 64 KiB."""
     environment = dict(os.environ, RUSTFLAGS=flags) if flags else os.environ
     where = ["--target-dir", HERE.parent / "target/soft"] if flags else []
-    out = subprocess.run(["cargo", "bench", "--locked", "--quiet", "--bench", "kernel", *where], env=environment,
+    out = subprocess.run(["cargo", "bench", "--locked", "--quiet", "--package", "sha256-lanes", "--bench", "kernel", *where], env=environment,
                          cwd=HERE.parent, check=True, capture_output=True, text=True).stdout
     equal = out.split("equal (")[1].split("\n\n")[0]
     ratios = [float(line.split(" x ")[1].split()[0]) for line in equal.splitlines() if line.strip().startswith(path)]

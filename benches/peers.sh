@@ -18,5 +18,6 @@ if [ "${#missing[@]}" -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-cargo build --release --locked --bin agent --example bare_walk
+cargo build --release --locked --bin agent
+cargo build --release --locked --package agent-scan --example bare_walk
 exec python3 benches/peers.py

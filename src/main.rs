@@ -1,8 +1,26 @@
-//! `agent`: hands the command line to the library and returns its exit status.
+//! `agent`: says, with evidence, whether a host is still what its owners baked.
+//!
+//! The way the data goes:
+//!
+//! ```text
+//!  profile (what should hold) ─┐              manifest (what was recorded, and who sealed it)
+//!                              ▼                       ▼
+//!  scan · packages · checks · watch ──► Finding ──► ledger ──► event ──► store ──► ship
+//!                                          └──► report ──► exit status
+//! ```
+//!
+//! What looks, judges and tells are crates of their own, below `crates/`. This package holds the hands: [`cli`] meets
+//! people, [`assess`] decides what is looked at, [`report`] prints it, and [`daemon`] does it again and again.
+#![forbid(unsafe_code)]
+
+mod assess;
+mod cli;
+mod daemon;
+mod report;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    host_integrity_agent::os::last_word::install(None);
-    ExitCode::from(host_integrity_agent::run(std::env::args_os()))
+    agent_core::os::last_word::install(None);
+    ExitCode::from(cli::run(std::env::args_os()))
 }

@@ -1,6 +1,6 @@
 //! `agent baseline accept`: what is named is as it is now, everything else as it was sealed.
 
-use crate::harness::{Host, Ran};
+use harness::{Host, Ran};
 
 const MANIFEST: &str = "/usr/share/host-integrity-agent/manifest.mtree";
 

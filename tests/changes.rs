@@ -1,13 +1,13 @@
 //! One change at a time to a tree with one of everything: each is found, with exactly the attributes that
 //! differ, and nothing else is reported.
 
-use crate::harness::tree::Pristine;
-use crate::harness::{Lab, sha256};
+use harness::tree::Pristine;
+use harness::{Lab, sha256};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What it is, the shell that does it in the tree, and all that must be found, as
-/// [`deviations`](crate::harness::Ran::deviations) puts it.
+/// [`deviations`](harness::Ran::deviations) puts it.
 type Case = (&'static str, &'static str, &'static [&'static str]);
 
 /// What the lines of shell may use.

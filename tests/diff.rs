@@ -1,7 +1,7 @@
 //! `agent baseline diff`: two manifests side by side, for people and for programs.
 
-use crate::harness::tree::Pristine;
-use crate::harness::{AGENT, Lab, Ran, run};
+use harness::tree::Pristine;
+use harness::{Lab, Ran, agent_path, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -21,7 +21,7 @@ fn record(lab: &Lab, output: &str) {
 }
 
 fn diff(lab: &Lab, more: &[&str]) -> Ran {
-    run(Command::new(AGENT)
+    run(Command::new(agent_path())
         .args(["baseline", "diff"])
         .args(more)
         .current_dir(lab.path()))
@@ -44,7 +44,7 @@ fn differences(lab: &Lab) -> Vec<Value> {
 fn equal_trees_are_equal_whenever_they_were_recorded() {
     let lab = Pristine::new().copy();
     for (output, epoch) in [("old", "1"), ("new", "2")] {
-        run(Command::new(AGENT)
+        run(Command::new(agent_path())
             .args([
                 "baseline",
                 "create",

@@ -1,7 +1,7 @@
 //! Random trees under random edits. What must be found is predicted by a recorder of the test's own: plain
 //! std::fs, contents kept whole instead of digested, and the contract's rule for directories in ten lines.
 
-use crate::harness::{Lab, readable};
+use harness::{Lab, readable};
 use rustix::fs::{self as sys, AtFlags, CWD, Mode, RenameFlags, Timespec, Timestamps, XattrFlags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -108,7 +108,7 @@ fn parent(path: &[u8]) -> &[u8] {
     &path[..path.iter().rposition(|b| *b == b'/').unwrap_or(0)]
 }
 
-/// What a check must find, as [`deviations`](crate::harness::Ran::deviations) puts it.
+/// What a check must find, as [`deviations`](harness::Ran::deviations) puts it.
 fn predict(before: &Snapshot, after: &Snapshot) -> BTreeSet<String> {
     let mut told: BTreeMap<&[u8], String> = BTreeMap::new();
     let shown = |path: &[u8]| format!("/{}", readable(path));

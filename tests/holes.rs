@@ -1,6 +1,6 @@
 //! Ways to fool the agent, or to stop it, that a hostile reader of its source found. Each leaves a mark.
 
-use crate::harness::{Lab, shell};
+use harness::{Lab, shell};
 
 /// A profile in which `/home/USER/.ssh` is all that is covered of a home.
 const HOMES: &str = "name = \"lab\"\n[[paths]]\npath = \"/home/*/.ssh\"\nseverity = \"high\"\n";

@@ -1,7 +1,7 @@
 //! The launch record: what the first boot may change it changes once, on the record; everything else, and
 //! everything later, shows.
 
-use crate::harness::{Host, Lab, Ran, run, shell};
+use harness::{Host, Lab, Ran, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -151,7 +151,7 @@ fn what_the_first_boot_may_change_goes_on_record() {
     );
     assert_eq!(shell(lab.path(), "stat -c %a launch.mtree").trim(), "600");
     // It is a manifest of sorts, and holds for people what it is.
-    let verified = run(Command::new(crate::harness::AGENT)
+    let verified = run(Command::new(harness::agent_path())
         .args(["baseline", "verify", "launch.mtree"])
         .current_dir(lab.path()))
     .expect(0);

@@ -1,9 +1,9 @@
 //! Judges that share no code with the agent: NetBSD's mtree checks trees against our manifests, libarchive
 //! lists them, sha256sum(1) passes on the export, and stat, getfattr and chattr agree on what was recorded.
 
-use crate::harness::tree::{FLAGGED, Pristine};
-use crate::harness::{AGENT, Lab, Ran, readable, run};
 use base64ct::{Base64, Encoding};
+use harness::tree::{FLAGGED, Pristine};
+use harness::{Lab, Ran, agent_path, readable, run};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -230,7 +230,7 @@ fn libarchive_lists_what_find_finds_in_the_order_of_a_walk() {
 
 /// Runs `agent baseline export` of the lab's manifest.
 fn export(lab: &Lab, format: &str) -> Ran {
-    run(Command::new(AGENT)
+    run(Command::new(agent_path())
         .args(["baseline", "export", "manifest.mtree", "--format", format])
         .current_dir(lab.path()))
     .expect(0)
@@ -240,7 +240,8 @@ fn export(lab: &Lab, format: &str) -> Ran {
 fn sha256sum_passes_on_the_export_until_something_changes() {
     let lab = Pristine::new().recorded();
     let judge = format!(
-        "{AGENT} baseline export ../manifest.mtree --format sha256sum >../sums && sha256sum -c --strict"
+        "{} baseline export ../manifest.mtree --format sha256sum >../sums && sha256sum -c --strict",
+        agent_path()
     );
     let passed = lab.shell(&format!("{judge} ../sums"));
     let files = lab.shell("find . -type f -printf x").len();
@@ -420,7 +421,7 @@ fn every_recorded_value_is_what_other_programs_say() {
 fn one_source_date_gives_one_manifest() {
     let lab = Pristine::new().copy();
     let record = |output: &str, epoch: &str| {
-        run(Command::new(AGENT)
+        run(Command::new(agent_path())
             .args([
                 "baseline",
                 "create",

@@ -1,7 +1,7 @@
 //! With no manifest, files are verified against dpkg's own database, made here by dpkg itself from packages
 //! of the test's own.
 
-use crate::harness::{AGENT, Lab, Ran, run, shell};
+use harness::{Lab, Ran, agent_path, run, shell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -473,7 +473,7 @@ fn a_manifest_in_the_tree_comes_first() {
         "{:?}",
         ran.told()
     );
-    let auto = run(Command::new(AGENT)
+    let auto = run(Command::new(agent_path())
         .args(["check", "--root", "root", "--format", "json"])
         .current_dir(lab.path()));
     assert_eq!(auto.summary()["profile"], "default");

@@ -1,6 +1,6 @@
 //! Reports for other programs: read back by parsers that have nothing of ours in them.
 
-use crate::harness::{Lab, Ran, run};
+use harness::{Lab, Ran, run};
 use serde_json::Value;
 use std::process::Command;
 

@@ -1,8 +1,8 @@
 //! With no manifest, files are verified against rpm's own database, made here by rpm itself from packages of the
 //! test's own; what is found is what `rpm --verify` finds.
 
-use crate::harness::rpm::{build, rpm, to_berkeley};
-use crate::harness::{Lab, Ran, run, shell};
+use harness::rpm::{build, rpm, to_berkeley};
+use harness::{Lab, Ran, run, shell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -1,12 +1,5 @@
-//! Seals against the real `ssh-keygen` and `ssh-agent`: what one makes the other accepts, and what must be
-//! refused is refused by both; then the commands that seal and that demand a seal.
+//! The commands that seal a manifest and that demand a seal, with the real `ssh-keygen` and `ssh-agent`.
 // Hundreds of steps that a test cannot go on without; the line of the panic says which.
 #![allow(clippy::unwrap_used)]
 
-mod agent;
-mod bench;
 mod commands;
-mod keys;
-mod mutations;
-mod signers;
-mod verdicts;

@@ -1,7 +1,7 @@
 //! A profile that demands less than the one the manifest was made under does not hide behind a good seal:
 //! it fails once for each cause, and what deviates is found all the same.
 
-use crate::harness::{Lab, shell};
+use harness::{Lab, shell};
 
 /// What was in force when the image was recorded.
 const SEALED: &str = r#"

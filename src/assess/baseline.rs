@@ -3,35 +3,35 @@
 use super::packaged::{self, Packaged};
 use super::sealed::{self, Sealed};
 use super::tree::Tree;
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::files::aside::Aside;
-use crate::files::deviation::{Against, Deviation, Kind};
-use crate::files::owned;
-use crate::files::pace::Pace;
-use crate::files::pipeline::Workers;
-use crate::files::scan::{Coverage, Progress, Scan};
-use crate::files::scope::Scope;
-use crate::files::wording;
-use crate::finding::{Finding, Severity};
-use crate::manifest::subject;
-use crate::manifest::vouch::{Standing, Trust};
-use crate::packages::Kind as Manager;
-use crate::profile::Profile;
 use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
-use crate::task;
+use agent_baseline::manifest::vouch::{Standing, Trust};
+use agent_baseline::profile::Profile;
+use agent_core::config::Config;
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::finding::{Finding, Severity};
+use agent_core::paths::subject;
+use agent_core::task;
+use agent_packages::Kind as Manager;
+use agent_scan::files::aside::Aside;
+use agent_scan::files::deviation::{Against, Deviation, Kind};
+use agent_scan::files::owned;
+use agent_scan::files::pace::Pace;
+use agent_scan::files::pipeline::Workers;
+use agent_scan::files::scan::{Coverage, Progress, Scan};
+use agent_scan::files::scope::Scope;
+use agent_scan::files::wording;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The parts that opening it has, for the last word of a process that panics.
-pub const MANIFEST: &str = "manifest";
+pub(crate) const MANIFEST: &str = "manifest";
 /// See [`MANIFEST`].
-pub const PACKAGES: &str = "packages";
+pub(crate) const PACKAGES: &str = "packages";
 
 /// What files are compared with.
 #[derive(Debug)]
-pub enum Baseline {
+pub(crate) enum Baseline {
     /// A manifest, perhaps with a launch record.
     Manifest(Box<Sealed>),
     /// The package database, where there is no manifest.
@@ -42,7 +42,7 @@ pub enum Baseline {
 
 /// A baseline, and what opening it brought to light.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The baseline.
     pub baseline: Baseline,
     /// What is amiss with it: part of every whole look at the files.
@@ -53,7 +53,7 @@ pub struct Opened {
 
 /// Files that were named in place of those at the default places.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Named<'a> {
+pub(crate) struct Named<'a> {
     /// `--manifest`
     pub manifest: Option<&'a Path>,
     /// `--launch`
@@ -62,7 +62,7 @@ pub struct Named<'a> {
 
 /// How much a scan may take.
 #[derive(Debug)]
-pub struct Effort<'a> {
+pub(crate) struct Effort<'a> {
     /// Threads that read and digest.
     pub workers: Workers,
     /// A limit on reading.
@@ -77,7 +77,7 @@ impl Baseline {
     /// Opens the manifest and its launch record; the package database where there is no manifest.
     ///
     /// A manifest that is malformed or not trusted is an error, as is a named file that is not there.
-    pub fn open(
+    pub(crate) fn open(
         tree: &Tree,
         profile: &Profile,
         config: &Config,
@@ -104,13 +104,13 @@ impl Baseline {
     }
 
     /// Opens the package database, whatever there is of a manifest.
-    pub fn of_packages(tree: &Tree, profile: &Profile) -> Result<Opened> {
+    pub(crate) fn of_packages(tree: &Tree, profile: &Profile) -> Result<Opened> {
         task::at_part(PACKAGES);
         packaged::open(tree, profile)
     }
 
     /// What is looked at; `None` where nothing can be compared.
-    pub fn scope(&self) -> Option<&Scope> {
+    pub(crate) fn scope(&self) -> Option<&Scope> {
         match self {
             Baseline::Manifest(sealed) => Some(&sealed.scope),
             Baseline::Packages(packaged) => Some(&packaged.scope),
@@ -119,7 +119,7 @@ impl Baseline {
     }
 
     /// Paths to be looked at, where that is known beforehand.
-    pub fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         match self {
             Baseline::Manifest(sealed) => Some(sealed.vouched.manifest.len()),
             _ => None,
@@ -128,7 +128,7 @@ impl Baseline {
 
     /// Compares the whole tree, or what of it is at least so severe; each finding is handed to `each` in the order of paths. `None` where there is
     /// nothing to compare with.
-    pub fn scan(
+    pub(crate) fn scan(
         &self,
         tree: &Tree,
         effort: &Effort<'_>,
@@ -195,7 +195,7 @@ impl Baseline {
     }
 
     /// What the files are compared with, as reports name it.
-    pub fn evidence(&self) -> Evidence {
+    pub(crate) fn evidence(&self) -> Evidence {
         match self {
             Baseline::Manifest(sealed) => {
                 let manifest = &sealed.vouched.manifest;
@@ -226,7 +226,7 @@ impl Baseline {
     }
 
     /// The launch record in use.
-    pub fn launch(&self) -> Option<LaunchSummary> {
+    pub(crate) fn launch(&self) -> Option<LaunchSummary> {
         match self {
             Baseline::Manifest(sealed) => sealed.launch.clone(),
             _ => None,
@@ -234,7 +234,7 @@ impl Baseline {
     }
 
     /// What a scan looked at, as reports show it, with what else a reader must know after it.
-    pub fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
+    pub(crate) fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
         let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
         let (unowned, unjudged) = match self {
             Baseline::Packages(packaged) => match packaged.database.kind() {

@@ -3,9 +3,9 @@
 //! A thread that waits for a file system that does not answer cannot be ended. It is left behind, and what it was
 //! to judge is not begun again while it hangs: no more of them can be left than there are names of looks.
 
-use crate::escape;
-use crate::os::trail::Trail;
-use crate::task;
+use agent_core::escape;
+use agent_core::os::trail::Trail;
+use agent_core::task;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -330,7 +330,7 @@ mod tests {
     fn what_it_hangs_on_is_said() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("conf"), "x").expect("written");
-        let root = crate::os::root::Root::open(directory.path()).expect("opened");
+        let root = agent_core::os::root::Root::open(directory.path()).expect("opened");
         let why = one(stage("hung", SHORT), move || {
             root.read(b"/conf", 10).expect("read");
             loop {

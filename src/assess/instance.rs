@@ -4,21 +4,21 @@ use super::deadline::{self, Event, Stage, Turns, Work};
 use super::selected::Selected;
 use super::settings::REMEDY;
 use super::tree::Tree;
-use crate::bounds;
-use crate::config;
-use crate::finding::{Finding, Verdict};
-use crate::host::Host;
-use crate::instance::identity::Certificates;
-use crate::instance::{self, Environment, Grounds, Identity, Metadata, Questions, Sight};
-use crate::profile::Profile;
-use crate::settings::context::Context;
+use agent_baseline::profile::Profile;
+use agent_checks::instance::identity::Certificates;
+use agent_checks::instance::{self, Environment, Grounds, Identity, Metadata, Questions, Sight};
+use agent_checks::settings::context::Context;
+use agent_core::bounds;
+use agent_core::config;
+use agent_core::finding::{Finding, Verdict};
+use agent_core::host::Host;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
 /// The metadata service of a host, what it is to be asked, and what the answers are judged by.
 #[derive(Debug)]
-pub struct Instance<'a> {
+pub(crate) struct Instance<'a> {
     tree: &'a Tree,
     profile: &'a Profile,
     selected: &'a Selected,
@@ -31,7 +31,7 @@ pub struct Instance<'a> {
 
 impl<'a> Instance<'a> {
     /// Decides what is to be asked, and where; nothing is asked yet.
-    pub fn new(
+    pub(crate) fn new(
         tree: &'a Tree,
         profile: &'a Profile,
         selected: &'a Selected,
@@ -55,12 +55,12 @@ impl<'a> Instance<'a> {
     }
 
     /// Asks, and waits for the answers: five seconds at most.
-    pub fn ask(&mut self) -> Sight {
+    pub(crate) fn ask(&mut self) -> Sight {
         self.metadata.ask_and_wait(&self.questions)
     }
 
     /// Asks while `work` is done. Without a service to ask there is no thread.
-    pub fn ask_beside<T>(&mut self, work: impl FnOnce() -> T) -> (T, Sight) {
+    pub(crate) fn ask_beside<T>(&mut self, work: impl FnOnce() -> T) -> (T, Sight) {
         if !self.metadata.is_reachable() {
             return (work(), self.ask());
         }
@@ -73,13 +73,13 @@ impl<'a> Instance<'a> {
     }
 
     /// Which host this is, as it then knows itself.
-    pub fn host(&self, sight: &Sight) -> Host {
+    pub(crate) fn host(&self, sight: &Sight) -> Host {
         self.describe(&Identity::of(sight, &Certificates::AWS))
     }
 
     /// Judges what was seen; returns the host. `baked` says when the image was recorded, in seconds since 1970, and is
     /// called only if the profile asks for it; `now` is the time, likewise.
-    pub fn judge(
+    pub(crate) fn judge(
         &self,
         sight: &Sight,
         baked: impl FnOnce() -> Option<i64>,

@@ -2,21 +2,22 @@
 
 use super::baseline::Effort;
 use super::tree::{LAUNCH, Tree};
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::files::deviation::Against;
-use crate::files::launch::{Collector, MAX_ENTRIES, MAX_RECORD, Record, refuse_second};
-use crate::files::scan::Scan;
-use crate::files::scope::Scope;
-use crate::manifest::header::{self, Header};
-use crate::manifest::order::split;
-use crate::manifest::read::{Manifest, Measured};
-use crate::manifest::write::Writer;
-use crate::manifest::{Entry, Role, subject};
-use crate::os::atomic::Pending;
-use crate::os::trust::{self, Owner};
-use crate::profile::Profile;
 use crate::report::output::cannot_write;
+use agent_baseline::manifest::header::{self, Header};
+use agent_baseline::manifest::read::{Manifest, Measured};
+use agent_baseline::manifest::write::Writer;
+use agent_baseline::manifest::{Entry, Role};
+use agent_baseline::profile::Profile;
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::os::atomic::Pending;
+use agent_core::os::trust::{self, Owner};
+use agent_core::paths::split;
+use agent_core::paths::subject;
+use agent_scan::files::deviation::Against;
+use agent_scan::files::launch::{Collector, MAX_ENTRIES, MAX_RECORD, Record, refuse_second};
+use agent_scan::files::scan::Scan;
+use agent_scan::files::scope::Scope;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -27,7 +28,7 @@ const MODE: u16 = 0o600;
 
 /// What is asked of a record.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// Where it goes; else to the tree's own place.
     pub output: Option<&'a Path>,
     /// Whether it is written although this instance has one.
@@ -38,7 +39,7 @@ pub struct Order<'a> {
 
 /// A record that has been written.
 #[derive(Debug)]
-pub struct Launched {
+pub(crate) struct Launched {
     /// The instance that it belongs to.
     pub instance: String,
     /// Where it is.
@@ -55,7 +56,7 @@ pub struct Launched {
 ///
 /// An error where the instance has one already, where it has no name, or where something that the first boot
 /// may change could not be looked at; then nothing is written.
-pub fn write(
+pub(crate) fn write(
     tree: &Tree,
     profile: &Profile,
     manifest: &Manifest,

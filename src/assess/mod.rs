@@ -3,14 +3,14 @@
 //! [`tree`] opens what is judged, [`baseline`] what it is compared with; a scan hands each finding on. [`instance`] asks
 //! before it judges.
 
-pub mod baseline;
+pub(crate) mod baseline;
 mod deadline;
-pub mod instance;
-pub mod launch;
+pub(crate) mod instance;
+pub(crate) mod launch;
 mod packaged;
 mod sealed;
-pub mod selected;
+pub(crate) mod selected;
 mod settings;
-pub mod tree;
+pub(crate) mod tree;
 
-pub use settings::settings;
+pub(crate) use settings::settings;

@@ -4,21 +4,21 @@ use super::baseline::{Baseline, Opened};
 use super::deadline::{self, Stage};
 use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
-use crate::bounds;
-use crate::config::{Config, MANIFEST};
-use crate::error::{Error, Result};
-use crate::files::scope::Scope;
-use crate::finding::{self, Finding, Severity, Verdict};
-use crate::manifest::vouch::seal_path;
-use crate::os::root::Root;
-use crate::packages::{Database, Kind, detect};
-use crate::profile::Profile;
+use agent_baseline::manifest::vouch::seal_path;
+use agent_baseline::profile::Profile;
+use agent_core::bounds;
+use agent_core::config::{Config, MANIFEST};
+use agent_core::error::{Error, Result};
+use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_core::os::root::Root;
+use agent_packages::{Database, Kind, detect};
+use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A package database, and what the profile covers.
 #[derive(Debug)]
-pub struct Packaged {
+pub(crate) struct Packaged {
     /// The database.
     pub database: Database,
     /// The profile's rules.

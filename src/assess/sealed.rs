@@ -2,23 +2,23 @@
 
 use super::baseline::{Baseline, Opened};
 use super::tree::{self, LAUNCH, Tree};
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::files::launch::{MAX_RECORD, Record};
-use crate::files::scope::Scope;
-use crate::finding::{self, Finding, Severity, Verdict};
-use crate::manifest::read::{Manifest, Measured};
-use crate::manifest::subject;
-use crate::manifest::vouch::{Standing, Vouched};
-use crate::os::trust::{self, Owner};
-use crate::profile::Profile;
 use crate::report::LaunchSummary;
+use agent_baseline::manifest::read::{Manifest, Measured};
+use agent_baseline::manifest::vouch::{Standing, Vouched};
+use agent_baseline::profile::Profile;
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_core::os::trust::{self, Owner};
+use agent_core::paths::subject;
+use agent_scan::files::launch::{MAX_RECORD, Record};
+use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A manifest that may be used, what the first boot changed of it, and what it covers.
 #[derive(Debug)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// The manifest and its seal.
     pub vouched: Vouched,
     /// The launch record; empty where none may be used.

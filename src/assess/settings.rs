@@ -3,11 +3,11 @@
 use super::deadline::{self, Event, Stage, Turns, Work};
 use super::selected::Selected;
 use super::tree::Tree;
-use crate::bounds;
-use crate::finding::{Check, Finding, Verdict};
-use crate::profile::Profile;
-use crate::settings::context::Context;
-use crate::settings::{self, Area};
+use agent_baseline::profile::Profile;
+use agent_checks::settings::context::Context;
+use agent_checks::settings::{self, Area};
+use agent_core::bounds;
+use agent_core::finding::{Check, Finding, Verdict};
 use std::sync::Arc;
 
 /// What helps where a look did not end.
@@ -17,7 +17,7 @@ pub(super) const REMEDY: &str = "find out what does not answer (a network or FUS
 ///
 /// Of an area that does not end in time, each check that is wanted and has not been judged is unknown. Returns the
 /// names of such areas: what was found there before may stand all the same.
-pub fn settings(
+pub(crate) fn settings(
     tree: &Tree,
     profile: &Profile,
     selected: &Selected,

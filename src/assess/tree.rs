@@ -1,22 +1,22 @@
 //! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
-use crate::checks;
-use crate::config::{Config, DEFAULT, MANIFEST};
-use crate::error::{Error, Result};
-use crate::files::pipeline::Workers;
-use crate::host::Host;
-use crate::manifest::vouch::{self, Trust, Vouched};
-use crate::os::host;
-use crate::os::node::{self, Access};
-use crate::os::root::Root;
-use crate::os::trust::{self, Owner};
-use crate::profile::release::OsRelease;
-use crate::profile::{Profile, load};
+use agent_baseline::manifest::vouch::{self, Trust, Vouched};
+use agent_baseline::profile::{Profile, load};
+use agent_checks::registry;
+use agent_core::config::{Config, DEFAULT, MANIFEST};
+use agent_core::error::{Error, Result};
+use agent_core::host::Host;
+use agent_core::os::host;
+use agent_core::os::node::{self, Access};
+use agent_core::os::root::Root;
+use agent_core::os::trust::{self, Owner};
+use agent_core::release::OsRelease;
+use agent_scan::files::pipeline::Workers;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// The place of the launch record on a host, and in every tree.
-pub const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
+pub(crate) const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
 /// Larger than any configuration has reason to be.
 const CONFIG_LIMIT: u64 = 1 << 20;
 /// At least so many threads while files come from the disk: it answers several requests in the time of one.
@@ -24,7 +24,7 @@ const WAITING: usize = 6;
 
 /// A tree and what it says it is.
 #[derive(Debug)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// Nothing is read but below it.
     pub root: Root,
     /// Which distribution it holds.
@@ -35,7 +35,7 @@ pub struct Tree {
 
 impl Tree {
     /// Opens the tree at `path`; an error where it cannot be read at all.
-    pub fn open(path: &Path) -> Result<Tree> {
+    pub(crate) fn open(path: &Path) -> Result<Tree> {
         let fault = |error| Error::in_file(path, format!("cannot be opened as a tree: {error}"));
         // However `/` is written, it is the running host.
         let path = match std::fs::canonicalize(path).map_err(fault)? {
@@ -58,17 +58,17 @@ impl Tree {
     }
 
     /// The profile that was asked for: by name, by file, or `auto`.
-    pub fn profile(&self, name: &str) -> Result<Profile> {
+    pub(crate) fn profile(&self, name: &str) -> Result<Profile> {
         let profile = match name {
             "auto" => load::auto(&self.release),
             name => load::named(name),
         }?;
-        checks::validate(&profile)?;
+        registry::validate(&profile)?;
         Ok(profile)
     }
 
     /// The manifest that was named, else the tree's own.
-    pub fn manifest(
+    pub(crate) fn manifest(
         &self,
         named: Option<&Path>,
         config: &Config,
@@ -109,7 +109,7 @@ impl Tree {
 }
 
 /// The configuration that was named, else the host's own, else the defaults.
-pub fn config(named: Option<&Path>) -> Result<Config> {
+pub(crate) fn config(named: Option<&Path>) -> Result<Config> {
     let (path, owner) = match named {
         Some(path) => (path, Owner::RootOrCaller),
         None => (Path::new(DEFAULT), Owner::Root),
@@ -129,7 +129,7 @@ pub fn config(named: Option<&Path>) -> Result<Config> {
 }
 
 /// Whether the tree carries SELinux labels: its root does or does not.
-pub fn labelled(root: &Root) -> Result<bool> {
+pub(crate) fn labelled(root: &Root) -> Result<bool> {
     let xattrs = node::xattrs(root.as_fd(), Access::Open, false).map_err(|errno| {
         Error::in_file(root.path(), format!("its label cannot be read: {errno}"))
     })?;
@@ -139,7 +139,7 @@ pub fn labelled(root: &Root) -> Result<bool> {
 }
 
 /// As many threads as asked for. Else one a processor, which work that has time keeps to.
-pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN)
@@ -147,7 +147,7 @@ pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
 
 /// For work that somebody waits for: as many threads as asked for; else one a processor, and more while they wait
 /// for the disk.
-pub fn workers(asked: Option<NonZeroUsize>) -> Workers {
+pub(crate) fn workers(asked: Option<NonZeroUsize>) -> Workers {
     Workers {
         steady: threads(asked),
         waiting: if asked.is_none() { WAITING } else { 0 },

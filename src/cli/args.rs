@@ -1,6 +1,6 @@
 //! The command line, as `docs` and `--help` show it.
 
-use crate::units;
+use agent_core::units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

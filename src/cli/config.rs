@@ -2,12 +2,12 @@
 
 use super::print;
 use crate::assess::tree;
-use crate::error::Result;
+use agent_core::error::Result;
 use std::io::Write;
 use std::path::Path;
 
 pub(super) fn validate(file: &Path) -> Result<u8> {
     tree::config(Some(file))?;
-    print(|out| writeln!(out, "{}: good", crate::escape::terminal_path(file)))?;
+    print(|out| writeln!(out, "{}: good", agent_core::escape::terminal_path(file)))?;
     Ok(0)
 }

@@ -2,9 +2,9 @@
 
 use super::args::Arguments;
 use super::print;
-use crate::error::{Error, Result};
-use crate::os::atomic::Pending;
 use crate::report::output::cannot_write;
+use agent_core::error::{Error, Result};
+use agent_core::os::atomic::Pending;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -92,7 +92,7 @@ pub(super) fn man(directory: &Path) -> Result<u8> {
         writeln!(
             out,
             "{written} man pages in {}",
-            crate::escape::terminal_path(directory)
+            agent_core::escape::terminal_path(directory)
         )
     })?;
     Ok(0)

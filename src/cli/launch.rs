@@ -5,13 +5,13 @@ use super::print;
 use crate::assess::baseline::Effort;
 use crate::assess::launch::{self, Order};
 use crate::assess::tree::{self, Tree};
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::files::aside::Aside;
-use crate::files::scan::Progress;
-use crate::manifest::vouch::Trust;
-use crate::os::limits;
 use crate::report::progress;
+use agent_baseline::manifest::vouch::Trust;
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::os::limits;
+use agent_scan::files::aside::Aside;
+use agent_scan::files::scan::Progress;
 use std::io::Write;
 
 pub(super) fn run(arguments: &Launch) -> Result<u8> {

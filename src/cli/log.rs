@@ -2,9 +2,9 @@
 
 use super::args::LogVerify;
 use super::print;
-use crate::error::{Error, Result};
-use crate::escape::terminal_text;
-use crate::event::verify::{ChainSummary, Problem, Tell, Totals, Verifier};
+use agent_core::error::{Error, Result};
+use agent_core::escape::terminal_text;
+use agent_outbox::event::verify::{ChainSummary, Problem, Tell, Totals, Verifier};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 

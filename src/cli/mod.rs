@@ -13,14 +13,14 @@ mod profile;
 mod sshd;
 mod status;
 
-use crate::error::{Error, Result};
+use agent_core::error::{Error, Result};
 use args::{Arguments, Command};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
 /// Runs one command line, the program's name first; returns the exit status of the contract.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -64,7 +64,7 @@ fn failed(error: &Error) -> u8 {
 fn version(out: &mut dyn Write, verbose: bool) -> std::io::Result<()> {
     writeln!(out, "agent {}", env!("CARGO_PKG_VERSION"))?;
     if verbose {
-        let path = crate::files::digest::Path::detected();
+        let path = agent_scan::files::digest::Path::detected();
         writeln!(
             out,
             "SHA-256: {}, {} streams at once",
@@ -88,7 +88,7 @@ fn complain(error: &Error) {
 /// A line on standard error that is no result.
 fn hint(text: &str) {
     let mut out = std::io::stderr().lock();
-    writeln!(out, "{}", crate::escape::terminal_text(text)).unwrap_or_default();
+    writeln!(out, "{}", agent_core::escape::terminal_text(text)).unwrap_or_default();
 }
 
 /// Whether to colour what goes to a place that is a terminal or not (<https://no-color.org>).

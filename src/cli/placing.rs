@@ -1,12 +1,12 @@
 //! Putting a manifest and its seal in place: both whole, or neither.
 
 use super::hint;
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::manifest::seal::{HashAlgorithm, SigningKey};
-use crate::manifest::vouch;
-use crate::os::atomic::Pending;
 use crate::report::output::cannot_write;
+use agent_baseline::manifest::vouch;
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::os::atomic::Pending;
+use sshsig::{HashAlgorithm, SigningKey};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

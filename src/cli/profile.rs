@@ -3,12 +3,12 @@
 use super::args;
 use super::print;
 use crate::assess::tree::Tree;
-use crate::attributes::AttributeSet;
-use crate::checks;
-use crate::error::Result;
-use crate::finding::{Check, Form};
-use crate::profile::source::Source;
-use crate::profile::{Profile, load, shipped};
+use agent_baseline::profile::source::Source;
+use agent_baseline::profile::{Profile, load, shipped};
+use agent_checks::registry;
+use agent_core::attributes::AttributeSet;
+use agent_core::error::Result;
+use agent_core::finding::{Check, Form};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -23,12 +23,12 @@ pub(super) fn run(command: &args::Profile) -> Result<u8> {
         }
         args::Profile::Validate { file } => {
             let profile = load::file(file)?;
-            checks::validate(&profile)?;
+            registry::validate(&profile)?;
             print(|out| {
                 writeln!(
                     out,
                     "{}: good; profile {} covers {} paths and excludes {}",
-                    crate::escape::terminal_path(file),
+                    agent_core::escape::terminal_path(file),
                     profile.name,
                     profile.cover.rules().len(),
                     profile.cover.excludes().len(),
@@ -65,7 +65,7 @@ fn list() -> Result<u8> {
                 out,
                 "{:20} {}  (this host)",
                 chosen.name,
-                crate::escape::terminal_path(file)
+                agent_core::escape::terminal_path(file)
             )?;
         }
         Ok(())
@@ -108,7 +108,7 @@ fn show(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
         writeln!(out, "  {}  {}", exclude.pattern.text(), exclude.reason)?;
     }
     writeln!(out, "\nChecks:")?;
-    for check in checks::all() {
+    for check in registry::all() {
         show_check(out, profile, check)?;
     }
     Ok(())

@@ -2,13 +2,13 @@
 
 use super::args::SshdEffective;
 use super::print;
-use crate::error::{Error, Result};
-use crate::os::root::Root;
-use crate::settings::sshd::criteria::Connection;
-use crate::settings::sshd::effective::Effective;
-use crate::settings::sshd::parse::{Config, Trouble};
-use crate::settings::sshd::version;
-use crate::settings::users::Users;
+use agent_checks::settings::sshd::criteria::Connection;
+use agent_checks::settings::sshd::effective::Effective;
+use agent_checks::settings::sshd::parse::{Config, Trouble};
+use agent_checks::settings::sshd::version;
+use agent_checks::settings::users::Users;
+use agent_core::error::{Error, Result};
+use agent_core::os::root::Root;
 
 /// Status for a file that sshd would refuse.
 const REFUSED: u8 = 1;
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &SshdEffective) -> Result<u8> {
         Err(Trouble::Unknown(why)) => return Err(Error::new(why)),
         Err(Trouble::Refused { reason, place }) => {
             let line = format!("{} line {}: {reason}", place.file, place.line);
-            eprintln!("{}", crate::escape::terminal_text(&line));
+            eprintln!("{}", agent_core::escape::terminal_text(&line));
             return Ok(REFUSED);
         }
     };

@@ -4,8 +4,8 @@ use super::args::{Status as Arguments, TextOrJson};
 use super::print;
 use crate::daemon::paths::runtime_directory;
 use crate::daemon::status::{self, Standing, Status};
-use crate::error::Result;
-use crate::escape::terminal_text;
+use agent_core::error::Result;
+use agent_core::escape::terminal_text;
 use serde_json::json;
 use std::io::{self, Write};
 

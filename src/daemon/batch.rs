@@ -1,9 +1,10 @@
 //! What was touched and is to be looked at together. Pure but for the wall clock.
 
-use crate::files::spot::{Plan, Region};
-use crate::manifest::order::split;
-use crate::watch::canary;
-use crate::watch::settle::Due;
+use agent_core::paths::split;
+use agent_core::region::Region;
+use agent_scan::files::spot::Plan;
+use agent_scan::watch::canary;
+use agent_scan::watch::settle::Due;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 

@@ -2,15 +2,15 @@
 
 use super::store_handle::{Command, Fetch, StoreHandle};
 use super::word::Word;
-use crate::config::{Config, Enabled};
-use crate::error::Result;
-use crate::event::SinkState;
-use crate::finding::Severity;
-use crate::host::Host;
-use crate::ship::cloudwatch::{Answer, Discovery, Options};
-use crate::ship::parcel::Parcel;
-use crate::ship::{self, Sent, Trouble};
-use crate::store::Sink;
+use agent_core::config::{Config, Enabled};
+use agent_core::error::Result;
+use agent_core::finding::Severity;
+use agent_core::host::Host;
+use agent_outbox::event::SinkState;
+use agent_outbox::parcel::Parcel;
+use agent_outbox::store::Sink;
+use agent_ship::cloudwatch::{Answer, Discovery, Options};
+use agent_ship::{Sent, Trouble};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -133,8 +133,8 @@ impl Couriers {
         self.dismiss();
         self.generation += 1;
         if !path.as_os_str().is_empty() {
-            let sink = ship::file::Sink::new(path, self.seed);
-            self.add(Sink::File, ship::Sink::File(sink));
+            let sink = agent_ship::file::Sink::new(path, self.seed);
+            self.add(Sink::File, agent_ship::Sink::File(sink));
         }
         if let Some(options) = options {
             let task = tokio::spawn(decide(
@@ -163,7 +163,7 @@ impl Couriers {
         match answer {
             Answer::Yes(sink) => {
                 self.discovery = Some(Decision::Yes);
-                self.add(Sink::CloudwatchLogs, ship::Sink::Cloudwatch(sink));
+                self.add(Sink::CloudwatchLogs, agent_ship::Sink::Cloudwatch(sink));
             }
             Answer::No { reason } => self.discovery = Some(Decision::No(reason)),
             Answer::Undecided { reason, .. } => {
@@ -188,8 +188,8 @@ impl Couriers {
         };
         let there = self.list.iter().any(|courier| courier.sink == Sink::Stdout);
         if others == 0 && asked && !there {
-            let sink = ship::stdout::Sink::new(self.seed);
-            self.add(Sink::Stdout, ship::Sink::Stdout(sink));
+            let sink = agent_ship::stdout::Sink::new(self.seed);
+            self.add(Sink::Stdout, agent_ship::Sink::Stdout(sink));
         } else if others > 0 && there {
             self.list.retain(|courier| courier.sink != Sink::Stdout);
         }
@@ -201,7 +201,7 @@ impl Couriers {
         store.give(Command::Enable { sinks, at: now });
     }
 
-    fn add(&mut self, sink: Sink, ship: ship::Sink) {
+    fn add(&mut self, sink: Sink, ship: agent_ship::Sink) {
         let (to, post) = mpsc::channel(1);
         let task = tokio::spawn(deliver(
             ship,
@@ -454,7 +454,7 @@ fn name(sink: Sink) -> &'static str {
 
 /// Ships what it is handed, one batch after the other.
 async fn deliver(
-    mut ship: ship::Sink,
+    mut ship: agent_ship::Sink,
     sink: Sink,
     generation: u64,
     mut post: mpsc::Receiver<Post>,
@@ -467,8 +467,8 @@ async fn deliver(
         let now = jiff::Timestamp::now().as_millisecond();
         let sent = ship.send(&parcels, now).await;
         let skew = match &ship {
-            ship::Sink::Cloudwatch(sink) => Some(sink.skew()),
-            ship::Sink::File(_) | ship::Sink::Stdout(_) => None,
+            agent_ship::Sink::Cloudwatch(sink) => Some(sink.skew()),
+            agent_ship::Sink::File(_) | agent_ship::Sink::Stdout(_) => None,
         };
         let report = Report {
             generation,

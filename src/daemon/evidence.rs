@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::eyes;
-use crate::finding::Finding;
+use agent_core::finding::Finding;
 use std::time::Instant;
 
 impl Desk {

@@ -5,7 +5,7 @@ use super::looks::Look;
 use super::store_handle::Command;
 use super::word::Word;
 use super::{Ears, clock, status, systemd, wall};
-use crate::event::Lifecycle;
+use agent_outbox::event::Lifecycle;
 use std::time::{Duration, Instant};
 
 /// All of it takes so long at most, where the disk is not stuck: a host that is scaled in is not waited for.

@@ -5,16 +5,17 @@ use super::setup::Setup;
 use crate::assess::baseline::{Baseline, Effort};
 use crate::assess::launch::{self, Order};
 use crate::assess::tree;
-use crate::attributes::{AttributeSet, Attributes};
-use crate::error::{Error, Result};
-use crate::escape;
-use crate::event::LaunchEntry;
-use crate::files::aside::Aside;
-use crate::files::scan::Progress;
-use crate::finding;
-use crate::manifest::read::Manifest;
-use crate::manifest::{Role, subject};
-use crate::os::root::Root;
+use agent_baseline::manifest::Role;
+use agent_baseline::manifest::read::Manifest;
+use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::finding;
+use agent_core::os::root::Root;
+use agent_core::paths::subject;
+use agent_outbox::event::LaunchEntry;
+use agent_scan::files::aside::Aside;
+use agent_scan::files::scan::Progress;
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -188,7 +189,7 @@ fn tell<'a>(
 
 fn digest_of(attributes: &Attributes) -> Option<[u8; 32]> {
     match attributes.digest {
-        Some(crate::attributes::Digest::Sha256(digest)) => Some(digest),
+        Some(agent_core::attributes::Digest::Sha256(digest)) => Some(digest),
         _ => None,
     }
 }

@@ -4,17 +4,17 @@ use super::panics::LeftOut;
 use super::setup::Setup;
 use super::sources::Sources;
 use crate::assess::baseline::{self, Baseline, Named, Opened};
-use crate::config::MANIFEST;
-use crate::error::Error;
-use crate::escape;
-use crate::event::ManifestState;
-use crate::files::links::Links;
-use crate::files::scope::Scope;
-use crate::finding::{self, Finding, Severity, Verdict};
-use crate::os::root::Root;
-use crate::packages::{self, Stamp};
 use crate::report::Evidence;
-use crate::task::{self, Job};
+use agent_core::config::MANIFEST;
+use agent_core::error::Error;
+use agent_core::escape;
+use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_core::os::root::Root;
+use agent_core::task::{self, Job};
+use agent_outbox::event::ManifestState;
+use agent_packages::Stamp;
+use agent_scan::files::links::Links;
+use agent_scan::files::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,7 +65,7 @@ impl Ground {
             trust,
             ..
         } = setup;
-        let packages = packages::stamp(&tree.root);
+        let packages = agent_packages::stamp(&tree.root);
         let sources = Sources::of(setup);
         let left_out = |part| left_out.has(Job::Ground, part);
         let gone = matches!(std::fs::exists(&config.manifest), Ok(false));
@@ -108,7 +108,7 @@ impl Ground {
             Evidence::Packages { .. } => profile.digest(),
             Evidence::Nothing => String::new(),
         };
-        let most = crate::watch::most_linked();
+        let most = agent_scan::watch::most_linked();
         // An entry that cannot be read is the next scan's to tell.
         let links = match &opened.baseline {
             Baseline::Manifest(sealed) => {
@@ -132,7 +132,7 @@ impl Ground {
     /// Whether it rests on packages, and some have come or gone since they were read.
     pub(super) fn is_behind(&self, root: &Root) -> bool {
         matches!(self.opened.baseline, Baseline::Packages(_))
-            && packages::stamp(root) != self.packages
+            && agent_packages::stamp(root) != self.packages
     }
 
     /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.

@@ -44,7 +44,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Scope;
+    use agent_outbox::store::Scope;
 
     fn begin(look: u64, urgent: bool) -> Command {
         let scope = Scope::Files;

@@ -20,14 +20,14 @@ mod line;
 mod looking;
 mod looks;
 mod panics;
-pub mod paths;
+pub(crate) mod paths;
 mod reload;
 mod remembered;
 mod restored;
 mod schedule;
 mod setup;
 mod sources;
-pub mod status;
+pub(crate) mod status;
 mod store_handle;
 mod store_thread;
 mod systemd;
@@ -37,9 +37,9 @@ mod unusable;
 mod watching;
 mod word;
 
-use crate::error::{Error, Result};
-use crate::os::{limits, memory};
-use crate::task::{self, Job};
+use agent_core::error::{Error, Result};
+use agent_core::os::{limits, memory};
+use agent_core::task::{self, Job};
 use desk::Desk;
 use setup::Setup;
 use std::path::Path;
@@ -52,7 +52,7 @@ use word::Word;
 const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
-pub fn run(file: Option<&Path>) -> Result<u8> {
+pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
     task::begin(Job::Loop);
     memory::keep_together();
     limits::raise_open_files();
@@ -159,7 +159,9 @@ impl Signals {
         Ok(Signals {
             reload: listen(SignalKind::hangup())?,
             terminate: listen(SignalKind::terminate())?,
-            interrupt: match crate::os::signals::ignored(SignalKind::interrupt().as_raw_value()) {
+            interrupt: match agent_core::os::signals::ignored(
+                SignalKind::interrupt().as_raw_value(),
+            ) {
                 true => None,
                 false => Some(listen(SignalKind::interrupt())?),
             },
@@ -183,7 +185,7 @@ impl Signals {
 
 /// A line for the operator: the journal, or standard error.
 fn complain(text: &str) {
-    eprintln!("warning: {}", crate::escape::terminal_text(text));
+    eprintln!("warning: {}", agent_core::escape::terminal_text(text));
 }
 
 /// Milliseconds since 1970.

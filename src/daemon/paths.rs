@@ -6,7 +6,7 @@ use std::path::PathBuf;
 const DEFAULT: &str = "/run/host-integrity-agent";
 
 /// `$RUNTIME_DIRECTORY` as systemd sets it (systemd.exec(5): the first, where there are several), else the default.
-pub fn runtime_directory() -> PathBuf {
+pub(crate) fn runtime_directory() -> PathBuf {
     std::env::var("RUNTIME_DIRECTORY")
         .ok()
         .and_then(|list| list.split(':').next().map(PathBuf::from))

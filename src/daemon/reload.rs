@@ -4,9 +4,9 @@ use super::desk::Desk;
 use super::ground::one_line;
 use super::looks::Look;
 use super::{complain, systemd};
-use crate::error::Error;
-use crate::event::Lifecycle;
-use crate::finding::Severity;
+use agent_core::error::Error;
+use agent_core::finding::Severity;
+use agent_outbox::event::Lifecycle;
 use std::sync::Arc;
 use std::time::Instant;
 

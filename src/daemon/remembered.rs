@@ -3,7 +3,7 @@
 //! Losing it costs one more launch record to look at and a start that is called the first of its boot.
 
 use super::unusable::Unusable;
-use crate::os::atomic::Pending;
+use agent_core::os::atomic::Pending;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -4,9 +4,9 @@
 //! The ctime tells, which nobody can set: it is compared with the beginning of the last look at the path. Looks are
 //! remembered by a clock that is never set, and told by the wall clock of the moment when they are compared.
 
-use crate::attributes::Timestamp;
-use crate::files::spot::Region;
-use crate::manifest::order::split;
+use agent_core::attributes::Timestamp;
+use agent_core::paths::split;
+use agent_core::region::Region;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

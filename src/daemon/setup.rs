@@ -2,10 +2,10 @@
 
 use crate::assess::selected::Selected;
 use crate::assess::tree::{self, Tree};
-use crate::config::Config;
-use crate::error::Result;
-use crate::manifest::vouch::Trust;
-use crate::profile::Profile;
+use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::profile::Profile;
+use agent_core::config::Config;
+use agent_core::error::Result;
 use std::path::{Path, PathBuf};
 
 /// What a run goes by.

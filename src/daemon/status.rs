@@ -1,7 +1,7 @@
 //! What the running daemon says of itself: a file that it writes, and the judgement of it.
 
-use crate::error::{Error, Result};
-use crate::os::atomic::Pending;
+use agent_core::error::{Error, Result};
+use agent_core::os::atomic::Pending;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const PATIENCE: i64 = 60_000;
 /// What the daemon says of itself. Times are UTC (RFC 3339).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Status {
+pub(crate) struct Status {
     /// Version of the agent.
     pub version: String,
     /// Process id.
@@ -58,7 +58,7 @@ pub struct Status {
 /// The watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Directories that are watched.
     pub directories: u64,
     /// Directories that are not, each with everything below it, and are looked at now and then instead.
@@ -78,7 +78,7 @@ pub struct Watch {
 /// A sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Sink {
+pub(crate) struct Sink {
     /// `cloudwatch_logs`, `file`, `stdout`
     pub name: String,
     /// `delivering`, `retrying`, `undecided`, `off`
@@ -90,7 +90,7 @@ pub struct Sink {
 /// What waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Spool {
+pub(crate) struct Spool {
     /// Events.
     pub events: u64,
     /// Their bytes.
@@ -106,7 +106,7 @@ pub struct Spool {
 /// Whole scans.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// Whether one is under way.
     pub running: bool,
     /// When the last one ended; `None` before.
@@ -122,7 +122,7 @@ pub struct Scan {
 /// What verdicts rest on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Ground {
+pub(crate) struct Ground {
     /// `manifest`, `packages` or `nothing`
     pub against: String,
     /// SHA-256 of the manifest; empty where none is used.
@@ -137,7 +137,7 @@ pub struct Ground {
 
 /// How it is with the daemon.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// There is none.
     Absent,
     /// It runs, and says this of itself; whether it still writes.
@@ -147,7 +147,7 @@ pub enum Standing {
 impl Standing {
     /// The exit status of `agent status`: 0 alive, watching, delivering, storing and looking at everything; 1 alive and
     /// not all of that; 3 no daemon.
-    pub fn exit(&self) -> u8 {
+    pub(crate) fn exit(&self) -> u8 {
         match self {
             Standing::Absent => 3,
             Standing::Runs(status, writes) => {
@@ -178,7 +178,7 @@ pub(super) fn remove(runtime: &Path) {
 }
 
 /// How it is with the daemon; an error if what it wrote cannot be read. `now` in milliseconds since 1970.
-pub fn read(runtime: &Path, now: i64) -> Result<Standing> {
+pub(crate) fn read(runtime: &Path, now: i64) -> Result<Standing> {
     let path = place(runtime);
     let fault = |error: io::Error| Error::in_file(&path, format!("cannot be read: {error}"));
     let text = match std::fs::File::open(&path) {

@@ -9,11 +9,11 @@ use super::remembered::Launch;
 use super::word::Word;
 use super::{complain, status, systemd};
 use crate::assess::tree::LAUNCH;
-use crate::event::{Heartbeat, Lifecycle, SinkState, chain, own};
-use crate::finding::{self, Finding, Severity, Verdict};
-use crate::host::Host;
-use crate::os::{host, memory};
-use crate::watch::{Coverage, Notice, attribution};
+use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_core::host::Host;
+use agent_core::os::{host, memory};
+use agent_outbox::event::{Heartbeat, Lifecycle, SinkState, chain, own};
+use agent_scan::watch::{Coverage, Notice, attribution};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -82,8 +82,8 @@ impl Desk {
     }
 
     /// What opening the store came upon.
-    pub(super) fn opened(&mut self, openings: Vec<crate::store::Opening>, wall: i64) {
-        use crate::store::Opening;
+    pub(super) fn opened(&mut self, openings: Vec<agent_outbox::store::Opening>, wall: i64) {
+        use agent_outbox::store::Opening;
         for opening in openings {
             match opening {
                 Opening::Fresh => {}

@@ -7,10 +7,10 @@
 //! lock is free; where the package database is what files are judged by, with all else that was looked at meanwhile.
 
 use super::batch::Touched;
-use crate::event::{self, Lifecycle};
-use crate::files::spot::Region;
-use crate::manifest::order::split;
-use crate::packages::transaction::{Manager, Transaction};
+use agent_core::paths::split;
+use agent_core::region::Region;
+use agent_outbox::event::{self, Lifecycle};
+use agent_packages::transaction::{Manager, Transaction};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};

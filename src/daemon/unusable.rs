@@ -3,9 +3,9 @@
 use super::complain;
 use super::desk::Desk;
 use super::ground::Trouble;
-use crate::event::finding::Step;
-use crate::event::{Lifecycle, ManifestState};
-use crate::ledger::REMIND;
+use agent_outbox::event::finding::Step;
+use agent_outbox::event::{Lifecycle, ManifestState};
+use agent_outbox::ledger::REMIND;
 use serde::{Deserialize, Serialize};
 
 /// What was told of it. Times are milliseconds since 1970.

@@ -6,17 +6,17 @@ use super::batch::{Batch, Touched};
 use super::ground::Ground;
 use super::schedule::Recurring;
 use super::transaction::Transactions;
-use crate::config::{self, Attribution};
-use crate::event::lifecycle::LinkedFiles;
-use crate::files::links::Links;
-use crate::files::scope::Scope;
-use crate::files::spot::Region;
-use crate::finding::Severity;
-use crate::os::root::Root;
-use crate::packages::transaction;
-use crate::watch::canary::{self, Canary, Sight};
-use crate::watch::settle::{Settle, entries_of};
-use crate::watch::{Coverage, Notice, Options, Watch, attribution};
+use agent_core::config::{self, Attribution};
+use agent_core::finding::Severity;
+use agent_core::os::root::Root;
+use agent_core::region::Region;
+use agent_outbox::event::lifecycle::LinkedFiles;
+use agent_packages::transaction;
+use agent_scan::files::links::Links;
+use agent_scan::files::scope::Scope;
+use agent_scan::watch::canary::{self, Canary, Sight};
+use agent_scan::watch::settle::{Settle, entries_of};
+use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -180,7 +180,7 @@ impl Watching {
         self.blind
     }
 
-    pub(super) fn touch(&mut self, touches: Vec<crate::watch::Touch>, now: Instant) {
+    pub(super) fn touch(&mut self, touches: Vec<agent_scan::watch::Touch>, now: Instant) {
         for touch in touches {
             self.caught_up |= self.leaving && touch.path == canary::KEY;
             match self.is_urgent(&touch) {
@@ -245,7 +245,11 @@ impl Watching {
     }
 
     /// Who wrote to a path, as far as anybody saw.
-    pub(super) fn actor(&self, path: &[u8], since: SystemTime) -> Option<Arc<crate::cause::Actor>> {
+    pub(super) fn actor(
+        &self,
+        path: &[u8],
+        since: SystemTime,
+    ) -> Option<Arc<agent_core::cause::Actor>> {
         self.watch.as_ref()?.actor(path, since)
     }
 

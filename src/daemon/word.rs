@@ -5,12 +5,12 @@ use super::first_boot::Recorded;
 use super::ground::Ground;
 use super::looks::Look;
 use super::store_handle::Answer;
-use crate::attributes::Timestamp;
-use crate::files::scan::Coverage;
-use crate::finding::Finding;
-use crate::host::Host;
-use crate::ship::cloudwatch;
-use crate::watch::Notice;
+use agent_core::attributes::Timestamp;
+use agent_core::finding::Finding;
+use agent_core::host::Host;
+use agent_scan::files::scan::Coverage;
+use agent_scan::watch::Notice;
+use agent_ship::cloudwatch;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 

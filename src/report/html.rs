@@ -4,9 +4,9 @@
 
 use super::words::{against, bytes, outcome, plural, rank, thousands};
 use super::{Report, Summary, markup};
-use crate::escape;
-use crate::finding::{Finding, Verdict};
-use crate::manifest::order::split;
+use agent_core::escape;
+use agent_core::finding::{Finding, Verdict};
+use agent_core::paths::split;
 use std::io::{self, Write};
 
 /// Findings that are listed; beyond it they are only counted.
@@ -14,7 +14,7 @@ const KEPT: usize = 50_000;
 
 /// Collects findings, and writes when all are there.
 #[derive(Debug)]
-pub struct Html<W> {
+pub(crate) struct Html<W> {
     out: W,
     kept: Vec<Finding>,
     left_out: u64,
@@ -22,7 +22,7 @@ pub struct Html<W> {
 
 impl<W: Write> Html<W> {
     /// A report onto `out`.
-    pub fn new(out: W) -> Html<W> {
+    pub(crate) fn new(out: W) -> Html<W> {
         Html {
             out,
             kept: Vec::new(),

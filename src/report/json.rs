@@ -1,12 +1,12 @@
 //! `--format json`: one object a line, the summary last.
 
 use super::{Report, Summary};
-use crate::finding::Finding;
+use agent_core::finding::Finding;
 use std::io::{self, Write};
 
 /// Writes each finding as it comes.
 #[derive(Debug)]
-pub struct Json<W>(pub W);
+pub(crate) struct Json<W>(pub W);
 
 impl<W: Write> Report for Json<W> {
     fn finding(&mut self, finding: Finding) -> io::Result<()> {

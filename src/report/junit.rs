@@ -5,13 +5,13 @@
 
 use super::words::{against, bytes, outcome, thousands};
 use super::{Report, Summary, markup};
-use crate::finding::{Finding, Verdict};
+use agent_core::finding::{Finding, Verdict};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Writes one suite after the other.
 #[derive(Debug)]
-pub struct Junit<W> {
+pub(crate) struct Junit<W> {
     out: W,
     begun: bool,
     suite: Option<Suite>,
@@ -29,7 +29,7 @@ struct Suite {
 
 impl<W: Write> Junit<W> {
     /// A report onto `out`.
-    pub fn new(out: W) -> Junit<W> {
+    pub(crate) fn new(out: W) -> Junit<W> {
         Junit {
             out,
             begun: false,

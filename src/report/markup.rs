@@ -1,6 +1,6 @@
 //! Text inside XML and HTML: nothing that a file is named can leave the place it was put in.
 
-use crate::escape;
+use agent_core::escape;
 
 /// The text with controls and marks that hide what follows as escapes, and `& < > " '` as entities.
 ///

@@ -1,23 +1,23 @@
 //! Findings onto any writer: for people, or for programs.
 
-pub mod html;
-pub mod json;
-pub mod junit;
-pub mod markup;
-pub mod ocsf;
-pub mod output;
-pub mod progress;
-pub mod text;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod markup;
+pub(crate) mod ocsf;
+pub(crate) mod output;
+pub(crate) mod progress;
+pub(crate) mod text;
 mod words;
 
-use crate::finding::{Finding, Severity, Verdict};
-use crate::host::Host;
+use agent_core::finding::{Finding, Severity, Verdict};
+use agent_core::host::Host;
 use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
 
 /// Takes findings one by one, then the summary.
-pub trait Report {
+pub(crate) trait Report {
     /// Which host the findings are about, for those who say so with each.
     fn about(&mut self, _host: &Host) {}
     /// One finding.
@@ -28,7 +28,7 @@ pub trait Report {
 
 /// Number of findings by verdict, and of failures by severity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// As demanded.
     pub pass: u64,
     /// Not as demanded.
@@ -43,7 +43,7 @@ pub struct Counts {
 
 impl Counts {
     /// Takes in one finding.
-    pub fn add(&mut self, finding: &Finding) {
+    pub(crate) fn add(&mut self, finding: &Finding) {
         match finding.verdict {
             Verdict::Pass => self.pass += 1,
             Verdict::Unknown => self.unknown += 1,
@@ -59,7 +59,7 @@ impl Counts {
     }
 
     /// The verdict of the whole: any failure fails, else anything unknown leaves it unknown.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match (self.fail, self.unknown) {
             (0, 0) => Verdict::Pass,
             (0, _) => Verdict::Unknown,
@@ -68,7 +68,7 @@ impl Counts {
     }
 
     /// The exit status that the contract gives the verdict.
-    pub fn exit(&self) -> u8 {
+    pub(crate) fn exit(&self) -> u8 {
         match self.verdict() {
             Verdict::Fail => 1,
             Verdict::Unknown => 3,
@@ -79,7 +79,7 @@ impl Counts {
 
 /// What files were compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// A manifest.
     Manifest(ManifestSummary),
     /// The package database of that name, with so many packages.
@@ -95,7 +95,7 @@ pub enum Evidence {
 
 /// The manifest in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestSummary {
+pub(crate) struct ManifestSummary {
     /// Where it is.
     pub path: String,
     /// Its SHA-256.
@@ -112,7 +112,7 @@ pub struct ManifestSummary {
 
 /// The launch record in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaunchSummary {
+pub(crate) struct LaunchSummary {
     /// Where it is.
     pub path: String,
     /// Its SHA-256.
@@ -123,7 +123,7 @@ pub struct LaunchSummary {
 
 /// What was looked at of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FilesSummary {
+pub(crate) struct FilesSummary {
     /// Paths.
     pub checked: u64,
     /// Bytes digested.
@@ -138,7 +138,7 @@ pub struct FilesSummary {
 
 /// The end of a check.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Of the findings.
     pub counts: Counts,
     /// Of the files, if they were checked.
@@ -159,7 +159,7 @@ pub struct Summary {
 
 impl Summary {
     /// The object of the JSON contract, `"kind":"summary"`.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let counts = &self.counts;
         let (manifest, against) = match &self.evidence {
             Evidence::Manifest(m) => {

@@ -4,17 +4,18 @@
 //! every run on the same host.
 
 use super::{Report, Summary};
-use crate::event::chain::beside;
-use crate::event::finding::{Life, Step, draft};
-use crate::event::{Origin, Sighting};
-use crate::finding::Finding;
-use crate::host::Host;
-use crate::{ledger, store};
+use agent_core::finding::Finding;
+use agent_core::host::Host;
+use agent_outbox::event::chain::beside;
+use agent_outbox::event::finding::{Life, Step, draft};
+use agent_outbox::event::{Origin, Sighting};
+use agent_outbox::ledger;
+use agent_outbox::store;
 use std::io::{self, Write};
 
 /// Writes each finding as it comes.
 #[derive(Debug)]
-pub struct Ocsf<W> {
+pub(crate) struct Ocsf<W> {
     out: W,
     origin: Origin,
     now: i64,
@@ -22,7 +23,7 @@ pub struct Ocsf<W> {
 
 impl<W: Write> Ocsf<W> {
     /// For findings of this host, made at `now` (milliseconds since 1970).
-    pub fn new(out: W, host: Host, now: i64) -> Ocsf<W> {
+    pub(crate) fn new(out: W, host: Host, now: i64) -> Ocsf<W> {
         let origin = Origin {
             host,
             ..Origin::default()

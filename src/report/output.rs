@@ -1,7 +1,7 @@
 //! Where results go: standard output, or a file that is written whole or not at all.
 
-use crate::error::{Error, Result};
-use crate::os::atomic::Pending;
+use agent_core::error::{Error, Result};
+use agent_core::os::atomic::Pending;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::path::Path;
 
@@ -10,7 +10,7 @@ const MODE: u16 = 0o600;
 
 /// The place for results.
 #[derive(Debug)]
-pub enum Output {
+pub(crate) enum Output {
     /// Standard output. Once its reader is gone, what follows is dropped: the exit status stays true.
     Stdout {
         /// Buffered.
@@ -24,7 +24,7 @@ pub enum Output {
 
 impl Output {
     /// Standard output, or the file that is to stand at `path`.
-    pub fn open(path: Option<&Path>) -> Result<Output> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Output> {
         match path {
             None => Ok(Output::Stdout {
                 out: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
@@ -38,7 +38,7 @@ impl Output {
     }
 
     /// Makes sure that everything is out, and puts a file in its place.
-    pub fn commit(mut self, path: Option<&Path>) -> Result<()> {
+    pub(crate) fn commit(mut self, path: Option<&Path>) -> Result<()> {
         let done = self.flush();
         let done = match (done, self) {
             (Ok(()), Output::File(out)) => out
@@ -55,7 +55,7 @@ impl Output {
 }
 
 /// An error in writing results, in the words of exit status 2.
-pub fn cannot_write(path: &Path, error: &io::Error) -> Error {
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Error {
     Error::in_file(path, format!("cannot be written: {error}"))
 }
 

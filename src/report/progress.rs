@@ -1,6 +1,6 @@
 //! The bar on standard error while files are checked: on a terminal only, gone when the report comes.
 
-use crate::files::scan::Progress;
+use agent_scan::files::scan::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Runs `work` and shows `progress` meanwhile, if `wanted` and standard error is a terminal.
 ///
 /// `total` is the number of paths, where it is known.
-pub fn shown<T>(
+pub(crate) fn shown<T>(
     wanted: bool,
     progress: &Progress,
     total: Option<u64>,

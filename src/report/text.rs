@@ -2,9 +2,9 @@
 
 use super::words::{against, bytes, outcome, plural, rank, thousands};
 use super::{Counts, Report, Summary};
-use crate::escape;
-use crate::finding::{Finding, Verdict};
-use crate::manifest::order::split;
+use agent_core::escape;
+use agent_core::finding::{Finding, Verdict};
+use agent_core::paths::split;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ const LINES: usize = 14;
 
 /// How a text report looks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
+pub(crate) struct Style {
     /// ANSI colours.
     pub colour: bool,
     /// Every finding with its evidence, and what passed.
@@ -26,7 +26,7 @@ pub struct Style {
 
 /// Collects findings, and writes when all are there.
 #[derive(Debug)]
-pub struct Text<W> {
+pub(crate) struct Text<W> {
     out: W,
     style: Style,
     counts: Counts,
@@ -47,7 +47,7 @@ struct Group {
 
 impl<W: Write> Text<W> {
     /// A report onto `out`.
-    pub fn new(out: W, style: Style) -> Text<W> {
+    pub(crate) fn new(out: W, style: Style) -> Text<W> {
         Text {
             out,
             style,

@@ -1,7 +1,7 @@
 //! What the reports for people say in the same words.
 
 use super::{Evidence, Summary};
-use crate::finding::{Finding, Severity, Verdict};
+use agent_core::finding::{Finding, Severity, Verdict};
 
 /// What came of it in one line, without the verdict's own word.
 pub(super) fn outcome(summary: &Summary) -> String {

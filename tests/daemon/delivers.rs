@@ -1,9 +1,9 @@
 //! From a change to an event that a log service holds; what the service did not hear of is not lost.
 
 use super::house::{House, told};
-use crate::harness::front::{Fault, Front};
-use crate::harness::imds::{Imds, Mode};
-use crate::harness::moto::{self, REGION};
+use harness::front::{Fault, Front};
+use harness::imds::{Imds, Mode};
+use harness::moto::{self, REGION};
 use serde_json::Value;
 
 #[test]

@@ -1,7 +1,7 @@
 //! Signs of life: what they say, and that a sink that cannot take them gets the newest and no more.
 
 use super::house::{CONFIG, House};
-use crate::harness::{AGENT, sha256};
+use harness::{agent_path, sha256};
 use serde_json::Value;
 
 fn configure(house: &House, interval: &str) {
@@ -82,7 +82,7 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
             "manifest",
             house.path("usr/share/host-integrity-agent/manifest.mtree"),
         ),
-        ("binary", AGENT.into()),
+        ("binary", agent_path().into()),
     ] {
         let digest = sha256(&std::fs::read(path).expect("there"));
         assert_eq!(about["digests"][key], digest, "{event:#}");

@@ -1,6 +1,6 @@
 //! A host with a daemon in it, and what its events say.
 
-use crate::harness::{Host, Ran, defined};
+use harness::{Host, Ran, defined};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
 //! SIGINT ends a daemon that is in the foreground, and no other.
 
 use super::house::House;
-use crate::harness::after;
+use harness::after;
 
 #[test]
 fn an_interrupt_ends_the_daemon_unless_it_was_started_with_interrupts_ignored() {

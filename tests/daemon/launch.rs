@@ -36,7 +36,7 @@ fn records(house: &House) -> Vec<Value> {
 /// What a record tells must not depend on who wrote it, or on which run tells it.
 pub(super) fn is_whole(house: &House, event: &Value) {
     let record = std::fs::read(house.path(RECORD)).expect("a record");
-    let digest = crate::harness::sha256(&record);
+    let digest = harness::sha256(&record);
     assert_eq!(event["unmapped"]["sha256"], digest, "{event:#}");
     let listing = event["unmapped"]["listing"].as_str().unwrap_or_default();
     let print = house

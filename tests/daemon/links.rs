@@ -1,8 +1,8 @@
 //! Recorded files with several names: what is done through one of them is told of all.
 
 use super::house::{CONFIG, House};
-use crate::harness::{UNTIL_SEEN, meanwhile};
-use crate::watch::limits_stand_still;
+use harness::kernel::limits_stand_still;
+use harness::{UNTIL_SEEN, meanwhile};
 
 #[test]
 fn what_is_done_through_one_name_is_told_of_all() {
@@ -90,7 +90,13 @@ fn what_is_done_through_a_name_outside_is_told_at_once() {
 fn where_nearly_every_file_has_two_names_the_critical_ones_are_watched() {
     let _limits = limits_stand_still();
     let house = House::new();
-    let most = host_integrity_agent::watch::most_linked();
+    let limit: usize = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
+        .expect("a limit")
+        .trim()
+        .parse()
+        .expect("a number");
+    // As docs/watch.md has it.
+    let most = (limit / 8).min(8192);
     house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"1s\"\n"));
     house.host.shell(&format!(
         "printf '[[paths]]\\npath = \"/data/key\"\\nseverity = \"critical\"\\n' \

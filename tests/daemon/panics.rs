@@ -2,7 +2,7 @@
 //! test put in.
 
 use super::house::{CONFIG, Daemon, House};
-use crate::harness::{AGENT, sha256};
+use harness::{agent_path, sha256};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -70,7 +70,7 @@ fn a_panic_is_told_by_the_next_run_and_twice_is_not_enough() {
         let stderr = house.stderr();
         let line = stderr.lines().rfind(|line| line.contains("panic at src/"));
         let line = line.unwrap_or_else(|| panic!("{stderr}"));
-        let binary = sha256(&std::fs::read(AGENT).expect("there"));
+        let binary = sha256(&std::fs::read(agent_path()).expect("there"));
         for part in [
             "job files, at file data/d1/file",
             env!("CARGO_PKG_VERSION"),
@@ -196,7 +196,7 @@ fn another_binary_tries_again_at_once() {
     let daemon = start(&house, FILE);
     until_scanned(&house, &daemon);
     assert_eq!(daemon.stop(), 0);
-    let mut binary = std::fs::read(AGENT).expect("there");
+    let mut binary = std::fs::read(agent_path()).expect("there");
     binary.push(0);
     let other = house.host.lab().path().join("other");
     std::fs::write(&other, binary).expect("written");
@@ -384,7 +384,7 @@ fn a_full_disk_takes_a_mark_all_the_same() {
     );
     let mut command = house.host.command_after(&full, &["run"]);
     command.env(FAULT, FILE).stdout(std::process::Stdio::null());
-    let ran = crate::harness::run(&mut command);
+    let ran = harness::run(&mut command);
     assert_eq!(ran.status, 2, "{ran:#?}");
     assert!(
         ran.stderr.contains("job files, at file data/d1/file"),
@@ -394,7 +394,7 @@ fn a_full_disk_takes_a_mark_all_the_same() {
     let full = full.replace("17408", "0");
     let mut command = house.host.command_after(&full, &["run"]);
     command.env(FAULT, FILE).stdout(std::process::Stdio::null());
-    let ran = crate::harness::run(&mut command);
+    let ran = harness::run(&mut command);
     assert_eq!(ran.status, 2, "{ran:#?}");
     assert!(
         ran.stderr.contains("a panic could leave no mark"),
@@ -423,7 +423,7 @@ fn a_check_that_panics_is_never_a_success() {
         if let Some(directory) = command.get_current_dir() {
             wrapped.current_dir(directory);
         }
-        crate::harness::run(&mut wrapped)
+        harness::run(&mut wrapped)
     };
     let ran = check("exec \"$@\"");
     assert_eq!(ran.status, 2, "{ran:#?}");

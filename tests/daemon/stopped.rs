@@ -3,8 +3,8 @@
 //! How long it is stopped does not matter: the kernel queues events. How many there are does.
 
 use super::house::{CONFIG, House};
-use crate::watch::limits::{Lowered, QUEUE};
-use crate::watch::limits_stand_still;
+use harness::kernel::limits_stand_still;
+use harness::kernel::{Lowered, QUEUE};
 use std::time::Duration;
 
 /// More than the queue takes: the gap is told, and a scan finds everything that began afterwards. `STOPPED_MS` stops

@@ -1,10 +1,9 @@
 //! Random edits while the daemon looks on: what it holds as open at the end is what a fresh check finds.
 
 use super::house::House;
-use crate::watch::edits::Edits;
-use crate::watch::limits_stand_still;
-use crate::watch::spot::PROFILES;
-use crate::watch::storm::storms;
+use harness::edits::storms;
+use harness::edits::{Edits, PROFILES, Rules};
+use harness::kernel::limits_stand_still;
 use std::time::Duration;
 
 /// `WATCH_STORMS=50` runs fifty of them, one after the other; each prints its seed.
@@ -14,7 +13,8 @@ fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
     let (storms, first) = storms(1);
     for seed in first..first + storms {
         let number = usize::try_from(seed % 3).expect("small");
-        let (name, profile) = PROFILES[number];
+        let rules = &PROFILES[number];
+        let Rules { name, profile, .. } = rules;
         println!("{name}, WATCH_SEED={seed}");
         let house = House::new();
         // The same rules one level deeper.
@@ -26,7 +26,7 @@ fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
         std::fs::write(place, deeper).expect("the profile");
         house.host.shell("rm data/one");
         let pristine = house.host.lab().path().join("pristine");
-        let mut edits = Edits::new(&house.path("data"), &pristine, seed, profile);
+        let mut edits = Edits::new(&house.path("data"), &pristine, seed, rules);
         house.record();
         let daemon = house.start();
         house.until_scanned();

@@ -1,7 +1,7 @@
 //! Real dpkg under a running daemon: an upgrade has a cause, may have its findings wait a little, and hides nothing.
 
 use super::house::House;
-use crate::watch::limits_stand_still;
+use harness::kernel::limits_stand_still;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

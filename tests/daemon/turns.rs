@@ -161,9 +161,9 @@ fn the_first_event_names_what_verdicts_rest_on() {
     let digests = start["unmapped"]["digests"].to_string();
     let manifest = std::fs::read(house.path("usr/share/host-integrity-agent/manifest.mtree"))
         .expect("a manifest");
-    let binary = std::fs::read(crate::harness::AGENT).expect("the binary");
+    let binary = std::fs::read(harness::agent_path()).expect("the binary");
     for bytes in [manifest, binary] {
-        let digest = crate::harness::sha256(&bytes);
+        let digest = harness::sha256(&bytes);
         assert!(digests.contains(&digest), "{digest} in {start:#}");
     }
     assert_eq!(start["unmapped"]["first_of_boot"], true, "{start:#}");

@@ -1,6 +1,6 @@
 //! `--root`: no symbolic link leads out of the tree, and nothing in the tree vouches for it.
 
-use crate::harness::{AGENT, Lab, run, shell};
+use harness::{Lab, agent_path, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -156,7 +156,7 @@ fn nothing_in_the_tree_vouches_for_it() {
         .expect(4)
         .silent();
     // auto takes a shipped profile by the tree's os-release, not the tree's own.
-    let auto = run(Command::new(AGENT)
+    let auto = run(Command::new(agent_path())
         .args([
             "check",
             "--root",

@@ -1,6 +1,6 @@
 //! Malformed manifests: exit 2 that names file and line, and nothing on standard output.
 
-use crate::harness::{AGENT, Lab, Ran, run};
+use harness::{Lab, Ran, agent_path, run};
 use std::fs;
 use std::process::Command;
 
@@ -30,8 +30,11 @@ fn refused(lab: &Lab, name: &str, bytes: &[u8], line: Option<usize>, word: &str)
         Some(line) => format!("manifest.mtree:{line}: "),
         None => "manifest.mtree:".to_owned(),
     };
-    let plain =
-        |arguments: &[&str]| run(Command::new(AGENT).args(arguments).current_dir(lab.path()));
+    let plain = |arguments: &[&str]| {
+        run(Command::new(agent_path())
+            .args(arguments)
+            .current_dir(lab.path()))
+    };
     let runs: [Ran; 5] = [
         lab.check(&[]),
         plain(&["baseline", "verify", "manifest.mtree"]),

@@ -1,6 +1,6 @@
 //! What is mounted in the tree: crossed or named, never silently passed over; loops end.
 
-use crate::harness::Lab;
+use harness::Lab;
 
 /// A tree with a directory to mount things on, recorded after `mounts` under a profile that crosses or not.
 fn lab(cross: bool, mounts: &str) -> Lab {

@@ -1,6 +1,6 @@
 //! Results are written whole or not at all: full disks, readers that went away, and runs that are stopped.
 
-use crate::harness::{AGENT, Caught, Lab, Ran, after, private, run, shell};
+use harness::{Caught, Lab, Ran, after, agent_path, private, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -107,7 +107,7 @@ fn a_full_standard_output_is_an_error() {
     ] {
         let full = run(Command::new("bash")
             .args(["-c", &format!("\"$AGENT\" {command} > /dev/full")])
-            .env("AGENT", AGENT)
+            .env("AGENT", agent_path())
             .current_dir(lab.path()));
         let full = full.complains(&["standard output", "No space left"]);
         assert_eq!(full.status, 2, "{command}: {full:#?}");
@@ -125,7 +125,7 @@ fn a_reader_that_goes_away_changes_no_exit_status() {
         );
         run(Command::new("bash")
             .args(["-c", &script])
-            .env("AGENT", AGENT)
+            .env("AGENT", agent_path())
             .current_dir(lab.path()))
     };
     for expected in [0, 1] {
@@ -144,7 +144,7 @@ fn a_reader_that_goes_away_changes_no_exit_status() {
     }
     let listed = run(Command::new("bash")
         .args(["-c", "\"$AGENT\" baseline export manifest.mtree --format json | head -c0; exit ${PIPESTATUS[0]}"])
-        .env("AGENT", AGENT)
+        .env("AGENT", agent_path())
         .current_dir(lab.path()));
     assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
 }
@@ -171,7 +171,7 @@ fn a_run_that_is_stopped_leaves_nothing_behind() {
             "check --manifest recorded.mtree --output report",
         ] {
             let command = format!("{command} {COMMON}");
-            let mut process = Command::new(AGENT);
+            let mut process = Command::new(agent_path());
             process.args(command.split(' ')).current_dir(lab.path());
             let mut caught = Caught::start(&mut process);
             caught.until_open(&lab.root().join("0large"));
@@ -190,7 +190,7 @@ fn a_run_that_was_started_with_interrupts_ignored_is_not_interrupted() {
     lab.shell("truncate -s 512M 0large");
     lab.agent(&["baseline", "create"], &["--output", "recorded.mtree"])
         .expect(0);
-    let mut process = Command::new(AGENT);
+    let mut process = Command::new(agent_path());
     let command = format!("check --manifest recorded.mtree {COMMON} --only files.*");
     process.args(command.split(' ')).current_dir(lab.path());
     let mut caught = Caught::start(&mut after("trap '' INT", &process));

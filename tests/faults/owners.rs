@@ -1,7 +1,7 @@
 //! Files that steer the agent are believed only if they are regular, belong to the right owner and can be
 //! written by nobody else: judged on what was opened, exit 2 otherwise.
 
-use crate::harness::{AGENT, Host, Lab, Ran, run, shell};
+use harness::{Host, Lab, Ran, agent_path, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -92,7 +92,7 @@ fn links_and_readable_files_are_fine() {
 
 /// Runs the agent as nobody on a tree that nobody may read.
 fn as_nobody(lab: &Lab, more: &[&str]) -> Ran {
-    fs::copy(AGENT, lab.path().join("agent")).expect("copied");
+    fs::copy(agent_path(), lab.path().join("agent")).expect("copied");
     run(Command::new("setpriv")
         .args([
             &format!("--reuid={NOBODY}"),

@@ -1,7 +1,7 @@
 //! Things in motion while they are looked at. The runs are slowed down with `--max-rate` on a large first
 //! file, and the test acts as soon as the agent has that file open.
 
-use crate::harness::{AGENT, Caught, Lab};
+use harness::{Caught, Lab, agent_path};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -230,7 +230,7 @@ fn a_manifest_edited_in_place_during_a_run_shows() {
         let lab = long_lab();
         let mut more: &[&str] = &[];
         if sealed {
-            crate::harness::shell(
+            harness::shell(
                 lab.path(),
                 "ssh-keygen -q -t ed25519 -N '' -f key; echo \"builder $(cat key.pub)\" > signers
                  ssh-keygen -q -Y sign -n host-integrity-agent -f key manifest.mtree",
@@ -288,7 +288,7 @@ fn a_manifest_replaced_during_a_run_is_not_read() {
     let lab = long_lab();
     let before = lab.check(&[]).expect(0).summary()["manifest"]["sha256"].clone();
     let caught = caught_at(&lab, "0slow", &[]);
-    crate::harness::shell(lab.path(), "echo garbage > other; mv other manifest.mtree");
+    harness::shell(lab.path(), "echo garbage > other; mv other manifest.mtree");
     let ran = caught.finish().expect(0);
     assert_eq!(ran.summary()["manifest"]["sha256"], before);
     lab.check(&[]).expect(2);
@@ -302,7 +302,7 @@ fn a_tree_that_moves_while_it_is_recorded() {
     let size = if cfg!(debug_assertions) { "40M" } else { "1G" };
     lab.shell(&format!("truncate -s {size} 0slow; echo x > x; echo y > y"));
     let start = || {
-        let mut command = Command::new(AGENT);
+        let mut command = Command::new(agent_path());
         command
             .args([
                 "baseline",

@@ -1,8 +1,8 @@
 //! Trees that are hard to walk: nodes that must not be opened, files that may not be, paths longer than any
 //! call takes, and very many entries.
 
-use crate::harness::{AGENT, Caught, Lab, run, shell};
 use base64ct::Encoding;
+use harness::{Caught, Lab, agent_path, run, shell};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, inotify, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
@@ -80,7 +80,7 @@ fn what_may_not_be_read_is_unknown() {
     );
     lab.create().expect(0);
     shell(lab.path(), "chmod 755 .; chmod 644 manifest.mtree");
-    fs::copy(AGENT, lab.path().join("agent")).expect("copied");
+    fs::copy(agent_path(), lab.path().join("agent")).expect("copied");
     let check = |more: &[&str]| {
         run(Command::new("setpriv")
             .args([
@@ -239,7 +239,7 @@ fn many_files_in_one_directory_take_little_memory() {
         fs::File::create(many.join(format!("file-{number:06}"))).expect("a file");
     }
     let created = peak(
-        Command::new(AGENT)
+        Command::new(agent_path())
             .args([
                 "baseline",
                 "create",
@@ -256,7 +256,7 @@ fn many_files_in_one_directory_take_little_memory() {
         .expect("the first");
     fs::remove_file(many.join("file-100000")).expect("one in the middle");
     let checked = peak(
-        Command::new(AGENT)
+        Command::new(agent_path())
             .args([
                 "check",
                 "--root",

@@ -1,7 +1,7 @@
 //! Wrong usage, profiles and configurations: exit 2, nothing on standard output, and a message that names
 //! file, line and key, or the option.
 
-use crate::harness::{AGENT, Lab, Ran, agent, run};
+use harness::{Lab, Ran, agent, agent_path, run};
 use std::fs;
 use std::process::Command;
 
@@ -14,7 +14,9 @@ fn lab() -> Lab {
 }
 
 fn plain(lab: &Lab, arguments: &[&str]) -> Ran {
-    run(Command::new(AGENT).args(arguments).current_dir(lab.path()))
+    run(Command::new(agent_path())
+        .args(arguments)
+        .current_dir(lab.path()))
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn profiles_that_extend_each_other() {
     // Parents are judged as the profile itself is.
     write("c.toml", "name = \"c\"\n");
     lab.check(&[]).expect(1);
-    crate::harness::shell(lab.path(), "chmod 666 c.toml");
+    harness::shell(lab.path(), "chmod 666 c.toml");
     lab.check(&[])
         .expect(2)
         .silent()

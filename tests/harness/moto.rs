@@ -3,17 +3,16 @@
 use super::front::http;
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// The region that all tests write to.
-pub(crate) const REGION: &str = "eu-central-1";
+pub const REGION: &str = "eu-central-1";
 
 /// The server, started by the first who asks.
-pub(crate) fn moto() -> SocketAddr {
+pub fn moto() -> SocketAddr {
     static MOTO: OnceLock<SocketAddr> = OnceLock::new();
     *MOTO.get_or_init(|| {
         let (tell, told) = mpsc::channel();
@@ -29,7 +28,7 @@ pub(crate) fn moto() -> SocketAddr {
 }
 
 fn start() -> (SocketAddr, Child) {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/moto_server");
+    let program = super::project().join("target/python/bin/moto_server");
     assert!(program.exists(), "tests/run installs {}", program.display());
     loop {
         // Free a moment ago; whoever takes it first makes moto end, and another one is tried.
@@ -60,7 +59,7 @@ fn start() -> (SocketAddr, Child) {
 }
 
 /// Calls CloudWatch Logs behind all fronts. The status and the reply.
-pub(crate) fn logs(operation: &str, arguments: &Value) -> (u16, Value) {
+pub fn logs(operation: &str, arguments: &Value) -> (u16, Value) {
     let body = arguments.to_string();
     let scope = format!(
         "AWS4-HMAC-SHA256 Credential=TEST/20260101/{REGION}/logs/aws4_request, SignedHeaders=host, Signature=0"
@@ -79,13 +78,13 @@ pub(crate) fn logs(operation: &str, arguments: &Value) -> (u16, Value) {
 }
 
 /// Makes a log group.
-pub(crate) fn create_group(group: &str) {
+pub fn create_group(group: &str) {
     let (status, reply) = logs("CreateLogGroup", &json!({ "logGroupName": group }));
     assert_eq!(status, 200, "{reply}");
 }
 
 /// What a stream holds: time stamps and messages, in the order of the time stamps. Empty if there is no such stream.
-pub(crate) fn stored(group: &str, stream: &str) -> Vec<(i64, String)> {
+pub fn stored(group: &str, stream: &str) -> Vec<(i64, String)> {
     let mut events = Vec::new();
     let mut token = Value::Null;
     loop {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Builds what the spec describes, without debugging packages; the packages lie in `rpms` of the place.
-pub(crate) fn build(place: &Path, spec: &str) {
+pub fn build(place: &Path, spec: &str) {
     std::fs::write(place.join("it.spec"), spec).expect("a spec");
     shell(
         place,
@@ -15,7 +15,7 @@ pub(crate) fn build(place: &Path, spec: &str) {
 }
 
 /// Packages without files, of these names and versions, `[EPOCH:]VERSION-RELEASE`.
-pub(crate) fn build_empty(
+pub fn build_empty(
     place: &Path,
     packages: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
 ) {
@@ -32,7 +32,7 @@ pub(crate) fn build_empty(
 }
 
 /// rpm on the tree, its database where RHEL and Amazon Linux have it.
-pub(crate) fn rpm(root: &Path) -> Command {
+pub fn rpm(root: &Path) -> Command {
     let mut rpm = Command::new("rpm");
     rpm.arg("--root")
         .arg(root)
@@ -41,7 +41,7 @@ pub(crate) fn rpm(root: &Path) -> Command {
 }
 
 /// Enters the packages of these names, built in `place`, into the tree's database, and puts no file there.
-pub(crate) fn enter(root: &Path, place: &Path, names: impl IntoIterator<Item = impl AsRef<str>>) {
+pub fn enter(root: &Path, place: &Path, names: impl IntoIterator<Item = impl AsRef<str>>) {
     let mut install = rpm(root);
     install.args(["--install", "--justdb", "--nodeps"]);
     for name in names {
@@ -51,7 +51,7 @@ pub(crate) fn enter(root: &Path, place: &Path, names: impl IntoIterator<Item = i
 }
 
 /// Turns the database into a Berkeley DB, as Amazon Linux 2 has it, by that one's own tool.
-pub(crate) fn to_berkeley(root: &Path, page: usize) {
+pub fn to_berkeley(root: &Path, page: usize) {
     let script = format!(
         "cd var/lib/rpm; {{ printf 'VERSION=3\\nformat=bytevalue\\ntype=hash\\ndb_pagesize={page}\\nHEADER=END\\n'
         echo ' 00000000'; echo ' 03000000'

@@ -2,7 +2,7 @@
 //!
 //! Mounts are made in a private namespace that ends with the command, so that none is ever left behind.
 
-use super::{AGENT, Lab, Ran, files_alone, run};
+use super::{Lab, Ran, agent_path, files_alone, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,14 +10,14 @@ use std::time::Duration;
 
 impl Ran {
     /// The findings in short, sorted: `VERDICT CHECK SUBJECT` and the changed attributes, joined by commas.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub fn told(&self) -> Vec<String> {
         let mut all: Vec<String> = self.findings().iter().map(in_short).collect();
         all.sort();
         all
     }
 
     /// The finding of that check on that subject, which there must be exactly once.
-    pub(crate) fn one(&self, check: &str, subject: &str) -> serde_json::Value {
+    pub fn one(&self, check: &str, subject: &str) -> serde_json::Value {
         let mut found = self.findings();
         found.retain(|f| f["check"] == check && f["subject"] == subject);
         assert_eq!(found.len(), 1, "{check} {subject}: {self:#?}");
@@ -25,7 +25,7 @@ impl Ran {
     }
 
     /// Panics unless standard error names all of these; returns itself for what follows.
-    pub(crate) fn complains(self, of: &[&str]) -> Ran {
+    pub fn complains(self, of: &[&str]) -> Ran {
         for word in of {
             assert!(self.stderr.contains(word), "no `{word}` in {self:#?}");
         }
@@ -33,7 +33,7 @@ impl Ran {
     }
 
     /// Panics if anything stands on standard output.
-    pub(crate) fn silent(self) -> Ran {
+    pub fn silent(self) -> Ran {
         assert_eq!(self.stdout, "", "{self:#?}");
         self
     }
@@ -50,20 +50,20 @@ fn in_short(finding: &serde_json::Value) -> String {
 }
 
 /// A line of shell in a mount namespace of its own; `$AGENT` is the binary, `"$@"` the arguments given here.
-pub(crate) fn private(directory: &Path, script: &str, arguments: &[&str]) -> Ran {
+pub fn private(directory: &Path, script: &str, arguments: &[&str]) -> Ran {
     run(Command::new("unshare")
         .args(["--mount", "bash", "-euc", script, "bash"])
         .args(arguments)
-        .env("AGENT", AGENT)
+        .env("AGENT", agent_path())
         .current_dir(directory))
 }
 
 /// Perl at the end of a line of [`meanwhile`]: lives until it was seen, however busy the machine is, and not for ever.
-pub(crate) const UNTIL_SEEN: &str =
+pub const UNTIL_SEEN: &str =
     "for (1..12000) { last if -e \"../seen\"; select(undef, undef, undef, 0.01) }";
 
 /// Runs a line of shell in `directory` while `look` looks on; then what waits to have been seen is let go.
-pub(crate) fn meanwhile<T>(directory: &Path, line: &str, look: impl FnOnce() -> T) -> T {
+pub fn meanwhile<T>(directory: &Path, line: &str, look: impl FnOnce() -> T) -> T {
     let seen = directory.parent().expect("not the root").join("seen");
     let (directory, line) = (directory.to_owned(), line.to_owned());
     let running = std::thread::spawn(move || super::shell(&directory, &line));
@@ -76,7 +76,7 @@ pub(crate) fn meanwhile<T>(directory: &Path, line: &str, look: impl FnOnce() -> 
 
 impl Lab {
     /// A lab on a file system in memory, where there is one: for trees with very many files.
-    pub(crate) fn in_memory() -> Lab {
+    pub fn in_memory() -> Lab {
         let memory = Path::new("/dev/shm");
         if !memory.is_dir() {
             return Lab::new();
@@ -89,7 +89,7 @@ impl Lab {
     }
 
     /// Runs the agent on the lab's tree as [`Lab::agent`] does, after `mounts` in a namespace of its own.
-    pub(crate) fn agent_after(&self, mounts: &str, command: &[&str], more: &[&str]) -> Ran {
+    pub fn agent_after(&self, mounts: &str, command: &[&str], more: &[&str]) -> Ran {
         let arguments = [
             command,
             &["--root", "root", "--profile", "./profile.toml"],
@@ -104,15 +104,15 @@ impl Lab {
     }
 
     /// `agent check --format json` after `mounts`.
-    pub(crate) fn check_after(&self, mounts: &str, more: &[&str]) -> Ran {
+    pub fn check_after(&self, mounts: &str, more: &[&str]) -> Ran {
         let arguments = [&["--manifest", "manifest.mtree", "--format", "json"], more].concat();
         self.agent_after(mounts, &["check"], &arguments)
     }
 
     /// `agent check --format json` started, to be caught half way.
-    pub(crate) fn start_check(&self, more: &[&str]) -> Caught {
+    pub fn start_check(&self, more: &[&str]) -> Caught {
         Caught::start(
-            Command::new(AGENT)
+            Command::new(agent_path())
                 .args(["check", "--root", "root", "--profile", "./profile.toml"])
                 .args(["--manifest", "manifest.mtree", "--format", "json"])
                 .args(["--only", "files.*"])
@@ -123,13 +123,13 @@ impl Lab {
 }
 
 /// A process that runs while the test goes on; killed if the test fails first.
-pub(crate) struct Caught {
+pub struct Caught {
     child: Option<Child>,
 }
 
 impl Caught {
     /// Starts a command.
-    pub(crate) fn start(command: &mut Command) -> Caught {
+    pub fn start(command: &mut Command) -> Caught {
         let child = super::defined(command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -140,12 +140,12 @@ impl Caught {
     }
 
     /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.as_ref().expect("not yet finished").id()
     }
 
     /// Waits until the process has `path` open; panics if it ends before.
-    pub(crate) fn until_open(&mut self, path: &Path) {
+    pub fn until_open(&mut self, path: &Path) {
         let path = fs::canonicalize(path).expect("it exists");
         let directory = PathBuf::from(format!("/proc/{}/fd", self.id()));
         loop {
@@ -164,7 +164,7 @@ impl Caught {
     }
 
     /// Waits for the end.
-    pub(crate) fn finish(mut self) -> Ran {
+    pub fn finish(mut self) -> Ran {
         let child = self.child.take().expect("not yet finished");
         let output = child.wait_with_output().expect("a child");
         Ran {
@@ -188,13 +188,13 @@ impl Drop for Caught {
 /// A running host of the test's own: a chroot whose `/` is the lab's tree, with the agent in it.
 ///
 /// Its default places are the real ones, and nobody else's. The local profile covers `/data`.
-pub(crate) struct Host {
+pub struct Host {
     lab: Lab,
 }
 
 impl Host {
     /// A host with a machine id and one file below `/data`.
-    pub(crate) fn new() -> Host {
+    pub fn new() -> Host {
         let lab = Lab::new();
         lab.shell(
             "mkdir -p data proc lib lib64 etc/host-integrity-agent usr/share/host-integrity-agent \
@@ -209,22 +209,22 @@ impl Host {
     }
 
     /// Its tree, seen from outside.
-    pub(crate) fn shell(&self, line: &str) -> String {
+    pub fn shell(&self, line: &str) -> String {
         self.lab.shell(line)
     }
 
     /// Where the test may put other things; not to be seen from the host.
-    pub(crate) fn lab(&self) -> &Lab {
+    pub fn lab(&self) -> &Lab {
         &self.lab
     }
 
     /// Runs its agent.
-    pub(crate) fn agent(&self, arguments: &[&str]) -> Ran {
+    pub fn agent(&self, arguments: &[&str]) -> Ran {
         self.run("", arguments)
     }
 
     /// Runs its agent as another user.
-    pub(crate) fn agent_as(&self, user: &str, arguments: &[&str]) -> Ran {
+    pub fn agent_as(&self, user: &str, arguments: &[&str]) -> Ran {
         self.run(&format!("--userspec={user}:{user} --groups="), arguments)
     }
 
@@ -234,19 +234,19 @@ impl Host {
     }
 
     /// Its agent as a command of its own, in a namespace that ends with it. The process is the agent's.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_after("", arguments)
     }
 
     /// The same after `mounts`, a line of shell beside the tree, which is `root` there.
-    pub(crate) fn command_after(&self, mounts: &str, arguments: &[&str]) -> Command {
+    pub fn command_after(&self, mounts: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "bash", "-euc"])
             .arg(format!("{mounts}\n{}", script("")))
             .arg("bash")
             .args(arguments)
-            .env("AGENT", AGENT)
+            .env("AGENT", agent_path())
             .current_dir(self.lab.path());
         command
     }

@@ -1,7 +1,6 @@
 //! Children begin alike, whoever started the tests: from a terminal, in the background, by nohup(1), by a CI runner.
 
 use rustix::fs::Mode;
-use std::ffi::OsStr;
 use std::process::Command;
 use std::sync::{LazyLock, Once};
 
@@ -31,7 +30,7 @@ static IGNORING: LazyLock<bool> = LazyLock::new(|| {
 });
 
 /// Files and directories that tests make have the modes that they have everywhere.
-pub(crate) fn usual_modes() {
+pub fn usual_modes() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         rustix::process::umask(Mode::from_raw_mode(0o022));
@@ -40,7 +39,7 @@ pub(crate) fn usual_modes() {
 
 /// The same command with the usual dispositions of signals, environment and umask. What was said of its standard
 /// streams has to be said again.
-pub(crate) fn defined(command: &Command) -> Command {
+pub fn defined(command: &Command) -> Command {
     usual_modes();
     let mut defined = match *IGNORING {
         false => Command::new(command.get_program()),
@@ -69,7 +68,7 @@ pub(crate) fn defined(command: &Command) -> Command {
 }
 
 /// The same command, started in a shell that has done `first`.
-pub(crate) fn after(first: &str, command: &Command) -> Command {
+pub fn after(first: &str, command: &Command) -> Command {
     let mut after = Command::new("bash");
     after.args(["-euc", &format!("{first}\nexec \"$@\""), "bash"]);
     after.arg(command.get_program()).args(command.get_args());
@@ -85,46 +84,52 @@ pub(crate) fn after(first: &str, command: &Command) -> Command {
     after
 }
 
-/// Says in the environment of this test that it is the one that was started by itself.
-const TASK: &str = "HARNESS_STATE_TASK";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
 
-/// Starts itself from a strange place, and there a child has to begin as usual.
-#[test]
-fn children_begin_alike_whoever_started_the_tests() {
-    let state = || {
-        super::run(Command::new("bash").args([
-            "-c",
-            "umask; grep -E '^Sig(Ign|Blk)' /proc/self/status; env | grep -v '^_=' | sort",
-        ]))
-    };
-    if let Some(expected) = std::env::var_os(TASK) {
-        assert_eq!(OsStr::new(&state().stdout), expected);
-        return;
+    /// Says in the environment of this test that it is the one that was started by itself.
+    const TASK: &str = "HARNESS_STATE_TASK";
+
+    /// Starts itself from a strange place, and there a child has to begin as usual.
+    #[test]
+    fn children_begin_alike_whoever_started_the_tests() {
+        let state = || {
+            crate::run(Command::new("bash").args([
+                "-c",
+                "umask; grep -E '^Sig(Ign|Blk)' /proc/self/status; env | grep -v '^_=' | sort",
+            ]))
+        };
+        if let Some(expected) = std::env::var_os(TASK) {
+            assert_eq!(OsStr::new(&state().stdout), expected);
+            return;
+        }
+        let usual = state();
+        assert!(usual.stdout.starts_with("0022\n"), "{usual:#?}");
+        let itself = std::env::current_exe().expect("a path");
+        let mut strange = Command::new(itself);
+        strange
+            .args([
+                "--exact",
+                "state::tests::children_begin_alike_whoever_started_the_tests",
+            ])
+            .env(TASK, &usual.stdout)
+            .envs([
+                ("NO_COLOR", "1"),
+                ("TERM", "xterm-256color"),
+                ("LC_ALL", "tr_TR.UTF-8"),
+                ("TZ", "Asia/Kathmandu"),
+                ("COLUMNS", "40"),
+                ("RUNTIME_DIRECTORY", "/nowhere"),
+                ("AWS_REGION", "nowhere"),
+            ]);
+        let strange = after(
+            "trap '' INT HUP QUIT TERM; umask 077; exec 7</dev/null <&-",
+            &strange,
+        );
+        let ran = crate::run(&mut { strange });
+        assert_eq!(ran.status, 0, "{ran:#?}");
+        assert!(ran.stdout.contains("1 passed"), "{ran:#?}");
     }
-    let usual = state();
-    assert!(usual.stdout.starts_with("0022\n"), "{usual:#?}");
-    let itself = std::env::current_exe().expect("a path");
-    let mut strange = Command::new(itself);
-    strange
-        .args([
-            "--exact",
-            "harness::state::children_begin_alike_whoever_started_the_tests",
-        ])
-        .env(TASK, &usual.stdout)
-        .envs([
-            ("NO_COLOR", "1"),
-            ("TERM", "xterm-256color"),
-            ("LC_ALL", "tr_TR.UTF-8"),
-            ("TZ", "Asia/Kathmandu"),
-            ("COLUMNS", "40"),
-            ("RUNTIME_DIRECTORY", "/nowhere"),
-            ("AWS_REGION", "nowhere"),
-        ]);
-    let strange = after(
-        "trap '' INT HUP QUIT TERM; umask 077; exec 7</dev/null <&-",
-        &strange,
-    );
-    let ran = super::run(&mut { strange });
-    assert_eq!(ran.status, 0, "{ran:#?}");
-    assert!(ran.stdout.contains("1 passed"), "{ran:#?}");
 }

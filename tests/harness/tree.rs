@@ -75,7 +75,7 @@ find . -print0 | xargs -0 touch -h -d '2024-02-29 12:34:56.123456789Z'
 "#;
 
 /// The flags that files carry, which no copy keeps.
-pub(crate) const FLAGGED: [(&str, &str); 4] = [
+pub const FLAGGED: [(&str, &str); 4] = [
     ("i", "etc/keys/host.key"),
     ("a", "var/log"),
     ("d", "lib/large"),
@@ -83,11 +83,11 @@ pub(crate) const FLAGGED: [(&str, &str); 4] = [
 ];
 
 /// The tree as it was built, to take copies of.
-pub(crate) struct Pristine(Lab);
+pub struct Pristine(Lab);
 
 impl Pristine {
     /// Builds it.
-    pub(crate) fn new() -> Pristine {
+    pub fn new() -> Pristine {
         let lab = Lab::new();
         lab.shell(BUILD);
         Pristine(lab)
@@ -95,7 +95,7 @@ impl Pristine {
 
     /// A lab with a copy of the tree in it: owners, times, hard links and extended attributes are those of
     /// the original, and some files carry flags.
-    pub(crate) fn copy(&self) -> Lab {
+    pub fn copy(&self) -> Lab {
         let lab = Lab::new();
         shell(
             lab.path(),
@@ -110,7 +110,7 @@ impl Pristine {
     }
 
     /// The same, and recorded.
-    pub(crate) fn recorded(&self) -> Lab {
+    pub fn recorded(&self) -> Lab {
         let lab = self.copy();
         lab.create().expect(0);
         lab

@@ -1,8 +1,8 @@
 //! A host whose DMI names an instance: a chroot of the test's own with agent.toml and `/sys` in it.
 
 use super::verdict;
-use crate::harness::imds::{Authority, Identity, Imds, Mode};
-use crate::harness::{Caught, Host, Ran};
+use harness::imds::{Authority, Identity, Imds, Mode};
+use harness::{Caught, Host, Ran};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,14 +1,13 @@
 //! The metadata service, played by a server of the harness: which mode leads to which verdicts.
 
 mod host;
-mod identity;
 mod modes;
 mod namespace;
 mod secrets;
 mod server;
 
-use crate::harness::imds::Imds;
-use crate::harness::{AGENT, Ran, run};
+use harness::imds::Imds;
+use harness::{Ran, agent_path, run};
 use std::process::Command;
 
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
@@ -23,7 +22,7 @@ fn check(imds: &Imds, more: &[&str]) -> Ran {
 }
 
 fn command(more: &[&str]) -> Command {
-    let mut command = Command::new(AGENT);
+    let mut command = Command::new(agent_path());
     command
         .args(["check", "--only", "instance.*", "--format", "json"])
         .args(more)

@@ -1,8 +1,8 @@
 //! The table: what the service does, what the agent concludes, and how often it asks.
 
 use super::{check, check_at, command, verdict};
-use crate::harness::imds::{Imds, Mode};
-use crate::harness::{AGENT, run};
+use harness::imds::{Imds, Mode};
+use harness::{agent_path, run};
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ fn one_check_alone_says_the_same() {
         (Mode::Required, "pass"),
     ] {
         let imds = Imds::new().mode(mode.clone()).start();
-        let ran = run(Command::new(AGENT)
+        let ran = run(Command::new(agent_path())
             .args([
                 "check",
                 "--only",

@@ -1,8 +1,8 @@
 //! The service's real addresses, in a network namespace of the test's own.
 
 use super::verdict;
-use crate::harness::imds::Imds;
-use crate::harness::{Host, Ran, private};
+use harness::imds::Imds;
+use harness::{Host, Ran, private};
 use std::process::Command;
 use std::thread;
 

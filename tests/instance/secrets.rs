@@ -1,7 +1,7 @@
 //! Neither a token nor a credential is to be found in anything that the agent writes.
 
-use crate::harness::imds::{Imds, Mode};
-use crate::harness::{AGENT, run};
+use harness::imds::{Imds, Mode};
+use harness::{agent_path, run};
 use std::process::Command;
 
 #[test]
@@ -24,7 +24,7 @@ fn no_secret_is_written() {
             ("text", &["--verbose"]),
             ("text", &[]),
         ] {
-            let ran = run(Command::new(AGENT)
+            let ran = run(Command::new(agent_path())
                 .args(["check", "--only", "instance.*", "--format", format])
                 .args(more)
                 .env(super::ENDPOINT, imds.endpoint())

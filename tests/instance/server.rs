@@ -1,7 +1,7 @@
 //! The harness's own metadata service, asked by curl: what the agent is tested against does as AWS documents.
 
-use crate::harness::imds::{Authority, Identity, Imds, Mode};
 use base64ct::{Base64, Encoding};
+use harness::imds::{Authority, Identity, Imds, Mode};
 use std::process::Command;
 
 /// Status and body of a request.

@@ -1,7 +1,7 @@
 //! Both packages hold the same, scripts are clean, the account can do nothing.
 
 use super::{file, text};
-use crate::harness::{run, shell};
+use harness::{run, shell};
 use std::collections::BTreeSet;
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! Completions and man pages, read by the programs that they are made for.
 
-use crate::harness::{AGENT, agent, run, shell};
+use harness::{agent, agent_path, run, shell};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -72,7 +72,7 @@ fn pages(directory: &Path) -> BTreeSet<String> {
 fn every_command_has_a_page_that_mandoc_reads() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let place = directory.path();
-    let ran = run(Command::new(AGENT)
+    let ran = run(Command::new(agent_path())
         .arg("man")
         .arg(place)
         .env("SOURCE_DATE_EPOCH", "86400"))

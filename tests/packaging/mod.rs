@@ -3,13 +3,14 @@
 mod configuration;
 mod contents;
 mod generated;
+mod policy;
 mod unit;
 
 use std::path::PathBuf;
 
 /// A file of the repository.
 fn file(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+    harness::project().join(path)
 }
 
 /// Its text.

@@ -1,7 +1,7 @@
 //! The unit is confined as far as it can be without seeing another host than everybody else does.
 
 use super::{file, text};
-use crate::harness::{AGENT, run, shell};
+use harness::{agent_path, run, shell};
 use std::process::Command;
 
 const UNIT: &str = "packaging/systemd/host-integrity-agent.service";
@@ -20,7 +20,7 @@ fn systemd_takes_every_line_of_it() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let place = directory.path();
     // The binary under test stands where the packaged one will.
-    let unit = text(UNIT).replace("/usr/bin/agent", AGENT);
+    let unit = text(UNIT).replace("/usr/bin/agent", agent_path());
     std::fs::write(place.join("host-integrity-agent.service"), unit).expect("a file");
     shell(place, "mkdir host-integrity-agent.service.d");
     std::fs::copy(

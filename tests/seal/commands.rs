@@ -1,9 +1,8 @@
 //! The commands that seal and that demand a seal: with signers nothing but a good seal is taken, without
 //! them a seal does not look clean.
 
-use super::agent::Agent;
-use super::bench;
-use crate::harness::{AGENT, Host, Lab, run, shell};
+use harness::ssh_agent::{SshAgent, fingerprint};
+use harness::{Host, Lab, agent_path, run, shell};
 use std::fs;
 use std::process::Command;
 
@@ -20,8 +19,8 @@ fn lab() -> Lab {
 }
 
 /// `agent baseline verify` of the lab's manifest.
-fn verify(lab: &Lab, more: &[&str]) -> crate::harness::Ran {
-    run(Command::new(AGENT)
+fn verify(lab: &Lab, more: &[&str]) -> harness::Ran {
+    run(Command::new(agent_path())
         .args(["baseline", "verify", "manifest.mtree"])
         .args(more)
         .current_dir(lab.path()))
@@ -61,7 +60,7 @@ fn what_ssh_keygen_seals_the_agent_accepts() {
 
 /// Both commands take the seal and say whose it is.
 fn accepted(lab: &Lab) {
-    let key = bench::fingerprint(&lab.path().join("key"));
+    let key = fingerprint(&lab.path().join("key"));
     let verified = verify(lab, &TRUST).expect(0);
     for word in ["builder@example.org", &key] {
         assert!(verified.stdout.contains(word), "{verified:?}");
@@ -236,10 +235,9 @@ fn taking_signers_or_seal_away_never_looks_clean() {
 #[test]
 fn a_key_that_ssh_agent_holds() {
     let lab = lab();
-    let bench = bench::Lab::new();
-    let agent = Agent::start(&bench);
+    let agent = SshAgent::start(lab.path());
     let create = || {
-        run(Command::new(AGENT)
+        run(Command::new(agent_path())
             .args([
                 "baseline",
                 "create",
@@ -256,7 +254,7 @@ fn a_key_that_ssh_agent_holds() {
     refused.complains(&["does not hold"]);
     assert!(!lab.manifest().exists());
     let key = lab.path().join("key");
-    agent.add(&["-q", key.to_str().unwrap()], b"").success();
+    agent.add(&key);
     fs::remove_file(&key).expect("the agent alone has it now");
     create().expect(0);
     lab.check(&TRUST).expect(0);
@@ -300,7 +298,7 @@ fn keys_that_cannot_seal_leave_everything_as_it_was() {
         ("text", "ssh-keygen"),
         ("key.pub", "SSH_AUTH_SOCK"),
     ] {
-        let ran = run(Command::new(AGENT)
+        let ran = run(Command::new(agent_path())
             .args([
                 "baseline",
                 "create",

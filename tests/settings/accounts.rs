@@ -1,7 +1,7 @@
 //! `accounts.*`
 
 use super::{check, told, tree};
-use crate::harness::shell;
+use harness::shell;
 
 #[test]
 fn a_sound_tree_passes() {

@@ -1,7 +1,7 @@
 //! `credentials.*`: nothing secret lies about, and none is told.
 
 use super::{check, told, tree};
-use crate::harness::{Caught, Host, Lab, run, shell};
+use harness::{Caught, Host, Lab, run, shell};
 use std::fmt::Write;
 use std::process::Command;
 

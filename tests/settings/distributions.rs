@@ -5,9 +5,8 @@
 //! the shipped profile; `good` is the same with all done that a site demands, `bad` the same let go, both under a
 //! profile of the site's own that extends the shipped one.
 
-use crate::harness::rpm::{build_empty, enter, to_berkeley};
-use crate::harness::{Host, Ran, agent, shell};
-use host_integrity_agent::{instance, settings};
+use harness::rpm::{build_empty, enter, to_berkeley};
+use harness::{Host, Ran, agent, shell};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,7 +32,7 @@ const EXIT: &str = "exit status";
 type Verdicts = BTreeMap<String, char>;
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    harness::project()
         .join("tests/data/distributions")
         .join(name)
 }
@@ -149,7 +148,7 @@ impl Tree {
 
     /// What the examining host's agent says of it, under the host's own profile where it has one.
     fn check(&self) -> Ran {
-        let globs: Vec<String> = areas().map(|area| format!("{area}.*")).collect();
+        let globs: Vec<String> = areas().iter().map(|area| format!("{area}.*")).collect();
         let only = globs.iter().flat_map(|glob| ["--only", glob]);
         let mut arguments = vec!["check", "--root", "/image", "--format", "json"];
         arguments.extend(only);
@@ -157,22 +156,28 @@ impl Tree {
     }
 }
 
-/// `sshd`, `accounts`, …, `instance`
-fn areas() -> impl Iterator<Item = &'static str> {
-    settings::AREAS
-        .iter()
-        .map(|area| area.name)
-        .chain(["instance"])
+/// Every check that judges more than files, in the order of reports.
+fn checks() -> Vec<String> {
+    let shown = agent(["profile", "show", "default"]).expect(0).stdout;
+    let ids = shown.lines().filter_map(|line| {
+        let id = line.strip_prefix("  ")?.split_once("  ")?.0;
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c);
+        (id.contains('.') && id.chars().all(known) && !id.starts_with("files."))
+            .then(|| id.to_owned())
+    });
+    let ids: Vec<String> = ids.collect();
+    assert!(ids.len() > 100, "{shown}");
+    ids
 }
 
-/// Every check that judges more than files, in the order of reports.
-fn checks() -> Vec<&'static str> {
-    settings::AREAS
+/// `sshd`, `accounts`, …, `instance`
+fn areas() -> Vec<String> {
+    let mut areas: Vec<String> = checks()
         .iter()
-        .flat_map(|area| area.checks.iter())
-        .chain(instance::CHECKS.iter())
-        .map(|check| check.id)
-        .collect()
+        .filter_map(|id| Some(id.split_once('.')?.0.to_owned()))
+        .collect();
+    areas.dedup();
+    areas
 }
 
 fn verdicts(ran: &Ran) -> Verdicts {
@@ -263,14 +268,14 @@ fn table(all: &[Vec<Verdicts>]) -> String {
     let checks = checks();
     let width = checks.iter().map(|id| id.len()).max().unwrap_or(0);
     let mut lines = vec![format!("{:width$}  {}", "", DISTRIBUTIONS.join("  "))];
-    for id in checks.into_iter().chain([EXIT]) {
+    for id in checks.into_iter().chain([EXIT.to_owned()]) {
         let cells: Vec<String> = DISTRIBUTIONS
             .iter()
             .zip(all)
             .map(|(distribution, columns)| {
                 let letters: Vec<String> = columns
                     .iter()
-                    .map(|column| column.get(id).copied().unwrap_or('!').to_string())
+                    .map(|column| column.get(id.as_str()).copied().unwrap_or('!').to_string())
                     .collect();
                 format!("{:1$}", letters.join(" "), distribution.len())
             })
@@ -306,13 +311,12 @@ fn differences(expected: &str, found: &str) -> Vec<String> {
 
 #[test]
 fn every_check_on_every_distribution() {
-    let shipped: BTreeSet<String> =
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines"))
-            .expect("profiles")
-            .map(|entry| entry.expect("readable").path())
-            .map(|path| path.file_stem().expect("a name").to_string_lossy().into())
-            .filter(|name| name != "default")
-            .collect();
+    let shipped: BTreeSet<String> = fs::read_dir(harness::project().join("baselines"))
+        .expect("profiles")
+        .map(|entry| entry.expect("readable").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into())
+        .filter(|name| name != "default")
+        .collect();
     assert_eq!(shipped, DISTRIBUTIONS.map(str::to_owned).into());
     let place = tempfile::tempdir().expect("a directory");
     keys(place.path());

@@ -1,7 +1,7 @@
 //! `kernel.*`: what files set, beside systemd-sysctl itself, and what the running kernel says.
 
 use super::{check, told, tree};
-use crate::harness::{AGENT, Lab, Ran, private, run};
+use harness::{Lab, Ran, agent_path, private, run};
 use serde_json::Value;
 use std::process::Command;
 
@@ -177,7 +177,13 @@ fn now_and_after_the_next_boot() {
         assert_eq!(finding["observed"]["live"], now);
     }
     // The kernel as it is: what cat sees.
-    let ran = run(Command::new(AGENT).args(["check", "--only", "kernel.aslr", "--format", "json"]));
+    let ran = run(Command::new(agent_path()).args([
+        "check",
+        "--only",
+        "kernel.aslr",
+        "--format",
+        "json",
+    ]));
     let finding = ran.one("kernel.aslr", "kernel.randomize_va_space");
     let seen = std::fs::read_to_string("/proc/sys/kernel/randomize_va_space").expect("/proc");
     assert_eq!(finding["observed"]["live"], seen.trim());

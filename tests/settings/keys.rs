@@ -1,7 +1,7 @@
 //! `accounts.authorized_keys` and `accounts.directory_join`.
 
 use super::{check, told, tree};
-use crate::harness::{Lab, shell};
+use harness::{Lab, shell};
 
 /// The tree with sshd, and keys that ssh-keygen makes: `a.pub`, `b.pub`, `c.pub` beside it.
 fn lab(config: &str) -> Lab {

@@ -1,7 +1,7 @@
 //! `logging.*`: shippers and their targets, audit, the own baseline, the clock.
 
 use super::{check, tree};
-use crate::harness::{Lab, Ran, private, shell};
+use harness::{Lab, Ran, private, shell};
 use std::path::Path;
 
 /// Shell that makes a unit and has it started at boot.

@@ -12,7 +12,7 @@ mod packages;
 mod rubbish;
 mod sudo;
 
-use crate::harness::{Lab, Ran};
+use harness::{Lab, Ran};
 use serde_json::Value;
 
 /// A sound tree: root locked, a person with a password, a service without.

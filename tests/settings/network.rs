@@ -1,7 +1,7 @@
 //! `network.*`: real sockets, rules and mounts in a network namespace, services on trees.
 
 use super::{check, told, tree};
-use crate::harness::{AGENT, Lab, Ran, run, shell};
+use harness::{Lab, Ran, agent_path, run, shell};
 use serde_json::json;
 use std::process::Command;
 
@@ -33,7 +33,7 @@ time.sleep(600)";
     );
     run(Command::new("unshare")
         .args(["--net", "--mount", "bash", "-euc", &all])
-        .env("AGENT", AGENT)
+        .env("AGENT", agent_path())
         .current_dir(lab.path()))
 }
 

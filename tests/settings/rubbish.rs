@@ -1,7 +1,7 @@
 //! Whatever lies where configuration is expected: an end, no crash, and nothing that passes for having been read.
 
 use super::{check, told, tree};
-use crate::harness::Lab;
+use harness::Lab;
 
 /// Every place that network, kernel, logging and packages read.
 const PLACES: [&str; 43] = [

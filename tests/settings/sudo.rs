@@ -1,7 +1,7 @@
 //! `accounts.sudo_nopasswd`: as sudo itself reads its policy, and as it decides.
 
 use super::{check, told, tree};
-use crate::harness::{Lab, private, run, shell};
+use harness::{Lab, private, run, shell};
 use std::fmt::Write;
 use std::fs;
 use std::process::Command;

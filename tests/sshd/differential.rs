@@ -6,7 +6,7 @@
 //! leaves the second one uninitialised; ours is the documented 128), and `AuthenticationMethods publickey any`
 //! in a Match block (sshd starts, and ends each connection that the block is for).
 
-use crate::harness::{AGENT, Ran, run, shell};
+use harness::{Ran, agent_path, run, shell};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -348,7 +348,7 @@ fn both(directory: &Path, connection: &[&str]) -> (Ran, Ran) {
         .arg("-f")
         .arg(&main)
         .args(connection));
-    let mut command = Command::new(AGENT);
+    let mut command = Command::new(agent_path());
     command.args(["sshd-effective", "-T", "-f"]).arg(&main);
     if let Some(version) = version {
         command.args(["--openssh", &version]);

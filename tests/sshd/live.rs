@@ -1,6 +1,6 @@
 //! The daemon that runs, and how it was called: a real sshd in namespaces of its own.
 
-use crate::harness::{AGENT, run};
+use harness::{agent_path, run};
 use std::process::Command;
 
 /// A machine on which nothing runs but sshd, called as EC2 Instance Connect has it called, and the agent.
@@ -21,7 +21,7 @@ fn options_of_the_running_daemon_come_first() {
     let ran = run(Command::new("unshare")
         .args(["--mount", "--net", "--pid", "--fork", "--kill-child"])
         .args(["--mount-proc", "bash", "-euc", SCRIPT])
-        .env("AGENT", AGENT))
+        .env("AGENT", agent_path()))
     .expect(0);
     assert_eq!(ran.stderr, "1\n");
     let valid = ran.one("sshd.config_valid", "sshd");

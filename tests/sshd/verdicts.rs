@@ -1,6 +1,6 @@
 //! `agent check --only 'sshd.*'` on small trees: the verdict of each check for what the configuration says.
 
-use crate::harness::{Lab, Ran};
+use harness::{Lab, Ran};
 use serde_json::Value;
 
 /// What a Debian 12 package installs.

@@ -1,16 +1,15 @@
 //! The same line under different versions of OpenSSH.
 
-use crate::harness::rpm::{build_empty, enter, to_berkeley};
-use crate::harness::{AGENT, Lab, Ran, run};
+use harness::rpm::{build_empty, enter, to_berkeley};
+use harness::{Lab, Ran, agent_path, run};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 fn effective(config: &str, version: &str) -> Ran {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("config");
     fs::write(&file, config).expect("written");
-    run(Command::new(AGENT)
+    run(Command::new(agent_path())
         .args(["sshd-effective", "-T", "--openssh", version, "-f"])
         .arg(&file))
 }
@@ -18,7 +17,7 @@ fn effective(config: &str, version: &str) -> Ran {
 /// Line for line what the servers themselves printed, in their order.
 #[test]
 fn defaults_as_each_version_prints_them() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sshd");
+    let data = harness::project().join("tests/data/sshd");
     let mut seen = 0;
     for entry in fs::read_dir(data).expect("there") {
         let path = entry.expect("readable").path();

@@ -3,13 +3,13 @@
 use super::{Looked, Run};
 use crate::assess::baseline::{Baseline, Effort, Named, Opened};
 use crate::assess::tree;
-use crate::config::Config;
-use crate::error::Result;
-use crate::files::aside::Aside;
-use crate::files::pace::Pace;
-use crate::files::scan::Progress;
-use crate::manifest::vouch::Trust;
 use crate::report::{Evidence, progress};
+use agent_baseline::manifest::vouch::Trust;
+use agent_core::config::Config;
+use agent_core::error::Result;
+use agent_scan::files::aside::Aside;
+use agent_scan::files::pace::Pace;
+use agent_scan::files::scan::Progress;
 
 impl Run<'_> {
     pub(super) fn files(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {

@@ -2,10 +2,10 @@
 
 use super::Run;
 use crate::assess::instance::Instance;
-use crate::config::Config;
-use crate::host::Host;
-use crate::instance::Sight;
-use crate::manifest::vouch::Trust;
+use agent_baseline::manifest::vouch::Trust;
+use agent_checks::instance::Sight;
+use agent_core::config::Config;
+use agent_core::host::Host;
 
 impl Run<'_> {
     /// Judges what was seen of the instance, and says which host this is.

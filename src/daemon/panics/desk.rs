@@ -2,17 +2,17 @@
 
 use super::quarantine::PANICS;
 use super::{Subject, state_of};
-use crate::config::{self, Attribution};
 use crate::daemon::batch::Touched;
 use crate::daemon::desk::Desk;
 use crate::daemon::looks::Look;
 use crate::daemon::store_handle::Command;
-use crate::files::spot::Region;
-use crate::finding::Severity;
-use crate::settings;
-use crate::store::Scope;
-use crate::task::Job;
-use crate::watch::ATTRIBUTION;
+use agent_checks::settings;
+use agent_core::config::{self, Attribution};
+use agent_core::finding::Severity;
+use agent_core::region::Region;
+use agent_core::task::Job;
+use agent_outbox::store::Scope;
+use agent_scan::watch::ATTRIBUTION;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 impl Desk {

@@ -2,8 +2,8 @@
 
 use super::marks::Subject;
 use super::quarantine::{Count, Held, LAST_WAIT, MOST, Quarantine};
-use crate::os::{atomic, last_word, trust};
-use crate::task::{Job, Kind};
+use agent_core::os::{atomic, last_word, trust};
+use agent_core::task::{Job, Kind};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;

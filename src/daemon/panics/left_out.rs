@@ -2,11 +2,12 @@
 
 use super::quarantine::Quarantine;
 use crate::assess::selected::Selected;
-use crate::files::aside::Aside;
-use crate::finding::{Check, Finding, Severity, Verdict};
-use crate::profile::Profile;
-use crate::task::Job;
-use crate::{instance, settings};
+use agent_baseline::profile::Profile;
+use agent_checks::instance;
+use agent_checks::settings;
+use agent_core::finding::{Check, Finding, Severity, Verdict};
+use agent_core::task::Job;
+use agent_scan::files::aside::Aside;
 
 /// What looks leave out, as it was when one of them began.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +94,7 @@ fn not_judged(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::load;
+    use agent_baseline::profile::load;
 
     #[test]
     fn an_area_is_unknown_at_its_worst_and_the_others_are_judged() {

@@ -1,7 +1,7 @@
 //! A mark as the run that panicked left it, read by the next one.
 
-use crate::os::last_word::{self, TITLE};
-use crate::task::{Job, Kind};
+use agent_core::os::last_word::{self, TITLE};
+use agent_core::task::{Job, Kind};
 
 /// What was at hand.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

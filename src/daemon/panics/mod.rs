@@ -15,8 +15,8 @@ mod quarantine;
 pub(super) use left_out::LeftOut;
 
 use super::{complain, eyes};
-use crate::os::last_word::{self, MARK, Prepared, SIZE};
-use crate::os::trust;
+use agent_core::os::last_word::{self, MARK, Prepared, SIZE};
+use agent_core::os::trust;
 use marks::{Mark, Subject};
 use quarantine::Quarantine;
 use std::ffi::OsStr;

@@ -6,8 +6,8 @@
 //! ones gains nothing either: of too many in one directory, that directory is set aside.
 
 use super::marks::{Mark, Subject};
-use crate::manifest::order::{is_within, split};
-use crate::task::{Job, Kind};
+use agent_core::paths::{is_within, split};
+use agent_core::task::{Job, Kind};
 
 /// Panics on one subject that set it aside.
 pub(super) const PANICS: u32 = 3;
@@ -270,7 +270,7 @@ impl Quarantine {
             .filter(|subject| subject.is_path())
             .map(|subject| subject.name.as_slice())
             .collect();
-        paths.sort_unstable_by(|a, b| crate::manifest::order::compare(a, b));
+        paths.sort_unstable_by(|a, b| agent_core::paths::compare(a, b));
         let full = paths.iter().map(|path| split(path).0).find(|directory| {
             let inside = paths.iter().filter(|path| split(path).0 == *directory);
             !directory.is_empty() && inside.count() > MOST_IN_DIRECTORY

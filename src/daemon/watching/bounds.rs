@@ -2,15 +2,15 @@
 
 use super::{Entry, MOST_AT_ONCE, Watching, add_beside};
 use crate::daemon::batch::{Batch, Touched};
-use crate::files::links::Links;
-use crate::os::root::Root;
-use crate::packages::transaction;
-use crate::watch::canary;
+use agent_core::os::root::Root;
+use agent_packages::transaction;
+use agent_scan::files::links::Links;
+use agent_scan::watch::canary;
 use std::time::Instant;
 
 impl Watching {
     /// Whether it is critical, or may hold something that is.
-    pub(super) fn is_urgent(&self, touch: &crate::watch::Touch) -> bool {
+    pub(super) fn is_urgent(&self, touch: &agent_scan::watch::Touch) -> bool {
         let critical = self.critical.as_ref();
         let duty = critical.and_then(|critical| critical.at(&touch.path));
         duty.is_some_and(|duty| touch.below || !duty.leads)

@@ -1,6 +1,6 @@
 use super::*;
-use crate::profile::load;
-use crate::watch::Touch;
+use agent_baseline::profile::load;
+use agent_scan::watch::Touch;
 use std::sync::mpsc::{Receiver, channel};
 
 /// A watch of an empty directory, and its canary's directory.

@@ -5,20 +5,20 @@ use std::net::{SocketAddr, TcpStream};
 
 /// A request's head.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) method: String,
-    pub(crate) path: String,
+pub struct Head {
+    pub method: String,
+    pub path: String,
     /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Head {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn length(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.header("content-length")
             .and_then(|n| n.parse().ok())
             .unwrap_or(0)
@@ -27,15 +27,15 @@ impl Head {
 
 /// A reply.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Reply {
     /// As it goes over the wire.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut text = format!(
             "HTTP/1.1 {} Reply\r\ncontent-length: {}\r\n",
             self.status,
@@ -50,7 +50,7 @@ impl Reply {
 }
 
 /// Reads a request's head; `None` where the other side is done.
-pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
+pub fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
     let Some((first, headers)) = read_lines(from)? else {
         return Ok(None);
     };
@@ -63,7 +63,7 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
 }
 
 /// POSTs to a server and reads its reply to the end.
-pub(crate) fn call(
+pub fn call(
     to: SocketAddr,
     headers: &[(impl AsRef<str>, String)],
     body: &[u8],
@@ -72,7 +72,7 @@ pub(crate) fn call(
 }
 
 /// The same with another method and path.
-pub(crate) fn request(
+pub fn request(
     to: SocketAddr,
     line: &str,
     headers: &[(impl AsRef<str>, String)],

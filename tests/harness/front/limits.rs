@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 
 /// How the service judges a batch at the moment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// How far the service's clock is ahead of ours, in milliseconds.
-    pub(crate) ahead: i64,
+    pub ahead: i64,
     /// The group keeps events for so long, in milliseconds.
-    pub(crate) retention: Option<i64>,
+    pub retention: Option<i64>,
     /// A batch with a message that holds one of these words is an invalid parameter.
-    pub(crate) poison: Vec<&'static str>,
+    pub poison: Vec<&'static str>,
     /// A request with a longer body is answered by a page without JSON.
-    pub(crate) longest_body: Option<usize>,
+    pub longest_body: Option<usize>,
     /// Calls of each operation in a second.
-    pub(crate) rate: Option<usize>,
+    pub rate: Option<usize>,
     /// Nobody may do anything.
-    pub(crate) denied: bool,
+    pub denied: bool,
 }
 
 const DAY: i64 = 86_400_000;

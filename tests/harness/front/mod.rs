@@ -1,12 +1,12 @@
 //! A front before moto that fails as AWS and the network do, and enforces what moto does not.
 
-pub(crate) mod http;
+pub mod http;
 mod limits;
 mod replies;
 mod signature;
 
-pub(crate) use limits::Rules;
-pub(crate) use signature::Key;
+pub use limits::Rules;
+pub use signature::Key;
 
 use http::{Head, Reply};
 use replies::{as_xml, busy, error, page};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nothing.
     None,
     /// Refused with that status, error and message, and not passed on.
@@ -48,7 +48,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Whether the caller cannot know that the call was a success.
-    pub(crate) fn loses_the_reply(self) -> bool {
+    pub fn loses_the_reply(self) -> bool {
         matches!(
             self,
             Fault::Belie(..) | Fault::ResetAfter | Fault::CutReply | Fault::Slow
@@ -58,19 +58,19 @@ impl Fault {
 
 /// A call as the front saw it.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) operation: String,
+pub struct Call {
+    pub operation: String,
     /// What was answered; 0 where nothing was.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Events in it.
-    pub(crate) events: usize,
+    pub events: usize,
     /// The access key that it was signed with.
-    pub(crate) key: String,
-    pub(crate) body: String,
+    pub key: String,
+    pub body: String,
 }
 
 /// The front.
-pub(crate) struct Front {
+pub struct Front {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -90,7 +90,7 @@ struct State {
 
 impl Front {
     /// A front before `backend` that lets everything through.
-    pub(crate) fn new(backend: SocketAddr) -> Front {
+    pub fn new(backend: SocketAddr) -> Front {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State {
@@ -117,12 +117,12 @@ impl Front {
     }
 
     /// Where it listens.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The next calls of that operation fail so, one after another.
-    pub(crate) fn fail(&self, operation: &'static str, faults: &[Fault]) {
+    pub fn fail(&self, operation: &'static str, faults: &[Fault]) {
         lock(&self.state)
             .faults
             .entry(operation)
@@ -131,12 +131,12 @@ impl Front {
     }
 
     /// Changes how batches are judged.
-    pub(crate) fn rules(&self, change: impl FnOnce(&mut Rules)) {
+    pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut lock(&self.state).rules);
     }
 
     /// Changes how batches are judged, when so much time has passed; tells when that was.
-    pub(crate) fn later(
+    pub fn later(
         &self,
         after: Duration,
         change: impl FnOnce(&mut Rules) + Send + 'static,
@@ -150,24 +150,24 @@ impl Front {
     }
 
     /// Changes the keys that are known; while there are none, signatures are not looked at.
-    pub(crate) fn keys(&self, change: impl FnOnce(&mut Vec<Key>)) {
+    pub fn keys(&self, change: impl FnOnce(&mut Vec<Key>)) {
         change(&mut lock(&self.state).keys);
     }
 
     /// A second of the test's own time has passed.
-    pub(crate) fn tick(&self) {
+    pub fn tick(&self) {
         lock(&self.state).second.clear();
     }
 
     /// What was called so far.
-    pub(crate) fn calls(&self, operation: &str) -> Vec<Call> {
+    pub fn calls(&self, operation: &str) -> Vec<Call> {
         let mut calls = lock(&self.state).calls.clone();
         calls.retain(|call| operation.is_empty() || call.operation == operation);
         calls
     }
 
     /// Limits that were passed.
-    pub(crate) fn violations(&self) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         lock(&self.state).violations.clone()
     }
 }
@@ -408,7 +408,7 @@ fn pass_on(
 }
 
 /// In milliseconds since 1970.
-pub(crate) fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
     i64::try_from(since.as_millis()).expect("not that late")
 }

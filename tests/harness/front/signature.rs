@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 
 /// An access key that the service knows.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) secret: String,
-    pub(crate) token: Option<String>,
+pub struct Key {
+    pub id: String,
+    pub secret: String,
+    pub token: Option<String>,
     /// Whether the session has ended.
-    pub(crate) expired: bool,
+    pub expired: bool,
 }
 
 /// "Signature expired" and "Signature not yet current" begin here.

@@ -9,15 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The instance that the service speaks of.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) instance_id: String,
-    pub(crate) image_id: String,
-    pub(crate) account_id: String,
-    pub(crate) region: String,
-    pub(crate) zone: String,
-    pub(crate) instance_type: String,
+pub struct Identity {
+    pub instance_id: String,
+    pub image_id: String,
+    pub account_id: String,
+    pub region: String,
+    pub zone: String,
+    pub instance_type: String,
     /// When the instance was started, RFC 3339.
-    pub(crate) pending_time: String,
+    pub pending_time: String,
 }
 
 impl Default for Identity {
@@ -36,7 +36,7 @@ impl Default for Identity {
 
 impl Identity {
     /// The identity document, with the members and in the layout of the real one.
-    pub(crate) fn document(&self) -> String {
+    pub fn document(&self) -> String {
         let document = json!({
             "accountId": self.account_id,
             "architecture": "x86_64",
@@ -60,7 +60,7 @@ impl Identity {
 
 /// An instance role and its credentials.
 #[derive(Clone, Debug)]
-pub(crate) struct Role {
+pub struct Role {
     name: String,
     seconds: i64,
     issued: i64,
@@ -71,7 +71,7 @@ pub(crate) struct Role {
 
 impl Role {
     /// Credentials for so many seconds from now.
-    pub(crate) fn new(name: &str, seconds: i64) -> Role {
+    pub fn new(name: &str, seconds: i64) -> Role {
         Role {
             name: name.into(),
             seconds,
@@ -227,13 +227,13 @@ impl Contents {
 /// Signs identity documents, as AWS does in one region.
 ///
 /// The key and its certificate are openssl's, and so is the signature: nothing of the agent's own code is in it.
-pub(crate) struct Authority {
+pub struct Authority {
     directory: tempfile::TempDir,
 }
 
 impl Authority {
     /// A fresh key of 2048 bits with a certificate of the same form as AWS's.
-    pub(crate) fn new() -> Authority {
+    pub fn new() -> Authority {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let status = Command::new("openssl")
             .args(
@@ -250,18 +250,18 @@ impl Authority {
     }
 
     /// Its certificate, PEM.
-    pub(crate) fn certificate(&self) -> PathBuf {
+    pub fn certificate(&self) -> PathBuf {
         self.directory.path().join("certificate.pem")
     }
 
     /// What stands at `dynamic/instance-identity/rsa2048`: PKCS #7 with the document in it and without a
     /// certificate, in BER of indefinite length, base64 without header and footer.
-    pub(crate) fn sign(&self, document: &[u8]) -> String {
+    pub fn sign(&self, document: &[u8]) -> String {
         self.sign_with(document, &["-stream"])
     }
 
     /// The same with other arguments for `openssl cms -sign`; `-stream` makes lengths indefinite.
-    pub(crate) fn sign_with(&self, document: &[u8], arguments: &[&str]) -> String {
+    pub fn sign_with(&self, document: &[u8], arguments: &[&str]) -> String {
         let place = self.directory.path();
         std::fs::write(place.join("document"), document).expect("a file");
         let output = Command::new("openssl")

@@ -10,7 +10,7 @@
 //! imds.rotate();                                                 // new credentials of the role
 //! ```
 //!
-//! By hand, or beside a virtual machine: `cargo run --example imds_server -- 127.0.0.1:8080`.
+//! By hand, or beside a virtual machine: `cargo run -p harness --example imds_server -- 127.0.0.1:8080`.
 
 // The standalone server and each subject of tests use a part of it.
 #![allow(dead_code)]
@@ -18,7 +18,7 @@
 mod contents;
 mod wire;
 
-pub(crate) use contents::{Authority, Identity, Role};
+pub use contents::{Authority, Identity, Role};
 
 use contents::Contents;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ use std::time::Instant;
 
 /// How the service behaves.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// HttpTokens=required: what carries no valid token is answered 401.
     Required,
     /// HttpTokens=optional: IMDSv1 answers.
@@ -79,14 +79,14 @@ pub(crate) enum Mode {
 }
 
 /// A service that is not started yet.
-pub(crate) struct Builder {
+pub struct Builder {
     mode: Mode,
     hops: u32,
     contents: Contents,
 }
 
 /// A service that runs until it is dropped.
-pub(crate) struct Imds {
+pub struct Imds {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -110,7 +110,7 @@ struct Shared {
 impl Imds {
     /// A service with an identity and without a role, unless told otherwise.
     #[allow(clippy::new_ret_no_self)]
-    pub(crate) fn new() -> Builder {
+    pub fn new() -> Builder {
         Builder {
             mode: Mode::Required,
             hops: 1,
@@ -119,42 +119,42 @@ impl Imds {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// For AWS_EC2_METADATA_SERVICE_ENDPOINT.
-    pub(crate) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What was asked so far, in order: `METHOD PATH STATUS`; 0 where nothing was answered.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         lock(&self.shared.asked).clone()
     }
 
     /// Every token, secret key and session token that went out so far.
-    pub(crate) fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<String> {
         lock(&self.shared.secrets).clone()
     }
 
     /// Behaves differently from now on.
-    pub(crate) fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: Mode) {
         *lock(&self.shared.mode) = mode;
     }
 
     /// From now on this stands at `path`, as `meta-data/tags/instance/backup`; `None`: nothing.
-    pub(crate) fn set(&self, path: &str, text: Option<&str>) {
+    pub fn set(&self, path: &str, text: Option<&str>) {
         lock(&self.shared.contents).set(path, text);
     }
 
     /// The role has new credentials; the old ones keep their time.
-    pub(crate) fn rotate(&self) {
+    pub fn rotate(&self) {
         lock(&self.shared.contents).rotate();
     }
 
     /// Every token that is out is refused from now on.
-    pub(crate) fn forget_tokens(&self) {
+    pub fn forget_tokens(&self) {
         lock(&self.shared.tokens).clear();
     }
 }
@@ -173,25 +173,25 @@ impl Drop for Imds {
 
 impl Builder {
     /// How it behaves.
-    pub(crate) fn mode(mut self, mode: Mode) -> Builder {
+    pub fn mode(mut self, mode: Mode) -> Builder {
         self.mode = mode;
         self
     }
 
     /// HttpPutResponseHopLimit: the IP TTL, or IPv6 hop limit, of answers to the PUT.
-    pub(crate) fn hops(mut self, hops: u32) -> Builder {
+    pub fn hops(mut self, hops: u32) -> Builder {
         self.hops = hops;
         self
     }
 
     /// The instance it speaks of. Call it before what changes a part of its contents.
-    pub(crate) fn identity(mut self, identity: &Identity) -> Builder {
+    pub fn identity(mut self, identity: &Identity) -> Builder {
         self.contents = Contents::of(identity);
         self
     }
 
     /// The document, signed by this authority.
-    pub(crate) fn signed_by(mut self, authority: &Authority) -> Builder {
+    pub fn signed_by(mut self, authority: &Authority) -> Builder {
         let signature = authority.sign(self.contents.document().as_bytes());
         self.contents
             .set("dynamic/instance-identity/rsa2048", Some(&signature));
@@ -199,24 +199,24 @@ impl Builder {
     }
 
     /// An instance role of that name, with credentials for six hours.
-    pub(crate) fn role(self, name: &str) -> Builder {
+    pub fn role(self, name: &str) -> Builder {
         self.role_for(name, 6 * 3600)
     }
 
     /// The same, with credentials for so many seconds; they are replaced when half of it is over.
-    pub(crate) fn role_for(mut self, name: &str, seconds: i64) -> Builder {
+    pub fn role_for(mut self, name: &str, seconds: i64) -> Builder {
         self.contents.role = Some(Role::new(name, seconds));
         self
     }
 
     /// This text at `path`, as `meta-data/placement/region` or `user-data`; `None`: nothing.
-    pub(crate) fn set(mut self, path: &str, text: Option<&str>) -> Builder {
+    pub fn set(mut self, path: &str, text: Option<&str>) -> Builder {
         self.contents.set(path, text);
         self
     }
 
     /// Tags in metadata allowed, with these.
-    pub(crate) fn tags(mut self, tags: &[(&str, &str)]) -> Builder {
+    pub fn tags(mut self, tags: &[(&str, &str)]) -> Builder {
         for (key, value) in tags {
             self.contents
                 .set(&format!("meta-data/tags/instance/{key}"), Some(value));
@@ -225,17 +225,17 @@ impl Builder {
     }
 
     /// Listens on loopback, on any port.
-    pub(crate) fn start(self) -> Imds {
+    pub fn start(self) -> Imds {
         self.start_on("127.0.0.1:0")
     }
 
     /// Listens there.
-    pub(crate) fn start_on(self, address: &str) -> Imds {
+    pub fn start_on(self, address: &str) -> Imds {
         self.serve(TcpListener::bind(address).unwrap_or_else(|e| panic!("{address}: {e}")))
     }
 
     /// Listens there in the network namespace that `ip netns add` made under that name.
-    pub(crate) fn start_in(self, namespace: &str, address: &str) -> Imds {
+    pub fn start_in(self, namespace: &str, address: &str) -> Imds {
         let place = Path::new("/run/netns").join(namespace);
         let listener = thread::scope(|scope| {
             // A thread of its own: the others stay where they are.

@@ -1,0 +1,171 @@
+//! The comment lines before the first entry: which profile was in force, and whatever else must ride with the seal.
+
+use crate::profile::cover::Cover;
+use agent_core::escape;
+
+/// The first line: what tells mtree readers what the file is.
+pub const MAGIC: &[u8] = b"#mtree";
+/// The second line: what tells us that it is ours, and which version.
+pub const VERSION: &[u8] = b"# host-integrity-agent manifest 1";
+
+/// What stands before the first entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Name of the profile that was in force.
+    pub profile: String,
+    /// Its [`digest`](crate::profile::Profile::digest).
+    pub profile_digest: String,
+    /// What it covered: an exclusion added later cannot hide behind the seal.
+    pub cover: Cover,
+    /// Whether SELinux labels were recorded: the tree's root carried one.
+    pub selinux: bool,
+    /// When it was made (RFC 3339, UTC).
+    pub time: String,
+    /// The distribution, as `debian 12`.
+    pub os: String,
+    /// What was recorded anew since, oldest first.
+    pub accepted: Vec<Accepted>,
+    /// What a launch record is bound to; `None` in a manifest.
+    pub launch: Option<Launch>,
+}
+
+/// A path that was recorded anew after the tree was (`# accepted TIME PATH REASON`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// When (RFC 3339, UTC).
+    pub time: String,
+    /// Relative to the root.
+    pub path: Vec<u8>,
+    /// Why, in the words of whoever did it.
+    pub reason: String,
+}
+
+/// What ties a launch record to one instance and one manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Launch {
+    /// [`binding`](agent_core::host::Host::binding) of the instance.
+    pub instance: String,
+    /// SHA-256 of the manifest that it was compared with.
+    pub manifest: String,
+    /// Why it was written a second time.
+    pub reason: Option<String>,
+}
+
+impl Header {
+    /// The header's lines, each with its newline.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut line = |words: &[u8]| {
+            out.extend_from_slice(words);
+            out.push(b'\n');
+        };
+        line(MAGIC);
+        line(VERSION);
+        line(format!("# profile {} {}", self.profile, self.profile_digest).as_bytes());
+        for (key, value) in [("time", &self.time), ("os", &self.os)] {
+            if !value.is_empty() {
+                line(format!("# {key} {value}").as_bytes());
+            }
+        }
+        line(match self.selinux {
+            true => b"# selinux recorded",
+            false => b"# selinux none",
+        });
+        for accepted in &self.accepted {
+            let mut words = format!("# accepted {} /", accepted.time).into_bytes();
+            escape::push_octal(&mut words, &accepted.path);
+            words.push(b' ');
+            escape::push_octal(&mut words, accepted.reason.as_bytes());
+            line(&words);
+        }
+        if let Some(launch) = &self.launch {
+            line(format!("# launch {}", launch.instance).as_bytes());
+            line(format!("# launch-of {}", launch.manifest).as_bytes());
+            if let Some(reason) = &launch.reason {
+                let mut words = b"# launch-again ".to_vec();
+                escape::push_octal(&mut words, reason.as_bytes());
+                line(&words);
+            }
+        }
+        for rule in self.cover.lines() {
+            line(&[b"# ", &rule[..]].concat());
+        }
+        out
+    }
+
+    /// Takes in one `# key value` line behind the first two; the error says what was expected.
+    pub fn push_line(&mut self, line: &[u8]) -> Result<(), String> {
+        let Some(words) = line.strip_prefix(b"# ") else {
+            return Err("expected `# key value`, or an entry".into());
+        };
+        let split = words.iter().position(|b| *b == b' ').unwrap_or(words.len());
+        let key = &words[..split];
+        let bytes = words.get(split + 1..).unwrap_or_default();
+        let text =
+            String::from_utf8(bytes.to_vec()).map_err(|_| "expected UTF-8 in a header line")?;
+        if text.contains(char::is_control) {
+            return Err("expected no control characters in a header line".into());
+        }
+        let mut once = |slot: fn(&mut Header) -> &mut String| {
+            let slot = slot(self);
+            if !slot.is_empty() || text.is_empty() {
+                return Err(format!(
+                    "expected one `# {} …`",
+                    String::from_utf8_lossy(key)
+                ));
+            }
+            slot.clone_from(&text);
+            Ok(())
+        };
+        match key {
+            b"profile" => {
+                let (name, digest) = text
+                    .split_once(' ')
+                    .filter(|(_, digest)| escape::from_hex::<32>(digest.as_bytes()).is_some())
+                    .ok_or("expected `# profile NAME SHA256`")?;
+                if !self.profile.is_empty() || name.is_empty() {
+                    return Err("expected one `# profile NAME SHA256`".into());
+                }
+                self.profile = name.to_owned();
+                self.profile_digest = digest.to_owned();
+            }
+            b"time" => once(|h| &mut h.time)?,
+            b"os" => once(|h| &mut h.os)?,
+            b"selinux" => {
+                self.selinux = match bytes {
+                    b"recorded" => true,
+                    b"none" => false,
+                    _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
+                }
+            }
+            b"accepted" => self.accepted.push(
+                accepted(&text)
+                    .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
+            ),
+            b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
+            b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,
+            b"launch-again" => {
+                let reason = escape::from_octal(bytes).and_then(|b| String::from_utf8(b).ok());
+                self.launch.get_or_insert_default().reason =
+                    Some(reason.ok_or("expected the reason with odd bytes as \\ooo")?);
+            }
+            b"cover" | b"exclude" => self.cover.push_line(words)?,
+            // Further lines are for people: a label, a ticket, a pipeline's name.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn accepted(text: &str) -> Option<Accepted> {
+    let mut words = text.split(' ');
+    let (time, path, reason) = (words.next()?, words.next()?, words.next()?);
+    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
+    let reason = String::from_utf8(escape::from_octal(reason.as_bytes())?).ok()?;
+    let accepted = Accepted {
+        time: time.to_owned(),
+        path,
+        reason,
+    };
+    words.next().is_none().then_some(accepted)
+}

@@ -1,0 +1,437 @@
+//! One entry and its line of mtree(5), both ways. Strict: what is not understood is an error, never skipped.
+
+use super::{Entry, Role};
+use agent_core::attributes::{Attributes, Digest, FileType, Flags, Timestamp, Xattr};
+use agent_core::escape;
+use std::io::Write as _;
+
+/// The tag for a path that the first boot removed.
+const REMOVED: &[u8] = b"removed";
+/// The tag for a directory that only leads to entries.
+const PARENT: &[u8] = b"parent";
+/// The tag for a directory where something was mounted that was not crossed.
+const MOUNT: &[u8] = b"mount";
+/// An extended attribute's tag: `xattr.NAME=SHA256`.
+const XATTR: &[u8] = b"xattr.";
+
+/// Appends the line of `entry`, with its newline.
+pub fn push(out: &mut Vec<u8>, entry: &Entry) {
+    let attributes = &entry.attributes;
+    out.push(b'.');
+    if !entry.path.is_empty() {
+        out.push(b'/');
+        escape::push_octal(out, &entry.path);
+    }
+    let mut word = |arguments: std::fmt::Arguments<'_>| {
+        // Writing to a Vec cannot fail.
+        out.write_fmt(arguments).unwrap_or_default();
+    };
+    word(format_args!(" type={}", attributes.kind.name()));
+    if let Some(mode) = attributes.mode {
+        word(format_args!(" mode={mode:04o}"));
+    }
+    if let Some(uid) = attributes.uid {
+        word(format_args!(" uid={uid}"));
+    }
+    if let Some(gid) = attributes.gid {
+        word(format_args!(" gid={gid}"));
+    }
+    if let Some(nlink) = attributes.nlink {
+        word(format_args!(" nlink={nlink}"));
+    }
+    if let Some(Timestamp {
+        seconds,
+        nanoseconds,
+    }) = attributes.mtime
+    {
+        // Both readers take the part behind the dot as a number of nanoseconds, so it is padded.
+        word(format_args!(" time={seconds}.{nanoseconds:09}"));
+    }
+    if let Some(size) = attributes.size {
+        word(format_args!(" size={size}"));
+    }
+    if let Some((major, minor)) = attributes.device {
+        word(format_args!(" device=native,{major},{minor}"));
+    }
+    if let Some(Digest::Sha256(digest)) = &attributes.digest {
+        word(format_args!(" sha256digest={}", escape::hex(digest)));
+    }
+    if let Some(flags) = attributes.flags.filter(|flags| !flags.is_empty()) {
+        word(format_args!(" flags={flags}"));
+    }
+    if let Some(target) = &attributes.link {
+        out.extend(b" link=");
+        escape::push_octal(out, target);
+    }
+    if entry.role == Role::Removed {
+        out.extend(b" optional");
+    }
+    let xattrs = attributes.xattrs.as_deref().unwrap_or_default();
+    if entry.role != Role::Recorded || !xattrs.is_empty() {
+        out.extend(b" tags=,");
+        match entry.role {
+            Role::Recorded => {}
+            Role::Removed => out.extend([REMOVED, b","].concat()),
+            Role::Parent => out.extend([PARENT, b","].concat()),
+            Role::Mount => out.extend([MOUNT, b","].concat()),
+        }
+        for xattr in xattrs {
+            out.extend(XATTR);
+            push_tag_name(out, &xattr.name);
+            out.push(b'=');
+            out.extend(escape::hex(&xattr.sha256).bytes());
+            out.push(b',');
+        }
+    }
+    out.push(b'\n');
+}
+
+/// An attribute's name with what has a meaning in tags as `%HH`.
+fn push_tag_name(out: &mut Vec<u8>, name: &[u8]) {
+    for &byte in name {
+        if byte.is_ascii_alphanumeric() || b"._-:".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.push(b'%');
+            out.extend(escape::hex(&[byte]).bytes());
+        }
+    }
+}
+
+fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
+    let mut name = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            name.push(*first);
+            continue;
+        }
+        let [byte] = escape::from_hex::<1>(rest.get(..2)?)?;
+        name.push(byte);
+        rest = &rest[2..];
+    }
+    (!name.is_empty()).then(|| name.into_boxed_slice())
+}
+
+/// Parses a line without its newline. The error says what was found and what was expected.
+pub fn parse(line: &[u8]) -> Result<Entry, String> {
+    let mut words = line.split(|b| *b == b' ');
+    let path = parse_path(words.next().unwrap_or_default())?;
+    let mut kind = None;
+    let mut found = Attributes::new(FileType::File);
+    let mut role = Role::Recorded;
+    let mut optional = false;
+    let mut seen_tags = false;
+    for word in words {
+        let (key, value) = match word.iter().position(|b| *b == b'=') {
+            Some(i) => (&word[..i], &word[i + 1..]),
+            None => (word, &b""[..]),
+        };
+        // Each keyword stands once: a second one would leave open which of them was meant.
+        let fresh = match key {
+            b"type" => {
+                let known =
+                    FileType::from_name(value).ok_or_else(|| bad(word, "a type of mtree(5)"))?;
+                kind.replace(known).is_none()
+            }
+            b"mode" => {
+                let mode = octal(value).filter(|mode| *mode <= 0o7777);
+                set(&mut found.mode, mode, word, "four octal digits")?
+            }
+            b"uid" => set(&mut found.uid, decimal(value), word, "a number")?,
+            b"gid" => set(&mut found.gid, decimal(value), word, "a number")?,
+            b"nlink" => set(&mut found.nlink, decimal(value), word, "a number")?,
+            b"size" => set(&mut found.size, decimal(value), word, "a number of bytes")?,
+            b"time" => set(
+                &mut found.mtime,
+                time(value),
+                word,
+                "seconds and nine digits, S.NNNNNNNNN",
+            )?,
+            b"link" => {
+                let target = escape::from_octal(value).filter(|target| !target.is_empty());
+                set(
+                    &mut found.link,
+                    target.map(Vec::into_boxed_slice),
+                    word,
+                    "a target, odd bytes as \\ooo",
+                )?
+            }
+            b"device" => set(&mut found.device, device(value), word, "native,MAJOR,MINOR")?,
+            b"sha256digest" => {
+                let digest = escape::from_hex(value).map(Digest::Sha256);
+                set(
+                    &mut found.digest,
+                    digest,
+                    word,
+                    "64 lower-case hexadecimal digits",
+                )?
+            }
+            b"flags" => set(
+                &mut found.flags,
+                Flags::from_letters(value),
+                word,
+                "letters of chattr(1)",
+            )?,
+            b"optional" if word == b"optional" => !std::mem::replace(&mut optional, true),
+            b"tags" => {
+                found.xattrs = Some(parse_tags(value, &mut role).ok_or_else(|| {
+                    bad(
+                        word,
+                        ",removed, or ,parent, or ,mount, or ,xattr.NAME=SHA256,",
+                    )
+                })?);
+                !std::mem::replace(&mut seen_tags, true)
+            }
+            b"" => {
+                return Err(
+                    "two spaces in a row, or one at the end: expected one between words".into(),
+                );
+            }
+            _ => return Err(bad(word, "a keyword that this version knows")),
+        };
+        if !fresh {
+            return Err(format!(
+                "the keyword {} stands twice",
+                escape::terminal_bytes(key)
+            ));
+        }
+    }
+    found.kind = kind.ok_or("no type= in this entry")?;
+    if optional != (role == Role::Removed) {
+        return Err("`optional` and the tag `removed` stand together or not at all".into());
+    }
+    if role == Role::Recorded {
+        // A recorded path without such words had none: silence is a statement.
+        found.xattrs.get_or_insert_default();
+        if matches!(found.kind, FileType::File | FileType::Dir) {
+            found.flags.get_or_insert_default();
+        }
+    }
+    Ok(Entry {
+        path,
+        attributes: found,
+        role,
+    })
+}
+
+fn set<T>(
+    slot: &mut Option<T>,
+    value: Option<T>,
+    word: &[u8],
+    expected: &str,
+) -> Result<bool, String> {
+    let value = value.ok_or_else(|| bad(word, expected))?;
+    Ok(slot.replace(value).is_none())
+}
+
+fn bad(word: &[u8], expected: &str) -> String {
+    let shown = &word[..word.len().min(80)];
+    format!(
+        "found `{}`, expected {expected}",
+        escape::terminal_bytes(shown)
+    )
+}
+
+/// `.` or `./a/b`, never climbing.
+fn parse_path(text: &[u8]) -> Result<Vec<u8>, String> {
+    if text == b"." {
+        return Ok(Vec::new());
+    }
+    let Some(rest) = text.strip_prefix(b"./") else {
+        return Err(bad(text, "a path starting with `./`"));
+    };
+    let path = escape::from_octal(rest).ok_or_else(|| bad(text, "odd bytes of a name as \\ooo"))?;
+    for name in path.split(|b| *b == b'/') {
+        match name {
+            b"" => return Err(bad(text, "no empty component")),
+            b"." | b".." => {
+                return Err(bad(
+                    text,
+                    "no `.` or `..`: a manifest never leaves its root",
+                ));
+            }
+            _ => {}
+        }
+    }
+    // An escaped slash would be a second way to write one path.
+    if rest.windows(4).any(|four| four == b"\\057") {
+        return Err(bad(text, "a plain `/`"));
+    }
+    Ok(path)
+}
+
+fn parse_tags(value: &[u8], role: &mut Role) -> Option<Vec<Xattr>> {
+    let inner = value.strip_prefix(b",")?.strip_suffix(b",")?;
+    let mut xattrs: Vec<Xattr> = Vec::new();
+    for tag in inner.split(|b| *b == b',') {
+        let special = match tag {
+            REMOVED => Some(Role::Removed),
+            PARENT => Some(Role::Parent),
+            MOUNT => Some(Role::Mount),
+            _ => None,
+        };
+        if let Some(special) = special {
+            if std::mem::replace(role, special) != Role::Recorded {
+                return None;
+            }
+            continue;
+        }
+        let tag = tag.strip_prefix(XATTR)?;
+        let split = tag.iter().position(|b| *b == b'=')?;
+        let xattr = Xattr {
+            name: parse_tag_name(&tag[..split])?,
+            sha256: escape::from_hex(&tag[split + 1..])?,
+        };
+        if xattrs.last().is_some_and(|last| last.name >= xattr.name) {
+            return None;
+        }
+        xattrs.push(xattr);
+    }
+    Some(xattrs)
+}
+
+/// Digits alone: no sign, no blanks.
+fn decimal<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn octal(text: &[u8]) -> Option<u16> {
+    if text.is_empty() || text.len() > 5 {
+        return None;
+    }
+    text.iter().try_fold(0u16, |mode, digit| match digit {
+        b'0'..=b'7' => Some(mode << 3 | u16::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+fn time(text: &[u8]) -> Option<Timestamp> {
+    let dot = text.len().checked_sub(10)?;
+    let (seconds, fraction) = (&text[..dot], &text[dot..]);
+    let (sign, digits) = match seconds.strip_prefix(b"-") {
+        Some(digits) => (-1, digits),
+        None => (1, seconds),
+    };
+    Some(Timestamp {
+        seconds: sign * decimal::<i64>(digits)?,
+        nanoseconds: decimal(fraction.strip_prefix(b".")?)?,
+    })
+}
+
+fn device(text: &[u8]) -> Option<(u32, u32)> {
+    let numbers = text.strip_prefix(b"native,")?;
+    let comma = numbers.iter().position(|b| *b == b',')?;
+    Some((decimal(&numbers[..comma])?, decimal(&numbers[comma + 1..])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Entry {
+        Entry {
+            path: b"etc/a b\n\xff\\".to_vec(),
+            attributes: Attributes {
+                mode: Some(0o4755),
+                uid: Some(0),
+                gid: Some(4_000_000_000),
+                size: Some(u64::MAX),
+                nlink: Some(2),
+                mtime: Some(Timestamp {
+                    seconds: -3,
+                    nanoseconds: 7,
+                }),
+                digest: Some(Digest::Sha256([0xab; 32])),
+                flags: Flags::from_letters(b"ia"),
+                xattrs: Some(vec![
+                    Xattr {
+                        name: b"security.capability"[..].into(),
+                        sha256: [1; 32],
+                    },
+                    Xattr {
+                        name: b"user.a,b=c d\xfe%"[..].into(),
+                        sha256: [2; 32],
+                    },
+                ]),
+                ..Attributes::new(FileType::File)
+            },
+            role: Role::Recorded,
+        }
+    }
+
+    fn reparse(entry: &Entry) -> Entry {
+        let mut line = Vec::new();
+        push(&mut line, entry);
+        assert_eq!(line.pop(), Some(b'\n'));
+        assert!(!line.contains(&b'\n'));
+        parse(&line).expect("our own line")
+    }
+
+    #[test]
+    fn every_value_survives() {
+        let mut entry = sample();
+        assert_eq!(reparse(&entry), entry);
+        entry.role = Role::Removed;
+        assert_eq!(reparse(&entry), entry);
+        entry.path = Vec::new();
+        entry.role = Role::Recorded;
+        entry.attributes = Attributes {
+            flags: Some(Flags::default()),
+            xattrs: Some(Vec::new()),
+            ..Attributes::new(FileType::Dir)
+        };
+        assert_eq!(reparse(&entry), entry);
+        entry.path = b"dev/null".to_vec();
+        entry.attributes = Attributes {
+            device: Some((1, 3)),
+            xattrs: Some(Vec::new()),
+            ..Attributes::new(FileType::Char)
+        };
+        assert_eq!(reparse(&entry), entry);
+    }
+
+    #[test]
+    fn nothing_odd_is_taken() {
+        let bad = [
+            "",
+            "x type=file",
+            "/x type=file",
+            "./x",
+            "./x type=door",
+            "./../x type=file",
+            "./a/./b type=file",
+            "./a//b type=file",
+            "./a/ type=file",
+            "./a\\057b type=file",
+            "./a type=file mode=0888",
+            "./a type=file mode=17777",
+            "./a type=file uid=-1",
+            "./a type=file uid=4294967296",
+            "./a type=file  uid=1",
+            "./a type=file uid=1 ",
+            "./a type=file time=1.5",
+            "./a type=file time=1",
+            "./a type=file size=+1",
+            "./a type=file sha256digest=ABCD",
+            "./a type=file type=file",
+            "./a type=file flags=z",
+            "./a type=file surprise=1",
+            "./a type=file tags=xattr",
+            "./a type=file tags=,odd,",
+            "./a type=file optional",
+            "./a type=file tags=,removed,",
+            "./a type=link link=",
+            "./a type=char device=linux,1,3",
+            "./a type=file uid=1\r",
+            "./a type=file optional=1 tags=,removed,",
+        ];
+        for line in bad {
+            assert!(parse(line.as_bytes()).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,607 @@
+//! Reading a manifest so that what was verified is what is read, in memory that does not grow with it.
+//!
+//! [`Measured`] reads the file once and keeps a digest for each 64 KiB block; the seal is judged on that
+//! reading. [`Manifest::parse`] checks every line and keeps each block's first path. Every later read
+//! goes through a reader of lines that refuses a block that is not the one that was measured.
+
+use super::header::{self, Header};
+use super::{Entry, Role, line};
+use crate::profile::cover::{Cover, Demand, Position, Reach};
+use agent_core::attributes::{AttributeSet, FileType};
+use agent_core::error::{Error, Result};
+use agent_core::paths::{self, split};
+use sha2::{Digest, Sha256, Sha512};
+use std::cmp::Ordering;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// What is hashed and read at a time.
+const BLOCK: usize = 64 * 1024;
+/// Larger than any manifest has reason to be: some twenty million files.
+pub const MAX_SIZE: u64 = 4 << 30;
+/// The longest line that is read or written. libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both.
+pub const MAX_LINE: usize = 256 * 1024;
+
+/// A manifest file, measured and not yet parsed.
+#[derive(Debug)]
+pub struct Measured {
+    file: File,
+    path: PathBuf,
+    blocks: Vec<[u8; 32]>,
+    size: u64,
+    /// Whether these bytes were found to be sealed: others in their place are not trusted, rather than unusable.
+    pub sealed: bool,
+    /// SHA-256 of the whole file.
+    pub sha256: [u8; 32],
+    /// SHA-512 of the whole file, if it was asked for.
+    pub sha512: Option<[u8; 64]>,
+}
+
+impl Measured {
+    /// Reads the whole file once. `path` is for errors; more than `limit` bytes are one; `sha512` says whether a
+    /// seal needs that digest.
+    pub fn new(file: File, path: &Path, limit: u64, sha512: bool) -> Result<Measured> {
+        let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
+        let mut whole = Sha256::new();
+        let mut wide = sha512.then(Sha512::new);
+        let mut blocks = Vec::new();
+        let mut size = 0;
+        let mut buffer = vec![0; BLOCK];
+        loop {
+            let length = read_block(&file, size, &mut buffer).map_err(fault)?;
+            let block = &buffer[..length];
+            if length == 0 {
+                break;
+            }
+            blocks.push(Sha256::digest(block).into());
+            whole.update(block);
+            if let Some(wide) = &mut wide {
+                wide.update(block);
+            }
+            size += length as u64;
+            if size > limit {
+                return Err(Error::in_file(
+                    path,
+                    format!("is larger than {limit} bytes"),
+                ));
+            }
+        }
+        Ok(Measured {
+            file,
+            path: path.to_owned(),
+            blocks,
+            size,
+            sealed: false,
+            sha256: whole.finalize().into(),
+            sha512: wide.map(|wide| wide.finalize().into()),
+        })
+    }
+}
+
+/// Fills the buffer from `offset`; less only at the end of the file.
+fn read_block(file: &File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// A manifest of which every line has been checked.
+#[derive(Debug)]
+pub struct Manifest {
+    measured: Measured,
+    header: Header,
+    /// Where the first entry starts: byte and line.
+    start: Mark,
+    /// The first entry that starts in each block, where one does.
+    marks: Vec<(Mark, Box<[u8]>)>,
+    entries: u64,
+}
+
+/// A place in the file: a byte, and the number of the line that starts there.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    offset: u64,
+    line: u64,
+}
+
+impl Manifest {
+    /// Checks every line: header, order, parents, end.
+    pub fn parse(measured: Measured) -> Result<Manifest> {
+        let mut lines = Lines::new(&measured, Mark { offset: 0, line: 1 });
+        let header = read_header(&mut lines)?;
+        let start = lines.mark();
+        let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
+        let mut walk = Order::new(&header.cover);
+        let mut entries = 0;
+        let mut ended = false;
+        loop {
+            let mark = lines.mark();
+            let Some(text) = lines.next()? else { break };
+            if ended {
+                return Err(lines.error("expected nothing behind the line `# entries`"));
+            }
+            if let Some(count) = text.strip_prefix(b"# entries ") {
+                if count != entries.to_string().as_bytes() {
+                    let message =
+                        format!("expected `# entries {entries}`: an entry is missing or was added");
+                    return Err(lines.error(message));
+                }
+                ended = true;
+                continue;
+            }
+            let entry = line::parse(text).map_err(|message| lines.error(message))?;
+            walk.check(&entry).map_err(|message| lines.error(message))?;
+            entries += 1;
+            let block = |offset: u64| offset / BLOCK as u64;
+            if marks
+                .last()
+                .is_none_or(|(last, _)| block(last.offset) < block(mark.offset))
+            {
+                marks.push((mark, entry.path.into_boxed_slice()));
+            }
+        }
+        if !ended {
+            return Err(lines
+                .error("the file ends without the line `# entries`: it was cut short")
+                .help("restore it from where the image was baked"));
+        }
+        Ok(Manifest {
+            measured,
+            header,
+            start,
+            marks,
+            entries,
+        })
+    }
+
+    /// What stands before the first entry.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> u64 {
+        self.entries
+    }
+
+    /// Whether nothing is recorded; [`Manifest::parse`] refuses such a file.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.measured.size
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.measured.sha256
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.measured.path
+    }
+
+    /// All entries in order.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries {
+            lines: Lines::new(&self.measured, self.start),
+            failed: false,
+        }
+    }
+
+    /// The entry of that path, in O(log n): one or two blocks are read.
+    pub fn find(&self, path: &[u8]) -> Result<Option<Entry>> {
+        let mut cursor = self.cursor();
+        cursor.seek(path)?;
+        Ok(cursor.take()?.filter(|entry| entry.path == path))
+    }
+
+    /// A reader that jumps from path to path in O(log n).
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            manifest: self,
+            entries: self.entries(),
+            ahead: None,
+        }
+    }
+
+    /// Copies the file's verified bytes.
+    pub fn copy_to(&self, out: &mut dyn std::io::Write) -> Result<std::io::Result<()>> {
+        for number in 0..self.measured.blocks.len() {
+            let block = self.measured.block(number)?;
+            if let Err(error) = out.write_all(&block) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Reads single entries of a [`Manifest`] and short runs of them. Paths are sought in order: what lies behind the
+/// place that was reached is not found again.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    manifest: &'a Manifest,
+    entries: Entries<'a>,
+    /// The entry that comes next.
+    ahead: Option<Entry>,
+}
+
+impl Cursor<'_> {
+    /// Goes to the first entry that is not before `path`.
+    pub fn seek(&mut self, path: &[u8]) -> Result<()> {
+        let is_before = |entry: &Entry| paths::compare(&entry.path, path) == Ordering::Less;
+        if self.ahead.as_ref().is_some_and(|entry| !is_before(entry)) {
+            return Ok(());
+        }
+        let marks = &self.manifest.marks;
+        let after =
+            marks.partition_point(|(_, first)| paths::compare(first, path) != Ordering::Greater);
+        if let Some((mark, _)) = after.checked_sub(1).and_then(|i| marks.get(i))
+            && mark.offset > self.entries.lines.mark().offset
+        {
+            self.entries.lines = Lines::new(&self.manifest.measured, *mark);
+        }
+        loop {
+            self.ahead = self.entries.next().transpose()?;
+            if !self.ahead.as_ref().is_some_and(is_before) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The entry that comes next.
+    pub fn peek(&mut self) -> Result<Option<&Entry>> {
+        if self.ahead.is_none() {
+            self.ahead = self.entries.next().transpose()?;
+        }
+        Ok(self.ahead.as_ref())
+    }
+
+    /// Takes the entry that comes next.
+    pub fn take(&mut self) -> Result<Option<Entry>> {
+        self.peek()?;
+        Ok(self.ahead.take())
+    }
+}
+
+impl Measured {
+    /// The block of that number, if it still is the one that was measured.
+    fn block(&self, number: usize) -> Result<Vec<u8>> {
+        let offset = number as u64 * BLOCK as u64;
+        let wanted = usize::try_from(self.size - offset)
+            .unwrap_or(BLOCK)
+            .min(BLOCK);
+        let mut block = vec![0; wanted];
+        let length = read_block(&self.file, offset, &mut block)
+            .map_err(|error| Error::in_file(&self.path, format!("cannot be read: {error}")))?;
+        let digest: [u8; 32] = Sha256::digest(&block[..length]).into();
+        if length != wanted || self.blocks.get(number) != Some(&digest) {
+            let message = format!(
+                "changed while it was in use (bytes {offset} to {}): what was verified is not what is there now",
+                offset + wanted as u64
+            );
+            let error = Error::in_file(&self.path, message)
+                .help("find out who writes to it; then run again");
+            return Err(match self.sealed {
+                true => error.untrusted(),
+                false => error,
+            });
+        }
+        Ok(block)
+    }
+}
+
+fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
+    let mut expect = |expected: &[u8], help: &str| {
+        let found = lines.next()?.map(<[u8]>::to_vec);
+        if found.as_deref() == Some(expected) {
+            return Ok(());
+        }
+        let message = format!("expected `{}`", String::from_utf8_lossy(expected));
+        Err(lines.error(message).help(help))
+    };
+    expect(
+        header::MAGIC,
+        "name a manifest made by `agent baseline create`",
+    )?;
+    expect(
+        header::VERSION,
+        "this version of the agent reads version 1 alone; make the manifest anew, or use the agent that made it",
+    )?;
+    let mut header = Header::default();
+    while lines
+        .peek()?
+        .is_some_and(|line| line.starts_with(b"#") && !line.starts_with(b"# entries "))
+    {
+        let line = lines.next()?.unwrap_or_default();
+        header
+            .push_line(line)
+            .map_err(|message| lines.error(message))?;
+    }
+    if header.profile.is_empty() || header.cover.rules().is_empty() {
+        return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
+    }
+    Ok(header)
+}
+
+/// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
+/// that the header's own rules reach: no walk would ever meet another.
+struct Order<'a> {
+    cover: &'a Cover,
+    last: Option<Vec<u8>>,
+    /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
+    directories: Vec<(usize, Position)>,
+}
+
+impl<'a> Order<'a> {
+    fn new(cover: &'a Cover) -> Order<'a> {
+        Order {
+            cover,
+            last: None,
+            directories: Vec::new(),
+        }
+    }
+
+    fn check(&mut self, entry: &Entry) -> std::result::Result<(), String> {
+        let path = &entry.path;
+        let is_directory = entry.attributes.kind == FileType::Dir || entry.role == Role::Parent;
+        let place = match &self.last {
+            None if path.is_empty() => {
+                self.is_complete(entry, self.cover.reach_root())?;
+                self.cover.root()
+            }
+            None => return Err("expected the entry `.` first".into()),
+            Some(last) => {
+                match paths::compare(last, path) {
+                    Ordering::Less => {}
+                    Ordering::Equal => return Err("this path stands twice".into()),
+                    Ordering::Greater => {
+                        return Err(
+                            "out of order: expected parents first, names in byte order".into()
+                        );
+                    }
+                }
+                let (parent, name) = split(path);
+                if !last.starts_with(parent) {
+                    return Err("its directory does not stand before it".into());
+                }
+                self.directories
+                    .retain(|(length, _)| *length <= parent.len());
+                let Some((_, position)) = self
+                    .directories
+                    .last()
+                    .filter(|(length, _)| *length == parent.len())
+                else {
+                    return Err("its directory does not stand before it as a directory".into());
+                };
+                self.is_complete(entry, self.cover.reach(position, name))?;
+                match is_directory {
+                    true => self.cover.enter(position, name),
+                    false => Position::default(),
+                }
+            }
+        };
+        if is_directory {
+            self.directories.push((path.len(), place));
+        }
+        self.last = Some(path.clone());
+        Ok(())
+    }
+
+    /// Whether an entry says all that the header demands of its path: one that is silent would hold for anything.
+    fn is_complete(&self, entry: &Entry, reach: Reach) -> std::result::Result<(), String> {
+        let demand = match reach {
+            Reach::Covered(rule) => self.cover.rule(rule).map(|rule| rule.demand),
+            Reach::Leads => Some(Demand::ANCESTOR),
+            Reach::Excluded(_) | Reach::Outside => None,
+        }
+        .ok_or("the manifest's own header does not cover this path")?;
+        let lacks = match entry.role {
+            Role::Recorded => entry.attributes.lacks(demand.attributes),
+            Role::Removed | Role::Parent | Role::Mount => AttributeSet::NONE,
+        };
+        match lacks.is_empty() {
+            true => Ok(()),
+            false => Err(format!("lacks {lacks}, which the header demands of it")),
+        }
+    }
+}
+
+/// The entries of a [`Manifest`], in order. Ends after the first error.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    lines: Lines<'a>,
+    failed: bool,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        if self.failed {
+            return None;
+        }
+        let result = match self.lines.next() {
+            Ok(Some(text)) if text.starts_with(b"#") => return None,
+            Ok(Some(text)) => line::parse(text).map_err(|message| self.lines.error(message)),
+            Ok(None) => return None,
+            Err(error) => Err(error),
+        };
+        self.failed = result.is_err();
+        Some(result)
+    }
+}
+
+/// The lines of a measured file, each block checked as it is read.
+#[derive(Debug)]
+struct Lines<'a> {
+    measured: &'a Measured,
+    next_block: usize,
+    buffer: Vec<u8>,
+    consumed: usize,
+    /// Of the line that comes next.
+    mark: Mark,
+    /// Of the line that was read last.
+    line: u64,
+    skip: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(measured: &'a Measured, mark: Mark) -> Lines<'a> {
+        let block = BLOCK as u64;
+        Lines {
+            measured,
+            next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
+            buffer: Vec::new(),
+            consumed: 0,
+            mark,
+            line: mark.line,
+            skip: usize::try_from(mark.offset % block).unwrap_or(0),
+        }
+    }
+
+    /// Where the next line starts.
+    fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// An error at the line that was read last.
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::in_file(&self.measured.path, message).at_line(self.line)
+    }
+
+    /// The next line without its newline, left in place.
+    fn peek(&mut self) -> Result<Option<&[u8]>> {
+        Ok(self.fill()?.map(|end| &self.buffer[self.consumed..end]))
+    }
+
+    /// The next line without its newline; `None` at the end.
+    fn next(&mut self) -> Result<Option<&[u8]>> {
+        let Some(end) = self.fill()? else {
+            return Ok(None);
+        };
+        let start = std::mem::replace(&mut self.consumed, end + 1);
+        self.line = self.mark.line;
+        self.mark.line += 1;
+        self.mark.offset += (end + 1 - start) as u64;
+        let text = &self.buffer[start..end];
+        if text.contains(&0) {
+            return Err(self.error("holds a NUL byte"));
+        }
+        if text.last() == Some(&b'\r') {
+            return Err(self
+                .error("ends in CR LF")
+                .help("somebody opened it in an editor that writes DOS line ends"));
+        }
+        Ok(Some(text))
+    }
+
+    /// Makes sure that a whole line is in the buffer; returns where its newline is.
+    fn fill(&mut self) -> Result<Option<usize>> {
+        let mut searched = self.consumed;
+        loop {
+            let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
+            if end.unwrap_or(self.buffer.len()) - self.consumed > MAX_LINE {
+                self.line = self.mark.line;
+                return Err(self.error(format!("longer than {MAX_LINE} bytes")));
+            }
+            if end.is_some() {
+                return Ok(end);
+            }
+            self.line = self.mark.line;
+            if self.next_block >= self.measured.blocks.len() {
+                if self.consumed < self.buffer.len() {
+                    return Err(self
+                        .error("the file ends in the middle of a line: it was cut short")
+                        .help("restore it from where the image was baked"));
+                }
+                return Ok(None);
+            }
+            self.buffer.drain(..self.consumed);
+            self.consumed = 0;
+            searched = self.buffer.len();
+            let block = self.measured.block(self.next_block)?;
+            self.buffer
+                .extend_from_slice(block.get(self.skip..).unwrap_or_default());
+            self.skip = 0;
+            self.next_block += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::write::Writer;
+    use agent_core::attributes::{Attributes, Digest as FileDigest, Timestamp};
+
+    /// A manifest of several blocks, in an unnamed file.
+    fn long() -> Manifest {
+        let mut header = Header {
+            profile: "lab".into(),
+            profile_digest: "0".repeat(64),
+            ..Header::default()
+        };
+        header.cover.push_line(b"cover high all /").expect("a rule");
+        let mut writer = Writer::new(Vec::new(), &header);
+        let known = |kind| Attributes {
+            mode: Some(0o644),
+            uid: Some(0),
+            gid: Some(0),
+            size: Some(1),
+            nlink: Some(1),
+            mtime: Some(Timestamp {
+                seconds: 1,
+                nanoseconds: 2,
+            }),
+            digest: Some(FileDigest::Sha256([7; 32])),
+            flags: Some(Default::default()),
+            xattrs: Some(Vec::new()),
+            ..Attributes::new(kind)
+        };
+        let mut push = |path: Vec<u8>, kind| {
+            let entry = Entry {
+                path,
+                attributes: known(kind),
+                role: Role::Recorded,
+            };
+            writer.push(&entry).expect("in order");
+        };
+        push(Vec::new(), FileType::Dir);
+        for i in 0..2000 {
+            push(format!("f{i:05}").into_bytes(), FileType::File);
+        }
+        let bytes = writer.into_bytes().expect("written");
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(&bytes, 0).expect("written");
+        Manifest::parse(Measured::new(file, Path::new("m"), MAX_SIZE, false).expect("read"))
+            .expect("good")
+    }
+
+    #[test]
+    fn one_path_is_found_without_reading_all() {
+        let manifest = long();
+        assert!(manifest.marks.len() > 3, "several blocks");
+        for i in (0..2000).step_by(37) {
+            let path = format!("f{i:05}").into_bytes();
+            let found = manifest.find(&path).expect("readable").expect("there");
+            assert_eq!(found.path, path);
+        }
+        for absent in ["", "a", "f00000x", "f99999", "z/y"] {
+            let found = manifest.find(absent.as_bytes()).expect("readable");
+            assert_eq!(found.is_some(), absent.is_empty(), "{absent}");
+        }
+    }
+}

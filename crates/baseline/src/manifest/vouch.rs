@@ -1,0 +1,178 @@
+//! Opening a manifest: who vouches for it, before anything of it is parsed.
+
+use super::read::{self, Manifest, Measured};
+use agent_core::error::{Error, Result};
+use agent_core::os::root::Root;
+use agent_core::os::trust::{self, Owner};
+use sha2::{Digest, Sha256};
+use sshsig::{HashAlgorithm, Seal, Signer, Signers};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The place of the keys that may seal manifests.
+pub const TRUSTED_SIGNERS: &str = "/etc/host-integrity-agent/trusted_signers";
+/// Larger than any signers file has reason to be.
+const SIGNERS_LIMIT: u64 = 1 << 20;
+/// Larger than any seal has reason to be.
+const SEAL_LIMIT: u64 = 64 << 10;
+
+/// Who may seal manifests.
+#[derive(Debug)]
+pub struct Trust {
+    signers: Signers,
+    file: PathBuf,
+    configured: bool,
+    digest: [u8; 32],
+}
+
+impl Trust {
+    /// Reads the signers: from the file of that option, else from the host's own.
+    ///
+    /// An option means that a seal is wanted, whatever its file holds.
+    pub fn load(option: Option<&Path>) -> Result<Trust> {
+        let (path, owner) = match option {
+            Some(path) => (path, Owner::RootOrCaller),
+            None => (Path::new(TRUSTED_SIGNERS), Owner::Root),
+        };
+        let text = match trust::open(path, owner)? {
+            Some(file) => trust::read(&file, path, SIGNERS_LIMIT)?,
+            None if option.is_some() => {
+                return Err(
+                    Error::in_file(path, "no such file, expected trusted signers").help(
+                        "one line a signer, as ssh-keygen(1) ALLOWED SIGNERS: NAME KEYTYPE KEY",
+                    ),
+                );
+            }
+            None => Vec::new(),
+        };
+        let signers =
+            Signers::parse(&text).map_err(|error| Error::in_file(path, error.to_string()))?;
+        Ok(Trust {
+            configured: option.is_some() || !signers.is_empty(),
+            signers,
+            file: path.to_owned(),
+            digest: Sha256::digest(&text).into(),
+        })
+    }
+
+    /// A seal that may not be believed is no seal, where one is wanted.
+    fn refusal<T>(&self, seal: Result<T>) -> Result<T> {
+        seal.map_err(|error| match self.configured {
+            true => error.untrusted(),
+            false => error,
+        })
+    }
+
+    /// SHA-256 of the list.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Whether a manifest without a good seal is refused.
+    pub fn wants_seal(&self) -> bool {
+        self.configured
+    }
+}
+
+/// What is known of a manifest's seal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A trusted signer sealed exactly these bytes.
+    Sealed(Signer),
+    /// There is a seal, and no signer is trusted on this host.
+    Unchecked,
+    /// There is no seal, and no signer is trusted on this host.
+    Unsealed,
+}
+
+/// A manifest that may be used, and how far it is to be believed.
+#[derive(Debug)]
+pub struct Vouched {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Its seal.
+    pub standing: Standing,
+}
+
+/// Opens the manifest that was named, with its seal beside it. `None` if there is no manifest.
+pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<Vouched>> {
+    let Some(file) = trust::open(path, owner)? else {
+        return Ok(None);
+    };
+    let seal_path = seal_path(path);
+    let seal = trust.refusal(trust::open(&seal_path, owner))?;
+    vouch(file, path, seal, trust).map(Some)
+}
+
+/// Opens the manifest that lies in a tree, with its seal beside it, following no link out of the tree.
+pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<Vouched>> {
+    let open = |path: &Path| {
+        let shown = root.path().join(path.strip_prefix("/").unwrap_or(path));
+        match root.open_file(path.as_os_str().as_bytes()) {
+            Ok(None) => Ok(None),
+            Ok(Some(file)) => {
+                trust::judge(&file, &shown, Owner::RootOrCaller).map(|()| Some((file, shown)))
+            }
+            Err(error) => Err(Error::in_file(shown, format!("cannot be opened: {error}"))),
+        }
+    };
+    let Some((file, shown)) = open(path)? else {
+        return Ok(None);
+    };
+    let seal = trust.refusal(open(&seal_path(path)))?.map(|(file, _)| file);
+    vouch(file, &shown, seal, trust).map(Some)
+}
+
+/// `FILE.sig`
+pub fn seal_path(manifest: &Path) -> PathBuf {
+    let mut name = manifest.as_os_str().to_owned();
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// Judges the seal on one reading of the file, and parses what was read only if it is good.
+fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<Vouched> {
+    let seal_path = seal_path(path);
+    let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
+    let seal = seal
+        .map(|file| trust::read(&file, &seal_path, SEAL_LIMIT))
+        .transpose();
+    if !trust.configured {
+        let standing = match seal {
+            Ok(None) => Standing::Unsealed,
+            _ => Standing::Unchecked,
+        };
+        let manifest = Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)?;
+        return Ok(Vouched { manifest, standing });
+    }
+    let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
+    let bytes = seal
+        .map_err(|error| untrusted(error.message))?
+        .ok_or_else(|| {
+            let signers = trust.file.display();
+            untrusted(format!(
+                "no such file: signers are configured in {signers}, so a seal is wanted"
+            ))
+            .help(help)
+        })?;
+    let seal = Seal::parse(&bytes).map_err(|error| untrusted(error.to_string()).help(help))?;
+    let wide = seal.hash_algorithm() == HashAlgorithm::Sha512;
+    let mut measured = Measured::new(file, path, read::MAX_SIZE, wide)?;
+    let digest = match &measured.sha512 {
+        Some(digest) => &digest[..],
+        None => &measured.sha256[..],
+    };
+    let signer = sshsig::verify(&seal, digest, &trust.signers, SystemTime::now()).map_err(|distrust| {
+        untrusted(distrust.to_string()).help(format!(
+            "nothing of the manifest was used; compare both files with what the image build kept, and the signer with {}",
+            trust.file.display()
+        ))
+    })?;
+    measured.sealed = true;
+    Ok(Vouched {
+        manifest: Manifest::parse(measured)?,
+        standing: Standing::Sealed(signer),
+    })
+}

@@ -1,0 +1,435 @@
+//! Which rule of a profile decides on a path, worked out while walking down: no path is matched twice.
+
+use super::pattern::{Pattern, Place};
+use agent_core::attributes::{Attribute, AttributeSet};
+use agent_core::escape;
+use agent_core::finding::Severity;
+
+/// What is demanded of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Which attributes are compared.
+    pub attributes: AttributeSet,
+    /// How much a deviation matters.
+    pub severity: Severity,
+    /// Whether what is mounted at or below the path is covered too.
+    pub cross_mounts: bool,
+    /// Whether the first boot may change the path, once, on the launch record.
+    pub launch: bool,
+}
+
+impl Demand {
+    /// What is demanded of a directory that only leads to a covered path. What is mounted there is
+    /// crossed, or the covered path would not be reached.
+    pub const ANCESTOR: Demand = Demand {
+        attributes: AttributeSet::ANCESTOR,
+        severity: Severity::High,
+        cross_mounts: true,
+        launch: false,
+    };
+
+    /// Whether changes of such an entry are everyday: they excuse the mtime of its directory.
+    pub fn is_loose(&self) -> bool {
+        self.attributes != AttributeSet::ALL || self.launch
+    }
+}
+
+/// A path entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which paths, with all below them.
+    pub pattern: Pattern,
+    /// What is demanded of them.
+    pub demand: Demand,
+}
+
+/// The path entries and excludes of a profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cover {
+    rules: Vec<Rule>,
+    excludes: Vec<Pattern>,
+}
+
+/// Where a directory stands with respect to every rule: what [`Cover::reach`] needs to judge its entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    decides: Option<u16>,
+    rules: Vec<(u16, Place)>,
+    excludes: Vec<(u16, Place)>,
+}
+
+/// What a profile says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Covered; the rule of that number decides.
+    Covered(u16),
+    /// Not covered itself, but something below it may be.
+    Leads,
+    /// Excluded with all below it, by the exclude of that number.
+    Excluded(u16),
+    /// Neither it nor anything below it is covered.
+    Outside,
+}
+
+/// A profile has at most so many entries of a kind.
+pub const MAX_RULES: usize = u16::MAX as usize;
+
+impl Cover {
+    /// Of that many rules and excludes each at most [`MAX_RULES`] are used; callers check before.
+    pub fn new(rules: Vec<Rule>, excludes: Vec<Pattern>) -> Cover {
+        Cover { rules, excludes }
+    }
+
+    /// The rule of that number.
+    pub fn rule(&self, number: u16) -> Option<&Rule> {
+        self.rules.get(usize::from(number))
+    }
+
+    /// The exclude of that number.
+    pub fn exclude(&self, number: u16) -> Option<&Pattern> {
+        self.excludes.get(usize::from(number))
+    }
+
+    /// All rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// All excludes, in order.
+    pub fn excludes(&self) -> &[Pattern] {
+        &self.excludes
+    }
+
+    /// What of it is at least so severe, with the entries below that say otherwise.
+    #[must_use]
+    pub fn narrowed(&self, least: Severity) -> Cover {
+        let severe: Vec<&str> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.demand.severity >= least)
+            .map(|rule| rule.pattern.text())
+            .collect();
+        let lies_below = |text: &str| {
+            severe.iter().any(|above| {
+                text.strip_prefix(above)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || *above == "/")
+            })
+        };
+        let rules = self.rules.iter();
+        Cover {
+            rules: rules
+                .filter(|rule| lies_below(rule.pattern.text()))
+                .cloned()
+                .collect(),
+            excludes: self.excludes.clone(),
+        }
+    }
+
+    /// Where `/` stands.
+    pub fn root(&self) -> Position {
+        let mut position = Position::default();
+        for (number, rule) in (0..).zip(&self.rules) {
+            if rule.pattern.is_root() {
+                position.decides = self.stronger(position.decides, number);
+            } else {
+                position.rules.push((number, 0));
+            }
+        }
+        position.excludes = (0..).zip(&self.excludes).map(|(n, _)| (n, 0)).collect();
+        position
+    }
+
+    /// What the profile says of the root itself.
+    pub fn reach_root(&self) -> Reach {
+        match self.root().decides {
+            Some(rule) => Reach::Covered(rule),
+            None => Reach::Leads,
+        }
+    }
+
+    /// What the profile says of the entry `name` of the directory at `position`.
+    pub fn reach(&self, position: &Position, name: &[u8]) -> Reach {
+        if position.rules.is_empty() && position.excludes.is_empty() {
+            return position.decides.map_or(Reach::Outside, Reach::Covered);
+        }
+        self.walk(position, name, None)
+    }
+
+    /// Where the entry `name` of the directory at `position` stands, for its own entries.
+    pub fn enter(&self, position: &Position, name: &[u8]) -> Position {
+        let mut below = Position::default();
+        self.walk(position, name, Some(&mut below));
+        below
+    }
+
+    fn walk(&self, at: &Position, name: &[u8], mut below: Option<&mut Position>) -> Reach {
+        let mut decides = at.decides;
+        let mut leads = false;
+        let mut excluded = None;
+        for &(number, place) in &at.excludes {
+            let Some(pattern) = self.exclude(number) else {
+                continue;
+            };
+            let ended = pattern.step(place, name, &mut |next| {
+                // Several ways to one place are one place.
+                if let Some(below) = below.as_deref_mut()
+                    && !below.excludes.contains(&(number, next))
+                {
+                    below.excludes.push((number, next));
+                }
+            });
+            if ended && excluded.is_none() {
+                excluded = Some(number);
+            }
+        }
+        for &(number, place) in &at.rules {
+            let Some(rule) = self.rule(number) else {
+                continue;
+            };
+            let ended = rule.pattern.step(place, name, &mut |next| {
+                leads = true;
+                if let Some(below) = below.as_deref_mut() {
+                    below.rules.push((number, next));
+                }
+            });
+            if ended {
+                decides = self.stronger(decides, number);
+            }
+        }
+        if let Some(below) = below {
+            below.decides = decides;
+        }
+        match (excluded, decides) {
+            (Some(exclude), _) => Reach::Excluded(exclude),
+            (None, Some(rule)) => Reach::Covered(rule),
+            (None, None) if leads => Reach::Leads,
+            (None, None) => Reach::Outside,
+        }
+    }
+
+    /// The more specific of two rules; among equals the later one.
+    fn stronger(&self, old: Option<u16>, new: u16) -> Option<u16> {
+        let rank = |number: u16| {
+            let rule = self.rule(number)?;
+            Some((rule.pattern.specificity(), number))
+        };
+        match old {
+            Some(old) if rank(old) > rank(new) => Some(old),
+            _ => Some(new),
+        }
+    }
+
+    /// The rules and excludes as lines, in order: what manifests carry and profile digests cover.
+    pub fn lines(&self) -> impl Iterator<Item = Vec<u8>> {
+        let rules = self.rules.iter().map(|rule| {
+            let demand = rule.demand;
+            let mut line = format!("cover {} {}", demand.severity.name(), demand.attributes);
+            for (name, on) in [
+                ("cross_mounts", demand.cross_mounts),
+                ("launch", demand.launch),
+            ] {
+                if on {
+                    line.push(' ');
+                    line.push_str(name);
+                }
+            }
+            pattern_line(line, &rule.pattern)
+        });
+        let excludes = self
+            .excludes
+            .iter()
+            .map(|pattern| pattern_line("exclude".to_owned(), pattern));
+        rules.chain(excludes)
+    }
+
+    /// Reads back one line of [`Cover::lines`]; the error says what was expected.
+    pub fn push_line(&mut self, line: &[u8]) -> Result<(), String> {
+        let mut words: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+        let pattern = |word: Option<&[u8]>, any_depth| {
+            let bytes = word
+                .and_then(unescape_pattern)
+                .ok_or("expected an escaped path last")?;
+            let text = String::from_utf8(bytes).map_err(|_| "expected a UTF-8 path")?;
+            Pattern::parse(&text, any_depth).map_err(|reason| format!("the path {text} {reason}"))
+        };
+        let path = words.pop();
+        match words.as_slice() {
+            [b"exclude"] => self.excludes.push(pattern(path, true)?),
+            [b"cover", severity, attributes, options @ ..] => {
+                let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+                let mut demand = Demand {
+                    severity: Severity::from_name(&text(severity))
+                        .ok_or("expected a severity after `cover`")?,
+                    attributes: parse_attributes(&text(attributes))
+                        .ok_or("expected attribute names after the severity")?,
+                    cross_mounts: false,
+                    launch: false,
+                };
+                for option in options {
+                    match *option {
+                        b"cross_mounts" => demand.cross_mounts = true,
+                        b"launch" => demand.launch = true,
+                        _ => return Err("expected cross_mounts or launch before the path".into()),
+                    }
+                }
+                self.rules.push(Rule {
+                    pattern: pattern(path, false)?,
+                    demand,
+                });
+            }
+            _ => return Err("expected `cover …` or `exclude …`".into()),
+        }
+        if self.rules.len() > MAX_RULES || self.excludes.len() > MAX_RULES {
+            return Err(format!("more than {MAX_RULES} entries"));
+        }
+        Ok(())
+    }
+}
+
+/// `all`, `content`, or names joined by commas.
+fn parse_attributes(text: &str) -> Option<AttributeSet> {
+    match text {
+        "all" => Some(AttributeSet::ALL),
+        "content" => Some(AttributeSet::CONTENT),
+        _ => text.split(',').map(Attribute::from_name).collect(),
+    }
+}
+
+/// `*` and `?` are escaped in names and stand for themselves in patterns, so they are put back.
+fn pattern_line(words: String, pattern: &Pattern) -> Vec<u8> {
+    let mut line = words.into_bytes();
+    line.push(b' ');
+    for (i, part) in pattern
+        .text()
+        .as_bytes()
+        .split_inclusive(|b| is_star(*b))
+        .enumerate()
+    {
+        debug_assert!(i == 0 || !part.is_empty());
+        match part.split_last() {
+            Some((star, name)) if is_star(*star) => {
+                escape::push_octal(&mut line, name);
+                line.push(*star);
+            }
+            _ => escape::push_octal(&mut line, part),
+        }
+    }
+    line
+}
+
+fn unescape_pattern(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for part in text.split_inclusive(|b| is_star(*b)) {
+        match part.split_last() {
+            Some((star, name)) if is_star(*star) => {
+                bytes.extend(escape::from_octal(name)?);
+                bytes.push(*star);
+            }
+            _ => bytes.extend(escape::from_octal(part)?),
+        }
+    }
+    Some(bytes)
+}
+
+fn is_star(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cover(rules: &[&str], excludes: &[&str]) -> Cover {
+        let demand = Demand {
+            attributes: AttributeSet::ALL,
+            severity: Severity::High,
+            cross_mounts: false,
+            launch: false,
+        };
+        let rule = |text: &&str| Rule {
+            pattern: Pattern::parse(text, false).expect("good"),
+            demand,
+        };
+        let exclude = |text: &&str| Pattern::parse(text, true).expect("good");
+        Cover::new(
+            rules.iter().map(rule).collect(),
+            excludes.iter().map(exclude).collect(),
+        )
+    }
+
+    fn reach(cover: &Cover, path: &str) -> Reach {
+        let mut position = cover.root();
+        let mut reach = cover.reach_root();
+        for name in path.split('/').filter(|n| !n.is_empty()) {
+            reach = cover.reach(&position, name.as_bytes());
+            if matches!(reach, Reach::Excluded(_) | Reach::Outside) {
+                return reach;
+            }
+            position = cover.enter(&position, name.as_bytes());
+        }
+        reach
+    }
+
+    #[test]
+    fn the_most_specific_entry_decides() {
+        let cover = cover(
+            &["/usr", "/usr/bin", "/usr/*/x", "/usr/bin/x", "/home/*/.ssh"],
+            &[],
+        );
+        let cases = [
+            ("/", Reach::Leads),
+            ("/usr", Reach::Covered(0)),
+            ("/usr/lib/y", Reach::Covered(0)),
+            ("/usr/bin", Reach::Covered(1)),
+            ("/usr/bin/x", Reach::Covered(3)),
+            ("/usr/bin/x/y/z", Reach::Covered(3)),
+            ("/usr/lib/x", Reach::Covered(2)),
+            ("/home", Reach::Leads),
+            ("/home/ec2-user", Reach::Leads),
+            ("/home/ec2-user/.ssh/authorized_keys", Reach::Covered(4)),
+            ("/home/ec2-user/.bashrc", Reach::Outside),
+            ("/opt", Reach::Outside),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(reach(&cover, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn among_equals_the_later_and_literal_beats_glob() {
+        assert_eq!(
+            reach(&cover(&["/a/b", "/a/*"], &[]), "/a/b"),
+            Reach::Covered(0)
+        );
+        assert_eq!(
+            reach(&cover(&["/a/?", "/a/*"], &[]), "/a/b"),
+            Reach::Covered(1)
+        );
+    }
+
+    #[test]
+    fn an_exclude_beats_any_entry() {
+        let cover = cover(
+            &["/usr", "/usr/share/doc/x"],
+            &["/usr/share/doc/**", "/**/*.pyc"],
+        );
+        assert_eq!(reach(&cover, "/usr/share/doc"), Reach::Covered(0));
+        assert_eq!(reach(&cover, "/usr/share/doc/x"), Reach::Excluded(0));
+        assert_eq!(reach(&cover, "/usr/lib/deep/a.pyc"), Reach::Excluded(1));
+        assert_eq!(reach(&cover, "/usr/lib/deep/a.py"), Reach::Covered(0));
+    }
+
+    #[test]
+    fn lines_read_back_equal() {
+        let mut first = cover(&["/usr", "/a b/*/ü?"], &["/**/x y/**"]);
+        first.rules[1].demand.attributes = [Attribute::Mode, Attribute::Uid].into_iter().collect();
+        first.rules[0].demand.launch = true;
+        first.rules[0].demand.cross_mounts = true;
+        let mut second = Cover::default();
+        for line in first.lines() {
+            assert!(!line.contains(&b'\n'));
+            second.push_line(&line).expect("reads back");
+        }
+        assert_eq!(first, second);
+    }
+}

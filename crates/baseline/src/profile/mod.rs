@@ -1,0 +1,56 @@
+//! What should hold on a host: which paths are critical and how much, what is left out, what is demanded.
+//!
+//! [`source`] reads one TOML file, [`load`] resolves `extends` and chooses by os-release, [`shipped`] holds
+//! the profiles embedded in the binary, [`cover`] answers which rule decides on a path.
+
+pub mod cover;
+pub mod load;
+pub mod pattern;
+pub mod shipped;
+pub mod source;
+
+use agent_core::escape;
+use agent_core::release::OsRelease;
+use cover::Cover;
+use sha2::{Digest, Sha256};
+use source::{ExcludeEntry, Settings};
+use std::path::PathBuf;
+
+/// A profile with everything that it extends worked in.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name, as manifests and reports give it.
+    pub name: String,
+    /// Names of what it extends, nearest first.
+    pub extends: Vec<String>,
+    /// The file it was read from; `None` for a shipped one.
+    pub file: Option<PathBuf>,
+    /// Which distribution it is for.
+    pub applies_to: Option<source::AppliesTo>,
+    /// Which paths are covered, and how.
+    pub cover: Cover,
+    /// What is left out, with the reasons.
+    pub excludes: Vec<ExcludeEntry>,
+    /// What is demanded of settings.
+    pub settings: Settings,
+}
+
+impl Profile {
+    /// SHA-256 of everything that the profile demands, in a form that does not depend on how it was written.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for line in self.cover.lines() {
+            hasher.update(line);
+            hasher.update(b"\n");
+        }
+        hasher.update(self.settings.canonical());
+        escape::hex(&hasher.finalize())
+    }
+
+    /// Whether the profile says that it is for that distribution.
+    pub fn applies(&self, release: &OsRelease) -> bool {
+        self.applies_to
+            .as_ref()
+            .is_some_and(|wanted| wanted.matches(release))
+    }
+}

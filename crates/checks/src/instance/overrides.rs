@@ -1,0 +1,274 @@
+//! What leads programs to another metadata service: environments of services, and the AWS configuration of users.
+
+use super::endpoint::{Environment, is_awss};
+use agent_core::os::root::Root;
+use reqwest::Url;
+use std::collections::BTreeSet;
+
+const VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+const KEY: &str = "ec2_metadata_service_endpoint";
+/// Larger than any such file has reason to be.
+const LIMIT: u64 = 1 << 20;
+const UNITS: [&str; 4] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// One place that leads elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Override {
+    /// The file, or whose environment it is.
+    pub(super) place: String,
+    /// `FILE:LINE`
+    pub(super) location: Option<String>,
+    /// Host and port that it leads to.
+    pub(super) host: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides {
+    /// All of them, files first.
+    pub(super) found: Vec<Override>,
+    /// Running services whose environment could not be read: that takes root, or CAP_SYS_PTRACE.
+    pub(super) unread: usize,
+}
+
+/// Looks everywhere.
+pub(super) fn find(root: &Root, own: &Environment) -> Overrides {
+    let mut found = Vec::new();
+    let mut files = BTreeSet::from(["etc/environment".to_owned()]);
+    for directory in ["etc/systemd/system.conf.d", "usr/lib/systemd/system.conf.d"] {
+        files.extend(below(root, directory, ".conf"));
+    }
+    files.insert("etc/systemd/system.conf".into());
+    let mut units = BTreeSet::new();
+    for directory in UNITS {
+        units.extend(below(root, directory, ".service"));
+        for drop_in in below(root, directory, ".d") {
+            units.extend(below(root, &drop_in, ".conf"));
+        }
+    }
+    // A directory that is a link to another would be told twice.
+    if root
+        .resolve(b"lib", true)
+        .is_ok_and(|lib| lib.path == b"usr/lib")
+    {
+        units.retain(|unit| !unit.starts_with("lib/"));
+    }
+    for unit in units {
+        if let Some(text) = text(root, &unit) {
+            files.extend(environment_files(&text));
+            in_file(&unit, &text, VARIABLE, &mut found);
+        }
+    }
+    for file in files {
+        if let Some(text) = text(root, &file) {
+            in_file(&file, &text, VARIABLE, &mut found);
+        }
+    }
+    for home in homes(root) {
+        let file = format!("{home}/.aws/config");
+        if let Some(text) = text(root, &file) {
+            in_file(&file, &text, KEY, &mut found);
+        }
+    }
+    if let Some(value) = &own.endpoint {
+        push(
+            "the agent's own environment".into(),
+            None,
+            value,
+            &mut found,
+        );
+    }
+    let unread = running(root, &mut found);
+    Overrides { found, unread }
+}
+
+/// Paths in `directory` whose names end so.
+fn below(root: &Root, directory: &str, end: &str) -> Vec<String> {
+    let names = root.list(directory.as_bytes()).ok().flatten();
+    let names = names.iter().flat_map(|names| names.iter());
+    names
+        .filter_map(|(name, _)| std::str::from_utf8(name).ok())
+        .filter(|name| name.ends_with(end))
+        .map(|name| format!("{directory}/{name}"))
+        .collect()
+}
+
+fn text(root: &Root, path: &str) -> Option<String> {
+    let bytes = root.read(path.as_bytes(), LIMIT).ok()??;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Homes of the users that passwd names, without their leading slash.
+fn homes(root: &Root) -> BTreeSet<String> {
+    let passwd = text(root, "etc/passwd").unwrap_or_default();
+    let homes = passwd.lines().filter_map(|row| row.split(':').nth(5));
+    homes
+        .map(|home| home.trim_matches('/').to_owned())
+        .filter(|home| !home.is_empty())
+        .collect()
+}
+
+/// The files that a unit names by `EnvironmentFile=`; those with specifiers and patterns are not followed.
+fn environment_files(unit: &str) -> Vec<String> {
+    unit.lines()
+        .filter_map(|line| line.trim().strip_prefix("EnvironmentFile="))
+        .map(|path| path.trim().trim_start_matches('-').trim_matches('"'))
+        .filter(|path| path.starts_with('/') && !path.contains(['%', '*', '?', '[']))
+        .map(|path| path.trim_start_matches('/').to_owned())
+        .collect()
+}
+
+/// Every line that sets `name` and is no comment.
+fn in_file(path: &str, text: &str, name: &str, found: &mut Vec<Override>) {
+    for (number, line) in text.lines().enumerate() {
+        if let Some(value) = value(line, name) {
+            let location = format!("/{path}:{}", number + 1);
+            push(format!("/{path}"), Some(location), value, found);
+        }
+    }
+}
+
+/// What the line sets `name` to: up to a space or a quote.
+fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let line = line.trim_start();
+    if line.starts_with(['#', ';']) {
+        return None;
+    }
+    let (before, after) = line.split_once(name)?;
+    if before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    let after = after.trim_start().strip_prefix('=')?.trim_start();
+    let after = after.trim_start_matches(['"', '\'']);
+    let end = after
+        .find(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+        .unwrap_or(after.len());
+    Some(&after[..end]).filter(|value| !value.is_empty())
+}
+
+fn push(place: String, location: Option<String>, value: &str, found: &mut Vec<Override>) {
+    if is_awss(value) {
+        return;
+    }
+    let host = Url::parse(value).ok().and_then(|url| {
+        let host = url.host_str()?.to_owned();
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        })
+    });
+    found.push(Override {
+        place,
+        location,
+        host: host.unwrap_or_else(|| "something that is no URL".into()),
+    });
+}
+
+/// Environments of services that run: what a unit was started with may stand in no file any more. Returns how many
+/// could not be read.
+fn running(root: &Root, found: &mut Vec<Override>) -> usize {
+    let mut services = BTreeSet::new();
+    let mut unread = BTreeSet::new();
+    for process in below(root, "proc", "") {
+        if !process.ends_with(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
+        let cgroup = text(root, &format!("{process}/cgroup")).unwrap_or_default();
+        let Some(service) = service(&cgroup) else {
+            continue;
+        };
+        let environment = match root.read(format!("{process}/environ").as_bytes(), LIMIT) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            // Gone meanwhile (ESRCH), or not to be looked into.
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::PermissionDenied {
+                    unread.insert(service.to_owned());
+                }
+                continue;
+            }
+        };
+        let environment = String::from_utf8_lossy(&environment);
+        let values = environment
+            .split('\0')
+            .filter_map(|entry| entry.strip_prefix(VARIABLE)?.strip_prefix('='));
+        services.extend(values.map(|value| (service.to_owned(), value.to_owned())));
+    }
+    for (service, value) in services {
+        push(format!("the environment of {service}"), None, &value, found);
+    }
+    unread.len()
+}
+
+/// The system service that a process belongs to, by its cgroup (cgroups(7)).
+fn service(cgroup: &str) -> Option<&str> {
+    let path = cgroup
+        .lines()
+        .find(|line| line.contains("/system.slice/"))?;
+    path.split('/').find(|part| part.ends_with(".service"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_set_the_endpoint() {
+        for (line, expected) in [
+            (
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a",
+                Some("http://a"),
+            ),
+            (
+                "export AWS_EC2_METADATA_SERVICE_ENDPOINT=\"http://a\"",
+                Some("http://a"),
+            ),
+            (
+                "Environment=A=1 \"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a\" B=2",
+                Some("http://a"),
+            ),
+            (
+                "Environment='AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a'",
+                Some("http://a"),
+            ),
+            ("# AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a", None),
+            ("; AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a", None),
+            ("NOT_AWS_EC2_METADATA_SERVICE_ENDPOINT=http://a", None),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6", None),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT=", None),
+        ] {
+            assert_eq!(value(line, VARIABLE), expected, "{line}");
+        }
+        assert_eq!(
+            value("ec2_metadata_service_endpoint = http://a", KEY),
+            Some("http://a")
+        );
+        assert_eq!(
+            value("ec2_metadata_service_endpoint_mode = IPv6", KEY),
+            None
+        );
+    }
+
+    #[test]
+    fn services_by_their_cgroup() {
+        for (cgroup, expected) in [
+            ("0::/system.slice/nginx.service\n", Some("nginx.service")),
+            (
+                "0::/system.slice/system-getty.slice/getty@tty1.service",
+                Some("getty@tty1.service"),
+            ),
+            (
+                "12:pids:/system.slice/a.service\n1:name=systemd:/x",
+                Some("a.service"),
+            ),
+            ("0::/user.slice/user-0.slice/session-1.scope", None),
+            ("0::/", None),
+        ] {
+            assert_eq!(service(cgroup), expected, "{cgroup}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Who can log in, and with what: passwd(5), shadow(5), group(5). No hash ever enters a finding.
+
+mod checks;
+mod directory;
+mod keys;
+pub mod login;
+pub mod password;
+mod sudo;
+mod sudoers;
+
+pub use checks::CHECKS;
+
+use crate::settings::context::Context;
+use crate::settings::users::{Row, Users};
+use agent_core::finding::{Check, Finding, Severity, Verdict};
+use checks::*;
+use login::has_shell;
+use password::{Password, classify};
+use serde_json::json;
+
+const DAY: i64 = 86_400;
+
+/// Something that fails a check: an account or a row, where, and what is wrong.
+struct Culprit {
+    subject: Vec<u8>,
+    location: String,
+    message: String,
+}
+
+/// Judges the checks of this area.
+pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    let users = match context.users() {
+        Ok(users) => users,
+        Err(error) => {
+            for check in CHECKS {
+                emit(context.finding(check, Verdict::Unknown, "accounts", error.to_string()));
+            }
+            return;
+        }
+    };
+    if users.passwd.is_none() {
+        for check in CHECKS {
+            emit(context.finding(
+                check,
+                Verdict::NotApplicable,
+                "accounts",
+                "there is no /etc/passwd",
+            ));
+        }
+        return;
+    }
+    for check in CHECKS {
+        // Without shadow nothing is known of passwords that live there.
+        let needs_shadow = [
+            &NO_EMPTY_PASSWORDS,
+            &ROOT_PASSWORD_POLICY,
+            &WEAK_HASH,
+            &SYSTEM_ACCOUNTS_LOCKED,
+            &PASSWORD_CHANGE_IN_PAST,
+        ]
+        .contains(&check);
+        if needs_shadow && users.shadow.is_none() {
+            emit(context.finding(
+                check,
+                Verdict::Unknown,
+                "accounts",
+                "there is no /etc/shadow",
+            ));
+            continue;
+        }
+        if !context.wants(check) {
+            continue;
+        }
+        let culprits = match check.id {
+            "accounts.sudo_nopasswd" => {
+                sudo::look(context, users, emit);
+                continue;
+            }
+            "accounts.authorized_keys" => {
+                keys::look(context, users, emit);
+                continue;
+            }
+            "accounts.directory_join" => {
+                directory::look(context, emit);
+                continue;
+            }
+            "accounts.no_empty_passwords" => empty(users),
+            "accounts.root_password_policy" => root(context, users),
+            "accounts.weak_hash" => weak(users),
+            "accounts.only_root_uid0" => other_roots(users),
+            "accounts.nis_plus" => nis(users),
+            "accounts.all_shadowed" => unshadowed(users),
+            "accounts.system_accounts_locked" => open_services(users),
+            "accounts.system_nologin" => service_shells(context, users),
+            _ => from_the_future(users, context.now),
+        };
+        tell(context, check, culprits, emit);
+    }
+}
+
+fn tell(
+    context: &Context<'_>,
+    check: &'static Check,
+    culprits: Vec<Culprit>,
+    emit: &mut dyn FnMut(Finding),
+) {
+    if culprits.is_empty() {
+        emit(context.finding(check, Verdict::Pass, "accounts", check.title));
+    }
+    for culprit in culprits {
+        let name = String::from_utf8_lossy(&culprit.subject).into_owned();
+        let remedy = check
+            .remedy
+            .unwrap_or_default()
+            .replace("ACCOUNT", &agent_core::escape::terminal_text(&name));
+        let mut finding = context
+            .finding(
+                check,
+                Verdict::Fail,
+                culprit.subject,
+                culprit.message.clone(),
+            )
+            .evidence(
+                json!({ "value": check.demand }),
+                json!({ "value": culprit.message }),
+            )
+            .location(culprit.location)
+            .remediation(remedy);
+        if check == &NO_EMPTY_PASSWORDS && nullok(context) {
+            finding.severity = Severity::Critical;
+            finding.message.push_str(", and PAM lets it in (nullok)");
+        }
+        emit(finding);
+    }
+}
+
+fn culprit(row: &Row, file: &str, message: impl Into<String>) -> Culprit {
+    Culprit {
+        subject: row.name().to_vec(),
+        location: format!("/etc/{file}:{}", row.line),
+        message: message.into(),
+    }
+}
+
+/// Rows that are no NIS lines.
+fn rows(rows: &Option<Vec<Row>>) -> impl Iterator<Item = &Row> {
+    rows.iter().flatten().filter(|row| !row.is_nis())
+}
+
+fn empty(users: &Users) -> Vec<Culprit> {
+    let message = "the password field is empty";
+    let shadow = rows(&users.shadow).filter(|row| row.field(1).is_empty());
+    let passwd = rows(&users.passwd).filter(|row| row.field(1).is_empty());
+    shadow
+        .map(|row| culprit(row, "shadow", message))
+        .chain(passwd.map(|row| culprit(row, "passwd", message)))
+        .collect()
+}
+
+/// Whether a PAM stack accepts empty passwords (pam_unix(8)).
+fn nullok(context: &Context<'_>) -> bool {
+    [
+        "etc/pam.d/common-auth",
+        "etc/pam.d/system-auth",
+        "etc/pam.d/password-auth",
+        "etc/pam.d/login",
+    ]
+    .iter()
+    .any(|path| {
+        let text = context.read(path).ok().flatten().unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().any(|line| {
+            let line = line.split('#').next().unwrap_or_default();
+            line.contains("pam_unix.so")
+                && line
+                    .split_whitespace()
+                    .any(|word| word.starts_with("nullok"))
+        })
+    })
+}
+
+fn root(context: &Context<'_>, users: &Users) -> Vec<Culprit> {
+    let Some(account) = users.account(b"root") else {
+        return Vec::new();
+    };
+    let (password, location) = login::password(users, account);
+    let set = context.demanded_text(&ROOT_PASSWORD_POLICY, "controlled") == "set";
+    let star = users
+        .shadow_of(b"root")
+        .is_some_and(|row| row.field(1).starts_with(b"*"));
+    let message = match password {
+        Password::Usable { .. } => return Vec::new(),
+        Password::Locked if !set => return Vec::new(),
+        // How Debian ships an account without a password; Amazon Linux writes `*LOCK*`.
+        Password::Invalid if !set && star => return Vec::new(),
+        Password::Empty => "root's password field is empty",
+        Password::Locked => "root's password is locked, the profile demands one",
+        Password::Invalid => {
+            "root's password field is no whole hash: no password opens it, and it is not locked"
+        }
+    };
+    vec![Culprit {
+        subject: b"root".to_vec(),
+        location,
+        message: message.into(),
+    }]
+}
+
+fn weak(users: &Users) -> Vec<Culprit> {
+    let is_weak = |row: &&Row| classify(row.field(1)) == Password::Usable { weak: true };
+    let message = "the password is hashed by a method that is quickly reversed";
+    rows(&users.shadow)
+        .filter(is_weak)
+        .map(|row| culprit(row, "shadow", message))
+        .chain(
+            rows(&users.passwd)
+                .filter(is_weak)
+                .map(|row| culprit(row, "passwd", message)),
+        )
+        .collect()
+}
+
+fn other_roots(users: &Users) -> Vec<Culprit> {
+    rows(&users.passwd)
+        .filter(|row| row.number(2) == Some(0) && row.name() != b"root")
+        .filter(|row| login::password(users, row).0 != Password::Locked)
+        .map(|row| culprit(row, "passwd", "another account has uid 0"))
+        .collect()
+}
+
+fn nis(users: &Users) -> Vec<Culprit> {
+    [
+        ("passwd", &users.passwd),
+        ("shadow", &users.shadow),
+        ("group", &users.group),
+    ]
+    .into_iter()
+    .flat_map(|(file, all)| {
+        all.iter()
+            .flatten()
+            .filter(|row| row.name().first() == Some(&b'+'))
+            .map(move |row| culprit(row, file, "a directory's entries are let in"))
+    })
+    .collect()
+}
+
+fn unshadowed(users: &Users) -> Vec<Culprit> {
+    rows(&users.passwd)
+        .filter(|row| !matches!(row.field(1), b"x" | b"*"))
+        .map(|row| {
+            culprit(
+                row,
+                "passwd",
+                "the password field of passwd holds something else than x",
+            )
+        })
+        .collect()
+}
+
+fn open_services(users: &Users) -> Vec<Culprit> {
+    rows(&users.passwd)
+        .filter(|row| row.number(2).is_some_and(|uid| (1..=999).contains(&uid)))
+        .filter_map(|row| users.shadow_of(row.name()))
+        .filter(|row| !matches!(row.field(1).first(), Some(b'!' | b'*')))
+        .map(|row| culprit(row, "shadow", "a service account's password is not locked"))
+        .collect()
+}
+
+/// UID_MIN of login.defs(5); the last line counts.
+fn first_person(context: &Context<'_>) -> i64 {
+    let text = context
+        .read("etc/login.defs")
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some("UID_MIN")).then(|| words.next()?.parse().ok())?
+        })
+        .next_back()
+        .unwrap_or(1000)
+}
+
+fn service_shells(context: &Context<'_>, users: &Users) -> Vec<Culprit> {
+    let first = first_person(context);
+    let allowed = context.demanded_texts(&SYSTEM_NOLOGIN);
+    rows(&users.passwd)
+        .filter(|row| row.number(2).is_some_and(|uid| (1..first).contains(&uid)))
+        .filter(|row| !matches!(row.name(), b"sync" | b"shutdown" | b"halt") && has_shell(row))
+        .filter(|row| !allowed.iter().any(|name| name.as_bytes() == row.name()))
+        .map(|row| {
+            let shell = String::from_utf8_lossy(row.field(6)).into_owned();
+            culprit(
+                row,
+                "passwd",
+                format!("a service account has the shell \"{shell}\""),
+            )
+        })
+        .collect()
+}
+
+fn from_the_future(users: &Users, now: i64) -> Vec<Culprit> {
+    let today = now.div_euclid(DAY);
+    rows(&users.shadow)
+        .filter(|row| classify(row.field(1)) != Password::Locked)
+        .filter(|row| row.number(2).is_some_and(|day| day > today))
+        .map(|row| {
+            culprit(
+                row,
+                "shadow",
+                "the password was changed on a day that is still to come",
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,263 @@
+//! `console.grub_password`: whether the boot menu can be edited by whoever reaches the serial line (GRUB manual,
+//! "Security").
+
+use super::GRUB_PASSWORD;
+use crate::settings::context::Context;
+use agent_core::finding::{Finding, Verdict};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The directories of the menu; the Red Hat family calls it grub2.
+const DIRECTORIES: [&str; 2] = ["boot/grub", "boot/grub2"];
+/// Where UEFI systems keep one a vendor.
+const VENDORS: &str = "boot/efi/EFI";
+
+/// What a menu says, its further files included.
+#[derive(Default)]
+struct Menu {
+    /// `FILE:LINE` of the serial terminal that takes keys.
+    serial: Option<String>,
+    /// Names in `superusers`, and where.
+    superusers: Vec<String>,
+    place: Option<String>,
+    /// Users with a password that is set.
+    passwords: Vec<String>,
+    /// `set NAME=VALUE` outside of the menu's own variables.
+    variables: BTreeMap<String, String>,
+}
+
+pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    let say =
+        |verdict, message: String| context.finding(&GRUB_PASSWORD, verdict, "console", message);
+    let menus = match menus(context) {
+        Ok(menus) => menus,
+        Err((path, reason)) => {
+            let message = format!("the boot menu cannot be read: {reason}");
+            return emit(say(Verdict::Unknown, message).location(path));
+        }
+    };
+    if menus.is_empty() {
+        let message = "there is no GRUB menu".to_owned();
+        return emit(say(Verdict::NotApplicable, message));
+    }
+    let always = context.demanded_text(&GRUB_PASSWORD, "serial") == "always";
+    // What the next menu is made from counts as well.
+    let source = defaults(context);
+    let mut judged = false;
+    let several = menus.len() > 1;
+    for (path, menu) in &menus {
+        let subject = if several { path.as_str() } else { "console" };
+        let say =
+            |verdict, message: String| context.finding(&GRUB_PASSWORD, verdict, subject, message);
+        let serial = menu.serial.clone().or_else(|| source.clone());
+        if serial.is_none() && !always {
+            continue;
+        }
+        judged = true;
+        let guarded = menu
+            .superusers
+            .iter()
+            .any(|user| menu.passwords.contains(user));
+        let evidence = json!({
+            "serial": serial.is_some(), "superusers": menu.superusers.len(), "password": guarded,
+        });
+        let shown = match (&menu.superusers.is_empty(), guarded) {
+            (_, true) => {
+                let finding = say(
+                    Verdict::Pass,
+                    "the boot menu asks for a password before it can be edited".to_owned(),
+                );
+                emit(finding.evidence(json!({ "password": true }), evidence));
+                continue;
+            }
+            (true, _) => "no superusers are set",
+            (false, _) => "none of its superusers has a password",
+        };
+        let place = menu
+            .place
+            .clone()
+            .or(serial)
+            .unwrap_or_else(|| path.clone());
+        emit(
+            say(
+                Verdict::Fail,
+                format!("the boot menu can be edited into a root shell: {shown}"),
+            )
+            .evidence(json!({ "password": true }), evidence)
+            .location(place)
+            .remediation(remedy(context)),
+        );
+    }
+    if !judged {
+        emit(say(
+            Verdict::NotApplicable,
+            "the boot menu is not on the serial line".to_owned(),
+        ));
+    }
+}
+
+fn remedy(context: &Context<'_>) -> &'static str {
+    let release = context.release;
+    let red_hat = |id: &String| matches!(id.as_str(), "rhel" | "fedora" | "amzn" | "centos");
+    match red_hat(&release.id) || release.id_like.iter().any(red_hat) {
+        true => "grub2-setpassword",
+        false => {
+            "put set superusers and password_pbkdf2 (of grub-mkpasswd-pbkdf2) in /etc/grub.d/40_custom, then: update-grub"
+        }
+    }
+}
+
+/// The menus that firmware may start, with what is read beside them.
+fn menus(context: &Context<'_>) -> Result<Vec<(String, Menu)>, (String, String)> {
+    let mut directories: Vec<String> = DIRECTORIES.map(str::to_owned).to_vec();
+    let vendors = context.root.list(VENDORS.as_bytes()).ok().flatten();
+    for (name, _) in vendors.iter().flat_map(|names| names.iter()) {
+        directories.push(format!("{VENDORS}/{}", String::from_utf8_lossy(name)));
+    }
+    let mut menus = Vec::new();
+    for directory in directories {
+        let path = format!("{directory}/grub.cfg");
+        let Some(text) = read(context, &path)? else {
+            continue;
+        };
+        // On UEFI the vendor's file mostly leads to the real menu and is none itself.
+        let leads = text
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some("configfile"));
+        if leads && !text.contains("menuentry") {
+            continue;
+        }
+        let mut menu = Menu::default();
+        // What the menu reads before it decides: the password of grub2-setpassword, and local additions.
+        if let Some(user) = read(context, &format!("{directory}/user.cfg"))? {
+            menu.add(&format!("{directory}/user.cfg"), &user);
+        }
+        menu.add(&path, &text);
+        if let Some(custom) = read(context, &format!("{directory}/custom.cfg"))? {
+            menu.add(&format!("{directory}/custom.cfg"), &custom);
+        }
+        menus.push((format!("/{path}"), menu));
+    }
+    Ok(menus)
+}
+
+fn read(context: &Context<'_>, path: &str) -> Result<Option<String>, (String, String)> {
+    match context.read(path) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) => Err((format!("/{path}"), error.to_string())),
+    }
+}
+
+/// Where /etc/default/grub puts the menu on the serial terminal.
+fn defaults(context: &Context<'_>) -> Option<String> {
+    let mut files = vec!["etc/default/grub".to_owned()];
+    let names = context.root.list(b"etc/default/grub.d").ok().flatten();
+    for (name, _) in names.iter().flat_map(|names| names.iter()) {
+        if name.ends_with(b".cfg") {
+            files.push(format!(
+                "etc/default/grub.d/{}",
+                String::from_utf8_lossy(name)
+            ));
+        }
+    }
+    // Of several assignments the last one counts.
+    let mut last: BTreeMap<String, (bool, String)> = BTreeMap::new();
+    for file in files {
+        let bytes = context.read(&file).ok().flatten().unwrap_or_default();
+        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            let Some((key, value)) = line.trim().split_once('=') else {
+                continue;
+            };
+            if matches!(key, "GRUB_TERMINAL" | "GRUB_TERMINAL_INPUT") {
+                let serial = words(value).any(|word| word == "serial");
+                let place = format!("/{file}:{}", number + 1);
+                last.insert(key.to_owned(), (serial, place));
+            }
+        }
+    }
+    // GRUB_TERMINAL stands for both directions and overrides the other (grub-mkconfig).
+    let decided = last
+        .remove("GRUB_TERMINAL")
+        .or_else(|| last.remove("GRUB_TERMINAL_INPUT"));
+    decided.and_then(|(serial, place)| serial.then_some(place))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['"', '\'', ' ', '\t', ';'])
+        .filter(|word| !word.is_empty())
+}
+
+impl Menu {
+    /// Takes in the commands of a file that bear on who may edit.
+    fn add(&mut self, path: &str, text: &str) {
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let place = || format!("/{path}:{}", number + 1);
+            let mut parts = words(line);
+            match parts.next() {
+                Some("terminal_input") => {
+                    let rest: Vec<&str> = parts.collect();
+                    let serial = rest.iter().any(|word| word.starts_with("serial"));
+                    let adds = rest.contains(&"--append");
+                    let removes = rest.contains(&"--remove");
+                    match (serial, removes) {
+                        (true, false) => self.serial = Some(place()),
+                        (true, true) => self.serial = None,
+                        (false, _) if !adds && !removes => self.serial = None,
+                        _ => {}
+                    }
+                }
+                Some("set") => {
+                    if let Some((name, value)) =
+                        line.trim_start_matches("set").trim_start().split_once('=')
+                    {
+                        self.assign(name.trim(), value, place());
+                    }
+                }
+                Some("password" | "password_pbkdf2") => {
+                    if let (Some(user), Some(password)) = (parts.next(), parts.next())
+                        && self.is_set(password)
+                    {
+                        self.passwords.push(user.to_owned());
+                    }
+                }
+                Some(_) => {
+                    if let Some((name, value)) = line.split_once('=')
+                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                    {
+                        self.assign(name, value, place());
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: &str, place: String) {
+        let value = value.trim().trim_matches(['"', '\'']);
+        match name {
+            "superusers" => {
+                self.superusers = value
+                    .split([' ', ',', ';', '&', '|'])
+                    .filter(|user| !user.is_empty())
+                    .map(str::to_owned)
+                    .collect();
+                self.place = Some(place);
+            }
+            name => {
+                self.variables.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Whether a password is there: given as it stands, or by a variable that has a value.
+    fn is_set(&self, password: &str) -> bool {
+        match password.strip_prefix('$') {
+            None => !password.is_empty(),
+            Some(name) => self
+                .variables
+                .get(name.trim_matches(['{', '}']))
+                .is_some_and(|value| !value.is_empty()),
+        }
+    }
+}

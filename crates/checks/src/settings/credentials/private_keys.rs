@@ -1,0 +1,257 @@
+//! `credentials.no_ssh_private_keys`: private keys that no passphrase protects, in the forms that ssh-keygen,
+//! OpenSSL and PuTTY write.
+
+use super::homes::homes;
+use super::search::{MAX_DEPTH, Search, Wanted};
+use super::{NO_SSH_PRIVATE_KEYS, allowed, conclude};
+use crate::settings::context::Context;
+use agent_core::finding::{Finding, Verdict};
+use agent_core::os::node::Stat;
+use base64ct::{Base64, Encoding};
+use serde_json::json;
+use std::io::Read;
+
+/// A key has some kilobytes; before it may stand certificates or text.
+const MAX_FILE: u64 = 64 * 1024;
+/// A key in the shortest form has more.
+const MIN_FILE: u64 = 100;
+/// In the home of a service only what lies near the top: below are its data.
+const SERVICE_DEPTH: usize = 1;
+/// Keys that are told one by one.
+const MAX_TOLD: usize = 1000;
+/// Files of these kinds hold no key that anybody left behind by accident, and are many.
+const OTHER_KINDS: [&[u8]; 44] = [
+    b"js", b"mjs", b"cjs", b"ts", b"tsx", b"jsx", b"map", b"css", b"scss", b"html", b"htm", b"vue",
+    b"svg", b"png", b"jpg", b"jpeg", b"gif", b"ico", b"webp", b"woff", b"woff2", b"ttf", b"pyc",
+    b"pyo", b"pyi", b"rb", b"rs", b"go", b"c", b"h", b"cc", b"cpp", b"hpp", b"o", b"a", b"so",
+    b"rlib", b"rmeta", b"class", b"jar", b"gz", b"xz", b"zip", b"mo",
+];
+
+pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    let mut gaps = Vec::new();
+    let homes = homes(context, &mut gaps);
+    let mut search = Search::new(context.root);
+    search.gaps = gaps;
+    let mut starts: Vec<(&str, usize)> = homes
+        .iter()
+        .map(|home| {
+            let depth = if home.of_people {
+                MAX_DEPTH
+            } else {
+                SERVICE_DEPTH
+            };
+            (home.path.as_str(), depth)
+        })
+        .collect();
+    for start in ["/tmp", "/var/tmp", "/opt", "/srv"] {
+        starts.push((start, MAX_DEPTH));
+    }
+    let mut found = 0usize;
+    let mut bytes = Vec::new();
+    for (at, (start, depth)) in starts.iter().enumerate() {
+        // A home within another start is searched with that.
+        let within = starts.iter().enumerate().any(|(other, (outer, deep))| {
+            other != at
+                && *deep == MAX_DEPTH
+                && (start
+                    .strip_prefix(outer)
+                    .is_some_and(|rest| rest.starts_with('/'))
+                    || (start == outer && other < at))
+        });
+        if within {
+            continue;
+        }
+        search.below(start, *depth, &MayBeAKey, &mut |path, file, stat| {
+            bytes.clear();
+            if file.take(MAX_FILE).read_to_end(&mut bytes).is_err() {
+                return;
+            }
+            let Some((kind, line)) = unprotected(&bytes) else {
+                return;
+            };
+            if allowed(context, &NO_SSH_PRIVATE_KEYS, path.as_bytes()) {
+                return;
+            }
+            found += 1;
+            if found > MAX_TOLD {
+                return;
+            }
+            let message = format!("a private key without a passphrase ({kind})");
+            emit(
+                context
+                    .finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, path, message)
+                    .evidence(
+                        json!({ "passphrase": true }),
+                        json!({ "passphrase": false, "kind": kind, "uid": stat.uid, "mode": format!("{:04o}", stat.mode) }),
+                    )
+                    .location(format!("{path}:{line}"))
+                    .remediation(format!(
+                        "remove {path}, or give it a passphrase (ssh-keygen -p), or name it in the profile's demand"
+                    )),
+            );
+        });
+    }
+    if found > MAX_TOLD {
+        let message = format!(
+            "{} further private keys without a passphrase",
+            found - MAX_TOLD
+        );
+        emit(context.finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, "credentials", message));
+    }
+    let pass = "no private key without a passphrase lies about".to_owned();
+    conclude(
+        context,
+        &NO_SSH_PRIVATE_KEYS,
+        found > 0,
+        &search.gaps,
+        pass,
+        emit,
+    );
+}
+
+/// What may be a key.
+struct MayBeAKey;
+
+impl Wanted for MayBeAKey {
+    fn name(&self, name: &[u8]) -> bool {
+        !OTHER_KINDS.contains(&ending(name))
+    }
+
+    /// Long ones too, where they are called as keys are.
+    fn stat(&self, name: &[u8], stat: &Stat) -> bool {
+        let called = matches!(ending(name), b"pem" | b"key" | b"ppk") || name.starts_with(b"id_");
+        (MIN_FILE..=MAX_FILE).contains(&stat.size) || called && stat.size >= MIN_FILE
+    }
+}
+
+/// What follows the last dot.
+fn ending(name: &[u8]) -> &[u8] {
+    match name.iter().rposition(|byte| *byte == b'.') {
+        Some(dot) => &name[dot + 1..],
+        None => b"",
+    }
+}
+
+/// The kind of the first private key that no passphrase protects, and its line.
+fn unprotected(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    if bytes.starts_with(b"PuTTY-User-Key-File-") {
+        return memchr::memmem::find(bytes, b"\nEncryption: none").map(|_| ("PuTTY", 1));
+    }
+    if bytes.starts_with(b"SSH PRIVATE KEY FILE FORMAT 1.1\n\0") {
+        // The number of the cipher follows; 0 is none.
+        return (bytes.get(33) == Some(&0)).then_some(("SSH 1", 1));
+    }
+    for at in memchr::memmem::find_iter(bytes, b"-----BEGIN ") {
+        if at > 0 && bytes[at - 1] != b'\n' {
+            continue;
+        }
+        let block = &bytes[at + 11..];
+        let Some(kind) = KINDS.into_iter().find(|kind| {
+            block
+                .strip_prefix(kind.as_bytes())
+                .is_some_and(|rest| rest.starts_with(b"-----"))
+        }) else {
+            continue;
+        };
+        if is_open(kind, &block[kind.len() + 5..]) {
+            return Some((kind, memchr::memchr_iter(b'\n', &bytes[..at]).count() + 1));
+        }
+    }
+    None
+}
+
+const KINDS: [&str; 5] = [
+    "OPENSSH PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "DSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "PRIVATE KEY",
+];
+
+/// Whether what follows the header is a whole key in clear: headers as in RFC 1421, base64, the end.
+fn is_open(kind: &str, body: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(body, b"-----END ") else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&body[..end]);
+    if text
+        .lines()
+        .any(|line| line.starts_with("Proc-Type:") && line.contains("ENCRYPTED"))
+    {
+        return false;
+    }
+    let base64: String = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.contains(':'))
+        .collect();
+    let Ok(key) = Base64::decode_vec(&base64) else {
+        return false;
+    };
+    let key = zeroize::Zeroizing::new(key);
+    match kind {
+        // PROTOCOL.key: a magic, then the name of the cipher.
+        "OPENSSH PRIVATE KEY" => key.starts_with(b"openssh-key-v1\0\0\0\0\x04none"),
+        // ASN.1: a sequence.
+        _ => key.len() > 32 && key[0] == 0x30,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_keys_in_clear() {
+        let open = Base64::encode_string(
+            &[b"openssh-key-v1\0\0\0\0\x04none".as_slice(), &[7; 90]].concat(),
+        );
+        let shut = Base64::encode_string(
+            &[b"openssh-key-v1\0\0\0\0\x0aaes256-ctr".as_slice(), &[7; 90]].concat(),
+        );
+        let der = Base64::encode_string(&[[0x30].as_slice(), &[7; 90]].concat());
+        let pem = |kind: &str, body: &str| {
+            format!("-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n")
+        };
+        for (text, expected) in [
+            (pem("OPENSSH PRIVATE KEY", &open), Some(1)),
+            (pem("OPENSSH PRIVATE KEY", &shut), None),
+            (format!("text\n{}", pem("RSA PRIVATE KEY", &der)), Some(2)),
+            (
+                pem(
+                    "RSA PRIVATE KEY",
+                    &format!("Proc-Type: 4,ENCRYPTED\nDEK-Info: x\n\n{der}"),
+                ),
+                None,
+            ),
+            (pem("ENCRYPTED PRIVATE KEY", &der), None),
+            (pem("PRIVATE KEY", &der), Some(1)),
+            (pem("EC PRIVATE KEY", &der), Some(1)),
+            (
+                pem("EC PRIVATE KEY", &der).replace("-----END", "----"),
+                None,
+            ),
+            (pem("PRIVATE KEY", "words that are no key"), None),
+            (format!("x {}", pem("PRIVATE KEY", &der)), None),
+            (pem("PUBLIC KEY", &der), None),
+            (
+                pem("CERTIFICATE", &der) + &pem("PRIVATE KEY", &der),
+                Some(4),
+            ),
+            (
+                "PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n".into(),
+                Some(1),
+            ),
+            (
+                "PuTTY-User-Key-File-3: ssh-rsa\nEncryption: aes256-cbc\n".into(),
+                None,
+            ),
+        ] {
+            assert_eq!(
+                unprotected(text.as_bytes()).map(|(_, line)| line),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What the kernel is told: sysctl, lockdown, mandatory access control, modules; now, and from the next boot on.
+
+mod checks;
+mod mac;
+mod modules;
+mod sysctl;
+
+pub use checks::CHECKS;
+
+use crate::settings::boot;
+use crate::settings::context::Context;
+use crate::settings::systemd::State;
+use agent_core::finding::{Check, Finding, Verdict};
+use checks::*;
+use serde_json::json;
+use sysctl::Sysctl;
+
+/// Judges the checks of this area.
+pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    let sysctl = match context
+        .units()
+        .state(context.root, "systemd-sysctl.service")
+    {
+        // Then nobody reads the files.
+        State::Masked(_) => Ok(Sysctl::default()),
+        _ => Sysctl::read(context.root).map_err(|error| error.to_string()),
+    };
+    if context.wants(&ASLR) {
+        emit(parameter(
+            context,
+            &ASLR,
+            &sysctl,
+            "kernel.randomize_va_space",
+            "2",
+            &|v| v == 2,
+        ));
+    }
+    if context.wants(&SYSRQ) {
+        emit(sysrq(context, &sysctl));
+    }
+    if context.wants(&MAC) {
+        emit(mac::judge(context));
+    }
+    if context.wants(&LOCKDOWN) {
+        emit(lockdown(context));
+    }
+    if context.wants(&MODULES) {
+        modules::judge(context, sysctl.as_ref().ok(), emit);
+    }
+}
+
+fn sysrq(context: &Context<'_>, sysctl: &Result<Sysctl, String>) -> Finding {
+    let Some(mask) = context.demand(&SYSRQ).and_then(toml::Value::as_integer) else {
+        let message = "the profile demands nothing of it";
+        return context.finding(&SYSRQ, Verdict::NotApplicable, "kernel.sysrq", message);
+    };
+    // 1 stands for all functions; without them, every function is a bit (admin-guide/sysrq).
+    let within = move |value: i64| match value {
+        1 => mask == 1 || mask == 511,
+        value => value & !mask == 0,
+    };
+    let mut finding = parameter(
+        context,
+        &SYSRQ,
+        sysctl,
+        "kernel.sysrq",
+        &mask.to_string(),
+        &within,
+    );
+    finding.remediation = finding
+        .remediation
+        .map(|text| text.replace("NUMBER", &mask.to_string()));
+    finding
+}
+
+/// A parameter of the kernel's: its value now, and what the files set at the next boot.
+fn parameter(
+    context: &Context<'_>,
+    check: &'static Check,
+    sysctl: &Result<Sysctl, String>,
+    key: &str,
+    demanded: &str,
+    good: &dyn Fn(i64) -> bool,
+) -> Finding {
+    let path = format!("proc/sys/{}", key.replace('.', "/"));
+    let live = context.live().then(|| context.read(&path));
+    let say = |verdict, message: String| context.finding(check, verdict, key, message);
+    let configured = match sysctl {
+        Ok(sysctl) => sysctl.value(key),
+        Err(why) => return say(Verdict::Unknown, why.clone()),
+    };
+    let live = match live {
+        None => None,
+        Some(Ok(Some(text))) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
+        Some(Ok(None)) => {
+            let message = format!("this kernel has no {key}");
+            return say(Verdict::NotApplicable, message);
+        }
+        Some(Err(error)) => return say(Verdict::Unknown, format!("/{path}: {error}")),
+    };
+    let holds = |value: &str| value.parse().is_ok_and(good);
+    let set = configured.map(|value| value.value.as_str());
+    let place = configured.map(|value| value.location.clone());
+    // A parameter of the command line comes before systemd-sysctl, and what has no line keeps it.
+    let norandmaps = (key == "kernel.randomize_va_space" && set.is_none())
+        .then(|| boot::command_lines(context))
+        .into_iter()
+        .flatten()
+        .find(|(_, line)| boot::words(line).any(|word| word == "norandmaps"))
+        .map(|(place, _)| place);
+    let (verdict, message) = match (&live, set) {
+        (Some(now), Some(set)) if !holds(now) && holds(set) => (
+            Verdict::Fail,
+            format!("{key} is {now}, though the files set {set}: it was changed since the boot"),
+        ),
+        (Some(now), _) if !holds(now) => (Verdict::Fail, format!("{key} is {now}")),
+        (Some(now), Some(set)) if !holds(set) => (
+            Verdict::Fail,
+            format!("{key} is {now} now, and will be {set} after the next boot"),
+        ),
+        (Some(now), Some(set)) if now != set => (
+            Verdict::Pass,
+            format!("{key} is {now}, though the files set {set}; either will do"),
+        ),
+        (Some(now), _) => (Verdict::Pass, format!("{key} is {now}")),
+        (None, Some(set)) if !holds(set) => {
+            (Verdict::Fail, format!("{key} will be {set} after boot"))
+        }
+        (None, Some(set)) => (Verdict::Pass, format!("{key} will be {set} after boot")),
+        (None, None) if norandmaps.is_some() => {
+            (Verdict::Fail, "the kernel is booted with norandmaps".into())
+        }
+        (None, None) if check == &ASLR => (
+            Verdict::Pass,
+            format!("no file sets {key}; the kernel's default is 2"),
+        ),
+        (None, None) => (
+            Verdict::Unknown,
+            format!("no file sets {key}; the default depends on how the kernel was built"),
+        ),
+    };
+    let mut finding = say(verdict, message).evidence(
+        json!({ "value": demanded }),
+        json!({ "live": live, "configured": set, "default": set.is_none() }),
+    );
+    finding.location = place.or(norandmaps);
+    match (verdict, check.remedy) {
+        (Verdict::Fail, Some(remedy)) => finding.remediation(remedy),
+        _ => finding,
+    }
+}
+
+/// kernel_lockdown(7): `none [integrity] confidentiality`, the one in brackets in force.
+fn lockdown(context: &Context<'_>) -> Finding {
+    const FILE: &str = "sys/kernel/security/lockdown";
+    const STRICTER: [&str; 3] = ["none", "integrity", "confidentiality"];
+    let rank = |word: &str| STRICTER.iter().position(|known| *known == word);
+    let say = |verdict, message: String| context.finding(&LOCKDOWN, verdict, "kernel", message);
+    let Some(demanded) = context.demand(&LOCKDOWN).and_then(toml::Value::as_str) else {
+        return say(
+            Verdict::NotApplicable,
+            "the profile demands nothing of it".into(),
+        );
+    };
+    if !context.live() {
+        return say(
+            Verdict::NotApplicable,
+            "it is the running kernel's, and follows from how the machine boots".into(),
+        );
+    }
+    let text = match context.read(FILE) {
+        Ok(Some(text)) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(None) => "[none] (not in this kernel, or securityfs is not mounted)".to_owned(),
+        Err(error) => return say(Verdict::Unknown, format!("/{FILE}: {error}")),
+    };
+    let is = text
+        .split('[')
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .unwrap_or("none");
+    let verdict = match rank(is) >= rank(demanded) {
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    };
+    let finding = say(verdict, format!("lockdown is {is}"))
+        .evidence(json!({ "value": demanded }), json!({ "value": is }));
+    match (verdict, LOCKDOWN.remedy) {
+        (Verdict::Fail, Some(remedy)) => finding.remediation(remedy),
+        _ => finding,
+    }
+}

@@ -1,0 +1,187 @@
+//! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
+
+use agent_core::glob::{PathGlob, Syntax};
+use agent_core::os::root::Root;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Of files of one name the first directory's counts.
+const DIRECTORIES: [&str; 5] = [
+    "etc/sysctl.d",
+    "run/sysctl.d",
+    "usr/local/lib/sysctl.d",
+    "usr/lib/sysctl.d",
+    // Where /lib is no link to /usr/lib.
+    "lib/sysctl.d",
+];
+const LIMIT: u64 = 1 << 20;
+
+/// A value in force, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) value: String,
+    /// `FILE:LINE`
+    pub(super) location: String,
+}
+
+/// Every assignment in the order in which systemd-sysctl makes them.
+#[derive(Debug, Default)]
+pub(super) struct Sysctl {
+    /// Key as a path below /proc/sys; `None`: kept from patterns alone.
+    options: Vec<(String, Option<Value>)>,
+}
+
+impl Sysctl {
+    /// Reads the directories below the root.
+    pub(super) fn read(root: &Root) -> io::Result<Sysctl> {
+        let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
+        for directory in DIRECTORIES {
+            if directory.starts_with("run/") && !root.is_live() {
+                continue;
+            }
+            let names = root.list(directory.as_bytes())?;
+            for (name, _) in names.iter().flat_map(|names| names.iter()) {
+                if name.ends_with(b".conf") && !name.starts_with(b".") {
+                    let path = format!("{directory}/{}", String::from_utf8_lossy(name));
+                    files.entry(name.to_vec()).or_insert(path);
+                }
+            }
+        }
+        let mut sysctl = Sysctl::default();
+        for path in files.into_values() {
+            match root.read(path.as_bytes(), LIMIT) {
+                Ok(Some(text)) => sysctl.add(&String::from_utf8_lossy(&text), &path),
+                Ok(None) => {}
+                // A link to /dev/null hides the files of that name.
+                Err(_) if is_null(root, &path) => {}
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("/{path}: {error}")));
+                }
+            }
+        }
+        Ok(sysctl)
+    }
+
+    fn add(&mut self, text: &str, path: &str) {
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            let (key, value) = match line.split_once('=') {
+                Some((key, value)) => (key.strip_prefix('-').unwrap_or(key), Some(value)),
+                None => match line.strip_prefix('-') {
+                    Some(key) => (key, None),
+                    // systemd-sysctl complains and goes on.
+                    None => continue,
+                },
+            };
+            let key = normal(key.trim());
+            let value = value.map(|value| Value {
+                value: value.trim().to_owned(),
+                location: format!("/{path}:{}", number + 1),
+            });
+            // A later line takes the earlier one's place, unless it says the same.
+            let known = self.options.iter().position(|(known, _)| *known == key);
+            if let Some(known) = known {
+                let same = |a: &Option<Value>| a.as_ref().map(|value| value.value.clone());
+                if same(&self.options[known].1) == same(&value) {
+                    continue;
+                }
+                self.options.remove(known);
+            }
+            self.options.push((key, value));
+        }
+    }
+
+    /// What the key, as `kernel.sysrq`, is set to.
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        let key = normal(key);
+        // A key that is written out is none of the patterns' business.
+        if let Some((_, value)) = self.options.iter().find(|(known, _)| *known == key) {
+            return value.as_ref();
+        }
+        self.options
+            .iter()
+            .filter(|(pattern, _)| pattern.contains(['*', '?', '[']))
+            .filter(|(pattern, _)| {
+                // systemd-sysctl expands them with glob(3) below /proc/sys.
+                PathGlob::new(pattern.as_bytes(), Syntax::Fnmatch).matches(key.as_bytes())
+            })
+            .filter_map(|(_, value)| value.as_ref())
+            .next_back()
+    }
+}
+
+fn is_null(root: &Root, path: &str) -> bool {
+    let found = root.resolve(path.as_bytes(), true);
+    found.is_ok_and(|found| found.path == b"dev/null")
+}
+
+/// The key as a path: if its first separator is a dot, dots and slashes change places (sysctl.d(5)).
+fn normal(key: &str) -> String {
+    let dotted = key
+        .find(['.', '/'])
+        .is_some_and(|at| key[at..].starts_with('.'));
+    let swapped: String = match dotted {
+        true => key
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                c => c,
+            })
+            .collect(),
+        false => key.to_owned(),
+    };
+    let parts = swapped
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".");
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_both_spellings() {
+        for (key, expected) in [
+            ("kernel.sysrq", "kernel/sysrq"),
+            ("kernel/sysrq", "kernel/sysrq"),
+            ("/kernel//sysrq", "kernel/sysrq"),
+            (
+                "net.ipv4.conf.eth0/1.rp_filter",
+                "net/ipv4/conf/eth0.1/rp_filter",
+            ),
+            (
+                "net/ipv4/conf/eth0.1/rp_filter",
+                "net/ipv4/conf/eth0.1/rp_filter",
+            ),
+        ] {
+            assert_eq!(normal(key), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_pattern_that_matches_counts() {
+        let mut sysctl = Sysctl::default();
+        let text = "kernel/*=1\nkernel/sys?q=2\nkernel/[!s]*=3\n*=4\n-kernel/sysr*\n";
+        sysctl.add(text, "etc/sysctl.d/a.conf");
+        let value = sysctl.value("kernel.sysrq").map(|value| &*value.value);
+        assert_eq!(value, Some("2"));
+    }
+
+    #[test]
+    fn many_stars_end_at_once() {
+        let mut sysctl = Sysctl::default();
+        let stars = "*".repeat(48);
+        let apart = "*a".repeat(48);
+        sysctl.add(
+            &format!("kernel/{apart}=1\nkernel/{stars}=2\nkernel/{stars}x=3\n"),
+            "etc/sysctl.d/a.conf",
+        );
+        let value = sysctl.value("kernel.randomize_va_space");
+        assert_eq!(value.map(|value| &*value.value), Some("2"));
+    }
+}

@@ -1,0 +1,84 @@
+//! The host's own baseline: there, sealed by somebody trusted, and not too old.
+
+use super::checks::INTEGRITY_MONITOR;
+use crate::settings::context::Context;
+use agent_baseline::manifest::vouch::{self, Standing, Trust, Vouched};
+use agent_core::config::{self, Config, MANIFEST};
+use agent_core::finding::{Finding, Verdict};
+use agent_core::os::trust::{self, Owner};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const DAY: i64 = 86_400;
+/// Larger than any configuration has reason to be.
+const CONFIG_LIMIT: u64 = 1 << 20;
+
+/// Judges the check. The signers are this host's own: a tree cannot vouch for itself.
+pub(super) fn judge(context: &Context<'_>) -> Finding {
+    let limit = context.demanded_number(&INTEGRITY_MONITOR, 365);
+    let place = match context.live() {
+        true => configured(),
+        false => PathBuf::from(MANIFEST),
+    };
+    let shown = place.display().to_string();
+    let say = |verdict, message: String, observed: Value| {
+        let finding = context
+            .finding(&INTEGRITY_MONITOR, verdict, shown.as_str(), message)
+            .evidence(json!({ "sealed": true, "days": limit }), observed);
+        match (verdict, INTEGRITY_MONITOR.remedy) {
+            (Verdict::Fail, Some(remedy)) => finding.remediation(remedy),
+            _ => finding,
+        }
+    };
+    let opened = Trust::load(None).and_then(|trust| match context.live() {
+        true => vouch::open_named(&place, Owner::Root, &trust),
+        false => vouch::open_in(context.root, &place, &trust),
+    });
+    let Vouched { manifest, standing } = match opened {
+        Ok(Some(vouched)) => vouched,
+        Ok(None) => return say(Verdict::Fail, "there is no manifest".into(), Value::Null),
+        Err(error) => return say(Verdict::Fail, error.message, Value::Null),
+    };
+    let time = &manifest.header().time;
+    let made: Option<jiff::Timestamp> = time.parse().ok();
+    let days = made.map(|made| (context.now - made.as_second()).div_euclid(DAY));
+    let observed = json!({
+        "sealed": matches!(standing, Standing::Sealed(_)), "made": time, "days": days,
+    });
+    match (standing, days) {
+        (Standing::Unsealed, _) => {
+            let message = "the manifest is not sealed: whoever can write it can hide a change";
+            say(Verdict::Fail, message.into(), observed)
+        }
+        (Standing::Unchecked, _) => {
+            let message = "the manifest is sealed, and no signer is trusted on this host";
+            say(Verdict::Unknown, message.into(), observed)
+        }
+        (Standing::Sealed(_), None) => {
+            let message = "the manifest does not say when it was made";
+            say(Verdict::Unknown, message.into(), observed)
+        }
+        (Standing::Sealed(_), Some(days)) if days > limit => say(
+            Verdict::Fail,
+            format!("the manifest was made {days} days ago, {limit} are demanded at most"),
+            observed,
+        ),
+        (Standing::Sealed(signer), Some(days)) => say(
+            Verdict::Pass,
+            format!("sealed by {}, made {days} days ago", signer.principal),
+            observed,
+        ),
+    }
+}
+
+/// Where the host's configuration says that the manifest is; one that cannot be used is another command's matter.
+fn configured() -> PathBuf {
+    let path = Path::new(config::DEFAULT);
+    let read = || {
+        let file = trust::open(path, Owner::Root).ok()??;
+        let bytes = trust::read(&file, path, CONFIG_LIMIT).ok()?;
+        let config = Config::parse(&String::from_utf8(bytes).ok()?, path).ok()?;
+        Some(config.manifest)
+    };
+    read().unwrap_or_else(|| PathBuf::from(MANIFEST))
+}

@@ -1,0 +1,33 @@
+//! Who ships logs, who audits, who watches the files, who keeps the clock.
+
+mod auditd;
+mod checks;
+mod integrity;
+mod service;
+mod shippers;
+mod targets;
+mod time;
+
+pub use checks::CHECKS;
+
+use crate::settings::context::Context;
+use agent_core::finding::{Check, Finding};
+use checks::*;
+
+/// How a check is judged.
+type Judge = fn(&Context<'_>) -> Finding;
+
+/// Judges the checks of this area.
+pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    let judges: [(&Check, Judge); 4] = [
+        (&AGENT_PRESENT, shippers::judge),
+        (&AUDITD, auditd::judge),
+        (&INTEGRITY_MONITOR, integrity::judge),
+        (&TIME_SYNC, time::judge),
+    ];
+    for (check, judge) in judges {
+        if context.wants(check) {
+            emit(judge(context));
+        }
+    }
+}

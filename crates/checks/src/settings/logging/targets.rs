@@ -1,0 +1,422 @@
+//! Where shippers send to, by their own configuration.
+
+use crate::settings::context::Context;
+use crate::settings::processes;
+use crate::settings::systemd::{self, ini};
+use agent_core::glob::{Glob, Syntax};
+use serde_json::Value;
+
+/// Where a shipper sends to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Somewhere: in words, and where that is written.
+    At { what: String, place: String },
+    /// Nowhere that counts.
+    None,
+    /// Cannot be told.
+    Unknown(String),
+}
+
+/// Files of a configuration, no more than any has.
+const MAX_FILES: usize = 500;
+
+/// The files at these places, which may have `*` in their last part, in order.
+pub(super) fn files(
+    context: &Context<'_>,
+    places: &[&str],
+) -> Result<Vec<(String, String)>, String> {
+    let mut found = Vec::new();
+    for place in places {
+        let place = place.trim_start_matches('/');
+        let (directory, name) = place.rsplit_once('/').unwrap_or(("", place));
+        let names: Vec<String> = match name.contains('*') {
+            false => vec![name.to_owned()],
+            true => {
+                let glob = Glob::new(name.as_bytes(), Syntax::Stars);
+                let listed = context.root.list(directory.as_bytes());
+                let listed = listed.map_err(|error| format!("/{directory}: {error}"))?;
+                listed
+                    .iter()
+                    .flat_map(|names| names.iter())
+                    .filter(|(file, _)| glob.matches(file))
+                    .map(|(file, _)| String::from_utf8_lossy(file).into_owned())
+                    .collect()
+            }
+        };
+        for name in names {
+            let path = format!("{directory}/{name}");
+            if found.len() >= MAX_FILES {
+                return Err(format!("/{directory} holds more than {MAX_FILES} files"));
+            }
+            match context.read(&path) {
+                Ok(Some(text)) => found.push((
+                    format!("/{path}"),
+                    String::from_utf8_lossy(&text).into_owned(),
+                )),
+                Ok(None) => {}
+                Err(error) => return Err(format!("/{path}: {error}")),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The first target that `find` sees in the files: in words, with the line.
+fn first(
+    files: Result<Vec<(String, String)>, String>,
+    find: impl Fn(&str) -> Option<(String, usize)>,
+) -> Target {
+    let files = match files {
+        Ok(files) => files,
+        Err(why) => return Target::Unknown(why),
+    };
+    for (path, text) in &files {
+        if let Some((what, line)) = find(text) {
+            let what = agent_core::escape::terminal_text(&what).into_owned();
+            let place = format!("{path}:{line}");
+            return Target::At { what, place };
+        }
+    }
+    Target::None
+}
+
+/// The journal as it is kept: persistent, or automatic with its directory there (journald.conf(5)), and on the
+/// running host by a daemon that runs.
+pub(super) fn journal(context: &Context<'_>) -> Target {
+    let root = context.root;
+    if context.live() {
+        match context.processes() {
+            Ok(all) if processes::running(all, &["systemd-journald"]).is_some() => {}
+            Ok(_) => return Target::None,
+            Err(error) => return Target::Unknown(error.to_string()),
+        }
+    }
+    let storage = systemd::config(root, "journald.conf", "Journal", "Storage").pop();
+    let there = || {
+        let found = root.resolve(b"var/log/journal", true);
+        found.is_ok_and(|found| found.handle.is_some())
+    };
+    let what = "a persistent journal".to_owned();
+    match storage {
+        Some(setting) if setting.value == "persistent" => Target::At {
+            what,
+            place: setting.location,
+        },
+        Some(setting) if matches!(setting.value.as_str(), "volatile" | "none") => Target::None,
+        _ if there() => Target::At {
+            what,
+            place: "/var/log/journal".into(),
+        },
+        _ => Target::None,
+    }
+}
+
+/// systemd-journal-upload(8)
+pub(super) fn journal_upload(context: &Context<'_>) -> Target {
+    match systemd::config(context.root, "journal-upload.conf", "Upload", "URL").pop() {
+        Some(url) if !url.value.is_empty() => Target::At {
+            what: url.value,
+            place: url.location,
+        },
+        _ => Target::None,
+    }
+}
+
+/// rsyslog.conf(5) with what it includes: `@host`, or an action of a module that sends.
+pub(super) fn rsyslog(context: &Context<'_>) -> Target {
+    let main = match files(context, &["/etc/rsyslog.conf"]) {
+        Ok(files) => files,
+        Err(why) => return Target::Unknown(why),
+    };
+    let mut all = main.clone();
+    for (_, text) in &main {
+        let includes: Vec<String> = text.lines().filter_map(included).collect();
+        let includes: Vec<&str> = includes.iter().map(String::as_str).collect();
+        match files(context, &includes) {
+            Ok(files) => all.extend(files),
+            Err(why) => return Target::Unknown(why),
+        }
+    }
+    first(Ok(all), rsyslog_target)
+}
+
+/// `$IncludeConfig PATTERN`, `include(file="PATTERN")`
+fn included(line: &str) -> Option<String> {
+    let line = line.trim();
+    let pattern = match line.strip_prefix("$IncludeConfig") {
+        Some(pattern) => pattern.trim(),
+        None => parameter(line.strip_prefix("include")?, "file")?,
+    };
+    Some(pattern.to_owned())
+}
+
+/// The value of `NAME="VALUE"`, whatever case the name has.
+fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let lower = text.to_ascii_lowercase();
+    let mut from = 0;
+    loop {
+        let at = from + lower.get(from..)?.find(name)?;
+        let before = text[..at].chars().next_back();
+        let rest = text[at + name.len()..].trim_start();
+        if !before.is_some_and(char::is_alphanumeric)
+            && let Some(value) = rest.strip_prefix('=')
+        {
+            return value.trim_start().strip_prefix('"')?.split('"').next();
+        }
+        from = at + name.len();
+    }
+}
+
+/// Modules of rsyslog that send elsewhere; omfwd is looked at more closely.
+const SENDING: [&str; 13] = [
+    "omrelp",
+    "omelasticsearch",
+    "omkafka",
+    "omhttp",
+    "omgssapi",
+    "omamqp1",
+    "omrabbitmq",
+    "omhiredis",
+    "ommongodb",
+    "omclickhouse",
+    "omhdfs",
+    "omazureeventhubs",
+    "omsnmp",
+];
+
+fn rsyslog_target(text: &str) -> Option<(String, usize)> {
+    let mut action: Option<(usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        // An action may go on over lines.
+        let (start, whole) = match action.take() {
+            Some((start, before)) => (start, format!("{before} {line}")),
+            None => (number + 1, line.to_owned()),
+        };
+        if whole.to_ascii_lowercase().contains("action(") {
+            if !whole.contains(')') && whole.len() < 1 << 16 {
+                action = Some((start, whole));
+                continue;
+            }
+            let module = parameter(&whole, "type").unwrap_or_default().to_lowercase();
+            let target = ["target", "server", "broker"]
+                .iter()
+                .find_map(|name| parameter(&whole, name));
+            match (module.as_str(), target) {
+                ("omfwd" | "omrelp", Some(host)) if is_elsewhere(host) => {
+                    return Some((host.to_owned(), start));
+                }
+                ("omfwd" | "omrelp", _) => {}
+                (module, target) if SENDING.contains(&module) => {
+                    return Some((target.unwrap_or(module).to_owned(), start));
+                }
+                _ => {}
+            }
+            continue;
+        }
+        // SELECTOR @host, SELECTOR @@(options)host:port, & @host
+        let Some(word) = whole.split_whitespace().nth(1) else {
+            continue;
+        };
+        if let Some(host) = word.strip_prefix('@') {
+            let host = host.strip_prefix('@').unwrap_or(host);
+            let host = match host.strip_prefix('(') {
+                Some(options) => options.split_once(')').map_or("", |(_, host)| host),
+                None => host,
+            };
+            if is_elsewhere(host) {
+                return Some((host.to_owned(), start));
+            }
+        }
+    }
+    None
+}
+
+/// Whether a host is another one: what is sent to this host's own loopback has not left it.
+fn is_elsewhere(host: &str) -> bool {
+    let bare = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None if host.matches(':').count() == 1 => host.split(':').next().unwrap_or_default(),
+        None => host,
+    };
+    let bare = bare.split(';').next().unwrap_or_default();
+    let address: Option<std::net::IpAddr> = bare.parse().ok();
+    !bare.is_empty() && bare != "localhost" && !address.is_some_and(|address| address.is_loopback())
+}
+
+/// The CloudWatch agent: a configuration that collects logs.
+pub(super) fn cloudwatch(context: &Context<'_>) -> Target {
+    let places = [
+        "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json",
+        "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/*",
+        "/opt/aws/amazon-cloudwatch-agent/bin/config.json",
+    ];
+    first(files(context, &places), |text| {
+        let config: Value = serde_json::from_str(text).ok()?;
+        let collected = config.get("logs")?.get("logs_collected")?.as_object()?;
+        (!collected.is_empty()).then(|| ("CloudWatch Logs".to_owned(), 1))
+    })
+}
+
+/// The old agent of Amazon Linux 2: a section with a log group.
+pub(super) fn awslogs(context: &Context<'_>) -> Target {
+    let places = ["/etc/awslogs/awslogs.conf", "/etc/awslogs/config/*.conf"];
+    first(files(context, &places), |text| {
+        ini(text)
+            .into_iter()
+            .find(|(_, key, value, _)| key == "log_group_name" && !value.is_empty())
+            .map(|(_, _, group, line)| (format!("CloudWatch Logs {group}"), line))
+    })
+}
+
+/// Fluent Bit, in its own syntax or in YAML: an output that sends.
+pub(super) fn fluent_bit(context: &Context<'_>) -> Target {
+    let places = [
+        "/etc/fluent-bit/*.conf",
+        "/etc/fluent-bit/*.yaml",
+        "/etc/fluent-bit/*.yml",
+        "/etc/td-agent-bit/*.conf",
+    ];
+    let here = ["stdout", "null", "file", "counter", "exit", "flowcounter"];
+    first(files(context, &places), |text| {
+        let mut in_output = false;
+        for (number, line) in text.lines().enumerate() {
+            let trimmed = line.trim();
+            // [OUTPUT] of the one, `outputs:` of the other; another section ends either.
+            if trimmed.starts_with('[') {
+                in_output = trimmed.eq_ignore_ascii_case("[OUTPUT]");
+            } else if let Some(section) = trimmed.strip_suffix(':') {
+                in_output = section == "outputs" || (in_output && section.starts_with('-'));
+            }
+            let item = trimmed.trim_start_matches("- ");
+            let mut words = item.split([' ', '\t', ':']).filter(|word| !word.is_empty());
+            if in_output
+                && words
+                    .next()
+                    .is_some_and(|key| key.eq_ignore_ascii_case("name"))
+                && let Some(name) = words.next()
+                && !here.contains(&name.to_ascii_lowercase().as_str())
+            {
+                return Some((name.to_owned(), number + 1));
+            }
+        }
+        None
+    })
+}
+
+/// Vector: a sink that sends. TOML is read as such; of YAML and JSON the lines `type:` below `sinks:`.
+pub(super) fn vector(context: &Context<'_>) -> Target {
+    let here = ["console", "blackhole", "file"];
+    let places = [
+        "/etc/vector/*.toml",
+        "/etc/vector/*.yaml",
+        "/etc/vector/*.yml",
+        "/etc/vector/*.json",
+    ];
+    first(files(context, &places), |text| {
+        if let Ok(config) = text.parse::<toml::Table>() {
+            let sinks = config.get("sinks")?.as_table()?;
+            let kind = |sink: &toml::Value| Some(sink.get("type")?.as_str()?.to_owned());
+            let kinds = sinks.values().filter_map(kind);
+            return kinds
+                .into_iter()
+                .find(|kind| !here.contains(&kind.as_str()))
+                .map(|kind| (kind, 1));
+        }
+        let mut in_sinks = false;
+        for (number, line) in text.lines().enumerate() {
+            let bare = line.trim().replace(['"', '\'', ',', '{'], "");
+            let indented = line.starts_with([' ', '\t']);
+            match bare.split_once(':') {
+                Some((key, _)) if key.trim() == "sinks" => in_sinks = true,
+                Some((_, _)) if !indented && !bare.is_empty() => in_sinks = false,
+                Some((key, kind)) if in_sinks && key.trim() == "type" => {
+                    let kind = kind.trim();
+                    if !kind.is_empty() && !here.contains(&kind) {
+                        return Some((kind.to_owned(), number + 1));
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    })
+}
+
+/// syslog-ng: a destination of a driver that sends.
+pub(super) fn syslog_ng(context: &Context<'_>) -> Target {
+    let places = [
+        "/etc/syslog-ng/syslog-ng.conf",
+        "/etc/syslog-ng/conf.d/*.conf",
+    ];
+    first(files(context, &places), |text| {
+        let mut in_destination = false;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default();
+            in_destination |= line.trim_start().starts_with("destination");
+            let driver = [
+                "network(", "syslog(", "tcp(", "udp(", "http(", "kafka-c(", "relp(",
+            ]
+            .iter()
+            .find(|driver| line.contains(*driver));
+            if let (true, Some(driver)) = (in_destination, driver) {
+                let argument = line.split(driver).nth(1).unwrap_or_default();
+                let host = argument.trim_start().trim_start_matches('"');
+                let host = host.split('"').next().unwrap_or_default();
+                if is_elsewhere(host) {
+                    return Some((host.to_owned(), number + 1));
+                }
+            }
+            if line.contains("};") {
+                in_destination = false;
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_rsyslog() {
+        for (text, expected) in [
+            (
+                "*.* @@logs.example.org:6514",
+                Some(("logs.example.org:6514", 1)),
+            ),
+            ("*.* @10.0.0.1", Some(("10.0.0.1", 1))),
+            ("#*.* @10.0.0.1", None),
+            ("*.* @@(z9,o)host:514;fmt\n", Some(("host:514;fmt", 1))),
+            ("*.* @127.0.0.1:514", None),
+            ("*.* @[::1]:514", None),
+            ("auth.* /var/log/a\n& @h", Some(("h", 2))),
+            ("*.* /var/log/mail@x", None),
+            (
+                "action(type=\"omfwd\" target=\"h\" port=\"514\")",
+                Some(("h", 1)),
+            ),
+            (
+                "*.* action(type=\"omfwd\"\n # no\n  Target=\"h\"\n)",
+                Some(("h", 1)),
+            ),
+            ("action(type=\"omfwd\" target=\"localhost\")", None),
+            ("action(type=\"omfile\" file=\"/x\")", None),
+            (
+                "action(type=\"omkafka\" broker=\"k:9092\")",
+                Some(("k:9092", 1)),
+            ),
+            ("module(load=\"omrelp\")", None),
+        ] {
+            let found = rsyslog_target(text);
+            let found = found.as_ref().map(|(what, line)| (what.as_str(), *line));
+            assert_eq!(found, expected, "{text}");
+        }
+        let include = "include(file=\"/etc/rsyslog.d/*.conf\" mode=\"optional\")";
+        assert_eq!(included(include).as_deref(), Some("/etc/rsyslog.d/*.conf"));
+    }
+}

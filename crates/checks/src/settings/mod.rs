@@ -1,0 +1,97 @@
+//! Eye 2: sshd and local settings. Each area is a table of checks and one function that judges them.
+//!
+//! Findings come in the order of the tables, whatever their verdict; what an area needs to know of the
+//! tree it reads through [`Context`], below the root, once.
+
+pub mod accounts;
+pub mod boot;
+pub mod console;
+pub mod context;
+pub mod credentials;
+pub mod kernel;
+pub mod logging;
+pub mod network;
+pub mod packages;
+pub mod processes;
+pub mod sshd;
+pub mod systemd;
+mod table;
+pub mod users;
+
+use agent_core::finding::{Check, Finding};
+use agent_core::task;
+use context::Context;
+
+/// One subject of settings: its checks, and how they are judged.
+pub struct Area {
+    /// What its ids begin with, as `sshd`.
+    pub name: &'static str,
+    /// Its checks, in the order of `profile show`.
+    pub checks: &'static [&'static Check],
+    /// Judges those that the context wants, and hands each finding on.
+    pub look: fn(&Context<'_>, &mut dyn FnMut(Finding)),
+}
+
+/// All areas, in the order in which they are judged.
+pub static AREAS: [Area; 8] = [
+    Area {
+        name: "sshd",
+        checks: &sshd::CHECKS,
+        look: sshd::look,
+    },
+    Area {
+        name: "accounts",
+        checks: &accounts::CHECKS,
+        look: accounts::look,
+    },
+    Area {
+        name: "console",
+        checks: &console::CHECKS,
+        look: console::look,
+    },
+    Area {
+        name: "credentials",
+        checks: &credentials::CHECKS,
+        look: credentials::look,
+    },
+    Area {
+        name: "network",
+        checks: &network::CHECKS,
+        look: network::look,
+    },
+    Area {
+        name: "logging",
+        checks: &logging::CHECKS,
+        look: logging::look,
+    },
+    Area {
+        name: "kernel",
+        checks: &kernel::CHECKS,
+        look: kernel::look,
+    },
+    Area {
+        name: "packages",
+        checks: &packages::CHECKS,
+        look: packages::look,
+    },
+];
+
+/// The areas of which something is wanted.
+pub fn wanted(wants: impl Fn(&Check) -> bool) -> Vec<&'static Area> {
+    let areas = AREAS.iter();
+    areas
+        .filter(|area| area.checks.iter().any(|check| wants(check)))
+        .collect()
+}
+
+impl Area {
+    /// Judges what the context wants of it.
+    pub fn judge(&self, context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+        task::at_part(self.name);
+        (self.look)(context, &mut |finding| {
+            if context.wants(finding.check) {
+                emit(finding);
+            }
+        });
+    }
+}

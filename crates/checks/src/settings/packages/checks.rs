@@ -1,0 +1,11 @@
+//! The table of `packages.*` checks.
+
+use crate::settings::table::checks;
+use agent_core::finding::Form;
+
+checks! { "packages":
+    SECURITY_PENDING "security_pending" High Form::Number(1, 3650); "No security update waits"; "no installed package is older than what the security archive offers (dnf: than an advisory of important or critical severity), by lists no older than the demanded number of days (7)"; "what is fixed in an update is known to everybody, and how to use it too"; None; ["CIS AL2023 1.8", "RHEL-09-211015"]
+    GPGCHECK "gpgcheck" Medium Form::Texts("ids of dnf repositories, or URIs of apt sources, that may be unsigned"); "Packages are taken with signatures alone"; "gpgcheck=1 for every enabled repository; no trusted=yes, allow-insecure=yes, AllowUnauthenticated or AllowInsecureRepositories for apt"; "whoever is on the way, or on the mirror, installs what he likes as root"; None; ["CIS AL2023 1.2.2", "RHEL-09-214015"]
+    RELEASE_SUPPORTED "release_supported" Medium Form::Number(0, 3650); "The distribution is still maintained"; "the end of support is at least the demanded number of days (0) away"; "after that day faults are found and not mended"; Some("move to a release that is maintained: rebuild the image on it"); ["AZLX-23-000120", "RHEL-09-211010"]
+    MINIMAL "minimal" Low Form::Texts("names of packages that may be there, with * for any letters"); "Nothing is installed that only builders and people at a screen need"; "no compilers, X servers or debuggers beyond the profile's list"; "they make an intruder's work easier, and are one more thing to keep up to date"; None; ["CIS AL2023 2.2.1"]
+}

@@ -1,0 +1,241 @@
+//! Security updates that wait, by the lists that the package manager keeps: nothing is asked of the network.
+
+use super::advisories;
+use super::checks::SECURITY_PENDING;
+use crate::settings::context::Context;
+use agent_core::finding::{Finding, Verdict};
+use agent_core::os::node;
+use agent_packages::dpkg::version::compare;
+use agent_packages::{Installed, Kind, Package, detect, unpack};
+use serde_json::json;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Read};
+
+pub(super) const DAY: i64 = 86_400;
+const LISTS: &str = "var/lib/apt/lists";
+/// A list of all of Ubuntu has 80 MB; what is larger is no list.
+pub(super) const LIMIT: u64 = 1 << 30;
+/// As many names as a report can bear.
+const SHOWN: usize = 20;
+
+/// An update that waits: what is installed and what is offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) installed: String,
+    pub(super) offered: String,
+    /// The advisory, where there is one.
+    pub(super) advisory: Option<String>,
+}
+
+/// What the lists say.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// By package.
+    pub(super) pending: BTreeMap<String, Pending>,
+    /// How many lists were read.
+    pub(super) read: usize,
+    /// When they were last made sure to be new, seconds since 1970.
+    pub(super) refreshed: Option<i64>,
+    /// Lists that could not be read, and why.
+    pub(super) unreadable: Option<String>,
+}
+
+/// Judges the check.
+pub(super) fn judge(context: &Context<'_>) -> Finding {
+    let days = context.demanded_number(&SECURITY_PENDING, 7);
+    let say =
+        |verdict, message: String| context.finding(&SECURITY_PENDING, verdict, "packages", message);
+    let installed = match context.installed() {
+        Ok(installed) => installed,
+        Err(why) => return say(Verdict::Unknown, why.to_owned()),
+    };
+    let dpkg = detect(context.root) == Kind::Dpkg;
+    let lists = match dpkg {
+        true => apt(context, installed),
+        false => advisories::read(context, installed),
+    };
+    let age = lists
+        .refreshed
+        .map(|time| (context.now - time).div_euclid(DAY));
+    let names: Vec<String> = lists
+        .pending
+        .iter()
+        .take(SHOWN)
+        .map(|(name, pending)| format!("{name} {} < {}", pending.installed, pending.offered))
+        .collect();
+    let observed = json!({
+        "pending": lists.pending.len(),
+        "packages": names,
+        "advisories": lists.pending.values().filter_map(|p| p.advisory.clone()).take(SHOWN).collect::<Vec<_>>(),
+        "lists": lists.read,
+        "age_days": age,
+    });
+    let finding = if !lists.pending.is_empty() {
+        let more = match lists.pending.len() > 3 {
+            true => ", …",
+            false => "",
+        };
+        let message = format!(
+            "{} packages have a security update that is not installed: {}{more}",
+            lists.pending.len(),
+            lists
+                .pending
+                .keys()
+                .take(3)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        say(Verdict::Fail, message).remediation(match dpkg {
+            true => "apt-get update && apt-get upgrade, or rebuild the image",
+            false => "dnf upgrade --security, for Amazon Linux 2023 with --releasever=latest; or rebuild the image",
+        })
+    } else if let Some(why) = &lists.unreadable {
+        say(Verdict::Unknown, why.clone())
+    } else if lists.read == 0 {
+        let message = match dpkg {
+            true => {
+                "there is no list of a security archive in /var/lib/apt/lists: apt-get update makes them"
+            }
+            false => {
+                "dnf has no advisories in its cache: dnf makecache and dnf updateinfo make them"
+            }
+        };
+        say(Verdict::Unknown, message.into())
+    } else if let Some(damaged) = &installed.damaged {
+        say(Verdict::Unknown, format!("{damaged} is damaged in part"))
+    } else {
+        match age {
+            None => say(
+                Verdict::Unknown,
+                "nothing tells how old the lists are".into(),
+            ),
+            Some(age) if age > days => say(
+                Verdict::Unknown,
+                format!(
+                    "no update waits by lists that are {age} days old, {days} are demanded at most"
+                ),
+            ),
+            Some(age) => say(
+                Verdict::Pass,
+                format!(
+                    "no security update waits, by {} lists, {age} days old",
+                    lists.read
+                ),
+            ),
+        }
+    };
+    finding.evidence(json!({ "pending": 0, "age_days": days }), observed)
+}
+
+/// apt's lists of security archives against dpkg's status.
+fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
+    let root = context.root;
+    let mut lists = Lists::default();
+    let names = match root.list(LISTS.as_bytes()) {
+        Ok(names) => names,
+        Err(error) => {
+            lists.unreadable = Some(format!("/{LISTS}: {error}"));
+            return lists;
+        }
+    };
+    let mut known: HashMap<&str, Vec<&Package>> = HashMap::new();
+    for package in &installed.packages {
+        known.entry(&package.name).or_default().push(package);
+    }
+    let mut times = vec![
+        modified(context, &format!("{LISTS}/partial")),
+        modified(context, "var/lib/apt/periodic/update-success-stamp"),
+    ];
+    for (name, _) in names.iter().flat_map(|names| names.iter()) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        if !is_of_security(&name) {
+            continue;
+        }
+        let path = format!("{LISTS}/{name}");
+        if name.ends_with("InRelease") || name.ends_with("_Release") {
+            times.push(modified(context, &path));
+        }
+        if !name.contains("_Packages") {
+            continue;
+        }
+        let read = root
+            .open_file(path.as_bytes())
+            .and_then(|file| file.ok_or_else(|| std::io::Error::other("it is gone")))
+            .and_then(|file| match unpack::reader(&name, file.take(LIMIT)) {
+                Some(reader) => offers(reader, &known, &mut lists.pending),
+                None => Err(std::io::Error::other(
+                    "this version cannot read that compression",
+                )),
+            });
+        match read {
+            Ok(()) => lists.read += 1,
+            Err(error) => lists.unreadable = Some(format!("/{path}: {error}")),
+        }
+    }
+    lists.refreshed = times.into_iter().flatten().max();
+    lists
+}
+
+/// Whether a list is of a security archive: by its suite, as `bookworm-security` and `jammy-security`, and by the
+/// hosts of releases whose suites are called otherwise.
+fn is_of_security(name: &str) -> bool {
+    let suite = name.split("_dists_").nth(1).unwrap_or_default();
+    let suite = suite.split('_').next().unwrap_or_default();
+    suite.contains("security") || name.starts_with("security.debian.org_")
+}
+
+pub(super) fn modified(context: &Context<'_>, path: &str) -> Option<i64> {
+    let handle = context.root.resolve(path.as_bytes(), true).ok()?.handle?;
+    Some(node::stat(&handle).ok()?.mtime.seconds)
+}
+
+/// Stanzas of a Packages file (deb822(5)): each that is newer than what is installed.
+fn offers(
+    mut reader: impl BufRead,
+    known: &HashMap<&str, Vec<&Package>>,
+    pending: &mut BTreeMap<String, Pending>,
+) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    let (mut name, mut version, mut arch) = (String::new(), String::new(), String::new());
+    loop {
+        line.clear();
+        // A line without end is cut into pieces, none of which is a field of ours.
+        let length = (&mut reader).take(1 << 16).read_until(b'\n', &mut line)?;
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
+            for package in known.get(name.as_str()).into_iter().flatten() {
+                let same = package.arch == arch || arch == "all" || package.arch == "all";
+                if same && compare(&package.version, &version) == Ordering::Less {
+                    let newer = pending
+                        .get(&package.name)
+                        .is_none_or(|known| compare(&known.offered, &version) == Ordering::Less);
+                    if newer {
+                        let update = Pending {
+                            installed: package.version.clone(),
+                            offered: version.clone(),
+                            advisory: None,
+                        };
+                        pending.insert(package.name.clone(), update);
+                    }
+                }
+            }
+            name.clear();
+            if length == 0 {
+                return Ok(());
+            }
+            continue;
+        }
+        for (field, value) in [
+            (&b"Package: "[..], &mut name),
+            (b"Version: ", &mut version),
+            (b"Architecture: ", &mut arch),
+        ] {
+            if let Some(found) = text.strip_prefix(field) {
+                value.clear();
+                value.push_str(&String::from_utf8_lossy(found));
+            }
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! What systemd would start: units with their drop-ins, links and masks, as systemd.unit(5) puts them together.
+//!
+//! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
+
+use agent_core::attributes::FileType;
+use agent_core::os::node;
+use agent_core::os::root::Root;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+/// Where units lie, the strongest first (systemd.unit(5), "System Unit Search Path").
+const DIRECTORIES: [&str; 11] = [
+    "etc/systemd/system.control",
+    "run/systemd/system.control",
+    "run/systemd/transient",
+    "run/systemd/generator.early",
+    "etc/systemd/system",
+    "run/systemd/system",
+    "run/systemd/generator",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    // Where /lib is no link to /usr/lib.
+    "lib/systemd/system",
+    "run/systemd/generator.late",
+];
+const LIMIT: u64 = 1 << 20;
+/// Targets that no ordinary start of the machine reaches.
+const ELSEWHERE: [&str; 10] = [
+    "rescue.target",
+    "emergency.target",
+    "shutdown.target",
+    "reboot.target",
+    "poweroff.target",
+    "halt.target",
+    "kexec.target",
+    "sleep.target",
+    "suspend.target",
+    "hibernate.target",
+];
+
+/// The search path of the tree: of a tree that does not run, /run is not its own.
+fn directories(root: &Root) -> impl Iterator<Item = &'static str> {
+    let live = root.is_live();
+    DIRECTORIES
+        .into_iter()
+        .filter(move |directory| live || !directory.starts_with("run/"))
+}
+
+/// What becomes of a unit when the machine starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is no such unit.
+    Missing,
+    /// Nothing can start it; the link or empty file that says so.
+    Masked(String),
+    /// It is started at boot; what pulls it in.
+    Started(String),
+    /// It is there and nothing pulls it in at boot; its file.
+    Idle(String),
+}
+
+/// One `KEY=VALUE` in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The value, continued lines joined.
+    pub value: String,
+    /// `FILE:LINE`
+    pub location: String,
+}
+
+/// Which units are pulled in at boot, read once for a tree.
+#[derive(Debug, Default)]
+pub struct Units {
+    /// Unit to the link that pulls it in.
+    started: BTreeMap<String, String>,
+    /// Scripts of System V that systemd-sysv-generator(8) makes units of, to the link.
+    scripts: BTreeMap<String, String>,
+}
+
+impl Units {
+    /// Reads the `.wants` and `.requires` directories below the root.
+    pub fn read(root: &Root) -> Units {
+        let mut units = Units::default();
+        let mut seen = BTreeSet::new();
+        for directory in directories(root) {
+            for (holder, _) in names(root, directory) {
+                let Some((target, _)) = holder
+                    .rsplit_once('.')
+                    .filter(|(_, kind)| matches!(*kind, "wants" | "requires" | "upholds"))
+                else {
+                    continue;
+                };
+                if ELSEWHERE.contains(&target) {
+                    continue;
+                }
+                let holding = format!("{directory}/{holder}");
+                for (unit, _) in names(root, &holding) {
+                    // Of links of one name the strongest directory's decides.
+                    if !seen.insert((holder.clone(), unit.clone())) {
+                        continue;
+                    }
+                    let path = format!("{holding}/{unit}");
+                    if link(root, &path) == Found::Other {
+                        units.started.entry(unit).or_insert(format!("/{path}"));
+                    }
+                }
+            }
+        }
+        for level in ["etc/rc3.d", "etc/rc5.d", "etc/rc2.d", "etc/rc.d/rc3.d"] {
+            for (name, _) in names(root, level) {
+                let script = name
+                    .strip_prefix('S')
+                    .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+                if let Some(script) = script {
+                    let path = format!("/{level}/{name}");
+                    units
+                        .scripts
+                        .entry(format!("{script}.service"))
+                        .or_insert(path);
+                }
+            }
+        }
+        units
+    }
+
+    /// What becomes of the unit of that name, as `rsyslog.service`.
+    pub fn state(&self, root: &Root, unit: &str) -> State {
+        let Some(path) = file(root, unit) else {
+            return match self.scripts.get(unit) {
+                Some(path) => State::Started(path.clone()),
+                None => State::Missing,
+            };
+        };
+        if link(root, &path) == Found::Null || is_empty(root, &path) {
+            return State::Masked(format!("/{path}"));
+        }
+        match self.started.get(unit) {
+            Some(link) => State::Started(link.clone()),
+            None => State::Idle(format!("/{path}")),
+        }
+    }
+
+    /// The first of the units that is started at boot: its name and what pulls it in.
+    pub fn first_started<'a>(&self, root: &Root, units: &[&'a str]) -> Option<(&'a str, String)> {
+        units.iter().find_map(|unit| match self.state(root, unit) {
+            State::Started(by) => Some((*unit, by)),
+            _ => None,
+        })
+    }
+
+    /// All units of that kind that are pulled in, as `.mount`: name and what pulls it in.
+    pub fn started(&self, suffix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.started
+            .iter()
+            .filter(move |(unit, _)| unit.ends_with(suffix))
+            .map(|(unit, path)| (unit.as_str(), path.as_str()))
+    }
+}
+
+fn names(root: &Root, directory: &str) -> Vec<(String, node::Hint)> {
+    let listed = root.list(directory.as_bytes()).ok().flatten();
+    let names = listed.iter().flat_map(|names| names.iter());
+    names
+        .map(|(name, hint)| (String::from_utf8_lossy(name).into_owned(), hint))
+        .collect()
+}
+
+/// The unit's own file in the strongest directory that has one; of an instance the template's.
+fn file(root: &Root, unit: &str) -> Option<String> {
+    [Some(unit.to_owned()), template(unit)]
+        .into_iter()
+        .flatten()
+        .find_map(|name| {
+            directories(root)
+                .map(|directory| format!("{directory}/{name}"))
+                .find(|path| link(root, path) != Found::Nothing)
+        })
+}
+
+/// `getty@.service` for `getty@tty1.service`.
+fn template(unit: &str) -> Option<String> {
+    let (name, rest) = unit.split_once('@')?;
+    let (_, kind) = rest.rsplit_once('.')?;
+    Some(format!("{name}@.{kind}"))
+}
+
+#[derive(PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Null,
+    Other,
+}
+
+fn link(root: &Root, path: &str) -> Found {
+    let Some(handle) = root
+        .resolve(path.as_bytes(), false)
+        .ok()
+        .and_then(|found| found.handle)
+    else {
+        return Found::Nothing;
+    };
+    let is_link = node::stat(&handle).is_ok_and(|stat| stat.kind == FileType::Link);
+    match is_link && node::read_link(handle.as_fd()).is_ok_and(|target| &*target == b"/dev/null") {
+        true => Found::Null,
+        false => Found::Other,
+    }
+}
+
+fn is_empty(root: &Root, path: &str) -> bool {
+    let found = root.resolve(path.as_bytes(), true).ok();
+    let stat = found
+        .and_then(|found| found.handle)
+        .and_then(|handle| node::stat(&handle).ok());
+    stat.is_some_and(|stat| stat.kind == FileType::File && stat.size == 0)
+}
+
+/// Whether the unit is masked by a link to /dev/null: nothing can start it.
+pub fn masked(root: &Root, unit: &str) -> bool {
+    directories(root)
+        .map(|directory| link(root, &format!("{directory}/{unit}")))
+        // The strongest decides.
+        .find(|found| *found != Found::Nothing)
+        == Some(Found::Null)
+}
+
+/// The link in `TARGET.wants` that pulls the unit in.
+pub fn wanted_by(root: &Root, target: &str, unit: &str) -> Option<String> {
+    directories(root)
+        .map(|directory| format!("{directory}/{target}.wants/{unit}"))
+        .find(|path| link(root, path) == Found::Other)
+        .map(|path| format!("/{path}"))
+}
+
+/// The link in any `.wants` or `.requires` that pulls the unit in.
+pub fn pulled_in(root: &Root, unit: &str) -> Option<String> {
+    let holders = directories(root).flat_map(|directory| {
+        let holders = names(root, directory).into_iter();
+        holders.map(move |(holder, _)| format!("{directory}/{holder}"))
+    });
+    holders
+        .filter(|holder| holder.ends_with(".wants") || holder.ends_with(".requires"))
+        .map(|holder| format!("{holder}/{unit}"))
+        .find(|path| link(root, path) == Found::Other)
+        .map(|path| format!("/{path}"))
+}
+
+/// The files of units of that kind, as `.mount`, by name: of equal names the strongest directory's.
+pub fn of_kind(root: &Root, suffix: &str) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for directory in directories(root) {
+        let names = names(root, directory).into_iter().map(|(name, _)| name);
+        found.extend(names.filter(|name| name.ends_with(suffix)));
+    }
+    found.into_iter().collect()
+}
+
+/// Why the unit would be passed over at boot: a path that it wants is not there, or one that it avoids is.
+pub fn held_back(root: &Root, unit: &str) -> Option<String> {
+    values(root, unit, "Unit", "ConditionPathExists")
+        .into_iter()
+        .find(|condition| {
+            // Of several conditions marked with `|` one is enough: that is left alone.
+            let (unwanted, path) = match condition.value.strip_prefix('!') {
+                Some(path) => (true, path),
+                None => (false, condition.value.as_str()),
+            };
+            let there = || {
+                let found = root.resolve(path.trim().as_bytes(), true);
+                found.is_ok_and(|found| found.handle.is_some())
+            };
+            !path.starts_with('|') && there() == unwanted
+        })
+        .map(|condition| format!("ConditionPathExists={}", condition.value))
+}
+
+/// The values of a list-like key in force: the unit's file, then its drop-ins; an empty one clears what came before.
+pub fn values(root: &Root, unit: &str, section: &str, key: &str) -> Vec<Setting> {
+    let mut found = Vec::new();
+    for (path, bytes) in sources(root, unit) {
+        collect(&path, &bytes, section, key, &mut found);
+    }
+    found
+}
+
+/// The files that make up a unit, in the order in which they are read.
+fn sources(root: &Root, unit: &str) -> Vec<(String, Vec<u8>)> {
+    let names = [Some(unit.to_owned()), template(unit)];
+    let mut sources = Vec::new();
+    // An instance is mostly a link to its template: the file that is read is the same.
+    let own = names.iter().flatten().find_map(|name| {
+        directories(root).find_map(|directory| {
+            let path = format!("{directory}/{name}");
+            let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten()?;
+            Some((path, bytes))
+        })
+    });
+    sources.extend(own);
+    // Drop-ins: sorted by name, of equal names the strongest directory's.
+    let kind = unit.rsplit_once('.').map(|(_, kind)| kind.to_owned());
+    let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
+    let mut add = |directory: String| {
+        for (file, _) in self::names(root, &directory) {
+            if !file.ends_with(".conf") {
+                continue;
+            }
+            let path = format!("{directory}/{file}");
+            drop_ins.entry(file).or_insert_with(|| {
+                let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten();
+                bytes.map(|bytes| (path, bytes))
+            });
+        }
+    };
+    for directory in directories(root) {
+        for name in names.iter().flatten() {
+            add(format!("{directory}/{name}.d"));
+        }
+    }
+    for directory in directories(root) {
+        if let Some(kind) = &kind {
+            add(format!("{directory}/{kind}.d"));
+        }
+    }
+    sources.extend(drop_ins.into_values().flatten());
+    sources
+}
+
+/// Adds the lines `key=` of a section of one file; an empty one clears what came before.
+fn collect(path: &str, bytes: &[u8], section: &str, key: &str, found: &mut Vec<Setting>) {
+    for (name, at, value, line) in ini(&String::from_utf8_lossy(bytes)) {
+        if name != section || at != key {
+            continue;
+        }
+        match value.is_empty() {
+            true => found.clear(),
+            false => found.push(Setting {
+                value,
+                location: format!("/{path}:{line}"),
+            }),
+        }
+    }
+}
+
+/// Every `KEY=` of one of systemd's own configuration files, as `journald.conf`, and its drop-ins, in the order
+/// in which they are read (journald.conf(5), "Configuration Directories and Precedence"); empty ones too.
+pub fn config(root: &Root, name: &str, section: &str, key: &str) -> Vec<Setting> {
+    let places = [
+        "etc/systemd",
+        "run/systemd",
+        "usr/local/lib/systemd",
+        "usr/lib/systemd",
+    ];
+    let places = places
+        .iter()
+        .filter(|place| root.is_live() || !place.starts_with("run/"));
+    let mut sources = Vec::new();
+    let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
+    for place in places {
+        let read = |path: String| {
+            let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten()?;
+            Some((path, bytes))
+        };
+        if sources.is_empty() {
+            sources.extend(read(format!("{place}/{name}")));
+        }
+        let directory = format!("{place}/{name}.d");
+        for (file, _) in names(root, &directory) {
+            if file.ends_with(".conf") {
+                let path = format!("{directory}/{file}");
+                drop_ins.entry(file).or_insert_with(|| read(path));
+            }
+        }
+    }
+    sources.extend(drop_ins.into_values().flatten());
+    let mut found = Vec::new();
+    for (path, bytes) in sources {
+        for (at, name, value, line) in ini(&String::from_utf8_lossy(&bytes)) {
+            if at == section && name == key {
+                let location = format!("/{path}:{line}");
+                found.push(Setting { value, location });
+            }
+        }
+    }
+    found
+}
+
+/// Section, key, value and line of each assignment in a file of systemd's syntax (systemd.syntax(7)).
+pub fn ini(text: &str) -> Vec<(String, String, String, usize)> {
+    let mut found = Vec::new();
+    let mut section = String::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        let trimmed = line.trim();
+        // Comments stand between continued lines, too.
+        if trimmed.starts_with(['#', ';']) || (open.is_none() && trimmed.is_empty()) {
+            continue;
+        }
+        let (start, whole) = match open.take() {
+            Some((start, before)) => (start, format!("{before} {trimmed}")),
+            None => (number + 1, trimmed.to_owned()),
+        };
+        if let Some(head) = whole.strip_suffix('\\') {
+            open = Some((start, head.trim_end().to_owned()));
+            continue;
+        }
+        if let Some(name) = whole.strip_prefix('[').and_then(|w| w.strip_suffix(']')) {
+            section = name.to_owned();
+        } else if let Some((key, value)) = whole.split_once('=') {
+            let (key, value) = (key.trim_end().to_owned(), value.trim().to_owned());
+            found.push((section.clone(), key, value, start));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_unit() {
+        let mut found = Vec::new();
+        let text = b"[Unit]\nExecStart=no\n[Service]\n# ExecStart=no\nExecStart=-/sbin/agetty \\\n; no\n --autologin root %I\n";
+        collect("u", text, "Service", "ExecStart", &mut found);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].location, "/u:5");
+        assert_eq!(found[0].value, "-/sbin/agetty --autologin root %I");
+        let text = b"[Service]\nExecStart=\nExecStart = b\n";
+        collect("u", text, "Service", "ExecStart", &mut found);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].value, "b");
+    }
+
+    #[test]
+    fn templates() {
+        assert_eq!(
+            template("getty@tty1.service").as_deref(),
+            Some("getty@.service")
+        );
+        assert_eq!(template("ssh.service"), None);
+    }
+}

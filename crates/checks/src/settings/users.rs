@@ -1,0 +1,121 @@
+//! passwd(5), shadow(5) and group(5) as they stand in the tree: rows of fields, nothing judged yet.
+
+use agent_core::os::root::Root;
+use std::io;
+
+/// 100,000 users take some ten megabytes.
+const LIMIT: u64 = 256 << 20;
+
+/// One row: where it stands and its fields, bytes as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Line in its file, from 1.
+    pub line: usize,
+    fields: Vec<Vec<u8>>,
+}
+
+impl Row {
+    /// A row that stands nowhere.
+    pub fn of(fields: &[&str]) -> Row {
+        Row {
+            line: 0,
+            fields: fields
+                .iter()
+                .map(|field| field.as_bytes().to_vec())
+                .collect(),
+        }
+    }
+
+    /// Field `n` counted from 0; empty where the row is too short.
+    pub fn field(&self, n: usize) -> &[u8] {
+        self.fields.get(n).map_or(b"", Vec::as_slice)
+    }
+
+    /// The first field.
+    pub fn name(&self) -> &[u8] {
+        self.field(0)
+    }
+
+    /// Whether field `n` is there at all.
+    pub fn has(&self, n: usize) -> bool {
+        self.fields.len() > n
+    }
+
+    /// Field `n` as a decimal number.
+    pub fn number(&self, n: usize) -> Option<i64> {
+        std::str::from_utf8(self.field(n)).ok()?.parse().ok()
+    }
+
+    /// Whether the row is NIS compatibility and no user or group (nsswitch.conf(5)).
+    pub fn is_nis(&self) -> bool {
+        matches!(self.name().first(), Some(b'+' | b'-'))
+    }
+}
+
+/// The three files; `None` where a file is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// /etc/passwd: name, password, uid, gid, gecos, home, shell.
+    pub passwd: Option<Vec<Row>>,
+    /// /etc/shadow: name, password, last change, minimum, maximum, warning, inactive, expires.
+    pub shadow: Option<Vec<Row>>,
+    /// /etc/group: name, password, gid, members.
+    pub group: Option<Vec<Row>>,
+}
+
+impl Users {
+    /// Reads all three below the root.
+    pub fn read(root: &Root) -> io::Result<Users> {
+        let rows = |path: &str| {
+            let bytes = root
+                .read(path.as_bytes(), LIMIT)
+                .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))?;
+            Ok::<_, io::Error>(bytes.map(|bytes| parse(&bytes)))
+        };
+        Ok(Users {
+            passwd: rows("etc/passwd")?,
+            shadow: rows("etc/shadow")?,
+            group: rows("etc/group")?,
+        })
+    }
+
+    /// The first passwd row of that name, as getpwnam(3) finds it.
+    pub fn account(&self, name: &[u8]) -> Option<&Row> {
+        self.passwd.iter().flatten().find(|row| row.name() == name)
+    }
+
+    /// The first shadow row of that name.
+    pub fn shadow_of(&self, name: &[u8]) -> Option<&Row> {
+        self.shadow.iter().flatten().find(|row| row.name() == name)
+    }
+}
+
+/// Rows of fields parted by `:`; empty lines and comments are passed over, as nss_files does.
+fn parse(bytes: &[u8]) -> Vec<Row> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .enumerate()
+        .filter(|(_, line)| !line.trim_ascii().is_empty() && line.trim_ascii()[0] != b'#')
+        .map(|(number, line)| Row {
+            line: number + 1,
+            fields: line
+                .split(|byte| *byte == b':')
+                .map(<[u8]>::to_vec)
+                .collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_their_lines() {
+        let rows = parse(b"root:x:0:0::/root:/bin/sh\n\n# no\n+::::::\nbad");
+        assert_eq!(rows.len(), 3);
+        assert_eq!(rows[0].number(2), Some(0));
+        assert_eq!((rows[1].line, rows[1].is_nis()), (4, true));
+        assert_eq!((rows[2].name(), rows[2].has(1)), (b"bad".as_slice(), false));
+    }
+}

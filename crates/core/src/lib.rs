@@ -1,0 +1,25 @@
+//! Values that every part of the agent shares, and the edge of the operating system.
+//!
+//! The values know nothing of the system: a [`finding::Finding`] is what a check concluded, [`attributes::Attributes`]
+//! is what is known of one file, and [`host::Host`] says which machine speaks. Only [`os`] asks the kernel, always below
+//! an [`os::root::Root`], which no symbolic link leads out of.
+//!
+//! May touch: the file system below a root, and the kernel by way of [`os`]. No network, no state of its own.
+#![deny(unsafe_code)]
+
+pub mod attributes;
+pub mod bounds;
+pub mod cause;
+pub mod config;
+pub mod error;
+pub mod escape;
+pub mod finding;
+pub mod glob;
+pub mod host;
+pub mod os;
+pub mod paths;
+pub mod region;
+pub mod release;
+pub mod task;
+pub mod toml_text;
+pub mod units;

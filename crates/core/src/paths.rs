@@ -1,0 +1,58 @@
+//! Relative paths, and their order in manifests and walks: parents first, siblings in byte order, each subtree whole before the next sibling.
+
+use std::cmp::Ordering;
+
+/// Compares two relative paths component by component, as a sorted depth-first walk meets them.
+pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    // A slash sorts below every byte that a name can hold, so `a/x` comes before `a-x`.
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    match a.iter().zip(b).position(|(a, b)| a != b) {
+        Some(i) => rank(a[i]).cmp(&rank(b[i])),
+        None => a.len().cmp(&b.len()),
+    }
+}
+
+/// Whether `path` is `directory` or lies below it. Everything lies below the empty path.
+pub fn is_within(path: &[u8], directory: &[u8]) -> bool {
+    match path.strip_prefix(directory) {
+        Some(rest) => directory.is_empty() || rest.is_empty() || rest[0] == b'/',
+        None => false,
+    }
+}
+
+/// Directory and last component of a relative path; the directory is empty at the top.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
+/// A relative path as findings show it: starting with `/`.
+pub fn subject(path: &[u8]) -> Vec<u8> {
+    [b"/", path].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subtree_is_whole_before_the_next_sibling() {
+        let sorted: [&[u8]; 8] = [b"", b"a", b"a/b", b"a/b/c", b"a/b-c", b"a b", b"a-b", b"a0"];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(compare(a, b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn within_means_whole_components() {
+        assert!(is_within(b"usr/bin", b"usr"));
+        assert!(is_within(b"usr", b"usr"));
+        assert!(is_within(b"usr", b""));
+        assert!(!is_within(b"usr2", b"usr"));
+        assert!(!is_within(b"us", b"usr"));
+    }
+}

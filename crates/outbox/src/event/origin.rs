@@ -1,0 +1,35 @@
+//! Where events come from: the host, and what it is judged by. Values only.
+
+use agent_core::host::Host;
+
+/// What every event says of its origin. Replaceable while the agent runs, since the metadata service
+/// may answer late and a reload may bring another manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The host.
+    pub host: Host,
+    /// IPv4 or IPv6 address of the host, if one is known; empty otherwise.
+    pub ip: String,
+    /// What files and settings are judged by.
+    pub digests: Digests,
+}
+
+/// SHA-256 digests, in lower-case hexadecimal, of what verdicts rest on; empty where there is none.
+///
+/// The first event of a boot and every heartbeat name them, so that the log side can compare them with
+/// the image catalogue: a root intruder replaces files on the host, not what was already shipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// Of the manifest.
+    pub manifest: String,
+    /// Who sealed it, as `PRINCIPAL (FINGERPRINT)`; empty if no trusted signer did.
+    pub signer: String,
+    /// Name of the profile in force.
+    pub profile_name: String,
+    /// Of the profile in force.
+    pub profile: String,
+    /// Of the launch record.
+    pub launch_record: String,
+    /// Of the agent's own binary.
+    pub binary: String,
+}

@@ -1,0 +1,448 @@
+//! What the agent tells of itself as events: Application Lifecycle (6002) and Application Error (6008).
+
+use super::draft::{Class, Draft, INFORMATIONAL, severity};
+use super::finding::Step;
+use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
+use super::origin::{Digests, Origin};
+use super::{PRODUCT, gap::Dropped, transaction};
+use agent_core::escape;
+use agent_core::finding::Severity;
+use serde_json::{Map, Value, json};
+
+pub(super) const SUCCESS: (u64, &str) = (1, "Success");
+const FAILURE: (u64, &str) = (2, "Failure");
+
+/// Listings go out in pieces of at most so many bytes, well below what an event may have.
+const LISTING: usize = 100_000;
+
+pub(super) fn lifecycle(
+    activity: u64,
+    activity_name: &'static str,
+    level: (u64, &str),
+    status: (u64, &str),
+    message: &str,
+    now: i64,
+) -> Draft {
+    let class = Class {
+        uid: 6002,
+        name: "Application Lifecycle",
+        category: 6,
+        activity,
+        activity_name,
+    };
+    Draft::new(class, level, status, message, now).with(
+        "app",
+        json!({ "name": PRODUCT, "vendor_name": PRODUCT, "version": env!("CARGO_PKG_VERSION") }),
+    )
+}
+
+/// The severity by which the spool judges what may go first; `None` for what is never dropped.
+pub fn rank(event: &Lifecycle) -> Option<Severity> {
+    match event {
+        Lifecycle::Fault(fault) => Some(fault.severity),
+        _ => None,
+    }
+}
+
+/// The events of a step: one, or more where a listing does not fit into one.
+pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
+    let draft = match event {
+        Lifecycle::Started {
+            first_of_boot,
+            message,
+        } => lifecycle(3, "Start", INFORMATIONAL, SUCCESS, message, now)
+            .unmapped("first_of_boot", json!(first_of_boot))
+            .unmapped("digests", digests(&origin.digests)),
+        Lifecycle::Stopped { reason } => {
+            let message = format!("stops: {reason}");
+            lifecycle(4, "Stop", INFORMATIONAL, SUCCESS, &message, now)
+        }
+        Lifecycle::Reloaded { changed } => {
+            let message = match changed.is_empty() {
+                true => "configuration read again: nothing changed".into(),
+                false => format!("configuration read again: {}", changed.join(", ")),
+            };
+            lifecycle(8, "Update", INFORMATIONAL, SUCCESS, &message, now)
+                .unmapped("digests", digests(&origin.digests))
+        }
+        Lifecycle::CoverageGap {
+            reason,
+            since,
+            until,
+            paths,
+        } => {
+            let level = severity(Severity::Medium);
+            lifecycle(99, "Coverage gap", level, FAILURE, reason, now)
+                .with("start_time", json!(since))
+                .unmapped("until", json!(until))
+                .unmapped("paths", json!(paths))
+        }
+        Lifecycle::TransactionBegun(begun) => transaction::begun(begun, now),
+        Lifecycle::TransactionEnded {
+            transaction: ended,
+            since,
+            until,
+            waited,
+        } => transaction::ended(ended, (*since, *until), *waited, now),
+        Lifecycle::Fault(fault) => error(fault, now),
+        Lifecycle::LaunchRecord {
+            sha256,
+            entries,
+            accounts,
+            keys,
+        } => return launch(origin, sha256, entries, accounts, keys, now),
+        Lifecycle::Manifest {
+            path,
+            state,
+            step,
+            since,
+            message,
+        } => manifest(origin, path, (*state, *step), *since, message, now)
+            .unmapped("digests", digests(&origin.digests)),
+    };
+    vec![draft.finish(origin)]
+}
+
+fn error(fault: &Fault, now: i64) -> Draft {
+    let class = Class {
+        uid: 6008,
+        name: "Application Error",
+        category: 6,
+        activity: 1,
+        activity_name: "General Error",
+    };
+    let level = severity(fault.severity);
+    Draft::new(class, level, FAILURE, &fault.message, now).with("status_code", json!(fault.code))
+}
+
+/// A detection, since that is what alarms are set on: without a manifest nobody knows what was baked.
+fn manifest(
+    origin: &Origin,
+    path: &str,
+    (state, step): (ManifestState, Step),
+    since: i64,
+    message: &str,
+    now: i64,
+) -> Draft {
+    let (activity, activity_name, status) = step.words();
+    let class = Class {
+        uid: 2004,
+        name: "Detection Finding",
+        category: 2,
+        activity,
+        activity_name,
+    };
+    let word = match state {
+        ManifestState::Untrusted => "untrusted",
+        ManifestState::Missing => "missing",
+        ManifestState::Unreadable => "unreadable",
+    };
+    let host = &origin.host;
+    let names = [&host.instance_id, &host.machine_id, &host.hostname];
+    let host = names.into_iter().find(|name| !name.is_empty());
+    let uid = format!("manifest-{}", host.map_or("", String::as_str));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let level = match step {
+        Step::Cleared => INFORMATIONAL,
+        Step::Raised | Step::Changed | Step::Reminded => severity(Severity::Critical),
+    };
+    Draft::new(class, level, status, message, now)
+        .with(
+            "finding_info",
+            json!({
+                "uid": uid,
+                "title": "The manifest cannot be used",
+                "types": ["file_integrity"],
+                "analytic": { "uid": "manifest", "type_id": 1 },
+                "created_time": since,
+                "first_seen_time": since,
+                "last_seen_time": now,
+            }),
+        )
+        .with("is_alert", json!(step != Step::Cleared))
+        .with("confidence_id", json!(3))
+        .with(
+            "evidences",
+            json!([{ "name": "manifest", "file": { "name": name, "path": path, "type_id": 1 } }]),
+        )
+        .unmapped("state", json!(word))
+}
+
+/// One event that lists everything; several, numbered, where it does not fit into one.
+fn launch(
+    origin: &Origin,
+    sha256: &str,
+    entries: &[LaunchEntry],
+    accounts: &[String],
+    keys: &[String],
+    now: i64,
+) -> Vec<Draft> {
+    let lines = entries.iter().map(|entry| {
+        let path = escape::terminal_bytes(&entry.path);
+        match (&entry.before, &entry.after) {
+            (None, Some(after)) => format!("+ {path} {after}"),
+            (Some(before), None) => format!("- {path} {before}"),
+            (before, after) => format!(
+                "~ {path} {} -> {}",
+                before.as_deref().unwrap_or(""),
+                after.as_deref().unwrap_or("")
+            ),
+        }
+    });
+    // One field for each listing: a field for each path would be too many.
+    let accounts = accounts.iter().map(|name| format!("account {name}"));
+    let keys = keys.iter().map(|key| format!("key {key}"));
+    let mut pieces = vec![String::new()];
+    let mut length = 0;
+    for line in accounts.chain(keys).chain(lines) {
+        let more = json_len(&line) + 2;
+        match pieces.last_mut() {
+            Some(last) if length + more <= LISTING || last.is_empty() => {
+                if !last.is_empty() {
+                    last.push('\n');
+                }
+                last.push_str(&line);
+                length += more;
+            }
+            _ => {
+                pieces.push(line);
+                length = more;
+            }
+        }
+    }
+    let count = pieces.len();
+    let pieces = pieces.into_iter().enumerate();
+    pieces
+        .map(|(i, listing)| {
+            let mut message = format!(
+                "the launch record was written: {} path(s) differ since the image was recorded",
+                entries.len()
+            );
+            if count > 1 {
+                message.push_str(&format!(" (part {} of {count})", i + 1));
+            }
+            lifecycle(99, "Launch record", INFORMATIONAL, SUCCESS, &message, now)
+                .unmapped("sha256", json!(sha256))
+                .unmapped("listing", json!(listing))
+                .finish(origin)
+        })
+        .collect()
+}
+
+/// Bytes of the text as JSON has it, or a few more.
+fn json_len(text: &str) -> usize {
+    let escaped = |c: char| match c {
+        '"' | '\\' | '\n' => 2,
+        c if c.is_control() => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(escaped).sum()
+}
+
+/// The store was set aside: the first event of the chain that follows.
+pub fn set_aside(origin: &Origin, path: &str, reason: &str, now: i64) -> Draft {
+    error(
+        &Fault {
+            code: "store.set_aside",
+            message: format!(
+                "the store was set aside as {path} and a new one begun: {reason}; events that it still held are not shipped, findings that stand are told anew"
+            ),
+            severity: Severity::High,
+        },
+        now,
+    )
+    .finish(origin)
+}
+
+/// Very many new deviations at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flood {
+    /// What findings of little severity carry while it lasts.
+    pub id: String,
+    /// When it began, in milliseconds since 1970.
+    pub began: i64,
+    /// Deviations in it so far.
+    pub count: u64,
+    /// By severity, worst first.
+    pub by_severity: [u64; 4],
+    /// By directory or area, most first; the last one may stand for all others.
+    pub by_place: Vec<(String, u64)>,
+}
+
+/// A flood has begun. As severe as the worst of it so far.
+pub fn flood_begun(origin: &Origin, flood: &Flood, now: i64) -> Draft {
+    let message = format!(
+        "a flood has begun, {} new deviations so far: each is told as an event of its own, worst first; those of low and medium severity carry its id",
+        flood.count
+    );
+    flood_draft("Flood begun", message, flood, now).finish(origin)
+}
+
+/// A flood is over, and what was in it. `why`: where it did not end by itself.
+pub fn flood_ended(origin: &Origin, flood: &Flood, why: Option<&str>, now: i64) -> Draft {
+    let counts = Severity::WORST_FIRST.into_iter().zip(flood.by_severity);
+    let words: Vec<String> = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| format!("{count} {}", severity.name()))
+        .collect();
+    let message = format!(
+        "the flood is over{}: {} new deviations ({})",
+        why.map(|why| format!(" ({why})")).unwrap_or_default(),
+        flood.count,
+        words.join(", ")
+    );
+    flood_draft("Flood ended", message, flood, now)
+        .with("start_time", json!(flood.began))
+        .with("end_time", json!(now))
+        .finish(origin)
+}
+
+fn flood_draft(activity_name: &'static str, message: String, flood: &Flood, now: i64) -> Draft {
+    let worst = flood.by_severity.iter().position(|count| *count > 0);
+    let worst = worst.map_or(Severity::Low, |at| Severity::WORST_FIRST[at]);
+    let severities: Map<String, Value> = Severity::WORST_FIRST
+        .into_iter()
+        .zip(flood.by_severity)
+        .map(|(severity, count)| (severity.name().to_owned(), json!(count)))
+        .collect();
+    let places: Vec<Value> = flood
+        .by_place
+        .iter()
+        .map(|(place, count)| json!({ "path": place, "count": count }))
+        .collect();
+    lifecycle(99, activity_name, severity(worst), FAILURE, &message, now)
+        .with("count", json!(flood.count))
+        .unmapped("flood", json!(flood.id))
+        .unmapped(
+            "flood_summary",
+            json!({ "by_severity": severities, "by_directory": places }),
+        )
+}
+
+/// Events that will not arrive, and where they were in the chain.
+pub fn dropped(origin: &Origin, dropped: &Dropped, now: i64) -> Draft {
+    let message = format!(
+        "{} event(s) will not arrive: {}",
+        dropped.count, dropped.reason
+    );
+    let severities: Map<String, Value> = Severity::WORST_FIRST
+        .into_iter()
+        .map(Severity::name)
+        .chain(["own"])
+        .zip(dropped.by_rank)
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| (name.to_owned(), json!(count)))
+        .collect();
+    let level = severity(Severity::High);
+    lifecycle(99, "Dropped events", level, FAILURE, &message, now)
+        .with("count", json!(dropped.count))
+        .unmapped("dropped", {
+            json!({ "by_severity": severities, "ranges": dropped.ranges() })
+        })
+        .finish(origin)
+}
+
+/// What waits in the spool, and what was lost: what a heartbeat says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spool {
+    /// Events.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Age of the oldest in milliseconds; 0 where nothing waits.
+    pub age: i64,
+    /// Events that a full spool dropped, since the chain began.
+    pub dropped: u64,
+    /// Events that a sink refused for good, since the chain began.
+    pub refused: u64,
+    /// Findings that stand and whose event was dropped: they are told anew when found again.
+    pub untold: u64,
+    /// Findings in the ledger.
+    pub open: u64,
+    /// Held in memory, not yet on disk.
+    pub held: u64,
+    /// What came in and could not be held while the disk was full.
+    pub lost: u64,
+    /// Why the store cannot be written at present.
+    pub trouble: Option<String>,
+}
+
+/// A heartbeat.
+pub fn heartbeat(origin: &Origin, facts: &Heartbeat, spool: &Spool, now: i64) -> Draft {
+    let mut trouble = facts.trouble.clone();
+    trouble.extend(spool.trouble.clone());
+    let (status, message) = match trouble.is_empty() {
+        true => (SUCCESS, "alive".to_owned()),
+        false => (FAILURE, format!("alive; {}", trouble.join("; "))),
+    };
+    let scan = facts.last_scan.map(|scan| {
+        json!({
+            "ended": scan.ended, "files": scan.files,
+            "deviations": scan.deviations, "unknowns": scan.unknowns,
+        })
+    });
+    let sinks: Map<String, Value> = facts
+        .sinks
+        .iter()
+        .map(|sink| {
+            let words = match sink.error.is_empty() {
+                true => sink.state.to_owned(),
+                false => format!("{}: {}", sink.state, sink.error),
+            };
+            (sink.name.to_owned(), json!(words))
+        })
+        .collect();
+    lifecycle(99, "Heartbeat", INFORMATIONAL, status, &message, now)
+        .unmapped("uptime_s", json!(facts.uptime_s))
+        .unmapped("interval_s", json!(facts.interval_s))
+        .unmapped(
+            "coverage",
+            json!({
+                "watching": facts.watching, "files": facts.files,
+                "directories": facts.directories, "unknowns": facts.unknowns,
+                "linked": {
+                    "watched": facts.linked.watched, "unwatched": facts.linked.unwatched,
+                    "reason": facts.linked.reason,
+                },
+            }),
+        )
+        .unmapped("last_scan", scan.unwrap_or(Value::Null))
+        .unmapped(
+            "spool",
+            json!({
+                "events": spool.events, "bytes": spool.bytes, "age_ms": spool.age,
+                "dropped_total": spool.dropped, "refused_total": spool.refused,
+                "held": spool.held, "lost_total": spool.lost,
+            }),
+        )
+        .unmapped(
+            "ledger",
+            json!({ "open": spool.open, "untold": spool.untold }),
+        )
+        .unmapped(
+            "self",
+            json!({ "rss_bytes": facts.rss_bytes, "cpu_permille": facts.cpu_permille }),
+        )
+        .unmapped("kernel", json!(facts.kernel))
+        .unmapped("clock_skew_ms", json!(facts.clock_skew_ms))
+        .unmapped("sinks", Value::Object(sinks))
+        .unmapped("digests", digests(&origin.digests))
+        .finish(origin)
+}
+
+fn digests(digests: &Digests) -> Value {
+    let mut object = Map::new();
+    for (key, value) in [
+        ("manifest", &digests.manifest),
+        ("signer", &digests.signer),
+        ("profile_name", &digests.profile_name),
+        ("profile", &digests.profile),
+        ("launch_record", &digests.launch_record),
+        ("binary", &digests.binary),
+    ] {
+        if !value.is_empty() {
+            object.insert(key.into(), json!(value));
+        }
+    }
+    Value::Object(object)
+}

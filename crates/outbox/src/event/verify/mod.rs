@@ -1,0 +1,134 @@
+//! Whether shipped events are whole: none missing, none edited, but for what the chain itself declares as lost.
+//!
+//! Where each belongs is said by its sequence and by the digest that the next one names. The order in which events
+//! arrived says nothing: the worst are delivered first, and what a service refused is delivered later.
+//!
+//! What can be shown: that every event between the first and the last one known of is there, with the
+//! bytes that the one after it, or a heartbeat, names. What cannot: that nothing followed after the last
+//! event or heartbeat, and that whoever wrote the last events was the agent.
+
+mod index;
+mod judge;
+mod read;
+
+pub use read::{Message, messages};
+
+use agent_core::error::Result;
+use index::Index;
+use std::io::BufRead;
+
+/// What is wrong, or was declared, at some place of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// These sequences are not there, and nothing declares that.
+    Missing {
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+        /// What is known of them, as a clause; empty if nothing is.
+        note: &'static str,
+    },
+    /// The event has other bytes than it had.
+    Edited {
+        /// Which.
+        sequence: u64,
+        /// How that shows.
+        note: String,
+    },
+    /// The event stands after a later one, and digests contradict the place that its sequence gives it.
+    Reordered {
+        /// Which.
+        sequence: u64,
+        /// The later one.
+        after: u64,
+    },
+    /// These sequences are not there, and an event says so.
+    Declared {
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+}
+
+/// A chain, when all of it was judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChainSummary {
+    /// Its id.
+    pub id: String,
+    /// Whose it is: instance id or host name, as its events say.
+    pub host: String,
+    /// Why it was begun, if its first event is there.
+    pub reason: String,
+    /// The first sequence there is; 0 if only heartbeats know of it.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// Events there are.
+    pub events: u64,
+    /// Missing, edited or out of order.
+    pub faults: u64,
+    /// Lost and declared.
+    pub declared: u64,
+    /// Stand after later ones in what was read, at no fault.
+    pub late: u64,
+}
+
+/// What all the files hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Chains.
+    pub chains: u64,
+    /// Events of chains, each counted once.
+    pub events: u64,
+    /// Heartbeats, each counted once.
+    pub heartbeats: u64,
+    /// Events and heartbeats that were there before, byte for byte.
+    pub repeated: u64,
+    /// Messages that are none of the agent's.
+    pub foreign: u64,
+    /// Missing, edited or out of order.
+    pub faults: u64,
+    /// Lost and declared.
+    pub declared: u64,
+    /// Stand after later ones in what was read, at no fault.
+    pub late: u64,
+}
+
+/// Told, as they are found: chain by chain, the problems of each and then its summary.
+pub trait Tell {
+    /// A problem of the chain with that id.
+    fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()>;
+    /// The chain was judged.
+    fn chain(&mut self, summary: &ChainSummary) -> Result<()>;
+}
+
+/// Takes in file after file, then judges. Memory is bounded: what is known of the events stands in a
+/// temporary file that has no name.
+#[derive(Debug)]
+pub struct Verifier {
+    index: Index,
+}
+
+impl Verifier {
+    /// With nothing taken in.
+    pub fn new() -> Result<Verifier> {
+        Ok(Verifier {
+            index: Index::new()?,
+        })
+    }
+
+    /// Takes in one file: events, one a line, or what the AWS command line prints.
+    pub fn take(&mut self, file: impl BufRead) -> Result<()> {
+        self.index.take(|index| {
+            index.begin_file();
+            messages(file, &mut |message| index.message(&message))
+        })
+    }
+
+    /// Judges everything that was taken in.
+    pub fn judge(mut self, tell: &mut dyn Tell) -> Result<Totals> {
+        self.index.take(|index| judge::judge(index, tell))
+    }
+}

@@ -1,0 +1,14 @@
+//! Findings that are open, the chain of events that tells of them, and the store that keeps both.
+//!
+//! [`ledger`] decides what is new, repeated or over; [`event`] writes it as OCSF and chains it by digests, and verifies
+//! such chains; [`store`] keeps ledger, chain and what is still to be delivered in one database, so that a kill at any
+//! moment leaves all of a change or nothing.
+//!
+//! May touch: the state directory, and nothing else. It sends nothing: a sink takes [`parcel::Parcel`]s and says what
+//! became of them.
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod ledger;
+pub mod parcel;
+pub mod store;

@@ -1,0 +1,122 @@
+//! Findings that may wait for evidence: stored before they wait, so that a kill loses nothing, and told at their time at
+//! the latest.
+//!
+//! The ledger holds them as not yet told. Found again without a reason to wait they are told at once; gone before their
+//! time, nobody hears of them.
+
+use super::tables::{Deferred, Result, damaged};
+use super::telling::Fresh;
+use super::work::Work;
+use crate::event::finding::Step;
+use crate::event::sighting::Sighting;
+use agent_core::finding::Severity;
+use std::ops::ControlFlow;
+
+/// Deferred findings that one transaction tells.
+const AT_ONCE: usize = 500;
+
+impl Work<'_> {
+    /// Whether a step of this severity may wait.
+    pub(super) fn may_wait(step: Step, severity: Severity) -> bool {
+        severity < Severity::Critical && matches!(step, Step::Raised | Step::Changed)
+    }
+
+    /// Keeps a step to be told at `until`; one that waits already keeps its time.
+    pub(super) fn defer(&mut self, fresh: &Fresh, until: i64) -> Result<()> {
+        let key = fresh.key.as_slice();
+        let before = self.deferral(key)?;
+        let packed = self.sample.pack(fresh.sighting.to_text().as_bytes());
+        let row = Deferred {
+            until: before.map_or(until, |before| before.min(until)),
+            first_seen: fresh.first_seen,
+            last_seen: fresh.last_seen,
+            sample: self.state.sample,
+            packed: &packed,
+        }
+        .write();
+        self.tables.deferred.insert(key, row.as_slice())?;
+        self.written += row.len() as u64;
+        self.dirty = true;
+        if before.is_none() {
+            self.state.deferred += 1;
+        }
+        self.state.deferred_until = match self.state.deferred_until {
+            0 => until,
+            due => due.min(until),
+        };
+        Ok(())
+    }
+
+    fn deferral(&self, key: &[u8]) -> Result<Option<i64>> {
+        if self.state.deferred == 0 {
+            return Ok(None);
+        }
+        let until = |row: &[u8]| Deferred::read(row).map(|row| row.until);
+        match self.tables.deferred.get(key, until)? {
+            None => Ok(None),
+            Some(until) => until.map(Some).ok_or_else(|| damaged("deferred")),
+        }
+    }
+
+    /// It is told, or gone: it waits no longer.
+    pub(super) fn undefer(&mut self, key: &[u8]) -> Result<()> {
+        if self.state.deferred > 0 && self.tables.deferred.remove(key)? {
+            self.state.deferred -= 1;
+            self.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Tells those whose time has come; whether there are more of them.
+    pub(super) fn tell_deferred(&mut self, now: i64) -> Result<bool> {
+        let mut due = Vec::new();
+        let mut next = i64::MAX;
+        let mut more = false;
+        self.tables.deferred.walk(&b""[..].., |key, row| {
+            let row = Deferred::read(row).ok_or_else(|| damaged("deferred"))?;
+            if row.until > now {
+                next = next.min(row.until);
+                return Ok(ControlFlow::Continue(()));
+            }
+            if due.len() >= AT_ONCE {
+                more = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            let text = self.unpack(row.sample, row.packed, "deferred")?;
+            let sighting = Sighting::from_text(&text).ok_or_else(|| damaged("deferred"))?;
+            due.push((key.to_vec(), sighting, row.first_seen, row.last_seen));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, sighting, first_seen, last_seen) in due {
+            self.undefer(&key)?;
+            let Some(entry) = self.entry(&key)? else {
+                continue;
+            };
+            let step = match entry.raised {
+                true => Step::Changed,
+                false => Step::Raised,
+            };
+            let mut told = entry;
+            (told.raised, told.current, told.told) = (true, true, now);
+            told.updated |= step == Step::Changed;
+            self.set_entry(&key, Some(&entry), Some(&told))?;
+            self.fresh.push(Fresh {
+                step,
+                sighting,
+                key,
+                entry: None,
+                first_seen,
+                last_seen,
+                scan: false,
+            });
+        }
+        if !more {
+            self.state.deferred_until = match next {
+                i64::MAX => 0,
+                next => next,
+            };
+            self.dirty = true;
+        }
+        Ok(more)
+    }
+}

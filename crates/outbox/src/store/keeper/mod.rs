@@ -1,0 +1,491 @@
+//! The one door to the store.
+
+mod commit;
+#[cfg(test)]
+mod model;
+mod trouble;
+mod volatile;
+
+use super::delivery::{self, Cursors};
+use super::eviction::Fullest;
+use super::flood::Floods;
+use super::looks::{self, Cursor, Looks};
+use super::medium::{Medium, OnDisk};
+use super::open::{self, Refusal};
+use super::pack::Sample;
+use super::queue::{Found, Op, Queue};
+use super::state::State;
+use super::tables::{self, Role};
+use super::work::Limits;
+use super::{GROUP_TIME, Opening, Pending, Round, Scope, Sink};
+use crate::event::chain::{self, Head};
+use crate::event::{Heartbeat, Lifecycle, Origin, Sighting, own};
+use crate::parcel::{Delivery, Parcel};
+use agent_core::cause::Cause;
+use agent_core::error::{Error, Result};
+use agent_core::finding::{Finding, Verdict};
+use redb::{Database, ReadableDatabase};
+use std::collections::HashSet;
+use std::path::Path;
+use trouble::{Aside, is_for_good};
+pub(super) use volatile::Volatile;
+
+/// Ranges that a sink refused are declared so many milliseconds after the last declaration: one event
+/// about many, even if the sink refuses that one too.
+const DECLARE: i64 = 60_000;
+/// Milliseconds that a finding waits for evidence at most.
+const DEFERRED_MOST: i64 = 60_000;
+/// A store that cannot be written is tried again after so many milliseconds, doubling
+const RETRY: i64 = 1000;
+/// up to so many.
+const RETRY_MOST: i64 = 60_000;
+
+/// The owner of the store. Times (`now`) are milliseconds since 1970 and may go backwards.
+#[derive(Debug)]
+pub struct Keeper {
+    medium: Box<dyn Medium>,
+    limits: Limits,
+    origin: Origin,
+    store: Option<Store>,
+    /// What the store stands in for while the one on disk cannot be written.
+    volatile: Option<Volatile>,
+    /// Device and inode of the file that is open.
+    file: Option<(u64, u64)>,
+    /// As last committed.
+    state: State,
+    queue: Queue,
+    /// Since when something waits in the queue.
+    waiting: Option<i64>,
+    committed: i64,
+    looks: Looks,
+    round: u64,
+    floods: Floods,
+    fullest: Option<Fullest>,
+    cursors: Cursors,
+    /// What sinks settled and the store does not know yet.
+    settled: HashSet<(u8, u64)>,
+    down: Option<Down>,
+    /// What came in and could not be held, ever.
+    lost: u64,
+    news: Vec<Opening>,
+    /// How a chain is begun, should a store have to be made.
+    next: Next,
+    /// The file may exceed its limit, since nothing in it may be given up.
+    unbounded: bool,
+    /// Bytes written since the free pages were counted.
+    unmeasured: u64,
+}
+
+#[derive(Debug)]
+struct Store {
+    database: Database,
+    sample: Sample,
+}
+
+/// The store cannot be written.
+#[derive(Debug)]
+struct Down {
+    since: i64,
+    reason: String,
+    again: i64,
+    delay: i64,
+    lost: u64,
+}
+
+/// The chain that a new store begins with.
+#[derive(Debug)]
+struct Next {
+    reason: String,
+    after: Option<Head>,
+    base: u64,
+    sinks: Vec<u8>,
+}
+
+impl Keeper {
+    /// Opens the store in `state_dir`, or begins one. Errors: another agent has it open, or the
+    /// directory is not usable at all.
+    pub fn open(
+        state_dir: &Path,
+        max_size: u64,
+        origin: Origin,
+        now: i64,
+    ) -> Result<(Keeper, Vec<Opening>)> {
+        let path = state_dir.join(open::FILE);
+        Keeper::open_on(Box::new(OnDisk::new(path.clone())), max_size, origin, now)
+            .map_err(|refusal| Error::in_file(&path, refusal.words()))
+    }
+
+    /// Opens the store on a medium. Errors: see [`Keeper::open`].
+    fn open_on(
+        medium: Box<dyn Medium>,
+        max_size: u64,
+        origin: Origin,
+        now: i64,
+    ) -> std::result::Result<(Keeper, Vec<Opening>), Refusal> {
+        let mut keeper = Keeper {
+            medium,
+            limits: Limits::new(max_size),
+            origin,
+            store: None,
+            volatile: None,
+            file: None,
+            state: State::default(),
+            queue: Queue::default(),
+            waiting: None,
+            committed: 0,
+            looks: Looks::default(),
+            round: 0,
+            floods: Floods::default(),
+            fullest: None,
+            cursors: Cursors::default(),
+            settled: HashSet::new(),
+            down: None,
+            lost: 0,
+            news: Vec::new(),
+            next: Next {
+                reason: "first start on this host".into(),
+                after: None,
+                base: 0,
+                sinks: Vec::new(),
+            },
+            unbounded: false,
+            unmeasured: 0,
+        };
+        match keeper.bring_up(true, now) {
+            Ok(()) => {}
+            Err(Refusal::Io(error)) if !is_for_good(&error) => {
+                let reason = error.to_string();
+                keeper.news.push(Opening::Unusable {
+                    reason: reason.clone(),
+                });
+                keeper.go_down(reason, now);
+            }
+            Err(refusal) => return Err(refusal),
+        }
+        keeper.commit(now);
+        keeper.sum_up_left_over(now);
+        let news = keeper.news();
+        Ok((keeper, news))
+    }
+
+    /// What became of the store since this was last asked.
+    pub fn news(&mut self) -> Vec<Opening> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The origin of events from now on. Another instance id than before sets the store aside.
+    pub fn set_origin(&mut self, origin: Origin, now: i64) -> Vec<Opening> {
+        self.commit(now);
+        self.origin = origin;
+        if let Some(store) = self.store.take() {
+            let former = open::other_host(&self.state, &self.origin.host);
+            // What stands in for the store on disk is this host's in any case.
+            match former.filter(|_| self.volatile.is_none()) {
+                Some(former) => {
+                    drop(store);
+                    let result = self.start_over(Aside::OtherInstance(former), now);
+                    self.unless_failed(result, now);
+                }
+                None => {
+                    let result = self.adopt(store.database);
+                    self.unless_failed(result, now);
+                }
+            }
+        }
+        self.commit(now);
+        self.news()
+    }
+
+    /// Which sinks are enabled. A sink that is new gets what still waits; one that is gone is waited
+    /// for no longer. With none, events stay until the spool is full. Until this is called those of
+    /// the last run are waited for.
+    pub fn enable(&mut self, sinks: &[Sink], now: i64) {
+        self.next.sinks = sinks.iter().map(|sink| sink.code()).collect();
+        self.push(Op::Enable(sinks.to_vec()), now);
+        self.commit(now);
+    }
+
+    /// Begins a look. Every finding of it goes to [`Keeper::found`], passes as well.
+    pub fn begin(&mut self, scope: Scope) -> Round {
+        self.round += 1;
+        self.looks.begin(self.round, scope)
+    }
+
+    /// A finding of the look, with what is known of how it came about.
+    pub fn found(&mut self, round: Round, finding: &Finding, cause: Option<&Cause>, now: i64) {
+        self.found_until(round, finding, cause, None, now);
+    }
+
+    /// The same of a finding that may wait to be told until then (milliseconds since 1970): for evidence that is on
+    /// its way. It is stored before it waits. What is critical does not wait.
+    pub fn found_until(
+        &mut self,
+        round: Round,
+        finding: &Finding,
+        cause: Option<&Cause>,
+        until: Option<i64>,
+        now: i64,
+    ) {
+        let key = crate::ledger::key::of(finding.check.id, &finding.subject);
+        let mark = match finding.verdict {
+            Verdict::Pass | Verdict::NotApplicable => None,
+            _ => self.looks.found(&key),
+        };
+        let scan = self
+            .looks
+            .of(round)
+            .is_some_and(|look| look.scope == Scope::Files);
+        let op = Op::Found(Found {
+            round,
+            sighting: Box::new(Sighting::new(finding, cause)),
+            mark,
+            scan,
+            until,
+        });
+        self.push(op, now);
+    }
+
+    /// The look came to its end: what it did not find again is cleared.
+    pub fn end(&mut self, round: Round, now: i64) {
+        let cursor = Cursor::default();
+        self.push(Op::End { round, cursor }, now);
+    }
+
+    /// The look broke off: nothing is cleared.
+    pub fn abandon(&mut self, round: Round, now: i64) {
+        self.looks.spoil(round);
+        self.end(round, now);
+    }
+
+    /// Paths with an open file finding that are direct entries of `directory` (both relative to the root), in
+    /// order, from the first behind `after` (empty: the first of all), at most `most`.
+    pub fn open_in(
+        &mut self,
+        directory: &[u8],
+        after: &[u8],
+        most: usize,
+        now: i64,
+    ) -> Vec<Vec<u8>> {
+        self.commit(now);
+        let read = |store: &Store| {
+            let transaction = store.database.begin_read().ok()?;
+            looks::entries(&transaction, directory, after, most).ok()
+        };
+        // A store that cannot be read shows when it is next written.
+        let mut open = self.store.as_ref().and_then(read).unwrap_or_default();
+        let below = self.volatile.as_ref().and_then(|v| v.below.as_ref());
+        if let Some(more) = below.and_then(read) {
+            open.extend(more);
+            open.sort_unstable();
+            open.dedup();
+            open.truncate(most);
+        }
+        open
+    }
+
+    /// A step or a fault of the agent.
+    pub fn tell(&mut self, event: Lifecycle, now: i64) {
+        self.push(Op::Tell(Box::new(event)), now);
+    }
+
+    /// A heartbeat: one JSON object. No link of the chain, and nothing is stored.
+    pub fn heartbeat(&self, facts: &Heartbeat, now: i64) -> Vec<u8> {
+        let draft = own::heartbeat(&self.origin, facts, &self.pending(now), now);
+        let head = self.state.chain().map(|chain| chain.head);
+        chain::beside(head.as_ref(), draft, now)
+    }
+
+    /// Does what is due; returns in how many milliseconds to call again, `None` if nothing waits.
+    pub fn tick(&mut self, now: i64) -> Option<i64> {
+        if self.group_due(now) == Some(0) {
+            self.commit(now);
+        }
+        if self.floods.due(now) == Some(0) {
+            self.transact(now, |work, _, _| work.tell_flood(now));
+        }
+        while self.deferred_due(now) == Some(0) {
+            let told = self.transact(now, |work, _, _| work.tell_deferred(now));
+            if told != Some(true) {
+                break;
+            }
+        }
+        if self.declaration_due(now) == Some(0) {
+            self.transact(now, |work, _, _| work.declare(now));
+        }
+        let flood = self.floods.due(now).filter(|_| self.store.is_some());
+        [
+            self.group_due(now),
+            flood,
+            self.deferred_due(now),
+            self.declaration_due(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes in at once what is held.
+    pub fn commit(&mut self, now: i64) {
+        if self.down.is_some() {
+            self.bring_up_again(now);
+        }
+        while self.store.is_some() && !self.queue.is_empty() {
+            if !self.take_group(now) {
+                return;
+            }
+        }
+        self.waiting = None;
+        self.committed = now;
+    }
+
+    /// The next events for `sink`, `max_events` and `max_bytes` at most (one at least): critical ones first, then the
+    /// agent's own steps, then the others, worst first. Within one severity directories take turns.
+    pub fn parcels(&mut self, sink: Sink, max_events: usize, max_bytes: usize) -> Vec<Parcel> {
+        let Some(store) = &self.store else {
+            return Vec::new();
+        };
+        let most = (max_events, max_bytes);
+        let (settled, cursors) = (&self.settled, &mut self.cursors);
+        let mut read = |store: &Store, most| {
+            let transaction = store.database.begin_read()?;
+            delivery::parcels(&transaction, sink, most, settled, cursors)
+        };
+        // A store that cannot be read shows when it is next written.
+        let mut parcels = read(store, most).unwrap_or_else(|_: redb::Error| Vec::new());
+        if let Some(below) = self.volatile.as_ref().and_then(|v| v.below.as_ref()) {
+            let length: usize = parcels.iter().map(|parcel| parcel.bytes.len()).sum();
+            let left = (max_events - parcels.len(), max_bytes.saturating_sub(length));
+            if left.0 > 0 && left.1 > 0 {
+                parcels.extend(read(below, left).unwrap_or_default());
+            }
+        }
+        parcels
+    }
+
+    /// What became of parcels handed to `sink`.
+    pub fn settle(&mut self, sink: Sink, delivery: &Delivery, now: i64) {
+        let refused = delivery.refused.iter().map(|(key, _)| key);
+        for key in delivery.accepted.iter().chain(refused) {
+            self.settled.insert((sink.code(), *key));
+        }
+        if let Some(volatile) = &mut self.volatile {
+            volatile.owe(sink, delivery);
+        }
+        let delivery = delivery.clone();
+        self.push(Op::Settle { sink, delivery }, now);
+    }
+
+    /// What waits, and what was lost.
+    pub fn pending(&self, now: i64) -> Pending {
+        let oldest = self.store.as_ref().and_then(|store| {
+            let transaction = store.database.begin_read().ok()?;
+            delivery::oldest(&transaction).ok()?
+        });
+        let state = &self.state;
+        Pending {
+            events: state.events + self.volatile.as_ref().map_or(0, Volatile::events),
+            bytes: state.payload,
+            age: oldest.map_or(0, |time| (now - time).max(0)),
+            dropped: state.dropped,
+            refused: state.refused,
+            untold: state.untold,
+            open: state.open + self.volatile.as_ref().map_or(0, Volatile::open),
+            held: self.queue.len() as u64 + self.volatile.as_ref().map_or(0, |_| state.events),
+            lost: self.lost,
+            trouble: self
+                .down
+                .as_ref()
+                .map(|down| format!("the store cannot be written: {}", down.reason)),
+        }
+    }
+
+    /// Whether the store cannot be written, so that what is told is held in memory alone.
+    pub fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
+    /// The last events that sinks refused, each after a line with the reason.
+    pub fn refused(&self) -> Vec<String> {
+        let read = |store: &Store| {
+            let transaction = store.database.begin_read().ok()?;
+            delivery::aside(&transaction).ok()
+        };
+        self.store.as_ref().and_then(read).unwrap_or_default()
+    }
+
+    /// The end of the chain, once there is one.
+    pub fn head(&self) -> Option<Head> {
+        self.state.chain().map(|chain| chain.head)
+    }
+}
+
+/// What is due, and when.
+impl Keeper {
+    fn group_due(&self, now: i64) -> Option<i64> {
+        // The clock may have gone back.
+        let again = self
+            .down
+            .as_ref()
+            .map(|down| (down.again - now).clamp(0, RETRY_MOST));
+        let (Some(since), Some(_)) = (self.waiting, &self.store) else {
+            return again;
+        };
+        if now < since || self.queue.is_group() {
+            return Some(0);
+        }
+        let group = (since + GROUP_TIME - now).max(0);
+        Some(again.map_or(group, |again| again.min(group)))
+    }
+
+    fn deferred_due(&self, now: i64) -> Option<i64> {
+        let until = self.state.deferred_until;
+        // A clock that went back must not make it wait longer than it was meant to.
+        let waits = self.state.deferred > 0 && self.store.is_some();
+        waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
+    }
+
+    /// A flood that the last run did not see to its end is over.
+    fn sum_up_left_over(&mut self, now: i64) {
+        if let Some(flood) = self.state.flood.clone() {
+            self.transact(now, |work, _, _| {
+                let flood = Floods::left_over(&flood);
+                let why = Some("the agent was stopped meanwhile");
+                let draft = own::flood_ended(work.origin, &flood, why, now);
+                work.append(draft, tables::rank(None), Role::Own, &[], None, now)
+            });
+        }
+    }
+
+    fn declaration_due(&self, now: i64) -> Option<i64> {
+        if self.state.undeclared == 0 || self.store.is_none() {
+            return None;
+        }
+        let elapsed = now - self.state.declared;
+        Some(match (0..DECLARE).contains(&elapsed) {
+            true => DECLARE - elapsed,
+            false => 0,
+        })
+    }
+
+    fn push(&mut self, op: Op, now: i64) {
+        let urgent = op.is_urgent();
+        if let Err(op) = self.queue.push(op, self.store.is_none(), now) {
+            self.lost += 1;
+            if let Some(down) = &mut self.down {
+                down.lost += 1;
+            }
+            match op {
+                Op::Found(Found { round, .. }) => self.looks.spoil(round),
+                Op::End { round, .. } => self.looks.remove(round),
+                _ => {}
+            }
+            return;
+        }
+        let since = *self.waiting.get_or_insert(now);
+        // At once, but not one transaction for each of thousands.
+        let rested = !(0..GROUP_TIME).contains(&(now - self.committed));
+        if self.store.is_some() && (self.queue.is_group() || (urgent && rested) || now < since) {
+            self.commit(now);
+        }
+    }
+}

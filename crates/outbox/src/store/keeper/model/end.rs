@@ -1,0 +1,126 @@
+//! The end of an episode: the disk works, every sink takes what it is handed, and the log side is told all that stands.
+
+use super::drive::{Episode, SINKS};
+use super::ledger::is;
+use super::tables::{self, Contents};
+use super::truth::{self, Deed};
+use crate::store::medium::Medium;
+use crate::store::{Scope, uid};
+use agent_core::finding::Verdict;
+use std::collections::BTreeSet;
+
+impl Episode {
+    pub(super) fn wind_up(&mut self) {
+        self.disk.mend();
+        self.enable(SINKS.to_vec());
+        self.pass(120_000);
+        while let Some((round, number)) = self.rounds.pop() {
+            self.keeper.abandon(round, self.now);
+            self.ledger
+                .looks
+                .entry(number)
+                .and_modify(|look| look.spoiled = true);
+            self.ledger.pending.push_back(Deed::End(number));
+        }
+        self.pass(120_000);
+        assert!(
+            !self.keeper.is_down(),
+            "{:?} {:?} of {:?}, {} bytes",
+            self.keeper.down,
+            self.keeper.state,
+            self.keeper.limits,
+            self.disk.length()
+        );
+        self.drain();
+        // What was given up is told anew when it is found again.
+        for _ in 0..2 {
+            for scope in [Scope::Files, Scope::Settings, Scope::Instance] {
+                let (round, number) = self.begin_at(scope.clone());
+                let all: Vec<_> = self.ledger.base.values().cloned().collect();
+                for (name, value) in all {
+                    if truth::covers(&scope, &name) {
+                        self.find_in(round, number, name, Some(value), None);
+                    }
+                }
+                self.end_of(round, number, true);
+            }
+            self.drain();
+        }
+        let contents = self.drain();
+        self.log.check_end();
+        self.compare_with_log(&contents);
+    }
+
+    fn pass(&mut self, milliseconds: i64) {
+        for _ in 0..3 {
+            self.now += milliseconds;
+            while self.keeper.tick(self.now) == Some(0) {}
+        }
+        self.keeper.commit(self.now);
+    }
+
+    /// All that waits is taken.
+    fn drain(&mut self) -> Contents {
+        for _ in 0..1000 {
+            self.pass(61_000);
+            self.check().expect("the disk works");
+            let taken: usize = SINKS
+                .iter()
+                .map(|sink| self.deliver_to(*sink, 500, true))
+                .sum();
+            if taken == 0 && self.keeper.state.undeclared == 0 {
+                let contents = tables::read(&self.keeper, self.log.head.0).expect("the disk works");
+                assert!(
+                    contents.spool.is_empty() && contents.gaps.is_empty(),
+                    "{contents:?}"
+                );
+                return contents;
+            }
+        }
+        panic!("it never ends: {:?}", self.keeper.state);
+    }
+
+    /// The log side takes to be open what is open, as it is.
+    fn compare_with_log(&self, contents: &Contents) {
+        let mut open = BTreeSet::new();
+        for (key, entry) in &contents.ledger {
+            let Some((name, value)) = self.ledger.base.get(key) else {
+                // Below what cannot be looked at nothing ends.
+                assert!(entry.gone, "{} stands", key.escape_ascii());
+                continue;
+            };
+            assert!(is(entry, value), "{name:?}: {entry:?}");
+            assert!(
+                entry.raised && entry.current && !entry.gone,
+                "untold: {name:?} {entry:?}"
+            );
+            let uid = uid(&contents.state.salt, key, entry.first_seen);
+            let told = self.log.last_told(&uid);
+            let told = told.unwrap_or_else(|| panic!("{name:?} was never told: {entry:?}"));
+            let verdict = match value.verdict {
+                Verdict::Unknown => "unknown",
+                _ => "fail",
+            };
+            assert_eq!(
+                told.message,
+                format!("v{}", value.word),
+                "{name:?}: {told:?}"
+            );
+            assert_eq!(told.verdict, verdict, "{name:?}: {told:?}");
+            assert_ne!(told.activity, "Close", "{name:?}: {told:?}");
+            open.insert(uid);
+        }
+        if self.log.given_up > 0 || contents.state.dropped > 0 {
+            // Nobody says of which deviations the ledger forgot that they were told; and an end that was given up is
+            // declared, and not told again where the deviation had come back.
+            return;
+        }
+        for uid in self.log.open() {
+            let told = &self.log.told[uid];
+            assert!(
+                open.contains(uid),
+                "the end of {uid} was not told: {told:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! While the disk cannot be written: a store in memory with a chain of its own, so that what is found is told all the same,
+//! and carried over to the disk when that is back.
+//!
+//! The chain is another one since the disk does not know how far this one goes: were the agent killed now, the next run
+//! would give the same places in the chain to other events.
+
+use super::super::open::{self, Refusal};
+use super::super::order;
+use super::super::state::State;
+use super::super::tables::{LEDGER, Result as Redb, Role, Row, SPOOL, Tables, WAITING};
+use super::super::tables::{damaged, entry_from_row};
+use super::super::work::{Limits, Work};
+use super::super::{Sink, pack};
+use super::{Keeper, Store};
+use crate::event::chain::Chain;
+use crate::ledger::{self, Entry};
+use crate::parcel::Delivery;
+use redb::backends::InMemoryBackend;
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+/// Bytes of events, as shipped, that memory holds at most. Packed they take a tenth of it.
+const PAYLOAD: u64 = 16 << 20;
+/// Deliveries that are kept for the store on disk, as events: beyond that they may be delivered once more.
+const OWED: usize = 16_384;
+
+/// What the store in memory stands in for.
+#[derive(Debug)]
+pub(in crate::store) struct Volatile {
+    /// The state of the store on disk, as last committed; `None` if it was never opened.
+    disk: Option<State>,
+    /// The store on disk, where it can still be read.
+    pub(super) below: Option<Store>,
+    /// What sinks settled of it meanwhile.
+    owed: Vec<(Sink, Delivery)>,
+    owed_events: usize,
+}
+
+impl Volatile {
+    /// A delivery of events that may be the disk's.
+    pub(super) fn owe(&mut self, sink: Sink, delivery: &Delivery) {
+        let events = delivery.accepted.len() + delivery.refused.len();
+        if self.owed_events + events <= OWED {
+            self.owed_events += events;
+            self.owed.push((sink, delivery.clone()));
+        }
+    }
+
+    /// What the ledger on disk says.
+    pub(in crate::store) fn entry(&self, key: &[u8]) -> Option<Entry> {
+        let transaction = self.below.as_ref()?.database.begin_read().ok()?;
+        let ledger = transaction.open_table(LEDGER).ok()?;
+        entry_from_row(ledger.get(key).ok()??.value())
+    }
+
+    /// Events that wait on disk.
+    pub(super) fn events(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.events)
+    }
+
+    /// Deviations that stand on disk.
+    pub(super) fn open(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.open)
+    }
+}
+
+/// An undelivered event of the store in memory.
+struct Moved {
+    place: u64,
+    row: Vec<u8>,
+    sinks: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Keeper {
+    /// Goes on in memory. A failure leaves the keeper without a store: what comes in waits in its queue.
+    pub(super) fn go_volatile(&mut self, reason: &str, now: i64) {
+        if !self.medium.may_be_stood_in_for() {
+            return;
+        }
+        let known = self.state.chain().is_some();
+        let after = open::head(&self.state);
+        let reason = format!("the store on disk cannot be written: {reason}");
+        let chain = Chain::begin(reason, after, now);
+        let base = self.state.chain().map_or(self.next.base, |chain| {
+            self.state.base + chain.head.sequence
+        });
+        let sinks = match known {
+            true => &self.state.sinks,
+            false => &self.next.sinks,
+        };
+        let backend = InMemoryBackend::new();
+        let Ok(database) = open::builder(false).create_with_backend(backend) else {
+            return;
+        };
+        let host = &self.origin.host;
+        let Ok(mut state) = open::begin(&database, &chain, base, host, sinks) else {
+            return;
+        };
+        if known {
+            state.salt.clone_from(&self.state.salt);
+        }
+        state.round = self.state.round;
+        let disk = std::mem::replace(&mut self.state, state);
+        // What looks under way found is in another ledger than what they will find.
+        self.looks.spoil_all();
+        self.fullest = None;
+        let below = known.then(|| self.readable()).flatten();
+        self.volatile = Some(Volatile {
+            disk: known.then_some(disk),
+            below,
+            owed: Vec::new(),
+            owed_events: 0,
+        });
+        if let Err(refusal) = self.adopt(database) {
+            self.down_because(refusal.words(), now);
+        }
+    }
+
+    /// The store on disk, to be read alone: a full disk takes no more, and may be read all the same.
+    fn readable(&self) -> Option<Store> {
+        // Never one that is made here.
+        self.medium.identity()?;
+        let database = open::database(&*self.medium, false).ok()?;
+        let state = open::state(&database).ok()??;
+        let transaction = database.begin_read().ok()?;
+        transaction.open_table(LEDGER).ok()?;
+        transaction.open_table(WAITING).ok()?;
+        drop(transaction);
+        let sample = pack::Sample::new(Vec::new());
+        (state.version == super::super::state::VERSION).then_some(Store { database, sample })
+    }
+
+    pub(super) fn limits_now(&self) -> Limits {
+        match self.volatile {
+            None => self.limits,
+            Some(_) => Limits {
+                file: u64::MAX,
+                ..Limits::new(PAYLOAD.min(self.limits.payload))
+            },
+        }
+    }
+
+    /// Takes over to the store on disk, which was opened, what memory holds.
+    pub(super) fn carry_over(
+        &mut self,
+        database: Database,
+        mut state: State,
+        now: i64,
+        tell: impl FnOnce(&mut Work<'_>) -> Redb<()>,
+    ) -> Result<(), Refusal> {
+        let (Some(volatile), Some(store)) = (&mut self.volatile, &self.store) else {
+            return Err(Refusal::Damaged("there is nothing to carry over".into()));
+        };
+        let sequence = self.state.chain().map_or(0, |chain| chain.head.sequence);
+        let same = volatile.disk.as_ref().map(|disk| &disk.salt) == Some(&state.salt);
+        // Places of the two chains must not meet.
+        state.base = match same {
+            true => state.base + sequence,
+            false => state.base.max(self.state.base + sequence),
+        };
+        let sample = open::sample(&database, &mut state, &self.origin)?;
+        let chain = state.chain();
+        let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
+        let moved = moved(store, &self.state).map_err(open::from_redb)?;
+        let entries = entries(store).map_err(open::from_redb)?;
+        let write = || -> Redb<State> {
+            let transaction = database.begin_write()?;
+            let after = {
+                let mut work = Work {
+                    tables: Tables::open(&transaction)?,
+                    state,
+                    chain,
+                    floods: self.floods.clone(),
+                    fullest: None,
+                    below: None,
+                    origin: &self.origin,
+                    sample: &sample,
+                    limits: self.limits,
+                    dirty: true,
+                    written: 0,
+                    fresh: Vec::new(),
+                };
+                for (sink, delivery) in &volatile.owed {
+                    work.settle(*sink, delivery)?;
+                }
+                for moved in &moved {
+                    work.take_over(moved)?;
+                }
+                for (key, entry) in &entries {
+                    let old = work.entry(key)?;
+                    work.set_entry(key, old.as_ref(), Some(entry))?;
+                }
+                work.state.dropped += self.state.dropped;
+                work.state.refused += self.state.refused;
+                work.enable_codes(self.state.sinks.clone())?;
+                tell(&mut work)?;
+                work.make_room(now)?;
+                work.finish()?
+            };
+            transaction.commit()?;
+            Ok(after.state)
+        };
+        self.state = write().map_err(open::from_redb)?;
+        self.volatile = None;
+        self.settled.clear();
+        self.fullest = None;
+        self.looks.spoil_all();
+        self.store = Some(Store { database, sample });
+        Ok(())
+    }
+}
+
+fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
+    let transaction = store.database.begin_read()?;
+    let waiting = transaction.open_table(WAITING)?;
+    let mut all = Vec::new();
+    for row in transaction.open_table(SPOOL)?.range(0..)? {
+        let (place, row) = row?;
+        let place = place.value();
+        let bytes = row.value();
+        let row = Row::read(bytes).ok_or_else(|| damaged("spool"))?;
+        let mut sinks = Vec::new();
+        for sink in &state.sinks {
+            let key = order::waiting(*sink, row.rank, row.key, place);
+            if waiting.get(key.as_slice())?.is_some() {
+                sinks.push(*sink);
+            }
+        }
+        let text = pack::unpack(store.sample.text(), row.packed);
+        all.push(Moved {
+            place,
+            row: bytes.to_vec(),
+            sinks,
+            bytes: text.ok_or_else(|| damaged("spool"))?,
+        });
+    }
+    Ok(all)
+}
+
+/// The ledger, as it is on disk from now on. What waited for evidence has waited long enough: it is told when it is found
+/// again.
+fn entries(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
+    let transaction = store.database.begin_read()?;
+    let mut all = Vec::new();
+    for row in transaction.open_table(LEDGER)?.iter()? {
+        let (key, row) = row?;
+        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
+        all.push((key.value().to_vec(), entry));
+    }
+    Ok(all)
+}
+
+impl Work<'_> {
+    /// Takes an event of another chain into the spool, to be delivered as it is.
+    fn take_over(&mut self, moved: &Moved) -> Redb<()> {
+        let row = Row::read(&moved.row).ok_or_else(|| damaged("spool"))?;
+        let packed = self.sample.pack(&moved.bytes);
+        let row = Row {
+            other_chain: true,
+            role: match row.role {
+                // It declares what its own chain lost.
+                Role::Gap => Role::Own,
+                role => role,
+            },
+            sample: self.state.sample,
+            packed: &packed,
+            ..row
+        };
+        self.insert(moved.place, &row, &moved.sinks)
+    }
+
+    /// An event of another chain will not arrive. Its own chain can no longer say so: this one does.
+    pub(in crate::store) fn lose_of_other_chain(&mut self, row: &Row<'_>) -> Redb<Option<i64>> {
+        if row.lost {
+            return Ok(None);
+        }
+        self.state.lost_of_other_chain += 1;
+        self.dirty = true;
+        if let (Role::Told(step), Some(entry)) = (row.role, self.entry(row.key)?) {
+            let new = ledger::dropped(&entry, step);
+            self.set_entry(row.key, Some(&entry), Some(&new))?;
+        }
+        Ok(None)
+    }
+}

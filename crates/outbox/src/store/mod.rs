@@ -1,0 +1,100 @@
+//! What must survive: the ledger, the head of the chain and the spool, in one embedded database.
+//!
+//! [`Keeper`] is the one door to it. Everything handed to it is held in memory for at most
+//! [`GROUP_TIME`] milliseconds or [`GROUP_FINDINGS`] findings, then taken in by one transaction: what
+//! the ledger says of a finding, the event, its link in the chain and its place in the spool stand
+//! together or not at all. Nothing of it fails the caller: while the disk is full, what comes in is
+//! held within a bound, counted and told.
+
+mod codec;
+mod deferred;
+mod delivery;
+mod eviction;
+mod fair;
+mod flood;
+mod gaps;
+mod keeper;
+mod looks;
+mod medium;
+mod migrate;
+mod open;
+mod order;
+mod pack;
+mod queue;
+mod rows;
+mod state;
+mod tables;
+mod telling;
+mod work;
+
+pub use crate::event::own::Spool as Pending;
+use agent_core::region::Region;
+use std::path::PathBuf;
+
+/// A group of findings is taken in after so many milliseconds,
+pub const GROUP_TIME: i64 = 50;
+/// or as soon as it is so large. A critical one is taken in at once.
+pub const GROUP_FINDINGS: usize = 500;
+
+pub use flood::FLOOD;
+pub use keeper::Keeper;
+pub use work::uid;
+
+/// Where events go. Each event stays until every enabled sink has settled it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sink {
+    /// CloudWatch Logs.
+    CloudwatchLogs,
+    /// A file of JSON lines.
+    File,
+    /// Standard output.
+    Stdout,
+}
+
+/// What a look covers: what is open within it and not found again is cleared at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every check of files.
+    Files,
+    /// A path and all below it, as findings name it: starting with `/`, any bytes. Clears what can be
+    /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`), nothing else.
+    Path(Vec<u8>),
+    /// These regions: paths alone, or with all below them. Clears what [`Scope::Path`] does.
+    Regions(Vec<Region>),
+    /// Every check of settings.
+    Settings,
+    /// The checks of one area, as `sshd`.
+    Area(&'static str),
+    /// Every check of the instance.
+    Instance,
+}
+
+/// A look under way. Several may be, as a whole scan and a spot check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round(u64);
+
+/// What opening the store came upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// There was none: this host has no history here.
+    Fresh,
+    /// What was there was damaged and is now at `path`; a new chain was begun, and says so.
+    SetAside {
+        /// Where it is now.
+        path: PathBuf,
+        /// What was wrong.
+        reason: String,
+    },
+    /// It belonged to another instance and is now at `path`; a new chain was begun, and says so.
+    OtherInstance {
+        /// Where it is now.
+        path: PathBuf,
+        /// That instance.
+        former: String,
+    },
+    /// It cannot be used at present, as on a full disk: events are held in memory, and it is tried again.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,182 @@
+//! What was handed to the keeper and is not in the store yet: a group under way, or, while the disk is
+//! full, as much as memory may hold.
+
+use super::looks::Cursor;
+use super::{GROUP_FINDINGS, Round, Sink};
+use crate::event::{Draft, Lifecycle, Sighting};
+use crate::parcel::Delivery;
+use agent_core::finding::{Severity, Verdict};
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// So much is held while the store cannot be written: things,
+const MOST: usize = 4000;
+/// and bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Something to be taken in, with the time at which it came.
+#[derive(Debug)]
+pub(super) enum Op {
+    Found(Found),
+    End {
+        round: Round,
+        cursor: Cursor,
+    },
+    Tell(Box<Lifecycle>),
+    /// An event of the store's own.
+    Note(Box<Draft>),
+    Settle {
+        sink: Sink,
+        delivery: Delivery,
+    },
+    Enable(Vec<Sink>),
+}
+
+/// Something that a look found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) round: Round,
+    pub(super) sighting: Box<Sighting>,
+    /// See [`super::looks::Looks::found`].
+    pub(super) mark: Option<u64>,
+    /// Whether a scan of everything found it.
+    pub(super) scan: bool,
+    /// Until when it may wait to be told, in milliseconds since 1970; `None`: it is told at once.
+    pub(super) until: Option<i64>,
+}
+
+impl Op {
+    fn size(&self) -> usize {
+        match self {
+            Op::Found(Found { sighting, .. }) => {
+                let json = json_size(&sighting.expected) + json_size(&sighting.observed);
+                256 + sighting.subject.len() + sighting.message.len() + json
+            }
+            Op::Tell(_) | Op::Note(_) => 1024,
+            Op::Settle { delivery, .. } => 64 + 8 * delivery.accepted.len(),
+            Op::End { .. } | Op::Enable(_) => 64,
+        }
+    }
+
+    /// Whether it is better to be taken in at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        match self {
+            Op::Found(Found { sighting, .. }) => {
+                sighting.severity == Severity::Critical
+                    && matches!(sighting.verdict, Verdict::Fail | Verdict::Unknown)
+            }
+            Op::Tell(event) => matches!(
+                **event,
+                Lifecycle::Manifest { .. } | Lifecycle::Stopped { .. }
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// The line before the store.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    ops: VecDeque<(Op, i64)>,
+    bytes: usize,
+    findings: usize,
+    /// What was last found of each deviation that waits, so that a look that finds it again need not hold it twice.
+    prints: HashMap<u64, u64>,
+}
+
+impl Queue {
+    /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
+    pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
+        if stuck {
+            if let Op::Found(Found { sighting, .. }) = &op {
+                let print = hash(&sighting.fingerprint());
+                if self.prints.get(&name(sighting)) == Some(&print) {
+                    return Ok(());
+                }
+            }
+            let full = self.ops.len() >= MOST || self.bytes + op.size() > MOST_BYTES;
+            // What sinks settled must not be sent again, and it is small.
+            if full && !matches!(op, Op::Settle { .. } | Op::Enable(_)) {
+                return Err(op);
+            }
+            match &op {
+                Op::Found(Found { sighting, .. }) => {
+                    let print = hash(&sighting.fingerprint());
+                    self.prints.insert(name(sighting), print);
+                }
+                // What it clears and a later look finds again must be told again.
+                Op::End { .. } => self.prints.clear(),
+                _ => {}
+            }
+        }
+        self.bytes += op.size();
+        self.findings += usize::from(matches!(op, Op::Found(_)));
+        self.ops.push_back((op, now));
+        Ok(())
+    }
+
+    /// Puts something before everything else.
+    pub(super) fn push_front(&mut self, op: Op, now: i64) {
+        self.bytes += op.size();
+        self.ops.push_front((op, now));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Op, i64)> {
+        self.ops.iter()
+    }
+
+    /// The first so many were taken in.
+    pub(super) fn taken(&mut self, count: usize) -> impl Iterator<Item = Op> + '_ {
+        self.prints.clear();
+        for (op, _) in self.ops.iter().take(count) {
+            self.bytes = self.bytes.saturating_sub(op.size());
+            self.findings -= usize::from(matches!(op, Op::Found(_)));
+        }
+        self.ops.drain(..count).map(|(op, _)| op)
+    }
+
+    /// The first one is at its end not yet: it goes on from there.
+    pub(super) fn resume(&mut self, at: Cursor) {
+        if let Some((Op::End { cursor, .. }, _)) = self.ops.front_mut() {
+            *cursor = at;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Whether a group is together.
+    pub(super) fn is_group(&self) -> bool {
+        self.findings >= GROUP_FINDINGS || self.ops.len() >= 4 * GROUP_FINDINGS
+    }
+}
+
+/// Bytes in memory, about.
+fn json_size(value: &Value) -> usize {
+    let size = std::mem::size_of::<Value>();
+    match value {
+        Value::String(text) => size + text.len(),
+        Value::Array(list) => size + list.iter().map(json_size).sum::<usize>(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| 64 + key.len() + json_size(value))
+            .sum(),
+        _ => size,
+    }
+}
+
+fn name(sighting: &Sighting) -> u64 {
+    hash(&(&sighting.check, &sighting.subject))
+}
+
+fn hash(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,161 @@
+//! What the store knows of itself: the head of the chain, counters. One row, written with whatever changed.
+
+use super::flood::UnderWay;
+use crate::event::chain::{Chain, Head};
+use agent_core::escape;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadRow {
+    id: String,
+    sequence: u64,
+    digest: Option<String>,
+}
+
+/// The state. What a later version adds must have a default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct State {
+    pub(super) version: u32,
+    head: HeadRow,
+    reason: String,
+    after: Option<HeadRow>,
+    /// What deviations' uids are salted with, so that those of another store differ.
+    pub(super) salt: String,
+    /// The host that the chain belongs to; empty while unknown.
+    pub(super) instance_id: String,
+    /// See `instance_id`.
+    pub(super) machine_id: String,
+    /// The place in the spool of an event is its sequence and this.
+    pub(super) base: u64,
+    /// The last round that marked an entry.
+    pub(super) round: u64,
+    /// The flood under way: summed up by the next start, should this one not come to it.
+    pub(super) flood: Option<UnderWay>,
+    /// Sinks that events wait for.
+    pub(super) sinks: Vec<u8>,
+    /// Which sample is packed with.
+    pub(super) sample: u32,
+
+    /// Events in the spool.
+    pub(super) events: u64,
+    /// Bytes of them as shipped.
+    pub(super) payload: u64,
+    /// Findings in the ledger.
+    pub(super) open: u64,
+    /// Bytes of keys and entries.
+    pub(super) ledger_bytes: u64,
+    /// Findings that wait to be told.
+    pub(super) deferred: u64,
+    /// When the first of them is due, in milliseconds since 1970; 0 while none waits.
+    pub(super) deferred_until: i64,
+    /// Findings that stand and of which the log side was not told, or not the last.
+    pub(super) untold: u64,
+    /// Findings for which the ledger had no room, since that was last told.
+    pub(super) unentered: u64,
+    /// Findings that the ledger gave up for others, since that was last told.
+    pub(super) given_up: u64,
+    /// Events of chains that were kept in memory which will not arrive, since that was last told.
+    pub(super) lost_of_other_chain: u64,
+    /// Lost ranges that no event declares yet.
+    pub(super) undeclared: u64,
+    /// When ranges were last declared.
+    pub(super) declared: i64,
+    /// Events dropped since the chain began.
+    pub(super) dropped: u64,
+    /// Events refused since the chain began.
+    pub(super) refused: u64,
+    /// The spool is kept below this, since the file may not grow; 0: the configured size alone counts.
+    pub(super) payload_limit: u64,
+}
+
+/// Version of the stored form. An older one is carried over by [`super::migrate`].
+pub(super) const VERSION: u32 = 2;
+/// The oldest version that is carried over.
+const OLDEST: u32 = 1;
+
+fn head_to_row(head: &Head) -> HeadRow {
+    HeadRow {
+        id: head.id.clone(),
+        sequence: head.sequence,
+        digest: head.digest.map(|digest| escape::hex(&digest)),
+    }
+}
+
+fn head_from_row(row: &HeadRow) -> Option<Head> {
+    let digest = match &row.digest {
+        None => None,
+        Some(hex) => Some(escape::from_hex(hex.as_bytes())?),
+    };
+    Some(Head {
+        id: row.id.clone(),
+        sequence: row.sequence,
+        digest,
+    })
+}
+
+impl State {
+    /// The state of a store that was just begun.
+    pub(super) fn begin(chain: &Chain, base: u64) -> State {
+        let mut state = State {
+            version: VERSION,
+            salt: chain.head.id.clone(),
+            base,
+            ..State::default()
+        };
+        state.set_chain(chain);
+        state
+    }
+
+    pub(super) fn chain(&self) -> Option<Chain> {
+        let after = match &self.after {
+            None => None,
+            Some(row) => Some(head_from_row(row)?),
+        };
+        Some(Chain {
+            head: head_from_row(&self.head)?,
+            reason: self.reason.clone(),
+            after,
+        })
+    }
+
+    pub(super) fn set_chain(&mut self, chain: &Chain) {
+        self.head = head_to_row(&chain.head);
+        self.reason.clone_from(&chain.reason);
+        self.after = chain.after.as_ref().map(head_to_row);
+    }
+
+    pub(super) fn to_row(&self) -> Vec<u8> {
+        // Strings, numbers and lists of them always can be written.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// `None` for what this version cannot read.
+    pub(super) fn from_row(row: &[u8]) -> Option<State> {
+        let state: State = serde_json::from_slice(row).ok()?;
+        let known = (OLDEST..=VERSION).contains(&state.version);
+        let sound = known && !state.head.id.is_empty() && state.chain().is_some();
+        sound.then_some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_survives() {
+        let mut chain = Chain::begin("first start", None, 5);
+        chain.after = Some(chain.head.clone());
+        chain.head.sequence = 4;
+        chain.head.digest = Some([6; 32]);
+        let state = State::begin(&chain, 3);
+        let read = State::from_row(&state.to_row()).expect("a state");
+        assert_eq!(read.chain(), Some(chain));
+        assert_eq!(read, state);
+        for row in ["", "{}", "{\"version\":3}", "[]"] {
+            assert_eq!(State::from_row(row.as_bytes()), None, "{row}");
+        }
+    }
+}

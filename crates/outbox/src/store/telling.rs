@@ -1,0 +1,102 @@
+//! Steps of deviations on their way to the chain, worst first.
+
+use super::flood::Turn;
+use super::tables::{Result, Role, rank};
+use super::work::Work;
+use crate::event::chain;
+use crate::event::finding::{Life, Step, draft};
+use crate::event::own;
+use crate::event::sighting::Sighting;
+use crate::ledger::Entry;
+use agent_core::finding::Severity;
+use std::collections::HashMap;
+
+/// A step that this transaction tells.
+pub(super) struct Fresh {
+    pub(super) step: Step,
+    pub(super) sighting: Sighting,
+    pub(super) key: Vec<u8>,
+    /// Of a deviation that was cleared: the entry that stood before.
+    pub(super) entry: Option<Entry>,
+    pub(super) first_seen: i64,
+    pub(super) last_seen: i64,
+    /// Whether a whole scan found it.
+    pub(super) scan: bool,
+}
+
+impl Work<'_> {
+    /// Tells what is fresh, worst first, and of a flood that it begins or ends.
+    pub(super) fn tell_fresh(&mut self, now: i64) -> Result<()> {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for new in &fresh {
+            if matches!(new.step, Step::Raised | Step::Changed) {
+                let severity = new.sighting.severity;
+                self.floods.note(&new.key, severity, new.scan, now);
+            }
+        }
+        self.tell_flood(now)?;
+        // Steps of one deviation stay in the order in which they came about.
+        let mut worst: HashMap<Vec<u8>, Severity> = HashMap::new();
+        for new in &fresh {
+            let severity = new.sighting.severity;
+            let known = worst.entry(new.key.clone()).or_insert(severity);
+            *known = (*known).max(severity);
+        }
+        fresh.sort_by_key(|fresh| std::cmp::Reverse(worst.get(&fresh.key).copied()));
+        for fresh in &fresh {
+            self.tell(fresh, now)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a flood that begins or is over.
+    pub(super) fn tell_flood(&mut self, now: i64) -> Result<()> {
+        let Some(turn) = self.floods.turn(|| chain::uuid(now), now) else {
+            return Ok(());
+        };
+        let draft = match turn {
+            Turn::Begun(flood) => own::flood_begun(self.origin, &flood, now),
+            Turn::Ended(flood) => own::flood_ended(self.origin, &flood, None, now),
+        };
+        self.append(draft, rank(None), Role::Own, &[], None, now)
+    }
+
+    pub(super) fn tell(&mut self, fresh: &Fresh, now: i64) -> Result<()> {
+        let uid = self.uid(&fresh.key, fresh.first_seen);
+        let severity = fresh.sighting.severity;
+        let life = Life {
+            uid: &uid,
+            first_seen: fresh.first_seen,
+            last_seen: fresh.last_seen,
+            flood: self.floods.mark(severity),
+        };
+        let draft = draft(self.origin, &fresh.sighting, fresh.step, life, now);
+        let role = Role::Told(fresh.step);
+        self.append(
+            draft,
+            rank(Some(severity)),
+            role,
+            &fresh.key,
+            fresh.entry,
+            now,
+        )
+    }
+}
+
+/// The sighting of a deviation that is there no longer, where nothing but its key is known.
+pub(super) fn gone(key: &[u8], severity: Severity) -> Option<Sighting> {
+    let (check, subject) = crate::ledger::key::parts(key)?;
+    Some(Sighting {
+        check: check.to_owned(),
+        verdict: agent_core::finding::Verdict::Pass,
+        severity,
+        subject,
+        changed: agent_core::attributes::AttributeSet::NONE,
+        expected: serde_json::Value::Null,
+        observed: serde_json::Value::Null,
+        message: "no longer deviates".into(),
+        location: None,
+        remediation: None,
+        cause: None,
+    })
+}

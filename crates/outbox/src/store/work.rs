@@ -1,0 +1,228 @@
+//! One transaction under way: what stands in the tables, the chain and the counters move together.
+
+use super::eviction::Fullest;
+use super::flood::Floods;
+use super::keeper::Volatile;
+use super::order;
+use super::pack::{self, Sample};
+use super::state::State;
+use super::tables::{
+    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+};
+use super::telling::Fresh;
+use crate::event::chain::Chain;
+use crate::event::{Draft, Origin};
+use crate::ledger::{Entry, Room};
+use agent_core::escape;
+use sha2::{Digest, Sha256};
+
+/// How large the store may become, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Of events as shipped (`spool.max_size`).
+    pub(super) payload: u64,
+    /// Of the file.
+    pub(super) file: u64,
+    /// Of what the ledger holds.
+    pub(super) ledger: u64,
+    /// Written by one transaction, about.
+    pub(super) group: u64,
+}
+
+impl Limits {
+    pub(super) fn new(max_size: u64) -> Limits {
+        Limits {
+            payload: max_size,
+            file: max_size + max_size / 2,
+            // In pages that are not full it is twice that.
+            ledger: max_size / 4,
+            group: (max_size / 32).clamp(32 << 10, 1 << 20),
+        }
+    }
+
+    /// So much is dropped at once, so that it is declared by few events.
+    pub(super) fn step(&self) -> u64 {
+        match self.payload < 16 << 20 {
+            true => self.payload / 10,
+            false => self.payload / 32,
+        }
+    }
+}
+
+pub(super) struct Work<'t> {
+    pub(super) tables: Tables<'t>,
+    pub(super) state: State,
+    pub(super) chain: Chain,
+    pub(super) floods: Floods,
+    /// Where the ledger gives up first, as far as that is known.
+    pub(super) fullest: Option<Fullest>,
+    /// The store that this one stands in for.
+    pub(super) below: Option<&'t Volatile>,
+    pub(super) origin: &'t Origin,
+    pub(super) sample: &'t Sample,
+    pub(super) limits: Limits,
+    /// Whether anything was written.
+    pub(super) dirty: bool,
+    /// Bytes written, about.
+    pub(super) written: u64,
+    /// Steps to be told at the end of the transaction.
+    pub(super) fresh: Vec<Fresh>,
+}
+
+/// What of a transaction outlives it.
+pub(super) struct After {
+    pub(super) state: State,
+    pub(super) floods: Floods,
+    pub(super) fullest: Option<Fullest>,
+}
+
+impl Work<'_> {
+    /// Writes the state. The transaction may be committed now.
+    pub(super) fn finish(mut self) -> Result<After> {
+        self.state.set_chain(&self.chain);
+        self.state.flood = self.floods.kept();
+        let row = self.state.to_row();
+        self.tables.meta.insert(STATE, row.as_slice())?;
+        Ok(After {
+            state: self.state,
+            floods: self.floods,
+            fullest: self.fullest,
+        })
+    }
+
+    /// Whether what can wait may be told.
+    pub(super) fn room(&self) -> Room {
+        match self.state.payload {
+            payload if payload < self.payload_limit() / 2 => Room::Ample,
+            payload if payload <= self.payload_limit() + self.limits.step() => Room::Scarce,
+            // Only what is critical is left, and is not given up for what is new.
+            _ => Room::None,
+        }
+    }
+
+    pub(super) fn payload_limit(&self) -> u64 {
+        match self.state.payload_limit {
+            0 => self.limits.payload,
+            limit => limit.min(self.limits.payload),
+        }
+    }
+
+    /// `finding_info.uid` of a deviation.
+    pub(super) fn uid(&self, key: &[u8], first_seen: i64) -> String {
+        uid(&self.state.salt, key, first_seen)
+    }
+
+    /// Gives an event its place in the chain and in the spool.
+    pub(super) fn append(
+        &mut self,
+        draft: Draft,
+        rank: u8,
+        role: Role,
+        key: &[u8],
+        entry: Option<Entry>,
+        now: i64,
+    ) -> Result<()> {
+        let time = draft.time;
+        let bytes = self.chain.seal(draft, now);
+        let sequence = self.chain.head.sequence;
+        let place = self.state.base + sequence;
+        let packed = self.sample.pack(&bytes);
+        let length = bytes.len() as u64;
+        let row = Row {
+            rank,
+            role,
+            time,
+            sequence,
+            length,
+            key,
+            entry,
+            other_chain: false,
+            lost: false,
+            sample: self.state.sample,
+            packed: &packed,
+        };
+        let sinks = self.state.sinks.clone();
+        self.insert(place, &row, &sinks)?;
+        // What declares a loss makes room for itself only when the next event comes.
+        if role != Role::Gap {
+            self.make_room(now)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an event into the spool, to wait for these sinks.
+    pub(super) fn insert(&mut self, place: u64, row: &Row<'_>, sinks: &[u8]) -> Result<()> {
+        let bytes = row.write();
+        self.tables.spool.insert(place, bytes.as_slice())?;
+        let eviction = order::eviction(row.rank, row.key, place);
+        self.tables.eviction.insert(eviction.as_slice(), ())?;
+        for sink in sinks {
+            let waiting = order::waiting(*sink, row.rank, row.key, place);
+            self.tables.waiting.insert(waiting.as_slice(), ())?;
+        }
+        self.state.events += 1;
+        self.state.payload += row.length;
+        self.written += bytes.len() as u64;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// The bytes of an event or a sighting.
+    pub(super) fn unpack(&self, sample: u32, packed: &[u8], what: &str) -> Result<Vec<u8>> {
+        let bytes = if sample == self.state.sample {
+            pack::unpack(self.sample.text(), packed)
+        } else {
+            let unpacked = |text: &[u8]| pack::unpack(text, packed);
+            self.tables.samples.get(sample, unpacked)?.flatten()
+        };
+        bytes.ok_or_else(|| damaged(what))
+    }
+
+    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        match self.tables.ledger.get(key, entry_from_row)? {
+            None => Ok(self.below.and_then(|below| below.entry(key))),
+            Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+        }
+    }
+
+    /// Puts `new` in the place of `old`.
+    pub(super) fn set_entry(
+        &mut self,
+        key: &[u8],
+        old: Option<&Entry>,
+        new: Option<&Entry>,
+    ) -> Result<()> {
+        let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+        let size = (key.len() + ENTRY) as u64;
+        let state = &mut self.state;
+        if let Some(old) = old {
+            state.untold = state.untold.saturating_sub(untold(old));
+            state.open = state.open.saturating_sub(1);
+            state.ledger_bytes = state.ledger_bytes.saturating_sub(size);
+        }
+        match new {
+            Some(new) => {
+                state.untold += untold(new);
+                state.open += 1;
+                state.ledger_bytes += size;
+                let row = entry_to_row(new);
+                self.tables.ledger.insert(key, row.as_slice())?;
+                self.written += size;
+            }
+            None => {
+                self.tables.ledger.remove(key)?;
+            }
+        }
+        self.dirty = true;
+        Ok(())
+    }
+}
+
+/// `finding_info.uid` of a deviation: the same from its first event to its last.
+pub fn uid(salt: &str, key: &[u8], first_seen: i64) -> String {
+    let mut digest = Sha256::new();
+    digest.update(salt);
+    digest.update(key);
+    digest.update(first_seen.to_le_bytes());
+    escape::hex(&digest.finalize()[..16])
+}

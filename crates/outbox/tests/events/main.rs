@@ -1,0 +1,178 @@
+//! Findings to events to the store: chain, spool, losses that are declared.
+
+mod arrival;
+mod bench;
+mod bounds;
+mod damage;
+mod killed;
+mod log;
+mod migration;
+mod regions;
+mod schema;
+mod told;
+
+use agent_core::finding::{self, Check, Finding, Severity, Verdict};
+use agent_core::host::{Cloud, Host};
+use agent_outbox::event::{Digests, Lifecycle, Origin};
+use agent_outbox::parcel::{Delivery, Parcel};
+use agent_outbox::store::{Keeper, Opening, Round, Scope, Sink};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// An arbitrary time.
+pub(crate) const T: i64 = 1_795_310_000_123;
+
+/// A host as it is on EC2.
+pub(crate) fn origin() -> Origin {
+    Origin {
+        host: Host {
+            hostname: "ip-10-0-0-5".into(),
+            machine_id: "0123456789abcdef0123456789abcdef".into(),
+            boot_id: "3f1c0000-0000-4000-8000-000000000001".into(),
+            os: "Amazon Linux 2023".into(),
+            instance_id: "i-0123456789abcdef0".into(),
+            cloud: Some(Box::new(Cloud {
+                image_id: "ami-0abcdef1234567890".into(),
+                account_id: "123456789012".into(),
+                region: "eu-central-1".into(),
+                zone: "eu-central-1a".into(),
+                instance_type: "t3.micro".into(),
+                private_ip: "10.0.0.5".into(),
+                verified: true,
+            })),
+        },
+        ip: "10.0.0.5".into(),
+        digests: Digests {
+            manifest: "ab".repeat(32),
+            signer: "builder@example.org (SHA256:abc)".into(),
+            profile_name: "al2023".into(),
+            profile: "cd".repeat(32),
+            launch_record: "ef".repeat(32),
+            binary: "12".repeat(32),
+        },
+    }
+}
+
+/// A changed file, as the eye words it.
+pub(crate) fn changed(path: &str, severity: Severity, size: u64) -> Finding {
+    let evidence = |digest: &str, size: u64| json!({ "size": size, "mtime": "2026-11-22T06:13:19.223456789Z", "sha256": digest.repeat(32) });
+    let mut finding = Finding::new(
+        &finding::FILES_CHANGED,
+        Verdict::Fail,
+        severity,
+        path,
+        format!("changed since the image was recorded: contents, size 1024 → {size}, mtime"),
+    )
+    .evidence(evidence("aa", 1024), evidence("bb", size))
+    .remediation(
+        "find out who did it; restore the file from the image, or record the image anew if it is meant",
+    );
+    use agent_core::attributes::{Attribute, AttributeSet};
+    finding.changed = AttributeSet::NONE
+        .with(Attribute::Size)
+        .with(Attribute::Mtime)
+        .with(Attribute::Sha256);
+    finding
+}
+
+/// The check of that id.
+pub(crate) fn check(id: &str) -> &'static Check {
+    agent_checks::registry::all()
+        .find(|check| check.id == id)
+        .unwrap_or_else(|| panic!("{id}: no such check"))
+}
+
+/// A keeper with standard output as its sink, and a clock of its own.
+pub(crate) struct Desk {
+    pub(crate) keeper: Keeper,
+    pub(crate) now: i64,
+    pub(crate) news: Vec<Opening>,
+}
+
+impl Desk {
+    pub(crate) fn open(directory: &Path, max_size: u64, now: i64) -> Desk {
+        let (mut keeper, news) =
+            Keeper::open(directory, max_size, origin(), now).expect("the store opens");
+        keeper.enable(&[Sink::Stdout], now);
+        Desk { keeper, now, news }
+    }
+
+    /// One look at `scope` that finds these.
+    pub(crate) fn look(&mut self, scope: Scope, findings: &[Finding]) -> Round {
+        let round = self.keeper.begin(scope);
+        for finding in findings {
+            self.keeper.found(round, finding, None, self.now);
+        }
+        self.keeper.end(round, self.now);
+        self.settle();
+        round
+    }
+
+    /// Lets everything be told that waits.
+    pub(crate) fn settle(&mut self) {
+        self.keeper.commit(self.now);
+        for _ in 0..100_000 {
+            match self.keeper.tick(self.now) {
+                Some(wait) if wait <= 2000 => self.now += wait,
+                _ => return,
+            }
+        }
+        panic!("ticks without end: {:?}", self.keeper.pending(self.now));
+    }
+
+    pub(crate) fn tell(&mut self, event: Lifecycle) {
+        self.keeper.tell(event, self.now);
+        self.settle();
+    }
+
+    /// All that waits, in the order of the chain; it stays.
+    pub(crate) fn waiting(&mut self) -> Vec<Parcel> {
+        let mut parcels = self.handed_over();
+        parcels.sort_by_key(|parcel| parcel.key);
+        parcels
+    }
+
+    /// All that waits, in the order in which it is delivered; it stays.
+    pub(crate) fn handed_over(&mut self) -> Vec<Parcel> {
+        self.keeper.parcels(Sink::Stdout, usize::MAX, usize::MAX)
+    }
+
+    /// All that waits, as JSON; it stays no longer.
+    pub(crate) fn take(&mut self) -> Vec<Value> {
+        let parcels = self.waiting();
+        let delivery = Delivery {
+            accepted: parcels.iter().map(|parcel| parcel.key).collect(),
+            refused: Vec::new(),
+        };
+        self.keeper.settle(Sink::Stdout, &delivery, self.now);
+        self.settle();
+        values(&parcels)
+    }
+}
+
+pub(crate) fn values(parcels: &[Parcel]) -> Vec<Value> {
+    parcels
+        .iter()
+        .map(|parcel| serde_json::from_slice(&parcel.bytes).expect("JSON"))
+        .collect()
+}
+
+/// An event in a few words: step and subject of a finding, the activity of anything else.
+pub(crate) fn gist(event: &Value) -> String {
+    let subject = event["unmapped"]["subject"].as_str().unwrap_or("");
+    let step = match (&event["class_uid"], event["activity_id"].as_u64()) {
+        (class, Some(1)) if class == 2004 || class == 2003 => "raised",
+        (class, Some(2)) if class == 2004 || class == 2003 => match event["status_id"].as_u64() {
+            Some(1) => "changed",
+            _ => "reminded",
+        },
+        (class, Some(3)) if class == 2004 || class == 2003 => "cleared",
+        (class, _) if class == 6008 => event["status_code"].as_str().expect("a code"),
+        _ => event["activity_name"].as_str().expect("a name"),
+    };
+    format!("{step} {subject}").trim_end().to_owned()
+}
+
+pub(crate) fn gists(events: &[Value]) -> Vec<String> {
+    events.iter().map(gist).collect()
+}

@@ -1,0 +1,65 @@
+//! Stores of older builds are carried over. Each in `tests/data/stores` was made by the build before its form changed.
+
+use super::{T, gists, origin, values};
+use agent_outbox::parcel::Delivery;
+use agent_outbox::store::{Keeper, Scope, Sink};
+use std::path::Path;
+use std::process::Command;
+
+fn unpacked(version: u32, directory: &Path) {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packed = packed.join(format!("tests/data/stores/{version}.redb.xz"));
+    let output = Command::new("xz")
+        .args(["-dc"])
+        .arg(&packed)
+        .output()
+        .expect("xz is there");
+    assert!(output.status.success(), "{}", packed.display());
+    std::fs::write(directory.join("store.redb"), output.stdout).expect("written");
+}
+
+/// Made by two sinks, of which one settled more than the other; killed while 150 files and two that went were held back.
+#[test]
+fn version_1() {
+    let directory = tempfile::tempdir().expect("a directory");
+    unpacked(1, directory.path());
+    let (mut keeper, news) = Keeper::open(directory.path(), 64 << 20, origin(), T).expect("opens");
+    assert_eq!(news, [], "nothing is set aside");
+    keeper.tick(T);
+    let told = |keeper: &mut Keeper, sink| {
+        let mut parcels = keeper.parcels(sink, 1000, usize::MAX);
+        parcels.sort_by_key(|parcel| parcel.key);
+        let delivery = Delivery {
+            accepted: parcels.iter().map(|parcel| parcel.key).collect(),
+            refused: Vec::new(),
+        };
+        keeper.settle(sink, &delivery, T);
+        keeper.commit(T);
+        values(&parcels)
+    };
+    let file = told(&mut keeper, Sink::File);
+    let stdout = told(&mut keeper, Sink::Stdout);
+    // The chain goes on: the first of four had both sinks, the next two one of them.
+    let sequence = |event: &serde_json::Value| event["metadata"]["sequence"].as_u64();
+    assert_eq!(file.first().and_then(sequence), Some(2));
+    assert_eq!(stdout.first().and_then(sequence), Some(4));
+    let home = |events: &[serde_json::Value]| {
+        let gists = gists(events);
+        gists
+            .iter()
+            .filter(|gist| gist.starts_with("raised /home/u/"))
+            .count()
+    };
+    // One of the 150 had gone again.
+    assert_eq!((home(&file), home(&stdout)), (149, 149));
+    assert_eq!(keeper.pending(T).events, 0);
+    // That it went could not be told: the next look does.
+    let round = keeper.begin(Scope::Path(b"/usr".to_vec()));
+    keeper.end(round, T + 1);
+    keeper.commit(T + 1);
+    let cleared = gists(&told(&mut keeper, Sink::File));
+    assert_eq!(cleared, ["cleared /usr/gone", "cleared /usr/c"]);
+    drop(keeper);
+    let (keeper, news) = Keeper::open(directory.path(), 64 << 20, origin(), T).expect("opens");
+    assert_eq!((news, keeper.pending(T).open), (Vec::new(), 151));
+}

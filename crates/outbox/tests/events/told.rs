@@ -1,0 +1,562 @@
+//! What is told of what is found.
+
+use super::{Desk, T, changed, check, gists, values};
+use agent_core::cause::{Actor, Cause};
+use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_outbox::event::{Heartbeat, Lifecycle};
+use agent_outbox::parcel::Delivery;
+use agent_outbox::store::{FLOOD, Opening, Scope, Sink};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+fn file(path: &str) -> Finding {
+    changed(path, Severity::High, 1030)
+}
+
+fn setting(verdict: Verdict) -> Finding {
+    let message = "PermitRootLogin is yes, the profile demands no";
+    Finding::new(
+        check("sshd.permit_root_login"),
+        verdict,
+        Severity::High,
+        "sshd",
+        message,
+    )
+}
+
+#[test]
+fn a_deviation_lives_from_look_to_look() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    assert_eq!(desk.news, [Opening::Fresh]);
+    let mut other = file("/etc/passwd");
+    other.observed["size"] = 7.into();
+    let looks: [(i64, Scope, Vec<Finding>, &[&str]); 10] = [
+        (
+            0,
+            Scope::Files,
+            vec![file("/etc/passwd"), file("/bin/ls")],
+            &["raised /etc/passwd", "raised /bin/ls"],
+        ),
+        (
+            1000,
+            Scope::Files,
+            vec![file("/etc/passwd"), file("/bin/ls")],
+            &[],
+        ),
+        (
+            1000,
+            Scope::Path(b"/etc".to_vec()),
+            vec![other.clone()],
+            &["changed /etc/passwd"],
+        ),
+        (
+            DAY - 10_000,
+            Scope::Settings,
+            vec![setting(Verdict::Fail)],
+            &["raised sshd"],
+        ),
+        (
+            15_000,
+            Scope::Files,
+            vec![other.clone(), file("/bin/ls")],
+            &["reminded /etc/passwd", "reminded /bin/ls"],
+        ),
+        (
+            1000,
+            Scope::Path(b"/bin".to_vec()),
+            vec![],
+            &["cleared /bin/ls"],
+        ),
+        (1000, Scope::Path(b"/et".to_vec()), vec![], &[]),
+        (
+            1000,
+            Scope::Settings,
+            vec![setting(Verdict::Unknown)],
+            &["changed sshd"],
+        ),
+        (
+            1000,
+            Scope::Area("sshd"),
+            vec![setting(Verdict::Pass)],
+            &["cleared sshd"],
+        ),
+        (1000, Scope::Files, vec![], &["cleared /etc/passwd"]),
+    ];
+    let mut uids = std::collections::HashMap::new();
+    for (i, (pause, scope, findings, expected)) in looks.into_iter().enumerate() {
+        desk.now += pause;
+        desk.look(scope, &findings);
+        let events = desk.take();
+        assert_eq!(gists(&events), expected, "look {i}");
+        for event in events {
+            let subject = event["unmapped"]["subject"]
+                .as_str()
+                .expect("a subject")
+                .to_owned();
+            let uid = event["finding_info"]["uid"].clone();
+            assert_eq!(*uids.entry(subject).or_insert_with(|| uid.clone()), uid);
+        }
+    }
+    assert_eq!(uids.len(), 3);
+    assert_eq!(desk.keeper.pending(desk.now).open, 0);
+    desk.look(Scope::Files, &[file("/etc/passwd")]);
+    let anew = desk.take();
+    assert_ne!(
+        anew[0]["finding_info"]["uid"], uids["/etc/passwd"],
+        "another life"
+    );
+}
+
+#[test]
+fn a_restart_forgets_nothing_and_repeats_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    desk.look(Scope::Files, &[file("/a"), file("/b")]);
+    let told = desk.waiting();
+    drop(desk);
+    let mut desk = Desk::open(directory.path(), 64 << 20, T + 5000);
+    assert_eq!(desk.news, []);
+    assert_eq!(desk.waiting(), told, "the spool survives to the byte");
+    desk.look(Scope::Files, &[file("/a")]);
+    assert_eq!(
+        gists(&desk.take()),
+        ["raised /a", "raised /b", "cleared /b"]
+    );
+}
+
+#[test]
+fn what_could_not_be_looked_at_clears_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let all = ["/d", "/d/x", "/d/y/z", "/d-e", "/f"].map(file);
+    desk.look(Scope::Files, &all);
+    desk.take();
+    let blind = |path: &str| {
+        Finding::new(
+            &finding::FILES_UNREADABLE,
+            Verdict::Unknown,
+            Severity::High,
+            path,
+            "cannot open the directory",
+        )
+    };
+    desk.look(Scope::Files, &[blind("/d"), blind("/f")]);
+    assert_eq!(
+        gists(&desk.take()),
+        ["raised /d", "raised /f", "cleared /d-e"]
+    );
+    desk.look(Scope::Files, &[file("/d/x")]);
+    let events = gists(&desk.take());
+    assert_eq!(events.len(), 5, "{events:?}");
+    assert!(events.iter().all(|gist| gist.starts_with("cleared")));
+}
+
+#[test]
+fn a_look_that_broke_off_clears_nothing_and_looks_may_overlap() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    desk.look(Scope::Files, &[file("/a"), file("/b"), file("/c")]);
+    desk.take();
+    let round = desk.keeper.begin(Scope::Files);
+    desk.keeper.abandon(round, desk.now);
+    desk.settle();
+    assert_eq!(gists(&desk.take()), [""; 0]);
+    // The scan saw /a and had looked at /b before it deviated again; a spot check found it since.
+    let scan = desk.keeper.begin(Scope::Files);
+    desk.keeper.found(scan, &file("/a"), None, desk.now);
+    desk.look(Scope::Path(b"/b".to_vec()), &[file("/b")]);
+    desk.keeper.end(scan, desk.now);
+    desk.settle();
+    assert_eq!(gists(&desk.take()), ["cleared /c"]);
+}
+
+#[test]
+fn more_deviations_than_a_look_remembers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let many: Vec<Finding> = (0..6000).map(|n| file(&format!("/d/{n:05}"))).collect();
+    desk.look(Scope::Files, &many);
+    assert_eq!(desk.take().len(), 6001);
+    desk.now += 10_000;
+    desk.look(Scope::Files, &many);
+    assert_eq!(gists(&desk.take()), ["Flood ended"]);
+    desk.look(Scope::Files, &many[1..]);
+    assert_eq!(gists(&desk.take()), ["cleared /d/00000"]);
+    drop(desk);
+    let mut desk = Desk::open(directory.path(), 64 << 20, T + DAY / 2);
+    desk.look(Scope::Files, &many[2..]);
+    assert_eq!(gists(&desk.take()), ["cleared /d/00001"]);
+    desk.look(Scope::Path(b"/d".to_vec()), &[]);
+    assert_eq!(desk.take().len(), 5998);
+}
+
+#[test]
+fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let all = [
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ];
+    let many: Vec<Finding> = (0..2000)
+        .map(|n| {
+            let directory = ["/usr/bin", "/usr/lib/a/b", "/etc"][n % 3];
+            changed(&format!("{directory}/{n}"), all[n % 4], 5)
+        })
+        .collect();
+    let round = desk.keeper.begin(Scope::Files);
+    for finding in &many {
+        desk.keeper.found(round, finding, None, desk.now);
+    }
+    desk.keeper.end(round, desk.now);
+    desk.keeper.commit(desk.now);
+    let events = values(&desk.handed_over());
+    assert_eq!(events.len(), 2001, "all is told before anything has ended");
+    let at = |activity: &str| events.iter().position(|e| e["activity_name"] == activity);
+    let begun = &events[at("Flood begun").expect("it is told")];
+    let id = &begun["unmapped"]["flood"];
+    assert!(id.is_string(), "{begun}");
+    let severities: Vec<u64> = events
+        .iter()
+        .filter(|event| event["class_uid"] == 2004)
+        .map(|event| event["severity_id"].as_u64().expect("a number"))
+        .collect();
+    assert!(severities.is_sorted_by(|a, b| a >= b), "worst first");
+    for event in events.iter().filter(|event| event["class_uid"] == 2004) {
+        let minor = event["severity_id"].as_u64() <= Some(3);
+        let marked = &event["unmapped"]["flood"] == id;
+        assert_eq!(marked, minor, "{event}");
+    }
+    desk.take();
+    desk.now += 6000;
+    desk.keeper.tick(desk.now);
+    let [ended] = &desk.take()[..] else {
+        panic!("one event sums it up");
+    };
+    assert_eq!(ended["activity_name"], "Flood ended");
+    assert_eq!(&ended["unmapped"]["flood"], id);
+    assert_eq!(
+        (&ended["count"], &ended["severity_id"]),
+        (&2000.into(), &5.into())
+    );
+    let summary = &ended["unmapped"]["flood_summary"];
+    for severity in ["low", "medium", "high", "critical"] {
+        assert_eq!(summary["by_severity"][severity], 500);
+    }
+    let counted: u64 = summary["by_directory"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|place| place["count"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(counted, 2000);
+    // A few more are no flood.
+    desk.now += 5000;
+    desk.look(Scope::Path(b"/x".to_vec()), &[file("/x")]);
+    assert_eq!(gists(&desk.take()), ["raised /x"]);
+}
+
+#[test]
+fn a_flood_outside_of_a_scan_is_one_too_and_a_crash_amid_it_loses_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let count = usize::try_from(FLOOD).expect("fits") * 10;
+    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    for n in 0..count {
+        desk.keeper
+            .found(round, &file(&format!("/{n}")), None, desk.now);
+    }
+    desk.keeper.commit(desk.now);
+    assert_eq!(desk.waiting().len(), count + 1);
+    drop(desk);
+    let mut desk = Desk::open(directory.path(), 64 << 20, T + 1);
+    desk.settle();
+    let events = desk.take();
+    assert_eq!(events.len(), count + 2);
+    let last = &events[count + 1];
+    assert_eq!(last["activity_name"], "Flood ended");
+    assert_eq!(last["count"], count);
+    drop(desk);
+    let mut desk = Desk::open(directory.path(), 64 << 20, T + 2);
+    desk.settle();
+    assert_eq!(gists(&desk.take()), [""; 0], "it is summed up once");
+}
+
+#[test]
+fn critical_events_overtake_and_noise_in_one_place_does_not_delay_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let noise: Vec<Finding> = (0..3000)
+        .map(|n| changed(&format!("/home/a/.ssh/{}/{n}", n % 700), Severity::High, n))
+        .collect();
+    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    for finding in &noise {
+        desk.keeper.found(round, finding, None, desk.now);
+    }
+    for (path, severity) in [
+        ("/home/b/.ssh/authorized_keys", Severity::High),
+        ("/etc/passwd", Severity::Critical),
+    ] {
+        let finding = changed(path, severity, 1);
+        desk.keeper.found(round, &finding, None, desk.now);
+    }
+    desk.keeper.commit(desk.now);
+    let first = desk.keeper.parcels(Sink::Stdout, 5, usize::MAX);
+    let first = gists(&values(&first));
+    assert_eq!(first[0], "raised /etc/passwd");
+    assert!(
+        first.contains(&"raised /home/b/.ssh/authorized_keys".into()),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn a_critical_one_is_on_disk_at_once_and_others_within_their_group() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    desk.now += 1000;
+    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    desk.keeper.found(round, &file("/a"), None, desk.now);
+    assert_eq!(desk.waiting().len(), 0);
+    assert_eq!(desk.keeper.tick(desk.now + 20), Some(30));
+    assert_eq!(desk.keeper.tick(desk.now + 50), None);
+    assert_eq!(desk.waiting().len(), 1);
+    desk.now += 1000;
+    let critical = changed("/b", Severity::Critical, 1);
+    desk.keeper.found(round, &critical, None, desk.now);
+    assert_eq!(desk.waiting().len(), 2);
+    desk.now += 1000;
+    for n in 0..500 {
+        desk.keeper.found(round, &file("/a"), None, desk.now + n);
+    }
+    assert_eq!(desk.keeper.pending(desk.now).held, 0, "a full group");
+}
+
+#[test]
+fn a_clock_set_back_a_day_breaks_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    desk.look(Scope::Files, &[file("/a")]);
+    desk.now -= DAY;
+    desk.look(Scope::Files, &[file("/a"), file("/b")]);
+    desk.tell(Lifecycle::Stopped {
+        reason: "SIGTERM".into(),
+    });
+    desk.now += DAY - 1;
+    desk.look(Scope::Files, &[file("/a"), file("/b")]);
+    desk.now += 2;
+    desk.look(Scope::Files, &[file("/a"), file("/b")]);
+    let parcels = desk.waiting();
+    chained(&parcels.iter().map(|p| p.bytes.to_vec()).collect::<Vec<_>>());
+    let events = desk.take();
+    assert_eq!(
+        gists(&events),
+        [
+            "raised /a",
+            "raised /b",
+            "Stop",
+            "reminded /a",
+            "reminded /b"
+        ]
+    );
+    let uids: std::collections::HashSet<_> = events
+        .iter()
+        .map(|e| e["metadata"]["uid"].to_string())
+        .collect();
+    assert_eq!(uids.len(), 5);
+}
+
+/// Panics unless these are a whole chain from its beginning.
+pub(super) fn chained(events: &[Vec<u8>]) {
+    let mut prev = Value::Null;
+    for (i, bytes) in events.iter().enumerate() {
+        let event: Value = serde_json::from_slice(bytes).expect("JSON");
+        assert_eq!(event["metadata"]["sequence"], i as u64 + 1);
+        assert_eq!(event["unmapped"]["chain"]["prev"], prev, "event {}", i + 1);
+        let digest: Vec<String> = Sha256::digest(bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        prev = Value::String(digest.concat());
+    }
+}
+
+#[test]
+fn each_event_names_the_one_before_it_and_a_heartbeat_the_last() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    desk.tell(Lifecycle::Started {
+        first_of_boot: true,
+        message: "starts".into(),
+    });
+    for n in 0..20 {
+        desk.look(
+            Scope::Path(b"/".to_vec()),
+            &[changed("/a", Severity::Low, n)],
+        );
+    }
+    let parcels = desk.waiting();
+    let bytes: Vec<Vec<u8>> = parcels.iter().map(|p| p.bytes.to_vec()).collect();
+    assert_eq!(bytes.len(), 21);
+    chained(&bytes);
+    let first: Value = serde_json::from_slice(&bytes[0]).expect("JSON");
+    assert_eq!(
+        first["unmapped"]["chain"]["reason"],
+        "first start on this host"
+    );
+    assert_eq!(first["unmapped"]["digests"]["manifest"], "ab".repeat(32));
+    let before = std::fs::read(directory.path().join("store.redb")).expect("the store");
+    let beat: Value =
+        serde_json::from_slice(&desk.keeper.heartbeat(&Heartbeat::default(), desk.now))
+            .expect("JSON");
+    let after = std::fs::read(directory.path().join("store.redb")).expect("the store");
+    assert!(before == after, "a heartbeat writes nothing");
+    assert_eq!(beat["unmapped"]["chain_head"]["sequence"], 21);
+    assert_eq!(
+        beat["unmapped"]["chain_head"]["id"],
+        first["unmapped"]["chain"]["id"]
+    );
+    let digest: Vec<String> = Sha256::digest(&bytes[20])
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(beat["unmapped"]["chain_head"]["digest"], digest.concat());
+    assert!(beat["metadata"].get("sequence").is_none());
+    assert_eq!(beat["unmapped"]["spool"]["events"], 21);
+}
+
+#[test]
+fn who_did_it_rides_on_the_event() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let cause = Cause {
+        actor: Some(Actor {
+            pid: 812,
+            name: Some("vi".into()),
+            program: Some("/usr/bin/vi".into()),
+            command_line: Some("vi …".into()),
+            uid: Some(0),
+            login_uid: Some(1000),
+            parent_pid: Some(800),
+            parent_name: Some("bash".into()),
+            unit: Some("session-1.scope".into()),
+            container: None,
+        }),
+        transaction: Some("dpkg".into()),
+        while_down: true,
+        restored: false,
+    };
+    let round = desk.keeper.begin(Scope::Path(b"/a".to_vec()));
+    desk.keeper
+        .found(round, &file("/a"), Some(&cause), desk.now);
+    desk.settle();
+    let event = &desk.take()[0];
+    let process = &event["actor"]["process"];
+    assert_eq!(process["pid"], 812);
+    assert_eq!(process["user"]["uid"], "0");
+    assert_eq!(process["parent_process"]["name"], "bash");
+    let circumstances = &event["unmapped"]["cause"];
+    assert_eq!(circumstances["transaction"], "dpkg");
+    assert_eq!(circumstances["while_down"], true);
+    assert_eq!(circumstances["login_uid"], 1000);
+}
+
+#[test]
+fn every_sink_gets_everything_and_what_all_have_is_kept_no_longer() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let sinks = [Sink::File, Sink::CloudwatchLogs];
+    desk.look(Scope::Files, &[file("/a"), file("/b")]);
+    desk.keeper.enable(&sinks, desk.now);
+    desk.look(Scope::Path(b"/c".to_vec()), &[file("/c")]);
+    let keys = |desk: &mut Desk, sink| -> Vec<u64> {
+        let mut parcels = desk.keeper.parcels(sink, 100, usize::MAX);
+        parcels.sort_by_key(|parcel| parcel.key);
+        parcels.iter().map(|parcel| parcel.key).collect()
+    };
+    let settle = |desk: &mut Desk, sink, keys: &[u64]| {
+        let delivery = Delivery {
+            accepted: keys.to_vec(),
+            refused: Vec::new(),
+        };
+        desk.keeper.settle(sink, &delivery, desk.now);
+    };
+    assert_eq!(
+        desk.waiting().len(),
+        0,
+        "a sink that is gone waits for nothing"
+    );
+    let all = keys(&mut desk, Sink::File);
+    assert_eq!(all.len(), 3, "a sink that is new gets what waits");
+    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
+    settle(&mut desk, Sink::File, &all[..2]);
+    assert_eq!(
+        keys(&mut desk, Sink::File),
+        all[2..],
+        "not handed out again"
+    );
+    desk.settle();
+    assert_eq!(keys(&mut desk, Sink::File), all[2..]);
+    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
+    settle(&mut desk, Sink::CloudwatchLogs, &[all[1], all[2]]);
+    desk.settle();
+    assert_eq!(desk.keeper.pending(desk.now).events, 2);
+    desk.keeper.enable(&[Sink::CloudwatchLogs], desk.now);
+    assert_eq!(desk.keeper.pending(desk.now).events, 1);
+    settle(&mut desk, Sink::CloudwatchLogs, &all);
+    desk.settle();
+    assert_eq!(desk.keeper.pending(desk.now).events, 0);
+    assert_eq!(desk.keeper.pending(desk.now).bytes, 0);
+}
+
+#[test]
+fn parcels_come_in_portions() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let some: Vec<Finding> = (0..10).map(|n| file(&format!("/{n}"))).collect();
+    desk.look(Scope::Path(b"/".to_vec()), &some);
+    let all = desk.waiting();
+    let size = all[9].bytes.len();
+    let mut take = |events, bytes| {
+        let parcels = desk.keeper.parcels(Sink::Stdout, events, bytes);
+        parcels.iter().map(|p| p.key).collect::<Vec<u64>>()
+    };
+    let keys: Vec<u64> = all.iter().map(|p| p.key).collect();
+    assert_eq!(take(3, usize::MAX), keys[..3]);
+    assert_eq!(
+        take(3, usize::MAX),
+        keys[3..6],
+        "turns go on where they were"
+    );
+    assert_eq!(take(10, 3 * size), keys[6..9]);
+    assert_eq!(take(10, 1).len(), 1);
+    assert_eq!(take(20, usize::MAX).len(), 10);
+}
+
+/// An ordinary user can bring this about: a directory of files that goes at once, and one new file.
+#[test]
+fn many_are_cleared_in_the_transaction_that_tells_a_new_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let files: Vec<Finding> = (1..=520)
+        .map(|n| changed(&format!("/home/u/.ssh/d/n{n}"), Severity::High, n))
+        .collect();
+    desk.look(Scope::Files, &files);
+    desk.take();
+    desk.now += 10_000;
+    desk.look(
+        Scope::Files,
+        &[changed("/home/u/.ssh/rc", Severity::High, 1)],
+    );
+    let told = desk.take();
+    let of = |activity: u64| {
+        let is = |event: &&Value| event["activity_id"] == activity && event["class_uid"] == 2004;
+        told.iter().filter(is).count()
+    };
+    assert_eq!((of(1), of(3)), (1, 520));
+}

@@ -1,0 +1,281 @@
+//! What each package claims, and what a reader must be told.
+
+use super::diversions::Diversions;
+use super::excludes::Excludes;
+use super::info::{INFO, Info};
+use super::md5sums::{self, Listed};
+use super::status::{Package, State};
+use crate::Kind;
+use crate::claims::{Claim, Claims, NOTHING, Source};
+use crate::database::{Damages, Database};
+use agent_core::attributes::{Digest, FileType};
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::os::node;
+use agent_core::os::root::Root;
+
+/// Of all lists together: some hundred times what a desktop has.
+const MAX_LISTS: u64 = 2 << 30;
+
+/// What the notes tell.
+#[derive(Default)]
+pub(super) struct Tally {
+    unconfigured: Vec<String>,
+    taken_over: u64,
+    left_out: u64,
+}
+
+/// Goes through the packages one by one.
+pub(super) struct Loader<'a> {
+    pub(super) root: &'a Root,
+    pub(super) diversions: Diversions<'a>,
+    pub(super) excludes: Excludes,
+    pub(super) info: Info,
+    pub(super) damages: Damages,
+    pub(super) claims: Claims,
+    pub(super) database: Database,
+    pub(super) tally: Tally,
+}
+
+impl Loader<'_> {
+    /// Takes in one package.
+    pub(super) fn package(&mut self, package: &Package<'_>) -> Result<()> {
+        let mut name = format!("{}:{}", package.name, package.arch);
+        // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
+        let qualified = ["list", "md5sums"]
+            .iter()
+            .any(|kind| self.info.hint(&format!("{name}.{kind}")).is_some());
+        if !qualified {
+            name.truncate(package.name.len());
+        }
+        match package.state {
+            State::NotInstalled => return Ok(()),
+            State::HalfInstalled => {
+                let mut list = Vec::new();
+                // An unreadable list leaves files without owner; that the package is half installed is told.
+                if let Ok(true) = self
+                    .info
+                    .read(self.root, &format!("{name}.list"), &mut list)
+                {
+                    self.own_undigested(package, &Listed::parse(&list));
+                }
+                self.database.unverified.push(name);
+                return Ok(());
+            }
+            // A failed postinst can last for years; the files are in place all the same.
+            State::Unpacked | State::HalfConfigured => self.tally.unconfigured.push(name.clone()),
+            State::ConfigFiles | State::Installed => {}
+        }
+        let mut list = Vec::new();
+        let file = format!("{name}.list");
+        let listed = match self.info.read(self.root, &file, &mut list) {
+            Ok(false) => false,
+            // dpkg ends every line, and lists the root at least. Cut short, the list would clear what it lost.
+            Ok(true) if list.last() == Some(&b'\n') => true,
+            Ok(true) => {
+                self.damages
+                    .file(&format!("{INFO}/{file}"), "the list is cut off");
+                false
+            }
+            Err(error) => {
+                self.damages.file(&format!("{INFO}/{file}"), error);
+                false
+            }
+        };
+        let mut listed = listed.then(|| Listed::parse(&list));
+        let id = u32::try_from(self.database.packages.len()).unwrap_or(u32::MAX);
+        let claimed = Claimed {
+            package,
+            name: &name,
+            id,
+        };
+        self.conffiles(&claimed, &mut listed)?;
+        if package.state != State::ConfigFiles {
+            self.digests(&claimed, &mut listed)?;
+        }
+        if self.info.read > MAX_LISTS {
+            return Err(Error::in_file(
+                INFO,
+                format!("lists of more than {MAX_LISTS} bytes"),
+            ));
+        }
+        self.database.verified += usize::from(package.state != State::ConfigFiles);
+        self.database.packages.push(name.into_boxed_str());
+        Ok(())
+    }
+
+    fn conffiles(&mut self, claimed: &Claimed<'_>, listed: &mut Option<Listed<'_>>) -> Result<()> {
+        let package = claimed.package;
+        for conffile in &package.conffiles {
+            let taken_over = listed
+                .as_mut()
+                .is_some_and(|listed| !listed.has(conffile.path));
+            let obsolete = conffile.obsolete || taken_over || package.state == State::ConfigFiles;
+            let claim = Claim {
+                digest: conffile
+                    .md5
+                    .filter(|_| !matches!(package.state, State::Unpacked | State::HalfConfigured))
+                    .map(Digest::Md5),
+                recorded: NOTHING,
+                package: claimed.id,
+                source: if obsolete {
+                    Source::ObsoleteConffile
+                } else {
+                    Source::Conffile
+                },
+                optional: obsolete,
+            };
+            self.claim(conffile.path, package, claim)?;
+        }
+        Ok(())
+    }
+
+    fn digests(&mut self, claimed: &Claimed<'_>, listed: &mut Option<Listed<'_>>) -> Result<()> {
+        let file = format!("{INFO}/{}.md5sums", claimed.name);
+        let mut text = Vec::new();
+        match self
+            .info
+            .read(self.root, &file[INFO.len() + 1..], &mut text)
+        {
+            Ok(_) => {}
+            Err(error) => {
+                self.damages.file(&file, error);
+                return Ok(());
+            }
+        }
+        if text.is_empty() {
+            self.undigested(claimed, &file, listed);
+        }
+        for (line, number) in super::lines(&text).zip(1..) {
+            let Some((md5, path)) = md5sums::parse_line(line.text) else {
+                self.damages.line(&file, number, "not a digest and a path");
+                continue;
+            };
+            if listed.as_mut().is_some_and(|listed| !listed.has(&path)) {
+                if line.ended {
+                    self.tally.taken_over += 1;
+                } else {
+                    self.damages.line(&file, number, "the list is cut off");
+                }
+                continue;
+            }
+            let claim = Claim {
+                digest: Some(Digest::Md5(md5)),
+                recorded: NOTHING,
+                package: claimed.id,
+                source: Source::File,
+                optional: false,
+            };
+            self.claim(&path, claimed.package, claim)?;
+        }
+        Ok(())
+    }
+
+    /// A package without digests is sound if it has no files: dependencies alone, or conffiles.
+    fn undigested(&mut self, claimed: &Claimed<'_>, file: &str, listed: &Option<Listed<'_>>) {
+        let Some(listed) = listed else {
+            self.damages
+                .file(file, "neither digests nor a list of the package's files");
+            return;
+        };
+        let is_file = |path: &[u8]| self.file_at(path, claimed.package).is_some();
+        let mut own = listed.iter().filter(|path| {
+            claimed
+                .package
+                .conffiles
+                .iter()
+                .all(|conffile| conffile.path != *path)
+        });
+        if let Some(path) = own.find(|path| is_file(path)) {
+            let path = escape::terminal_bytes(path);
+            self.damages.file(
+                file,
+                format!("no digests, though the package has files: /{path}"),
+            );
+            self.own_undigested(claimed.package, listed);
+        }
+    }
+
+    /// Notes that the package's files have an owner, whatever their contents are.
+    fn own_undigested(&mut self, package: &Package<'_>, listed: &Listed<'_>) {
+        for path in listed.iter() {
+            if let Some(path) = self.file_at(path, package) {
+                self.database.undigested.insert(path);
+            }
+        }
+    }
+
+    /// Where the regular file lies that the package calls `path`, if there is one.
+    fn file_at(&self, path: &[u8], package: &Package<'_>) -> Option<Vec<u8>> {
+        let path = self.diversions.place(path, package.name);
+        let found = self.root.resolve(path, false).ok()?;
+        let stat = node::stat(found.handle?).ok()?;
+        (stat.kind == FileType::File).then_some(found.path)
+    }
+
+    fn claim(&mut self, path: &[u8], package: &Package<'_>, claim: Claim) -> Result<()> {
+        let left_out = self.excludes.cover(path);
+        self.tally.left_out += u64::from(left_out && claim.source == Source::File);
+        let optional = claim.optional || left_out;
+        let place = self.diversions.place(path, package.name);
+        self.claims.add(place, Claim { optional, ..claim })
+    }
+
+    /// Settles who has what, and writes the notes.
+    pub(super) fn finish(self) -> Result<Database> {
+        let mut database = self.database;
+        database.kind = Kind::Dpkg;
+        database.files = self.claims.settle(self.root)?;
+        database.damaged = self.damages.0;
+        let tally = self.tally;
+        let mut note = |text: String| database.notes.push(text);
+        if let Some(names) = some(&database.unverified) {
+            note(format!(
+                "not fully installed, so that their files were not verified: {names}"
+            ));
+        }
+        if let Some(names) = some(&tally.unconfigured) {
+            note(format!(
+                "not configured yet, so that their conffiles were not verified: {names}"
+            ));
+        }
+        let damaged: Vec<String> = database.damaged.iter().map(|d| d.file.clone()).collect();
+        if let Some(names) = some(&damaged) {
+            note(format!("unreadable or damaged in part: {names}"));
+        }
+        if tally.taken_over > 0 {
+            note(format!(
+                "{} digests are of files that their packages no longer have, for example because \
+                 another package replaced them; they were passed over",
+                tally.taken_over
+            ));
+        }
+        if tally.left_out > 0 {
+            note(format!(
+                "{} files may be missing, as dpkg's path-exclude leaves them out",
+                tally.left_out
+            ));
+        }
+        Ok(database)
+    }
+}
+
+/// The package whose claims are read.
+struct Claimed<'a> {
+    package: &'a Package<'a>,
+    /// Of its lists.
+    name: &'a str,
+    id: u32,
+}
+
+/// The number of names and the first of them; `None` if there are none.
+fn some(names: &[String]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let more = match names.len() {
+        0 => return None,
+        n if n > SHOWN => format!(" and {} more", n - SHOWN),
+        _ => String::new(),
+    };
+    let shown = &names[..names.len().min(SHOWN)];
+    Some(format!("{} ({}{more})", names.len(), shown.join(", ")))
+}

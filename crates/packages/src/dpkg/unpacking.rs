@@ -1,0 +1,330 @@
+//! Which packages dpkg says it is unpacking, and which paths stand in their lists.
+//!
+//! dpkg writes each step of a package into its journal `updates/`, and all of them into `status` when it ends
+//! (dpkg(1), "Package states"; `lib/dpkg/dbmodify.c`). A package is being unpacked if its last entry says so:
+//!
+//! | state | counts |
+//! |---|---|
+//! | `half-installed`, `unpacked` | wherever it stands |
+//! | `half-configured` | in the journal alone: there its run has not yet ended; in `status` it is what a failed one left |
+//! | any other | no |
+//!
+//! if it is wanted (`install`, `hold`): a package that is being removed brings no files. All of this lies in files that
+//! root may write. Whatever cannot be read, or is larger than its bound, makes no package count.
+
+use super::paths;
+use super::status::State;
+use super::{DIVERSIONS, Diversions, STATUS, UPDATES, info::INFO};
+use crate::database::Damages;
+use agent_core::attributes::Timestamp;
+use agent_core::os::node::{self, Id};
+use agent_core::os::root::Root;
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io::{self, BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
+
+/// Bytes of the status file, ten times that of a desktop with everything on it: it is read whole while somebody waits.
+const MAX_STATUS: u64 = 64 << 20;
+/// Entries of the journal; dpkg takes them over into the status file at 250.
+const MAX_UPDATES: usize = 1_000;
+/// Bytes of one entry: one package's stanza.
+const MAX_UPDATE: u64 = 1 << 20;
+/// Packages that are being unpacked at a time: dpkg unpacks a whole upgrade before it configures it.
+const MAX_PACKAGES: usize = 4_096;
+/// Bytes of one list; the longest of Debian's have a tenth of it.
+const MAX_LIST: u64 = 16 << 20;
+/// Paths of all lists together, eight bytes each.
+const MAX_PATHS: usize = 1 << 20;
+/// Bytes of the diversions.
+const MAX_DIVERSIONS: u64 = 1 << 20;
+/// All of it is read within this time, or what is not yet read counts as not there.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How dpkg calls a file before it has its name, and the one that it replaces until the package is unpacked.
+const TEMPORARY: [&[u8]; 2] = [b".dpkg-new", b".dpkg-tmp"];
+/// Directories that are links into `usr` where the two are merged (<https://wiki.debian.org/UsrMerge>): lists may still
+/// name files by them.
+const MERGED: [&[u8]; 7] = [
+    b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"libo32",
+];
+
+/// The packages that are being unpacked, by the state of the database when it was last read.
+#[derive(Debug, Default)]
+pub struct Unpacking {
+    /// What the status file says, and of which state of it.
+    status: (Stamp, BTreeMap<Key, State>),
+    /// The diversions, and of which state of their file.
+    diversions: (Stamp, Vec<u8>),
+    /// By package, as `name` or, where its files are called so, `name:arch`.
+    packages: BTreeMap<String, List>,
+    keys: RandomState,
+}
+
+/// Name and architecture.
+type Key = (String, String);
+
+/// One state of a file; `None`: it is not there.
+type Stamp = Option<(Id, u64, Timestamp, Timestamp)>;
+
+/// The paths in a package's list.
+#[derive(Debug, Default)]
+struct List {
+    stamp: Stamp,
+    /// Keyed hashes, sorted: of two paths that nobody can make collide.
+    paths: Vec<u64>,
+}
+
+/// An entry of the status file or of the journal.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Entry {
+    name: String,
+    arch: String,
+    wanted: bool,
+    state: Option<State>,
+}
+
+impl Unpacking {
+    /// Reads what has changed since the last time.
+    pub fn refresh(&mut self, root: &Root) {
+        let deadline = Instant::now() + DEADLINE;
+        if self.read(root, deadline).is_err() {
+            self.packages.clear();
+        }
+    }
+
+    /// The package that is being unpacked and has the path (relative to the root) in its list, or the one that it is
+    /// about to be renamed to.
+    pub fn package_of(&self, path: &[u8]) -> Option<&str> {
+        let mut names = TEMPORARY.into_iter();
+        self.lists(path).or_else(|| {
+            let named = names.find_map(|suffix| path.strip_suffix(suffix))?;
+            self.lists(named)
+        })
+    }
+
+    fn lists(&self, path: &[u8]) -> Option<&str> {
+        let hash = self.keys.hash_one(path);
+        let has = |list: &List| list.paths.binary_search(&hash).is_ok();
+        let mut packages = self.packages.iter();
+        packages
+            .find(|(_, list)| has(list))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the package is being unpacked; the name is that of [`Unpacking::package_of`].
+    pub fn has(&self, package: &str) -> bool {
+        self.packages.contains_key(package)
+    }
+
+    fn read(&mut self, root: &Root, deadline: Instant) -> io::Result<()> {
+        let stamp = stamp(root, STATUS)?;
+        if stamp != self.status.0 {
+            self.status = (None, BTreeMap::new());
+            let mut found = BTreeMap::new();
+            if let Some(file) = root.open_file(STATUS)? {
+                entries(file.take(MAX_STATUS), deadline, |entry| {
+                    note(&mut found, entry, false)
+                })?;
+            }
+            self.status = (stamp, found);
+        }
+        let mut found = self.status.1.clone();
+        let names = root.list(UPDATES.as_bytes())?.unwrap_or_default();
+        if names.len() > MAX_UPDATES {
+            return Err(io::Error::other("a journal of too many entries"));
+        }
+        // In the order of their numbers, which all have one length.
+        for (name, _) in names.iter() {
+            if name.is_empty() || !name.iter().all(u8::is_ascii_digit) {
+                continue;
+            }
+            let path = [UPDATES.as_bytes(), b"/", name].concat();
+            // dpkg may just have taken it over into the status file.
+            if let Some(file) = root.open_file(&path)? {
+                entries(file.take(MAX_UPDATE), deadline, |entry| {
+                    note(&mut found, entry, true)
+                })?;
+            }
+        }
+        self.read_lists(root, found, deadline)
+    }
+
+    fn read_lists(
+        &mut self,
+        root: &Root,
+        found: BTreeMap<Key, State>,
+        deadline: Instant,
+    ) -> io::Result<()> {
+        let mut before = std::mem::take(&mut self.packages);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let diversions = stamp(root, DIVERSIONS.as_bytes())?;
+        if diversions != self.diversions.0 {
+            let text = root.read(DIVERSIONS.as_bytes(), MAX_DIVERSIONS)?;
+            self.diversions = (diversions, text.unwrap_or_default());
+            before.clear();
+        }
+        let mut ignored = Damages::default();
+        let diversions = Diversions::parse(&self.diversions.1, DIVERSIONS, &mut ignored);
+        let merged: Vec<&[u8]> = MERGED
+            .into_iter()
+            .filter(|name| is_merged(root, name))
+            .collect();
+        let mut total = 0;
+        for (name, arch) in found.into_keys() {
+            expire(deadline)?;
+            // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
+            let qualified = format!("{name}:{arch}");
+            let mut called = qualified;
+            let mut stamp = list_stamp(root, &called)?;
+            if stamp.is_none() {
+                called.clone_from(&name);
+                stamp = list_stamp(root, &called)?;
+            }
+            let list = match before.remove(&called) {
+                Some(list) if list.stamp == stamp => list,
+                _ => {
+                    let text = root.read(&list_path(&called), MAX_LIST)?;
+                    let text = text.unwrap_or_default();
+                    let listed = text.split(|byte| *byte == b'\n').filter_map(paths::plain);
+                    let places = listed.map(|path| diversions.place(path, &name));
+                    let hash = |path| self.keys.hash_one(real(path, &merged).as_slice());
+                    let mut paths: Vec<u64> = places.map(hash).collect();
+                    paths.sort_unstable();
+                    paths.dedup();
+                    List { stamp, paths }
+                }
+            };
+            total += list.paths.len();
+            if total > MAX_PATHS {
+                return Err(io::Error::other("lists of too many paths"));
+            }
+            self.packages.insert(called, list);
+        }
+        Ok(())
+    }
+}
+
+/// Takes in what an entry says: it replaces what was said of the package before.
+fn note(found: &mut BTreeMap<Key, State>, entry: Entry, journal: bool) -> io::Result<()> {
+    let key = (entry.name, entry.arch);
+    let counts = match entry.state {
+        Some(State::HalfInstalled | State::Unpacked) => entry.wanted,
+        Some(State::HalfConfigured) => entry.wanted && journal,
+        _ => false,
+    };
+    match entry.state.filter(|_| counts) {
+        Some(state) => drop(found.insert(key, state)),
+        None => drop(found.remove(&key)),
+    }
+    match found.len() > MAX_PACKAGES {
+        true => Err(io::Error::other("too many packages are being unpacked")),
+        false => Ok(()),
+    }
+}
+
+/// Each entry of a file, without what is not asked here. Errors: it is longer than its limit, or it took too long.
+fn entries<R: Read>(
+    file: io::Take<R>,
+    deadline: Instant,
+    mut each: impl FnMut(Entry) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(64 << 10, file);
+    let mut entry = Entry::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        match line.trim_ascii_end() {
+            [] => {
+                expire(deadline)?;
+                finish(std::mem::take(&mut entry), &mut each)?;
+            }
+            // The rest of a field, or a remark.
+            [b' ' | b'\t' | b'#', ..] => {}
+            text => entry.field(text),
+        }
+    }
+    match reader.get_ref().limit() {
+        0 => Err(io::Error::other("too large")),
+        _ => finish(entry, &mut each),
+    }
+}
+
+fn finish(entry: Entry, each: &mut impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+    match entry.name.is_empty() {
+        true => Ok(()),
+        false => each(entry),
+    }
+}
+
+impl Entry {
+    fn field(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            return;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let word = || super::status::word(value).unwrap_or_default().to_owned();
+        if name.eq_ignore_ascii_case(b"Package") {
+            self.name = word();
+        } else if name.eq_ignore_ascii_case(b"Architecture") {
+            self.arch = word();
+        } else if name.eq_ignore_ascii_case(b"Status") {
+            let mut words = value
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty());
+            let wanted = matches!(words.next(), Some(b"install" | b"hold"));
+            let sound = matches!(words.next(), Some(b"ok" | b"reinstreq"));
+            self.wanted = wanted && sound;
+            self.state = words.next().and_then(State::from_name);
+        }
+    }
+}
+
+/// As a path stands below the root where `bin` and its like are links into `usr`.
+fn real(path: &[u8], merged: &[&[u8]]) -> Vec<u8> {
+    let first = path.split(|byte| *byte == b'/').next().unwrap_or(path);
+    match merged.contains(&first) && first.len() < path.len() {
+        true => [b"usr/", path].concat(),
+        false => path.to_vec(),
+    }
+}
+
+fn is_merged(root: &Root, name: &[u8]) -> bool {
+    let resolved = root.resolve(name, true);
+    resolved.is_ok_and(|resolved| resolved.path.strip_prefix(b"usr/") == Some(name))
+}
+
+fn list_path(package: &str) -> Vec<u8> {
+    format!("{INFO}/{package}.list").into_bytes()
+}
+
+fn list_stamp(root: &Root, package: &str) -> io::Result<Stamp> {
+    stamp(root, &list_path(package))
+}
+
+fn stamp(root: &Root, path: &[u8]) -> io::Result<Stamp> {
+    let resolved = match root.resolve(path, true) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        resolved => resolved?,
+    };
+    let Some(handle) = resolved.handle else {
+        return Ok(None);
+    };
+    let stat = node::stat(handle)?;
+    Ok(Some((stat.id, stat.size, stat.mtime, stat.ctime)))
+}
+
+fn expire(deadline: Instant) -> io::Result<()> {
+    match Instant::now() >= deadline {
+        true => Err(io::ErrorKind::TimedOut.into()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

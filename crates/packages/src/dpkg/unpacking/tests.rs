@@ -1,0 +1,231 @@
+use super::*;
+use crate::testing::Tree;
+
+fn entry(name: &str, status: &str) -> String {
+    format!(
+        "Package: {name}\nStatus: {status}\nPriority: optional\nArchitecture: amd64\n\
+         Description: Status: install ok unpacked\n Package: none\n\n"
+    )
+}
+
+fn list(tree: &Tree, name: &str, paths: &[&str]) {
+    let text: String = paths.iter().map(|path| format!("/{path}\n")).collect();
+    tree.write(
+        format!("var/lib/dpkg/info/{name}.list"),
+        format!("/.\n{text}"),
+    );
+}
+
+fn read(tree: &Tree) -> Unpacking {
+    let mut unpacking = Unpacking::default();
+    unpacking.refresh(&tree.root());
+    unpacking
+}
+
+#[test]
+fn a_package_counts_while_its_last_entry_says_that_it_is_being_unpacked() {
+    let cases = [
+        // Of the status file, of the journal's entries in turn, whether it counts.
+        ("install ok installed", &[][..], false),
+        ("install reinstreq half-installed", &[], true),
+        ("install ok unpacked", &[], true),
+        ("hold ok unpacked", &[], true),
+        ("deinstall ok half-installed", &[], false),
+        ("purge ok half-installed", &[], false),
+        ("install broken unpacked", &[], false),
+        ("unpacked", &[], false),
+        ("install ok half-configured", &[], false),
+        ("install ok triggers-awaited", &[], false),
+        (
+            "install ok installed",
+            &["install reinstreq half-installed"],
+            true,
+        ),
+        (
+            "install ok installed",
+            &["install reinstreq half-installed", "install ok unpacked"],
+            true,
+        ),
+        (
+            "install ok installed",
+            &["install ok unpacked", "install ok half-configured"],
+            true,
+        ),
+        (
+            "install ok unpacked",
+            &["install ok half-configured", "install ok installed"],
+            false,
+        ),
+        (
+            "install reinstreq half-installed",
+            &["install ok installed"],
+            false,
+        ),
+    ];
+    for (status, journal, expected) in cases {
+        let tree = Tree::new();
+        let others = entry("other", "install ok installed");
+        tree.write("var/lib/dpkg/status", others + &entry("tool", status));
+        for (number, status) in journal.iter().enumerate() {
+            let path = format!("var/lib/dpkg/updates/{number:04}");
+            tree.write(path, entry("tool", status));
+        }
+        // Written and not yet in force.
+        tree.write(
+            "var/lib/dpkg/updates/tmp.i",
+            entry("other", "install ok unpacked"),
+        );
+        list(&tree, "tool", &["usr", "usr/bin", "usr/bin/tool"]);
+        list(&tree, "other", &["usr/bin/other"]);
+        let unpacking = read(&tree);
+        let found = unpacking.package_of(b"usr/bin/tool");
+        assert_eq!(found, expected.then_some("tool"), "{status} {journal:?}");
+        assert_eq!(unpacking.has("tool"), expected);
+        assert_eq!(unpacking.package_of(b"usr/bin/other"), None);
+        assert_eq!(unpacking.package_of(b"usr/bin/tool-2"), None);
+    }
+}
+
+#[test]
+fn what_has_changed_is_read_again() {
+    let tree = Tree::new();
+    tree.write("var/lib/dpkg/status", entry("tool", "install ok installed"));
+    list(&tree, "tool", &["usr/bin/old"]);
+    let mut unpacking = read(&tree);
+    assert!(!unpacking.has("tool"));
+    tree.write(
+        "var/lib/dpkg/updates/0000",
+        entry("tool", "install reinstreq half-installed"),
+    );
+    unpacking.refresh(&tree.root());
+    assert!(unpacking.package_of(b"usr/bin/old").is_some());
+    // dpkg renames a new list over the old one.
+    tree.write("var/lib/dpkg/info/tool.list-new", "/.\n/usr/bin/new\n");
+    let info = tree.path("var/lib/dpkg/info");
+    std::fs::rename(info.join("tool.list-new"), info.join("tool.list")).expect("renamed");
+    unpacking.refresh(&tree.root());
+    assert!(unpacking.package_of(b"usr/bin/old").is_none());
+    assert!(unpacking.package_of(b"usr/bin/new").is_some());
+    // All of it goes into the status file.
+    tree.write(
+        "var/lib/dpkg/status-new",
+        entry("tool", "install ok unpacked"),
+    );
+    let dpkg = tree.path("var/lib/dpkg");
+    std::fs::rename(dpkg.join("status-new"), dpkg.join("status")).expect("renamed");
+    std::fs::remove_file(dpkg.join("updates/0000")).expect("removed");
+    unpacking.refresh(&tree.root());
+    assert!(unpacking.package_of(b"usr/bin/new").is_some());
+    tree.write("var/lib/dpkg/status", entry("tool", "install ok installed"));
+    unpacking.refresh(&tree.root());
+    assert!(!unpacking.has("tool"));
+}
+
+#[test]
+fn paths_are_those_of_the_disk() {
+    let tree = Tree::new();
+    tree.dir("usr/bin");
+    tree.dir("sbin");
+    tree.link("bin", "usr/bin");
+    tree.write("var/lib/dpkg/status", entry("tool", "install ok unpacked"));
+    tree.write(
+        "var/lib/dpkg/diversions",
+        "/bin/sh\n/bin/sh.distrib\nother\n/bin/own\n/bin/own.distrib\ntool\n",
+    );
+    list(
+        &tree,
+        "tool:amd64",
+        &[
+            "bin",
+            "bin/tool",
+            "sbin/tool",
+            "bin/sh",
+            "bin/own",
+            "etc/a b",
+        ],
+    );
+    let unpacking = read(&tree);
+    for path in [
+        "bin",
+        "usr/bin/tool",
+        "sbin/tool",
+        "usr/bin/sh.distrib",
+        "usr/bin/own",
+        "etc/a b",
+        "etc/a b.dpkg-new",
+        "usr/bin/tool.dpkg-tmp",
+    ] {
+        let found = unpacking.package_of(path.as_bytes());
+        assert_eq!(found, Some("tool:amd64"), "{path}");
+    }
+    for path in [
+        "bin/tool",
+        "usr/sbin/tool",
+        "usr/bin/sh",
+        "usr/bin/own.distrib",
+        "etc/a b.dpkg-old",
+        "etc/a b.dpkg-new.dpkg-new",
+        ".dpkg-new",
+        "",
+    ] {
+        assert_eq!(unpacking.package_of(path.as_bytes()), None, "{path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_or_is_too_much_holds_nothing_back() {
+    let counts = |change: &dyn Fn(&Tree)| {
+        let tree = Tree::new();
+        tree.write("var/lib/dpkg/status", entry("tool", "install ok unpacked"));
+        list(&tree, "tool", &["usr/bin/tool"]);
+        change(&tree);
+        read(&tree).package_of(b"usr/bin/tool").is_some()
+    };
+    assert!(counts(&|_| ()));
+    let without = |path: &str| {
+        let path = path.to_owned();
+        move |tree: &Tree| std::fs::remove_file(tree.path(&path)).expect("removed")
+    };
+    assert!(!counts(&without("var/lib/dpkg/status")));
+    assert!(!counts(&without("var/lib/dpkg/info/tool.list")));
+    assert!(!counts(&|tree| {
+        for number in 0..=MAX_UPDATES {
+            tree.write(format!("var/lib/dpkg/updates/{number:04}"), "");
+        }
+    }));
+    assert!(!counts(&|tree| {
+        let text: String = (0..=MAX_PACKAGES)
+            .map(|n| entry(&format!("p{n}"), "install ok unpacked"))
+            .collect();
+        tree.write("var/lib/dpkg/status", text);
+    }));
+    assert!(!counts(&|tree| {
+        let long = "x".repeat(usize::try_from(MAX_UPDATE).expect("small"));
+        tree.write(
+            "var/lib/dpkg/updates/0000",
+            format!("Description: {long}\n"),
+        );
+    }));
+    assert!(!counts(&|tree| {
+        // Nobody may be made to wait by a pipe without a writer.
+        let path = tree.path("var/lib/dpkg/updates/0000");
+        std::fs::create_dir_all(path.parent().expect("below the tree")).expect("made");
+        let status = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(status.expect("mkfifo").success());
+    }));
+    // Rubbish in an entry is none; the others stand.
+    assert!(counts(&|tree| {
+        tree.write(
+            "var/lib/dpkg/updates/0000",
+            b"\xff\n:\n\nPackage: ../x\nStatus:\n",
+        );
+    }));
+}
+
+#[test]
+fn a_deadline_ends_it() {
+    let text = entry("a", "install ok unpacked") + &entry("b", "install ok unpacked");
+    let past = Instant::now();
+    let read = entries(text.as_bytes().take(1 << 20), past, |_| Ok(()));
+    assert_eq!(read.expect_err("over").kind(), io::ErrorKind::TimedOut);
+}

@@ -1,0 +1,227 @@
+//! Looking at one path: its attributes as one moment's truth, or the reason why there is none.
+
+use agent_core::attributes::{Algorithm, Attributes, FileType};
+use agent_core::os::node::{self, Access, Hint, Stat};
+use agent_core::task;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// A directory held open, so that what is below it is reached without its path.
+#[derive(Debug)]
+pub struct Directory {
+    /// Open for listing.
+    pub fd: OwnedFd,
+    /// Relative to the root; empty for the root itself.
+    pub path: Box<[u8]>,
+}
+
+/// Something to look at.
+#[derive(Debug)]
+pub enum Target {
+    /// A directory that is being walked.
+    Directory(Arc<Directory>),
+    /// An entry of a directory that is not walked into.
+    Entry {
+        /// Where it is.
+        directory: Arc<Directory>,
+        /// Its name there.
+        name: Box<[u8]>,
+        /// What the directory says it is.
+        hint: Hint,
+    },
+}
+
+impl Target {
+    /// The thread is at it from now on.
+    pub(super) fn is_at_hand(&self) {
+        match self {
+            Target::Directory(directory) => task::at_directory(&directory.path),
+            Target::Entry {
+                directory, name, ..
+            } => task::at_file(&directory.path, name),
+        }
+    }
+
+    /// Relative to the root.
+    pub fn path(&self) -> Vec<u8> {
+        match self {
+            Target::Directory(directory) => directory.path.to_vec(),
+            Target::Entry {
+                directory, name, ..
+            } => join(&directory.path, name),
+        }
+    }
+}
+
+/// `name` below `directory`, both relative to the root.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() {
+        return name.to_vec();
+    }
+    [directory, b"/", name].concat()
+}
+
+/// What is wanted of a look.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Contents of files larger than this are left unread.
+    pub limit: Option<u64>,
+    /// Digest of the contents of regular files.
+    pub contents: Option<Algorithm>,
+    /// Extended attributes.
+    pub xattrs: bool,
+    /// Flags.
+    pub flags: bool,
+    /// Whether SELinux labels count among the extended attributes.
+    pub selinux: bool,
+}
+
+/// Why there is nothing to say of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It vanished between listing and looking.
+    Gone,
+    /// It changed each time while it was read.
+    Changing,
+    /// The kernel refused: what was tried, and its answer.
+    Refused(&'static str, Errno),
+    /// It was not looked at, since that brought the agent to its end.
+    SetAside,
+}
+
+/// A regular file that is open, with all that is known of it but its contents.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file.
+    pub file: OwnedFd,
+    /// What a stat told before anything was read.
+    pub before: Stat,
+    /// Attributes without the digest.
+    pub attributes: Attributes,
+}
+
+impl Opened {
+    /// The attributes, if the file is still what it was before it was read.
+    pub fn unchanged(self) -> Result<Attributes, Unseen> {
+        match node::stat(&self.file).map_err(refused("stat"))? {
+            after if after == self.before => Ok(self.attributes),
+            _ => Err(Unseen::Changing),
+        }
+    }
+}
+
+/// What a first look gives: everything, or an open file whose contents are still to be read.
+#[derive(Debug)]
+pub enum First {
+    /// All that was wanted.
+    Whole(Attributes),
+    /// Contents are wanted too.
+    Contents(Opened),
+}
+
+/// Opens and stats `target`; contents are left to the caller. Fifos, sockets and devices are never opened.
+pub fn first_look(target: &Target, wanted: Wanted) -> Result<First, Unseen> {
+    match target {
+        Target::Directory(directory) => directory_attributes(directory, wanted).map(First::Whole),
+        Target::Entry {
+            directory,
+            name,
+            hint: Hint::File,
+        } => file(directory, name, wanted),
+        Target::Entry {
+            directory, name, ..
+        } => {
+            let attributes = other(directory, name, wanted)?;
+            match attributes.kind {
+                FileType::File => file(directory, name, wanted),
+                // A directory that was none when its parent was listed has not been walked.
+                FileType::Dir => Err(Unseen::Changing),
+                _ => Ok(First::Whole(attributes)),
+            }
+        }
+    }
+}
+
+fn file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Unseen> {
+    let fd = match node::open_file(directory.fd.as_fd(), name) {
+        // Not what the directory said: a link, or a socket or device without a driver.
+        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => {
+            return other(directory, name, wanted).map(First::Whole);
+        }
+        result => result.map_err(refused("open"))?,
+    };
+    let before = node::stat(&fd).map_err(refused("stat"))?;
+    match before.kind {
+        FileType::File => {}
+        FileType::Dir => return Err(Unseen::Changing),
+        _ => return other(directory, name, wanted).map(First::Whole),
+    }
+    let mut attributes = before.attributes();
+    extras(&fd, Access::Open, wanted, &mut attributes)?;
+    let opened = Opened {
+        file: fd,
+        before,
+        attributes,
+    };
+    let within = wanted.limit.is_none_or(|limit| opened.before.size <= limit);
+    match wanted.contents {
+        Some(_) if within => Ok(First::Contents(opened)),
+        // Attributes were read one after the other: they too are one moment's or nothing.
+        _ => opened.unchanged().map(First::Whole),
+    }
+}
+
+fn directory_attributes(directory: &Directory, wanted: Wanted) -> Result<Attributes, Unseen> {
+    let stat = node::stat(&directory.fd).map_err(refused("stat"))?;
+    let mut attributes = stat.attributes();
+    extras(&directory.fd, Access::Open, wanted, &mut attributes)?;
+    Ok(attributes)
+}
+
+/// What is neither opened nor walked: everything comes from a handle that names one object.
+fn other(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<Attributes, Unseen> {
+    let handle = node::open_handle(directory.fd.as_fd(), name).map_err(refused("open"))?;
+    let stat = node::stat(&handle).map_err(refused("stat"))?;
+    let mut attributes = stat.attributes();
+    if matches!(stat.kind, FileType::File | FileType::Dir) {
+        return Ok(attributes);
+    }
+    extras(&handle, Access::Handle, wanted, &mut attributes)?;
+    if stat.kind == FileType::Link {
+        attributes.link = Some(node::read_link(handle.as_fd()).map_err(refused("readlink"))?);
+    }
+    Ok(attributes)
+}
+
+fn extras(
+    fd: &OwnedFd,
+    access: Access,
+    wanted: Wanted,
+    attributes: &mut Attributes,
+) -> Result<(), Unseen> {
+    if wanted.flags && access == Access::Open {
+        attributes.flags = Some(node::flags(fd.as_fd()).map_err(refused("read flags"))?);
+    }
+    if wanted.xattrs {
+        let without_selinux = !wanted.selinux;
+        attributes.xattrs = Some(node::xattrs(fd.as_fd(), access, without_selinux).map_err(
+            |errno| match errno {
+                // The way to a handle's attributes leads through /proc.
+                Errno::NOENT | Errno::NOTDIR if access == Access::Handle => Unseen::Refused(
+                    "read extended attributes through /proc (is it mounted?)",
+                    errno,
+                ),
+                errno => Unseen::Refused("read extended attributes", errno),
+            },
+        )?);
+    }
+    Ok(())
+}
+
+pub(super) fn refused(what: &'static str) -> impl Fn(Errno) -> Unseen {
+    move |errno| match errno {
+        Errno::NOENT => Unseen::Gone,
+        errno => Unseen::Refused(what, errno),
+    }
+}

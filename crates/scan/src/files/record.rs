@@ -1,0 +1,228 @@
+//! Recording a tree: the walk of a check with everything that is seen written down, or nothing at all.
+
+use super::judge;
+use super::look::{Look, Looker};
+use super::observe::{Target, Unseen, Wanted};
+use super::pipeline::{Done, Workers, ordered};
+use super::scan::Progress;
+use super::scope::Scope;
+use super::walk::{Blindness, Step, Walk};
+use agent_baseline::manifest::write::Writer;
+use agent_baseline::manifest::{Entry, Role, line, read};
+use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::error::{Error, Result};
+use agent_core::escape;
+use agent_core::os::root::Root;
+use agent_core::paths::subject;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// What a recording came to.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Entries written.
+    pub entries: u64,
+    /// SHA-256 of the manifest.
+    pub sha256: [u8; 32],
+    /// Mount points that were not crossed, relative to the root.
+    pub mounts: Vec<Vec<u8>>,
+}
+
+/// As many paths that cannot be recorded are named; all are counted.
+const NAMED: usize = 10;
+
+/// What a step of the walk came to.
+pub(super) enum Outcome {
+    Entry(Box<Entry>),
+    Refused(Vec<u8>, String),
+    Mount(Vec<u8>),
+}
+
+/// Walks `root` by the rules of `scope` and writes an entry for each path. `place` is for errors alone:
+/// where the manifest goes.
+///
+/// A path that cannot be read is an error, after all paths were tried: a manifest with a hole would
+/// pass for a whole one. What vanishes between listing and looking is left out.
+pub fn record<W: Write>(
+    root: &Root,
+    scope: &Scope,
+    workers: Workers,
+    selinux: bool,
+    progress: &Progress,
+    mut writer: Writer<W>,
+    place: &Path,
+) -> Result<Recorded> {
+    let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
+    let mut mounts = Vec::new();
+    let mut refused: Vec<(Vec<u8>, String)> = Vec::new();
+    let mut refusals = 0u64;
+    let mut failed = None;
+    ordered(
+        workers,
+        |emit| {
+            for step in Walk::new(root, scope) {
+                if !emit(step) {
+                    return;
+                }
+            }
+        },
+        || {
+            let mut looker = Looker::new(None, workers.most());
+            move |batch: Vec<Step>| {
+                let before = looker.bytes;
+                let count = batch
+                    .iter()
+                    .filter(|s| matches!(s, Step::Look { .. }))
+                    .count() as u64;
+                let wanted = batch.iter().filter_map(|step| wanted(step, selinux));
+                let mut looks = looker.look_all(wanted).into_iter();
+                let results = batch
+                    .into_iter()
+                    .filter_map(|step| see(step, &mut looks))
+                    .collect();
+                progress.checked.fetch_add(count, Ordering::Relaxed);
+                progress
+                    .bytes
+                    .fetch_add(looker.bytes - before, Ordering::Relaxed);
+                Done {
+                    results,
+                    waited: looker.waited,
+                }
+            }
+        },
+        |outcome| match outcome {
+            Outcome::Entry(entry) => match writer.push(&entry) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+            Outcome::Refused(path, why) => {
+                refusals += 1;
+                if refused.len() < NAMED {
+                    refused.push((path, why));
+                }
+                ControlFlow::Continue(())
+            }
+            // So that a mount that comes later can be told from this one.
+            Outcome::Mount(path) => {
+                let entry = Entry::mount(path.clone());
+                mounts.push(path);
+                match writer.push(&entry) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            }
+        },
+    );
+    if let Some(error) = failed {
+        return Err(cannot_write(error));
+    }
+    if refusals > 0 {
+        let named: Vec<String> = refused
+            .iter()
+            .map(|(path, why)| format!("{} ({why})", escape::terminal_bytes(&subject(path))))
+            .collect();
+        let more = match refusals - named.len() as u64 {
+            0 => String::new(),
+            n => format!("; and {n} more"),
+        };
+        return Err(Error::new(format!(
+            "{refusals} path{} could not be recorded, so nothing was written: {}{more}",
+            if refusals == 1 { "" } else { "s" },
+            named.join("; "),
+        ))
+        .help("run as root on a tree that holds still; or exclude the paths in a profile, with the reason"));
+    }
+    let (entries, sha256) = writer.finish().map_err(cannot_write)?;
+    Ok(Recorded {
+        entries,
+        sha256,
+        mounts,
+    })
+}
+
+pub(super) fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
+    match step {
+        Step::Look { target, duty, .. } => Some((
+            target,
+            Wanted {
+                limit: None,
+                ..judge::wanted(*duty, None, selinux, false)
+            },
+        )),
+        _ => None,
+    }
+}
+
+/// `looks` has one for each step that [`wanted`] wants looked at.
+pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<Outcome> {
+    match step {
+        Step::Look {
+            target,
+            duty,
+            loose,
+        } => {
+            let path = target.path();
+            let mut attributes: Attributes = match looks.next()? {
+                Ok(attributes) => attributes,
+                Err(Unseen::Gone) => return None,
+                Err(Unseen::Changing) => {
+                    return Some(Outcome::Refused(path, "changes while it is read".into()));
+                }
+                // Nothing is set aside where something is recorded.
+                Err(Unseen::SetAside) => {
+                    return Some(Outcome::Refused(path, "is not looked at".into()));
+                }
+                Err(Unseen::Refused(what, errno)) => {
+                    return Some(Outcome::Refused(path, format!("cannot {what}: {errno}")));
+                }
+            };
+            let mut keep = duty.demand.attributes;
+            if loose {
+                keep = keep.without(AttributeSet::OF_ENTRIES);
+            }
+            attributes.retain(keep);
+            let entry = Entry {
+                path,
+                attributes,
+                role: Role::Recorded,
+            };
+            // Only names of many thousand bytes come near this; a reader would refuse the whole file.
+            if entry.path.len() > read::MAX_LINE / 8 {
+                let mut text = Vec::new();
+                line::push(&mut text, &entry);
+                if text.len() > read::MAX_LINE {
+                    return Some(Outcome::Refused(
+                        entry.path,
+                        "its path is too long for a manifest".into(),
+                    ));
+                }
+            }
+            Some(Outcome::Entry(Box::new(entry)))
+        }
+        Step::Blind {
+            path,
+            why: Blindness::Mount,
+            ..
+        } => Some(Outcome::Mount(path)),
+        Step::Blind { path, why, .. } => {
+            let why = match why {
+                Blindness::Refused(what, errno) => format!("cannot {what} the directory: {errno}"),
+                Blindness::Moved => "moved while it was walked".into(),
+                Blindness::SetAside => "not walked".into(),
+                Blindness::Loop | Blindness::Mount => {
+                    "is one of its own ancestors, mounted again".into()
+                }
+            };
+            Some(Outcome::Refused(path, why))
+        }
+        Step::Leave | Step::Weaker { .. } => None,
+    }
+}

@@ -1,0 +1,386 @@
+//! The story of a check: walk, join, look, judge, and put in order again.
+
+use super::aside::Aside;
+use super::deviation::{Against, Deviation, Kind};
+use super::join::{Expected, Item, Outside, join_streams};
+use super::judge;
+use super::look::{Look, Looker};
+use super::observe::{Target, Unseen, Wanted};
+use super::pace::Pace;
+use super::pipeline::{Done, Workers, ordered};
+use super::plan::Plan;
+use super::scope::{Duty, Scope};
+use super::walk::{Blindness, Walk};
+use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
+use agent_core::error::{Error, Result};
+use agent_core::os::node;
+use agent_core::os::root::Root;
+use agent_core::task::{self, Job};
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How a scan goes about its work.
+#[derive(Debug)]
+pub struct Scan<'a> {
+    /// The tree.
+    pub root: &'a Root,
+    /// What is looked at.
+    pub scope: &'a Scope,
+    /// Threads that read and digest.
+    pub workers: Workers,
+    /// A limit on reading.
+    pub pace: Option<&'a Pace>,
+    /// Whether SELinux labels are compared.
+    pub selinux: bool,
+    /// What expectations come from.
+    pub against: Against,
+    /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
+    pub partial: bool,
+    /// What is not looked at.
+    pub aside: &'a Aside,
+    /// Counts while the scan runs, for whoever shows progress.
+    pub progress: &'a Progress,
+}
+
+/// Counts that others may read while a scan runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Paths looked at.
+    pub checked: AtomicU64,
+    /// Bytes digested.
+    pub bytes: AtomicU64,
+}
+
+/// What a scan looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Paths looked at, found or not.
+    pub checked: u64,
+    /// Bytes digested.
+    pub bytes: u64,
+    /// Time taken.
+    pub elapsed: Duration,
+    /// Mount points that were not crossed, relative to the root.
+    pub mounts: Vec<Vec<u8>>,
+    /// Where only packages are known: files that none of them owns.
+    pub unowned: u64,
+}
+
+/// What a look at some paths tells.
+#[derive(Debug)]
+pub enum Told {
+    /// A path deviates.
+    Deviates(Deviation),
+    /// A path that was touched is as recorded. Its ctime, which nobody can set, says whether it was changed and
+    /// restored since it was looked at before. Not told where the profile does not demand the contents.
+    Holds {
+        /// Relative to the root.
+        path: Vec<u8>,
+        /// Last change of contents or attributes.
+        ctime: Timestamp,
+    },
+}
+
+/// The open findings of files, as far as judging some paths needs them.
+pub trait Known {
+    /// Whether a file finding is open whose subject is a direct entry of `directory` (relative to the root), entries
+    /// for which `passed_over` holds not counted.
+    fn entry_deviates(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> bool;
+}
+
+/// What a worker made of an item. What holds is counted and not passed on.
+enum Outcome {
+    Deviates(Box<Deviation>),
+    Entered {
+        deviation: Option<Box<Deviation>>,
+        loose: bool,
+    },
+    Leave,
+    Holds {
+        path: Vec<u8>,
+        ctime: Timestamp,
+    },
+    Mount {
+        path: Vec<u8>,
+        deviation: Option<Box<Deviation>>,
+    },
+    Broken(Error),
+}
+
+/// A directory that is being walked, as the consumer sees it.
+struct Open {
+    deviation: Option<Box<Deviation>>,
+    excused: bool,
+}
+
+impl Scan<'_> {
+    /// Compares the tree with `expected`, which comes sorted, and hands each deviation to `each` in the order
+    /// of paths (a directory after its entries). An error means that nothing further could be judged.
+    pub fn run(
+        &self,
+        expected: impl Iterator<Item = Result<Expected>> + Send,
+        mut each: impl FnMut(Deviation) -> ControlFlow<()>,
+    ) -> Result<Coverage> {
+        let walk = Walk::new(self.root, self.scope).without(self.aside);
+        self.follow(walk, expected, None, |told| match told {
+            Told::Deviates(deviation) => each(deviation),
+            Told::Holds { .. } => ControlFlow::Continue(()),
+        })
+    }
+
+    /// The same for what is planned alone; `expected` holds what is expected there and nothing else.
+    pub(super) fn run_planned(
+        &self,
+        plan: &Plan,
+        known: &dyn Known,
+        expected: impl Iterator<Item = Result<Expected>> + Send,
+        each: impl FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Coverage> {
+        let walk = Walk::planned(self.root, self.scope, plan).without(self.aside);
+        self.follow(walk, expected, Some((plan, known)), each)
+    }
+
+    fn follow(
+        &self,
+        walk: Walk<'_>,
+        expected: impl Iterator<Item = Result<Expected>> + Send,
+        planned: Option<(&Plan, &dyn Known)>,
+        mut each: impl FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Coverage> {
+        let started = Instant::now();
+        let mut coverage = Coverage::default();
+        let mut open: Vec<Open> = Vec::new();
+        let mut broken = None;
+        let unowned = AtomicU64::new(0);
+        let plan = planned.map(|(plan, _)| plan);
+        let outside = match self.against {
+            Against::Manifest if !self.partial => Outside::Refuse,
+            Against::Manifest | Against::Packages => Outside::Ignore,
+        };
+        ordered(
+            self.workers,
+            |emit| {
+                task::begin(Job::Files);
+                join_streams(walk, expected, self.scope, outside, emit);
+            },
+            || {
+                task::begin(Job::Files);
+                let mut looker = Looker::new(self.pace, self.workers.most());
+                looker.alone = self.aside.alone;
+                let unowned = &unowned;
+                move |batch: Vec<Item>| {
+                    let before = looker.bytes;
+                    let count = batch.iter().filter(|item| item.is_path()).count() as u64;
+                    let mut looks = looker
+                        .look_all(batch.iter().filter_map(|item| self.wanted(item)))
+                        .into_iter();
+                    let results = batch
+                        .into_iter()
+                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
+                        .collect();
+                    self.progress.checked.fetch_add(count, Ordering::Relaxed);
+                    self.progress
+                        .bytes
+                        .fetch_add(looker.bytes - before, Ordering::Relaxed);
+                    Done {
+                        results,
+                        waited: looker.waited,
+                    }
+                }
+            },
+            |outcome| {
+                let mut report = |deviation: Box<Deviation>, open: &mut Vec<Open>| {
+                    // Of what is set aside nothing is worked out.
+                    if !deviation.kind.is_set_aside() {
+                        task::at_file(b"", &deviation.path);
+                    }
+                    if let Some(parent) = open.last_mut() {
+                        parent.excused = true;
+                    }
+                    each(Told::Deviates(*deviation))
+                };
+                match outcome {
+                    Outcome::Deviates(deviation) => report(deviation, &mut open),
+                    Outcome::Entered { deviation, loose } => {
+                        open.push(Open {
+                            deviation,
+                            excused: loose,
+                        });
+                        ControlFlow::Continue(())
+                    }
+                    Outcome::Holds { path, ctime } => each(Told::Holds { path, ctime }),
+                    Outcome::Leave => {
+                        let judged = open.pop().and_then(|closed| {
+                            let deviation = *closed.deviation?;
+                            let excused = closed.excused
+                                || planned.is_some_and(|(plan, known)| {
+                                    may_be_excused(&deviation)
+                                        && plan.has_alone(&deviation.path)
+                                        && known.entry_deviates(&deviation.path, &|entry| {
+                                            plan.covers(entry)
+                                        })
+                                });
+                            judge::after_entries(deviation, excused)
+                        });
+                        match judged {
+                            Some(deviation) => report(Box::new(deviation), &mut open),
+                            None => ControlFlow::Continue(()),
+                        }
+                    }
+                    Outcome::Mount { path, deviation } => {
+                        coverage.mounts.push(path);
+                        match deviation {
+                            Some(deviation) => report(deviation, &mut open),
+                            None => ControlFlow::Continue(()),
+                        }
+                    }
+                    Outcome::Broken(error) => {
+                        broken = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            },
+        );
+        task::at_whole();
+        if let Some(error) = broken {
+            return Err(error);
+        }
+        coverage.checked = self.progress.checked.load(Ordering::Relaxed);
+        coverage.bytes = self.progress.bytes.load(Ordering::Relaxed);
+        coverage.unowned = unowned.into_inner();
+        coverage.elapsed = started.elapsed();
+        Ok(coverage)
+    }
+
+    /// What is to be looked at for an item, if anything is.
+    fn wanted<'i>(&self, item: &'i Item) -> Option<(&'i Target, Wanted)> {
+        let Item::Present {
+            target,
+            duty,
+            expected,
+            ..
+        } = item
+        else {
+            return None;
+        };
+        let packages = self.against == Against::Packages;
+        if self.is_aside(target) {
+            return None;
+        }
+        Some((
+            target,
+            judge::wanted(*duty, expected.as_deref(), self.selinux, packages),
+        ))
+    }
+
+    /// Whether it is not looked at. What is walked into has been found not to be.
+    fn is_aside(&self, target: &Target) -> bool {
+        !self.aside.is_empty()
+            && matches!(target, Target::Entry { .. })
+            && self.aside.has(&target.path())
+    }
+
+    /// `looks` has one for each item that [`Scan::wanted`] wants looked at. `None` where there is nothing to say.
+    fn judge(
+        &self,
+        item: Item,
+        looks: &mut impl Iterator<Item = Look>,
+        plan: Option<&Plan>,
+        unowned: &AtomicU64,
+    ) -> Option<Outcome> {
+        let packages = self.against == Against::Packages;
+        let deviates =
+            |path, duty, kind| Some(Outcome::Deviates(Box::new(Deviation { path, duty, kind })));
+        match item {
+            Item::Present {
+                target,
+                duty,
+                loose,
+                expected,
+            } => {
+                let is_directory = matches!(target, Target::Directory(_));
+                if packages && expected.is_none() && !is_directory {
+                    unowned.fetch_add(1, Ordering::Relaxed);
+                }
+                let observed = match self.is_aside(&target) {
+                    true => Err(Unseen::SetAside),
+                    false => looks.next()?,
+                };
+                let recorded = expected.is_some() && observed.is_ok();
+                let deviation = judge::present(duty, expected, observed, packages).map(|kind| {
+                    Box::new(Deviation {
+                        path: target.path(),
+                        duty,
+                        kind,
+                    })
+                });
+                match (is_directory, deviation) {
+                    (true, deviation) => Some(Outcome::Entered { deviation, loose }),
+                    (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),
+                    (false, None) if recorded && !packages => holds(&target, duty, plan?),
+                    (false, None) => None,
+                }
+            }
+            Item::Missing { expected, duty } => {
+                deviates(expected.path.clone(), duty, Kind::Removed(expected))
+            }
+            Item::Hidden {
+                expected,
+                duty,
+                why,
+            } => deviates(expected.path, duty, Kind::Blind(why)),
+            Item::Blind {
+                path,
+                duty,
+                why: Blindness::Mount,
+                known,
+            } => Some(Outcome::Mount {
+                deviation: (!known && !packages).then(|| {
+                    Box::new(Deviation {
+                        path: path.clone(),
+                        duty,
+                        kind: Kind::Mounted,
+                    })
+                }),
+                path,
+            }),
+            Item::Blind {
+                path, duty, why, ..
+            } => deviates(path, duty, Kind::Blind(why)),
+            Item::Leave => Some(Outcome::Leave),
+            Item::Weaker { path, weaker, duty } => {
+                let clause = self.scope.describe(weaker);
+                deviates(path, duty, Kind::Weaker(weaker, clause))
+            }
+            Item::Broken(error) => Some(Outcome::Broken(error)),
+        }
+    }
+}
+
+/// What is to be told of a path other than a directory that is as recorded, if it was touched.
+fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
+    let Target::Entry {
+        directory, name, ..
+    } = target
+    else {
+        return None;
+    };
+    let path = target.path();
+    if !duty.demand.attributes.has(Attribute::Sha256) || !plan.tells(&path) {
+        return None;
+    }
+    // What has gone since has touched its path again.
+    let handle = node::open_handle(directory.fd.as_fd(), name).ok()?;
+    let ctime = node::stat(&handle).ok()?.ctime;
+    Some(Outcome::Holds { path, ctime })
+}
+
+/// Whether what deviates of a directory is excused where an entry of it deviates.
+fn may_be_excused(deviation: &Deviation) -> bool {
+    match &deviation.kind {
+        Kind::Changed { changed, .. } => !changed.and(AttributeSet::OF_ENTRIES).is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,264 @@
+//! Which paths are looked at and what is demanded of them: what was sealed, and what the present profile says.
+//!
+//! Where there is a manifest its own rules decide what is judged: a profile weakened since cannot make a
+//! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
+
+use agent_baseline::profile::cover::{Cover, Demand, Position, Reach};
+use agent_core::attributes::AttributeSet;
+use agent_core::finding::Severity;
+use agent_core::glob::{self, Syntax};
+
+/// The rules that a scan goes by.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The manifest's rules, where they differ from the present ones.
+    sealed: Option<Cover>,
+    current: Cover,
+}
+
+/// Where a directory stands in both sets of rules.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    sealed: Position,
+    current: Position,
+}
+
+/// What is to be done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// What is demanded of it.
+    pub demand: Demand,
+    /// Whether it only leads to covered paths: as such it is never an addition.
+    pub leads: bool,
+    /// Where the present profile demands less than the manifest was sealed with.
+    pub weaker: Option<Weaker>,
+}
+
+/// How the present profile demands less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Weaker {
+    /// It excludes the path, by the exclude of that number.
+    Excluded(u16),
+    /// No entry of it covers the path; the manifest's rule of that number does.
+    Uncovered(u16),
+    /// Its entry of that number demands fewer attributes.
+    Attributes(u16),
+    /// Its entry of that number does not cross mounts.
+    Mounts(u16),
+    /// Its entry of that number lets the first boot change the path.
+    Launch(u16),
+}
+
+impl Scope {
+    /// By the present profile alone: to record, or to check against a package database.
+    pub fn current(current: Cover) -> Scope {
+        Scope {
+            sealed: None,
+            current,
+        }
+    }
+
+    /// By the rules that a manifest carries, seen through the present profile.
+    pub fn sealed(sealed: Cover, current: Cover) -> Scope {
+        Scope {
+            sealed: (sealed != current).then_some(sealed),
+            current,
+        }
+    }
+
+    /// What of it is at least so severe.
+    #[must_use]
+    pub fn narrowed(&self, least: Severity) -> Scope {
+        Scope {
+            sealed: self.sealed.as_ref().map(|cover| cover.narrowed(least)),
+            current: self.current.narrowed(least),
+        }
+    }
+
+    /// The rules that decide.
+    fn deciding(&self) -> &Cover {
+        self.sealed.as_ref().unwrap_or(&self.current)
+    }
+
+    /// Where the root stands.
+    pub fn root(&self) -> Place {
+        Place {
+            sealed: self.sealed.as_ref().map(Cover::root).unwrap_or_default(),
+            current: self.current.root(),
+        }
+    }
+
+    /// What to do with the root itself.
+    pub fn root_duty(&self) -> Option<Duty> {
+        let sealed = self.sealed.as_ref().map(Cover::reach_root);
+        self.duty(sealed, self.current.reach_root())
+    }
+
+    /// What to do with the entry `name` of a directory; nothing if it is not looked at.
+    pub fn reach(&self, place: &Place, name: &[u8]) -> Option<Duty> {
+        let sealed = self
+            .sealed
+            .as_ref()
+            .map(|cover| cover.reach(&place.sealed, name));
+        self.duty(sealed, self.current.reach(&place.current, name))
+    }
+
+    /// Where the entry `name` of a directory stands, for its own entries.
+    pub fn enter(&self, place: &Place, name: &[u8]) -> Place {
+        let sealed = self
+            .sealed
+            .as_ref()
+            .map(|cover| cover.enter(&place.sealed, name));
+        Place {
+            sealed: sealed.unwrap_or_default(),
+            current: self.current.enter(&place.current, name),
+        }
+    }
+
+    /// What to do with a whole path, relative to the root.
+    pub fn at(&self, path: &[u8]) -> Option<Duty> {
+        let mut place = self.root();
+        let mut duty = self.root_duty();
+        for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+            duty = self.reach(&place, name);
+            duty?;
+            place = self.enter(&place, name);
+        }
+        duty
+    }
+
+    /// The worst severity of what may lie in a directory that is `own` itself: that of entries of both sets of rules
+    /// that reach into it.
+    pub fn worst_within(&self, directory: &[u8], own: Severity) -> Severity {
+        let names: Vec<&[u8]> = directory.split(|byte| *byte == b'/').collect();
+        let reaches_in = |text: &str| {
+            let mut components = text
+                .trim_start_matches('/')
+                .as_bytes()
+                .split(|b| *b == b'/');
+            names.iter().all(|name| {
+                directory.is_empty()
+                    || components
+                        .next()
+                        .is_some_and(|glob| glob::matches(glob, Syntax::Stars, name))
+            })
+        };
+        let covers = self.sealed.iter().chain([&self.current]);
+        let rules = covers.flat_map(|cover| cover.rules());
+        let below = rules.filter(|rule| reaches_in(rule.pattern.text()));
+        below.fold(own, |worst, rule| worst.max(rule.demand.severity))
+    }
+
+    fn duty(&self, sealed: Option<Reach>, current: Reach) -> Option<Duty> {
+        let deciding = self.deciding();
+        let rule = match sealed.unwrap_or(current) {
+            Reach::Covered(rule) => rule,
+            Reach::Leads => {
+                return Some(Duty {
+                    demand: Demand::ANCESTOR,
+                    leads: true,
+                    weaker: None,
+                });
+            }
+            Reach::Excluded(_) | Reach::Outside => return None,
+        };
+        let mut demand = deciding.rule(rule)?.demand;
+        let mut weaker = None;
+        if sealed.is_some() {
+            match current {
+                Reach::Covered(number) => {
+                    let now = self.current.rule(number)?.demand;
+                    // Sealed rules can be sharpened, not blunted.
+                    demand.severity = demand.severity.max(now.severity);
+                    weaker = less(&demand, &now, number);
+                }
+                Reach::Excluded(number) => weaker = Some(Weaker::Excluded(number)),
+                Reach::Leads | Reach::Outside => weaker = Some(Weaker::Uncovered(rule)),
+            }
+        }
+        Some(Duty {
+            demand,
+            leads: false,
+            weaker,
+        })
+    }
+
+    /// Names the entry at fault, as a clause: what of the present profile is weaker, or what it lacks.
+    pub fn describe(&self, weaker: Weaker) -> String {
+        let current = |number| self.current.rule(number).map_or("", |r| r.pattern.text());
+        match weaker {
+            Weaker::Excluded(number) => {
+                let text = self.current.exclude(number).map_or("", |p| p.text());
+                format!("the profile excludes {text}, the manifest's did not")
+            }
+            Weaker::Uncovered(number) => {
+                let text = self
+                    .deciding()
+                    .rule(number)
+                    .map_or("", |r| r.pattern.text());
+                format!("no entry of the profile covers what the manifest's entry {text} does")
+            }
+            Weaker::Attributes(number) => {
+                format!(
+                    "the profile's entry {} demands fewer attributes than the manifest's",
+                    current(number)
+                )
+            }
+            Weaker::Mounts(number) => {
+                format!(
+                    "the profile's entry {} does not cross mounts, the manifest's did",
+                    current(number)
+                )
+            }
+            Weaker::Launch(number) => {
+                format!(
+                    "the profile's entry {} lets the first boot change it, the manifest's did not",
+                    current(number)
+                )
+            }
+        }
+    }
+
+    /// Entries of the present profile that the manifest's rules do not reach or that demand more than was
+    /// recorded: what they cover cannot be judged until the image is recorded anew.
+    pub fn unrecorded(&self) -> Vec<(String, Severity)> {
+        let Some(sealed) = &self.sealed else {
+            return Vec::new();
+        };
+        let alone = Scope::current(sealed.clone());
+        let mut found = Vec::new();
+        for rule in self.current.rules() {
+            let path = rule.pattern.text().trim_start_matches('/').as_bytes();
+            let recorded = match alone.at(path) {
+                Some(duty) if !duty.leads => duty.demand.attributes,
+                _ => AttributeSet::NONE,
+            };
+            if !rule.demand.attributes.without(recorded).is_empty() {
+                found.push((rule.pattern.text().to_owned(), rule.demand.severity));
+            }
+        }
+        // What was left out then and is not now.
+        let present = Scope::current(self.current.clone());
+        let dropped = sealed
+            .excludes()
+            .iter()
+            .filter(|exclude| !self.current.excludes().contains(exclude));
+        for exclude in dropped {
+            let path = exclude.text().trim_start_matches('/').as_bytes();
+            if let Some(duty) = present.at(path).filter(|duty| !duty.leads) {
+                found.push((exclude.text().to_owned(), duty.demand.severity));
+            }
+        }
+        found
+    }
+}
+
+fn less(sealed: &Demand, now: &Demand, number: u16) -> Option<Weaker> {
+    if !sealed.attributes.without(now.attributes).is_empty() {
+        return Some(Weaker::Attributes(number));
+    }
+    if sealed.cross_mounts && !now.cross_mounts {
+        return Some(Weaker::Mounts(number));
+    }
+    (now.launch && !sealed.launch).then_some(Weaker::Launch(number))
+}
