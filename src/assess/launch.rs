@@ -81,6 +81,61 @@ pub(crate) fn write(
         return Err(refuse_second(output));
     }
 
+    let collector = compared(tree, profile, manifest, effort)?;
+    let others = collector.others;
+    let mut entries = collector.into_entries();
+    if entries.len() as u64 > MAX_ENTRIES {
+        return Err(Error::new(format!(
+            "{} paths differ from the manifest: more than a first boot changes ({MAX_ENTRIES})",
+            entries.len()
+        ))
+        .help("find out what happened to the host; `agent check` lists the paths"));
+    }
+
+    let record_header = Header {
+        launch: Some(header::Launch {
+            instance: instance.clone(),
+            manifest: escape::hex(&manifest.sha256()),
+            reason: order.reason.map(str::to_owned),
+        }),
+        time,
+        ..manifest.header().clone()
+    };
+    let fault = |error| cannot_write(output, &error);
+    let directory = match named {
+        Some(_) => None,
+        None => Some(
+            tree.root
+                .make_dirs(split(LAUNCH.as_bytes()).0)
+                .map_err(fault)?,
+        ),
+    };
+    let mut pending =
+        Pending::create(&writable(output, directory.as_ref()), MODE).map_err(fault)?;
+    let mut writer = Writer::new(&mut pending, &record_header);
+    for entry in &entries {
+        writer.push(entry).map_err(fault)?;
+    }
+    let (_, sha256) = writer.finish().map_err(fault)?;
+    pending.commit().map_err(fault)?;
+
+    entries.retain(|entry| entry.role != Role::Parent);
+    Ok(Launched {
+        instance,
+        path: output.to_owned(),
+        sha256,
+        entries,
+        others,
+    })
+}
+
+/// Compares the tree with the manifest. An error where something that the first boot may change could not be looked at.
+fn compared(
+    tree: &Tree,
+    profile: &Profile,
+    manifest: &Manifest,
+    effort: &Effort<'_>,
+) -> Result<Collector> {
     let header = manifest.header();
     // The seal decides what the first boot may change, not the profile of the day.
     let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
@@ -102,61 +157,16 @@ pub(crate) fn write(
         collector.take(deviation);
         ControlFlow::Continue(())
     })?;
-    if let Some(path) = collector.unseen.first() {
-        return Err(Error::new(format!(
+    match collector.unseen.first() {
+        None => Ok(collector),
+        Some(path) => Err(Error::new(format!(
             "{} of the paths that the first boot may change could not be looked at, so nothing was written: {}{}",
             collector.unseen.len(),
             escape::terminal_bytes(&subject(path)),
             if collector.unseen.len() > 1 { ", …" } else { "" },
         ))
-        .help("run as root, when the first boot has come to an end"));
+        .help("run as root, when the first boot has come to an end")),
     }
-    let others = collector.others;
-    let entries = collector.into_entries();
-    if entries.len() as u64 > MAX_ENTRIES {
-        return Err(Error::new(format!(
-            "{} paths differ from the manifest: more than a first boot changes ({MAX_ENTRIES})",
-            entries.len()
-        ))
-        .help("find out what happened to the host; `agent check` lists the paths"));
-    }
-
-    let record_header = Header {
-        launch: Some(header::Launch {
-            instance: instance.clone(),
-            manifest: escape::hex(&manifest.sha256()),
-            reason: order.reason.map(str::to_owned),
-        }),
-        time,
-        ..header.clone()
-    };
-    let fault = |error| cannot_write(output, &error);
-    let directory = match named {
-        Some(_) => None,
-        None => Some(
-            tree.root
-                .make_dirs(split(LAUNCH.as_bytes()).0)
-                .map_err(fault)?,
-        ),
-    };
-    let mut pending =
-        Pending::create(&writable(output, directory.as_ref()), MODE).map_err(fault)?;
-    let mut writer = Writer::new(&mut pending, &record_header);
-    for entry in &entries {
-        writer.push(entry).map_err(fault)?;
-    }
-    let (_, sha256) = writer.finish().map_err(fault)?;
-    pending.commit().map_err(fault)?;
-
-    let mut entries = entries;
-    entries.retain(|entry| entry.role != Role::Parent);
-    Ok(Launched {
-        instance,
-        path: output.to_owned(),
-        sha256,
-        entries,
-        others,
-    })
 }
 
 /// The record that stands there already; in another tree found as that tree's own links lead.

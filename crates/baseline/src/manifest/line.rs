@@ -118,102 +118,114 @@ fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
 pub fn parse(line: &[u8]) -> Result<Entry, String> {
     let mut words = line.split(|b| *b == b' ');
     let path = parse_path(words.next().unwrap_or_default())?;
-    let mut kind = None;
-    let mut found = Attributes::new(FileType::File);
-    let mut role = Role::Recorded;
-    let mut optional = false;
-    let mut seen_tags = false;
+    let mut found = Found::default();
     for word in words {
         let (key, value) = match word.iter().position(|b| *b == b'=') {
             Some(i) => (&word[..i], &word[i + 1..]),
             None => (word, &b""[..]),
         };
         // Each keyword stands once: a second one would leave open which of them was meant.
-        let fresh = match key {
-            b"type" => {
-                let known =
-                    FileType::from_name(value).ok_or_else(|| bad(word, "a type of mtree(5)"))?;
-                kind.replace(known).is_none()
-            }
-            b"mode" => {
-                let mode = octal(value).filter(|mode| *mode <= 0o7777);
-                set(&mut found.mode, mode, word, "four octal digits")?
-            }
-            b"uid" => set(&mut found.uid, decimal(value), word, "a number")?,
-            b"gid" => set(&mut found.gid, decimal(value), word, "a number")?,
-            b"nlink" => set(&mut found.nlink, decimal(value), word, "a number")?,
-            b"size" => set(&mut found.size, decimal(value), word, "a number of bytes")?,
-            b"time" => set(
-                &mut found.mtime,
-                time(value),
-                word,
-                "seconds and nine digits, S.NNNNNNNNN",
-            )?,
-            b"link" => {
-                let target = escape::from_octal(value).filter(|target| !target.is_empty());
-                set(
-                    &mut found.link,
-                    target.map(Vec::into_boxed_slice),
-                    word,
-                    "a target, odd bytes as \\ooo",
-                )?
-            }
-            b"device" => set(&mut found.device, device(value), word, "native,MAJOR,MINOR")?,
-            b"sha256digest" => {
-                let digest = escape::from_hex(value).map(Digest::Sha256);
-                set(
-                    &mut found.digest,
-                    digest,
-                    word,
-                    "64 lower-case hexadecimal digits",
-                )?
-            }
-            b"flags" => set(
-                &mut found.flags,
-                Flags::from_letters(value),
-                word,
-                "letters of chattr(1)",
-            )?,
-            b"optional" if word == b"optional" => !std::mem::replace(&mut optional, true),
-            b"tags" => {
-                found.xattrs = Some(parse_tags(value, &mut role).ok_or_else(|| {
-                    bad(
-                        word,
-                        ",removed, or ,parent, or ,mount, or ,xattr.NAME=SHA256,",
-                    )
-                })?);
-                !std::mem::replace(&mut seen_tags, true)
-            }
-            b"" => {
-                return Err(
-                    "two spaces in a row, or one at the end: expected one between words".into(),
-                );
-            }
-            _ => return Err(bad(word, "a keyword that this version knows")),
-        };
-        if !fresh {
+        if !found.take(word, key, value)? {
             return Err(format!(
                 "the keyword {} stands twice",
                 escape::terminal_bytes(key)
             ));
         }
     }
-    found.kind = kind.ok_or("no type= in this entry")?;
-    if optional != (role == Role::Removed) {
-        return Err("`optional` and the tag `removed` stand together or not at all".into());
-    }
-    if role == Role::Recorded {
-        // A recorded path without such words had none: silence is a statement.
-        found.xattrs.get_or_insert_default();
-        if matches!(found.kind, FileType::File | FileType::Dir) {
-            found.flags.get_or_insert_default();
+    found.entry(path)
+}
+
+/// The keywords of a line, as far as it is read.
+struct Found {
+    kind: Option<FileType>,
+    attributes: Attributes,
+    role: Role,
+    optional: bool,
+    tags: bool,
+}
+
+impl Default for Found {
+    fn default() -> Found {
+        Found {
+            kind: None,
+            attributes: Attributes::new(FileType::File),
+            role: Role::Recorded,
+            optional: false,
+            tags: false,
         }
     }
-    Ok(Entry {
-        path,
-        attributes: found,
-        role,
-    })
+}
+
+impl Found {
+    /// Takes the keyword of `word`, which is `key` or `key=value`; whether it is the first of its name.
+    fn take(&mut self, word: &[u8], key: &[u8], value: &[u8]) -> Result<bool, String> {
+        let found = &mut self.attributes;
+        match key {
+            b"type" => {
+                let known =
+                    FileType::from_name(value).ok_or_else(|| bad(word, "a type of mtree(5)"))?;
+                Ok(self.kind.replace(known).is_none())
+            }
+            b"mode" => {
+                let mode = octal(value).filter(|mode| *mode <= 0o7777);
+                set(&mut found.mode, mode, word, "four octal digits")
+            }
+            b"uid" => set(&mut found.uid, decimal(value), word, "a number"),
+            b"gid" => set(&mut found.gid, decimal(value), word, "a number"),
+            b"nlink" => set(&mut found.nlink, decimal(value), word, "a number"),
+            b"size" => set(&mut found.size, decimal(value), word, "a number of bytes"),
+            b"time" => {
+                let expected = "seconds and nine digits, S.NNNNNNNNN";
+                set(&mut found.mtime, time(value), word, expected)
+            }
+            b"link" => {
+                let target = escape::from_octal(value).filter(|target| !target.is_empty());
+                let target = target.map(Vec::into_boxed_slice);
+                let expected = "a target, odd bytes as \\ooo";
+                set(&mut found.link, target, word, expected)
+            }
+            b"device" => set(&mut found.device, device(value), word, "native,MAJOR,MINOR"),
+            b"sha256digest" => {
+                let digest = escape::from_hex(value).map(Digest::Sha256);
+                let expected = "64 lower-case hexadecimal digits";
+                set(&mut found.digest, digest, word, expected)
+            }
+            b"flags" => {
+                let flags = Flags::from_letters(value);
+                set(&mut found.flags, flags, word, "letters of chattr(1)")
+            }
+            b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
+            b"tags" => {
+                let expected = ",removed, or ,parent, or ,mount, or ,xattr.NAME=SHA256,";
+                let tags = parse_tags(value, &mut self.role).ok_or_else(|| bad(word, expected))?;
+                found.xattrs = Some(tags);
+                Ok(!std::mem::replace(&mut self.tags, true))
+            }
+            b"" => Err("two spaces in a row, or one at the end: expected one between words".into()),
+            _ => Err(bad(word, "a keyword that this version knows")),
+        }
+    }
+
+    /// The entry, now that the line has been read.
+    fn entry(self, path: Vec<u8>) -> Result<Entry, String> {
+        let (mut found, role) = (self.attributes, self.role);
+        found.kind = self.kind.ok_or("no type= in this entry")?;
+        if self.optional != (role == Role::Removed) {
+            return Err("`optional` and the tag `removed` stand together or not at all".into());
+        }
+        if role == Role::Recorded {
+            // A recorded path without such words had none: silence is a statement.
+            found.xattrs.get_or_insert_default();
+            if matches!(found.kind, FileType::File | FileType::Dir) {
+                found.flags.get_or_insert_default();
+            }
+        }
+        Ok(Entry {
+            path,
+            attributes: found,
+            role,
+        })
+    }
 }
 
 fn set<T>(

@@ -222,21 +222,27 @@ fn severity<'de, D: serde::Deserializer<'de>>(
     some_severity(deserializer).map(Some)
 }
 
+/// The text that is parsed, for errors with its name and line.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    text: &'a str,
+    file: &'a Path,
+}
+
+impl Text<'_> {
+    fn error(self, at: Range<usize>, message: impl Into<String>) -> Error {
+        Error::in_file(self.file, message.into()).at_line(line_of(self.text, at.start))
+    }
+}
+
 impl Source {
     /// Parses and checks the text of a profile; `file` is for errors alone.
     pub fn parse(text: &str, file: &Path) -> Result<Source> {
-        let at = |span: Range<usize>, message: String| {
-            Error::in_file(file, message).at_line(line_of(text, span.start))
-        };
         let raw: Raw = toml_text::parse(text, file)?;
-        if raw.name.get_ref().is_empty()
-            || raw
-                .name
-                .get_ref()
-                .contains(|c: char| c.is_whitespace() || c.is_control())
-        {
-            let message = "name: expected a word without spaces".to_owned();
-            return Err(at(raw.name.span(), message));
+        let text = Text { text, file };
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if raw.name.get_ref().is_empty() || raw.name.get_ref().contains(odd) {
+            return Err(text.error(raw.name.span(), "name: expected a word without spaces"));
         }
         if raw.paths.len() > MAX_RULES || raw.exclude.len() > MAX_RULES {
             return Err(Error::in_file(
@@ -245,98 +251,23 @@ impl Source {
             ));
         }
         let mut paths: Vec<PathEntry> = Vec::new();
-        for entry in raw.paths {
-            let pattern = Pattern::parse(entry.path.get_ref(), false).map_err(|reason| {
-                at(
-                    entry.path.span(),
-                    format!("path = \"{}\" {reason}", entry.path.get_ref()),
-                )
-            })?;
-            if paths.iter().any(|p| p.pattern == pattern) {
-                let message = format!("path = \"{}\" stands twice", pattern.text());
-                return Err(at(entry.path.span(), message));
+        for raw in raw.paths {
+            let at = raw.path.span();
+            let entry = path_entry(text, raw)?;
+            if paths.iter().any(|p| p.pattern == entry.pattern) {
+                let message = format!("path = \"{}\" stands twice", entry.pattern.text());
+                return Err(text.error(at, message));
             }
-            let attributes = match &entry.attributes {
-                None => AttributeSet::ALL,
-                Some(raw) => attributes(raw.get_ref()).map_err(|m| at(raw.span(), m))?,
-            };
-            let launch = match &entry.launch {
-                None => false,
-                Some(word) if word.get_ref() == "record" => true,
-                Some(word) => {
-                    let message = format!("launch = \"{}\": expected \"record\"", word.get_ref());
-                    return Err(at(word.span(), message));
-                }
-            };
-            paths.push(PathEntry {
-                pattern,
-                demand: Demand {
-                    attributes,
-                    severity: entry.severity,
-                    cross_mounts: entry.cross_mounts,
-                    launch,
-                },
-                reason: entry.reason,
-            });
+            paths.push(entry);
         }
-        let mut excludes = Vec::new();
-        for entry in raw.exclude {
-            let pattern = Pattern::parse(entry.path.get_ref(), true).map_err(|reason| {
-                at(
-                    entry.path.span(),
-                    format!("path = \"{}\" {reason}", entry.path.get_ref()),
-                )
-            })?;
-            if entry.reason.get_ref().trim().is_empty() {
-                let message = "reason: an exclude is a blind spot and has to say why".to_owned();
-                return Err(at(entry.reason.span(), message));
-            }
-            excludes.push(ExcludeEntry {
-                pattern,
-                reason: entry.reason.into_inner(),
-            });
-        }
+        let excludes = raw.exclude.into_iter().map(|raw| exclude_entry(text, raw));
+        let excludes = excludes.collect::<Result<Vec<ExcludeEntry>>>()?;
         let mut settings = Settings::default();
-        for (key, value) in raw.settings {
-            let id = key.get_ref().as_str();
-            let error = |error: toml::de::Error| {
-                at(
-                    value.span(),
-                    format!("settings.{id}: {}", error.message().replace('\n', ", ")),
-                )
-            };
-            let value = value.get_ref().clone();
-            match id {
-                "sshd_explicit" => {
-                    settings.sshd_explicit = Some(bool::deserialize(value).map_err(error)?)
-                }
-                "serial_console" => {
-                    settings.serial_console =
-                        Some(SerialConsole::deserialize(value).map_err(error)?);
-                }
-                _ if id.starts_with("files.") => {
-                    let message = format!(
-                        "settings: \"{id}\" cannot be set here: a profile that could switch it off would hide behind a good seal"
-                    );
-                    return Err(at(key.span(), message).help(
-                        "severities of files stand in [[paths]]; a path is left out by [[exclude]], a check of one run by --skip",
-                    ));
-                }
-                _ if is_check_id(id) => {
-                    let check = CheckSettings::deserialize(value).map_err(error)?;
-                    settings.checks.insert(id.to_owned(), check);
-                }
-                _ => {
-                    let message = format!(
-                        "settings: unknown key \"{id}\", expected sshd_explicit, serial_console or a check id in quotes"
-                    );
-                    return Err(at(key.span(), message)
-                        .help("`agent profile show NAME` lists the check ids"));
-                }
-            }
+        for (key, value) in &raw.settings {
+            settings.take(text, key, value)?;
         }
         let extends_line = match &raw.extends {
-            Some(name) => line_of(text, name.span().start),
+            Some(name) => line_of(text.text, name.span().start),
             None => 0,
         };
         Ok(Source {
@@ -348,6 +279,96 @@ impl Source {
             excludes,
             settings,
         })
+    }
+}
+
+fn pattern(text: Text<'_>, path: &Spanned<String>, exclude: bool) -> Result<Pattern> {
+    Pattern::parse(path.get_ref(), exclude).map_err(|reason| {
+        let message = format!("path = \"{}\" {reason}", path.get_ref());
+        text.error(path.span(), message)
+    })
+}
+
+fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
+    let attributes = match &raw.attributes {
+        None => AttributeSet::ALL,
+        Some(raw) => attributes(raw.get_ref()).map_err(|m| text.error(raw.span(), m))?,
+    };
+    let launch = match &raw.launch {
+        None => false,
+        Some(word) if word.get_ref() == "record" => true,
+        Some(word) => {
+            let message = format!("launch = \"{}\": expected \"record\"", word.get_ref());
+            return Err(text.error(word.span(), message));
+        }
+    };
+    Ok(PathEntry {
+        pattern: pattern(text, &raw.path, false)?,
+        demand: Demand {
+            attributes,
+            severity: raw.severity,
+            cross_mounts: raw.cross_mounts,
+            launch,
+        },
+        reason: raw.reason,
+    })
+}
+
+fn exclude_entry(text: Text<'_>, raw: RawExclude) -> Result<ExcludeEntry> {
+    let pattern = pattern(text, &raw.path, true)?;
+    if raw.reason.get_ref().trim().is_empty() {
+        let message = "reason: an exclude is a blind spot and has to say why";
+        return Err(text.error(raw.reason.span(), message));
+    }
+    Ok(ExcludeEntry {
+        pattern,
+        reason: raw.reason.into_inner(),
+    })
+}
+
+impl Settings {
+    /// Takes one key of `[settings]`.
+    fn take(
+        &mut self,
+        text: Text<'_>,
+        key: &Spanned<String>,
+        value: &Spanned<toml::Value>,
+    ) -> Result<()> {
+        let id = key.get_ref().as_str();
+        let error = |error: toml::de::Error| {
+            let reason = error.message().replace('\n', ", ");
+            text.error(value.span(), format!("settings.{id}: {reason}"))
+        };
+        let value = value.get_ref().clone();
+        match id {
+            "sshd_explicit" => {
+                self.sshd_explicit = Some(bool::deserialize(value).map_err(error)?);
+            }
+            "serial_console" => {
+                self.serial_console = Some(SerialConsole::deserialize(value).map_err(error)?);
+            }
+            _ if id.starts_with("files.") => {
+                let message = format!(
+                    "settings: \"{id}\" cannot be set here: a profile that could switch it off would hide behind a good seal"
+                );
+                return Err(text.error(key.span(), message).help(
+                    "severities of files stand in [[paths]]; a path is left out by [[exclude]], a check of one run by --skip",
+                ));
+            }
+            _ if is_check_id(id) => {
+                let check = CheckSettings::deserialize(value).map_err(error)?;
+                self.checks.insert(id.to_owned(), check);
+            }
+            _ => {
+                let message = format!(
+                    "settings: unknown key \"{id}\", expected sshd_explicit, serial_console or a check id in quotes"
+                );
+                return Err(text
+                    .error(key.span(), message)
+                    .help("`agent profile show NAME` lists the check ids"));
+            }
+        }
+        Ok(())
     }
 }
 

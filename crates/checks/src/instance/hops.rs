@@ -16,6 +16,7 @@
 use super::client::{TOKEN_PATH, TTL_HEADER};
 use super::endpoint::Endpoint;
 use agent_core::os::tcp::{Segments, set_least_ttl};
+use rustix::net::RecvFlags;
 use std::io;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -76,7 +77,8 @@ async fn once(endpoint: &Endpoint, most: u8) -> io::Result<Hops> {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             Err(_) if !beyond || length > 0 => {}
             Err(_) => {
-                if answer_dropped(before, Segments::of(&stream)?) {
+                // The answer itself may have come, and acknowledged the request, since it was last looked for.
+                if answer_dropped(before, Segments::of(&stream)?) && !has_come(&stream) {
                     set_least_ttl(&stream, peer, 0)?;
                     beyond = false;
                 }
@@ -100,6 +102,12 @@ fn answer_dropped(before: Segments, now: Segments) -> bool {
         true => dropped > sent_again,
         false => dropped > sent_again.saturating_add(1),
     }
+}
+
+/// Whether there is something to read, by the kernel's word and not by what the runtime knows of it.
+fn has_come(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    rustix::net::recv(stream, &mut [0_u8; 1][..], flags).is_ok()
 }
 
 fn status(line: &[u8]) -> Option<u16> {

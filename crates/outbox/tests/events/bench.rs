@@ -33,9 +33,10 @@ fn as_many_deviations_as_an_image_has_files_fit_and_memory_stays_flat() {
     }
     if count <= 26_500 {
         assert_eq!(first["dropped"], 0, "{text}");
-        assert_eq!(first["shipped"], count + 1, "{text}");
-        // That the flood is over.
-        assert!(second["shipped"].as_u64() <= Some(1), "{text}");
+        // And that the flood began, and is over; on a slow machine more than once.
+        let shipped = |line: &Value| line["shipped"].as_u64().expect("a number");
+        let marks = shipped(first) + shipped(second) - count;
+        assert!((1..=10).contains(&marks), "{text}");
         assert_eq!(second["open"], count, "{text}");
     }
 }

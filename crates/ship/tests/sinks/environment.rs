@@ -35,7 +35,7 @@ fn ship(environment: &[(&'static str, String)], task: &Value) -> Vec<Value> {
     command
         .args([
             "--exact",
-            "ship::environment::in_a_process_of_its_own",
+            "environment::in_a_process_of_its_own",
             "--ignored",
             "--nocapture",
         ])

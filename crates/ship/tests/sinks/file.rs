@@ -306,7 +306,7 @@ fn in_a_full_directory() {
 
 #[test]
 fn standard_output_gets_lines_and_a_full_one_is_told() {
-    let name = "ship::file::onto_standard_output";
+    let name = "file::onto_standard_output";
     let ran = harness::run(&mut alone(name)).expect(0);
     let told: Vec<String> = ran
         .stdout
