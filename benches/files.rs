@@ -4,6 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use host_integrity_agent::bounds;
 use host_integrity_agent::files::aside::Aside;
 use host_integrity_agent::files::deviation::Against;
 use host_integrity_agent::files::join::{Expected, Outside, join_streams};
@@ -14,7 +15,7 @@ use host_integrity_agent::files::scope::Scope;
 use host_integrity_agent::files::walk::Walk;
 use host_integrity_agent::manifest::Entry;
 use host_integrity_agent::manifest::header::Header;
-use host_integrity_agent::manifest::read::{MAX_SIZE, Manifest, Measured};
+use host_integrity_agent::manifest::read::{Manifest, Measured};
 use host_integrity_agent::manifest::write::Writer;
 use host_integrity_agent::os::root::Root;
 use host_integrity_agent::profile::load;
@@ -100,7 +101,8 @@ impl Lab {
 
     fn read(&self) -> Manifest {
         let file = fs::File::open(&self.manifest).expect("written");
-        let measured = Measured::new(file, &self.manifest, MAX_SIZE, false).expect("readable");
+        let measured =
+            Measured::new(file, &self.manifest, bounds::MANIFEST, false).expect("readable");
         Manifest::parse(measured).expect("well-formed")
     }
 }

@@ -2,10 +2,11 @@
 
 use super::baseline::Effort;
 use super::tree::{LAUNCH, Tree};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::files::deviation::Against;
-use crate::files::launch::{Collector, MAX_ENTRIES, MAX_RECORD, Record, refuse_second};
+use crate::files::launch::{Collector, Record, refuse_second};
 use crate::files::scan::Scan;
 use crate::files::scope::Scope;
 use crate::manifest::header::{self, Header};
@@ -112,10 +113,11 @@ pub fn write(
     }
     let others = collector.others;
     let entries = collector.into_entries();
-    if entries.len() as u64 > MAX_ENTRIES {
+    if entries.len() as u64 > bounds::LAUNCH_ENTRIES {
         return Err(Error::new(format!(
-            "{} paths differ from the manifest: more than a first boot changes ({MAX_ENTRIES})",
-            entries.len()
+            "{} paths differ from the manifest: more than a first boot changes ({})",
+            entries.len(),
+            bounds::LAUNCH_ENTRIES
         ))
         .help("find out what happened to the host; `agent check` lists the paths"));
     }
@@ -175,7 +177,7 @@ fn standing(tree: &Tree, named: Option<&Path>, output: &Path) -> Result<Option<F
 
 /// Whether a record is of that instance. One that cannot be read is not replaced unseen.
 fn belongs_to(file: File, path: &Path, instance: &str) -> Result<bool> {
-    let record = Manifest::parse(Measured::new(file, path, MAX_RECORD, false)?)?;
+    let record = Manifest::parse(Measured::new(file, path, bounds::LAUNCH_RECORD, false)?)?;
     Ok(record
         .header()
         .launch

@@ -6,7 +6,7 @@ use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
 use crate::bounds;
 use crate::config::{Config, MANIFEST};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::scope::Scope;
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::manifest::vouch::seal_path;
@@ -73,9 +73,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
 
 /// Loads the database of the tree, in time; else says why no file can be judged, and what helps.
 fn load(root: &Root) -> Result<std::result::Result<Database, (String, &'static str)>> {
-    let own = root.try_clone().map_err(|error| {
-        Error::in_file(root.path(), format!("cannot be opened once more: {error}"))
-    })?;
+    let own = root.clone();
     let look = move || match detect(&own) {
         Kind::Dpkg => Database::load_dpkg(&own).map(Ok),
         Kind::Rpm => Ok(Database::load_rpm(&own).map_err(|error| {

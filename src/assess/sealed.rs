@@ -2,9 +2,10 @@
 
 use super::baseline::{Baseline, Opened};
 use super::tree::{self, LAUNCH, Tree};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
-use crate::files::launch::{MAX_RECORD, Record};
+use crate::files::launch::Record;
 use crate::files::scope::Scope;
 use crate::finding::{self, Finding, Severity, Verdict};
 use crate::manifest::read::{Manifest, Measured};
@@ -125,7 +126,7 @@ fn launch_record(
                 "no such file, expected a launch record",
             ));
         }
-        Some(file) => Measured::new(file, &path, MAX_RECORD, false)
+        Some(file) => Measured::new(file, &path, bounds::LAUNCH_RECORD, false)
             .and_then(Manifest::parse)
             .and_then(|record| {
                 let sealed = Scope::current(manifest.header().cover.clone());

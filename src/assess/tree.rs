@@ -1,5 +1,6 @@
 //! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
+use crate::bounds;
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
 use crate::error::{Error, Result};
@@ -17,8 +18,6 @@ use std::path::Path;
 
 /// The place of the launch record on a host, and in every tree.
 pub const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
-/// Larger than any configuration has reason to be.
-const CONFIG_LIMIT: u64 = 1 << 20;
 /// At least so many threads while files come from the disk: it answers several requests in the time of one.
 const WAITING: usize = 6;
 
@@ -123,7 +122,7 @@ pub fn config(named: Option<&Path>) -> Result<Config> {
             None => Ok(Config::default()),
         };
     };
-    let bytes = trust::read(&file, path, CONFIG_LIMIT)?;
+    let bytes = trust::read(&file, path, bounds::OWN_CONFIG)?;
     let text = String::from_utf8(bytes).map_err(|_| Error::in_file(path, "is not UTF-8"))?;
     Config::parse(&text, path)
 }

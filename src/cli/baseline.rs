@@ -4,6 +4,7 @@ use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
 use super::{hint, placing, print};
 use crate::assess::tree::{self, Tree};
 use crate::attributes::{Attribute, AttributeSet, Digest, FileType};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::files::record;
@@ -12,7 +13,7 @@ use crate::files::scope::Scope;
 use crate::finding;
 use crate::manifest::diff::{Difference, differences};
 use crate::manifest::header::Header;
-use crate::manifest::read::{self, Manifest, Measured};
+use crate::manifest::read::{Manifest, Measured};
 use crate::manifest::vouch::{self, Standing, Trust};
 use crate::manifest::write::Writer;
 use crate::manifest::{Entry, subject};
@@ -137,7 +138,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8> {
 /// Opens a manifest to look at: its seal is `verify`'s business.
 fn open(path: &Path) -> Result<Manifest> {
     let file = trust::open(path, Owner::RootOrCaller)?.ok_or_else(|| no_manifest(path))?;
-    Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)
+    Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)
 }
 
 fn no_manifest(path: &Path) -> Error {

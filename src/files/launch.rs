@@ -4,6 +4,7 @@ use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
 use super::scope::{Duty, Scope};
 use crate::attributes::{AttributeSet, Attributes, FileType};
+use crate::bounds;
 use crate::error::Result;
 use crate::host::Host;
 use crate::manifest::header::Launch;
@@ -12,11 +13,6 @@ use crate::manifest::read::Manifest;
 use crate::manifest::{Entry, Role, order, subject};
 use crate::{error::Error, escape};
 use std::cmp::Ordering;
-
-/// As many bytes of a record are read at most.
-pub const MAX_RECORD: u64 = 64 << 20;
-/// A record holds what one boot changed; one with more entries is not one.
-pub const MAX_ENTRIES: u64 = 100_000;
 
 /// Collects the entries of a launch record from the deviations of a scan.
 #[derive(Debug, Default)]
@@ -132,8 +128,11 @@ impl Record {
         if *of != escape::hex(&manifest) {
             return Ok(Err("it was made under another manifest".into()));
         }
-        if record.len() > MAX_ENTRIES {
-            return Ok(Err(format!("it has more than {MAX_ENTRIES} entries")));
+        if record.len() > bounds::LAUNCH_ENTRIES {
+            return Ok(Err(format!(
+                "it has more than {} entries",
+                bounds::LAUNCH_ENTRIES
+            )));
         }
         let mut entries = Vec::new();
         for entry in record.entries() {

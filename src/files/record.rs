@@ -8,10 +8,11 @@ use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
 use crate::attributes::{AttributeSet, Attributes};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::manifest::write::Writer;
-use crate::manifest::{Entry, Role, line, read, subject};
+use crate::manifest::{Entry, Role, line, subject};
 use crate::os::root::Root;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -194,10 +195,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 role: Role::Recorded,
             };
             // Only names of many thousand bytes come near this; a reader would refuse the whole file.
-            if entry.path.len() > read::MAX_LINE / 8 {
+            if entry.path.len() > bounds::MANIFEST_LINE / 8 {
                 let mut text = Vec::new();
                 line::push(&mut text, &entry);
-                if text.len() > read::MAX_LINE {
+                if text.len() > bounds::MANIFEST_LINE {
                     return Some(Outcome::Refused(
                         entry.path,
                         "its path is too long for a manifest".into(),

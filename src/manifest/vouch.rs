@@ -1,7 +1,8 @@
 //! Opening a manifest: who vouches for it, before anything of it is parsed.
 
-use super::read::{self, Manifest, Measured};
+use super::read::{Manifest, Measured};
 use super::seal::{self, HashAlgorithm, Seal, Signer, Signers};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::os::root::Root;
 use crate::os::trust::{self, Owner};
@@ -144,7 +145,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
             Ok(None) => Standing::Unsealed,
             _ => Standing::Unchecked,
         };
-        let manifest = Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)?;
+        let manifest = Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)?;
         return Ok(Vouched { manifest, standing });
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
@@ -159,7 +160,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
         })?;
     let seal = Seal::parse(&bytes).map_err(|error| untrusted(error.to_string()).help(help))?;
     let wide = seal.hash_algorithm() == HashAlgorithm::Sha512;
-    let mut measured = Measured::new(file, path, read::MAX_SIZE, wide)?;
+    let mut measured = Measured::new(file, path, bounds::MANIFEST, wide)?;
     let digest = match &measured.sha512 {
         Some(digest) => &digest[..],
         None => &measured.sha256[..],

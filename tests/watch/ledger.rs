@@ -2,6 +2,7 @@
 
 use crate::harness::{Lab, subject};
 use host_integrity_agent::attributes::Timestamp;
+use host_integrity_agent::bounds;
 use host_integrity_agent::files::aside::Aside;
 use host_integrity_agent::files::launch::Record;
 use host_integrity_agent::files::links::Links;
@@ -9,7 +10,7 @@ use host_integrity_agent::files::scan::Progress;
 use host_integrity_agent::files::scope::Scope;
 use host_integrity_agent::files::spot::{Book, Known, Plan, Region, Spot, Told};
 use host_integrity_agent::files::wording;
-use host_integrity_agent::manifest::read::{MAX_SIZE, Manifest, Measured};
+use host_integrity_agent::manifest::read::{Manifest, Measured};
 use host_integrity_agent::os::root::Root;
 use host_integrity_agent::profile::load;
 use serde_json::Value;
@@ -52,7 +53,8 @@ impl Ledger {
         let profile = lab.path().join("profile.toml");
         let profile = load::named(profile.to_str().expect("UTF-8")).expect("a profile");
         let file = std::fs::File::open(lab.manifest()).expect("a manifest");
-        let measured = Measured::new(file, &lab.manifest(), MAX_SIZE, false).expect("readable");
+        let measured =
+            Measured::new(file, &lab.manifest(), bounds::MANIFEST, false).expect("readable");
         let manifest = Manifest::parse(measured).expect("a manifest");
         let scope = Scope::sealed(manifest.header().cover.clone(), profile.cover);
         Ledger {

@@ -6,6 +6,7 @@ use super::info::{INFO, Info};
 use super::md5sums::{self, Listed};
 use super::status::{Package, State};
 use crate::attributes::{Digest, FileType};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::os::node;
@@ -13,9 +14,6 @@ use crate::os::root::Root;
 use crate::packages::Kind;
 use crate::packages::claims::{Claim, Claims, NOTHING, Source};
 use crate::packages::database::{Damages, Database};
-
-/// Of all lists together: some hundred times what a desktop has.
-const MAX_LISTS: u64 = 2 << 30;
 
 /// What the notes tell.
 #[derive(Default)]
@@ -93,10 +91,10 @@ impl Loader<'_> {
         if package.state != State::ConfigFiles {
             self.digests(&claimed, &mut listed)?;
         }
-        if self.info.read > MAX_LISTS {
+        if self.info.read > bounds::DPKG_LISTS {
             return Err(Error::in_file(
                 INFO,
-                format!("lists of more than {MAX_LISTS} bytes"),
+                format!("lists of more than {} bytes", bounds::DPKG_LISTS),
             ));
         }
         self.database.verified += usize::from(package.state != State::ConfigFiles);
