@@ -59,10 +59,11 @@ bounds! {
         "the slowest, credentials in all homes, takes some seconds from a cold disk";
     PACKAGE_DATABASE: Duration = Time(Duration::from_secs(300)), "reading the package database",
         "2 GiB of lists from a slow disk";
-    FILE: Duration = Time(Duration::from_secs(60)), "an answer of the kernel on one file or directory of a scan",
-        "a disk that is busy answers within seconds; the more answers are missing, the sooner the next is given up, after 3 s at the earliest";
-    HANGING: usize = Number(256), "answers that files and directories owe at one time",
-        "each keeps a thread with some 20 KB; beyond it, what hangs ends the look at its neighbours";
+    ANSWER: Duration = Time(Duration::from_secs(60)),
+        "an answer of a file system that a server or a program stands behind, on one file or directory",
+        "an NFS client asks again after 60 s (nfs(5), timeo); with each answer that is missing the next one is given half the time, 3 s at the least";
+    HANGING: usize = Number(256), "requests that such file systems leave without an answer at one time",
+        "each keeps a thread with some 20 KB; what is missing of one file system is asked for no more until it answers";
     METADATA: Duration = Time(Duration::from_millis(4500)), "all questions to the metadata service",
         "the check as a whole promises five seconds";
     INSTANCE: Duration = Time(Duration::from_secs(30)), "judging the instance",

@@ -7,6 +7,7 @@ use super::pipeline::{Done, Workers, ordered};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
+use super::wording::SILENT;
 use crate::attributes::{AttributeSet, Attributes};
 use crate::bounds;
 use crate::error::{Error, Result};
@@ -177,6 +178,9 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                     return Some(Outcome::Refused(path, "changes while it is read".into()));
                 }
                 // Nothing is set aside where something is recorded.
+                Err(Unseen::Silent) => {
+                    return Some(Outcome::Refused(path, SILENT.into()));
+                }
                 Err(Unseen::SetAside) => {
                     return Some(Outcome::Refused(path, "is not looked at".into()));
                 }
@@ -216,6 +220,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             let why = match why {
                 Blindness::Refused(what, errno) => format!("cannot {what} the directory: {errno}"),
                 Blindness::Moved => "moved while it was walked".into(),
+                Blindness::Silent => SILENT.into(),
                 Blindness::SetAside => "not walked".into(),
                 Blindness::Loop | Blindness::Mount => {
                     "is one of its own ancestors, mounted again".into()
