@@ -6,6 +6,7 @@
 mod accept;
 mod changes;
 mod daemon;
+mod deadlines;
 mod diff;
 mod events;
 mod faults;

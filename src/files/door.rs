@@ -129,9 +129,7 @@ impl Doors {
             return node::hint_at(directory.fd.as_fd(), name);
         };
         let (directory, name) = (directory.clone(), Box::<[u8]>::from(name));
-        let answer = remote::ask(device, move |_| {
-            node::hint_at(directory.fd.as_fd(), &name)
-        });
+        let answer = remote::ask(device, move |_| node::hint_at(directory.fd.as_fd(), &name));
         // Whoever looks at it next learns that there is no answer.
         answer.unwrap_or(Ok(Hint::Other))
     }
@@ -149,7 +147,8 @@ impl Doors {
         match remote {
             None => again(below.as_deref(), id, &root, &path),
             Some(device) => {
-                let answer = remote::ask(device, move |_| again(below.as_deref(), id, &root, &path));
+                let answer =
+                    remote::ask(device, move |_| again(below.as_deref(), id, &root, &path));
                 answer.unwrap_or_else(|unanswered| (None, Err(unanswered.into())))
             }
         }

@@ -130,8 +130,11 @@ impl Mounts {
     fn parse(table: &[u8]) -> Mounts {
         let lines: Vec<Line> = table.split(|b| *b == b'\n').filter_map(line).collect();
         let mut below: HashMap<u64, Vec<usize>> = HashMap::new();
-        let numbers: HashMap<u64, usize> =
-            lines.iter().enumerate().map(|(i, l)| (l.number, i)).collect();
+        let numbers: HashMap<u64, usize> = lines
+            .iter()
+            .enumerate()
+            .map(|(i, l)| (l.number, i))
+            .collect();
         let mut reached = Vec::new();
         for (i, line) in lines.iter().enumerate() {
             match numbers.contains_key(&line.parent) && line.parent != line.number {

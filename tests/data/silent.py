@@ -1,7 +1,7 @@
 """A FUSE file system that answers until a certain request, and then no more: silent.py PLACE LAST [takes]
 
 It holds `before`, `hung` and `later`, files of five bytes. LAST is the request that is answered last: `init`,
-`opendir` (of its root), `open` (of `hung`), or `none`. With `takes` it goes on to take requests, and keeps the
+`opendir` or `readdir` (of its root), `open` or `read` (of `hung`), or `none`. With `takes` it goes on to take requests, and keeps the
 answers. It ends when its standard input does."""
 
 import ctypes, errno, os, select, struct, sys
@@ -51,7 +51,8 @@ def answer(opcode, node, body):
 
 
 def is_last(opcode, node):
-    return (opcode, node) == {"init": (26, 0), "opendir": (27, 1), "open": (14, 3)}.get(last)
+    requests = {"init": (26, 0), "opendir": (27, 1), "readdir": (28, 1), "open": (14, 3), "read": (15, 3)}
+    return (opcode, node) == requests.get(last)
 
 
 answers = True
