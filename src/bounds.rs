@@ -62,6 +62,9 @@ bounds! {
     ANSWER: Duration = Time(Duration::from_secs(60)),
         "an answer of a file system that a server or a program stands behind, on one file or directory",
         "an NFS client asks again after 60 s (nfs(5), timeo); with each answer that is missing the next one is given half the time, 3 s at the least";
+    WATCH_ANSWER: Duration = Time(Duration::from_secs(3)),
+        "the same for the watch of such a file system",
+        "all other changes wait meanwhile; what is not watched is looked at once a minute";
     HANGING: usize = Number(256), "requests that such file systems leave without an answer at one time",
         "each keeps a thread with some 20 KB; what is missing of one file system is asked for no more until it answers";
     METADATA: Duration = Time(Duration::from_millis(4500)), "all questions to the metadata service",

@@ -4,6 +4,7 @@ use super::look::{Look, Looker};
 use super::observe::{Target, Wanted};
 use super::pace::Pace;
 use super::remote::{self, Device};
+use crate::bounds;
 
 /// A looker at work on a helper thread.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Away {
             looker.unwrap_or_else(|| Box::new(Looker::new(self.pace.as_ref(), self.lookers)));
         let before = looker.bytes;
         let target = target.clone();
-        let answer = remote::ask(device, move |pulse| {
+        let answer = remote::ask(bounds::ANSWER, device, move |pulse| {
             looker.pulse = Some(pulse.clone());
             let look = looker.look_all([(&target, wanted)]).pop();
             // Also the last handle: to close a file may take an answer too.

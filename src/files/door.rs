@@ -1,8 +1,9 @@
 //! Opening the directories of a walk: those of this host's own file systems directly, all others by a helper thread.
 
 use super::observe::{Directory, join};
-use super::remote::{self, Device};
+use super::remote::{self, Device, Unanswered};
 use super::step::Blindness;
+use crate::bounds;
 use crate::os::mounts::{self, Mount, Mounts};
 use crate::os::node::{self, Hint, Id, Names, Stat};
 use crate::os::root::Root;
@@ -10,17 +11,22 @@ use rustix::io::Errno;
 use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A directory that was opened.
-pub(super) struct Opened {
-    pub(super) fd: OwnedFd,
+#[derive(Debug)]
+pub struct Opened {
+    /// For listing.
+    pub fd: OwnedFd,
     /// What was asked of it as well, where asking takes a thread.
-    pub(super) seen: Option<(Stat, Names)>,
-    pub(super) remote: Option<Device>,
+    pub seen: Option<(Stat, Names)>,
+    /// Where a server or a program answers for it.
+    pub remote: Option<Device>,
 }
 
 /// Why a directory is not opened.
-pub(super) enum Shut {
+#[derive(Debug)]
+pub enum Shut {
     /// There is nothing.
     Gone,
     /// There is something else.
@@ -31,20 +37,39 @@ pub(super) enum Shut {
 
 /// Which file system answers for what.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub struct Doors {
     root: Root,
     /// Where the root lies in this process's tree; `None` if that cannot be told.
     base: Option<Vec<u8>>,
     mounts: Arc<Mounts>,
+    /// How long an answer may take.
+    patience: Duration,
 }
 
 impl Doors {
-    pub(super) fn of(root: &Root) -> Doors {
+    /// Those below a root.
+    pub fn of(root: &Root) -> Doors {
         Doors {
             root: root.clone(),
             base: mounts::place_of(root.as_fd()),
             mounts: Mounts::now(),
+            patience: bounds::ANSWER,
         }
+    }
+
+    /// The same with another deadline for an answer.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Doors {
+        Doors { patience, ..self }
+    }
+
+    /// Asks a file system.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        device: Device,
+        request: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        remote::ask(self.patience, device, |_| request())
     }
 
     /// The place of a path in this process's tree.
@@ -58,31 +83,31 @@ impl Doors {
     }
 
     /// What is mounted at a path, relative to the root.
-    pub(super) fn mount(&self, path: &[u8]) -> Option<Mount> {
+    pub fn mount(&self, path: &[u8]) -> Option<Mount> {
         self.mounts.at(&self.place(path)?)
     }
 
     /// Whether something is mounted on an entry of that directory.
-    pub(super) fn mounts_in(&self, directory: &[u8]) -> bool {
+    pub fn mounts_in(&self, directory: &[u8]) -> bool {
         self.place(directory)
             .is_some_and(|place| self.mounts.in_directory(&place))
     }
 
     /// Opens the root. Anew: a clone would share its place in the list of entries with every other walk.
-    pub(super) fn root(&self) -> Result<Opened, Shut> {
+    pub fn root(&self) -> Result<Opened, Shut> {
         let mount = self.base.as_deref().and_then(|base| self.mounts.over(base));
         match mount.filter(|mount| mount.remote) {
             None => opened(node::open_dir(self.root.as_fd(), b".")),
             Some(Mount { device, .. }) => {
                 let root = self.root.clone();
-                let answer = remote::ask(device, move |_| all_of(root.as_fd(), b".", true));
+                let answer = self.ask(device, move || all_of(root.as_fd(), b".", true));
                 away(answer?, |_| Some(device))
             }
         }
     }
 
     /// Opens the directory `name` of another one, at `path` relative to the root.
-    pub(super) fn open(
+    pub fn open(
         &mut self,
         above: &Arc<Directory>,
         name: &[u8],
@@ -108,7 +133,7 @@ impl Doors {
         };
         // Who answers is not known before it was opened, since mounts come and go.
         let (above, name) = (above.clone(), Box::<[u8]>::from(name));
-        let answer = remote::ask(device, move |_| {
+        let answer = self.ask(device, move || {
             all_of(above.fd.as_fd(), &name, cross_mounts)
         });
         self.mounts = Mounts::now();
@@ -119,7 +144,7 @@ impl Doors {
     }
 
     /// What an entry is, whose directory did not say it.
-    pub(super) fn hint(
+    pub fn hint(
         &self,
         directory: &Arc<Directory>,
         name: &[u8],
@@ -129,14 +154,14 @@ impl Doors {
             return node::hint_at(directory.fd.as_fd(), name);
         };
         let (directory, name) = (directory.clone(), Box::<[u8]>::from(name));
-        let answer = remote::ask(device, move |_| node::hint_at(directory.fd.as_fd(), &name));
+        let answer = self.ask(device, move || node::hint_at(directory.fd.as_fd(), &name));
         // Whoever looks at it next learns that there is no answer.
         answer.unwrap_or(Ok(Hint::Other))
     }
 
     /// Opens a directory again that must be `id`: through `..` of one in it, or by its path where that leads elsewhere,
     /// since the one below was moved; whether that is so.
-    pub(super) fn again(
+    pub fn again(
         &self,
         below: Option<Arc<Directory>>,
         id: Id,
@@ -147,8 +172,7 @@ impl Doors {
         match remote {
             None => again(below.as_deref(), id, &root, &path),
             Some(device) => {
-                let answer =
-                    remote::ask(device, move |_| again(below.as_deref(), id, &root, &path));
+                let answer = self.ask(device, move || again(below.as_deref(), id, &root, &path));
                 answer.unwrap_or_else(|unanswered| (None, Err(unanswered.into())))
             }
         }
@@ -193,8 +217,8 @@ fn shut(refused: Refused) -> Shut {
     }
 }
 
-impl From<remote::Unanswered> for Shut {
-    fn from(unanswered: remote::Unanswered) -> Shut {
+impl From<Unanswered> for Shut {
+    fn from(unanswered: Unanswered) -> Shut {
         Shut::Blind(unanswered.into())
     }
 }

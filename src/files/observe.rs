@@ -39,7 +39,7 @@ pub enum Target {
 
 impl Target {
     /// Where a server or a program answers for it: the file system to ask.
-    pub(super) fn remote(&self) -> Option<Device> {
+    pub fn remote(&self) -> Option<Device> {
         match self {
             Target::Directory(directory) => directory.remote,
             Target::Entry { remote, .. } => *remote,
