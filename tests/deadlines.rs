@@ -308,3 +308,21 @@ os.execvp(sys.argv[1], sys.argv[1:])' {CHECK} --format json > told 9>&- & agent=
     );
     assert_eq!(read(&lab, "status").trim(), "130");
 }
+
+#[test]
+fn a_tree_that_gives_no_answer_cannot_be_opened() {
+    let lab = silent(
+        true,
+        "serve init
+         $AGENT check --root root/data/m --profile ./profile.toml 2> told 9>&- & agent=$!
+         ends $agent
+         wait $agent || echo $? > status
+         silenced",
+    );
+    let told = read(&lab, "told");
+    assert!(
+        told.contains("root/data/m: cannot be opened as a tree: the look did not end within 1.5 s"),
+        "{told}"
+    );
+    assert_eq!(read(&lab, "status").trim(), "2", "{told}");
+}

@@ -1,5 +1,6 @@
 //! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
+use super::deadline::{self, Stage};
 use crate::bounds;
 use crate::checks;
 use crate::config::{Config, DEFAULT, MANIFEST};
@@ -33,8 +34,20 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Opens the tree at `path`; an error where it cannot be read at all.
+    /// Opens the tree at `path`; an error where it cannot be read at all, or not in time.
     pub fn open(path: &Path) -> Result<Tree> {
+        let stage = Stage {
+            name: "tree",
+            deadline: bounds::ANSWER,
+        };
+        let own = path.to_owned();
+        deadline::one(stage, move || Tree::open_now(&own)).unwrap_or_else(|why| {
+            let why = format!("cannot be opened as a tree: {why}");
+            Err(Error::in_file(path, why).help("look whether its file system answers"))
+        })
+    }
+
+    fn open_now(path: &Path) -> Result<Tree> {
         let fault = |error| Error::in_file(path, format!("cannot be opened as a tree: {error}"));
         // However `/` is written, it is the running host.
         let path = match std::fs::canonicalize(path).map_err(fault)? {
