@@ -176,6 +176,95 @@ fn what_is_larger_than_its_bound_is_unknown() {
     }
 }
 
+/// One thing more than there may be, for bounds of more than the size of one file.
+#[test]
+fn what_is_more_than_its_bound_is_said() {
+    let status = "printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: all\\n\\n' > var/lib/dpkg/status";
+    let auditd = "mkdir -p etc/systemd/system/multi-user.target.wants; \
+                  printf '[Service]\\nExecStart=/sbin/auditd\\n' > usr/lib/systemd/system/auditd.service; \
+                  ln -s /usr/lib/systemd/system/auditd.service etc/systemd/system/multi-user.target.wants/; \
+                  mkdir -p etc/audit/rules.d";
+    let big = "{ printf '#'; head -c 4000000 /dev/zero | tr '\\0' x; echo; }";
+    let rows: &[(&str, String, &str, &str)] = &[
+        (
+            "SSHD_ALL",
+            format!(
+                "{big} > etc/ssh/big; touch usr/sbin/sshd; \
+                 for n in 1 2 3 4 5; do echo 'Include /etc/ssh/big'; done > etc/ssh/sshd_config"
+            ),
+            "sshd.*",
+            "the configuration with everything it includes is larger than 16777216 bytes",
+        ),
+        (
+            "INCLUDED",
+            "mkdir etc/ssh/c; touch usr/sbin/sshd; (cd etc/ssh/c; seq 4097 | xargs touch); \
+             echo 'Include /etc/ssh/c/*' > etc/ssh/sshd_config"
+                .to_owned(),
+            "sshd.*",
+            "more than 4096 files match",
+        ),
+        (
+            "SUDOERS_ALL",
+            format!(
+                "{big} > etc/sudoers.big; for n in 1 2 3 4 5 6; do echo '@include /etc/sudoers.big'; done > etc/sudoers"
+            ),
+            "accounts.*",
+            "the policy is larger than any real one",
+        ),
+        (
+            "SUDOERS_FILES",
+            "echo '@includedir /etc/sudoers.d' > etc/sudoers; (cd etc/sudoers.d; seq 4200 | xargs touch)".to_owned(),
+            "accounts.*",
+            "the policy is larger than any real one",
+        ),
+        (
+            "DPKG_LIST",
+            format!("{status}; truncate -s $((64 * 1048576 + 1)) var/lib/dpkg/info/a.list"),
+            "files.*",
+            "larger than",
+        ),
+        (
+            "DPKG_CONFIG",
+            format!("{status}; truncate -s 1048577 etc/dpkg/dpkg.cfg; : > var/lib/dpkg/info/a.list"),
+            "files.*",
+            "larger than",
+        ),
+        (
+            "SETTINGS_FILE",
+            format!("{auditd}; truncate -s $((16 * 1048576 + 1)) etc/audit/rules.d/a.rules"),
+            "logging.*",
+            "larger than",
+        ),
+        (
+            "SHIPPER_FILES",
+            format!("{auditd}; (cd etc/audit/rules.d; seq -f %g.rules 501 | xargs touch)"),
+            "logging.*",
+            "holds more than 500 files",
+        ),
+        (
+            "CREDENTIALS_FILE",
+            "mkdir -p root/.aws; echo 'root:x:0:0::/root:/bin/sh' > etc/passwd; \
+             truncate -s $((16 * 1048576 + 1)) root/.aws/credentials"
+                .to_owned(),
+            "credentials.*",
+            "longer than is looked at",
+        ),
+    ];
+    for (bound, setup, only, expected) in rows {
+        let lab = tree();
+        lab.shell(&format!(
+            "mkdir -p etc/ssh etc/sudoers.d etc/dpkg var/lib/dpkg/info usr/sbin; {setup}"
+        ));
+        let ran = stalled(&lab, &[only], "", 60_000);
+        let findings = ran.findings();
+        let said = findings.iter().any(|finding| {
+            let message = finding["message"].as_str().unwrap_or("");
+            finding["verdict"] == "unknown" && message.contains(expected)
+        });
+        assert!(said, "{bound}: {findings:#?}");
+    }
+}
+
 /// A tree with a file system in it whose server stops to answer after such a request (tests/data/silent.py), recorded
 /// while it did. `then` is a script with `serve LAST`, `silenced` (the server is gone for good) and `$SERVER`.
 fn silent(crossed: bool, then: &str) -> Lab {

@@ -68,7 +68,7 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
                 .open_file(path.as_bytes())
                 .and_then(|file| file.ok_or_else(|| io::Error::other("it is gone")))
                 .and_then(
-                    |file| match unpack::reader(&name, file.take(bounds::PACKAGE_LIST)) {
+                    |file| match unpack::reader(&name, file, bounds::PACKAGE_LIST) {
                         Some(reader) => advisories(reader, &known, &mut lists),
                         None => Err(io::Error::other(
                             "this version cannot read that compression",

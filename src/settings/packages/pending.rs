@@ -163,7 +163,7 @@ fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
             .open_file(path.as_bytes())
             .and_then(|file| file.ok_or_else(|| std::io::Error::other("it is gone")))
             .and_then(
-                |file| match unpack::reader(&name, file.take(bounds::PACKAGE_LIST)) {
+                |file| match unpack::reader(&name, file, bounds::PACKAGE_LIST) {
                     Some(reader) => offers(reader, &known, &mut lists.pending),
                     None => Err(std::io::Error::other(
                         "this version cannot read that compression",
