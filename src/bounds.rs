@@ -95,7 +95,7 @@ bounds! {
     SUDOERS_ALL: usize = Bytes(16 << 20), "sudoers, each file as often as it is included",
         "a file may be included again and again";
     SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
-    SHIPPER_FILES: usize = Number(500), "configuration files of a log shipper",
+    SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",
         "more than any configuration has";
     CREDENTIALS_FILE: u64 = Bytes(16 << 20), "a file searched for access keys",
         "no file that holds keys has reason to be longer";
@@ -116,6 +116,22 @@ bounds! {
         "some hundred times what a desktop has";
     DPKG_CONFIG: u64 = Bytes(1 << 20), "a file of dpkg's configuration",
         "a purger of locales writes some hundred lines";
+    UNPACKING: Duration = Time(Duration::from_secs(2)), "reading what dpkg is unpacking while its lock is held",
+        "somebody waits; what is not yet read then counts as not being unpacked";
+    UNPACKING_STATUS: u64 = Bytes(64 << 20), "dpkg's status file in that look",
+        "ten times that of a desktop with everything on it: it is read whole while somebody waits";
+    UNPACKING_UPDATES: usize = Number(1_000), "entries of dpkg's journal in that look",
+        "dpkg takes them over into the status file at 250";
+    UNPACKING_UPDATE: u64 = Bytes(1 << 20), "an entry of that journal",
+        "it is one package's stanza";
+    UNPACKING_PACKAGES: usize = Number(4_096), "packages that are being unpacked at a time",
+        "dpkg unpacks a whole upgrade before it configures it";
+    UNPACKING_LIST: u64 = Bytes(16 << 20), "a list of such a package",
+        "the longest of Debian's have a tenth of it";
+    UNPACKING_PATHS: usize = Number(1 << 20), "paths of all such lists",
+        "eight bytes each in memory";
+    UNPACKING_DIVERSIONS: u64 = Bytes(1 << 20), "dpkg's diversions in that look",
+        "a host has some hundred";
     PACKAGES: usize = Number(500_000), "installed packages",
         "far above any distribution; a tree under suspicion must not eat the memory";
     CONFFILES: usize = Number(1_000_000), "conffiles of packages",
@@ -135,6 +151,12 @@ bounds! {
     MANIFEST: u64 = Bytes(4 << 30), "a manifest, read as a stream", "some twenty million files";
     MANIFEST_LINE: usize = Bytes(256 << 10), "a line of a manifest, read or written",
         "libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both";
+    PROFILE: u64 = Bytes(4 << 20), "a profile",
+        "the shipped ones have some kilobytes";
+    SIGNERS: u64 = Bytes(1 << 20), "a file of trusted signers",
+        "a key takes a hundred bytes";
+    SEAL: u64 = Bytes(64 << 10), "a seal of a manifest",
+        "a signature takes some kilobytes at most";
     LAUNCH_RECORD: u64 = Bytes(64 << 20), "a launch record", "what one boot changes is little";
     LAUNCH_ENTRIES: u64 = Number(100_000), "entries of a launch record",
         "a record holds what one boot changed; one with more is none";

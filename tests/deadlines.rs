@@ -265,6 +265,28 @@ fn what_is_more_than_its_bound_is_said() {
     }
 }
 
+/// The agent's own files: nothing is judged by a part of them.
+#[test]
+fn a_configuration_or_profile_beyond_its_bound_is_refused() {
+    for (option, size) in [("--config", 1 << 20), ("--profile", 4 << 20)] {
+        for (more, refused) in [(0, false), (1, true)] {
+            let lab = tree();
+            let bytes = vec![b'\n'; size + more];
+            std::fs::write(lab.path().join("own.toml"), bytes).expect("written");
+            let ran = run(Command::new(AGENT)
+                .args(["check", "--root", "root", "--only", "console.*"])
+                .args([option, "./own.toml"])
+                .current_dir(lab.path()));
+            assert_eq!(
+                ran.stderr.contains("larger than"),
+                refused,
+                "{option}: {ran:#?}"
+            );
+            assert!(!refused || ran.status == 2, "{option}: {ran:#?}");
+        }
+    }
+}
+
 /// A tree with a file system in it whose server stops to answer after such a request (tests/data/silent.py), recorded
 /// while it did. `then` is a script with `serve LAST`, `silenced` (the server is gone for good) and `$SERVER`.
 fn silent(crossed: bool, then: &str) -> Lab {

@@ -14,10 +14,6 @@ use std::time::SystemTime;
 
 /// The place of the keys that may seal manifests.
 pub const TRUSTED_SIGNERS: &str = "/etc/host-integrity-agent/trusted_signers";
-/// Larger than any signers file has reason to be.
-const SIGNERS_LIMIT: u64 = 1 << 20;
-/// Larger than any seal has reason to be.
-const SEAL_LIMIT: u64 = 64 << 10;
 
 /// Who may seal manifests.
 #[derive(Debug)]
@@ -38,7 +34,7 @@ impl Trust {
             None => (Path::new(TRUSTED_SIGNERS), Owner::Root),
         };
         let text = match trust::open(path, owner)? {
-            Some(file) => trust::read(&file, path, SIGNERS_LIMIT)?,
+            Some(file) => trust::read(&file, path, bounds::SIGNERS)?,
             None if option.is_some() => {
                 return Err(
                     Error::in_file(path, "no such file, expected trusted signers").help(
@@ -138,7 +134,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
-        .map(|file| trust::read(&file, &seal_path, SEAL_LIMIT))
+        .map(|file| trust::read(&file, &seal_path, bounds::SEAL))
         .transpose();
     if !trust.configured {
         let standing = match seal {
