@@ -131,8 +131,9 @@ fn ask_within<T: Send + 'static>(
     let deadline = halved(patience, missing);
     let step = STEP.min(deadline);
     let (mut waited, mut beats) = (Duration::ZERO, helper.pulse.beats.load(Ordering::Relaxed));
-    let sent = helper.jobs.send(job).is_ok();
-    while sent {
+    // A thread that has ended drops the job, so that no answer can come.
+    helper.jobs.send(job).unwrap_or_default();
+    loop {
         match answer.recv_timeout(step) {
             Ok(answer) => {
                 HELPER.set(Some(helper));

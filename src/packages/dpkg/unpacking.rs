@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How dpkg calls a file before it has its name, and the one that it replaces until the package is unpacked.
 const TEMPORARY: [&[u8]; 2] = [b".dpkg-new", b".dpkg-tmp"];
