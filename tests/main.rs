@@ -3,6 +3,7 @@
 mod accept;
 mod changes;
 mod daemon;
+mod deadlines;
 mod diff;
 
 mod faults;

@@ -128,7 +128,7 @@ impl<'a> Instance<'a> {
         baked: Option<i64>,
         now: i64,
     ) -> std::io::Result<Arc<Work<Finding>>> {
-        let root = self.tree.root.try_clone()?;
+        let root = self.tree.root.clone();
         let (release, demands) = (self.tree.release.clone(), self.profile.settings.clone());
         let (selected, sight) = (self.selected.clone(), sight.clone());
         let (config, environment) = (self.config.clone(), self.environment.clone());

@@ -8,6 +8,7 @@ use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::manifest::{Entry, Role};
 use agent_baseline::profile::Profile;
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
@@ -15,7 +16,7 @@ use agent_core::os::trust::{self, Owner};
 use agent_core::paths::split;
 use agent_core::paths::subject;
 use agent_scan::files::deviation::Against;
-use agent_scan::files::launch::{Collector, MAX_ENTRIES, MAX_RECORD, Record, refuse_second};
+use agent_scan::files::launch::{Collector, Record, refuse_second};
 use agent_scan::files::scan::Scan;
 use agent_scan::files::scope::Scope;
 use std::fs::File;
@@ -84,10 +85,11 @@ pub(crate) fn write(
     let collector = compared(tree, profile, manifest, effort)?;
     let others = collector.others;
     let mut entries = collector.into_entries();
-    if entries.len() as u64 > MAX_ENTRIES {
+    if entries.len() as u64 > bounds::LAUNCH_ENTRIES {
         return Err(Error::new(format!(
-            "{} paths differ from the manifest: more than a first boot changes ({MAX_ENTRIES})",
-            entries.len()
+            "{} paths differ from the manifest: more than a first boot changes ({})",
+            entries.len(),
+            bounds::LAUNCH_ENTRIES
         ))
         .help("find out what happened to the host; `agent check` lists the paths"));
     }
@@ -186,7 +188,7 @@ fn standing(tree: &Tree, named: Option<&Path>, output: &Path) -> Result<Option<F
 
 /// Whether a record is of that instance. One that cannot be read is not replaced unseen.
 fn belongs_to(file: File, path: &Path, instance: &str) -> Result<bool> {
-    let record = Manifest::parse(Measured::new(file, path, MAX_RECORD, false)?)?;
+    let record = Manifest::parse(Measured::new(file, path, bounds::LAUNCH_RECORD, false)?)?;
     Ok(record
         .header()
         .launch

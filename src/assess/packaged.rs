@@ -8,7 +8,7 @@ use agent_baseline::manifest::vouch::seal_path;
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
 use agent_core::config::{Config, MANIFEST};
-use agent_core::error::{Error, Result};
+use agent_core::error::Result;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_packages::{Database, Kind, detect};
@@ -73,9 +73,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
 
 /// Loads the database of the tree, in time; else says why no file can be judged, and what helps.
 fn load(root: &Root) -> Result<std::result::Result<Database, (String, &'static str)>> {
-    let own = root.try_clone().map_err(|error| {
-        Error::in_file(root.path(), format!("cannot be opened once more: {error}"))
-    })?;
+    let own = root.clone();
     let look = move || match detect(&own) {
         Kind::Dpkg => Database::load_dpkg(&own).map(Ok),
         Kind::Rpm => Ok(Database::load_rpm(&own).map_err(|error| {

@@ -6,12 +6,13 @@ use crate::report::LaunchSummary;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::vouch::{Standing, Vouched};
 use agent_baseline::profile::Profile;
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
-use agent_scan::files::launch::{MAX_RECORD, Record};
+use agent_scan::files::launch::Record;
 use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -125,7 +126,7 @@ fn launch_record(
                 "no such file, expected a launch record",
             ));
         }
-        Some(file) => Measured::new(file, &path, MAX_RECORD, false)
+        Some(file) => Measured::new(file, &path, bounds::LAUNCH_RECORD, false)
             .and_then(Manifest::parse)
             .and_then(|record| {
                 let sealed = Scope::current(manifest.header().cover.clone());

@@ -74,7 +74,7 @@ fn work(
     now: i64,
     areas: Vec<&'static Area>,
 ) -> std::io::Result<Arc<Work<Finding>>> {
-    let root = tree.root.try_clone()?;
+    let root = tree.root.clone();
     let (release, demands) = (tree.release.clone(), profile.settings.clone());
     let selected = selected.clone();
     Ok(Arc::new(move |turns: &mut Turns<Finding>| {

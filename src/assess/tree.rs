@@ -1,8 +1,10 @@
 //! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
+use super::deadline::{self, Stage};
 use agent_baseline::manifest::vouch::{self, Trust, Vouched};
 use agent_baseline::profile::{Profile, load};
 use agent_checks::registry;
+use agent_core::bounds;
 use agent_core::config::{Config, DEFAULT, MANIFEST};
 use agent_core::error::{Error, Result};
 use agent_core::host::Host;
@@ -17,8 +19,6 @@ use std::path::Path;
 
 /// The place of the launch record on a host, and in every tree.
 pub(crate) const LAUNCH: &str = "/var/lib/host-integrity-agent/launch.mtree";
-/// Larger than any configuration has reason to be.
-const CONFIG_LIMIT: u64 = 1 << 20;
 /// At least so many threads while files come from the disk: it answers several requests in the time of one.
 const WAITING: usize = 6;
 
@@ -34,8 +34,20 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Opens the tree at `path`; an error where it cannot be read at all.
+    /// Opens the tree at `path`; an error where it cannot be read at all, or not in time.
     pub(crate) fn open(path: &Path) -> Result<Tree> {
+        let stage = Stage {
+            name: "tree",
+            deadline: bounds::ANSWER,
+        };
+        let own = path.to_owned();
+        deadline::one(stage, move || Tree::open_now(&own)).unwrap_or_else(|why| {
+            let why = format!("cannot be opened as a tree: {why}");
+            Err(Error::in_file(path, why).help("look whether its file system answers"))
+        })
+    }
+
+    fn open_now(path: &Path) -> Result<Tree> {
         let fault = |error| Error::in_file(path, format!("cannot be opened as a tree: {error}"));
         // However `/` is written, it is the running host.
         let path = match std::fs::canonicalize(path).map_err(fault)? {
@@ -123,7 +135,7 @@ pub(crate) fn config(named: Option<&Path>) -> Result<Config> {
             None => Ok(Config::default()),
         };
     };
-    let bytes = trust::read(&file, path, CONFIG_LIMIT)?;
+    let bytes = trust::read(&file, path, bounds::OWN_CONFIG)?;
     let text = String::from_utf8(bytes).map_err(|_| Error::in_file(path, "is not UTF-8"))?;
     Config::parse(&text, path)
 }

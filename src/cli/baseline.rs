@@ -8,10 +8,11 @@ use crate::report::progress;
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::diff::{Difference, differences};
 use agent_baseline::manifest::header::Header;
-use agent_baseline::manifest::read::{self, Manifest, Measured};
+use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::vouch::{self, Standing, Trust};
 use agent_baseline::manifest::write::Writer;
 use agent_core::attributes::{Attribute, AttributeSet, Digest, FileType};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding;
@@ -138,7 +139,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8> {
 /// Opens a manifest to look at: its seal is `verify`'s business.
 fn open(path: &Path) -> Result<Manifest> {
     let file = trust::open(path, Owner::RootOrCaller)?.ok_or_else(|| no_manifest(path))?;
-    Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)
+    Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)
 }
 
 fn no_manifest(path: &Path) -> Error {

@@ -1,8 +1,184 @@
-//! How long a look may take.
+//! How long each look may take and how much it may hold in memory: one table, which docs/reference.md shows.
+//!
+//! What does not end in time is `unknown` with its name, and the rest goes on; docs/reference.md has what becomes of
+//! what is larger. Nobody who may write a file that the agent reads can keep it busy for good or make it run out of
+//! memory.
+
 use std::time::Duration;
-/// One area of settings
-pub const SETTINGS_AREA: Duration = Duration::from_secs(60);
-/// The package database
-pub const PACKAGE_DATABASE: Duration = Duration::from_secs(300);
-/// Judging the instance
-pub const INSTANCE: Duration = Duration::from_secs(30);
+
+/// How much, in its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Time.
+    Time(Duration),
+    /// Bytes of one thing.
+    Bytes(u64),
+    /// A number of things.
+    Number(u64),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// What is bounded.
+    pub what: &'static str,
+    /// How much it may take.
+    pub most: Amount,
+    /// Why so much.
+    pub why: &'static str,
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Amount::Time(time) => write!(f, "{} s", time.as_secs_f64()),
+            Amount::Bytes(bytes) if bytes >= 1 << 30 => write!(f, "{} GiB", bytes >> 30),
+            Amount::Bytes(bytes) if bytes >= 1 << 20 => write!(f, "{} MiB", bytes >> 20),
+            Amount::Bytes(bytes) => write!(f, "{} KiB", bytes >> 10),
+            Amount::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// `NAME: TYPE = Unit(AMOUNT), "what", "why";`
+macro_rules! bounds {
+    ($($name:ident: $type:ty = $unit:ident($most:expr), $what:literal, $why:literal;)*) => {
+        $(
+            #[doc = concat!("The most of: ", $what, "; ", $why, ".")]
+            pub const $name: $type = $most;
+        )*
+        /// All of them.
+        pub static TABLE: &[Bound] = &[
+            $(Bound { what: $what, most: Amount::$unit($most), why: $why },)*
+        ];
+    };
+}
+
+bounds! {
+    SETTINGS_AREA: Duration = Time(Duration::from_secs(60)), "a look at one area of settings",
+        "the slowest, credentials in all homes, takes some seconds from a cold disk";
+    PACKAGE_DATABASE: Duration = Time(Duration::from_secs(300)), "reading the package database",
+        "2 GiB of lists from a slow disk";
+    ANSWER: Duration = Time(Duration::from_secs(60)),
+        "an answer of a file system that a server or a program stands behind, on one file or directory",
+        "an NFS client asks again after 60 s (nfs(5), timeo); with each answer that is missing the next one is given half the time, 3 s at the least";
+    WATCH_ANSWER: Duration = Time(Duration::from_secs(3)),
+        "the same for the watch of such a file system",
+        "all other changes wait meanwhile; what is not watched is looked at once a minute";
+    HANGING: usize = Number(256), "requests that such file systems leave without an answer at one time",
+        "each keeps a thread with some 20 KB; what is missing of one file system is asked for no more until it answers";
+    METADATA: Duration = Time(Duration::from_millis(4500)), "all questions to the metadata service",
+        "the check as a whole promises five seconds";
+    INSTANCE: Duration = Time(Duration::from_secs(30)), "judging the instance",
+        "it reads some units and a few files of sysfs";
+    OWN_CONFIG: u64 = Bytes(1 << 20), "agent.toml", "a configuration has a few kilobytes";
+    SETTINGS_FILE: u64 = Bytes(16 << 20), "a file that a check of settings reads, unless said below",
+        "no configuration file that is meant has reason to be larger";
+    SYSCTL_FILE: u64 = Bytes(1 << 20), "a file of sysctl.d", "all keys of a kernel take 100 KB";
+    UNIT_FILE: u64 = Bytes(1 << 20), "a unit or a configuration of systemd",
+        "systemd itself takes lines of 1 MiB at most";
+    ENVIRONMENT_FILE: u64 = Bytes(1 << 20), "an environment file of a service",
+        "the kernel takes no more for a program's environment in most set-ups";
+    ENVIRONMENT: u64 = Bytes(4 << 20), "the environment of a process",
+        "the kernel lets a program start with more; nobody's environment is longer";
+    ACCOUNTS_FILE: u64 = Bytes(256 << 20), "each of passwd, shadow and group",
+        "100,000 users take some ten megabytes";
+    SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
+        "a longer file is no configuration";
+    SSHD_ALL: usize = Bytes(16 << 20), "sshd's configuration, each file as often as it is included",
+        "a file may be included again and again";
+    SSHD_PROGRAM: u64 = Bytes(16 << 20), "the program sshd, searched for its version",
+        "it has about one megabyte";
+    INCLUDED: usize = Number(4096), "files that one pattern of a configuration names",
+        "more than any configuration has";
+    SUDOERS_FILE: u64 = Bytes(4 << 20), "a file of sudoers", "a longer file is no policy";
+    SUDOERS_ALL: usize = Bytes(16 << 20), "sudoers, each file as often as it is included",
+        "a file may be included again and again";
+    SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
+    SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",
+        "more than any configuration has";
+    CREDENTIALS_FILE: u64 = Bytes(16 << 20), "a file searched for access keys",
+        "no file that holds keys has reason to be longer";
+    CREDENTIALS_FILES: usize = Number(100_000), "files searched for access keys",
+        "five for each of 20,000 homes";
+    CREDENTIALS_ALL: u64 = Bytes(512 << 20), "what is read for access keys in all",
+        "some seconds of reading from a disk in the cloud";
+    SOCKETS: u64 = Bytes(64 << 20), "each of the kernel's tables of sockets",
+        "a table of 100,000 sockets has 15 MB";
+    NETLINK: usize = Bytes(64 << 20), "an answer of the kernel on firewall or audit rules",
+        "far above any ruleset; a dump must end";
+    PACKAGE_LIST: u64 = Bytes(1 << 30), "a list of available packages or advisories, unpacked",
+        "a list of all of Ubuntu has 80 MB; it is read as a stream";
+    DPKG_STATUS: u64 = Bytes(256 << 20), "dpkg's status file", "that of a full desktop has 10 MB";
+    DPKG_LIST: u64 = Bytes(64 << 20), "a list of dpkg's, and its diversions",
+        "the longest list that Debian ships has 5 MB";
+    DPKG_LISTS: u64 = Bytes(2 << 30), "all lists of dpkg's together, read one by one",
+        "some hundred times what a desktop has";
+    DPKG_CONFIG: u64 = Bytes(1 << 20), "a file of dpkg's configuration",
+        "a purger of locales writes some hundred lines";
+    UNPACKING: Duration = Time(Duration::from_secs(2)), "reading what dpkg is unpacking while its lock is held",
+        "somebody waits; what is not yet read then counts as not being unpacked";
+    UNPACKING_STATUS: u64 = Bytes(64 << 20), "dpkg's status file in that look",
+        "ten times that of a desktop with everything on it: it is read whole while somebody waits";
+    UNPACKING_UPDATES: usize = Number(1_000), "entries of dpkg's journal in that look",
+        "dpkg takes them over into the status file at 250";
+    UNPACKING_UPDATE: u64 = Bytes(1 << 20), "an entry of that journal",
+        "it is one package's stanza";
+    UNPACKING_PACKAGES: usize = Number(4_096), "packages that are being unpacked at a time",
+        "dpkg unpacks a whole upgrade before it configures it";
+    UNPACKING_LIST: u64 = Bytes(16 << 20), "a list of such a package",
+        "the longest of Debian's have a tenth of it";
+    UNPACKING_PATHS: usize = Number(1 << 20), "paths of all such lists",
+        "eight bytes each in memory";
+    UNPACKING_DIVERSIONS: u64 = Bytes(1 << 20), "dpkg's diversions in that look",
+        "a host has some hundred";
+    PACKAGES: usize = Number(500_000), "installed packages",
+        "far above any distribution; a tree under suspicion must not eat the memory";
+    CONFFILES: usize = Number(1_000_000), "conffiles of packages",
+        "far above any distribution; a tree under suspicion must not eat the memory";
+    CLAIMS: usize = Number(2_000_000), "files that packages own",
+        "far above any system; a tree under suspicion must not eat the memory";
+    CLAIMS_BYTES: usize = Bytes(128 << 20), "the names of those files in memory",
+        "far above any system; a tree under suspicion must not eat the memory";
+    RPM_HEADER: usize = Bytes(64 << 20), "the header of a package in rpm's database",
+        "rpm itself takes 256 MiB; none that a distribution ships comes near this";
+    RPM_LOG: u64 = Bytes(1 << 30), "the write-ahead log of rpm's database",
+        "rpm's has a few megabytes";
+    RPM_ACCOUNTS: u64 = Bytes(64 << 20), "passwd and group, to name owners in rpm's database",
+        "100,000 accounts take some ten megabytes";
+    METADATA_BODY: usize = Bytes(64 << 10), "an answer of the metadata service",
+        "the longest, an identity signature, takes two kilobytes";
+    MANIFEST: u64 = Bytes(4 << 30), "a manifest, read as a stream", "some twenty million files";
+    MANIFEST_LINE: usize = Bytes(256 << 10), "a line of a manifest, read or written",
+        "libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both";
+    PROFILE: u64 = Bytes(4 << 20), "a profile",
+        "the shipped ones have some kilobytes";
+    SIGNERS: u64 = Bytes(1 << 20), "a file of trusted signers",
+        "a key takes a hundred bytes";
+    SEAL: u64 = Bytes(64 << 10), "a seal of a manifest",
+        "a signature takes some kilobytes at most";
+    LAUNCH_RECORD: u64 = Bytes(64 << 20), "a launch record", "what one boot changes is little";
+    LAUNCH_ENTRIES: u64 = Number(100_000), "entries of a launch record",
+        "a record holds what one boot changed; one with more is none";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+
+    #[test]
+    fn the_reference_shows_the_table() {
+        let rows = TABLE
+            .iter()
+            .map(|bound| format!("| {} | {} | {} |\n", bound.what, bound.most, bound.why));
+        let table: String = ["| what | at most | why so much |\n|---|---|---|\n".to_owned()]
+            .into_iter()
+            .chain(rows)
+            .collect();
+        let reference = include_str!("../../../docs/reference.md");
+        assert!(
+            reference.contains(&table),
+            "docs/reference.md lacks:\n{table}"
+        );
+    }
+}

@@ -3,14 +3,11 @@
 use super::database::{Entry, Files, Recorded};
 use super::dirs::Dirs;
 use agent_core::attributes::Digest;
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::paths::split;
 use std::collections::HashMap;
-
-/// Far above any system; a tree under suspicion must not eat the memory.
-const MAX_CLAIMS: usize = 2_000_000;
-const MAX_BYTES: usize = 128 << 20;
 
 /// What stands behind a claim; the first kind that a path has decides.
 ///
@@ -83,7 +80,7 @@ impl Claims {
         else {
             return Err(too_large());
         };
-        if self.bytes > MAX_BYTES || self.claims.len() >= MAX_CLAIMS {
+        if self.bytes > bounds::CLAIMS_BYTES || self.claims.len() >= bounds::CLAIMS {
             return Err(too_large());
         }
         self.names.extend_from_slice(name);
@@ -104,7 +101,10 @@ impl Claims {
     /// is left out. Attributes in which they differ are not compared, nor is a path of which they do not agree
     /// what it is. A path is optional if each of the claims that count says so.
     pub(super) fn settle(self, root: &Root) -> Result<Files> {
-        let dirs = self.dirs.canonical(root, MAX_BYTES).ok_or_else(too_large)?;
+        let dirs = self
+            .dirs
+            .canonical(root, bounds::CLAIMS_BYTES)
+            .ok_or_else(too_large)?;
         let mut arena = Vec::with_capacity(arena_size(&dirs, &self.claims)?);
         let mut sorted = Vec::with_capacity(self.claims.len());
         for (claim, place) in &self.claims {
@@ -203,7 +203,7 @@ fn arena_size(dirs: &[Box<[u8]>], claims: &[(Claim, Place)]) -> Result<usize> {
         .iter()
         .map(|(_, place)| dirs[place.dir as usize].len() + 1 + usize::from(place.length));
     let total: usize = lengths.sum();
-    if total > 2 * MAX_BYTES {
+    if total > 2 * bounds::CLAIMS_BYTES {
         return Err(too_large());
     }
     Ok(total)
@@ -219,7 +219,9 @@ fn replace(bytes: &mut [u8], old: u8, new: u8) {
 
 fn too_large() -> Error {
     Error::new(format!(
-        "the package database names more than {MAX_CLAIMS} files or {MAX_BYTES} bytes of paths"
+        "the package database names more than {} files or {} bytes of paths",
+        bounds::CLAIMS,
+        bounds::CLAIMS_BYTES
     ))
 }
 

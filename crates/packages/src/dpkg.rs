@@ -25,6 +25,7 @@ pub mod version;
 use super::claims::Claims;
 use super::database::{Damages, Database};
 use super::installed::{Installed, Package as Listed};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use diversions::Diversions;
@@ -40,10 +41,6 @@ const STATUS_NAME: &str = "/var/lib/dpkg/status";
 const UPDATES: &str = "/var/lib/dpkg/updates";
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 
-const MAX_STATUS: u64 = 256 << 20;
-/// Of each list, and of the diversions.
-const MAX_LIST: u64 = 64 << 20;
-
 impl Database {
     /// Reads dpkg's database of the tree at `root`.
     ///
@@ -58,7 +55,7 @@ impl Database {
                 .add(text, file, &mut damages)
                 .map_err(|error| below(root, error))?;
         }
-        let diversions = match root.read(DIVERSIONS.as_bytes(), MAX_LIST) {
+        let diversions = match root.read(DIVERSIONS.as_bytes(), bounds::DPKG_LIST) {
             Ok(text) => text.unwrap_or_default(),
             Err(error) => {
                 damages.file(DIVERSIONS, error);
@@ -156,7 +153,7 @@ fn in_place(status: &Status<'_>) -> impl Iterator<Item = Listed> {
 
 /// The status file, then the entries of the journal in order, which dpkg reads as if they were in it.
 fn read_status(root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
-    let read = |file: &str| match root.read(file.as_bytes(), MAX_STATUS) {
+    let read = |file: &str| match root.read(file.as_bytes(), bounds::DPKG_STATUS) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => Err(Error::in_file(file, "no such file")),
         Err(error) => Err(Error::in_file(file, error.to_string())),
@@ -186,8 +183,11 @@ fn read_status(root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
             Err(error) => return Err(below(root, error)),
         };
         total += text.len() as u64;
-        if total > MAX_STATUS {
-            let message = format!("status and journal are larger than {MAX_STATUS} bytes");
+        if total > bounds::DPKG_STATUS {
+            let message = format!(
+                "status and journal are larger than {} bytes",
+                bounds::DPKG_STATUS
+            );
             return Err(below(root, Error::in_file(UPDATES, message)));
         }
         texts.push((file, text));
@@ -592,11 +592,11 @@ mod tests {
             file.and_then(|file| file.set_len(size))
                 .expect("a sparse file");
         };
-        grow("var/lib/dpkg/info/a.md5sums", MAX_LIST + 1);
+        grow("var/lib/dpkg/info/a.md5sums", bounds::DPKG_LIST + 1);
         let database = load(&tree);
         assert_eq!(seen(&database), ["usr/b A b"]);
         assert_eq!(database.damaged()[0].file, "/var/lib/dpkg/info/a.md5sums");
-        grow("var/lib/dpkg/status", MAX_STATUS + 1);
+        grow("var/lib/dpkg/status", bounds::DPKG_STATUS + 1);
         assert!(Database::load_dpkg(&tree.root()).is_err());
         assert!(!Database::busy(&tree.root()));
     }

@@ -12,14 +12,34 @@ const LZ4_WINDOW: usize = 64 * 1024;
 const LZ4_MAX_BLOCK: usize = 4 << 20;
 const LZ4_MAGIC: u32 = 0x184d_2204;
 
-/// A reader of the text behind `file`, by its name's ending. `None`: a compression that is not known here.
-pub fn reader<'a>(name: &str, file: impl Read + 'a) -> Option<Box<dyn BufRead + 'a>> {
+/// A reader of the text behind `file`, by its name's ending. More than `most` bytes of text are an error, so that a part
+/// never passes for the whole. `None`: a compression that is not known here.
+pub fn reader<'a>(name: &str, file: impl Read + 'a, most: u64) -> Option<Box<dyn BufRead + 'a>> {
     let ending = name.rsplit('/').next().unwrap_or(name).rsplit_once('.');
-    match ending.map(|(_, ending)| ending) {
-        Some("lz4") => Some(Box::new(BufReader::new(Lz4::new(file)))),
-        Some("gz") => Some(Box::new(BufReader::new(Gzip::new(file)))),
-        Some("xz" | "zst" | "bz2" | "lzma" | "zck") => None,
-        _ => Some(Box::new(BufReader::with_capacity(64 * 1024, file))),
+    let text: Box<dyn Read + 'a> = match ending.map(|(_, ending)| ending) {
+        Some("lz4") => Box::new(Lz4::new(file)),
+        Some("gz") => Box::new(Gzip::new(file)),
+        Some("xz" | "zst" | "bz2" | "lzma" | "zck") => return None,
+        _ => Box::new(file),
+    };
+    let bounded = Bounded { text, left: most };
+    Some(Box::new(BufReader::with_capacity(64 * 1024, bounded)))
+}
+
+/// Text that ends within a bound, or in an error.
+struct Bounded<'a> {
+    text: Box<dyn Read + 'a>,
+    left: u64,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.text.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(length as u64)
+            .ok_or_else(|| io::Error::other("it is larger than any real list"))?;
+        Ok(length)
     }
 }
 
@@ -260,10 +280,24 @@ mod tests {
 
     fn unpacked(name: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        reader(name, bytes)
+        reader(name, bytes, u64::MAX)
             .expect("known")
             .read_to_end(&mut out)
             .map(|_| out)
+    }
+
+    #[test]
+    fn what_is_larger_than_its_bound_is_an_error() {
+        let text = vec![b'x'; 100_000];
+        let gzip = packed("gzip", &["-c"], &text);
+        assert!(gzip.len() < 1000);
+        for (name, bytes) in [("a.gz", &gzip), ("a", &text)] {
+            for (most, good) in [(100_000, true), (99_999, false)] {
+                let mut out = Vec::new();
+                let mut reader = reader(name, &bytes[..], most).expect("known");
+                assert_eq!(reader.read_to_end(&mut out).is_ok(), good, "{name} {most}");
+            }
+        }
     }
 
     #[test]
@@ -323,6 +357,6 @@ mod tests {
                 }
             }
         }
-        assert!(reader("a.xz", &b""[..]).is_none());
+        assert!(reader("a.xz", &b""[..], 1).is_none());
     }
 }

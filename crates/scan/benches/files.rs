@@ -4,9 +4,10 @@
 
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::header::Header;
-use agent_baseline::manifest::read::{MAX_SIZE, Manifest, Measured};
+use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::profile::load;
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::deviation::Against;
@@ -100,7 +101,8 @@ impl Lab {
 
     fn read(&self) -> Manifest {
         let file = fs::File::open(&self.manifest).expect("written");
-        let measured = Measured::new(file, &self.manifest, MAX_SIZE, false).expect("readable");
+        let measured =
+            Measured::new(file, &self.manifest, bounds::MANIFEST, false).expect("readable");
         Manifest::parse(measured).expect("well-formed")
     }
 }

@@ -8,6 +8,7 @@ use super::header::{self, Header};
 use super::{Entry, Role, line};
 use crate::profile::cover::{Cover, Demand, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::paths::{self, split};
 use sha2::{Digest, Sha256, Sha512};
@@ -18,10 +19,6 @@ use std::path::{Path, PathBuf};
 
 /// What is hashed and read at a time.
 const BLOCK: usize = 64 * 1024;
-/// Larger than any manifest has reason to be: some twenty million files.
-pub const MAX_SIZE: u64 = 4 << 30;
-/// The longest line that is read or written. libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both.
-pub const MAX_LINE: usize = 256 * 1024;
 
 /// A manifest file, measured and not yet parsed.
 #[derive(Debug)]
@@ -513,9 +510,9 @@ impl<'a> Lines<'a> {
         let mut searched = self.consumed;
         loop {
             let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
-            if end.unwrap_or(self.buffer.len()) - self.consumed > MAX_LINE {
+            if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
                 self.line = self.mark.line;
-                return Err(self.error(format!("longer than {MAX_LINE} bytes")));
+                return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));
             }
             if end.is_some() {
                 return Ok(end);
@@ -586,7 +583,7 @@ mod tests {
         let bytes = writer.into_bytes().expect("written");
         let file = tempfile::tempfile().expect("a file");
         file.write_all_at(&bytes, 0).expect("written");
-        Manifest::parse(Measured::new(file, Path::new("m"), MAX_SIZE, false).expect("read"))
+        Manifest::parse(Measured::new(file, Path::new("m"), bounds::MANIFEST, false).expect("read"))
             .expect("good")
     }
 

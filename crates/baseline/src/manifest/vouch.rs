@@ -1,6 +1,7 @@
 //! Opening a manifest: who vouches for it, before anything of it is parsed.
 
-use super::read::{self, Manifest, Measured};
+use super::read::{Manifest, Measured};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::os::trust::{self, Owner};
@@ -13,10 +14,6 @@ use std::time::SystemTime;
 
 /// The place of the keys that may seal manifests.
 pub const TRUSTED_SIGNERS: &str = "/etc/host-integrity-agent/trusted_signers";
-/// Larger than any signers file has reason to be.
-const SIGNERS_LIMIT: u64 = 1 << 20;
-/// Larger than any seal has reason to be.
-const SEAL_LIMIT: u64 = 64 << 10;
 
 /// Who may seal manifests.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl Trust {
             None => (Path::new(TRUSTED_SIGNERS), Owner::Root),
         };
         let text = match trust::open(path, owner)? {
-            Some(file) => trust::read(&file, path, SIGNERS_LIMIT)?,
+            Some(file) => trust::read(&file, path, bounds::SIGNERS)?,
             None if option.is_some() => {
                 return Err(
                     Error::in_file(path, "no such file, expected trusted signers").help(
@@ -137,14 +134,14 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
-        .map(|file| trust::read(&file, &seal_path, SEAL_LIMIT))
+        .map(|file| trust::read(&file, &seal_path, bounds::SEAL))
         .transpose();
     if !trust.configured {
         let standing = match seal {
             Ok(None) => Standing::Unsealed,
             _ => Standing::Unchecked,
         };
-        let manifest = Manifest::parse(Measured::new(file, path, read::MAX_SIZE, false)?)?;
+        let manifest = Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)?;
         return Ok(Vouched { manifest, standing });
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
@@ -159,7 +156,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
         })?;
     let seal = Seal::parse(&bytes).map_err(|error| untrusted(error.to_string()).help(help))?;
     let wide = seal.hash_algorithm() == HashAlgorithm::Sha512;
-    let mut measured = Measured::new(file, path, read::MAX_SIZE, wide)?;
+    let mut measured = Measured::new(file, path, bounds::MANIFEST, wide)?;
     let digest = match &measured.sha512 {
         Some(digest) => &digest[..],
         None => &measured.sha256[..],

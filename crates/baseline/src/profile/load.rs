@@ -4,13 +4,11 @@ use super::Profile;
 use super::cover::{Cover, MAX_RULES, Rule};
 use super::shipped;
 use super::source::{ExcludeEntry, Settings, Source};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::trust::{self, Owner};
 use agent_core::release::OsRelease;
 use std::path::{Path, PathBuf};
-
-/// Larger than any profile has reason to be.
-const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// The place of the profile that a host's owners wrote themselves.
 pub const LOCAL: &str = "/etc/host-integrity-agent/profile.toml";
@@ -24,7 +22,7 @@ pub fn named(name: &str) -> Result<Profile> {
 pub fn auto(release: &OsRelease) -> Result<Profile> {
     let local = Path::new(LOCAL);
     if let Some(file) = trust::open(local, Owner::Root)? {
-        let text = text_of(&trust::read(&file, local, LIMIT)?, local)?;
+        let text = text_of(&trust::read(&file, local, bounds::PROFILE)?, local)?;
         let profile = resolve((Source::parse(&text, local)?, Some(local.to_owned())))?;
         if profile.applies_to.is_none() || profile.applies(release) {
             return Ok(profile);
@@ -81,7 +79,7 @@ fn open_file(path: &Path, owner: Owner) -> Result<Opened> {
         return Err(Error::in_file(path, "no such file, expected a profile")
             .help("`agent profile list` names the shipped ones"));
     };
-    let text = text_of(&trust::read(&file, path, LIMIT)?, path)?;
+    let text = text_of(&trust::read(&file, path, bounds::PROFILE)?, path)?;
     Ok((Source::parse(&text, path)?, Some(path.to_owned())))
 }
 

@@ -4,6 +4,7 @@
 //! nowhere.
 
 use super::endpoint::Endpoint;
+use agent_core::bounds;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, redirect};
 use std::time::Duration;
@@ -16,8 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const TRIES: u32 = 4;
 /// Before the second try; doubled before each further one, and jittered.
 const PAUSE: Duration = Duration::from_millis(100);
-/// No answer that is meant is larger: an identity signature takes two kilobytes.
-const MAX_BODY: usize = 64 * 1024;
 /// "a time to live (TTL) ... from one second to six hours"
 pub(super) const MAX_TTL: u64 = 21_600;
 /// A token is renewed so long before its end.
@@ -242,7 +241,7 @@ impl Client {
         }
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if reply.body.len() + chunk.len() > MAX_BODY => {
+                Ok(Some(chunk)) if reply.body.len() + chunk.len() > bounds::METADATA_BODY => {
                     reply.answer = Answer::TooLarge(status.as_u16());
                     return reply;
                 }

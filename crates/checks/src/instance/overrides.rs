@@ -1,14 +1,13 @@
 //! What leads programs to another metadata service: environments of services, and the AWS configuration of users.
 
 use super::endpoint::{Environment, is_awss};
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use reqwest::Url;
 use std::collections::BTreeSet;
 
 const VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const KEY: &str = "ec2_metadata_service_endpoint";
-/// Larger than any such file has reason to be.
-const LIMIT: u64 = 1 << 20;
 const UNITS: [&str; 4] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -99,7 +98,9 @@ fn below(root: &Root, directory: &str, end: &str) -> Vec<String> {
 }
 
 fn text(root: &Root, path: &str) -> Option<String> {
-    let bytes = root.read(path.as_bytes(), LIMIT).ok()??;
+    let bytes = root
+        .read(path.as_bytes(), bounds::ENVIRONMENT_FILE)
+        .ok()??;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -182,7 +183,10 @@ fn running(root: &Root, found: &mut Vec<Override>) -> usize {
         let Some(service) = service(&cgroup) else {
             continue;
         };
-        let environment = match root.read(format!("{process}/environ").as_bytes(), LIMIT) {
+        let environment = match root.read(
+            format!("{process}/environ").as_bytes(),
+            bounds::ENVIRONMENT_FILE,
+        ) {
             Ok(bytes) => bytes.unwrap_or_default(),
             // Gone meanwhile (ESRCH), or not to be looked into.
             Err(error) => {

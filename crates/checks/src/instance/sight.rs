@@ -3,13 +3,10 @@
 use super::client::{Answer, Client, Handed, Item};
 use super::endpoint::{self, Endpoint, Environment, Platform};
 use super::hops::{self, Hops};
+use agent_core::bounds;
 use agent_core::config;
 use agent_core::os::root::Root;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// All that is asked must be said within this: the check as a whole promises five seconds.
-const LIMIT: Duration = Duration::from_millis(4500);
 
 /// What is asked beyond the identity, which every report and every event carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +149,7 @@ impl Metadata {
 
 /// One request after the other: the service takes few connections at a time.
 async fn ask(client: &mut Client, questions: &Questions) -> Seen {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + bounds::METADATA;
     let v1 = match questions.v1 {
         true => Some(client.without_token(end).await),
         false => None,

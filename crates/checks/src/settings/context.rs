@@ -5,15 +5,13 @@ use super::sshd::Taken;
 use super::systemd::Units;
 use super::users::Users;
 use agent_baseline::profile::source::{SerialConsole, Settings};
+use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::release::OsRelease;
 use agent_packages::Installed;
 use std::cell::OnceCell;
 use std::io;
-
-/// No configuration file that is meant has reason to be larger.
-pub const LIMIT: u64 = 16 << 20;
 
 /// One look at the settings of one tree.
 pub struct Context<'a> {
@@ -129,9 +127,9 @@ impl<'a> Context<'a> {
         Finding::new(check, verdict, self.severity(check), subject, message)
     }
 
-    /// The contents of the regular file at `path`; `None` if there is nothing. At most [`LIMIT`] bytes.
+    /// The contents of the regular file at `path`; `None` if there is nothing. At most [`bounds::SETTINGS_FILE`] bytes.
     pub fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        self.root.read(path.as_bytes(), LIMIT)
+        self.root.read(path.as_bytes(), bounds::SETTINGS_FILE)
     }
 
     /// The configuration of the tree's sshd, read once; `None` where there is no sshd.

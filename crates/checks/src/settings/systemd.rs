@@ -3,6 +3,7 @@
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
 use agent_core::attributes::FileType;
+use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,6 @@ const DIRECTORIES: [&str; 11] = [
     "lib/systemd/system",
     "run/systemd/generator.late",
 ];
-const LIMIT: u64 = 1 << 20;
 /// Targets that no ordinary start of the machine reaches.
 const ELSEWHERE: [&str; 10] = [
     "rescue.target",
@@ -290,7 +290,10 @@ fn sources(root: &Root, unit: &str) -> Vec<(String, Vec<u8>)> {
     let own = names.iter().flatten().find_map(|name| {
         directories(root).find_map(|directory| {
             let path = format!("{directory}/{name}");
-            let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten()?;
+            let bytes = root
+                .read(path.as_bytes(), bounds::UNIT_FILE)
+                .ok()
+                .flatten()?;
             Some((path, bytes))
         })
     });
@@ -305,7 +308,7 @@ fn sources(root: &Root, unit: &str) -> Vec<(String, Vec<u8>)> {
             }
             let path = format!("{directory}/{file}");
             drop_ins.entry(file).or_insert_with(|| {
-                let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten();
+                let bytes = root.read(path.as_bytes(), bounds::UNIT_FILE).ok().flatten();
                 bytes.map(|bytes| (path, bytes))
             });
         }
@@ -356,7 +359,10 @@ pub fn config(root: &Root, name: &str, section: &str, key: &str) -> Vec<Setting>
     let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
     for place in places {
         let read = |path: String| {
-            let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten()?;
+            let bytes = root
+                .read(path.as_bytes(), bounds::UNIT_FILE)
+                .ok()
+                .flatten()?;
             Some((path, bytes))
         };
         if sources.is_empty() {

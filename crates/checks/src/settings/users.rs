@@ -1,10 +1,8 @@
 //! passwd(5), shadow(5) and group(5) as they stand in the tree: rows of fields, nothing judged yet.
 
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use std::io;
-
-/// 100,000 users take some ten megabytes.
-const LIMIT: u64 = 256 << 20;
 
 /// One row: where it stands and its fields, bytes as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +66,7 @@ impl Users {
     pub fn read(root: &Root) -> io::Result<Users> {
         let rows = |path: &str| {
             let bytes = root
-                .read(path.as_bytes(), LIMIT)
+                .read(path.as_bytes(), bounds::ACCOUNTS_FILE)
                 .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))?;
             Ok::<_, io::Error>(bytes.map(|bytes| parse(&bytes)))
         };

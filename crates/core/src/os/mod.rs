@@ -11,6 +11,7 @@ pub mod node;
 // malloc_trim(3), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod memory;
+pub mod mounts;
 // sched_setscheduler(2), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod priority;

@@ -1,5 +1,6 @@
 //! Questions to the kernel by netlink(7): one dump, answered in whole messages.
 
+use crate::bounds;
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink,
@@ -12,8 +13,6 @@ const HEADER: usize = 16;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
-/// Far above any ruleset; a dump must end.
-const MAX_ANSWER: usize = 64 << 20;
 /// NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN (linux/netfilter/nf_tables.h).
 const GETCHAIN: u16 = 10 << 8 | 4;
 const NEWCHAIN: u16 = 10 << 8 | 3;
@@ -94,7 +93,7 @@ fn dump(protocol: Protocol, kind: u16, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)
         let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
         let ((received, _), _) = net::recv(&socket, &mut buffer, RecvFlags::empty())?;
         total += received.len();
-        if received.is_empty() || total > MAX_ANSWER {
+        if received.is_empty() || total > bounds::NETLINK {
             return Err(Errno::MSGSIZE);
         }
         let mut rest: &[u8] = received;

@@ -8,14 +8,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// As many symbolic links as Linux follows in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// An open directory that paths are resolved below.
-#[derive(Debug)]
+/// An open directory that paths are resolved below; all copies are one handle.
+#[derive(Clone, Debug)]
 pub struct Root {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     path: PathBuf,
 }
 
@@ -32,16 +33,8 @@ impl Root {
     /// Opens the directory at `path`, which the caller vouches for.
     pub fn open(path: &Path) -> io::Result<Root> {
         Ok(Root {
-            fd: node::open_dir_path(path)?,
+            fd: Arc::new(node::open_dir_path(path)?),
             path: path.to_owned(),
-        })
-    }
-
-    /// The same root once more, for another thread.
-    pub fn try_clone(&self) -> io::Result<Root> {
-        Ok(Root {
-            fd: self.fd.try_clone()?,
-            path: self.path.clone(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! `path-exclude` and `path-include` of dpkg.cfg(5): files that dpkg was told not to unpack (dpkg(1)).
 
 use crate::database::Damages;
+use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use agent_core::os::root::Root;
 
-const MAX_CONFIG: u64 = 1 << 20;
 /// A purger of locales writes some hundreds.
 const MAX_RULES: usize = 4096;
 
@@ -46,7 +46,7 @@ impl Excludes {
             "/root/.dpkg.cfg".to_owned(),
         ]);
         for file in files {
-            match root.read(file.as_bytes(), MAX_CONFIG) {
+            match root.read(file.as_bytes(), bounds::DPKG_CONFIG) {
                 Ok(Some(text)) => excludes.parse(&text, &file, damages),
                 Ok(None) => {}
                 Err(error) => damages.file(&file, error),

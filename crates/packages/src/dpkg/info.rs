@@ -1,7 +1,7 @@
 //! `/var/lib/dpkg/info`: the files that dpkg keeps for each package.
 
-use super::MAX_LIST;
 use agent_core::attributes::FileType;
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::node::{self, Hint};
 use agent_core::os::root::Root;
@@ -68,11 +68,14 @@ impl Info {
         if stat.kind != FileType::File {
             return Err(io::Error::other("not a regular file"));
         }
-        text.reserve(usize::try_from(stat.size.min(MAX_LIST)).unwrap_or(0) + 1);
-        file.take(MAX_LIST + 1).read_to_end(text)?;
+        text.reserve(usize::try_from(stat.size.min(bounds::DPKG_LIST)).unwrap_or(0) + 1);
+        file.take(bounds::DPKG_LIST + 1).read_to_end(text)?;
         self.read += text.len() as u64;
-        if text.len() as u64 > MAX_LIST {
-            return Err(io::Error::other(format!("larger than {MAX_LIST} bytes")));
+        if text.len() as u64 > bounds::DPKG_LIST {
+            return Err(io::Error::other(format!(
+                "larger than {} bytes",
+                bounds::DPKG_LIST
+            )));
         }
         Ok(true)
     }

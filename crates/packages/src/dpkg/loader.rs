@@ -9,13 +9,11 @@ use crate::Kind;
 use crate::claims::{Claim, Claims, NOTHING, Source};
 use crate::database::{Damages, Database};
 use agent_core::attributes::{Digest, FileType};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::node;
 use agent_core::os::root::Root;
-
-/// Of all lists together: some hundred times what a desktop has.
-const MAX_LISTS: u64 = 2 << 30;
 
 /// What the notes tell.
 #[derive(Default)]
@@ -93,10 +91,10 @@ impl Loader<'_> {
         if package.state != State::ConfigFiles {
             self.digests(&claimed, &mut listed)?;
         }
-        if self.info.read > MAX_LISTS {
+        if self.info.read > bounds::DPKG_LISTS {
             return Err(Error::in_file(
                 INFO,
-                format!("lists of more than {MAX_LISTS} bytes"),
+                format!("lists of more than {} bytes", bounds::DPKG_LISTS),
             ));
         }
         self.database.verified += usize::from(package.state != State::ConfigFiles);

@@ -2,12 +2,9 @@
 
 use super::{md5sums, paths};
 use crate::database::Damages;
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use std::collections::HashMap;
-
-/// Far above any distribution; a tree under suspicion must not eat the memory.
-const MAX_PACKAGES: usize = 500_000;
-const MAX_CONFFILES: usize = 1_000_000;
 
 /// The third word of a package's `Status` (dpkg(1), "Package states").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +84,8 @@ impl<'a> Status<'a> {
                 stanza.broken |= stanza.field != Field::Conffiles;
                 damages.line(file, number, reason);
             }
-            if self.conffiles + stanza.conffiles.len() > MAX_CONFFILES {
-                return Err(too_many(file, MAX_CONFFILES, "conffiles"));
+            if self.conffiles + stanza.conffiles.len() > bounds::CONFFILES {
+                return Err(too_many(file, bounds::CONFFILES, "conffiles"));
             }
         }
         self.finish(stanza, file, damages)
@@ -120,8 +117,8 @@ impl<'a> Status<'a> {
                 self.packages.push(package);
             }
         }
-        if self.packages.len() > MAX_PACKAGES {
-            return Err(too_many(file, MAX_PACKAGES, "packages"));
+        if self.packages.len() > bounds::PACKAGES {
+            return Err(too_many(file, bounds::PACKAGES, "packages"));
         }
         Ok(())
     }

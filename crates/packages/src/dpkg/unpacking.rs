@@ -17,30 +17,15 @@ use super::status::State;
 use super::{DIVERSIONS, Diversions, STATUS, UPDATES, info::INFO};
 use crate::database::Damages;
 use agent_core::attributes::Timestamp;
+use agent_core::bounds;
 use agent_core::os::node::{self, Id};
 use agent_core::os::root::Root;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Bytes of the status file, ten times that of a desktop with everything on it: it is read whole while somebody waits.
-const MAX_STATUS: u64 = 64 << 20;
-/// Entries of the journal; dpkg takes them over into the status file at 250.
-const MAX_UPDATES: usize = 1_000;
-/// Bytes of one entry: one package's stanza.
-const MAX_UPDATE: u64 = 1 << 20;
-/// Packages that are being unpacked at a time: dpkg unpacks a whole upgrade before it configures it.
-const MAX_PACKAGES: usize = 4_096;
-/// Bytes of one list; the longest of Debian's have a tenth of it.
-const MAX_LIST: u64 = 16 << 20;
-/// Paths of all lists together, eight bytes each.
-const MAX_PATHS: usize = 1 << 20;
-/// Bytes of the diversions.
-const MAX_DIVERSIONS: u64 = 1 << 20;
-/// All of it is read within this time, or what is not yet read counts as not there.
-const DEADLINE: Duration = Duration::from_secs(2);
 /// How dpkg calls a file before it has its name, and the one that it replaces until the package is unpacked.
 const TEMPORARY: [&[u8]; 2] = [b".dpkg-new", b".dpkg-tmp"];
 /// Directories that are links into `usr` where the two are merged (<https://wiki.debian.org/UsrMerge>): lists may still
@@ -87,7 +72,7 @@ struct Entry {
 impl Unpacking {
     /// Reads what has changed since the last time.
     pub fn refresh(&mut self, root: &Root) {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + bounds::UNPACKING;
         if self.read(root, deadline).is_err() {
             self.packages.clear();
         }
@@ -123,7 +108,7 @@ impl Unpacking {
             self.status = (None, BTreeMap::new());
             let mut found = BTreeMap::new();
             if let Some(file) = root.open_file(STATUS)? {
-                entries(file.take(MAX_STATUS), deadline, |entry| {
+                entries(file.take(bounds::UNPACKING_STATUS), deadline, |entry| {
                     note(&mut found, entry, false)
                 })?;
             }
@@ -131,7 +116,7 @@ impl Unpacking {
         }
         let mut found = self.status.1.clone();
         let names = root.list(UPDATES.as_bytes())?.unwrap_or_default();
-        if names.len() > MAX_UPDATES {
+        if names.len() > bounds::UNPACKING_UPDATES {
             return Err(io::Error::other("a journal of too many entries"));
         }
         // In the order of their numbers, which all have one length.
@@ -142,7 +127,7 @@ impl Unpacking {
             let path = [UPDATES.as_bytes(), b"/", name].concat();
             // dpkg may just have taken it over into the status file.
             if let Some(file) = root.open_file(&path)? {
-                entries(file.take(MAX_UPDATE), deadline, |entry| {
+                entries(file.take(bounds::UNPACKING_UPDATE), deadline, |entry| {
                     note(&mut found, entry, true)
                 })?;
             }
@@ -162,7 +147,7 @@ impl Unpacking {
         }
         let diversions = stamp(root, DIVERSIONS.as_bytes())?;
         if diversions != self.diversions.0 {
-            let text = root.read(DIVERSIONS.as_bytes(), MAX_DIVERSIONS)?;
+            let text = root.read(DIVERSIONS.as_bytes(), bounds::UNPACKING_DIVERSIONS)?;
             self.diversions = (diversions, text.unwrap_or_default());
             before.clear();
         }
@@ -186,7 +171,7 @@ impl Unpacking {
             let list = match before.remove(&called) {
                 Some(list) if list.stamp == stamp => list,
                 _ => {
-                    let text = root.read(&list_path(&called), MAX_LIST)?;
+                    let text = root.read(&list_path(&called), bounds::UNPACKING_LIST)?;
                     let text = text.unwrap_or_default();
                     let listed = text.split(|byte| *byte == b'\n').filter_map(paths::plain);
                     let places = listed.map(|path| diversions.place(path, &name));
@@ -198,7 +183,7 @@ impl Unpacking {
                 }
             };
             total += list.paths.len();
-            if total > MAX_PATHS {
+            if total > bounds::UNPACKING_PATHS {
                 return Err(io::Error::other("lists of too many paths"));
             }
             self.packages.insert(called, list);
@@ -219,7 +204,7 @@ fn note(found: &mut BTreeMap<Key, State>, entry: Entry, journal: bool) -> io::Re
         Some(state) => drop(found.insert(key, state)),
         None => drop(found.remove(&key)),
     }
-    match found.len() > MAX_PACKAGES {
+    match found.len() > bounds::UNPACKING_PACKAGES {
         true => Err(io::Error::other("too many packages are being unpacked")),
         false => Ok(()),
     }

@@ -3,6 +3,7 @@
 //! The pages are gone through as they lie, not by their hashes: each pair stands once, and nothing has to be found.
 //! Every length is checked, nothing is written, no lock is taken.
 
+use agent_core::bounds;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -18,8 +19,6 @@ const KEYDATA: u8 = 1;
 const OFFPAGE: u8 = 3;
 /// Of a page: lsn, its number, the one before, the next, entries, offset, level, type.
 const PAGE_HEADER: usize = 26;
-/// The largest header that rpm itself takes has 256 MiB; none that a distribution ships comes near this.
-const MAX_ITEM: usize = 64 << 20;
 
 fn bad(what: &str) -> io::Error {
     io::Error::new(
@@ -158,7 +157,7 @@ impl Database {
 
     /// A value that is spread over pages of its own.
     fn chain(&self, first: u32, length: usize, value: &mut Vec<u8>) -> io::Result<()> {
-        if length > MAX_ITEM {
+        if length > bounds::RPM_HEADER {
             return Err(bad("a record of more than 64 MiB"));
         }
         value.clear();

@@ -6,6 +6,7 @@ use crate::Kind;
 use crate::claims::{Claim, Claims, NOTHING, Source};
 use crate::database::{Damages, Database, Recorded};
 use agent_core::attributes::{Digest, FileType};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use sha2::{Digest as _, Sha256};
@@ -28,8 +29,6 @@ const VERIFY_CAPS: u64 = 1 << 8;
 const MD5: u64 = 1;
 const SHA256: u64 = 8;
 
-/// 100,000 accounts take some ten megabytes.
-const MAX_ACCOUNTS: u64 = 64 << 20;
 /// No name of an account is longer.
 const MAX_NAME: usize = 256;
 
@@ -82,7 +81,10 @@ struct Loader {
 /// Names to numbers out of passwd(5) or group(5); of several rows of a name the first counts.
 fn accounts(root: &Root, path: &str) -> HashMap<Vec<u8>, u32> {
     let mut found = HashMap::new();
-    let text = root.read(path.as_bytes(), MAX_ACCOUNTS).ok().flatten();
+    let text = root
+        .read(path.as_bytes(), bounds::RPM_ACCOUNTS)
+        .ok()
+        .flatten();
     for line in text.unwrap_or_default().split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next().unwrap_or_default();

@@ -4,6 +4,7 @@
 //! friends; what is needed here is a walk over one b-tree. Every length is checked, every page is counted, nothing is
 //! written, no lock is taken. A write-ahead log beside the file is read with it, to its last whole transaction.
 
+use agent_core::bounds;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -11,10 +12,6 @@ use std::os::unix::fs::FileExt;
 
 /// Deeper than any tree of 2^32 pages.
 const MAX_DEPTH: usize = 20;
-/// The largest header that rpm itself takes has 256 MiB; none that a distribution ships comes near this.
-const MAX_PAYLOAD: usize = 64 << 20;
-/// Of a write-ahead log; rpm's has a few megabytes.
-const MAX_LOG: u64 = 1 << 30;
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
@@ -241,7 +238,7 @@ impl Database {
     /// A cell's record: what lies in the page, then the chain of overflow pages.
     fn payload(&self, local: &[u8], length: u64, out: &mut Vec<u8>) -> io::Result<()> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_PAYLOAD {
+        if length > bounds::RPM_HEADER {
             return Err(bad("a record of more than 64 MiB"));
         }
         let most = self.usable - 35;
@@ -315,7 +312,7 @@ impl Log {
         if length < LOG_HEADER as u64 {
             return Ok(None);
         }
-        if length > MAX_LOG {
+        if length > bounds::RPM_LOG {
             return Err(io::Error::other("its write-ahead log is larger than 1 GiB"));
         }
         let mut header = [0; LOG_HEADER];

@@ -157,7 +157,7 @@ fn moved_along(recorded: Entry, now: &Entry) -> Entry {
 /// The entries of the amended paths and of their directories as they are now, in order.
 struct Fresh<'a> {
     walk: Walk<'a>,
-    looker: Looker<'a>,
+    looker: Looker,
     selinux: bool,
     amended: &'a Amended,
     ready: VecDeque<Result<Entry>>,

@@ -7,6 +7,7 @@ use agent_baseline::manifest::header::Launch;
 use agent_baseline::manifest::read::Manifest;
 use agent_baseline::manifest::{Entry, Role};
 use agent_core::attributes::{AttributeSet, Attributes, FileType};
+use agent_core::bounds;
 use agent_core::error::Error;
 use agent_core::error::Result;
 use agent_core::escape;
@@ -15,11 +16,6 @@ use agent_core::paths;
 use agent_core::paths::split;
 use agent_core::paths::subject;
 use std::cmp::Ordering;
-
-/// As many bytes of a record are read at most.
-pub const MAX_RECORD: u64 = 64 << 20;
-/// A record holds what one boot changed; one with more entries is not one.
-pub const MAX_ENTRIES: u64 = 100_000;
 
 /// Collects the entries of a launch record from the deviations of a scan.
 #[derive(Debug, Default)]
@@ -135,8 +131,11 @@ impl Record {
         if *of != escape::hex(&manifest) {
             return Ok(Err("it was made under another manifest".into()));
         }
-        if record.len() > MAX_ENTRIES {
-            return Ok(Err(format!("it has more than {MAX_ENTRIES} entries")));
+        if record.len() > bounds::LAUNCH_ENTRIES {
+            return Ok(Err(format!(
+                "it has more than {} entries",
+                bounds::LAUNCH_ENTRIES
+            )));
         }
         let mut entries = Vec::new();
         for entry in record.entries() {

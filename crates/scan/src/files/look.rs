@@ -4,15 +4,18 @@
 //! A digest is reported only if it covers exactly the bytes that the file had before and after it was read.
 //! Otherwise the file is read again, alone; after three times nothing is said of its contents.
 
+use super::away::Away;
 use super::digest::{self, Order, Stream, update_many};
 use super::observe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
 use super::pace::Pace;
+use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest, Timestamp};
 use agent_core::os::limits;
 use agent_core::os::read::{Piece, Reader};
 use agent_core::task;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often a file that changes while it is read is read, in all.
@@ -33,9 +36,13 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What a worker needs to look at files; one each.
 #[derive(Debug)]
-pub struct Looker<'a> {
+pub struct Looker {
     path: digest::Path,
-    pace: Option<&'a Pace>,
+    pace: Option<Pace>,
+    /// What looks where a server or a program answers.
+    away: Away,
+    /// Told of each piece that was read, on a helper thread.
+    pub(super) pulse: Option<Arc<Pulse>>,
     /// Files that may be open at once, of those that wait for the disk and of large ones each.
     open_files: usize,
     reader: Reader,
@@ -91,14 +98,16 @@ struct Large {
     left_behind: Option<u64>,
 }
 
-impl<'a> Looker<'a> {
+impl Looker {
     /// One of so many lookers at once; it keeps to `pace`.
-    pub fn new(pace: Option<&'a Pace>, lookers: usize) -> Looker<'a> {
+    pub fn new(pace: Option<&Pace>, lookers: usize) -> Looker {
         // Those that wait for the disk and large ones, and as many again for everybody else.
         let share = limits::open_files() / lookers.max(1) / 4;
         Looker {
             path: digest::Path::detected(),
-            pace,
+            pace: pace.cloned(),
+            away: Away::new(pace, lookers),
+            pulse: None,
             open_files: share.clamp(2, MOST_OPEN),
             reader: Reader::default(),
             arena: Vec::new(),
@@ -130,6 +139,14 @@ impl<'a> Looker<'a> {
         batch.looks.resize_with(targets.len(), || None);
         for (index, (target, wanted)) in targets.iter().enumerate() {
             target.is_at_hand();
+            if self.pulse.is_none()
+                && let Some(device) = target.remote()
+            {
+                let (look, bytes) = self.away.look(device, target, *wanted);
+                self.bytes += bytes;
+                batch.looks[index] = Some(look);
+                continue;
+            }
             match first_look(target, *wanted) {
                 Ok(First::Whole(attributes)) => batch.looks[index] = Some(Ok(attributes)),
                 // Written to just now: a further write might leave the same times. Looked at again, later.
@@ -310,8 +327,11 @@ impl<'a> Looker<'a> {
     /// Counts, and waits where the pace says so.
     fn read(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
-        if let Some(pace) = self.pace {
-            pace.pay(bytes);
+        match (&self.pulse, &self.pace) {
+            (None, None) => {}
+            (None, Some(pace)) => pace.pay(bytes),
+            (Some(pulse), None) => pulse.beat(),
+            (Some(pulse), Some(pace)) => pulse.pause(|| pace.pay(bytes)),
         }
     }
 

@@ -7,8 +7,10 @@
 
 pub mod amend;
 pub mod aside;
+mod away;
 pub mod deviation;
 pub mod digest;
+pub mod door;
 pub mod join;
 pub mod judge;
 pub mod launch;
@@ -21,8 +23,10 @@ pub mod pace;
 pub mod pipeline;
 pub mod plan;
 pub mod record;
+pub mod remote;
 pub mod scan;
 pub mod scope;
 pub mod spot;
+pub mod step;
 pub mod walk;
 pub mod wording;

@@ -1,6 +1,7 @@
 //! Looking at one path: its attributes as one moment's truth, or the reason why there is none.
 
 use agent_core::attributes::{Algorithm, Attributes, FileType};
+use agent_core::os::mounts::Device;
 use agent_core::os::node::{self, Access, Hint, Stat};
 use agent_core::task;
 use rustix::io::Errno;
@@ -14,10 +15,12 @@ pub struct Directory {
     pub fd: OwnedFd,
     /// Relative to the root; empty for the root itself.
     pub path: Box<[u8]>,
+    /// Where a server or a program answers for it.
+    pub remote: Option<Device>,
 }
 
 /// Something to look at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// A directory that is being walked.
     Directory(Arc<Directory>),
@@ -29,10 +32,20 @@ pub enum Target {
         name: Box<[u8]>,
         /// What the directory says it is.
         hint: Hint,
+        /// Where a server or a program answers for it.
+        remote: Option<Device>,
     },
 }
 
 impl Target {
+    /// Where a server or a program answers for it: the file system to ask.
+    pub fn remote(&self) -> Option<Device> {
+        match self {
+            Target::Directory(directory) => directory.remote,
+            Target::Entry { remote, .. } => *remote,
+        }
+    }
+
     /// The thread is at it from now on.
     pub(super) fn is_at_hand(&self) {
         match self {
@@ -86,6 +99,8 @@ pub enum Unseen {
     Changing,
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
+    /// Its file system gave no answer in time.
+    Silent,
     /// It was not looked at, since that brought the agent to its end.
     SetAside,
 }
@@ -128,6 +143,7 @@ pub fn first_look(target: &Target, wanted: Wanted) -> Result<First, Unseen> {
             directory,
             name,
             hint: Hint::File,
+            ..
         } => file(directory, name, wanted),
         Target::Entry {
             directory, name, ..

@@ -7,9 +7,11 @@ use super::pipeline::{Done, Workers, ordered};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
+use super::wording::SILENT;
 use agent_baseline::manifest::write::Writer;
-use agent_baseline::manifest::{Entry, Role, line, read};
+use agent_baseline::manifest::{Entry, Role, line};
 use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::root::Root;
@@ -177,6 +179,9 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                     return Some(Outcome::Refused(path, "changes while it is read".into()));
                 }
                 // Nothing is set aside where something is recorded.
+                Err(Unseen::Silent) => {
+                    return Some(Outcome::Refused(path, SILENT.into()));
+                }
                 Err(Unseen::SetAside) => {
                     return Some(Outcome::Refused(path, "is not looked at".into()));
                 }
@@ -195,10 +200,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 role: Role::Recorded,
             };
             // Only names of many thousand bytes come near this; a reader would refuse the whole file.
-            if entry.path.len() > read::MAX_LINE / 8 {
+            if entry.path.len() > bounds::MANIFEST_LINE / 8 {
                 let mut text = Vec::new();
                 line::push(&mut text, &entry);
-                if text.len() > read::MAX_LINE {
+                if text.len() > bounds::MANIFEST_LINE {
                     return Some(Outcome::Refused(
                         entry.path,
                         "its path is too long for a manifest".into(),
@@ -216,6 +221,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             let why = match why {
                 Blindness::Refused(what, errno) => format!("cannot {what} the directory: {errno}"),
                 Blindness::Moved => "moved while it was walked".into(),
+                Blindness::Silent => SILENT.into(),
                 Blindness::SetAside => "not walked".into(),
                 Blindness::Loop | Blindness::Mount => {
                     "is one of its own ancestors, mounted again".into()

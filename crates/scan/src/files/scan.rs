@@ -5,13 +5,15 @@ use super::deviation::{Against, Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
-use super::observe::{Target, Unseen, Wanted};
+use super::observe::{Directory, Target, Unseen, Wanted};
 use super::pace::Pace;
 use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
+use super::remote;
 use super::scope::{Duty, Scope};
 use super::walk::{Blindness, Walk};
 use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::node;
 use agent_core::os::root::Root;
@@ -362,7 +364,10 @@ impl Scan<'_> {
 /// What is to be told of a path other than a directory that is as recorded, if it was touched.
 fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
     let Target::Entry {
-        directory, name, ..
+        directory,
+        name,
+        remote,
+        ..
     } = target
     else {
         return None;
@@ -372,8 +377,18 @@ fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
         return None;
     }
     // What has gone since has touched its path again.
-    let handle = node::open_handle(directory.fd.as_fd(), name).ok()?;
-    let ctime = node::stat(&handle).ok()?.ctime;
+    let ctime = |directory: &Directory, name: &[u8]| {
+        let handle = node::open_handle(directory.fd.as_fd(), name).ok()?;
+        Some(node::stat(&handle).ok()?.ctime)
+    };
+    let ctime = match remote {
+        None => ctime(directory, name)?,
+        Some(device) => {
+            let (directory, name) = (directory.clone(), name.clone());
+            let answer = remote::ask(bounds::ANSWER, *device, move |_| ctime(&directory, &name));
+            answer.ok()??
+        }
+    };
     Some(Outcome::Holds { path, ctime })
 }
 

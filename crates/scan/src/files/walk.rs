@@ -2,74 +2,27 @@
 //! leads nowhere, and a path may be longer than any system call takes.
 
 use super::aside::Aside;
-use super::observe::{Directory, Target};
+use super::door::{Doors, Opened, Shut};
+use super::observe::{Directory, Target, join};
 use super::plan::Plan;
+use super::remote::Device;
 use super::scope::{Duty, Place, Scope, Weaker};
+pub use super::step::{Blindness, Step};
 use agent_core::os::node::{self, Hint, Id, Names};
 use agent_core::os::root::Root;
 use agent_core::task;
 use rustix::io::Errno;
 use std::collections::{HashSet, VecDeque};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// As many directories of a branch stay open; those above are opened again through `..` when their turn comes.
 const OPEN_LEVELS: usize = 64;
 
-/// What the walk meets.
-#[derive(Debug)]
-pub enum Step {
-    /// Something to look at. A directory's entries follow, then its [`Step::Leave`].
-    Look {
-        /// What it is.
-        target: Target,
-        /// What to do with it.
-        duty: Duty,
-        /// Of a directory: whether entries of it come and go every day (excluded, demanded less of,
-        /// launch-marked), so that its own mtime and nlink say nothing.
-        loose: bool,
-    },
-    /// All entries of the directory that was met last and not yet left have been met.
-    Leave,
-    /// A directory whose entries cannot be seen, and why.
-    Blind {
-        /// Relative to the root.
-        path: Vec<u8>,
-        /// What was to be done with it.
-        duty: Duty,
-        /// Why.
-        why: Blindness,
-    },
-    /// The present profile demands less of that path than the manifest was sealed with; told once for each cause.
-    Weaker {
-        /// The first path concerned.
-        path: Vec<u8>,
-        /// How.
-        weaker: Weaker,
-        /// What was to be done with it.
-        duty: Duty,
-    },
-}
-
-/// Why the entries of a directory cannot be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blindness {
-    /// The kernel refused: what was tried, and its answer.
-    Refused(&'static str, Errno),
-    /// It, or a directory above it, was moved while it was walked.
-    Moved,
-    /// It is one of its own ancestors, mounted again.
-    Loop,
-    /// Something is mounted there and its entry does not cross mounts.
-    Mount,
-    /// It is not walked, since that brought the agent to its end.
-    SetAside,
-}
-
 /// The walk under way.
 #[derive(Debug)]
 pub struct Walk<'a> {
-    root: &'a Root,
+    doors: Doors,
     scope: &'a Scope,
     /// What alone is met; `None`: everything.
     plan: Option<&'a Plan>,
@@ -91,23 +44,27 @@ struct Level {
     place: Place,
     /// Length of the path of the directory above.
     parent: usize,
+    /// Where a server or a program answers for it.
+    remote: Option<Device>,
+    /// Whether something is mounted on an entry of it.
+    mounts: bool,
 }
 
 impl<'a> Walk<'a> {
     /// A walk below `root` by the rules of `scope`.
-    pub fn new(root: &'a Root, scope: &'a Scope) -> Walk<'a> {
+    pub fn new(root: &Root, scope: &'a Scope) -> Walk<'a> {
         Walk::of(root, scope, None)
     }
 
     /// A walk that meets what is planned, as the whole walk would meet it, and nothing else. It tells of no
     /// [`Step::Weaker`]: which path is the first one concerned, the whole walk alone can tell.
-    pub fn planned(root: &'a Root, scope: &'a Scope, plan: &'a Plan) -> Walk<'a> {
+    pub fn planned(root: &Root, scope: &'a Scope, plan: &'a Plan) -> Walk<'a> {
         Walk::of(root, scope, Some(plan))
     }
 
-    fn of(root: &'a Root, scope: &'a Scope, plan: Option<&'a Plan>) -> Walk<'a> {
+    fn of(root: &Root, scope: &'a Scope, plan: Option<&'a Plan>) -> Walk<'a> {
         Walk {
-            root,
+            doors: Doors::of(root),
             scope,
             plan,
             aside: Aside::NONE,
@@ -127,19 +84,22 @@ impl<'a> Walk<'a> {
 
     fn start(&mut self) -> Option<Step> {
         let duty = self.scope.root_duty()?;
-        // Opened anew: a clone would share its place in the list of entries with every other walk.
-        match node::open_dir(self.root.as_fd(), b".") {
-            Ok(fd) => Some(self.open(fd, Vec::new(), duty, self.scope.root())),
-            Err(errno) => Some(Step::Blind {
+        match self.doors.root() {
+            Ok(opened) => Some(self.enter(opened, Vec::new(), duty, self.scope.root())),
+            Err(shut) => Some(Step::Blind {
                 path: Vec::new(),
                 duty,
-                why: Blindness::Refused("open", errno),
+                why: match shut {
+                    Shut::Blind(why) => why,
+                    Shut::Gone => Blindness::Refused("open", Errno::NOENT),
+                    Shut::Other => Blindness::Refused("open", Errno::NOTDIR),
+                },
             }),
         }
     }
 
-    /// Enters the directory behind `fd`, which lies in the one at the top of `levels`.
-    fn open(&mut self, fd: OwnedFd, path: Vec<u8>, duty: Duty, place: Place) -> Step {
+    /// Enters a directory that was opened, which lies in the one at the top of `levels`.
+    fn enter(&mut self, opened: Opened, path: Vec<u8>, duty: Duty, place: Place) -> Step {
         if self.aside.has(&path) {
             let why = Blindness::SetAside;
             let mut duty = duty;
@@ -148,9 +108,13 @@ impl<'a> Walk<'a> {
         }
         task::at_directory(&path);
         let blind = |path, why| Step::Blind { path, duty, why };
-        let stat = match node::stat(&fd) {
-            Ok(stat) => stat,
-            Err(errno) => return blind(path, Blindness::Refused("stat", errno)),
+        let Opened { fd, seen, remote } = opened;
+        let (stat, names) = match seen {
+            Some((stat, names)) => (stat, Some(names)),
+            None => match node::stat(&fd) {
+                Ok(stat) => (stat, None),
+                Err(errno) => return blind(path, Blindness::Refused("stat", errno)),
+            },
         };
         if let Some(parent) = self.levels.last() {
             let mounted = stat.mount_root || stat.id.device != parent.id.device;
@@ -165,23 +129,25 @@ impl<'a> Walk<'a> {
             let duty = self.scope.reach(&place, name);
             duty.is_none_or(|duty| duty.leads || duty.demand.is_loose())
         };
-        let listed = match self.plan.filter(|plan| plan.has_alone(&path)) {
-            // What else lies in it matters to the directory all the same.
-            Some(plan) => {
-                node::any_name(fd.as_fd(), everyday).map(|loose| (plan.names_in(&path), loose))
+        // What else lies in it matters to a directory of which some entries alone are planned.
+        let any = |names: &Names| names.iter().any(|(name, _)| everyday(name));
+        let alone = self.plan.filter(|plan| plan.has_alone(&path));
+        let listed = match (alone, names) {
+            (None, Some(names)) => Ok((any(&names), names)),
+            (None, None) => node::read_names(fd.as_fd()).map(|names| (any(&names), names)),
+            (Some(plan), Some(names)) => Ok((any(&names), plan.names_in(&path))),
+            (Some(plan), None) => {
+                node::any_name(fd.as_fd(), everyday).map(|loose| (loose, plan.names_in(&path)))
             }
-            None => node::read_names(fd.as_fd()).map(|names| {
-                let loose = names.iter().any(|(name, _)| everyday(name));
-                (names, loose)
-            }),
         };
-        let (names, loose) = match listed {
+        let (loose, names) = match listed {
             Ok(listed) => listed,
             Err(errno) => return blind(path, Blindness::Refused("list", errno)),
         };
         let directory = Arc::new(Directory {
             fd,
             path: path.clone().into_boxed_slice(),
+            remote,
         });
         if let Some(level) = self
             .levels
@@ -198,6 +164,8 @@ impl<'a> Walk<'a> {
             next: 0,
             place,
             parent: self.path.len(),
+            remote,
+            mounts: self.doors.mounts_in(&path),
         });
         self.path = path;
         Step::Look {
@@ -219,44 +187,36 @@ impl<'a> Walk<'a> {
             let Some(directory) = level.directory.clone() else {
                 continue;
             };
-            let mut hint = hint;
-            if hint == Hint::Unknown {
-                hint = match node::hint_at(directory.fd.as_fd(), name) {
+            let name: Box<[u8]> = name.into();
+            let mount = match level.mounts {
+                true => self.doors.mount(&join(&self.path, &name)),
+                false => None,
+            };
+            let remote = match mount {
+                Some(mount) => mount.remote.then_some(mount.device),
+                None => directory.remote,
+            };
+            let hint = match (hint, mount, remote) {
+                // Found out when it is opened, if it may be at all.
+                (Hint::Unknown, Some(_), Some(_)) => Hint::Dir,
+                (Hint::Unknown, ..) => match self.doors.hint(&directory, &name, remote) {
                     Ok(hint) => hint,
                     Err(Errno::NOENT) => continue,
                     Err(_) => Hint::Other,
-                };
-            }
-            let name: Box<[u8]> = name.into();
+                },
+                (hint, ..) => hint,
+            };
             // Of most entries, the path is never needed.
             let path = match (hint, duty.weaker) {
-                (Hint::Dir, _) | (_, Some(_)) => super::observe::join(&self.path, &name),
+                (Hint::Dir, _) | (_, Some(_)) => join(&self.path, &name),
                 _ => Vec::new(),
             };
-            let step = if hint == Hint::Dir {
-                let place = self.scope.enter(&level.place, &name);
-                let opened = match duty.demand.cross_mounts {
-                    true => node::open_dir(directory.fd.as_fd(), &name),
-                    false => node::open_dir_unmounted(directory.fd.as_fd(), &name),
-                };
-                match opened {
-                    Ok(fd) => self.open(fd, path.clone(), duty, place),
-                    Err(Errno::NOENT) => continue,
-                    Err(Errno::XDEV) => Step::Blind {
-                        path: path.clone(),
-                        duty,
-                        why: Blindness::Mount,
-                    },
-                    // Replaced by something else since the listing: looked at as what it is now.
-                    Err(Errno::NOTDIR | Errno::LOOP) => leaf(directory, name, Hint::Other, duty),
-                    Err(errno) => Step::Blind {
-                        path: path.clone(),
-                        duty,
-                        why: Blindness::Refused("open", errno),
-                    },
-                }
-            } else {
-                leaf(directory, name, hint, duty)
+            let step = match hint {
+                Hint::Dir => match self.open(directory, name, path.clone(), duty, remote) {
+                    Some(step) => step,
+                    None => continue,
+                },
+                hint => leaf(directory, name, hint, duty, remote),
             };
             if let Some(weaker) = duty.weaker
                 && self.plan.is_none()
@@ -266,6 +226,26 @@ impl<'a> Walk<'a> {
                 return Some(Step::Weaker { path, weaker, duty });
             }
             return Some(step);
+        }
+    }
+
+    /// Opens an entry of a directory that is said to be a directory; `None` if it is gone.
+    fn open(
+        &mut self,
+        above: Arc<Directory>,
+        name: Box<[u8]>,
+        path: Vec<u8>,
+        duty: Duty,
+        remote: Option<Device>,
+    ) -> Option<Step> {
+        let place = self.scope.enter(&self.levels.last()?.place, &name);
+        let cross_mounts = duty.demand.cross_mounts;
+        match self.doors.open(&above, &name, &path, cross_mounts) {
+            Ok(opened) => Some(self.enter(opened, path, duty, place)),
+            Err(Shut::Gone) => None,
+            // Replaced by something else since the listing: looked at as what it is now.
+            Err(Shut::Other) => Some(leaf(above, name, Hint::Other, duty, remote)),
+            Err(Shut::Blind(why)) => Some(Step::Blind { path, duty, why }),
         }
     }
 
@@ -284,42 +264,31 @@ impl<'a> Walk<'a> {
         Some(Step::Leave)
     }
 
-    /// Opens the directory above the one that was just left again: through the latter's `..`, or by its path
-    /// where that leads elsewhere, since `left` was moved. It must be the very directory that was listed.
+    /// Opens the directory above the one that was just left again. It must be the very directory that was listed.
     fn reopen(&mut self, left: &Level) {
+        let remote = self.levels.iter().rev().find_map(|level| level.remote);
         let Some(above) = self.levels.last_mut() else {
             return;
         };
         let path = &self.path[..left.parent];
-        let is_it = |fd: OwnedFd| match node::stat(&fd) {
-            Ok(stat) if stat.id == above.id => Ok(fd),
-            Ok(_) => Err(Blindness::Moved),
-            Err(errno) => Err(Blindness::Refused("stat", errno)),
-        };
-        let upwards = left
-            .directory
-            .as_ref()
-            .map(|below| open(below.fd.as_fd(), b"..").and_then(is_it));
-        let reopened = match upwards {
-            Some(Ok(fd)) => Ok(fd),
-            moved => {
-                // It was walked to its end, and is not where it was any more. If it could not be opened
-                // again itself, that has been said.
-                if let (Some(Err(why)), Some(duty)) = (moved, self.scope.at(&self.path)) {
-                    self.pending.push_back(Step::Blind {
-                        path: self.path.clone(),
-                        duty,
-                        why,
-                    });
-                }
-                descend(self.root, path).and_then(is_it)
-            }
-        };
+        let below = left.directory.clone();
+        let remote = left.remote.or(remote);
+        let (moved, reopened) = self.doors.again(below, above.id, path, remote);
+        // It was walked to its end, and is not where it was any more. If it could not be opened again itself, that
+        // has been said.
+        if let (Some(why), Some(duty)) = (moved, self.scope.at(&self.path)) {
+            self.pending.push_back(Step::Blind {
+                path: self.path.clone(),
+                duty,
+                why,
+            });
+        }
         match reopened {
             Ok(fd) => {
                 above.directory = Some(Arc::new(Directory {
                     fd,
                     path: path.into(),
+                    remote: above.remote,
                 }));
             }
             // What is left of it cannot be told.
@@ -337,28 +306,19 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn open(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Blindness> {
-    node::open_dir(directory, name).map_err(|errno| match errno {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Blindness::Moved,
-        errno => Blindness::Refused("open", errno),
-    })
-}
-
-/// Opens the directory at `path` component by component: no link is followed, and no length is too great.
-fn descend(root: &Root, path: &[u8]) -> Result<OwnedFd, Blindness> {
-    let mut fd = open(root.as_fd(), b".")?;
-    for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-        fd = open(fd.as_fd(), name)?;
-    }
-    Ok(fd)
-}
-
-fn leaf(directory: Arc<Directory>, name: Box<[u8]>, hint: Hint, duty: Duty) -> Step {
+fn leaf(
+    directory: Arc<Directory>,
+    name: Box<[u8]>,
+    hint: Hint,
+    duty: Duty,
+    remote: Option<Device>,
+) -> Step {
     Step::Look {
         target: Target::Entry {
             directory,
             name,
             hint,
+            remote,
         },
         duty,
         loose: false,

@@ -232,6 +232,10 @@ fn mend(expected: &Expected) -> String {
 const SET_ASIDE: &str =
     "look at it by other means; report the fault with the agent's last words in the journal";
 
+/// Of what hangs.
+pub(super) const SILENT: &str = "its file system gave no answer in time";
+const ANSWERS: &str = "bring back the server or program behind the mount (findmnt -T PATH names it) or unmount it; it is looked at again once it answers";
+
 fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
     match unseen {
         Unseen::Gone => ("vanished while it was looked at".into(), "run again"),
@@ -239,6 +243,7 @@ fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
             "changed each of three times it was read, so nothing can be said of it".into(),
             "run again when its writer is quiet; if it is written all the time, the profile should demand less of it",
         ),
+        Unseen::Silent => (SILENT.into(), ANSWERS),
         Unseen::SetAside => (
             "looking at it brought the agent to its end again and again: it is not looked at for a while".into(),
             SET_ASIDE,
@@ -258,6 +263,10 @@ fn words_blind(why: Blindness) -> (String, &'static str) {
                 reason(errno)
             ),
             "run as root; if root is refused too, look at the file system",
+        ),
+        Blindness::Silent => (
+            format!("{SILENT}, and nothing below it could be judged"),
+            ANSWERS,
         ),
         Blindness::SetAside => (
             "walking it brought the agent to its end again and again: nothing below it is looked at for a while".into(),

@@ -108,9 +108,11 @@ impl Canary {
             directory: Arc::new(Directory {
                 fd,
                 path: Box::default(),
+                remote: None,
             }),
             name: NAME.as_bytes().into(),
             hint: Hint::File,
+            remote: None,
         };
         let duty = Duty {
             demand: Demand {

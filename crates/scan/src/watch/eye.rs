@@ -14,6 +14,7 @@ use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
 use super::{Coverage, Notice, Options, Touch};
+use crate::files::door::Doors;
 use crate::files::observe::join;
 use crate::files::scope::{Duty, Place, Scope};
 use agent_core::os::node;
@@ -50,6 +51,7 @@ const OF_ITSELF: ReadFlags = ReadFlags::IGNORED
 /// Watches a tree. All of it happens on one thread.
 pub(super) struct Eye {
     root: Root,
+    doors: Doors,
     path: PathBuf,
     scope: Arc<Scope>,
     pub(super) inotify: Inotify,
@@ -114,6 +116,7 @@ impl Eye {
     ) -> Eye {
         Eye {
             path: root.path().to_owned(),
+            doors: Doors::of(&root),
             root,
             scope: options.scope,
             inotify,
@@ -155,7 +158,7 @@ impl Eye {
             .and_then(|outside| node::open_dir_path(outside).ok())
             .and_then(|fd| self.inotify.add_for_names(fd.as_fd()).ok());
         if let Some(opened) = self.open_root() {
-            match self.inotify.add(opened.fd.as_fd()) {
+            match self.watch(&opened) {
                 Ok(descriptor) => {
                     let node = self.tree.plant(descriptor);
                     self.fill(node, opened, Vec::new());

@@ -7,6 +7,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// What changes a file, or a directory's entries. OPEN, ACCESS and CLOSE_NOWRITE are not among it, or every scan of
 /// our own would wake the watch. What was unlinked concerns nobody (EXCL_UNLINK).
@@ -40,7 +41,7 @@ const BUFFER: usize = 64 * 1024;
 /// An inotify instance.
 #[derive(Debug)]
 pub(super) struct Inotify {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     buffer: Vec<MaybeUninit<u8>>,
 }
 
@@ -55,11 +56,36 @@ pub(super) struct Event {
     pub(super) name: Option<Box<[u8]>>,
 }
 
+/// See [`Inotify::adder`].
+pub(super) struct Adder(Arc<OwnedFd>);
+
+impl Adder {
+    /// See [`Inotify::add`].
+    pub(super) fn add(&self, directory: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        watch(&self.0, directory, CHANGES)
+    }
+
+    /// Watches a file, by a handle of any kind. It has one descriptor, whichever of its names was opened.
+    pub(super) fn add_file(&self, file: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+        watch(&self.0, file, CONTENTS)
+    }
+}
+
+fn watch(
+    inotify: &OwnedFd,
+    object: BorrowedFd<'_>,
+    flags: WatchFlags,
+) -> Result<Descriptor, Errno> {
+    // What stands in /proc leads to the very object that is open.
+    let path = format!("/proc/self/fd/{}", object.as_raw_fd());
+    inotify::add_watch(inotify, path.as_str(), flags)
+}
+
 impl Inotify {
     /// A new instance.
     pub(super) fn new() -> Result<Inotify, Errno> {
         Ok(Inotify {
-            fd: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
+            fd: Arc::new(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?),
             buffer: vec![MaybeUninit::uninit(); BUFFER],
         })
     }
@@ -79,15 +105,13 @@ impl Inotify {
         self.watch(directory, NAMES)
     }
 
-    /// Watches a file, by a handle of any kind. It has one descriptor, whichever of its names was opened.
-    pub(super) fn add_file(&self, file: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
-        self.watch(file, CONTENTS)
+    /// What adds watches from another thread.
+    pub(super) fn adder(&self) -> Adder {
+        Adder(self.fd.clone())
     }
 
     fn watch(&self, object: BorrowedFd<'_>, flags: WatchFlags) -> Result<Descriptor, Errno> {
-        // What stands in /proc leads to the very object that is open.
-        let path = format!("/proc/self/fd/{}", object.as_raw_fd());
-        inotify::add_watch(&self.fd, path.as_str(), flags)
+        watch(&self.fd, object, flags)
     }
 
     /// Watches no more. The kernel may have been first.

@@ -1,5 +1,6 @@
 //! The mount table: what was mounted and unmounted since it was read before. inotify tells of neither.
 
+use agent_core::os::mounts::unescape;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -66,20 +67,6 @@ fn parse(table: &[u8]) -> BTreeSet<Mount> {
         Some((number, unescape(words.nth(3)?)))
     };
     table.split(|b| *b == b'\n').filter_map(line).collect()
-}
-
-/// Space, tab, newline and backslash stand as `\` and three octal digits.
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..3).filter(|_| *first == b'\\');
-        let value =
-            digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        bytes.push(value.unwrap_or(*first));
-        rest = if value.is_some() { &more[3..] } else { more };
-    }
-    bytes
 }
 
 #[cfg(test)]

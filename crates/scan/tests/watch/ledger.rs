@@ -1,8 +1,9 @@
 //! Open findings as a daemon keeps them, and the same judgement of touched paths.
 
-use agent_baseline::manifest::read::{MAX_SIZE, Manifest, Measured};
+use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::profile::load;
 use agent_core::attributes::Timestamp;
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_core::region::Region;
 use agent_scan::files::aside::Aside;
@@ -53,7 +54,8 @@ impl Ledger {
         let profile = lab.path().join("profile.toml");
         let profile = load::named(profile.to_str().expect("UTF-8")).expect("a profile");
         let file = std::fs::File::open(lab.manifest()).expect("a manifest");
-        let measured = Measured::new(file, &lab.manifest(), MAX_SIZE, false).expect("readable");
+        let measured =
+            Measured::new(file, &lab.manifest(), bounds::MANIFEST, false).expect("readable");
         let manifest = Manifest::parse(measured).expect("a manifest");
         let scope = Scope::sealed(manifest.header().cover.clone(), profile.cover);
         Ledger {

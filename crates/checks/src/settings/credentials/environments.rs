@@ -2,6 +2,7 @@
 
 use super::access_keys::scan;
 use super::places::Reader;
+use agent_core::bounds;
 use agent_core::os::root::Root;
 
 /// Where units lie, with their drop-ins one level deeper.
@@ -15,8 +16,6 @@ const UNITS: [&str; 8] = [
     "/usr/lib/systemd/user",
     "/etc/systemd/system.control",
 ];
-/// The kernel lets a program start with more; nobody's environment is longer.
-const MAX_ENVIRONMENT: u64 = 4 << 20;
 const MAX_NAMED: usize = 10_000;
 
 /// Reads every unit and drop-in.
@@ -71,7 +70,7 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
         };
         let directory = format!("proc/{pid}");
         let keys = match root.open_file(format!("{directory}/environ").as_bytes()) {
-            Ok(Some(file)) => scan(file, MAX_ENVIRONMENT),
+            Ok(Some(file)) => scan(file, bounds::ENVIRONMENT),
             Ok(None) => continue,
             Err(error) => Err(error),
         };

@@ -6,6 +6,7 @@ use super::{Gap, NO_LONG_TERM_KEYS, allowed, conclude, environments};
 use crate::settings::context::Context;
 use crate::settings::sshd::include;
 use agent_core::attributes::FileType;
+use agent_core::bounds;
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::glob::Syntax;
@@ -16,14 +17,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-
-/// No such file has reason to be longer.
-const MAX_FILE: u64 = 16 << 20;
-const MAX_UNIT: u64 = 1 << 20;
-/// Files that are read.
-const MAX_FILES: usize = 100_000;
-/// Bytes that are read.
-const MAX_BYTES: u64 = 512 << 20;
 
 /// In each home.
 const IN_HOMES: [&str; 18] = [
@@ -173,15 +166,15 @@ impl<'b> Reader<'_, 'b> {
     pub(super) fn open(&mut self, path: &str, file: File) {
         match node::stat(&file) {
             Ok(stat) if !self.is_new(stat.id) || stat.size < 20 => return,
-            Ok(stat) => self.bytes += stat.size.min(MAX_FILE),
+            Ok(stat) => self.bytes += stat.size.min(bounds::CREDENTIALS_FILE),
             Err(errno) => return self.gap(path, errno),
         }
-        if self.seen.len() > MAX_FILES || self.bytes > MAX_BYTES {
+        if self.seen.len() > bounds::CREDENTIALS_FILES || self.bytes > bounds::CREDENTIALS_ALL {
             return self.gap(path, "more files than are looked at");
         }
         let read = match environments::is_unit(path) {
             true => self.unit(file),
-            false => scan(file, MAX_FILE),
+            false => scan(file, bounds::CREDENTIALS_FILE),
         };
         match read {
             Ok((keys, whole)) => {
@@ -197,10 +190,10 @@ impl<'b> Reader<'_, 'b> {
     /// A unit, with the files that it names for later.
     fn unit(&mut self, file: File) -> std::io::Result<(Vec<KeyId>, bool)> {
         let mut bytes = Vec::new();
-        file.take(MAX_UNIT + 1).read_to_end(&mut bytes)?;
+        file.take(bounds::UNIT_FILE + 1).read_to_end(&mut bytes)?;
         environments::named(&bytes, &mut self.named);
-        let (keys, _) = scan(bytes.as_slice(), MAX_UNIT)?;
-        Ok((keys, bytes.len() as u64 <= MAX_UNIT))
+        let (keys, _) = scan(bytes.as_slice(), bounds::UNIT_FILE)?;
+        Ok((keys, bytes.len() as u64 <= bounds::UNIT_FILE))
     }
 
     /// Reads the files in a directory whose names are wanted, and names the directories in it.
@@ -221,8 +214,12 @@ impl<'b> Reader<'_, 'b> {
             Ok(_) => {}
             Err(errno) => return self.gap(path, errno),
         }
-        let names = node::open_dir(handle.as_fd(), b".")
-            .and_then(|dir| Ok((node::read_some_names(dir.as_fd(), MAX_FILES)?, dir)));
+        let names = node::open_dir(handle.as_fd(), b".").and_then(|dir| {
+            Ok((
+                node::read_some_names(dir.as_fd(), bounds::CREDENTIALS_FILES)?,
+                dir,
+            ))
+        });
         let ((names, whole), dir) = match names {
             Ok(found) => found,
             Err(errno) => return self.gap(path, errno),

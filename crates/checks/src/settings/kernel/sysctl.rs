@@ -1,5 +1,6 @@
 //! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
 
+use agent_core::bounds;
 use agent_core::glob::{PathGlob, Syntax};
 use agent_core::os::root::Root;
 use std::collections::BTreeMap;
@@ -14,7 +15,6 @@ const DIRECTORIES: [&str; 5] = [
     // Where /lib is no link to /usr/lib.
     "lib/sysctl.d",
 ];
-const LIMIT: u64 = 1 << 20;
 
 /// A value in force, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Sysctl {
         }
         let mut sysctl = Sysctl::default();
         for path in files.into_values() {
-            match root.read(path.as_bytes(), LIMIT) {
+            match root.read(path.as_bytes(), bounds::SYSCTL_FILE) {
                 Ok(Some(text)) => sysctl.add(&String::from_utf8_lossy(&text), &path),
                 Ok(None) => {}
                 // A link to /dev/null hides the files of that name.

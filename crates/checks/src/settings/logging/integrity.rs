@@ -3,6 +3,7 @@
 use super::checks::INTEGRITY_MONITOR;
 use crate::settings::context::Context;
 use agent_baseline::manifest::vouch::{self, Standing, Trust, Vouched};
+use agent_core::bounds;
 use agent_core::config::{self, Config, MANIFEST};
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::trust::{self, Owner};
@@ -10,8 +11,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const DAY: i64 = 86_400;
-/// Larger than any configuration has reason to be.
-const CONFIG_LIMIT: u64 = 1 << 20;
 
 /// Judges the check. The signers are this host's own: a tree cannot vouch for itself.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
@@ -76,7 +75,7 @@ fn configured() -> PathBuf {
     let path = Path::new(config::DEFAULT);
     let read = || {
         let file = trust::open(path, Owner::Root).ok()??;
-        let bytes = trust::read(&file, path, CONFIG_LIMIT).ok()?;
+        let bytes = trust::read(&file, path, bounds::OWN_CONFIG).ok()?;
         let config = Config::parse(&String::from_utf8(bytes).ok()?, path).ok()?;
         Some(config.manifest)
     };

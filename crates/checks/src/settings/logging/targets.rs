@@ -3,6 +3,7 @@
 use crate::settings::context::Context;
 use crate::settings::processes;
 use crate::settings::systemd::{self, ini};
+use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use serde_json::Value;
 
@@ -16,9 +17,6 @@ pub(super) enum Target {
     /// Cannot be told.
     Unknown(String),
 }
-
-/// Files of a configuration, no more than any has.
-const MAX_FILES: usize = 500;
 
 /// The files at these places, which may have `*` in their last part, in order.
 pub(super) fn files(
@@ -45,8 +43,11 @@ pub(super) fn files(
         };
         for name in names {
             let path = format!("{directory}/{name}");
-            if found.len() >= MAX_FILES {
-                return Err(format!("/{directory} holds more than {MAX_FILES} files"));
+            if found.len() >= bounds::SHIPPER_FILES {
+                return Err(format!(
+                    "/{directory} holds more than {} files",
+                    bounds::SHIPPER_FILES
+                ));
             }
             match context.read(&path) {
                 Ok(Some(text)) => found.push((

@@ -1,6 +1,7 @@
 //! Sockets that wait for somebody: /proc/net/{tcp,tcp6,udp,udp6} of proc(5), with the program behind each.
 
 use crate::settings::processes::Process;
+use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::collections::HashMap;
@@ -8,8 +9,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 
-/// A table of 100,000 sockets has 15 MB.
-const LIMIT: u64 = 64 << 20;
 /// TCP_LISTEN and TCP_CLOSE of include/net/tcp_states.h; UDP calls a socket without peer closed.
 const LISTEN: &str = "0A";
 const UNCONNECTED: &str = "07";
@@ -55,7 +54,7 @@ pub(super) fn read(root: &Root, processes: &[Process]) -> io::Result<Vec<Listene
         ("udp", "proc/net/udp6", UNCONNECTED),
     ] {
         // Without IPv6 in the kernel there is no table of it.
-        let Some(bytes) = root.read(file.as_bytes(), LIMIT)? else {
+        let Some(bytes) = root.read(file.as_bytes(), bounds::SOCKETS)? else {
             if file.ends_with('6') {
                 continue;
             }

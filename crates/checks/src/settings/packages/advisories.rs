@@ -1,7 +1,8 @@
 //! dnf's and yum's advisories, as they lie in the cache: updateinfo.xml against the rpm database.
 
-use super::pending::{LIMIT, Lists, Pending, modified};
+use super::pending::{Lists, Pending, modified};
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_packages::rpm::version::compare;
 use agent_packages::{Installed, Package, unpack};
 use std::cmp::Ordering;
@@ -66,12 +67,14 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
                 .root
                 .open_file(path.as_bytes())
                 .and_then(|file| file.ok_or_else(|| io::Error::other("it is gone")))
-                .and_then(|file| match unpack::reader(&name, file.take(LIMIT)) {
-                    Some(reader) => advisories(reader, &known, &mut lists),
-                    None => Err(io::Error::other(
-                        "this version cannot read that compression",
-                    )),
-                });
+                .and_then(
+                    |file| match unpack::reader(&name, file, bounds::PACKAGE_LIST) {
+                        Some(reader) => advisories(reader, &known, &mut lists),
+                        None => Err(io::Error::other(
+                            "this version cannot read that compression",
+                        )),
+                    },
+                );
             match read {
                 Ok(()) => lists.read += 1,
                 Err(error) => lists.unreadable = Some(format!("/{path}: {error}")),

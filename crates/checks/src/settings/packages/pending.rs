@@ -3,6 +3,7 @@
 use super::advisories;
 use super::checks::SECURITY_PENDING;
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::node;
 use agent_packages::dpkg::version::compare;
@@ -14,8 +15,6 @@ use std::io::{BufRead, Read};
 
 pub(super) const DAY: i64 = 86_400;
 const LISTS: &str = "var/lib/apt/lists";
-/// A list of all of Ubuntu has 80 MB; what is larger is no list.
-pub(super) const LIMIT: u64 = 1 << 30;
 /// As many names as a report can bear.
 const SHOWN: usize = 20;
 
@@ -163,12 +162,14 @@ fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
         let read = root
             .open_file(path.as_bytes())
             .and_then(|file| file.ok_or_else(|| std::io::Error::other("it is gone")))
-            .and_then(|file| match unpack::reader(&name, file.take(LIMIT)) {
-                Some(reader) => offers(reader, &known, &mut lists.pending),
-                None => Err(std::io::Error::other(
-                    "this version cannot read that compression",
-                )),
-            });
+            .and_then(
+                |file| match unpack::reader(&name, file, bounds::PACKAGE_LIST) {
+                    Some(reader) => offers(reader, &known, &mut lists.pending),
+                    None => Err(std::io::Error::other(
+                        "this version cannot read that compression",
+                    )),
+                },
+            );
         match read {
             Ok(()) => lists.read += 1,
             Err(error) => lists.unreadable = Some(format!("/{path}: {error}")),

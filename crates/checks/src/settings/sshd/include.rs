@@ -1,5 +1,6 @@
 //! The files that a pattern of a configuration names, below the root: `Include` of sshd and its like.
 
+use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use agent_core::os::root::Root;
 use std::io;
@@ -8,8 +9,6 @@ use std::io;
 const SSHDIR: &str = "/etc/ssh";
 /// Bytes of a path, with the NUL at its end, that the kernel takes (limits.h): a longer pattern names no file.
 const PATH_MAX: usize = 4096;
-/// More matches than any configuration has.
-const MAX_MATCHES: usize = 4096;
 
 /// Paths that match, in the order of their bytes, as glob(3) without flags finds them.
 pub(in crate::settings) fn matches(
@@ -46,9 +45,10 @@ pub(in crate::settings) fn matches(
                     next.push(format!("{base}/{}", String::from_utf8_lossy(name)));
                 }
             }
-            if next.len() > MAX_MATCHES {
+            if next.len() > bounds::INCLUDED {
                 return Err(io::Error::other(format!(
-                    "more than {MAX_MATCHES} files match {pattern}"
+                    "more than {} files match {pattern}",
+                    bounds::INCLUDED
                 )));
             }
         }

@@ -7,16 +7,13 @@ use super::keyword::{self, KEYWORDS, Meaning};
 use super::value;
 use super::words;
 use crate::settings::users::Users;
+use agent_core::bounds;
 use agent_core::glob::Syntax;
 use agent_core::os::root::Root;
 use std::collections::BTreeSet;
 
 /// `SERVCONF_MAX_DEPTH` of servconf.c.
 const MAX_DEPTH: usize = 16;
-/// A file larger than this is no configuration.
-const MAX_FILE: u64 = 4 << 20;
-/// All files together, each counted as often as it is included.
-const MAX_TOTAL: usize = 16 << 20;
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -239,7 +236,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&mut self, path: &str, block: Option<usize>, depth: usize) -> Result<(), Trouble> {
-        let bytes = match self.root.read(path.as_bytes(), MAX_FILE) {
+        let bytes = match self.root.read(path.as_bytes(), bounds::SSHD_FILE) {
             Ok(Some(bytes)) => bytes,
             Ok(None) if depth == 0 => return Err(Trouble::Missing),
             Ok(None) => {
@@ -262,9 +259,10 @@ impl Reader<'_> {
             Err(error) => return Err(Trouble::Unknown(format!("{path}: {error}"))),
         };
         self.total += bytes.len();
-        if self.total > MAX_TOTAL {
+        if self.total > bounds::SSHD_ALL {
             return Err(Trouble::Unknown(format!(
-                "{path}: the configuration with everything it includes is larger than {MAX_TOTAL} bytes"
+                "{path}: the configuration with everything it includes is larger than {} bytes",
+                bounds::SSHD_ALL
             )));
         }
         self.config.files.push(path.to_owned());

@@ -2,13 +2,12 @@
 
 use super::live::{Daemon, options};
 use crate::settings::systemd;
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use std::collections::HashMap;
 
 /// As the Debian family calls it, then as the Red Hat family does.
 const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
-/// Larger than any file of an environment has reason to be.
-const LIMIT: u64 = 1 << 20;
 
 /// The options that the unit gives the daemon; `None` where no unit starts one.
 pub(super) fn daemon(root: &Root) -> Option<Daemon> {
@@ -36,7 +35,10 @@ fn environment(root: &Root, unit: &str) -> HashMap<String, String> {
     }
     for setting in systemd::values(root, unit, "Service", "EnvironmentFile") {
         let path = setting.value.trim_start_matches('-');
-        let text = root.read(path.as_bytes(), LIMIT).ok().flatten();
+        let text = root
+            .read(path.as_bytes(), bounds::ENVIRONMENT_FILE)
+            .ok()
+            .flatten();
         for line in String::from_utf8_lossy(&text.unwrap_or_default()).lines() {
             let line = line.trim();
             if line.starts_with(['#', ';']) {

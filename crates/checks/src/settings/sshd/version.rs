@@ -1,6 +1,7 @@
 //! Which OpenSSH a tree holds: its package database says, else the program itself.
 
 use super::history::{NEWEST, Number};
+use agent_core::bounds;
 use agent_core::os::root::Root;
 use std::io::Read;
 
@@ -11,8 +12,6 @@ const PROGRAMS: [&str; 4] = [
     "usr/local/sbin/sshd",
     "sbin/sshd",
 ];
-/// The version stands in the program or nowhere; sshd has about one megabyte.
-const MAX_PROGRAM: u64 = 16 << 20;
 
 /// The version, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +64,9 @@ fn from_program(root: &Root) -> Option<Number> {
         .find(|path| matches!(root.open_file(path.as_bytes()), Ok(Some(_))))?;
     let mut bytes = Vec::new();
     let file = root.open_file(path.as_bytes()).ok()??;
-    file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
+    file.take(bounds::SSHD_PROGRAM)
+        .read_to_end(&mut bytes)
+        .ok()?;
     let needle = b"OpenSSH_";
     memchr::memmem::find_iter(&bytes, needle).find_map(|at| {
         let tail = bytes.get(at + needle.len()..)?;

@@ -189,18 +189,18 @@ fn what_cannot_be_read_or_is_too_much_holds_nothing_back() {
     assert!(!counts(&without("var/lib/dpkg/status")));
     assert!(!counts(&without("var/lib/dpkg/info/tool.list")));
     assert!(!counts(&|tree| {
-        for number in 0..=MAX_UPDATES {
+        for number in 0..=bounds::UNPACKING_UPDATES {
             tree.write(format!("var/lib/dpkg/updates/{number:04}"), "");
         }
     }));
     assert!(!counts(&|tree| {
-        let text: String = (0..=MAX_PACKAGES)
+        let text: String = (0..=bounds::UNPACKING_PACKAGES)
             .map(|n| entry(&format!("p{n}"), "install ok unpacked"))
             .collect();
         tree.write("var/lib/dpkg/status", text);
     }));
     assert!(!counts(&|tree| {
-        let long = "x".repeat(usize::try_from(MAX_UPDATE).expect("small"));
+        let long = "x".repeat(usize::try_from(bounds::UNPACKING_UPDATE).expect("small"));
         tree.write(
             "var/lib/dpkg/updates/0000",
             format!("Description: {long}\n"),

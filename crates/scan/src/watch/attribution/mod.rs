@@ -209,6 +209,7 @@ impl Attribution {
         self.file_systems.clear();
         let mut refused = None;
         let mut places = vec![Vec::new()];
+        let table = agent_core::os::mounts::Mounts::now();
         let base = self.path.as_os_str().as_bytes();
         let base = base.strip_suffix(b"/").unwrap_or(base);
         for place in self.mounts.places() {
@@ -219,9 +220,17 @@ impl Attribution {
                 .scope
                 .at(path)
                 .is_some_and(|duty| duty.demand.cross_mounts);
-            if crossed && !path.is_empty() {
-                places.push(path.to_vec());
+            if !crossed || path.is_empty() {
+                continue;
             }
+            // To open it might take for ever, and what others do there is told to nobody here.
+            if table.at(&place[1..]).is_some_and(|mount| mount.remote) {
+                let shown = agent_core::escape::terminal_bytes(&agent_core::paths::subject(path));
+                let why = "a server or a program answers for it";
+                refused.get_or_insert(format!("no attribution on {shown}: {why}"));
+                continue;
+            }
+            places.push(path.to_vec());
         }
         let Ok(root) = Root::open(&self.path) else {
             return Status::Off("the tree cannot be opened".to_owned());

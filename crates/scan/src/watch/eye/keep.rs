@@ -1,14 +1,18 @@
 //! Keeping the map right: directories that came, went or moved, watched and forgotten.
 
 use super::{BATCH, Eye};
-use crate::files::observe::join;
+use crate::files::door::{self, Doors, Shut};
+use crate::files::observe::{Directory, join};
 use crate::files::scope::Place;
+use crate::files::step::Blindness;
 use crate::watch::MOST_LEFT_OUT;
-use crate::watch::tree::Node;
-use agent_core::os::node::{self, Hint, Id, Names};
+use crate::watch::tree::{Descriptor, Node};
+use agent_core::bounds;
+use agent_core::os::node::{self, Hint, Id, Names, Stat};
 use agent_core::paths::{is_within, split};
 use rustix::io::Errno;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 
 /// Events that wait in our memory while directories are added; beyond that they count as lost.
 const MOST_WAITING: usize = 256 * 1024;
@@ -19,7 +23,9 @@ const DEEPEST: usize = 512;
 
 /// A directory that is open, and where it stands.
 pub(super) struct Opened {
-    pub(super) fd: OwnedFd,
+    pub(super) directory: Arc<Directory>,
+    /// Where it was listed already.
+    names: Option<Names>,
     id: Id,
     pub(super) place: Place,
     /// Those of the directories above it.
@@ -44,7 +50,7 @@ impl Eye {
         let there = self.tree.find(path);
         self.left_out.retain(|left| !is_within(left, path));
         let opened = self.open(path).map(|opened| {
-            let added = self.inotify.add(opened.fd.as_fd());
+            let added = self.watch(&opened);
             (opened, added)
         });
         let descriptor = match &opened {
@@ -91,22 +97,33 @@ impl Eye {
         }
     }
 
-    pub(super) fn open_root(&self) -> Option<Opened> {
-        let fd = node::open_dir(self.root.as_fd(), b".").ok()?;
-        let id = node::stat(&fd).ok()?.id;
-        Some(Opened {
-            fd,
-            id,
-            place: self.scope.root_duty().map(|_| self.scope.root())?,
-            above: Vec::new(),
-        })
+    pub(super) fn open_root(&mut self) -> Option<Opened> {
+        self.doors = Doors::of(&self.root).within(bounds::WATCH_ANSWER);
+        let opened = self.doors.root().ok()?;
+        let place = self.scope.root_duty().map(|_| self.scope.root())?;
+        let (_, held) = hold(opened).ok()?;
+        Some(Opened { place, ..held })
+    }
+
+    /// Watches a directory that is open.
+    pub(super) fn watch(&self, opened: &Opened) -> Result<Descriptor, Errno> {
+        let Some(device) = opened.directory.remote else {
+            return self.inotify.add(opened.directory.fd.as_fd());
+        };
+        let (inotify, directory) = (self.inotify.adder(), opened.directory.clone());
+        let answer = self
+            .doors
+            .ask(device, move || inotify.add(directory.fd.as_fd()));
+        answer.unwrap_or_else(|unanswered| Err(unanswered.errno()))
     }
 
     /// Opens the directory at a path as a walk would come to it; nothing if none would.
     pub(super) fn open(&mut self, path: &[u8]) -> Option<Opened> {
         let mut opened = self.open_root()?;
+        let mut end = 0;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-            opened = match self.open_entry(&opened, name)? {
+            end += name.len() + usize::from(end > 0);
+            opened = match self.open_entry(&opened, name, &path[..end])? {
                 Ok(opened) => opened,
                 Err(errno) => {
                     self.leave_out(path.to_vec(), errno);
@@ -117,34 +134,38 @@ impl Eye {
         Some(opened)
     }
 
-    /// Opens an entry of a directory, if it is a directory that a walk would enter.
-    fn open_entry(&self, directory: &Opened, name: &[u8]) -> Option<Result<Opened, Errno>> {
+    /// Opens an entry of a directory, if it is a directory that a walk would enter. `path` is its path.
+    fn open_entry(
+        &mut self,
+        directory: &Opened,
+        name: &[u8],
+        path: &[u8],
+    ) -> Option<Result<Opened, Errno>> {
         let duty = self.scope.reach(&directory.place, name)?;
-        let opened = match duty.demand.cross_mounts {
-            true => node::open_dir(directory.fd.as_fd(), name),
-            false => node::open_dir_unmounted(directory.fd.as_fd(), name),
+        let cross_mounts = duty.demand.cross_mounts;
+        let opened = match self
+            .doors
+            .open(&directory.directory, name, path, cross_mounts)
+        {
+            Ok(opened) => opened,
+            Err(Shut::Gone | Shut::Other | Shut::Blind(Blindness::Mount)) => return None,
+            Err(Shut::Blind(Blindness::Refused(_, errno))) => return Some(Err(errno)),
+            Err(Shut::Blind(_)) => return Some(Err(Errno::TIMEDOUT)),
         };
-        let fd = match opened {
-            Ok(fd) => fd,
-            // None any more, none at all, or another mount.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => return None,
-            Err(errno) => return Some(Err(errno)),
-        };
-        let stat = match node::stat(&fd) {
-            Ok(stat) => stat,
+        let (stat, held) = match hold(opened) {
+            Ok(held) => held,
             Err(errno) => return Some(Err(errno)),
         };
         let mounted = stat.mount_root || stat.id.device != directory.id.device;
         let mut above = directory.above.clone();
         above.push(directory.id);
-        if (mounted && !duty.demand.cross_mounts) || above.contains(&stat.id) {
+        if (mounted && !cross_mounts) || above.contains(&stat.id) {
             return None;
         }
         Some(Ok(Opened {
-            fd,
-            id: stat.id,
             place: self.scope.enter(&directory.place, name),
             above,
+            ..held
         }))
     }
 
@@ -164,29 +185,30 @@ impl Eye {
                 continue;
             }
             let (name, node) = (name.to_vec(), level.node);
-            let opened = match self.open_entry(&levels[levels.len() - 1].opened, &name) {
+            let below = join(&path, &name);
+            let opened = match self.open_entry(&levels[levels.len() - 1].opened, &name, &below) {
                 Some(Ok(opened)) => opened,
                 Some(Err(errno)) => {
-                    self.leave_out(join(&path, &name), errno);
+                    self.leave_out(below, errno);
                     continue;
                 }
                 None => continue,
             };
             if opened.above.len() > DEEPEST {
-                self.leave_out(join(&path, &name), Errno::NAMETOOLONG);
+                self.leave_out(below, Errno::NAMETOOLONG);
                 continue;
             }
-            let descriptor = match self.inotify.add(opened.fd.as_fd()) {
+            let descriptor = match self.watch(&opened) {
                 Ok(descriptor) => descriptor,
                 Err(errno) => {
-                    self.leave_out(join(&path, &name), errno);
+                    self.leave_out(below, errno);
                     continue;
                 }
             };
             let Some(node) = self.tree.add(node, &name, descriptor) else {
                 continue;
             };
-            path = join(&path, &name);
+            path = below;
             if !self.list(node, opened, &path, &mut levels) {
                 path = split(&path).0.to_vec();
             }
@@ -198,8 +220,18 @@ impl Eye {
     }
 
     /// Lists a directory that is watched; whether it could be.
-    fn list(&mut self, node: Node, opened: Opened, path: &[u8], levels: &mut Vec<Level>) -> bool {
-        match node::read_names(opened.fd.as_fd()) {
+    fn list(
+        &mut self,
+        node: Node,
+        mut opened: Opened,
+        path: &[u8],
+        levels: &mut Vec<Level>,
+    ) -> bool {
+        let listed = match opened.names.take() {
+            Some(names) => Ok(names),
+            None => node::read_names(opened.directory.fd.as_fd()),
+        };
+        match listed {
             Ok(names) => {
                 levels.push(Level {
                     opened,
@@ -249,6 +281,30 @@ impl Eye {
     }
 }
 
+/// A directory to hold on to, of which it is not said yet where it stands.
+fn hold(opened: door::Opened) -> Result<(Stat, Opened), Errno> {
+    let door::Opened { fd, seen, remote } = opened;
+    let (stat, names) = match seen {
+        Some((stat, names)) => (stat, Some(names)),
+        None => (node::stat(&fd)?, None),
+    };
+    let id = stat.id;
+    let directory = Arc::new(Directory {
+        fd,
+        // Nobody asks.
+        path: Box::default(),
+        remote,
+    });
+    let held = Opened {
+        directory,
+        names,
+        id,
+        place: Place::default(),
+        above: Vec::new(),
+    };
+    Ok((stat, held))
+}
+
 /// Why a directory is not watched, for a person.
 fn why(errno: Errno) -> String {
     match errno {
@@ -256,6 +312,7 @@ fn why(errno: Errno) -> String {
             "the kernel gives no more watches: raise fs.inotify.max_user_watches".to_owned()
         }
         Errno::MFILE | Errno::NFILE => "too many open files: raise LimitNOFILE".to_owned(),
+        Errno::TIMEDOUT => "a file system gave no answer in time".to_owned(),
         Errno::NAMETOOLONG => format!("directories nested more than {DEEPEST} deep"),
         errno => format!("a directory cannot be watched: {errno}"),
     }

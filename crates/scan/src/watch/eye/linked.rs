@@ -3,6 +3,8 @@
 
 use super::{Eye, Opened, whole};
 use crate::files::linked::Linked;
+use crate::files::observe::Directory;
+use crate::watch::inotify::Adder;
 use crate::watch::tree::Descriptor;
 use crate::watch::{LinkedFiles, Touch};
 use agent_core::attributes::FileType;
@@ -155,16 +157,32 @@ impl Eye {
         if self.scope.reach(&directory.place, name).is_none() {
             return Ok(None);
         }
-        let handle = match node::open_handle(directory.fd.as_fd(), name) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(errno) => return Err(errno),
+        let (inotify, directory) = (self.inotify.adder(), directory.directory.clone());
+        let Some(device) = directory.remote else {
+            return watch_file(&inotify, &directory, name);
         };
-        if node::stat(&handle)?.kind != FileType::File {
-            return Ok(None);
-        }
-        self.inotify.add_file(handle.as_fd()).map(Some)
+        let name = name.to_vec();
+        let answer = self
+            .doors
+            .ask(device, move || watch_file(&inotify, &directory, &name));
+        answer.unwrap_or_else(|unanswered| Err(unanswered.errno()))
     }
+}
+
+fn watch_file(
+    inotify: &Adder,
+    directory: &Directory,
+    name: &[u8],
+) -> Result<Option<Descriptor>, Errno> {
+    let handle = match node::open_handle(directory.fd.as_fd(), name) {
+        Ok(handle) => handle,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    if node::stat(&handle)?.kind != FileType::File {
+        return Ok(None);
+    }
+    inotify.add_file(handle.as_fd()).map(Some)
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ const MAIN: &str = "/etc/sudoers";
 /// `MAX_SUDOERS_DEPTH` of toke.l.
 const MAX_DEPTH: usize = 128;
 /// A file larger than this is no policy.
-const MAX_FILE: u64 = 4 << 20;
+const MAX_FILE: u64 = agent_core::bounds::SUDOERS_FILE;
 /// All files together, each counted as often as it is included.
-const MAX_TOTAL: usize = 16 << 20;
-const MAX_FILES: usize = 4096;
+const MAX_TOTAL: usize = agent_core::bounds::SUDOERS_ALL;
+const MAX_FILES: usize = agent_core::bounds::SUDOERS_FILES;
 
 /// Reads the policy; `None` if there is none. `host` is what `%h` in the name of an include stands for.
 pub(in crate::settings::accounts) fn read(root: &Root, host: &str) -> io::Result<Option<Policy>> {

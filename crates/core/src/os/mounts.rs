@@ -1,0 +1,300 @@
+//! The mount table of this process (proc_pid_mountinfo(5)): what is mounted where, without asking any file system.
+
+use crate::paths;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of a table that are read; that of a host with 100,000 mounts has about 20 MB.
+const LONGEST: u64 = 64 << 20;
+/// Types whose files come from this host's memory or block devices. Every other type asks a server or a program, which
+/// may never answer.
+const LOCAL: [&[u8]; 49] = [
+    b"bcachefs",
+    b"binfmt_misc",
+    b"bpf",
+    b"btrfs",
+    b"cgroup",
+    b"cgroup2",
+    b"configfs",
+    b"cramfs",
+    b"debugfs",
+    b"devpts",
+    b"devtmpfs",
+    b"efivarfs",
+    b"erofs",
+    b"exfat",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"f2fs",
+    b"fusectl",
+    b"hfs",
+    b"hfsplus",
+    b"hugetlbfs",
+    b"iso9660",
+    b"jfs",
+    b"minix",
+    b"mqueue",
+    b"msdos",
+    b"nilfs2",
+    b"nsfs",
+    b"ntfs3",
+    b"overlay",
+    b"proc",
+    b"pstore",
+    b"ramfs",
+    b"reiserfs",
+    b"romfs",
+    b"rootfs",
+    b"securityfs",
+    b"selinuxfs",
+    b"squashfs",
+    b"sysfs",
+    b"tmpfs",
+    b"tracefs",
+    b"ubifs",
+    b"udf",
+    b"vfat",
+    b"xenfs",
+    b"xfs",
+    b"zfs",
+];
+
+/// Major and minor number of the file system's device.
+pub type Device = (u32, u32);
+
+/// What is mounted at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Of its file system. Of btrfs, not what a stat says.
+    pub device: Device,
+    /// Whether a server or a program answers for its files.
+    pub remote: bool,
+}
+
+/// The mounts that paths lead to, each by its place without the leading slash.
+#[derive(Debug, Default)]
+pub struct Mounts {
+    places: HashMap<Box<[u8]>, Mount>,
+    /// Directories that these are entries of.
+    holders: HashSet<Box<[u8]>>,
+}
+
+impl Mounts {
+    /// The table as it is now; empty where it cannot be read. It is read again when it has changed.
+    pub fn now() -> Arc<Mounts> {
+        static LAST: Mutex<Option<Kept>> = Mutex::new(None);
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = last.as_ref()
+            && !kept.has_changed()
+        {
+            return kept.mounts.clone();
+        }
+        let Ok(kept) = Kept::read(last.take().map(|kept| kept.file)) else {
+            return Arc::default();
+        };
+        last.insert(kept).mounts.clone()
+    }
+
+    /// What is mounted at that very place.
+    pub fn at(&self, place: &[u8]) -> Option<Mount> {
+        self.places.get(place).copied()
+    }
+
+    /// The mount that a place lies in.
+    pub fn over(&self, place: &[u8]) -> Option<Mount> {
+        let mut above = place;
+        loop {
+            if let Some(mount) = self.at(above) {
+                return Some(mount);
+            }
+            if above.is_empty() {
+                return None;
+            }
+            above = paths::split(above).0;
+        }
+    }
+
+    /// Whether anything is mounted on an entry of that directory.
+    pub fn in_directory(&self, directory: &[u8]) -> bool {
+        self.holders.contains(directory)
+    }
+
+    /// Of a table's text.
+    fn parse(table: &[u8]) -> Mounts {
+        let lines: Vec<Line> = table.split(|b| *b == b'\n').filter_map(line).collect();
+        let mut below: HashMap<u64, Vec<usize>> = HashMap::new();
+        let numbers: HashMap<u64, usize> = lines
+            .iter()
+            .enumerate()
+            .map(|(i, l)| (l.number, i))
+            .collect();
+        let mut reached = Vec::new();
+        for (i, line) in lines.iter().enumerate() {
+            match numbers.contains_key(&line.parent) && line.parent != line.number {
+                true => below.entry(line.parent).or_default().push(i),
+                false => reached.push(i),
+            }
+        }
+        let mut places = HashMap::new();
+        while let Some(i) = reached.pop() {
+            let line = &lines[i];
+            // What is mounted on the root of a mount comes later, and takes its place.
+            places.insert(line.place.clone(), line.mount);
+            let mut on_it = below.remove(&line.number).unwrap_or_default();
+            on_it.sort_by(|a, b| paths::compare(&lines[*a].place, &lines[*b].place));
+            // Where something was mounted on a directory above, no path leads to it.
+            let mut shown: Vec<usize> = Vec::new();
+            for i in on_it {
+                let hidden = |over: &usize| {
+                    let (place, over) = (&lines[i].place, &lines[*over].place);
+                    place != over && paths::is_within(place, over)
+                };
+                if !shown.last().is_some_and(hidden) {
+                    shown.push(i);
+                }
+            }
+            reached.extend(shown);
+        }
+        let holders = places.keys().filter(|place| !place.is_empty());
+        Mounts {
+            holders: holders.map(|place| paths::split(place).0.into()).collect(),
+            places,
+        }
+    }
+}
+
+/// The path of an open directory in this process's tree, without the leading slash; `None` if none leads there.
+pub fn place_of(directory: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let path = std::fs::read_link(link).ok()?;
+    Some(path.as_os_str().as_bytes().strip_prefix(b"/")?.to_vec())
+}
+
+/// A table with the file that tells when it changes.
+struct Kept {
+    file: File,
+    mounts: Arc<Mounts>,
+}
+
+impl Kept {
+    fn read(file: Option<File>) -> io::Result<Kept> {
+        let mut file = match file {
+            Some(file) => file,
+            None => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                fs::openat(CWD, c"/proc/thread-self/mountinfo", flags, Mode::empty())?.into()
+            }
+        };
+        let mut text = Vec::new();
+        file.rewind()?;
+        Read::by_ref(&mut file)
+            .take(LONGEST)
+            .read_to_end(&mut text)?;
+        let mounts = Arc::new(Mounts::parse(&text));
+        Ok(Kept { file, mounts })
+    }
+
+    /// Since this was asked before, or it was opened.
+    fn has_changed(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::PRI)];
+        let ready = poll(&mut fds, Some(&Timespec::default()));
+        !matches!(ready, Ok(0))
+    }
+}
+
+struct Line {
+    number: u64,
+    parent: u64,
+    place: Box<[u8]>,
+    mount: Mount,
+}
+
+fn line(text: &[u8]) -> Option<Line> {
+    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u64>().ok();
+    let mut words = text.split(|b| *b == b' ');
+    let (own, parent) = (number(words.next()?)?, number(words.next()?)?);
+    let (major, minor) = std::str::from_utf8(words.next()?).ok()?.split_once(':')?;
+    let device = (major.parse().ok()?, minor.parse().ok()?);
+    let place = unescape(words.nth(1)?);
+    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+    Some(Line {
+        number: own,
+        parent,
+        place: place.strip_prefix(b"/")?.into(),
+        mount: Mount {
+            device,
+            remote: !LOCAL.contains(&kind),
+        },
+    })
+}
+
+/// Space, tab, newline and backslash stand as `\` and three octal digits.
+pub fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..3).filter(|_| *first == b'\\');
+        let value =
+            digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(value.unwrap_or(*first));
+        rest = if value.is_some() { &more[3..] } else { more };
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+        22 20 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\
+        30 20 0:40 / /mnt/with\\040space\\134 rw - nfs4 server:/ rw\n\
+        31 20 0:41 / /srv/hidden rw - nfs4 server:/ rw\n\
+        32 20 0:42 / /srv rw - tmpfs tmpfs rw\n\
+        33 32 0:43 / /srv/shown rw - fuse.sshfs there rw\n\
+        34 20 0:44 / /srv-beside rw master:3 - 9p host rw\n\
+        35 20 8:2 / /over rw - xfs /dev/sdb rw\n\
+        36 35 0:45 / /over rw - fuseblk /dev/sdc rw\n\nodd\n";
+
+    fn mount(device: Device, remote: bool) -> Option<Mount> {
+        Some(Mount { device, remote })
+    }
+
+    #[test]
+    fn places_are_found_with_what_answers_for_them() {
+        let mounts = Mounts::parse(TABLE);
+        assert_eq!(mounts.at(b""), mount((8, 1), false));
+        assert_eq!(mounts.at(b"mnt/with space\\"), mount((0, 40), true));
+        assert_eq!(mounts.at(b"srv-beside"), mount((0, 44), true));
+        assert_eq!(mounts.at(b"mnt"), None);
+        assert_eq!(mounts.over(b"srv/shown/a/b"), mount((0, 43), true));
+        assert_eq!(mounts.over(b"srv/other"), mount((0, 42), false));
+        assert_eq!(mounts.over(b"etc"), mount((8, 1), false));
+        assert!(mounts.in_directory(b"mnt") && mounts.in_directory(b""));
+        assert!(!mounts.in_directory(b"etc") && !mounts.in_directory(b"mn"));
+    }
+
+    #[test]
+    fn what_is_mounted_over_is_not_there() {
+        let mounts = Mounts::parse(TABLE);
+        assert_eq!(mounts.at(b"srv/hidden"), None);
+        assert_eq!(mounts.over(b"srv/hidden"), mount((0, 42), false));
+        assert_eq!(mounts.at(b"over"), mount((0, 45), true));
+    }
+
+    #[test]
+    fn this_host_has_a_root() {
+        let mounts = Mounts::now();
+        assert!(mounts.at(b"").is_some());
+        let proc = fs::open("/proc", OFlags::PATH, Mode::empty()).expect("/proc");
+        assert_eq!(place_of(proc.as_fd()).as_deref(), Some(b"proc".as_slice()));
+        assert_eq!(mounts.at(b"proc").map(|mount| mount.remote), Some(false));
+    }
+}

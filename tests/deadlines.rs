@@ -1,0 +1,439 @@
+//! Every look ends: whatever a pattern says, whatever does not answer, however large a file is.
+
+use crate::settings::tree;
+use harness::{Lab, Ran, agent_path, private, run};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// `check` of the lab's tree with such checks, some looks never ending, each given up after so many milliseconds.
+fn stalled(lab: &Lab, only: &[&str], stalled: &str, deadline: u64) -> Ran {
+    let mut command = Command::new(agent_path());
+    command
+        .args(["check", "--root", "root", "--profile", "./profile.toml"])
+        .args(["--format", "json"]);
+    for glob in only {
+        command.args(["--only", glob]);
+    }
+    run(command
+        .env("HIA_TEST_STALL", stalled)
+        .env("HIA_TEST_DEADLINE", deadline.to_string())
+        .current_dir(lab.path()))
+}
+
+/// Areas of the findings with that verdict.
+fn areas(ran: &Ran, verdict: &str) -> BTreeSet<String> {
+    let findings = ran.findings();
+    let such = findings
+        .iter()
+        .filter(|finding| finding["verdict"] == verdict);
+    such.map(|finding| {
+        let check = finding["check"].as_str().expect("a check");
+        check.split('.').next().expect("an area").to_owned()
+    })
+    .collect()
+}
+
+/// Each of these kept the agent from its end, or would if its dialect were matched by trying every way.
+#[test]
+fn patterns_of_many_stars_end_at_once() {
+    let lab = tree();
+    let stars = "*".repeat(48);
+    let apart = "*a".repeat(48);
+    let long = "a".repeat(200);
+    lab.shell(&format!(
+        "mkdir -p etc/sysctl.d etc/ssh/c etc/sudoers.d etc/dpkg/dpkg.cfg.d var/lib/dpkg/info usr/sbin usr/share
+         printf '%s\\n' 'kernel/{stars}=2' 'kernel/{apart}=1' 'kernel/{stars}x=1' > etc/sysctl.d/a.conf
+         printf '%s\\n' 'Include /etc/ssh/c/{stars}x' 'Include /etc/ssh/c/{apart}b' \
+           'Match User {apart}b' 'X11Forwarding yes' > etc/ssh/sshd_config
+         touch etc/ssh/c/{long} usr/sbin/sshd
+         printf '%s\\n' 'ann {apart}b = NOPASSWD: ALL' > etc/sudoers
+         printf '%s\\n' 'path-exclude=/{apart}b' > etc/dpkg/dpkg.cfg
+         echo {long} > etc/hostname
+         printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: all\\n\\n' > var/lib/dpkg/status
+         printf '/usr/share/{long}\\n' > var/lib/dpkg/info/a.list
+         printf 'd41d8cd98f00b204e9800998ecf8427e  usr/share/{long}\\n' > var/lib/dpkg/info/a.md5sums
+         touch usr/share/{long}"
+    ));
+    lab.profile(&format!(
+        "name = \"lab\"\n[[paths]]\npath = \"/usr/share\"\nseverity = \"high\"\n\
+         [[exclude]]\npath = \"/**/{apart}b\"\nreason = \"a test\"\n"
+    ));
+    let begun = Instant::now();
+    let ran = run(Command::new("timeout")
+        .args(["60", agent_path(), "check", "--root", "root"])
+        .args(["--profile", "./profile.toml", "--format", "json"])
+        .current_dir(lab.path()));
+    assert!(begun.elapsed() < Duration::from_secs(30), "{ran:#?}");
+    assert_ne!(ran.status, 124, "it did not end");
+    let findings = ran.findings();
+    let one = |check: &str| {
+        let mut found = findings.iter().filter(|finding| finding["check"] == check);
+        found.next().unwrap_or_else(|| panic!("{check}: {ran:#?}"))
+    };
+    assert_eq!(one("kernel.aslr")["verdict"], "pass");
+    assert!(
+        !findings.iter().any(|finding| {
+            let message = finding["message"].as_str().unwrap_or("");
+            message.contains("did not end")
+        }),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn an_area_that_hangs_is_unknown_and_the_rest_is_judged() {
+    let lab = tree();
+    lab.shell("mkdir -p etc/ssh usr/sbin; touch usr/sbin/sshd; echo 'PermitRootLogin yes' > etc/ssh/sshd_config");
+    let only = ["sshd.*", "accounts.*", "kernel.*", "console.*"];
+    let sound = stalled(&lab, &only, "", 60_000);
+    let ran = stalled(&lab, &only, "sshd,console", 300);
+    assert_eq!(ran.status, 1, "others deviate: {ran:#?}");
+    for area in ["sshd", "console"] {
+        let findings = ran.findings();
+        let of_area = |finding: &&Value| {
+            let check = finding["check"].as_str().expect("a check");
+            check.starts_with(area)
+        };
+        assert!(findings.iter().any(|finding| of_area(&finding)), "{ran:#?}");
+        for finding in findings.iter().filter(of_area) {
+            assert_eq!(finding["verdict"], "unknown", "{finding}");
+            let message = finding["message"].as_str().expect("a message");
+            assert!(message.contains("did not end within 0.3 s"), "{message}");
+        }
+    }
+    // All others as they were.
+    let others = |ran: &Ran| {
+        let mut findings = ran.findings();
+        findings.retain(|finding| {
+            let check = finding["check"].as_str().expect("a check");
+            check.starts_with("accounts") || check.starts_with("kernel")
+        });
+        findings
+    };
+    assert_eq!(others(&ran), others(&sound));
+    let alone = stalled(&lab, &["sshd.*"], "sshd", 300);
+    assert_eq!(alone.status, 3, "{alone:#?}");
+    assert_eq!(areas(&alone, "unknown"), BTreeSet::from(["sshd".into()]));
+}
+
+#[test]
+fn a_package_database_that_hangs_is_unknown_and_settings_are_judged() {
+    let lab = tree();
+    lab.shell(
+        "mkdir -p var/lib/dpkg
+         printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: all\\n\\n' > var/lib/dpkg/status",
+    );
+    let ran = stalled(&lab, &["files.*", "kernel.*"], "package database", 300);
+    assert_eq!(areas(&ran, "unknown"), BTreeSet::from(["files".into()]));
+    assert!(areas(&ran, "fail").contains("kernel"), "{ran:#?}");
+    let alone = stalled(&lab, &["files.*"], "package database", 300);
+    assert_eq!(alone.status, 3, "{alone:#?}");
+    let message = alone.findings()[0]["message"].to_string();
+    assert!(
+        message.contains("the package database could not be read") && message.contains("0.3 s"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_instance_that_hangs_is_unknown() {
+    let lab = tree();
+    let ran = stalled(&lab, &["instance.*", "console.*"], "instance", 300);
+    assert_eq!(areas(&ran, "unknown"), BTreeSet::from(["instance".into()]));
+    assert!(!areas(&ran, "fail").contains("instance"), "{ran:#?}");
+}
+
+/// A file beyond its bound is never read in part and never passes for one that is not there.
+#[test]
+fn what_is_larger_than_its_bound_is_unknown() {
+    const LARGE: u64 = 256 << 20;
+    for (path, most, only) in [
+        ("etc/sysctl.d/a.conf", 1 << 20, "kernel.*"),
+        ("etc/ssh/sshd_config", 4 << 20, "sshd.*"),
+        ("etc/shadow", LARGE, "accounts.*"),
+        ("etc/sudoers", 4 << 20, "accounts.*"),
+        ("var/lib/dpkg/status", LARGE, "packages.*"),
+    ] {
+        // Reading as much as is read takes a debug build too long.
+        let sizes: &[u64] = if most == LARGE { &[1] } else { &[0, 1] };
+        for more in sizes {
+            let lab = tree();
+            let size = most + more;
+            lab.shell(&format!(
+                "mkdir -p etc/sysctl.d etc/ssh var/lib/dpkg usr/sbin; touch usr/sbin/sshd
+                 truncate -s {size} {path}"
+            ));
+            let ran = stalled(&lab, &[only], "", 60_000);
+            let findings = ran.findings();
+            let too_large = findings.iter().any(|finding| {
+                let message = finding["message"].as_str().unwrap_or("");
+                finding["verdict"] == "unknown" && message.contains("larger than")
+            });
+            assert_eq!(too_large, *more == 1, "{path} of {size}: {findings:#?}");
+        }
+    }
+}
+
+/// One thing more than there may be, for bounds of more than the size of one file.
+#[test]
+fn what_is_more_than_its_bound_is_said() {
+    let status = "printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: all\\n\\n' > var/lib/dpkg/status";
+    let auditd = "mkdir -p etc/systemd/system/multi-user.target.wants; \
+                  printf '[Service]\\nExecStart=/sbin/auditd\\n' > usr/lib/systemd/system/auditd.service; \
+                  ln -s /usr/lib/systemd/system/auditd.service etc/systemd/system/multi-user.target.wants/; \
+                  mkdir -p etc/audit/rules.d";
+    let big = "{ printf '#'; head -c 4000000 /dev/zero | tr '\\0' x; echo; }";
+    let rows: &[(&str, String, &str, &str)] = &[
+        (
+            "SSHD_ALL",
+            format!(
+                "{big} > etc/ssh/big; touch usr/sbin/sshd; \
+                 for n in 1 2 3 4 5; do echo 'Include /etc/ssh/big'; done > etc/ssh/sshd_config"
+            ),
+            "sshd.*",
+            "the configuration with everything it includes is larger than 16777216 bytes",
+        ),
+        (
+            "INCLUDED",
+            "mkdir etc/ssh/c; touch usr/sbin/sshd; (cd etc/ssh/c; seq 4097 | xargs touch); \
+             echo 'Include /etc/ssh/c/*' > etc/ssh/sshd_config"
+                .to_owned(),
+            "sshd.*",
+            "more than 4096 files match",
+        ),
+        (
+            "SUDOERS_ALL",
+            format!(
+                "{big} > etc/sudoers.big; for n in 1 2 3 4 5 6; do echo '@include /etc/sudoers.big'; done > etc/sudoers"
+            ),
+            "accounts.*",
+            "the policy is larger than any real one",
+        ),
+        (
+            "SUDOERS_FILES",
+            "echo '@includedir /etc/sudoers.d' > etc/sudoers; (cd etc/sudoers.d; seq 4200 | xargs touch)".to_owned(),
+            "accounts.*",
+            "the policy is larger than any real one",
+        ),
+        (
+            "DPKG_LIST",
+            format!("{status}; truncate -s $((64 * 1048576 + 1)) var/lib/dpkg/info/a.list"),
+            "files.*",
+            "larger than",
+        ),
+        (
+            "DPKG_CONFIG",
+            format!("{status}; truncate -s 1048577 etc/dpkg/dpkg.cfg; : > var/lib/dpkg/info/a.list"),
+            "files.*",
+            "larger than",
+        ),
+        (
+            "SETTINGS_FILE",
+            format!("{auditd}; truncate -s $((16 * 1048576 + 1)) etc/audit/rules.d/a.rules"),
+            "logging.*",
+            "larger than",
+        ),
+        (
+            "SHIPPER_FILES",
+            format!("{auditd}; (cd etc/audit/rules.d; seq -f %g.rules 501 | xargs touch)"),
+            "logging.*",
+            "holds more than 500 files",
+        ),
+        (
+            "CREDENTIALS_FILE",
+            "mkdir -p root/.aws; echo 'root:x:0:0::/root:/bin/sh' > etc/passwd; \
+             truncate -s $((16 * 1048576 + 1)) root/.aws/credentials"
+                .to_owned(),
+            "credentials.*",
+            "longer than is looked at",
+        ),
+    ];
+    for (bound, setup, only, expected) in rows {
+        let lab = tree();
+        lab.shell(&format!(
+            "mkdir -p etc/ssh etc/sudoers.d etc/dpkg var/lib/dpkg/info usr/sbin; {setup}"
+        ));
+        let ran = stalled(&lab, &[only], "", 60_000);
+        let findings = ran.findings();
+        let said = findings.iter().any(|finding| {
+            let message = finding["message"].as_str().unwrap_or("");
+            finding["verdict"] == "unknown" && message.contains(expected)
+        });
+        assert!(said, "{bound}: {findings:#?}");
+    }
+}
+
+/// The agent's own files: nothing is judged by a part of them.
+#[test]
+fn a_configuration_or_profile_beyond_its_bound_is_refused() {
+    for (option, size) in [("--config", 1 << 20), ("--profile", 4 << 20)] {
+        for (more, refused) in [(0, false), (1, true)] {
+            let lab = tree();
+            let bytes = vec![b'\n'; size + more];
+            std::fs::write(lab.path().join("own.toml"), bytes).expect("written");
+            let ran = run(Command::new(agent_path())
+                .args(["check", "--root", "root", "--only", "console.*"])
+                .args([option, "./own.toml"])
+                .current_dir(lab.path()));
+            assert_eq!(
+                ran.stderr.contains("larger than"),
+                refused,
+                "{option}: {ran:#?}"
+            );
+            assert!(!refused || ran.status == 2, "{option}: {ran:#?}");
+        }
+    }
+}
+
+/// A tree with a file system in it whose server stops to answer after such a request (tests/data/silent.py), recorded
+/// while it did. `then` is a script with `serve LAST`, `silenced` (the server is gone for good) and `$SERVER`.
+fn silent(crossed: bool, then: &str) -> Lab {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silent.py");
+    let lab = Lab::new();
+    lab.profile(&format!(
+        "name = \"lab\"\n[[paths]]\npath = \"/data\"\nseverity = \"high\"\ncross_mounts = {crossed}\n",
+    ));
+    lab.shell("mkdir -p data/a data/m data/z; echo one > data/a/file; echo two > data/z/file");
+    // Nobody but this shell may hold the pipe: the server ends when it is closed.
+    let script = format!(
+        "serve() {{
+           mkfifo in; python3 {server} $PWD/root/data/m $1 < in & SERVER=$!
+           exec 9> in; rm in
+           until grep -q fuse.silent /proc/mounts; do sleep 0.02; done
+         }}
+         silenced() {{ exec 9>&-; wait $SERVER; }}
+         told() {{ for i in $(seq 1200); do ! grep -q \"$1\" told || return 0; sleep 0.1; done; return 1; }}
+         ends() {{ timeout 60 tail --pid=$1 -f /dev/null 9>&-; }}
+         export HIA_TEST_DEADLINE=1500
+         serve none
+         $AGENT baseline create --root root --profile ./profile.toml --output m.mtree 9>&-
+         silenced; umount root/data/m
+         echo more >> root/data/z/file
+         {then}"
+    );
+    private(lab.path(), &script, &[]).expect(0);
+    lab
+}
+
+/// `check` by the manifest.
+const CHECK: &str =
+    "$AGENT check --root root --profile ./profile.toml --manifest m.mtree --only 'files.*'";
+
+fn read(lab: &Lab, name: &str) -> String {
+    std::fs::read_to_string(lab.path().join(name)).expect("written")
+}
+
+/// Subjects of the findings with that verdict that were written to `told`.
+fn subjects(lab: &Lab, verdict: &str) -> BTreeSet<String> {
+    let told = read(lab, "told");
+    let lines = told.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line
+    });
+    lines
+        .filter(|line| line["kind"] == "finding" && line["verdict"] == verdict)
+        .map(|line| line["subject"].as_str().expect("a path").to_owned())
+        .collect()
+}
+
+/// A file system whose server stops to answer: after its root was mounted, after that was opened or listed, or within a
+/// file. Who waits for a request that was taken, or has a file open there, cannot end before the server does (see
+/// docs/reference.md); all others end by themselves.
+#[test]
+fn a_file_system_that_does_not_answer_is_unknown_and_the_rest_is_judged() {
+    let all: &[&str] = &["/data/m", "/data/m/before", "/data/m/hung", "/data/m/later"];
+    for (last, crossed, ends, unknown) in [
+        ("init", true, true, all),
+        ("opendir", true, true, all),
+        ("opendir takes", true, false, all),
+        ("readdir", true, true, all),
+        ("open", true, false, &all[2..]),
+        ("read", true, false, &all[2..]),
+        // What is not walked is not even asked.
+        ("init", false, true, &[]),
+        ("init takes", false, true, &[]),
+    ] {
+        let lab = silent(
+            crossed,
+            &format!(
+                "serve '{last}'
+                 {CHECK} --format json > told 9>&- & agent=$!
+                 told '\"summary\"'
+                 if {ends}; then ends $agent; fi
+                 silenced
+                 wait $agent || echo $? > status"
+            ),
+        );
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let changed: BTreeSet<String> = set(&["/data/z/file"]);
+        assert_eq!(subjects(&lab, "fail"), changed, "{last}");
+        assert_eq!(subjects(&lab, "unknown"), set(unknown), "{last}");
+        assert_eq!(read(&lab, "status").trim(), "1", "{last}");
+        if crossed {
+            assert!(
+                read(&lab, "told").contains("gave no answer in time"),
+                "{last}"
+            );
+        }
+    }
+}
+
+/// A manifest with a hole would pass for a whole one.
+#[test]
+fn a_tree_of_which_a_part_gives_no_answer_is_not_recorded() {
+    let lab = silent(
+        true,
+        "serve opendir
+         $AGENT baseline create --root root --profile ./profile.toml --output n.mtree 2> told 9>&- & agent=$!
+         ends $agent
+         wait $agent || echo $? > status
+         silenced",
+    );
+    let told = read(&lab, "told");
+    assert!(
+        told.contains("/data/m (its file system gave no answer in time)"),
+        "{told}"
+    );
+    assert_eq!(read(&lab, "status").trim(), "2", "{told}");
+    assert!(!lab.path().join("n.mtree").exists());
+}
+
+/// Ctrl-C ends a check that waits.
+#[test]
+fn a_check_that_waits_can_be_interrupted() {
+    let lab = silent(
+        true,
+        &format!(
+            "serve opendir
+             HIA_TEST_DEADLINE=600000 python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' {CHECK} --format json > told 9>&- & agent=$!
+             until grep -qs remote /proc/$agent/task/*/comm; do sleep 0.02; done
+             kill -INT $agent
+             ends $agent
+             wait $agent || echo $? > status
+             silenced"
+        ),
+    );
+    assert_eq!(read(&lab, "status").trim(), "130");
+}
+
+#[test]
+fn a_tree_that_gives_no_answer_cannot_be_opened() {
+    let lab = silent(
+        true,
+        "serve init
+         $AGENT check --root root/data/m --profile ./profile.toml 2> told 9>&- & agent=$!
+         ends $agent
+         wait $agent || echo $? > status
+         silenced",
+    );
+    let told = read(&lab, "told");
+    assert!(
+        told.contains("root/data/m: cannot be opened as a tree: the look did not end within 1.5 s"),
+        "{told}"
+    );
+    assert_eq!(read(&lab, "status").trim(), "2", "{told}");
+}
