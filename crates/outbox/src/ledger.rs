@@ -143,12 +143,14 @@ fn stand(entry: &Entry, seen: Seen, round: u64, room: Room, now: i64) -> Ruling 
         ..*entry
     };
     let ample = room == Room::Ample;
+    // What is critical pushes out others.
+    let may = ample || (room == Room::Scarce && severity == Severity::Critical);
     let step = match (entry.raised, entry.current && !differs) {
         // The event that raised it was dropped. Told anew, but not to push out others.
-        (false, _) if ample => Some(Step::Raised),
+        (false, _) if may => Some(Step::Raised),
         (false, _) => None,
         (true, _) if room == Room::None => None,
-        (true, false) if differs || ample => Some(Step::Changed),
+        (true, false) if differs || may => Some(Step::Changed),
         (true, false) => None,
         (true, true) if ample && now - next.told >= REMIND => Some(Step::Reminded),
         (true, true) => None,
@@ -397,6 +399,24 @@ mod tests {
                 assert_eq!(ruling.step, *expected, "{step:?} dropped, look {i}");
                 entry = ruling.entry;
             }
+        }
+    }
+
+    #[test]
+    fn what_became_critical_waits_for_no_room() {
+        let raised = rule(None, there(1), 0, Room::Ample, 0).entry;
+        let left = dropped(&raised.expect("an entry"), Step::Raised);
+        let critical = Seen::There {
+            verdict: Verdict::Fail,
+            severity: Severity::Critical,
+            fingerprint: [2; 16],
+        };
+        for (room, step) in [(Room::Scarce, Some(Step::Raised)), (Room::None, None)] {
+            assert_eq!(
+                rule(Some(&left), critical, 1, room, 1).step,
+                step,
+                "{room:?}"
+            );
         }
     }
 

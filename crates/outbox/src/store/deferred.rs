@@ -47,6 +47,29 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What waits, if it does, is something else by now.
+    pub(super) fn renew_deferred(
+        &mut self,
+        key: &[u8],
+        sighting: &Sighting,
+        first_seen: i64,
+        now: i64,
+    ) -> Result<()> {
+        let Some(until) = self.deferral(key)? else {
+            return Ok(());
+        };
+        let fresh = Fresh {
+            step: Step::Changed,
+            sighting: sighting.clone(),
+            key: key.to_vec(),
+            entry: None,
+            first_seen,
+            last_seen: now,
+            scan: false,
+        };
+        self.defer(&fresh, until)
+    }
+
     fn deferral(&self, key: &[u8]) -> Result<Option<i64>> {
         if self.state.deferred == 0 {
             return Ok(None);

@@ -80,7 +80,11 @@ impl Work<'_> {
             self.tables.aside.remove_first()?;
         }
         self.state.refused += 1;
-        self.lose(&row, Loss::Refused)?;
+        let first_seen = self.lose(&row, Loss::Refused)?;
+        if row.other_chain && !row.lost {
+            // Its own chain can no longer tell what it told.
+            self.untell(&row, first_seen)?;
+        }
         let lost = Row { lost: true, ..row };
         self.tables.spool.insert(place, lost.write().as_slice())?;
         self.settled(sink, place)

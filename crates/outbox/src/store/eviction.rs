@@ -3,12 +3,8 @@
 
 use super::order;
 use super::rows::Rows;
-use super::tables::{
-    ENTRY, LEDGER_RANKS, Loss, OWN, Result, Role, Row, damaged, entry_from_row, rank,
-};
+use super::tables::{ENTRY, LEDGER_RANKS, Loss, OWN, Result, Row, damaged, entry_from_row, rank};
 use super::work::Work;
-use crate::event::finding::Step;
-use crate::ledger;
 use std::ops::ControlFlow;
 
 /// Ranks of events that may be given up, in the order in which they are; what is critical is not among them.
@@ -93,26 +89,7 @@ impl Work<'_> {
         }
         self.state.dropped += 1;
         let first_seen = self.lose(&row, Loss::Full)?;
-        let Role::Told(step) = row.role else {
-            return Ok(());
-        };
-        if row.other_chain {
-            return Ok(());
-        }
-        let old = self.entry(row.key)?;
-        match (old, row.entry) {
-            // What stands may have gone and come back since.
-            (Some(entry), _) if step != Step::Cleared && first_seen == Some(entry.first_seen) => {
-                let new = ledger::dropped(&entry, step);
-                self.set_entry(row.key, Some(&entry), Some(&new))
-            }
-            // The log side will not hear that it ended, and thinks that it stands.
-            (None, Some(entry)) => {
-                let new = ledger::dropped(&entry, step);
-                self.set_entry(row.key, None, Some(&new))
-            }
-            _ => Ok(()),
-        }
+        self.untell(&row, first_seen)
     }
 
     /// Takes an event, whose row was removed, out of all that counts it.

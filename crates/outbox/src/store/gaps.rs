@@ -14,14 +14,15 @@ impl Work<'_> {
     /// Notes that an event will not arrive; once, if it is lost to one sink after another. Returns since when the
     /// deviation stood that it told of.
     pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<Option<i64>> {
-        if row.other_chain {
-            return self.lose_of_other_chain(row);
-        }
         let bytes = self.unpack(row.sample, row.packed, "spool")?;
         let digest = Sha256::digest(&bytes).into();
         let event: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("spool"))?;
         let first_seen = event["finding_info"]["first_seen_time"].as_i64();
         if row.lost {
+            return Ok(first_seen);
+        }
+        if row.other_chain {
+            self.lose_of_other_chain();
             return Ok(first_seen);
         }
         let prev = event["unmapped"]["chain"]["prev"].as_str();

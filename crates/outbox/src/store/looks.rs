@@ -1,10 +1,11 @@
 //! Looks under way: what each covers, what it found, and what is cleared at its end.
 
 use super::queue::Found;
-use super::tables::{LEDGER, Result, damaged, entry_from_row};
+use super::tables::{ENDED, LEDGER, Result, damaged, entry_from_row};
 use super::telling::{Fresh, gone};
 use super::work::Work;
 use super::{Round, Scope};
+use crate::event::Sighting;
 use crate::event::finding::Step;
 use crate::ledger::{self, Entry, Seen, key};
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
@@ -118,6 +119,24 @@ impl Looks {
     }
 }
 
+impl Looks {
+    /// Whether the look could not look at the path, or at a directory above it; the ledger may have no room to say so.
+    fn hides(&self, look: &Look, subject: &[u8]) -> bool {
+        let mut path = subject;
+        loop {
+            let key = key::of(FILES_UNREADABLE.id, path);
+            if look.found.contains(&self.hash.hash_one(key.as_slice())) {
+                return true;
+            }
+            path = match path.iter().rposition(|byte| *byte == b'/') {
+                Some(0) if path.len() > 1 => b"/",
+                Some(at) if at > 0 => &path[..at],
+                _ => return false,
+            };
+        }
+    }
+}
+
 /// What the keys within a scope begin with, in order.
 fn prefixes(scope: &Scope) -> Vec<Vec<u8>> {
     match scope {
@@ -216,8 +235,11 @@ pub(super) fn entries(
         own.extend(&name);
         own.push(0);
         let is_own = key.get(own.len()) == Some(&0);
-        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
-        if is_own && !entry.gone {
+        let stands = match row.value() {
+            ENDED => false,
+            row => !entry_from_row(row).ok_or_else(|| damaged("ledger"))?.gone,
+        };
+        if is_own && stands {
             let mut path = directory.to_vec();
             if !path.is_empty() {
                 path.push(b'/');
@@ -242,6 +264,11 @@ pub(super) fn entries(
 fn pass(key: &mut Vec<u8>) {
     key.pop();
     key.push(1);
+}
+
+/// What tells one state of a deviation from another.
+fn evidence(entry: Entry) -> (Verdict, [u8; 16]) {
+    (entry.verdict, entry.fingerprint)
 }
 
 /// What one transaction's share of a sweep came upon.
@@ -296,7 +323,14 @@ impl Work<'_> {
         let first_seen = ruling.entry.or(old).map_or(now, |entry| entry.first_seen);
         let told = ruling.step.map(|step| Fresh {
             step,
-            sighting: (**sighting).clone(),
+            sighting: match (step, old) {
+                // An end weighs what it ends.
+                (Step::Cleared, Some(old)) => Sighting {
+                    severity: old.severity,
+                    ..(**sighting).clone()
+                },
+                _ => (**sighting).clone(),
+            },
             entry: old.filter(|_| step == Step::Cleared),
             key: key.clone(),
             first_seen,
@@ -311,6 +345,10 @@ impl Work<'_> {
             }
             // It went before anybody was told of it.
             (None, _) if ruling.entry.is_none() => self.undefer(&key)?,
+            // There is no room to tell it at once; what waits is told as it is by then.
+            (None, _) if ruling.entry.map(evidence) != old.map(evidence) => {
+                self.renew_deferred(&key, sighting, first_seen, now)?;
+            }
             (None, _) => {}
         }
         Ok(())
@@ -363,7 +401,7 @@ impl Work<'_> {
                 if !key.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
-                if key == from {
+                if key == from || row == ENDED {
                     return Ok(ControlFlow::Continue(()));
                 }
                 passed += 1;
@@ -379,14 +417,18 @@ impl Work<'_> {
                     .as_ref()
                     .is_some_and(|shield| key.starts_with(shield));
                 // One within another hides no more than that one does.
-                if saw && !shielded && check == FILES_UNREADABLE.id {
+                if saw && !entry.gone && !shielded && check == FILES_UNREADABLE.id {
                     shield = Some(key::below(&subject));
                     shielded = true;
                 }
-                let stays = saw
-                    || shielded
-                    || !is_told_by(&look.scope, key)
-                    || (key.first() == Some(&key::FILES) && self.unseen(looks, look, &subject)?);
+                // What is known to be gone needs nobody who saw it go.
+                let stays = !entry.gone
+                    && (saw
+                        || shielded
+                        || !is_told_by(&look.scope, key)
+                        || (key.first() == Some(&key::FILES)
+                            && (looks.hides(look, &subject)
+                                || self.unseen(looks, look, &subject)?)));
                 if !stays {
                     missed.push((key.to_vec(), entry));
                 }
@@ -408,6 +450,6 @@ impl Work<'_> {
     fn unseen(&self, looks: &Looks, look: &Look, subject: &[u8]) -> Result<bool> {
         let key = key::of(FILES_UNREADABLE.id, subject);
         let entry = self.entry(&key)?;
-        Ok(entry.is_some_and(|entry| looks.saw(look, &key, &entry)))
+        Ok(entry.is_some_and(|entry| !entry.gone && looks.saw(look, &key, &entry)))
     }
 }

@@ -9,6 +9,7 @@
 mod codec;
 mod deferred;
 mod delivery;
+mod ends;
 mod eviction;
 mod fair;
 mod flood;

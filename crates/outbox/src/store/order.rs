@@ -52,6 +52,11 @@ pub(super) fn place(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|place| u64::from_be_bytes(*place))
 }
 
+/// The ledger's key in a key of eviction.
+pub(super) fn ledger_key(key: &[u8]) -> Option<&[u8]> {
+    key.get(1..key.len().checked_sub(PLACE)?)
+}
+
 /// The part of a key, with the `head` bytes before it and without its place, that names what lies directly in `head`;
 /// `None` for what belongs to `head` itself.
 pub(super) fn child(key: &[u8], head: usize) -> Option<&[u8]> {

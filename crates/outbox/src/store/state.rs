@@ -50,6 +50,10 @@ pub(super) struct State {
     pub(super) deferred: u64,
     /// When the first of them is due, in milliseconds since 1970; 0 while none waits.
     pub(super) deferred_until: i64,
+    /// Ends of deviations that are yet to be told.
+    pub(super) ends: u64,
+    /// Bytes of their keys and entries.
+    pub(super) ends_bytes: u64,
     /// Findings that stand and of which the log side was not told, or not the last.
     pub(super) untold: u64,
     /// Findings for which the ledger had no room, since that was last told.

@@ -7,7 +7,7 @@ use super::order;
 use super::pack::{self, Sample};
 use super::state::State;
 use super::tables::{
-    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+    ENDED, ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
 };
 use super::telling::Fresh;
 use crate::event::chain::Chain;
@@ -179,10 +179,17 @@ impl Work<'_> {
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        match self.tables.ledger.get(key, entry_from_row)? {
+        let known = |row: &[u8]| (row == ENDED, entry_from_row(row));
+        match self.tables.ledger.get(key, known)? {
             None => Ok(self.below.and_then(|below| below.entry(key))),
-            Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+            Some((true, _)) => Ok(None),
+            Some((false, entry)) => entry.map(Some).ok_or_else(|| damaged("ledger")),
         }
+    }
+
+    /// Whether the store on disk, for which this one stands in, may have an entry.
+    fn is_below(&self, key: &[u8]) -> bool {
+        self.below.is_some_and(|below| below.may_have(key))
     }
 
     /// Puts `new` in the place of `old`.
@@ -195,7 +202,10 @@ impl Work<'_> {
         let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
         let size = (key.len() + ENTRY) as u64;
         let state = &mut self.state;
-        if let Some(old) = old {
+        // What the store on disk has is not counted here.
+        let counted =
+            self.below.is_none() || self.tables.ledger.get(key, |row| row != ENDED)? == Some(true);
+        if let Some(old) = old.filter(|_| counted) {
             state.untold = state.untold.saturating_sub(untold(old));
             state.open = state.open.saturating_sub(1);
             state.ledger_bytes = state.ledger_bytes.saturating_sub(size);
@@ -209,6 +219,7 @@ impl Work<'_> {
                 self.tables.ledger.insert(key, row.as_slice())?;
                 self.written += size;
             }
+            None if self.is_below(key) => self.tables.ledger.insert(key, ENDED)?,
             None => {
                 self.tables.ledger.remove(key)?;
             }

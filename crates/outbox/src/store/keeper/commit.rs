@@ -227,6 +227,7 @@ fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cu
                     return Ok(more);
                 }
             }
+            work.tell_ends(now)?;
             tell_full_ledger(work, now)?;
         }
         Op::Tell(event) => tell(work, event, now)?,
@@ -238,6 +239,7 @@ fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cu
             if work.state.payload <= work.state.payload_limit / 2 {
                 work.state.payload_limit = 0;
             }
+            work.tell_ends(now)?;
         }
         Op::Enable(sinks) => work.enable(sinks)?,
     }

@@ -388,7 +388,7 @@ impl Keeper {
             age: oldest.map_or(0, |time| (now - time).max(0)),
             dropped: state.dropped,
             refused: state.refused,
-            untold: state.untold,
+            untold: state.untold + state.ends,
             open: state.open + self.volatile.as_ref().map_or(0, Volatile::open),
             held: self.queue.len() as u64 + self.volatile.as_ref().map_or(0, |_| state.events),
             lost: self.lost,

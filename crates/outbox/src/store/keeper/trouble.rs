@@ -183,6 +183,7 @@ impl Keeper {
         }
         if let Err(refusal) = self.bring_back(now) {
             self.down_because(refusal.words(), now);
+            self.read_below_again();
         }
     }
 

@@ -7,19 +7,25 @@
 use super::super::open::{self, Refusal};
 use super::super::order;
 use super::super::state::State;
-use super::super::tables::{LEDGER, Result as Redb, Role, Row, SPOOL, Tables, WAITING};
+use super::super::tables::{
+    ENDED, ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, Tables, WAITING,
+};
 use super::super::tables::{damaged, entry_from_row};
 use super::super::work::{Limits, Work};
 use super::super::{Sink, pack};
 use super::{Keeper, Store};
 use crate::event::chain::Chain;
-use crate::ledger::{self, Entry};
+use crate::ledger::Entry;
 use crate::parcel::Delivery;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of events, as shipped, that memory holds at most. Packed they take a tenth of it.
 const PAYLOAD: u64 = 16 << 20;
+/// Places left free behind the last one known on disk: of the transaction that failed all may be there. More than one
+/// transaction holds.
+const APART: u64 = 1 << 20;
 /// Deliveries that are kept for the store on disk, as events: beyond that they may be delivered once more.
 const OWED: usize = 16_384;
 
@@ -30,6 +36,8 @@ pub(in crate::store) struct Volatile {
     disk: Option<State>,
     /// The store on disk, where it can still be read.
     pub(super) below: Option<Store>,
+    /// Whether it could not be read at some time, so that what stands there may have been begun anew.
+    blind: AtomicBool,
     /// What sinks settled of it meanwhile.
     owed: Vec<(Sink, Delivery)>,
     owed_events: usize,
@@ -45,11 +53,27 @@ impl Volatile {
         }
     }
 
-    /// What the ledger on disk says.
+    /// What the ledger on disk says; nothing where it cannot be read.
     pub(in crate::store) fn entry(&self, key: &[u8]) -> Option<Entry> {
-        let transaction = self.below.as_ref()?.database.begin_read().ok()?;
-        let ledger = transaction.open_table(LEDGER).ok()?;
-        entry_from_row(ledger.get(key).ok()??.value())
+        self.read(key).unwrap_or_else(|_| {
+            self.blind.store(true, Ordering::Relaxed);
+            None
+        })
+    }
+
+    /// Whether the ledger on disk has it, or may have it.
+    pub(in crate::store) fn may_have(&self, key: &[u8]) -> bool {
+        self.read(key).map_or(true, |entry| entry.is_some())
+    }
+
+    fn read(&self, key: &[u8]) -> Redb<Option<Entry>> {
+        let Some(below) = &self.below else {
+            return Ok(None);
+        };
+        let transaction = below.database.begin_read()?;
+        let ledger = transaction.open_table(LEDGER)?;
+        let row = ledger.get(key)?;
+        Ok(row.and_then(|row| entry_from_row(row.value())))
     }
 
     /// Events that wait on disk.
@@ -82,7 +106,7 @@ impl Keeper {
         let reason = format!("the store on disk cannot be written: {reason}");
         let chain = Chain::begin(reason, after, now);
         let base = self.state.chain().map_or(self.next.base, |chain| {
-            self.state.base + chain.head.sequence
+            self.state.base + chain.head.sequence + APART
         });
         let sinks = match known {
             true => &self.state.sinks,
@@ -107,6 +131,7 @@ impl Keeper {
         let below = known.then(|| self.readable()).flatten();
         self.volatile = Some(Volatile {
             disk: known.then_some(disk),
+            blind: AtomicBool::new(below.is_none()),
             below,
             owed: Vec::new(),
             owed_events: 0,
@@ -128,6 +153,19 @@ impl Keeper {
         drop(transaction);
         let sample = pack::Sample::new(Vec::new());
         (state.version == super::super::state::VERSION).then_some(Store { database, sample })
+    }
+
+    /// The store on disk could not be taken up again: it is read as before.
+    pub(super) fn read_below_again(&mut self) {
+        let known = self
+            .volatile
+            .as_ref()
+            .is_some_and(|volatile| volatile.disk.is_some());
+        let below = known.then(|| self.readable()).flatten();
+        if let Some(volatile) = &mut self.volatile {
+            volatile.blind.fetch_or(below.is_none(), Ordering::Relaxed);
+            volatile.below = below;
+        }
     }
 
     pub(super) fn limits_now(&self) -> Limits {
@@ -152,17 +190,15 @@ impl Keeper {
             return Err(Refusal::Damaged("there is nothing to carry over".into()));
         };
         let sequence = self.state.chain().map_or(0, |chain| chain.head.sequence);
-        let same = volatile.disk.as_ref().map(|disk| &disk.salt) == Some(&state.salt);
         // Places of the two chains must not meet.
-        state.base = match same {
-            true => state.base + sequence,
-            false => state.base.max(self.state.base + sequence),
-        };
+        state.base = state.base.max(self.state.base + sequence);
         let sample = open::sample(&database, &mut state, &self.origin)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
         let moved = moved(store, &self.state).map_err(open::from_redb)?;
         let entries = entries(store).map_err(open::from_redb)?;
+        let ends = ends(store).map_err(open::from_redb)?;
+        let blind = volatile.blind.load(Ordering::Relaxed);
         let write = || -> Redb<State> {
             let transaction = database.begin_write()?;
             let after = {
@@ -187,8 +223,10 @@ impl Keeper {
                     work.take_over(moved)?;
                 }
                 for (key, entry) in &entries {
-                    let old = work.entry(key)?;
-                    work.set_entry(key, old.as_ref(), Some(entry))?;
+                    work.take_over_entry(key, entry.as_ref(), blind)?;
+                }
+                for (key, end) in &ends {
+                    work.owe_end(key, end)?;
                 }
                 work.state.dropped += self.state.dropped;
                 work.state.refused += self.state.refused;
@@ -237,20 +275,50 @@ fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
     Ok(all)
 }
 
-/// The ledger, as it is on disk from now on. What waited for evidence has waited long enough: it is told when it is found
+/// The ledger, as it is on disk from now on; `None` of what stands no longer. What waited for evidence has waited long enough: it is told when it is found
 /// again.
-fn entries(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
+fn entries(store: &Store) -> Redb<Vec<(Vec<u8>, Option<Entry>)>> {
     let transaction = store.database.begin_read()?;
     let mut all = Vec::new();
     for row in transaction.open_table(LEDGER)?.iter()? {
         let (key, row) = row?;
-        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
+        let entry = match row.value() {
+            ENDED => None,
+            row => Some(entry_from_row(row).ok_or_else(|| damaged("ledger"))?),
+        };
         all.push((key.value().to_vec(), entry));
     }
     Ok(all)
 }
 
+/// Ends that are yet to be told, with the keys of the ledger.
+fn ends(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
+    let transaction = store.database.begin_read()?;
+    let mut all = Vec::new();
+    for row in transaction.open_table(ENDS)?.iter()? {
+        let (key, row) = row?;
+        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ends"))?;
+        let key = order::ledger_key(key.value()).ok_or_else(|| damaged("ends"))?;
+        all.push((key.to_vec(), entry));
+    }
+    Ok(all)
+}
+
 impl Work<'_> {
+    /// Puts what memory knew of a deviation in the place of what the disk did. `blind`: memory could not read the disk.
+    fn take_over_entry(&mut self, key: &[u8], new: Option<&Entry>, blind: bool) -> Redb<()> {
+        let old = self.entry(key)?;
+        self.undefer(key)?;
+        // It has another uid now, and the log side was told of the first one.
+        let unknown = |old: &Entry| {
+            blind && old.raised && new.is_some_and(|new| new.first_seen != old.first_seen)
+        };
+        if let Some(old) = old.filter(unknown) {
+            self.owe_end(key, &old)?;
+        }
+        self.set_entry(key, old.as_ref(), new)
+    }
+
     /// Takes an event of another chain into the spool, to be delivered as it is.
     fn take_over(&mut self, moved: &Moved) -> Redb<()> {
         let row = Row::read(&moved.row).ok_or_else(|| damaged("spool"))?;
@@ -266,20 +334,16 @@ impl Work<'_> {
             packed: &packed,
             ..row
         };
+        if self.tables.spool.has(moved.place)? {
+            // It was carried over before, by a transaction that seemed to have failed.
+            return Ok(());
+        }
         self.insert(moved.place, &row, &moved.sinks)
     }
 
     /// An event of another chain will not arrive. Its own chain can no longer say so: this one does.
-    pub(in crate::store) fn lose_of_other_chain(&mut self, row: &Row<'_>) -> Redb<Option<i64>> {
-        if row.lost {
-            return Ok(None);
-        }
+    pub(in crate::store) fn lose_of_other_chain(&mut self) {
         self.state.lost_of_other_chain += 1;
         self.dirty = true;
-        if let (Role::Told(step), Some(entry)) = (row.role, self.entry(row.key)?) {
-            let new = ledger::dropped(&entry, step);
-            self.set_entry(row.key, Some(&entry), Some(&new))?;
-        }
-        Ok(None)
     }
 }

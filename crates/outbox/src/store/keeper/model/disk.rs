@@ -45,6 +45,8 @@ struct Platter {
     /// Bytes that can still be written.
     room: Option<u64>,
     asides: u64,
+    /// Whether memory may stand in for it: what a kill takes from there has no place in the model.
+    stood_in_for: bool,
     /// Starts of the machine: what was opened before the last one reaches nothing.
     starts: u64,
 }
@@ -56,6 +58,13 @@ pub(super) struct Disk(Arc<Mutex<Platter>>);
 impl Disk {
     fn platter(&self) -> MutexGuard<'_, Platter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A disk that memory may stand in for.
+    pub(super) fn stood_in_for() -> Disk {
+        let disk = Disk::default();
+        disk.platter().stood_in_for = true;
+        disk
     }
 
     pub(super) fn lose_power_in(&self, changes: u64) {
@@ -250,12 +259,11 @@ impl Medium for Disk {
     }
 
     fn identity(&self) -> Option<(u64, u64)> {
-        None
+        Some((1, 1))
     }
 
-    /// What a kill may take from memory has no place in the model.
     fn may_be_stood_in_for(&self) -> bool {
-        false
+        self.platter().stood_in_for
     }
 
     fn set_aside(&self, _now: i64) -> io::Result<PathBuf> {

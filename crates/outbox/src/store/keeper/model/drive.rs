@@ -32,8 +32,9 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn all(&self) -> [(&'static str, u64); 7] {
+    pub(super) fn all(&self) -> [(&'static str, u64); 8] {
         [
+            ("finding given up", self.given_up),
             ("event dropped", self.dropped),
             ("event refused", self.refused),
             ("crash", self.crashes),
@@ -54,6 +55,8 @@ pub(super) struct Episode {
     pub(super) world: World,
     pub(super) disk: Disk,
     pub(super) max_size: u64,
+    /// Bytes that the ledger may take, if not as many as the store allows it.
+    pub(super) small_ledger: Option<u64>,
     pub(super) keeper: Keeper,
     pub(super) now: i64,
     pub(super) ledger: Ledger,
@@ -80,11 +83,12 @@ impl Episode {
     pub(super) fn run(seed: u64, steps: u64, totals: &mut Totals) {
         let mut random = Rng::with_seed(seed);
         let disk = Disk::default();
-        // Every other one has room for all.
+        // Every other one has room for all events, every other two have room for all findings.
         let max_size = match seed % 2 {
             0 => 32 << 20,
             _ => (1 << 20) + random.u64(0..1 << 20),
         };
+        let small_ledger = (seed % 4 >= 2).then(|| random.u64(4_000..40_000));
         let now = 1_795_310_000_123;
         let medium = Box::new(disk.clone());
         let (keeper, _) = Keeper::open_on(medium, max_size, world::origin(), now).expect("a store");
@@ -95,6 +99,7 @@ impl Episode {
             random,
             disk,
             max_size,
+            small_ledger,
             keeper,
             now,
             ledger: Ledger::default(),
@@ -105,6 +110,7 @@ impl Episode {
             trouble: false,
             totals: Totals::default(),
         };
+        episode.limit_ledger();
         episode.log.toggled = true;
         episode.enable(vec![Sink::CloudwatchLogs]);
         for step in 0..steps {
@@ -185,11 +191,17 @@ impl Episode {
         self.log.check(&contents, settled);
         if settled {
             let given_up = self.given_up(&contents);
-            self.ledger.check(&contents, given_up);
+            self.ledger.check(&contents, given_up, self.trouble);
             self.log.toggled = false;
             self.trouble = false;
         }
         Some(contents)
+    }
+
+    fn limit_ledger(&mut self) {
+        if let Some(bytes) = self.small_ledger {
+            self.keeper.limits.ledger = bytes;
+        }
     }
 
     fn given_up(&self, contents: &Contents) -> u64 {
@@ -209,6 +221,7 @@ impl Episode {
             let (keeper, news) = opened.unwrap_or_else(|refusal| panic!("{}", refusal.words()));
             assert_eq!(self.disk.asides(), 0, "set aside: {news:?}");
             self.keeper = keeper;
+            self.limit_ledger();
             if !self.disk.is_dead() && self.keeper.store.is_some() {
                 break;
             }

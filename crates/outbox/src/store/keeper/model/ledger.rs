@@ -1,7 +1,7 @@
 //! The ledger as it should be: what was told and taken in, and what was told and may be lost with a crash.
 
 use super::tables::Contents;
-use super::truth::{self, Deed, Looks, Standing, Value, covers};
+use super::truth::{self, Deed, Look, Looks, Standing, Value, covers};
 use crate::ledger::{Entry, key};
 use agent_core::finding::Severity;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +16,10 @@ pub(super) struct Ledger {
     pub(super) looks: Looks,
     /// Findings without room in the ledger, as far as they were counted.
     missing: u64,
+    /// What the ledger gave up, or had no room for.
+    pub(super) forgotten: BTreeSet<Vec<u8>>,
+    /// How much more it was: found again before it was missed, or an end that was yet to be told.
+    pub(super) forgotten_unseen: u64,
 }
 
 pub(super) fn is(entry: &Entry, value: &Value) -> bool {
@@ -43,7 +47,14 @@ fn fits(real: &Real<'_>, should: &Standing, key: &[u8], scarce: bool) -> bool {
 
 impl Ledger {
     /// All that was told is in the store, and nothing else. `given_up`: what the store says that it had no room for.
-    pub(super) fn check(&mut self, contents: &Contents, given_up: u64) {
+    /// `trouble`: a transaction had failed, so that what it held may have been taken in twice.
+    pub(super) fn check(&mut self, contents: &Contents, given_up: u64, trouble: bool) {
+        // Ended the first time before something was found that would have kept the second time from ending it.
+        let twice: Vec<Look> = match trouble {
+            true => self.ending().cloned().collect(),
+            false => Vec::new(),
+        };
+        let scarce = given_up > self.missing;
         while let Some(deed) = self.pending.pop_front() {
             truth::apply(&mut self.base, &self.looks, &deed);
             if let Deed::End(number) = deed {
@@ -51,7 +62,6 @@ impl Ledger {
             }
         }
         let real = standing(contents);
-        let scarce = given_up > self.missing;
         for (key, entry) in &real {
             let (name, value) = self.base.get(*key).unwrap_or_else(|| {
                 panic!("{} stands: {entry:?}", String::from_utf8_lossy(key));
@@ -62,12 +72,23 @@ impl Ledger {
             );
         }
         let lacks = |key: &&Vec<u8>| !real.contains_key(key.as_slice());
-        let lacking: Vec<Vec<u8>> = self.base.keys().filter(lacks).cloned().collect();
+        let mut lacking: Vec<Vec<u8>> = self.base.keys().filter(lacks).cloned().collect();
+        let base = &mut self.base;
+        lacking.retain(|key| {
+            let name = &base[key].0;
+            let ended = |look: &Look| covers(&look.scope, name) && !look.found.contains(key);
+            let ended = twice.iter().any(ended);
+            if ended {
+                base.remove(key);
+            }
+            !ended
+        });
         for key in &lacking {
             let (name, value) = &self.base[key];
             assert!(
                 scarce && value.severity < Severity::Critical,
-                "{name:?} is lost: {value:?}"
+                "{name:?} is lost: {value:?}, {given_up} given up, {} of them missed",
+                self.missing
             );
         }
         let room = given_up - self.missing;
@@ -76,10 +97,21 @@ impl Ledger {
             "{} lack, {room} told",
             lacking.len()
         );
+        self.forgotten_unseen += room - lacking.len() as u64;
         self.missing = given_up;
         for key in lacking {
             self.base.remove(&key);
+            self.forgotten.insert(key);
         }
+    }
+
+    /// Looks that came to their end since.
+    fn ending(&self) -> impl Iterator<Item = &Look> {
+        let ends = self.pending.iter().filter_map(|deed| match deed {
+            Deed::End(number) => self.looks.get(number),
+            _ => None,
+        });
+        ends.filter(|look| !look.spoiled)
     }
 
     /// Whether something that was told and is not known to be in the store makes this of a key.
@@ -170,6 +202,7 @@ impl Ledger {
                 .and_then(|all| all.iter().find(|known| is(entry, &known.1)));
             base.insert(key.to_vec(), known.expect("it was told once").clone());
         }
+        self.forgotten_unseen += given_up - self.missing;
         self.base = base;
         self.missing = given_up;
         self.pending.clear();

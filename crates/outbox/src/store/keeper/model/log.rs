@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) sequence: u64,
+    /// Of the deviation, in the ledger.
+    pub(super) key: Vec<u8>,
     /// `Create`, `Update`, `Close`.
     pub(super) activity: String,
     pub(super) verdict: String,
@@ -37,6 +39,9 @@ pub(super) struct Log {
     /// By uid.
     pub(super) told: BTreeMap<String, Vec<Told>>,
     uids: BTreeMap<u64, String>,
+    /// Deviations of which a sink refused an event: whether the log side heard of it depends on which sink it reads, and
+    /// on whether it was given up before another sink had it.
+    pub(super) unsure: BTreeSet<String>,
     /// Findings that the ledger did not take in or gave up, as events told.
     pub(super) given_up: u64,
 }
@@ -130,6 +135,10 @@ impl Log {
             self.uids.insert(sequence, uid.to_owned());
             self.told.entry(uid.to_owned()).or_default().push(Told {
                 sequence,
+                key: crate::ledger::key::of(
+                    &text(&json["finding_info"]["analytic"]["uid"]),
+                    text(&json["unmapped"]["subject"]).as_bytes(),
+                ),
                 activity: text(&json["activity_name"]),
                 verdict: text(&json["unmapped"]["verdict"]),
                 message: message.rsplit(' ').next().unwrap_or_default().to_owned(),
@@ -146,6 +155,7 @@ impl Log {
                     Loss::Refused => self.refused.insert(sequence),
                 };
                 if new && gap.loss == Loss::Refused {
+                    self.unsure.extend(self.uids.get(&sequence).cloned());
                     // What it declared is declared anew.
                     self.declarations.remove(&sequence);
                 }
@@ -289,11 +299,10 @@ impl Log {
         self.told.get(uid)?.last()
     }
 
-    /// Deviations that the log side takes to be open.
-    pub(super) fn open(&self) -> impl Iterator<Item = &str> {
-        self.told
-            .iter()
-            .filter(|(_, told)| told.last().is_some_and(|told| told.activity != "Close"))
-            .map(|(uid, _)| uid.as_str())
+    /// Deviations that the log side takes to be open, with the last that it was told of each.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&str, &Told)> {
+        let all = self.told.iter().map(|(uid, told)| (uid.as_str(), told));
+        all.filter_map(|(uid, told)| Some((uid, told.last()?)))
+            .filter(|(_, told)| told.activity != "Close")
     }
 }

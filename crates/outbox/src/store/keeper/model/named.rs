@@ -9,18 +9,25 @@ use crate::store::{Round, Scope, Sink};
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_UNREADABLE, Severity, Verdict};
 use serde_json::Value as Json;
 
-const T: i64 = 1_795_310_000_123;
+pub(super) const T: i64 = 1_795_310_000_123;
 
-fn keeper(sinks: &[Sink]) -> Keeper {
+pub(super) fn keeper(sinks: &[Sink]) -> Keeper {
     let medium = Box::new(Disk::default());
     let (mut keeper, _) = Keeper::open_on(medium, 16 << 20, origin(), T).expect("a store");
     keeper.enable(sinks, T);
     keeper
 }
 
-fn find(keeper: &mut Keeper, round: Round, name: &Name, severity: Severity, word: u32) {
+pub(super) fn find(
+    keeper: &mut Keeper,
+    round: Round,
+    name: &Name,
+    severity: Severity,
+    word: u32,
+    now: i64,
+) {
     let value = World::valued(name, Verdict::Fail, severity, word);
-    keeper.found(round, &finding(name, Some(&value)), None, T);
+    keeper.found(round, &finding(name, Some(&value)), None, now);
 }
 
 fn keys(parcels: &[Parcel]) -> Vec<u64> {
@@ -40,7 +47,7 @@ fn activities(parcels: &[Parcel]) -> Vec<String> {
     parcels.iter().map(of).collect()
 }
 
-fn name(path: &str) -> Name {
+pub(super) fn name(path: &str) -> Name {
     (FILES_CHANGED.id, path.into())
 }
 
@@ -49,7 +56,7 @@ fn two_sinks_that_are_disabled_at_once_leave_nothing_behind() {
     let all = [Sink::CloudwatchLogs, Sink::File, Sink::Stdout];
     let mut keeper = keeper(&all);
     let round = keeper.begin(Scope::Files);
-    find(&mut keeper, round, &name("/a"), Severity::High, 1);
+    find(&mut keeper, round, &name("/a"), Severity::High, 1, T);
     keeper.commit(T);
     let accepted = keys(&keeper.parcels(Sink::Stdout, 10, 1 << 20));
     let delivery = Delivery {
@@ -67,7 +74,7 @@ fn what_two_sinks_refuse_is_declared_once() {
     let mut keeper = keeper(&sinks);
     let round = keeper.begin(Scope::Files);
     for path in ["/a", "/b"] {
-        find(&mut keeper, round, &name(path), Severity::High, 1);
+        find(&mut keeper, round, &name(path), Severity::High, 1, T);
     }
     keeper.commit(T);
     for sink in sinks {
@@ -93,11 +100,11 @@ fn what_cannot_be_looked_at_within_another_uncovers_nothing() {
     let hidden = (FILES_ADDED.id, b"/d/z".to_vec());
     let unreadable = |path: &str| (FILES_UNREADABLE.id, path.as_bytes().to_vec());
     let first = keeper.begin(Scope::Files);
-    find(&mut keeper, first, &hidden, Severity::High, 1);
+    find(&mut keeper, first, &hidden, Severity::High, 1, T);
     keeper.end(first, T);
     let second = keeper.begin(Scope::Files);
     for path in ["/d", "/d/a"] {
-        find(&mut keeper, second, &unreadable(path), Severity::High, 1);
+        find(&mut keeper, second, &unreadable(path), Severity::High, 1, T);
     }
     keeper.end(second, T);
     keeper.commit(T);
@@ -112,7 +119,7 @@ fn what_came_back_while_the_disk_was_full_stands() {
     let round = keeper.begin(Scope::Files);
     disk.leave_room(Some(0));
     for word in [1, 2, 1] {
-        find(&mut keeper, round, &name("/a"), Severity::High, word);
+        find(&mut keeper, round, &name("/a"), Severity::High, word, T);
         keeper.commit(T);
     }
     disk.mend();
@@ -131,8 +138,8 @@ fn what_came_back_while_the_disk_was_full_stands() {
 fn steps_of_one_deviation_are_told_in_their_order() {
     let mut keeper = keeper(&[Sink::Stdout]);
     let round = keeper.begin(Scope::Files);
-    find(&mut keeper, round, &name("/a"), Severity::Low, 1);
-    find(&mut keeper, round, &name("/a"), Severity::High, 2);
+    find(&mut keeper, round, &name("/a"), Severity::Low, 1, T);
+    find(&mut keeper, round, &name("/a"), Severity::High, 2, T);
     keeper.commit(T);
     let parcels = keeper.parcels(Sink::Stdout, 10, 1 << 20);
     assert_eq!(activities(&parcels), ["Create", "Update"]);

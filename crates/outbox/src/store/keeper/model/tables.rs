@@ -5,7 +5,7 @@ use crate::ledger::Entry;
 use crate::store::keeper::Keeper;
 use crate::store::state::State;
 use crate::store::tables::{
-    DEFERRED, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
+    DEFERRED, ENDS, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
 };
 use crate::store::{order, pack};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
@@ -29,6 +29,8 @@ pub(super) struct Contents {
     pub(super) ledger: BTreeMap<Vec<u8>, Entry>,
     /// By sequence.
     pub(super) spool: BTreeMap<u64, Spooled>,
+    /// Events of chains that were kept in memory, by place.
+    pub(super) others: BTreeMap<u64, Spooled>,
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -43,6 +45,7 @@ pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
             head,
             ledger: BTreeMap::new(),
             spool: BTreeMap::new(),
+            others: BTreeMap::new(),
             gaps: Vec::new(),
             state,
         };
@@ -64,7 +67,8 @@ pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
         for row in transaction.open_table(SPOOL)?.iter()? {
             let (place, row) = row?;
             let (place, row) = (place.value(), Row::read(row.value()).expect("a row"));
-            assert_eq!(place, contents.state.base + row.sequence, "a wrong place");
+            let own = place == contents.state.base + row.sequence;
+            assert_ne!(own, row.other_chain, "a wrong place");
             assert_eq!(row.sample, contents.state.sample, "one sample is used");
             let mut bytes = Vec::new();
             if row.sequence > known {
@@ -86,7 +90,10 @@ pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
                 bytes,
                 sinks,
             };
-            contents.spool.insert(row.sequence, event);
+            match own {
+                true => contents.spool.insert(row.sequence, event),
+                false => contents.others.insert(place, event),
+            };
         }
         assert!(waiting.is_empty(), "what is not there waits: {waiting:?}");
         assert!(
@@ -98,6 +105,22 @@ pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
             let gap = Gap::read(first.value(), row.value()).expect("a gap");
             contents.gaps.push(gap);
         }
+        let ends = transaction.open_table(ENDS)?;
+        assert_eq!(ends.len()?, contents.state.ends, "ends");
+        let mut bytes = 0;
+        for row in ends.iter()? {
+            let (key, row) = row?;
+            let ended = entry_from_row(row.value()).expect("an entry");
+            let known = contents
+                .ledger
+                .get(order::ledger_key(key.value()).expect("a key"));
+            assert!(
+                known.is_none_or(|known| known.first_seen != ended.first_seen),
+                "{ended:?}"
+            );
+            bytes += (key.value().len() + ENTRY) as u64;
+        }
+        assert_eq!(bytes, contents.state.ends_bytes, "bytes of ends");
         let deferred = transaction.open_table(DEFERRED)?;
         assert_eq!(deferred.len()?, contents.state.deferred, "deferred");
         for row in deferred.iter()? {
@@ -116,8 +139,9 @@ impl Contents {
     /// The counters are what they count.
     fn agree(&self) {
         let Contents { state, .. } = self;
-        let payload: u64 = self.spool.values().map(|event| event.length).sum();
-        assert_eq!(state.events, self.spool.len() as u64, "events");
+        let all = || self.spool.values().chain(self.others.values());
+        let payload: u64 = all().map(|event| event.length).sum();
+        assert_eq!(state.events, all().count() as u64, "events");
         assert_eq!(state.payload, payload, "payload");
         assert_eq!(state.open, self.ledger.len() as u64, "open");
         let bytes: usize = self.ledger.keys().map(|key| key.len() + ENTRY).sum();

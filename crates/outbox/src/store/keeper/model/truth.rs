@@ -96,10 +96,7 @@ fn missed(standing: &Standing, look: &Look) -> Vec<Vec<u8>> {
     if look.spoiled {
         return Vec::new();
     }
-    let hidden = |path: &[u8]| {
-        let key = key::of("files.unreadable", path);
-        standing.contains_key(&key) && look.found.contains(&key)
-    };
+    let hidden = |path: &[u8]| look.found.contains(&key::of("files.unreadable", path));
     let goes = |(key, (name, _)): &(&Vec<u8>, &(Name, Value))| {
         covers(&look.scope, name)
             && !look.found.contains(*key)

@@ -1,0 +1,297 @@
+//! What the model came upon in stores with hardly any room, each by itself.
+
+use super::disk::Disk;
+use super::named::{T, find, keeper, name};
+use super::tables::{Contents, read};
+use super::truth::Name;
+use super::world::{World, finding, origin};
+use crate::ledger::{Entry, key};
+use crate::parcel::Delivery;
+use crate::store::keeper::Keeper;
+use crate::store::{Scope, Sink};
+use agent_core::finding::{FILES_UNREADABLE, Severity, Verdict};
+use serde_json::Value as Json;
+
+/// Below where findings are made to come and go.
+const PLACE: &str = "/d/x";
+
+/// It holds.
+fn hold(keeper: &mut Keeper, name: &Name, now: i64) {
+    let round = keeper.begin(Scope::Files);
+    keeper.found(round, &finding(name, None), None, now);
+    keeper.abandon(round, now);
+    keeper.commit(now);
+}
+
+fn deviate(keeper: &mut Keeper, name: &Name, severity: Severity, now: i64) {
+    let round = keeper.begin(Scope::Files);
+    find(keeper, round, name, severity, 1, now);
+    keeper.abandon(round, now);
+    keeper.commit(now);
+}
+
+/// The spool gives up all that it may.
+fn give_up(keeper: &mut Keeper, now: i64) {
+    let done = keeper.transact(now, |work, _, _| work.shrink(0, now));
+    assert_eq!(done, Some(()));
+}
+
+/// Delivers all that waits; what was told of findings: path and activity, in the order of the chain.
+fn deliver(keeper: &mut Keeper, now: i64) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    loop {
+        let parcels = keeper.parcels(Sink::Stdout, 1000, 1 << 30);
+        if parcels.is_empty() {
+            break;
+        }
+        let accepted = parcels.iter().map(|parcel| parcel.key).collect();
+        let delivery = Delivery {
+            accepted,
+            ..Delivery::default()
+        };
+        keeper.settle(Sink::Stdout, &delivery, now);
+        keeper.commit(now);
+        for parcel in parcels {
+            let event: Json = serde_json::from_slice(&parcel.bytes).expect("JSON");
+            let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+            let subject = text(&event["unmapped"]["subject"]);
+            if !subject.is_empty() {
+                told.push((parcel.key, subject, text(&event["activity_name"])));
+            }
+        }
+    }
+    told.sort();
+    let told = told.into_iter();
+    told.map(|(_, subject, activity)| (subject, activity))
+        .collect()
+}
+
+fn pair(path: &str, activity: &str) -> (String, String) {
+    (path.into(), activity.into())
+}
+
+fn contents(keeper: &Keeper) -> Contents {
+    read(keeper, u64::MAX).expect("a store")
+}
+
+fn entry(keeper: &Keeper, name: &Name) -> Entry {
+    contents(keeper).ledger[&key::of(name.0, &name.1)]
+}
+
+/// A deviation that the log side knows, that ended and came back: the end was given up.
+fn came_back(keeper: &mut Keeper) {
+    deviate(keeper, &name(PLACE), Severity::Low, T);
+    assert_eq!(deliver(keeper, T), [pair(PLACE, "Create")]);
+    hold(keeper, &name(PLACE), T + 1);
+    deviate(keeper, &name(PLACE), Severity::Critical, T + 2);
+    give_up(keeper, T + 3);
+}
+
+#[test]
+fn an_end_that_was_given_up_is_told_though_the_deviation_came_back() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    came_back(&mut keeper);
+    assert_eq!(contents(&keeper).state.ends, 1);
+    let told = deliver(&mut keeper, T + 4);
+    assert_eq!(told, [pair(PLACE, "Create"), pair(PLACE, "Close")]);
+    assert_eq!(contents(&keeper).state.ends, 0);
+    assert!(entry(&keeper, &name(PLACE)).current, "it stands");
+}
+
+#[test]
+fn an_end_that_was_given_up_is_told_below_what_cannot_be_looked_at() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T);
+    deliver(&mut keeper, T);
+    hold(&mut keeper, &name(PLACE), T + 1);
+    give_up(&mut keeper, T + 2);
+    assert!(entry(&keeper, &name(PLACE)).gone);
+    let round = keeper.begin(Scope::Files);
+    let above = (FILES_UNREADABLE.id, b"/d".to_vec());
+    find(&mut keeper, round, &above, Severity::High, 1, T + 3);
+    keeper.end(round, T + 3);
+    keeper.commit(T + 3);
+    let told = deliver(&mut keeper, T + 3);
+    assert!(told.contains(&pair(PLACE, "Close")), "{told:?}");
+}
+
+#[test]
+fn what_cannot_be_looked_at_hides_its_directory_though_the_ledger_has_no_room_for_it() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    deviate(&mut keeper, &name(PLACE), Severity::Critical, T);
+    keeper.limits.ledger = 1;
+    let round = keeper.begin(Scope::Files);
+    let above = (FILES_UNREADABLE.id, b"/d".to_vec());
+    find(&mut keeper, round, &above, Severity::Low, 1, T + 1);
+    keeper.end(round, T + 1);
+    keeper.commit(T + 1);
+    assert_eq!(keeper.pending(T + 1).open, 1, "it stands");
+}
+
+#[test]
+fn what_is_given_up_of_a_former_deviation_says_nothing_of_the_one_that_stands() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T);
+    hold(&mut keeper, &name(PLACE), T + 1);
+    deviate(&mut keeper, &name(PLACE), Severity::Critical, T + 2);
+    give_up(&mut keeper, T + 3);
+    let entry = entry(&keeper, &name(PLACE));
+    assert!(entry.raised && entry.current && !entry.gone, "{entry:?}");
+}
+
+#[test]
+fn what_changes_while_it_waits_is_told_as_it_is() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    let round = keeper.begin(Scope::Files);
+    let of = |word| World::valued(&name(PLACE), Verdict::Fail, Severity::High, word);
+    let until = Some(T + 1000);
+    let first = finding(&name(PLACE), Some(&of(1)));
+    keeper.found_until(round, &first, None, until, T);
+    keeper.commit(T);
+    // No room for what can wait.
+    keeper.limits.payload = 1;
+    find(&mut keeper, round, &name(PLACE), Severity::High, 2, T + 1);
+    keeper.commit(T + 1);
+    keeper.limits.payload = 16 << 20;
+    keeper.tick(T + 1000);
+    let parcels = keeper.parcels(Sink::Stdout, 10, 1 << 20);
+    let texts = parcels
+        .iter()
+        .map(|parcel| String::from_utf8_lossy(&parcel.bytes));
+    let texts: Vec<_> = texts.collect();
+    assert!(texts.len() == 1 && texts[0].contains("is v2"), "{texts:?}");
+}
+
+#[test]
+fn nobody_hears_of_the_end_of_what_nobody_heard_of() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T);
+    hold(&mut keeper, &name(PLACE), T + 1);
+    give_up(&mut keeper, T + 2);
+    assert_eq!(keeper.pending(T + 3).open, 0, "nothing stands, or is owed");
+    assert_eq!(deliver(&mut keeper, T + 3), []);
+}
+
+#[test]
+fn the_end_of_what_is_critical_is_not_given_up() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    deviate(&mut keeper, &name(PLACE), Severity::Critical, T);
+    // What holds is of low severity here.
+    hold(&mut keeper, &name(PLACE), T + 1);
+    give_up(&mut keeper, T + 2);
+    let told = deliver(&mut keeper, T + 3);
+    assert_eq!(told, [pair(PLACE, "Create"), pair(PLACE, "Close")]);
+}
+
+#[test]
+fn an_end_from_memory_that_was_given_up_is_told_and_ends_nothing_else() {
+    let (mut keeper, disk) = in_memory(|disk| disk.fail_in(0));
+    hold(&mut keeper, &name(PLACE), T + 3);
+    deviate(&mut keeper, &name(PLACE), Severity::Critical, T + 4);
+    back(&mut keeper, &disk);
+    give_up(&mut keeper, T + 100_001);
+    assert!(!entry(&keeper, &name(PLACE)).gone, "it stands");
+    assert_eq!(told_of_it(&mut keeper, T + 100_002), ["Create", "Close"]);
+}
+
+/// A deviation that the log side knows, and then a disk that cannot be written.
+fn in_memory(break_it: impl FnOnce(&Disk)) -> (Keeper, Disk) {
+    let disk = Disk::stood_in_for();
+    let medium = Box::new(disk.clone());
+    let (mut keeper, _) = Keeper::open_on(medium, 16 << 20, origin(), T).expect("a store");
+    keeper.enable(&[Sink::Stdout], T);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T);
+    deliver(&mut keeper, T);
+    break_it(&disk);
+    deviate(&mut keeper, &name("/f"), Severity::Critical, T + 1);
+    assert!(keeper.is_down() && keeper.volatile.is_some());
+    keeper.commit(T + 2);
+    (keeper, disk)
+}
+
+fn back(keeper: &mut Keeper, disk: &Disk) {
+    disk.mend();
+    keeper.commit(T + 100_000);
+    assert!(!keeper.is_down(), "{:?}", keeper.pending(T));
+}
+
+/// What was told of the deviation in [`PLACE`].
+fn told_of_it(keeper: &mut Keeper, now: i64) -> Vec<String> {
+    let told = deliver(keeper, now).into_iter();
+    told.filter(|(path, _)| path == PLACE)
+        .map(|(_, activity)| activity)
+        .collect()
+}
+
+#[test]
+fn what_came_back_while_memory_stood_in_is_told() {
+    let (mut keeper, disk) = in_memory(|disk| disk.fail_in(0));
+    hold(&mut keeper, &name(PLACE), T + 3);
+    assert_eq!(told_of_it(&mut keeper, T + 3), ["Close"]);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T + 4);
+    assert_eq!(told_of_it(&mut keeper, T + 4), ["Create"]);
+    hold(&mut keeper, &name(PLACE), T + 5);
+    back(&mut keeper, &disk);
+    assert_eq!(told_of_it(&mut keeper, T + 6), ["Close"]);
+    assert_eq!(keeper.pending(T + 6).open, 1, "/f alone");
+}
+
+#[test]
+fn what_memory_began_anew_for_want_of_the_disk_ends_once() {
+    let (mut keeper, disk) = in_memory(|disk| disk.leave_room(Some(0)));
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T + 3);
+    assert_eq!(told_of_it(&mut keeper, T + 3), ["Create"]);
+    back(&mut keeper, &disk);
+    assert_eq!(told_of_it(&mut keeper, T + 6), ["Close"], "of the first");
+    assert!(entry(&keeper, &name(PLACE)).current, "the second stands");
+}
+
+#[test]
+fn what_memory_counts_is_what_it_holds() {
+    let (mut keeper, _disk) = in_memory(|disk| disk.fail_in(0));
+    let before = keeper.state.open;
+    deviate(&mut keeper, &name(PLACE), Severity::High, T + 3);
+    deviate(&mut keeper, &name("/g"), Severity::High, T + 3);
+    assert_eq!(keeper.state.open, before + 2);
+}
+
+#[test]
+fn of_ends_without_a_place_the_least_severe_go_and_are_counted() {
+    let mut keeper = keeper(&[Sink::Stdout]);
+    // Room for two of them.
+    keeper.limits.ledger = 1200;
+    let end = |number: u8, severity| {
+        let name = name(&format!("/d/{number}"));
+        let entry = Entry {
+            verdict: Verdict::Fail,
+            severity,
+            fingerprint: [number; 16],
+            first_seen: T,
+            told: T,
+            round: 0,
+            raised: true,
+            current: true,
+            gone: false,
+            updated: false,
+        };
+        (key::of(name.0, &name.1), entry)
+    };
+    let severities = [
+        Severity::Low,
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+    ];
+    keeper.transact(T, |work, _, _| {
+        for (number, severity) in (1..).zip(severities) {
+            let (key, entry) = end(number, severity);
+            work.owe_end(&key, &entry)?;
+        }
+        Ok(())
+    });
+    let contents = contents(&keeper);
+    assert_eq!((contents.state.ends, contents.state.given_up), (2, 2));
+    keeper.transact(T, |work, _, _| work.tell_ends(T));
+    let told = deliver(&mut keeper, T);
+    assert_eq!(told, [pair("/d/2", "Close"), pair("/d/3", "Close")]);
+}
