@@ -1,6 +1,7 @@
 //! Local settings on small trees: one change, one verdict.
 
 mod accounts;
+mod bounds;
 mod console;
 mod credentials;
 mod distributions;
@@ -11,6 +12,8 @@ mod network;
 mod packages;
 mod rubbish;
 mod sudo;
+mod sudo_differential;
+mod sudo_rules;
 
 use harness::{Lab, Ran};
 use serde_json::Value;

@@ -91,8 +91,8 @@ bounds! {
         "it has about one megabyte";
     INCLUDED: usize = Number(4096), "files that one pattern of a configuration names",
         "more than any configuration has";
-    SUDOERS_FILE: u64 = Bytes(4 << 20), "a file of sudoers", "a longer file is no policy";
-    SUDOERS_ALL: usize = Bytes(16 << 20), "sudoers, each file as often as it is included",
+    SUDOERS_FILE: u64 = Bytes(16 << 20), "a file of sudoers", "100,000 rules take four million";
+    SUDOERS_ALL: usize = Bytes(32 << 20), "sudoers, each file as often as it is included",
         "a file may be included again and again";
     SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
     SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",

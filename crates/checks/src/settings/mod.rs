@@ -18,7 +18,9 @@ pub mod systemd;
 mod table;
 pub mod users;
 
-use agent_core::finding::{Check, Finding};
+use agent_core::escape;
+use agent_core::finding::{Check, Finding, Verdict};
+use agent_core::os::trail::{self, Cut};
 use agent_core::task;
 use context::Context;
 
@@ -85,13 +87,43 @@ pub fn wanted(wants: impl Fn(&Check) -> bool) -> Vec<&'static Area> {
 }
 
 impl Area {
-    /// Judges what the context wants of it.
+    /// Judges what the context wants of it. Where a file was too large to be read, nothing passes on the strength of
+    /// the rest, whether the reader of the file told it or not.
     pub fn judge(&self, context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         task::at_part(self.name);
+        trail::take_cut();
         (self.look)(context, &mut |finding| {
+            let cut = trail::take_cut();
             if context.wants(finding.check) {
-                emit(finding);
+                emit(match cut.first() {
+                    Some(cut) => without(finding, cut),
+                    None => finding,
+                });
             }
         });
     }
+}
+
+/// The finding as it is without the file: a verdict that tells of nothing wrong may lack what is in there.
+fn without(mut finding: Finding, cut: &Cut) -> Finding {
+    let is_told = match finding.verdict {
+        Verdict::Fail => true,
+        Verdict::Unknown => finding.location.is_some(),
+        Verdict::Pass | Verdict::NotApplicable => false,
+    };
+    if is_told {
+        return finding;
+    }
+    let path = format!(
+        "/{}",
+        escape::terminal_text(&String::from_utf8_lossy(&cut.path))
+    );
+    finding.verdict = Verdict::Unknown;
+    finding.message = format!(
+        "{path} is larger than {} bytes and was not read; without it: {}",
+        cut.limit, finding.message
+    );
+    finding
+        .location(path)
+        .remediation("look through the file by hand, and make it smaller")
 }

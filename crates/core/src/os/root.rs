@@ -167,7 +167,7 @@ impl Root {
 
     /// The contents of the regular file at `path`; `None` if there is nothing.
     ///
-    /// More than `limit` bytes is an error.
+    /// More than `limit` bytes is an error, and noted ([`trail::take_cut`]).
     pub fn read(&self, path: &[u8], limit: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.open_file(path)? else {
             return Ok(None);
@@ -175,6 +175,7 @@ impl Root {
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
+            trail::cut(path, limit);
             return Err(io::Error::other(format!("larger than {limit} bytes")));
         }
         Ok(Some(bytes))

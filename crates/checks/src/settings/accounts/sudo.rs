@@ -1,19 +1,29 @@
-//! `accounts.sudo_nopasswd`.
+//! `accounts.sudo_nopasswd`: sudo, sudo-rs, doas and polkit.
 
 use super::checks::SUDO_NOPASSWD;
-use super::sudoers::{self, grants};
+use super::sudo_program::{self, Program};
+use super::sudoers::{self, Grants, Links};
+use super::{doas, polkit};
 use crate::settings::context::Context;
 use crate::settings::users::Users;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 
-/// As many commands as a message has room for.
+/// Commands that a message has room for.
 const SHOWN: usize = 3;
+/// Directories of programs that may be links to each other.
+const DIRECTORIES: [&str; 3] = ["bin", "sbin", "usr/sbin"];
+
+/// What one program gives without a password.
+pub(super) struct Judged {
+    /// `sudo`, `sudo-rs`, `doas`, `polkit`
+    pub(super) program: &'static str,
+    pub(super) grants: Grants,
+    /// Files that it passes over, each with its reason.
+    pub(super) ignored: Vec<String>,
+}
 
 pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Finding)) {
-    let say = |verdict, subject: &str, message: String| {
-        context.finding(&SUDO_NOPASSWD, verdict, subject, message)
-    };
     let host = match context.live() {
         true => rustix::system::uname()
             .nodename()
@@ -21,89 +31,186 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
             .into_owned(),
         false => String::new(),
     };
+    let links = links(context);
+    let sudo = sudo_program::programs(context.root);
+    let sudo = sudo
+        .iter()
+        .filter_map(|program| judge(context, program, users, &host, &links));
+    let mut judged: Vec<Judged> = sudo.collect();
+    judged.extend(doas::judge(context, users, &links));
+    judged.extend(polkit::judge(context, users));
+    tell(context, judged, emit);
+}
+
+/// Which directories of programs lead to others.
+fn links(context: &Context<'_>) -> Links {
+    let resolved = DIRECTORIES.iter().filter_map(|directory| {
+        let found = context.root.resolve(directory.as_bytes(), true).ok()?;
+        found.handle.as_ref()?;
+        let real = String::from_utf8_lossy(&found.path).into_owned();
+        (real != *directory).then(|| (format!("/{directory}/"), format!("/{real}/")))
+    });
+    Links::new(resolved.collect())
+}
+
+fn judge(
+    context: &Context<'_>,
+    program: &Program,
+    users: &Users,
+    host: &str,
+    links: &Links,
+) -> Option<Judged> {
+    let source = &program.source;
     let short = host.split('.').next().unwrap_or_default();
-    let policy = match sudoers::read(context.root, short) {
-        Ok(Some(policy)) => policy,
-        Ok(None) => {
-            let message = "there is no /etc/sudoers".to_owned();
-            return emit(say(Verdict::NotApplicable, "sudoers", message));
+    let (mut grants, mut ignored) = (Grants::default(), Vec::new());
+    match sudoers::read(context.root, source, short) {
+        Ok(Some(policy)) => {
+            let host = context.live().then_some(host);
+            grants = sudoers::without_password(&policy, source.dialect, users, host, links);
+            ignored = policy.ignored;
         }
+        Ok(None) if program.unknown.is_none() => return None,
+        Ok(None) => {}
         Err(error) => {
-            let message = format!("/etc/sudoers: {error}");
-            return emit(say(Verdict::Unknown, "sudoers", message));
+            let reason = format!("{}: {error}", source.main);
+            grants.unknown.push((reason, source.main.clone()));
         }
+    }
+    grants.unknown.extend(program.unknown.clone());
+    Some(Judged {
+        program: program.name,
+        grants,
+        ignored,
+    })
+}
+
+fn tell(context: &Context<'_>, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding)) {
+    let say = |verdict, subject: &str, message: String| {
+        context.finding(&SUDO_NOPASSWD, verdict, subject, message)
     };
-    let (grants, too_many) =
-        grants::without_password(&policy, users, context.live().then_some(host.as_str()));
+    if judged.is_empty() {
+        let message = "there is no /etc/sudoers".to_owned();
+        return emit(say(Verdict::NotApplicable, "sudoers", message));
+    }
     let allowed = context.demanded_texts(&SUDO_NOPASSWD);
-    let (named, others): (Vec<_>, Vec<_>) = grants
-        .into_iter()
-        .partition(|(principal, _)| allowed.contains(&principal.as_str()));
-    let trouble = policy.troubles.first();
-    if let Some(trouble) = trouble {
-        let message = match policy.troubles.len() {
-            1 => trouble.reason.clone(),
-            n => format!("{} there, and at {} further places", trouble.reason, n - 1),
+    let mut unknown = Vec::new();
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for one in &judged {
+        for place in &one.grants.unknown {
+            if !unknown.iter().any(|(_, known)| *known == place) {
+                unknown.push((one.program, place));
+            }
+        }
+        for (principal, grant) in &one.grants.given {
+            match allowed.contains(&principal.as_str()) {
+                true => named.push(principal.as_str()),
+                false => others.push((one.program, principal, grant)),
+            }
+        }
+    }
+    let ignored: Vec<&String> = judged.iter().flat_map(|one| &one.ignored).collect();
+    if let Some((program, (reason, place))) = unknown.first() {
+        let more = match unknown.len() {
+            1 => String::new(),
+            n => format!(" there, and at {} further places", n - 1),
         };
+        let places: Vec<&String> = unknown
+            .iter()
+            .map(|(_, (_, place))| place)
+            .take(SHOWN * 3)
+            .collect();
         emit(
             say(
                 Verdict::Unknown,
                 "sudoers",
-                format!("not everything of sudo's policy can be judged: {message}"),
+                format!("not everything of {program}'s policy can be judged: {reason}{more}"),
             )
-            .location(trouble.place.text())
-            .remediation("visudo -c names the error"),
+            .evidence(json!({ "value": allowed }), json!({ "value": "unknown", "lines": places }))
+            .location(place.clone())
+            .remediation("visudo -c names errors; what is too large or needs a directory must be looked at by hand"),
         );
-    } else if too_many {
-        let message = "sudo's policy has more rules than are looked at".to_owned();
-        emit(say(Verdict::Unknown, "sudoers", message));
-    }
-    if others.is_empty() && trouble.is_none() && !too_many {
-        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        let message = match names.as_slice() {
+    } else if others.is_empty() {
+        named.sort_unstable();
+        named.dedup();
+        let mut message = match named.as_slice() {
             [] => "sudo asks everybody for a password".to_owned(),
             names => format!(
                 "sudo asks everybody for a password but {}, whom the profile names",
                 names.join(", ")
             ),
         };
-        emit(
-            say(Verdict::Pass, "sudoers", message)
-                .evidence(json!({ "value": allowed }), json!({ "value": names })),
-        );
+        if let Some(first) = ignored.first() {
+            message.push_str(&format!("; it passes over {first}"));
+        }
+        emit(say(Verdict::Pass, "sudoers", message).evidence(
+            json!({ "value": allowed }),
+            json!({ "value": named, "ignored": ignored }),
+        ));
     }
-    for (principal, grant) in others {
-        let what = match grant.what.as_slice() {
-            what if what.iter().any(|command| command == "ALL") => "every command".to_owned(),
-            [one] if one.contains("authenticate") || one == "exempt_group" => {
-                format!("what is granted ({one})")
-            }
-            [one] => one.clone(),
-            what => {
-                let more = what.len().saturating_sub(SHOWN);
-                let first = what[..what.len() - more].join(", ");
-                match more {
-                    0 => first,
-                    more => format!("{first} and {more} more"),
-                }
-            }
+    let mut told = std::collections::BTreeSet::new();
+    for (program, principal, grant) in others {
+        let subject = match program {
+            "sudo" | "sudo-rs" => principal.clone(),
+            program => format!("{program} {principal}"),
         };
-        let message = format!("sudo lets {principal} run {what} without a password");
-        let place = grant.places.first().cloned().unwrap_or_default();
-        let file = place
-            .rsplit_once(':')
-            .map_or("", |(file, _)| file)
-            .to_owned();
-        emit(
-            say(Verdict::Fail, &principal, message)
-                .evidence(
-                    json!({ "value": allowed }),
-                    json!({ "value": grant.what, "lines": grant.places }),
-                )
-                .location(place)
-                .remediation(format!(
-                    "take NOPASSWD or !authenticate out with visudo -f {file}, or name {principal} in the profile's demand"
-                )),
-        );
+        // Two programs that follow one policy are told once.
+        if told.insert(subject.clone()) {
+            emit(failed(
+                context, &allowed, &subject, program, principal, grant,
+            ));
+        }
     }
+}
+
+fn failed(
+    context: &Context<'_>,
+    allowed: &[&str],
+    subject: &str,
+    program: &str,
+    principal: &str,
+    grant: &sudoers::Grant,
+) -> Finding {
+    let what = match grant.what.as_slice() {
+        what if what.iter().any(|command| command == "ALL") => "every command".to_owned(),
+        [one] => one.clone(),
+        what => {
+            let more = what.len().saturating_sub(SHOWN);
+            let first = what[..what.len() - more].join(", ");
+            match more {
+                0 => first,
+                more => format!("{first} and {more} more"),
+            }
+        }
+    };
+    let target = match grant.targets.first() {
+        Some(target) if !grant.targets.iter().any(|target| target == "root") => {
+            format!(" as {target}")
+        }
+        _ => String::new(),
+    };
+    let setting = grant
+        .setting
+        .map_or(String::new(), |setting| format!(" ({setting})"));
+    let message =
+        format!("{program} lets {principal} run {what}{target} without a password{setting}");
+    let place = grant.places.first().cloned().unwrap_or_default();
+    let file = place
+        .rsplit_once(':')
+        .map_or("", |(file, _)| file)
+        .to_owned();
+    let remedy = match program {
+        "sudo" | "sudo-rs" => format!("take NOPASSWD or !authenticate out with visudo -f {file}"),
+        "doas" => format!("take nopass out of {file}"),
+        _ => format!("take the rule out of {file}, or everybody out of the group"),
+    };
+    context
+        .finding(&SUDO_NOPASSWD, Verdict::Fail, subject, message)
+        .evidence(
+            json!({ "value": allowed }),
+            json!({ "value": grant.what, "as": grant.targets, "lines": grant.places }),
+        )
+        .location(place)
+        .remediation(format!(
+            "{remedy}, or name {principal} in the profile's demand"
+        ))
 }

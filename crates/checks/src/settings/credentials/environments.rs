@@ -32,6 +32,12 @@ pub(super) fn units(reader: &mut Reader<'_, '_>) {
             reader.directory(&directory, &|name| name.ends_with(b".conf"), &mut |_| {});
         }
     }
+    if reader.named() >= MAX_NAMED {
+        let why = format!(
+            "units name {MAX_NAMED} files of environments, and further ones are not looked at"
+        );
+        reader.gap("/etc/systemd/system", why);
+    }
 }
 
 /// Whether the file is a unit or a drop-in of one.

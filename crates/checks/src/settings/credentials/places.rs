@@ -130,6 +130,11 @@ impl<'b> Reader<'_, 'b> {
         self.context.root
     }
 
+    /// How many files units have named.
+    pub(super) fn named(&self) -> usize {
+        self.named.len()
+    }
+
     pub(super) fn gap(&mut self, place: &str, why: impl ToString) {
         self.gaps.push(Gap {
             place: escape::terminal_text(place).into_owned(),

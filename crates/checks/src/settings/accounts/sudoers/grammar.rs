@@ -2,12 +2,15 @@
 //! does sudo since 1.9.3.
 
 use super::lexer::Lexer;
-use super::{Kind, Member, Name, Place, Policy, Rule, Scope, Setting, Trouble};
+use super::rs;
+use super::{
+    Dialect, Kind, List, Member, Name, Place, Policy, Rule, RunAs, Scope, Setting, Trouble,
+};
 use std::net::Ipv6Addr;
 use std::rc::Rc;
 
-/// More rules than any policy has; each list of users and commands counts by its commands.
-const MAX_RULES: usize = 100_000;
+/// Rules of a policy, each command of a line counted: more than any has, some 50 MB of memory.
+const MAX_RULES: usize = 250_000;
 const TAGS: [&str; 16] = [
     "NOPASSWD",
     "PASSWD",
@@ -49,14 +52,15 @@ pub(super) enum Include {
 /// Reads `text`, handing each include to `include` at its place among the lines.
 pub(super) fn read(
     text: &[u8],
-    file: &str,
+    file: &Rc<str>,
+    dialect: Dialect,
     policy: &mut Policy,
     include: &mut dyn FnMut(&mut Policy, Include, Place),
 ) {
     let mut lexer = Lexer::new(text);
     while !lexer.rest().is_empty() {
         let place = Place {
-            file: file.to_owned(),
+            file: Rc::clone(file),
             line: lexer.line,
         };
         if lexer.at_line_start()
@@ -69,10 +73,20 @@ pub(super) fn read(
         if lexer.end_of_line() {
             continue;
         }
-        let read = Entry { place, policy }.read(&mut lexer);
+        let before = (policy.rules.len(), policy.settings.len());
+        let mut entry = Entry {
+            place,
+            policy,
+            refused: false,
+            aliases: Vec::new(),
+        };
+        let read = entry.read(&mut lexer);
+        if dialect == Dialect::SudoRs && (entry.refused || read.is_none()) {
+            entry.take_back(before);
+        }
         if read.is_none() || !lexer.end_of_line() {
             let place = Place {
-                file: file.to_owned(),
+                file: Rc::clone(file),
                 line: lexer.line,
             };
             lexer.skip_line();
@@ -85,7 +99,7 @@ pub(super) fn read(
             policy.troubles.push(Trouble {
                 reason: format!("more than {MAX_RULES} rules"),
                 place: Place {
-                    file: file.to_owned(),
+                    file: Rc::clone(file),
                     line: lexer.line,
                 },
             });
@@ -119,10 +133,23 @@ fn included(lexer: &mut Lexer<'_>) -> Option<Include> {
 struct Entry<'a> {
     place: Place,
     policy: &'a mut Policy,
+    /// Whether sudo-rs drops the line: it knows nothing of what stands there.
+    refused: bool,
+    /// The aliases that the line defines.
+    aliases: Vec<(Kind, Rc<str>)>,
 }
 
 impl Entry<'_> {
-    fn read(mut self, lexer: &mut Lexer<'_>) -> Option<()> {
+    /// Undoes the line; `before` is how many rules and settings stood before it.
+    fn take_back(&mut self, before: (usize, usize)) {
+        self.policy.rules.truncate(before.0);
+        self.policy.settings.truncate(before.1);
+        for key in self.aliases.drain(..) {
+            self.policy.aliases.remove(&key);
+        }
+    }
+
+    fn read(&mut self, lexer: &mut Lexer<'_>) -> Option<()> {
         lexer.blanks();
         if let Some(scope) = lexer.attempt(defaults) {
             return self.settings(lexer, scope);
@@ -130,9 +157,9 @@ impl Entry<'_> {
         if let Some(kind) = lexer.attempt(alias) {
             return self.aliases(lexer, kind);
         }
-        let users: Rc<[Member]> = list(lexer, Kind::User)?.into();
+        let users = self.list(lexer, Kind::User)?;
         loop {
-            let hosts: Rc<[Member]> = list(lexer, Kind::Host)?.into();
+            let hosts = self.list(lexer, Kind::Host)?;
             if !lexer.take(b'=') {
                 return None;
             }
@@ -144,33 +171,31 @@ impl Entry<'_> {
     }
 
     /// `(runas) options tags digests command, …`: what is left out is as before in the list.
-    fn commands(
-        &mut self,
-        lexer: &mut Lexer<'_>,
-        users: &Rc<[Member]>,
-        hosts: &Rc<[Member]>,
-    ) -> Option<()> {
+    fn commands(&mut self, lexer: &mut Lexer<'_>, users: &List, hosts: &List) -> Option<()> {
         let (mut runas, mut nopasswd, mut dated) = (None, None, false);
         loop {
             if lexer.take(b'(') {
-                runas = Some(Rc::from(run_as(lexer)?));
+                runas = Some(Rc::new(self.run_as(lexer)?));
             }
             while let Some(option) = lexer.attempt(option) {
                 dated |= option.starts_with("NOT");
+                self.refused |= !rs::knows_option(&option);
             }
             while let Some(tag) = lexer.attempt(tag) {
                 match tag.as_str() {
                     "NOPASSWD" => nopasswd = Some(true),
                     "PASSWD" => nopasswd = Some(false),
-                    _ => {}
+                    tag => self.refused |= !rs::knows_tag(tag),
                 }
             }
             let mut limited = dated;
             while lexer.attempt(digest).is_some() {
                 limited = true;
+                self.refused = true;
                 lexer.take(b',');
             }
             let command = member(lexer, Kind::Command)?;
+            self.refused |= !rs::knows(Kind::Command, &command.name);
             self.policy.rules.push(Rule {
                 users: Rc::clone(users),
                 hosts: Rc::clone(hosts),
@@ -190,25 +215,53 @@ impl Entry<'_> {
     }
 
     /// `NAME = list : NAME = list`
-    fn aliases(self, lexer: &mut Lexer<'_>, kind: Kind) -> Option<()> {
+    fn aliases(&mut self, lexer: &mut Lexer<'_>, kind: Kind) -> Option<()> {
         loop {
             let name = lexer.capitals().filter(|name| name != "ALL")?;
             if !lexer.take(b'=') {
                 return None;
             }
-            let members = list(lexer, kind)?;
+            let members = self.list(lexer, kind)?;
             // A second alias of the name is an error, and the first one stands.
-            if self.policy.aliases.contains_key(&(kind, name.clone())) {
+            let key = (kind, Rc::from(name));
+            if self.policy.aliases.contains_key(&key) {
                 return None;
             }
-            self.policy.aliases.insert((kind, name), members);
+            self.aliases.push(key.clone());
+            self.policy.aliases.insert(key, members);
             if !lexer.take(b':') {
                 return Some(());
             }
         }
     }
 
-    fn settings(self, lexer: &mut Lexer<'_>, scope: Scope) -> Option<()> {
+    /// What stands in parentheses: users, then `:` and groups.
+    fn run_as(&mut self, lexer: &mut Lexer<'_>) -> Option<RunAs> {
+        lexer.blanks();
+        let users = match lexer.peek()? {
+            b')' | b':' => None,
+            _ => Some(self.list(lexer, Kind::Runas)?),
+        };
+        let mut groups = None;
+        if lexer.take(b':') {
+            lexer.blanks();
+            if lexer.peek() != Some(b')') {
+                groups = Some(self.list(lexer, Kind::Runas)?);
+            }
+        }
+        lexer.take(b')').then_some(RunAs { users, groups })
+    }
+
+    fn list(&mut self, lexer: &mut Lexer<'_>, kind: Kind) -> Option<List> {
+        let mut members = vec![member(lexer, kind)?];
+        while lexer.take(b',') {
+            members.push(member(lexer, kind)?);
+        }
+        self.refused |= !members.iter().all(|member| rs::knows(kind, &member.name));
+        Some(members.into())
+    }
+
+    fn settings(&mut self, lexer: &mut Lexer<'_>, scope: Scope) -> Option<()> {
         let kind = match scope {
             Scope::Everything => None,
             Scope::Users => Some(Kind::User),
@@ -217,10 +270,10 @@ impl Entry<'_> {
             Scope::Commands => Some(Kind::Command),
         };
         let members = match kind {
-            None => Vec::new(),
+            None => List::from([]),
             // Commands have no arguments here: a blank ends the list.
-            Some(Kind::Command) => bare_commands(lexer)?,
-            Some(kind) => list(lexer, kind)?,
+            Some(Kind::Command) => bare_commands(lexer)?.into(),
+            Some(kind) => self.list(lexer, kind)?,
         };
         loop {
             let negated = lexer.negated();
@@ -236,7 +289,7 @@ impl Entry<'_> {
             }
             self.policy.settings.push(Setting {
                 scope,
-                members: members.clone(),
+                members: Rc::clone(&members),
                 name,
                 negated,
                 value,
@@ -301,36 +354,12 @@ fn digest(lexer: &mut Lexer<'_>) -> Option<()> {
     lexer.digest().map(|_| ())
 }
 
-/// What stands in parentheses: users, then `:` and groups. Of groups nothing is kept.
-fn run_as(lexer: &mut Lexer<'_>) -> Option<Vec<Member>> {
-    lexer.blanks();
-    let users = match lexer.peek()? {
-        b')' | b':' => Vec::new(),
-        _ => list(lexer, Kind::Runas)?,
-    };
-    if lexer.take(b':') {
-        lexer.blanks();
-        if lexer.peek() != Some(b')') {
-            list(lexer, Kind::Runas)?;
-        }
-    }
-    lexer.take(b')').then_some(users)
-}
-
-fn list(lexer: &mut Lexer<'_>, kind: Kind) -> Option<Vec<Member>> {
-    let mut members = vec![member(lexer, kind)?];
-    while lexer.take(b',') {
-        members.push(member(lexer, kind)?);
-    }
-    Some(members)
-}
-
 fn member(lexer: &mut Lexer<'_>, kind: Kind) -> Option<Member> {
     let negated = lexer.negated();
     let name = match kind {
         Kind::Command => command(lexer)?,
         Kind::Host => match lexer.attempt(address) {
-            Some(address) => Name::Word(address),
+            Some(address) => Name::Word(address.into()),
             None => name(lexer)?,
         },
         Kind::User | Kind::Runas => name(lexer)?,
@@ -345,8 +374,8 @@ fn name(lexer: &mut Lexer<'_>) -> Option<Name> {
         return None;
     }
     Some(match quoted {
-        true => Name::Word(word),
-        false => in_capitals(&word).unwrap_or(Name::Word(word)),
+        true => Name::Word(word.into()),
+        false => in_capitals(&word).unwrap_or(Name::Word(word.into())),
     })
 }
 
@@ -357,7 +386,7 @@ fn in_capitals(word: &str) -> Option<Name> {
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     alias.then(|| match word {
         "ALL" => Name::All,
-        word => Name::Alias(word.to_owned()),
+        word => Name::Alias(word.into()),
     })
 }
 
@@ -365,7 +394,7 @@ fn command(lexer: &mut Lexer<'_>) -> Option<Name> {
     lexer.blanks();
     match lexer.peek()? {
         byte if byte.is_ascii_uppercase() => in_capitals(&lexer.capitals()?),
-        _ => lexer.command().map(Name::Word),
+        _ => lexer.command().map(|command| Name::Word(command.into())),
     }
 }
 
@@ -389,7 +418,7 @@ fn bare_commands(lexer: &mut Lexer<'_>) -> Option<Vec<Member>> {
     loop {
         let negated = lexer.negated();
         let word = lexer.file_name_in_list()?;
-        let name = in_capitals(&word).unwrap_or(Name::Word(word));
+        let name = in_capitals(&word).unwrap_or(Name::Word(word.into()));
         members.push(Member { negated, name });
         if !lexer.take(b',') {
             return Some(members);

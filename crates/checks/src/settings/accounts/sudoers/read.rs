@@ -1,41 +1,68 @@
-//! /etc/sudoers with everything that it includes, below the root.
+//! A policy with everything that it includes, below the root.
 
 use super::grammar::{self, Include};
-use super::{Place, Policy, Trouble};
+use super::{Dialect, Place, Policy, Trouble};
 use agent_core::attributes::FileType;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::io;
+use std::rc::Rc;
 
-/// Where sudo looks for its policy.
-const MAIN: &str = "/etc/sudoers";
-/// `MAX_SUDOERS_DEPTH` of toke.l.
+/// `MAX_SUDOERS_DEPTH` of toke.l, `INCLUDE_LIMIT` of sudo-rs.
 const MAX_DEPTH: usize = 128;
-/// A file larger than this is no policy.
+/// Bytes of one file.
 const MAX_FILE: u64 = agent_core::bounds::SUDOERS_FILE;
-/// All files together, each counted as often as it is included.
+/// Bytes of all files together, each counted as often as it is included.
 const MAX_TOTAL: usize = agent_core::bounds::SUDOERS_ALL;
+/// Files, each counted as often as it is included.
 const MAX_FILES: usize = agent_core::bounds::SUDOERS_FILES;
 
+/// Where a policy begins, and who must own its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::settings::accounts) struct Source {
+    /// The first file, absolute.
+    pub(in crate::settings::accounts) main: String,
+    pub(in crate::settings::accounts) dialect: Dialect,
+    /// `sudoers_uid` and `sudoers_gid` of sudo.conf(5); 0 for sudo-rs.
+    pub(in crate::settings::accounts) uid: u32,
+    pub(in crate::settings::accounts) gid: u32,
+}
+
 /// Reads the policy; `None` if there is none. `host` is what `%h` in the name of an include stands for.
-pub(in crate::settings::accounts) fn read(root: &Root, host: &str) -> io::Result<Option<Policy>> {
-    let Some(bytes) = root.read(MAIN.as_bytes(), MAX_FILE)? else {
-        return Ok(None);
-    };
+pub(in crate::settings::accounts) fn read(
+    root: &Root,
+    source: &Source,
+    host: &str,
+) -> io::Result<Option<Policy>> {
     let mut policy = Policy::default();
     let mut reader = Reader {
         root,
         host,
+        source,
         total: 0,
         files: 0,
     };
-    reader.text(&bytes, MAIN, 0, &mut policy);
+    match reader.stat(&source.main) {
+        None => return Ok(None),
+        Some(stat) if stat.kind == FileType::File => {
+            if let Some(reason) = reader.insecure(&stat) {
+                policy.ignored.push(format!("{} ({reason})", source.main));
+                return Ok(Some(policy));
+            }
+        }
+        Some(_) => {}
+    }
+    let Some(bytes) = root.read(source.main.as_bytes(), MAX_FILE)? else {
+        return Ok(None);
+    };
+    reader.text(&bytes, &source.main, 0, &mut policy);
     Ok(Some(policy))
 }
 
 struct Reader<'a> {
     root: &'a Root,
     host: &'a str,
+    source: &'a Source,
     total: usize,
     files: usize,
 }
@@ -44,14 +71,33 @@ impl Reader<'_> {
     fn text(&mut self, bytes: &[u8], file: &str, depth: usize, policy: &mut Policy) {
         self.total += bytes.len();
         self.files += 1;
-        grammar::read(bytes, file, policy, &mut |policy, include, place| {
-            self.include(include, place, depth + 1, policy);
-        });
+        let (file, dialect) = (Rc::from(file), self.source.dialect);
+        let directory = match dialect {
+            // A name that is not absolute lies beside the file that includes it; with sudo, beside that as well.
+            _ if depth > MAX_DEPTH => return,
+            _ => parent(&file).to_owned(),
+        };
+        grammar::read(
+            bytes,
+            &file,
+            dialect,
+            policy,
+            &mut |policy, include, place| {
+                self.include(include, &directory, place, depth + 1, policy);
+            },
+        );
     }
 
-    fn include(&mut self, include: Include, place: Place, depth: usize, policy: &mut Policy) {
+    fn include(
+        &mut self,
+        include: Include,
+        beside: &str,
+        place: Place,
+        depth: usize,
+        policy: &mut Policy,
+    ) {
         let path = match &include {
-            Include::File(name) | Include::Directory(name) => self.path(name),
+            Include::File(name) | Include::Directory(name) => self.path(name, beside),
         };
         if depth > MAX_DEPTH {
             let reason = "too many levels of includes".to_owned();
@@ -59,6 +105,12 @@ impl Reader<'_> {
         }
         if let Include::File(_) = include {
             return self.file(&path, place, depth, policy);
+        }
+        // A directory that others may write is passed over (push_include of toke.l).
+        let is_sudo = self.source.dialect != Dialect::SudoRs;
+        let reason = self.stat(&path).and_then(|stat| self.insecure(&stat));
+        if let Some(reason) = reason.filter(|_| is_sudo) {
+            return policy.ignored.push(format!("{path} ({reason})"));
         }
         let names = match self.root.list(path.as_bytes()) {
             Ok(names) => names,
@@ -73,10 +125,13 @@ impl Reader<'_> {
                 continue;
             }
             let path = format!("{path}/{}", String::from_utf8_lossy(name));
-            if !self.is_file(&path) {
-                continue;
+            // Anything else is passed over, links that lead nowhere among it.
+            if self
+                .stat(&path)
+                .is_some_and(|stat| stat.kind == FileType::File)
+            {
+                self.file(&path, place.clone(), depth, policy);
             }
-            self.file(&path, place.clone(), depth, policy);
         }
     }
 
@@ -84,6 +139,9 @@ impl Reader<'_> {
         if self.total > MAX_TOTAL || self.files > MAX_FILES {
             let reason = format!("{path} is not read: the policy is larger than any real one");
             return policy.troubles.push(Trouble { reason, place });
+        }
+        if let Some(reason) = self.stat(path).and_then(|stat| self.insecure(&stat)) {
+            return policy.ignored.push(format!("{path} ({reason})"));
         }
         match self.root.read(path.as_bytes(), MAX_FILE) {
             Ok(Some(bytes)) => self.text(&bytes, path, depth, policy),
@@ -98,24 +156,36 @@ impl Reader<'_> {
         }
     }
 
-    /// sudo passes over anything else, links that lead nowhere among it.
-    fn is_file(&self, path: &str) -> bool {
-        let handle = self
-            .root
-            .resolve(path.as_bytes(), true)
-            .ok()
-            .and_then(|found| found.handle);
-        handle
-            .and_then(|handle| node::stat(&handle).ok())
-            .is_some_and(|stat| stat.kind == FileType::File)
+    fn stat(&self, path: &str) -> Option<node::Stat> {
+        let found = self.root.resolve(path.as_bytes(), true).ok()?;
+        node::stat(&found.handle?).ok()
     }
 
-    /// A name that is not absolute lies beside the main file.
-    fn path(&self, name: &str) -> String {
-        let name = name.replace("%h", &self.host.replace('/', "_"));
-        match name.starts_with('/') {
-            true => name.trim_end_matches('/').to_owned(),
-            false => format!("/etc/{name}"),
+    /// Why the program does not trust a file or directory (`sudo_check_secure` of secure_path.c; audit.rs of sudo-rs).
+    fn insecure(&self, stat: &node::Stat) -> Option<&'static str> {
+        if stat.uid != self.source.uid {
+            Some("another owner than root")
+        } else if stat.mode & 0o002 != 0 {
+            Some("everybody may write to it")
+        } else if stat.mode & 0o020 != 0 && stat.gid != self.source.gid {
+            Some("a group may write to it")
+        } else {
+            None
         }
     }
+
+    fn path(&self, name: &str, beside: &str) -> String {
+        let name = match self.source.dialect {
+            Dialect::Sudo { .. } => name.replace("%h", &self.host.replace('/', "_")),
+            Dialect::SudoRs => name.to_owned(),
+        };
+        match name.starts_with('/') {
+            true => name.trim_end_matches('/').to_owned(),
+            false => format!("{beside}/{name}"),
+        }
+    }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

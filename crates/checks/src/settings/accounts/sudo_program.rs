@@ -1,0 +1,225 @@
+//! Which program `sudo` is, and which policy it reads.
+
+use super::sudoers::{Dialect, Source};
+use agent_core::attributes::FileType;
+use agent_core::os::node;
+use agent_core::os::root::Root;
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+
+/// Where programs lie that are sudo under one of its names; the first is what `sudo` means in a shell.
+const PROGRAMS: [&str; 6] = [
+    "usr/bin/sudo",
+    "usr/local/bin/sudo",
+    "usr/bin/sudo-rs",
+    "usr/lib/cargo/bin/sudo",
+    "usr/bin/sudo.ws",
+    "usr/libexec/sudo/sudo",
+];
+/// Bytes of a program; sudo-rs has one million.
+const MAX_PROGRAM: u64 = 16 << 20;
+/// Bytes of sudo.conf(5).
+const MAX_CONF: u64 = 1 << 20;
+const CONF: &str = "/etc/sudo.conf";
+/// What sudo-rs alone has in it.
+const RS_POLICY: &str = "/etc/sudoers-rs";
+
+/// A policy that a program of the tree follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    /// `sudo` or `sudo-rs`.
+    pub(super) name: &'static str,
+    pub(super) source: Source,
+    /// What is not known of it: the reason, and `FILE:LINE`.
+    pub(super) unknown: Option<(String, String)>,
+}
+
+/// The programs that make somebody root, each once. Of a tree that has none, as if both were there: a policy alone is
+/// judged as well.
+pub(super) fn programs(root: &Root) -> Vec<Program> {
+    let mut kinds = BTreeSet::new();
+    for (n, path) in PROGRAMS.iter().enumerate() {
+        let Some((is_rs, is_setuid)) = kind(root, path) else {
+            continue;
+        };
+        // What `sudo` means counts whatever its mode; another can be called by its path if it is setuid.
+        if n == 0 || is_setuid {
+            kinds.insert(is_rs);
+        }
+    }
+    let mut programs = Vec::new();
+    let is_empty = kinds.is_empty();
+    if is_empty || kinds.contains(&false) {
+        programs.push(sudo(root));
+    }
+    if kinds.contains(&true) || (is_empty && exists(root, RS_POLICY)) {
+        programs.push(sudo_rs(root));
+    }
+    programs
+}
+
+fn exists(root: &Root, path: &str) -> bool {
+    let found = root.resolve(path.as_bytes(), true);
+    found.is_ok_and(|found| found.handle.is_some())
+}
+
+/// Whether the program is sudo-rs, and whether it is setuid; `None` where nothing is. A link that leads out of what the
+/// tree holds is known by the name that it leads to.
+fn kind(root: &Root, path: &str) -> Option<(bool, bool)> {
+    let mut at = path.as_bytes().to_vec();
+    // As many links as the kernel follows.
+    for _ in 0..40 {
+        let found = root.resolve(&at, false);
+        let Some(handle) = found.as_ref().ok().and_then(|found| found.handle.as_ref()) else {
+            // Named by a link alone.
+            return (at != path.as_bytes()).then(|| (is_rs_path(&at), false));
+        };
+        let stat = node::stat(handle).ok()?;
+        if stat.kind == FileType::File {
+            let is_rs = is_rs_path(&at) || has_rs_policy(root, &at);
+            return Some((is_rs, stat.mode & 0o4000 != 0 && stat.uid == 0));
+        }
+        if stat.kind != FileType::Link {
+            return None;
+        }
+        let target = node::read_link(handle.as_fd()).ok()?;
+        at = match target.starts_with(b"/") {
+            true => target.to_vec(),
+            false => {
+                let end = at.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                [&at[..end], b"/", &target].concat()
+            }
+        };
+    }
+    None
+}
+
+fn is_rs_path(path: &[u8]) -> bool {
+    path.ends_with(b"/cargo/bin/sudo") || path.ends_with(b"/sudo-rs")
+}
+
+fn has_rs_policy(root: &Root, path: &[u8]) -> bool {
+    let bytes = root.read(path, MAX_PROGRAM).ok().flatten();
+    bytes.is_some_and(|bytes| memchr::memmem::find(&bytes, RS_POLICY.as_bytes()).is_some())
+}
+
+fn sudo_rs(root: &Root) -> Program {
+    // A dangling link does not count.
+    let main = match exists(root, RS_POLICY) {
+        true => RS_POLICY,
+        false => "/etc/sudoers",
+    };
+    Program {
+        name: "sudo-rs",
+        source: Source {
+            main: main.to_owned(),
+            dialect: Dialect::SudoRs,
+            uid: 0,
+            gid: 0,
+        },
+        unknown: None,
+    }
+}
+
+fn sudo(root: &Root) -> Program {
+    let version = agent_packages::named(root, "sudo").ok().flatten();
+    let version = version.map(|package| package.version);
+    let mut program = Program {
+        name: "sudo",
+        source: Source {
+            main: "/etc/sudoers".to_owned(),
+            dialect: Dialect::Sudo {
+                before_1_9_14: version.is_some_and(|version| is_before_1_9_14(&version)),
+            },
+            uid: 0,
+            gid: 0,
+        },
+        unknown: None,
+    };
+    // SUSE ships it below /usr/etc, where it counts until there is one in /etc.
+    if !exists(root, "/etc/sudoers") && exists(root, "/usr/etc/sudoers") {
+        program.source.main = "/usr/etc/sudoers".to_owned();
+    }
+    match root.read(CONF.as_bytes(), MAX_CONF) {
+        Ok(text) => configure(root, &mut program, &text.unwrap_or_default()),
+        Err(error) => program.unknown = Some((format!("{CONF}: {error}"), CONF.to_owned())),
+    }
+    program
+}
+
+fn is_before_1_9_14(version: &str) -> bool {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let mut numbers = version
+        .split(['.', 'p', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next()) < (1, 9, 14)
+}
+
+/// Arguments of the plugin (sudo.conf(5), sudoers(5) "SUDO_CONF"). A file that others may write is not read.
+fn configure(root: &Root, program: &mut Program, text: &[u8]) {
+    let stat = root.resolve(CONF.as_bytes(), true).ok();
+    let stat = stat.and_then(|found| node::stat(&found.handle?).ok());
+    if stat.is_some_and(|stat| stat.uid != 0 || stat.mode & 0o022 != 0) {
+        return;
+    }
+    let mut open = String::new();
+    for (number, line) in String::from_utf8_lossy(text).lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        open.push_str(line.trim_end_matches('\\'));
+        if line.ends_with('\\') {
+            continue;
+        }
+        let line = std::mem::take(&mut open);
+        let mut words = line.split_whitespace();
+        if words.next() != Some("Plugin") {
+            continue;
+        }
+        let (symbol, path) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        let library = path.rsplit('/').next().unwrap_or_default();
+        if !matches!(library, "sudoers.so" | "sudoers") {
+            if symbol.contains("policy") {
+                let reason = format!("the plugin {path} decides, and not sudoers");
+                program.unknown = Some((reason, format!("{CONF}:{}", number + 1)));
+            }
+            continue;
+        }
+        for (key, value) in words.filter_map(|word| word.split_once('=')) {
+            match key {
+                "sudoers_file" => program.source.main = file(root, value),
+                "sudoers_uid" => program.source.uid = value.parse().unwrap_or(0),
+                "sudoers_gid" => program.source.gid = value.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// From 1.9.15 on it may name several, of which the first that is there counts.
+fn file(root: &Root, value: &str) -> String {
+    let mut names = std::iter::once(value).chain(value.split(':'));
+    names
+        .find(|name| exists(root, name))
+        .unwrap_or(value)
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions() {
+        for (version, before) in [
+            ("1.9.13p3-1+deb12u4", true),
+            ("1.8.23-10.amzn2", true),
+            ("1.9.16p2-3", false),
+            ("1.9.14-1", false),
+            ("2.0", false),
+            ("1:1.9.9-1ubuntu2", true),
+        ] {
+            assert_eq!(super::is_before_1_9_14(version), before, "{version}");
+        }
+    }
+}
