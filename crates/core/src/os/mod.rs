@@ -18,8 +18,6 @@ pub mod priority;
 pub mod read;
 pub mod root;
 pub mod signals;
-// setsockopt(2) and getsockopt(2), behind a safe interface.
-#[allow(unsafe_code)]
 pub mod tcp;
 pub mod trail;
 pub mod trust;

@@ -1,91 +1,67 @@
 //! What the kernel tells of a TCP connection, and does for one, to everybody: no privilege is needed.
 
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 use std::io;
 use std::mem::offset_of;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
+
+/// SK_MEMINFO_DROPS of linux/sock_diag.h.
+const DROPPED: usize = 8;
+const UNACKNOWLEDGED: usize = offset_of!(libc::tcp_info, tcpi_unacked) / 4;
+const SENT_AGAIN: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
+
+sockopt_impl!(
+    /// ip(7).
+    LeastTtl, SetOnly, libc::IPPROTO_IP, libc::IP_MINTTL, libc::c_int
+);
+sockopt_impl!(
+    /// linux/in6.h.
+    LeastHopLimit, SetOnly, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, libc::c_int
+);
+sockopt_impl!(
+    /// socket(7), since Linux 4.12: counters of the socket's memory, as words.
+    MemoryInfo, GetOnly, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; DROPPED + 1]
+);
+sockopt_impl!(
+    /// tcp(7): the first words of `struct tcp_info`.
+    TcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, [u32; SENT_AGAIN + 1]
+);
 
 /// Has the kernel drop what arrives with a smaller IP time to live (IPv6: hop limit), as if it had been lost; with 0
 /// it drops nothing. IP_MINTTL of ip(7), IPV6_MINHOPCOUNT. `peer` is the other side.
 pub fn set_least_ttl(socket: &impl AsFd, peer: SocketAddr, least: u8) -> io::Result<()> {
-    let (level, option) = match peer {
-        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MINTTL),
-        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT),
-    };
-    let value = libc::c_int::from(least);
-    // SAFETY: the pointer is to an integer that lives through the call, and the length is that of one.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast(),
-            length::<libc::c_int>(1),
-        )
-    };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    let least = libc::c_int::from(least);
+    match peer {
+        SocketAddr::V4(_) => setsockopt(socket, LeastTtl, &least)?,
+        SocketAddr::V6(_) => setsockopt(socket, LeastHopLimit, &least)?,
     }
+    Ok(())
 }
 
 /// What became of a connection's segments so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segments {
-    /// So many arrived and were dropped.
+    /// Segments that arrived and were dropped.
     pub dropped: u32,
-    /// So many were sent once more.
+    /// Segments that were sent once more.
     pub sent_again: u32,
     /// Whether all that was sent has been acknowledged.
     pub acknowledged: bool,
 }
 
 impl Segments {
-    /// Reads the counters, what was dropped first: the others are at least as far. SO_MEMINFO (since Linux 4.12) and
-    /// TCP_INFO of tcp(7).
+    /// Reads the counters, what was dropped first: the others are at least as far.
     pub fn of(socket: &impl AsFd) -> io::Result<Segments> {
-        /// SK_MEMINFO_DROPS of linux/sock_diag.h.
-        const DROPPED: usize = 8;
-        const UNACKNOWLEDGED: usize = offset_of!(libc::tcp_info, tcpi_unacked) / 4;
-        const SENT_AGAIN: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
-        let memory: [u32; DROPPED + 1] = words(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
-        let info: [u32; SENT_AGAIN + 1] = words(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
+        let memory = getsockopt(socket, MemoryInfo)?;
+        let info = getsockopt(socket, TcpInfo)?;
         Ok(Segments {
             dropped: memory[DROPPED],
             sent_again: info[SENT_AGAIN],
             acknowledged: info[UNACKNOWLEDGED] == 0,
         })
     }
-}
-
-/// The first words of an option; an error if the kernel has fewer.
-fn words<const N: usize>(
-    socket: &impl AsFd,
-    level: libc::c_int,
-    option: libc::c_int,
-) -> io::Result<[u32; N]> {
-    let mut words = [0; N];
-    let mut filled = length::<u32>(N);
-    // SAFETY: both pointers are to values that live through the call, and the length is that of the words.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            option,
-            words.as_mut_ptr().cast(),
-            &raw mut filled,
-        )
-    };
-    match result {
-        0 if filled >= length::<u32>(N) => Ok(words),
-        0 => Err(io::ErrorKind::Unsupported.into()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// The size of so many values, as these calls take it.
-fn length<T>(count: usize) -> libc::socklen_t {
-    libc::socklen_t::try_from(count * size_of::<T>()).unwrap_or(0)
 }
 
 #[cfg(test)]
