@@ -2,53 +2,43 @@
 //!
 //! ```text
 //! threads that look (files, settings, instance) ─┐         ┌─► StoreThread (waits for the disk)
-//! watch (inotify, fanotify) ──────────────────────┼─► Desk ─┤◄───────┘ events
-//! signals, timers ────────────────────────────────┘         └─► couriers ─► sinks
+//! watch (inotify, fanotify) ──────────────────────┼─► Daemon ─┤◄───────┘ events
+//! signals, timers ────────────────────────────────┘         └─► sinks ─► sinks
 //! ```
 //! One thread waits, for everything at once but the disk; whoever hashes does so on a thread of its own.
 
-mod batch;
-mod couriers;
-mod desk;
+mod baseline;
 mod evidence;
-mod eyes;
-mod facts;
-mod farewell;
-mod first_boot;
-mod ground;
-mod line;
-mod looking;
-mod looks;
+mod jobs;
+mod lifecycle;
+mod message;
 mod panics;
 pub(crate) mod paths;
 mod reload;
-mod remembered;
-mod restored;
-mod schedule;
+mod run_record;
 mod setup;
-mod sources;
+mod shutdown;
+mod sinks;
+mod state;
+mod states;
 pub(crate) mod status;
-mod store_handle;
-mod store_thread;
+mod store;
 mod systemd;
-mod telling;
-mod transaction;
-mod unusable;
-mod watching;
-mod word;
+mod usage;
+mod watch;
 
 use agent_core::error::{Error, Result};
 use agent_core::os::{limits, memory};
 use agent_core::task::{self, Job};
-use desk::Desk;
+use message::Message;
 use setup::Setup;
+use state::Daemon;
 use std::path::Path;
 use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use word::Word;
 
-/// So many words are heard in one go before anything else is done.
+/// So many messages are heard in one go before anything else is done.
 const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
@@ -75,43 +65,43 @@ async fn story(setup: Setup) -> Result<u8> {
         Error::in_file(&directory, format!("cannot be made: {error}"))
             .help("run as root, or let systemd make it (RuntimeDirectory=)")
     })?;
-    let (words, heard) = mpsc::channel(word::MOST);
-    let (finds, found) = mpsc::channel(word::MOST);
-    let mut ears = Ears { heard, found };
-    let (mut desk, openings) = Desk::open(setup, directory, (words, finds), clock())?;
-    desk.opened(openings, wall());
-    desk.begin(wall())?;
+    let (messages, heard) = mpsc::channel(message::MOST);
+    let (findings_to, found) = mpsc::channel(message::MOST);
+    let mut inbox = Inbox { heard, found };
+    let (mut daemon, openings) = Daemon::open(setup, directory, (messages, findings_to), clock())?;
+    daemon.opened(openings, wall());
+    daemon.begin(wall())?;
     systemd::ready("opening what verdicts rest on");
 
     let reason = loop {
         let (now, wall) = clock();
-        desk.act(now, wall);
-        let due = tokio::time::Instant::from_std(desk.due(now));
+        daemon.act(now, wall);
+        let due = tokio::time::Instant::from_std(daemon.due(now));
         tokio::select! {
             biased;
             asked = signals.next() => match asked {
-                Asked::Reload => desk.reload(self::clock()),
+                Asked::Reload => daemon.reload(self::clock()),
                 Asked::Stop(signal) => break signal,
             },
-            Some(word) = ears.next(desk.store.has_room()) => ears.hear(word, &mut desk),
+            Some(word) = inbox.next(daemon.store.has_room()) => inbox.hear(word, &mut daemon),
             () = tokio::time::sleep_until(due) => {}
         }
     };
-    farewell::farewell(desk, ears, reason).await;
+    shutdown::shutdown(daemon, inbox, reason).await;
     Ok(0)
 }
 
-/// Where words come in.
-struct Ears {
+/// Where messages come in.
+struct Inbox {
     /// From the watch, the sinks, the store.
-    heard: mpsc::Receiver<Word>,
+    heard: mpsc::Receiver<Message>,
     /// From those who look: not heard while the store has no room, so that they wait.
-    found: mpsc::Receiver<Word>,
+    found: mpsc::Receiver<Message>,
 }
 
-impl Ears {
+impl Inbox {
     /// The next word. `room`: whether the store has room for what is found.
-    async fn next(&mut self, room: bool) -> Option<Word> {
+    async fn next(&mut self, room: bool) -> Option<Message> {
         tokio::select! {
             Some(word) = self.heard.recv() => Some(word),
             Some(word) = self.found.recv(), if room => Some(word),
@@ -120,18 +110,18 @@ impl Ears {
     }
 
     /// Has the word heard, and more if there are any; from both sides in turn.
-    fn hear(&mut self, word: Word, desk: &mut Desk) {
+    fn hear(&mut self, word: Message, daemon: &mut Daemon) {
         let (now, wall) = clock();
-        desk.hear(word, now, wall);
+        daemon.hear(word, now, wall);
         for _ in 0..IN_ONE_GO {
             let heard = self.heard.try_recv().ok();
-            let room = desk.store.has_room();
+            let room = daemon.store.has_room();
             let found = room.then(|| self.found.try_recv().ok()).flatten();
             if heard.is_none() && found.is_none() {
                 break;
             }
             for word in heard.into_iter().chain(found) {
-                desk.hear(word, now, wall);
+                daemon.hear(word, now, wall);
             }
         }
     }
@@ -184,7 +174,7 @@ impl Signals {
 }
 
 /// A line for the operator: the journal, or standard error.
-fn complain(text: &str) {
+fn warn(text: &str) {
     eprintln!("warning: {}", agent_core::escape::terminal_text(text));
 }
 

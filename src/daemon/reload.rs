@@ -1,18 +1,19 @@
 //! SIGHUP: everything is read again, and holds only if all of it is good.
 
-use super::desk::Desk;
-use super::ground::one_line;
-use super::looks::Look;
-use super::{complain, systemd};
+use crate::daemon::baseline::one_line;
+use crate::daemon::state::Daemon;
+use crate::daemon::states::job_queue::JobKind;
+use crate::daemon::systemd;
+use crate::daemon::warn;
 use agent_core::error::Error;
 use agent_core::finding::Severity;
 use agent_outbox::event::Lifecycle;
 use std::sync::Arc;
 use std::time::Instant;
 
-impl Desk {
+impl Daemon {
     /// Reads the configuration and the profile again. What is not good changes nothing, and is told.
-    pub(super) fn reload(&mut self, (now, wall): (Instant, i64)) {
+    pub(in crate::daemon) fn reload(&mut self, (now, wall): (Instant, i64)) {
         systemd::reloading();
         let line = match self.try_reload(now, wall) {
             Ok(changed) => {
@@ -50,21 +51,20 @@ impl Desk {
         if differs("sinks") || differs("instance") {
             // The last that can fail.
             let store = &mut self.store;
-            self.couriers
-                .configure(&new.config, &self.host, store, wall)?;
+            self.sinks.configure(&new.config, &self.host, store, wall)?;
         }
         if differs("spool") {
-            complain("spool.max_size: holds from the next start on");
+            warn("spool.max_size: holds from the next start on");
         }
         let old = std::mem::replace(&mut self.setup, Arc::new(new));
         let (old, new) = (&old.config, &self.setup.config);
         self.watching.reconfigure(&old.watch, &new.watch);
         self.timers.follow(&self.setup, &self.host, now);
-        // Looks under way go by what held before.
+        // JobQueue under way go by what held before.
         self.outdate();
-        self.open_ground();
-        self.looks.want(Look::Settings);
-        self.looks.want(Look::Whole);
+        self.open_baseline();
+        self.looks.want(JobKind::Settings);
+        self.looks.want(JobKind::FullScan);
         Ok(changed)
     }
 }

@@ -1,7 +1,7 @@
 //! What looks leave out at present, and the findings that say so.
 
-use super::quarantine::Quarantine;
 use crate::assess::selected::Selected;
+use crate::daemon::states::quarantine::Quarantine;
 use agent_baseline::profile::Profile;
 use agent_checks::instance;
 use agent_checks::settings;
@@ -18,7 +18,7 @@ pub(in crate::daemon) struct LeftOut {
 }
 
 impl LeftOut {
-    pub(super) fn of(quarantine: &Quarantine) -> LeftOut {
+    pub(in crate::daemon) fn of(quarantine: &Quarantine) -> LeftOut {
         let held = quarantine.aside().map(|held| &held.subject);
         let (paths, parts): (Vec<_>, Vec<_>) = held.partition(|subject| subject.is_path());
         let paths = paths.into_iter().map(|subject| subject.name.clone());
@@ -87,7 +87,7 @@ fn not_judged(
     let subject = format!("{name}.*");
     let finding = Finding::new(worst, Verdict::Unknown, severity(worst), subject, message);
     Some(finding.remediation(
-        "look at it by other means; report the fault with the agent's last words in the journal",
+        "look at it by other means; report the fault with the agent's last messages in the journal",
     ))
 }
 

@@ -6,19 +6,19 @@
 //!                                                        └─► events, status, heartbeats
 //! ```
 
-mod desk;
-mod kept;
-mod left_out;
-mod marks;
-mod quarantine;
+mod file;
+mod handle;
+pub(in crate::daemon) mod left_out;
+pub(in crate::daemon) mod mark;
 
-pub(super) use left_out::LeftOut;
+pub(in crate::daemon) use left_out::LeftOut;
 
-use super::{complain, eyes};
+use crate::daemon::jobs::worker;
+use crate::daemon::states::quarantine::Quarantine;
+use crate::daemon::warn;
 use agent_core::os::last_word::{self, MARK, Prepared, SIZE};
 use agent_core::os::trust;
-use marks::{Mark, Subject};
-use quarantine::Quarantine;
+use mark::{Mark, Subject};
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 /// What is known of panics, and where it is kept.
 #[derive(Debug)]
-pub(super) struct Panics {
+pub(in crate::daemon) struct Panics {
     state_dir: PathBuf,
     quarantine: Quarantine,
     /// Digest of the running binary; empty where nothing hangs on it.
@@ -44,7 +44,7 @@ pub(super) struct Panics {
 
 impl Panics {
     /// Counts what the run before left. From then on a panic leaves a mark.
-    pub(super) fn open(state_dir: &Path, now: i64) -> Panics {
+    pub(in crate::daemon) fn open(state_dir: &Path, now: i64) -> Panics {
         let mut panics = Panics {
             state_dir: state_dir.to_owned(),
             quarantine: Quarantine::default(),
@@ -54,7 +54,7 @@ impl Panics {
             refused: Vec::new(),
             owed: false,
         };
-        match kept::read(state_dir) {
+        match file::read(state_dir) {
             Ok(quarantine) => panics.quarantine = quarantine,
             Err(why) => panics.refused.push(why),
         }
@@ -68,7 +68,7 @@ impl Panics {
             }
         };
         if panics.untold.is_some() || !panics.quarantine.held.is_empty() {
-            panics.binary = eyes::digest();
+            panics.binary = worker::digest();
         }
         if let Some(mark) = &panics.untold {
             let binary = panics.binary.as_str();
@@ -80,10 +80,10 @@ impl Panics {
             panics.keep();
         }
         for why in &panics.refused {
-            complain(&format!("what is known of panics is not believed: {why}"));
+            warn(&format!("what is known of panics is not believed: {why}"));
         }
         let prepared = Prepared::new(state_dir).map_err(|error| {
-            complain(&format!(
+            warn(&format!(
                 "a panic could leave no mark in {}: {error}",
                 state_dir.display()
             ));
@@ -93,21 +93,21 @@ impl Panics {
     }
 
     /// What looks leave out that begin now.
-    pub(super) fn left_out(&self) -> LeftOut {
+    pub(in crate::daemon) fn left_out(&self) -> LeftOut {
         LeftOut::of(&self.quarantine)
     }
 
-    /// What is set aside, in words, as status and heartbeats tell it.
-    pub(super) fn set_aside(&self) -> Vec<String> {
+    /// What is set aside, in messages, as status and heartbeats tell it.
+    pub(in crate::daemon) fn set_aside(&self) -> Vec<String> {
         let aside = self.quarantine.aside();
-        aside.map(|held| held.subject.words()).collect()
+        aside.map(|held| held.subject.messages()).collect()
     }
 
     /// One sentence on everything that is not as it should be; nothing where all is well.
     fn trouble(&self) -> Option<String> {
         let aside = self.set_aside();
         let stubborn = self.quarantine.stubborn();
-        let stubborn: Vec<String> = stubborn.map(|count| count.subject.words()).collect();
+        let stubborn: Vec<String> = stubborn.map(|count| count.subject.messages()).collect();
         let mut text = String::new();
         if !aside.is_empty() {
             text = format!(
@@ -129,11 +129,11 @@ impl Panics {
     }
 
     fn keep(&mut self) {
-        let written = kept::write(&self.state_dir, &self.quarantine);
+        let written = file::write(&self.state_dir, &self.quarantine);
         if let Err(error) = &written
             && !self.owed
         {
-            complain(&format!("panics cannot be counted: {error}"));
+            warn(&format!("panics cannot be counted: {error}"));
         }
         self.owed = written.is_err();
     }
