@@ -3,6 +3,7 @@
 //! Losing it costs one more launch record to look at and a start that is called the first of its boot.
 
 use crate::daemon::states::unusable_manifest::Unusable;
+use agent_core::host::Host;
 use agent_core::os::atomic::Pending;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -10,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// The file's name in the state directory.
 const NAME: &str = "run.json";
-/// Nobody else's business.
+/// Permissions: nobody else's business.
 const MODE: u16 = 0o600;
-/// Larger than it has reason to be.
+/// Bytes of the file that are read at most; it has a few hundred.
 const LIMIT: u64 = 64 * 1024;
 
 /// What a run leaves to the next.
@@ -42,7 +43,7 @@ pub(in crate::daemon) struct Launch {
 
 impl RunRecord {
     /// What the run before left; what cannot be read is as if there had been none.
-    pub(in crate::daemon) fn recall(state_dir: &Path) -> Option<RunRecord> {
+    pub(in crate::daemon) fn load(state_dir: &Path) -> Option<RunRecord> {
         use std::io::Read;
         let file = std::fs::File::open(place(state_dir)).ok()?;
         let mut text = Vec::new();
@@ -51,10 +52,66 @@ impl RunRecord {
     }
 
     /// Leaves it to the next run.
-    pub(in crate::daemon) fn keep(&self, state_dir: &Path) -> io::Result<()> {
+    pub(in crate::daemon) fn save(&self, state_dir: &Path) -> io::Result<()> {
         let mut pending = Pending::create(&place(state_dir), MODE)?;
         pending.write_all(&serde_json::to_vec(self)?)?;
         pending.commit()
+    }
+}
+
+/// This run's record and the one before.
+#[derive(Debug)]
+pub(in crate::daemon) struct RunRecords {
+    /// What the next run must know.
+    pub(in crate::daemon) current: RunRecord,
+    /// What the run before left.
+    previous: Option<RunRecord>,
+    /// Answers that the store owes about what was to be saved.
+    pub(in crate::daemon) unsaved: usize,
+}
+
+impl RunRecords {
+    /// Of the run that begins on that host, after the one that left `previous`.
+    pub(in crate::daemon) fn new(previous: Option<RunRecord>, host: &Host) -> RunRecords {
+        let mut current = RunRecord {
+            boot_id: host.boot_id.clone(),
+            instance: host.binding().unwrap_or_default(),
+            ..RunRecord::default()
+        };
+        let same = |previous: &&RunRecord| previous.instance == current.instance;
+        if let Some(previous) = previous.as_ref().filter(same) {
+            current.launch = previous.launch.clone();
+            current.manifest = previous.manifest.clone();
+            current.unusable = previous.unusable;
+        }
+        RunRecords {
+            current,
+            previous,
+            unsaved: 0,
+        }
+    }
+
+    /// Whether this is the first run since the host booted.
+    pub(in crate::daemon) fn first_of_boot(&self) -> bool {
+        let boot_id = &self.current.boot_id;
+        let previous = self.previous.as_ref();
+        previous.is_none_or(|previous| previous.boot_id != *boot_id)
+    }
+
+    /// What a reader should know of how this run starts.
+    pub(in crate::daemon) fn start_message(&self) -> &'static str {
+        match &self.previous {
+            None => "the first start on this host",
+            Some(previous) if !previous.stopped && !self.first_of_boot() => {
+                "the run before did not come to its end"
+            }
+            Some(_) => "started",
+        }
+    }
+
+    /// Whether there was a manifest before.
+    pub(in crate::daemon) fn had_manifest(&self) -> bool {
+        !self.current.manifest.is_empty()
     }
 }
 
@@ -67,17 +124,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_recalled() {
+    fn what_is_saved_is_loaded() {
         let directory = tempfile::tempdir().expect("a directory");
-        assert_eq!(RunRecord::recall(directory.path()), None);
-        let memory = RunRecord {
+        assert_eq!(RunRecord::load(directory.path()), None);
+        let record = RunRecord {
             boot_id: "b".into(),
             launch: Some(Launch { sha256: "d".into() }),
             ..RunRecord::default()
         };
-        memory.keep(directory.path()).expect("written");
-        assert_eq!(RunRecord::recall(directory.path()), Some(memory));
+        record.save(directory.path()).expect("written");
+        assert_eq!(RunRecord::load(directory.path()), Some(record));
         std::fs::write(place(directory.path()), "{").expect("written");
-        assert_eq!(RunRecord::recall(directory.path()), None);
+        assert_eq!(RunRecord::load(directory.path()), None);
+    }
+
+    #[test]
+    fn a_run_goes_on_where_one_on_the_same_instance_ended() {
+        let host = |instance: &str| Host {
+            boot_id: "b".into(),
+            instance_id: instance.into(),
+            ..Host::default()
+        };
+        let first = RunRecords::new(None, &host("i-1"));
+        assert!(first.first_of_boot() && !first.had_manifest());
+        assert_eq!(first.start_message(), "the first start on this host");
+        let mut left = first.current;
+        left.manifest = "m".into();
+        let killed = RunRecords::new(Some(left.clone()), &host("i-1"));
+        assert!(!killed.first_of_boot() && killed.had_manifest());
+        assert!(killed.start_message().contains("did not come to its end"));
+        left.stopped = true;
+        let other = RunRecords::new(Some(left), &host("i-2"));
+        assert!(!other.had_manifest() && other.start_message() == "started");
     }
 }

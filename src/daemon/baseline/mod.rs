@@ -11,7 +11,7 @@ use agent_core::error::Error;
 use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
-use agent_core::task::{self, Job};
+use agent_core::task::Job;
 use agent_outbox::event::ManifestState;
 use agent_packages::Stamp;
 use agent_scan::files::links::Links;
@@ -21,13 +21,30 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What verdicts on files rest on.
+/// What verdicts rest on now.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct Current {
+    /// `None` until it has been opened for the first time.
+    pub(in crate::daemon) active: Option<Arc<ActiveBaseline>>,
+    /// It is being opened anew: what goes by it waits.
+    pub(in crate::daemon) opening: bool,
+}
+
+impl Current {
+    /// Whether the files that it was opened from are others now.
+    pub(in crate::daemon) fn is_outdated(&self) -> bool {
+        let active = self.active.as_ref().filter(|_| !self.opening);
+        active.is_some_and(|active| active.sources.have_changed())
+    }
+}
+
+/// A baseline as it was opened, and what it was opened from.
 #[derive(Debug)]
 pub(in crate::daemon) struct ActiveBaseline {
     /// The baseline, and what opening it brought to light.
     pub(in crate::daemon) opened: Opened,
     /// Why there is no manifest although there should be one.
-    pub(in crate::daemon) trouble: Option<Trouble>,
+    pub(in crate::daemon) problem: Option<ManifestProblem>,
     /// What is looked at; nothing where there is nothing to compare with.
     pub(in crate::daemon) scope: Option<Arc<Scope>>,
     /// Which recorded paths are names of one file; none where there is no manifest.
@@ -44,25 +61,12 @@ pub(in crate::daemon) struct ActiveBaseline {
 
 /// A manifest that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::daemon) struct Trouble {
+pub(in crate::daemon) struct ManifestProblem {
     pub(in crate::daemon) state: ManifestState,
     pub(in crate::daemon) message: String,
 }
 
 impl ActiveBaseline {
-    /// The same on a thread whose job is another one.
-    pub(in crate::daemon) fn open_in(
-        job: Job,
-        setup: &Setup,
-        before: bool,
-        left_out: &LeftOut,
-    ) -> ActiveBaseline {
-        task::begin(Job::Ground);
-        let ground = ActiveBaseline::open(setup, before, left_out);
-        task::begin(job);
-        ground
-    }
-
     /// Opens the manifest; where it cannot be used, the package database. `before`: whether there was a manifest.
     pub(in crate::daemon) fn open(
         setup: &Setup,
@@ -91,10 +95,10 @@ impl ActiveBaseline {
             _ if left_out(baseline::MANIFEST) => Err(set_aside()),
             _ => Baseline::open(tree, profile, config, trust, Named::default()),
         };
-        let (opened, trouble) = match by_manifest {
+        let (opened, problem) = match by_manifest {
             Ok(opened) => {
-                let trouble = missing(&opened, expected);
-                (Ok(opened), trouble)
+                let problem = missing(&opened, expected);
+                (Ok(opened), problem)
             }
             Err(error) => {
                 let state = match (gone, error.untrusted) {
@@ -103,7 +107,7 @@ impl ActiveBaseline {
                     (false, false) => ManifestState::Unreadable,
                 };
                 let message = one_line(error);
-                (of_packages(), Some(Trouble { state, message }))
+                (of_packages(), Some(ManifestProblem { state, message }))
             }
         };
         let mut opened = opened.unwrap_or_else(nothing);
@@ -132,7 +136,7 @@ impl ActiveBaseline {
             opened,
             links,
             packages,
-            trouble,
+            problem,
             scope,
             reach,
             sources,
@@ -142,8 +146,7 @@ impl ActiveBaseline {
 
     /// Whether it rests on packages, and some have come or gone since they were read.
     pub(in crate::daemon) fn is_behind(&self, root: &Root) -> bool {
-        matches!(self.opened.baseline, Baseline::Packages(_))
-            && agent_packages::stamp(root) != self.packages
+        self.is_packages() && agent_packages::stamp(root) != self.packages
     }
 
     /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.
@@ -163,29 +166,36 @@ impl ActiveBaseline {
     /// Whether the first boot may change the path that a finding is about.
     pub(in crate::daemon) fn launch_marks(&self, subject: &[u8]) -> bool {
         let path = subject.strip_prefix(b"/").unwrap_or(subject);
-        let duty = self.scope.as_ref().and_then(|scope| scope.at(path));
-        duty.is_some_and(|duty| duty.demand.launch && !duty.leads)
+        let policy = self.scope.as_ref().and_then(|scope| scope.at(path));
+        policy.is_some_and(|policy| policy.demand.launch && !policy.leads)
     }
 
-    /// What files are compared with, in a word or two.
-    pub(in crate::daemon) fn against(&self) -> &'static str {
-        match &self.opened.baseline {
-            Baseline::Manifest(_) => "manifest",
-            Baseline::Packages(_) => "packages",
-            Baseline::Nothing => "nothing",
-        }
+    /// How much a path is worth; `None` where it is not looked at.
+    pub(in crate::daemon) fn severity_at(&self, path: &[u8]) -> Option<Severity> {
+        let policy = self.scope.as_ref()?.at(path)?;
+        Some(policy.demand.severity)
+    }
+
+    /// Whether files are compared with a manifest.
+    pub(in crate::daemon) fn is_manifest(&self) -> bool {
+        matches!(self.opened.baseline, Baseline::Manifest(_))
+    }
+
+    /// Whether files are compared with the package database.
+    pub(in crate::daemon) fn is_packages(&self) -> bool {
+        matches!(self.opened.baseline, Baseline::Packages(_))
     }
 }
 
-/// A manifest that should be there and is not. That there never was one is no trouble.
-fn missing(opened: &Opened, expected: bool) -> Option<Trouble> {
+/// A manifest that should be there and is not. That there never was one is no problem.
+fn missing(opened: &Opened, expected: bool) -> Option<ManifestProblem> {
     let orphaned = opened.findings.iter().any(|finding| {
         [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
     });
     if matches!(opened.baseline, Baseline::Manifest(_)) || !(expected || orphaned) {
         return None;
     }
-    Some(Trouble {
+    Some(ManifestProblem {
         state: ManifestState::Missing,
         message: "there was a manifest, or should be one, and there is none: it was removed".into(),
     })

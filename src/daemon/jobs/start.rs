@@ -1,547 +1,213 @@
-//! JobQueue: begun when they are due, and what they find handed to the store.
+//! Which jobs are wanted and begin: the event loop's side.
 
-use crate::assess::baseline::Baseline;
+use super::worker::Worker;
+use super::{RunningJob, packages};
+use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
-use crate::daemon::jobs::worker::{self, ScanMode, Worker};
-use crate::daemon::state::{AFTER_FAILURE, Daemon, UNWATCHED};
+use crate::daemon::clock::Now;
+use crate::daemon::lifecycle;
+use crate::daemon::state::Daemon;
+use crate::daemon::states::first_boot::Ready;
 use crate::daemon::states::job_queue::JobKind;
-use crate::daemon::states::touched::{Touched, TouchedBatch};
-use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
-use agent_core::attributes::Timestamp;
-use agent_core::cause::{Actor, Cause};
-use agent_core::finding::{self, Finding, Severity, Verdict};
-use agent_core::paths::subject;
+use agent_core::finding::Severity;
 use agent_core::region::Region;
-use agent_outbox::event::{Fault, LastScan, Lifecycle};
 use agent_outbox::store::Scope;
 use agent_scan::files::pace::Pace;
-use agent_scan::files::scan::Coverage;
-use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
-/// Settings are judged again so soon after something below `/etc` was touched: an editor writes more than one file.
-const SETTINGS_SETTLE: Duration = Duration::from_secs(2);
-/// But not sooner after the last time: all of them are judged.
-const SETTINGS_PAUSE: Duration = Duration::from_secs(10);
-/// So many regions that were touched during a scan are remembered one by one.
-const MOST_DURING: usize = 8_192;
-/// The kernel's word of a change may be so late.
-const LATE: Duration = Duration::from_secs(2);
+/// What cloud-init leaves when it has come to its end.
+const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
+/// What shows that there is a cloud-init to wait for.
+const CLOUD_INIT: [&str; 2] = ["/run/cloud-init", "/usr/bin/cloud-init"];
 
-/// A look that has begun and not ended.
-#[derive(Debug)]
-pub(in crate::daemon) struct RunningJob {
-    look: JobKind,
-    /// Whether what it findings_to is kept.
-    kept: bool,
-    pub(in crate::daemon) batch: Option<TouchedBatch>,
-    /// By both clocks.
-    began: (Instant, SystemTime),
-    /// What slows it down.
-    pace: Option<Arc<Pace>>,
-    deviations: u64,
-    unknowns: u64,
-    /// What it goes by holds no longer: what it findings_to counts, and clears nothing.
-    outdated: bool,
-    /// What is cleared in place of all that the look could clear, where a part of it is left out.
-    parts: Option<Vec<u64>>,
-}
-
-impl Daemon {
-    /// Begins every look that is due and can begin.
-    pub(in crate::daemon) fn look(&mut self, now: Instant, wall: i64) {
-        let Some(ground) = self.ground.clone() else {
-            return;
-        };
-        if !self.leaving {
-            self.want_what_is_due(now, wall);
-            self.watching.tend(now);
-            self.mind_canary(wall);
-        }
-        self.pick_urgent(now, wall);
-        self.pick_touched(now, wall);
-        self.mind_transactions(now, wall);
-        // What changes while nobody watches yet would be missed by a scan that has passed.
-        let held: &[JobKind] = match (self.opening, self.watching.is_ready()) {
-            _ if self.leaving => &[
-                JobKind::Critical,
-                JobKind::Launch,
-                JobKind::FullScan,
-                JobKind::Settings,
-                JobKind::Instance,
-            ],
-            (true, _) => &[
-                JobKind::Critical,
-                JobKind::Launch,
-                JobKind::FullScan,
-                JobKind::Urgent,
-                JobKind::Spot,
-            ],
-            (false, false) => &[JobKind::FullScan],
-            (false, true) => &[],
-        };
-        while let Some(look) = self.looks.next(held) {
-            self.begin_look(look, ground.clone(), now, wall);
-        }
+/// Begins every job that is due and may begin.
+pub(in crate::daemon) fn due_jobs(daemon: &mut Daemon, now: Now) {
+    let Some(baseline) = daemon.baseline.active.clone() else {
+        return;
+    };
+    if !daemon.jobs.stopping {
+        queue_due(daemon, now);
+        daemon.watch.tend(now.monotonic);
+        let blind = daemon.watch.health.is_blind();
+        let actions = daemon.gap.canary(blind, now.wall);
+        daemon.perform(actions, now);
     }
-
-    fn begin_look(&mut self, look: JobKind, ground: Arc<ActiveBaseline>, now: Instant, wall: i64) {
-        let id = self.next_id;
-        self.next_id += 1;
-        let mut worker = Worker {
-            id,
-            setup: self.setup.clone(),
-            ground,
-            held_back: self.first_boot.holds_back(),
-            left_out: Arc::new(self.panics.left_out()),
-            messages: match look {
-                // Not behind what all others find.
-                JobKind::Urgent => self.messages.clone(),
-                _ => self.findings_to.clone(),
-            },
-            questions: self.messages.clone(),
-            store: self.store.asker(),
-            unpacking: None,
-        };
-        let mut running = RunningJob {
-            look,
-            kept: false,
-            batch: None,
-            began: (Instant::now(), SystemTime::now()),
-            pace: None,
-            deviations: 0,
-            unknowns: 0,
-            outdated: false,
-            parts: self.begin_parts(look),
-        };
-        let scope = match look {
-            JobKind::Critical | JobKind::FullScan => Some(Scope::Files),
-            JobKind::Settings => Some(Scope::Settings),
-            JobKind::Instance => Some(Scope::Instance),
-            JobKind::Urgent | JobKind::Spot => {
-                running.batch = match look {
-                    JobKind::Urgent => self.urgent.take(),
-                    _ => self.batch.take(),
-                };
-                let batch = running.batch.as_ref();
-                worker.unpacking = batch
-                    .filter(|batch| batch.unpacking)
-                    .map(|_| self.unpacking.clone());
-                batch.map(|batch| Scope::Regions(batch.plan.regions().to_vec()))
-            }
-            JobKind::Launch => None,
-        };
-        if let Some(scope) = scope {
-            running.kept = true;
-            self.store.give(Command::Begin {
-                look: id,
-                scope,
-                urgent: look == JobKind::Urgent,
-            });
-        }
-        let begun = match (look, &running.batch) {
-            (JobKind::Critical, _) => {
-                let pace = Arc::new(Pace::new(self.setup.config.scan.max_rate));
-                running.pace = Some(pace.clone());
-                worker::critical(worker, pace)
-            }
-            (JobKind::FullScan, _) => {
-                self.during.clear();
-                // Before the first one everything has just been watched.
-                if !self.first_files {
-                    self.watching.renew();
-                }
-                let hurried = std::mem::take(&mut self.hurried);
-                let rate = self.setup.config.scan.max_rate;
-                running.pace = (!hurried).then(|| Arc::new(Pace::new(rate)));
-                let pace = running.pace.clone();
-                let before = !self.memory.manifest.is_empty();
-                worker::whole(worker, ScanMode { pace, before })
-            }
-            (JobKind::Urgent, Some(batch)) => worker::urgent(worker, batch.plan.clone()),
-            (JobKind::Spot, Some(batch)) => worker::spot(worker, batch.plan.clone(), batch.settled),
-            (JobKind::Urgent | JobKind::Spot, None) => {
-                self.looks.ended(look);
-                return;
-            }
-            (JobKind::Settings, _) => worker::settings(worker),
-            (JobKind::Instance, _) => worker::instance(worker),
-            (JobKind::Launch, _) => worker::launch(worker),
-        };
-        self.running.insert(id, running);
-        self.stale |= !matches!(look, JobKind::Urgent | JobKind::Spot);
-        if let Some(finding) = (look == JobKind::FullScan)
-            .then(|| self.launch_differs())
-            .flatten()
-        {
-            self.found(id, Box::new(finding), None, (now, wall));
-        }
-        if let Err(error) = begun {
-            let why = format!("no thread could be started: {error}");
-            self.ended(id, look, Err(why), now, wall);
-        }
-    }
-
-    fn want_what_is_due(&mut self, now: Instant, wall: i64) {
-        if self.timers.scan.take(now) {
-            self.looks.want(JobKind::FullScan);
-        }
-        let settings = self.settings_touched.take_if(|due| now >= *due).is_some();
-        if self.timers.settings.take(now) || settings {
-            self.refresh_host(wall);
-            self.looks.want(JobKind::Settings);
-            self.settings_judged = Some(now);
-        }
-        if self.timers.instance.take(now) {
-            self.looks.want(JobKind::Instance);
-        }
-        if let Some(done) = self.first_boot.look(now) {
-            if !done {
-                let message = "cloud-init has not come to its end in half an hour: the launch record is written as things are";
-                self.fault("launch.impatient", Severity::Medium, message.into(), wall);
-            }
-            self.looks.want(JobKind::Launch);
-        }
-    }
-
-    /// Takes what is critical and was touched, if it can be looked at.
-    fn pick_urgent(&mut self, now: Instant, wall: i64) {
-        let Some(ground) = self.ground.as_ref().filter(|_| self.urgent.is_none()) else {
-            return;
-        };
-        if self.looks.free(JobKind::Urgent) {
-            let root = &self.setup.tree.root;
-            let links = &ground.links;
-            self.urgent = self.watching.take_urgent(root, links, (now, wall));
-            if self.urgent.is_some() {
-                self.looks.want(JobKind::Urgent);
-            }
-        }
-    }
-
-    /// Takes what was touched and is quiet, if it can be looked at.
-    fn pick_touched(&mut self, now: Instant, wall: i64) {
-        if !self.looks.free(JobKind::Spot) || self.batch.is_some() {
-            return;
-        }
-        let Some(ground) = &self.ground else {
-            return;
-        };
-        let root = &self.setup.tree.root;
-        let packages = matches!(ground.opened.baseline, Baseline::Packages(_));
-        let taken = self
-            .watching
-            .take(root, &ground.links, packages, (now, wall));
-        let Some(batch) = taken else {
-            return;
-        };
-        if batch.too_many {
-            self.want_whole();
-        }
-        for region in batch.regions() {
-            if region.path.starts_with(b"etc/") && self.settings_touched.is_none() {
-                let rested = self
-                    .settings_judged
-                    .map_or(now, |last| last + SETTINGS_PAUSE);
-                self.settings_touched = Some(rested.max(now + SETTINGS_SETTLE));
-            }
-        }
-        if self.looks.running(JobKind::FullScan) || self.first_files {
-            self.remember(batch.regions().cloned().collect());
-        }
-        self.batch = Some(batch);
-        self.looks.want(JobKind::Spot);
-    }
-
-    /// Notes what was touched during a scan; what is too much to note is everything.
-    fn remember(&mut self, mut regions: Vec<Region>) {
-        self.during.append(&mut regions);
-        if self.during.len() > MOST_DURING {
-            self.during = vec![Region {
-                path: Vec::new(),
-                below: true,
-            }];
-        }
-    }
-
-    /// A scan of everything, at full speed: something may have been missed. One that is under way is in its way.
-    pub(in crate::daemon) fn want_whole(&mut self) {
-        for pace in self.running.values().filter_map(|u| u.pace.as_ref()) {
-            pace.lift();
-        }
-        self.hurried = true;
-        self.looks.want(JobKind::FullScan);
-    }
-
-    /// A look found something.
-    pub(in crate::daemon) fn found(
-        &mut self,
-        id: u64,
-        finding: Box<Finding>,
-        package: Option<String>,
-        (now, wall): (Instant, i64),
-    ) {
-        let Some(running) = self.running.get_mut(&id) else {
-            return;
-        };
-        match finding.verdict {
-            Verdict::Fail => running.deviations += 1,
-            Verdict::Unknown => running.unknowns += 1,
-            Verdict::Pass | Verdict::NotApplicable => {}
-        }
-        if !running.kept {
-            return;
-        }
-        let look = running.look;
-        let cause = self.cause(id, look, &finding).map(Box::new);
-        let waits = package.is_some_and(|package| self.waits(id, &finding, package, now));
-        let longest = i64::try_from(LONGEST.as_millis()).unwrap_or(0);
-        self.store.give(Command::Found {
-            look: id,
-            finding,
-            cause,
-            until: waits.then_some(wall + longest),
-            at: wall,
-        });
-    }
-
-    /// What is known of how a deviation came about.
-    fn cause(&self, id: u64, look: JobKind, finding: &Finding) -> Option<Cause> {
-        if finding.verdict == Verdict::Pass || finding.verdict == Verdict::NotApplicable {
-            return None;
-        }
-        let batch = self.running.get(&id).and_then(|u| u.batch.as_ref());
-        let path = finding
-            .subject
-            .strip_prefix(b"/")
-            .unwrap_or(&finding.subject);
-        let mut cause = Cause::default();
-        match look {
-            JobKind::Urgent | JobKind::Spot => {
-                let touched = batch.and_then(|batch| batch.touched(path));
-                let transaction = touched.and_then(|touched| touched.transaction.as_ref());
-                cause.transaction = transaction.or_else(|| batch?.transaction()).cloned();
-                let actor = touched.and_then(|touched| self.actor(path, touched));
-                cause.actor = actor.map(|actor| (*actor).clone());
-            }
-            JobKind::Critical | JobKind::FullScan => {
-                // The watch began with the agent: whoever it saw wrote since.
-                let actor = self.watching.actor(path, UNIX_EPOCH);
-                cause.actor = actor.map(|actor| (*actor).clone());
-                cause.transaction = self.watching.transactions.of(path);
-                let touched = cause.transaction.is_some()
-                    || self.during.iter().any(|region| region.covers(path));
-                cause.while_down =
-                    self.first_files && self.history && !touched && cause.actor.is_none();
-            }
-            JobKind::Settings => cause.while_down = self.first_settings && self.history,
-            JobKind::Instance | JobKind::Launch => {}
-        }
-        (cause != Cause::default()).then_some(cause)
-    }
-
-    /// Who changed a path, under this name or another one of the same file.
-    fn actor(&self, path: &[u8], touched: &Touched) -> Option<Arc<Actor>> {
-        let names = [Some(path), touched.through.as_deref()];
-        let since = before(touched.since);
-        let mut names = names.into_iter().flatten();
-        let actor = |name: &[u8]| self.watching.actor(name, since);
-        names.find_map(actor).or_else(|| {
-            // A file that is watched itself is touched under all of its names, and attributed under one.
-            let links = &self.ground.as_ref()?.links;
-            let region = Region {
-                path: path.to_vec(),
-                below: false,
-            };
-            let others = links.beside(&region);
-            others.iter().find_map(|other| actor(&other.path))
-        })
-    }
-
-    /// A path that was touched is as recorded: if its ctime moved, it was changed and restored.
-    pub(in crate::daemon) fn holds(
-        &mut self,
-        id: u64,
-        path: Vec<u8>,
-        ctime: Timestamp,
-        now: Instant,
-        wall: i64,
-    ) {
-        let batch = self.running.get(&id).and_then(|u| u.batch.as_ref());
-        let Some(touched) = batch.and_then(|batch| batch.touched(&path)).cloned() else {
-            return;
-        };
-        let severity = self.ground.as_ref().and_then(|ground| {
-            let duty = ground.scope.as_ref()?.at(&path)?;
-            Some(duty.demand.severity)
-        });
-        let clocks = (now, SystemTime::now());
-        let changed = touched.itself && self.restored.has_changed(&path, ctime, clocks);
-        let Some(severity) = severity.filter(|_| changed) else {
-            return;
-        };
-        // Packages are put in place again as they were; a lock is no excuse for what is critical.
-        if touched.transaction.is_some() && severity < Severity::Critical {
-            return;
-        }
-        let name = subject(&path);
-        let actor = self.actor(&path, &touched);
-        let cause = Cause {
-            actor: actor.map(|actor| (*actor).clone()),
-            transaction: touched.transaction,
-            while_down: false,
-            restored: true,
-        };
-        let message = "it was changed, or written anew, and is again as recorded";
-        let finding = Finding::new(
-            &finding::FILES_CHANGED,
-            Verdict::Fail,
-            severity,
-            name,
-            message,
-        )
-        .evidence(Value::Null, json!({ "ctime": finding::rfc3339(ctime) }));
-        self.store.give(Command::Restored {
-            path,
-            finding: Box::new(finding),
-            cause: Box::new(cause),
-            at: wall,
-        });
-    }
-
-    /// A look has come to its end, or broke off.
-    pub(in crate::daemon) fn ended(
-        &mut self,
-        id: u64,
-        look: JobKind,
-        outcome: Result<Option<Coverage>, String>,
-        now: Instant,
-        wall: i64,
-    ) {
-        let Some(running) = self.running.remove(&id) else {
-            return;
-        };
-        self.looks.ended(look);
-        self.looked = true;
-        self.stale |= !matches!(look, JobKind::Urgent | JobKind::Spot);
-        // What saw only what is critical clears nothing.
-        let partial = matches!(look, JobKind::Critical | JobKind::Urgent);
-        let whole = outcome.is_ok() && !running.outdated && !partial;
-        for part in running.parts.iter().flatten() {
-            self.store.give(Command::End {
-                look: *part,
-                whole,
-                at: wall,
-            });
-        }
-        if outcome.is_ok() && !partial {
-            let batch = running.batch.as_ref();
-            let regions = batch.map_or(&[][..], |batch| batch.plan.regions());
-            self.passed(look, regions, running.began.1);
-        }
-        if running.kept {
-            self.store.give(Command::End {
-                look: id,
-                whole: whole && running.parts.is_none(),
-                at: wall,
-            });
-        }
-        match (look, outcome) {
-            (JobKind::FullScan, Ok(coverage)) => self.scanned(&running, coverage, now, wall),
-            (JobKind::FullScan | JobKind::Critical, Err(why)) => {
-                self.trouble
-                    .insert("scan", format!("a scan broke off: {why}"));
-                self.fault("scan.broken", Severity::High, why, wall);
-                // What it went by may be what is broken.
-                self.timers.scan.hurry(now + AFTER_FAILURE);
-                self.open_baseline();
-            }
-            (JobKind::Urgent | JobKind::Spot, Err(why)) => {
-                self.fault("spot.broken", Severity::Medium, why, wall);
-                self.want_whole();
-            }
-            (JobKind::Settings, Ok(_)) => {
-                self.first_settings = false;
-                self.unknown_settings = running.unknowns;
-            }
-            (JobKind::Settings | JobKind::Instance | JobKind::Launch, Err(why)) => {
-                self.fault("look.broken", Severity::Medium, why, wall);
-            }
-            (JobKind::Spot, Ok(_)) => {
-                let regions = running.batch.iter().flat_map(TouchedBatch::regions);
-                self.restored.looked_at(regions, running.began.0);
-            }
-            (JobKind::Urgent, Ok(_)) => {
-                // The look that says what stands must have begun after this one: what was found here may be over.
-                let found = running.deviations + running.unknowns > 0;
-                if let Some(batch) = running.batch.filter(|_| found) {
-                    self.watching.unless_waiting(batch.into_touched());
-                }
-            }
-            (JobKind::Critical | JobKind::Instance | JobKind::Launch, Ok(_)) => {}
-        }
-    }
-
-    fn scanned(
-        &mut self,
-        running: &RunningJob,
-        coverage: Option<Coverage>,
-        now: Instant,
-        wall: i64,
-    ) {
-        self.trouble.remove("scan");
-        self.first_files = false;
-        self.last_scan = Some(LastScan {
-            ended: wall,
-            files: coverage.as_ref().map_or(0, |coverage| coverage.checked),
-            deviations: running.deviations,
-            unknowns: running.unknowns,
-        });
-        self.restored.looked_at_all(running.began.0);
-        // The scan may have passed before, or have found what is no more.
-        let again: Vec<Touched> = std::mem::take(&mut self.during)
-            .into_iter()
-            .map(|region| Touched::unseen(region, running.began.1))
-            .collect();
-        if !again.is_empty() {
-            self.watching.again(again);
-        }
-        if self.watching.failed.is_some() {
-            self.timers.scan.hurry(now + UNWATCHED);
-        }
-        // One that was under way when a gap began does not end it: the next one does.
-        if !self.looks.waits(JobKind::FullScan) {
-            self.end_gap(wall);
-        }
-    }
-
-    /// What is under way goes by what holds no longer.
-    pub(in crate::daemon) fn outdate(&mut self) {
-        for running in self.running.values_mut() {
-            running.outdated = true;
-        }
-    }
-
-    /// A fault of the agent, to the operator and to the log side.
-    pub(in crate::daemon) fn fault(
-        &mut self,
-        code: &'static str,
-        severity: Severity,
-        message: String,
-        wall: i64,
-    ) {
-        crate::daemon::warn(&message);
-        let fault = Fault {
-            code,
-            message,
-            severity,
-        };
-        self.tell(Lifecycle::Fault(fault), wall);
+    take_urgent(daemon, &baseline, now);
+    take_settled(daemon, &baseline, now);
+    ask_packages(daemon, now);
+    let watched = daemon.watch.health.is_ready();
+    while let Some(kind) = daemon.jobs.next(daemon.baseline.opening, watched) {
+        begin(daemon, kind, baseline.clone(), now);
     }
 }
 
-fn before(since: SystemTime) -> SystemTime {
-    since.checked_sub(LATE).unwrap_or(UNIX_EPOCH)
+fn queue_due(daemon: &mut Daemon, now: Now) {
+    let timers = &mut daemon.timers;
+    if timers.scan.take(now.monotonic) {
+        daemon.jobs.queue.want(JobKind::FullScan);
+    }
+    if timers.take_settings(now.monotonic) {
+        lifecycle::refresh_host(daemon, now);
+        daemon.jobs.queue.want(JobKind::Settings);
+    }
+    if daemon.timers.instance.take(now.monotonic) {
+        daemon.jobs.queue.want(JobKind::Instance);
+    }
+    if let Some(ready) = daemon.first_boot.poll(cloud_init_is_done, now.monotonic) {
+        if ready == Ready::OutOfPatience {
+            let message = "cloud-init has not come to its end in half an hour: the launch record is written as things are";
+            let fault = Action::fault("launch.impatient", Severity::Medium, message);
+            daemon.perform(vec![fault], now);
+        }
+        daemon.jobs.queue.want(JobKind::LaunchRecord);
+    }
+}
+
+fn cloud_init_is_done() -> bool {
+    let there = |path: &str| Path::new(path).exists();
+    there(CLOUD_INIT_RESULT) || !CLOUD_INIT.into_iter().any(there)
+}
+
+/// Takes what is critical and was touched, if it can be checked.
+fn take_urgent(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
+    if !daemon.jobs.can_take(JobKind::Urgent) {
+        return;
+    }
+    let root = &daemon.setup.tree.root;
+    daemon.jobs.urgent = daemon.watch.take_urgent(root, &baseline.links, now);
+    if daemon.jobs.urgent.is_some() {
+        daemon.jobs.queue.want(JobKind::Urgent);
+    }
+}
+
+/// Takes what was touched and is quiet, if it can be checked.
+fn take_settled(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
+    if !daemon.jobs.can_take(JobKind::Spot) {
+        return;
+    }
+    let root = &daemon.setup.tree.root;
+    let by_packages = baseline.is_packages();
+    let taken = (daemon.watch).take(root, &baseline.links, by_packages, now);
+    let Some(batch) = taken else {
+        return;
+    };
+    if batch.too_many {
+        daemon.jobs.scan_now();
+    }
+    let is_setting = |region: &Region| region.path.starts_with(b"etc/");
+    if batch.regions().any(is_setting) {
+        daemon.timers.touch_settings(now.monotonic);
+    }
+    let scanning = daemon.jobs.queue.running(JobKind::FullScan);
+    daemon.scan.touched(batch.regions(), scanning);
+    daemon.jobs.spot = Some(batch);
+    daemon.jobs.queue.want(JobKind::Spot);
+}
+
+/// Tells of package transactions, and asks whether the packages are done that something waits for.
+fn ask_packages(daemon: &mut Daemon, now: Now) {
+    let transactions = &mut daemon.watch.pending.transactions;
+    let actions = transactions.news().into_iter().map(Action::Tell).collect();
+    let packages = transactions.question(now.monotonic);
+    daemon.perform(actions, now);
+    let Some(packages) = packages else {
+        return;
+    };
+    if packages::ask(&daemon.jobs, daemon.setup.clone(), packages.clone()).is_err() {
+        // Nothing waits longer for that.
+        daemon.watch.pending.unpacked(&packages, now.monotonic);
+    }
+}
+
+fn begin(daemon: &mut Daemon, kind: JobKind, baseline: Arc<ActiveBaseline>, now: Now) {
+    let batch = match kind {
+        JobKind::Urgent => daemon.jobs.urgent.take(),
+        JobKind::Spot => daemon.jobs.spot.take(),
+        _ => None,
+    };
+    if batch.is_none() && matches!(kind, JobKind::Urgent | JobKind::Spot) {
+        daemon.jobs.queue.ended(kind);
+        return;
+    }
+    let slowly = match kind {
+        JobKind::Critical => true,
+        JobKind::FullScan => !std::mem::take(&mut daemon.jobs.full_speed),
+        _ => false,
+    };
+    let rate = daemon.setup.config.scan.max_rate;
+    let id = daemon.jobs.next_id();
+    let mut job = RunningJob {
+        kind,
+        stored: false,
+        batch,
+        began: (Instant::now(), SystemTime::now()),
+        pace: slowly.then(|| Arc::new(Pace::new(rate))),
+        deviations: 0,
+        unknowns: 0,
+        outdated: false,
+        parts: begin_parts(daemon, kind),
+    };
+    if let Some(scope) = job.scope() {
+        job.stored = true;
+        daemon.store.give(Command::Begin {
+            job: id,
+            scope,
+            urgent: kind == JobKind::Urgent,
+        });
+    }
+    // Before the first one everything has just been watched.
+    if kind == JobKind::FullScan && daemon.scan.scan_begun() {
+        daemon.watch.renew();
+    }
+    let worker = worker(daemon, id, &job, baseline);
+    let begun = super::run(worker, &job, daemon.records.had_manifest());
+    daemon.jobs.running.insert(id, job);
+    daemon.status.stale |= !matches!(kind, JobKind::Urgent | JobKind::Spot);
+    let launch = (kind == JobKind::FullScan).then(|| lifecycle::launch_differs(daemon));
+    if let Some(finding) = launch.flatten() {
+        super::finish::found(daemon, id, Box::new(finding), None, now);
+    }
+    if let Err(error) = begun {
+        let why = format!("no thread could be started: {error}");
+        super::finish::ended(daemon, id, Err(why), now);
+    }
+}
+
+fn worker(daemon: &Daemon, id: u64, job: &RunningJob, baseline: Arc<ActiveBaseline>) -> Worker {
+    let outlets = &daemon.jobs.outlets;
+    let unpacking = job.batch.as_ref().is_some_and(|batch| batch.unpacking);
+    Worker {
+        id,
+        setup: daemon.setup.clone(),
+        baseline,
+        held_back: daemon.first_boot.holds_back(),
+        left_out: Arc::new(daemon.panics.left_out()),
+        findings: match job.kind {
+            // Not behind what all others find.
+            JobKind::Urgent => outlets.messages.clone(),
+            _ => outlets.findings.clone(),
+        },
+        questions: outlets.messages.clone(),
+        store: daemon.store.asker(),
+        unpacking: unpacking.then(|| daemon.jobs.unpacking.clone()),
+    }
+}
+
+/// What clears something in place of the job itself, where a part of it is left out: what was not looked at clears
+/// nothing. `None`: nothing is left out.
+fn begin_parts(daemon: &mut Daemon, kind: JobKind) -> Option<Vec<u64>> {
+    let areas = daemon.panics.left_out().judged_areas(kind)?;
+    let begin = |area| {
+        let job = daemon.jobs.next_id();
+        daemon.store.give(Command::Begin {
+            job,
+            scope: Scope::Area(area),
+            urgent: false,
+        });
+        job
+    };
+    Some(areas.into_iter().map(begin).collect())
 }

@@ -1,57 +1,31 @@
 //! What is known of panics, as a small file in the state directory keeps it from one run to the next.
 
-use crate::daemon::panics::mark::Subject;
-use crate::daemon::states::quarantine::{Count, Held, LAST_WAIT, MOST, Quarantine};
-use agent_core::os::{atomic, last_word, trust};
-use agent_core::task::{Job, Kind};
+use crate::daemon::states::quarantine::{LAST_WAIT, MOST, Quarantine};
+use agent_core::os::{atomic, trust};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io;
 use std::path::Path;
 
 /// The file's name in the state directory.
 const NAME: &str = "panics.json";
-/// Nobody else's business.
+/// Permissions: nobody else's business.
 const MODE: u16 = 0o600;
-/// Bytes. The longest paths there are, each byte escaped, three for each subject that is remembered.
+/// Bytes of the file that are read at most: the longest paths there are, each byte escaped, three for each subject that
+/// is remembered.
 const LIMIT: u64 = 8 << 20;
 /// Another form of the file is not read.
 const VERSION: u32 = 1;
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize, Deserialize)]
 struct File {
     version: u32,
-    last: String,
-    counts: Vec<Counted>,
-    set_aside: Vec<Kept>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Counted {
-    job: String,
-    kind: String,
-    subject: String,
-    panics: u32,
-    last: i64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    job: String,
-    kind: String,
-    subject: String,
-    since: i64,
-    wait: i64,
-    binary: String,
-    input: String,
-    tried: Option<i64>,
-    told: bool,
+    #[serde(flatten)]
+    quarantine: Quarantine,
 }
 
 /// What the run before left. The error says why that is not believed.
-pub(in crate::daemon) fn read(state_dir: &Path) -> Result<Quarantine, String> {
+pub(super) fn read(state_dir: &Path) -> Result<Quarantine, String> {
     let path = state_dir.join(NAME);
     let read = trust::open(&path, trust::Owner::Agent).and_then(|file| {
         file.map(|file| trust::read(&file, &path, LIMIT))
@@ -62,89 +36,44 @@ pub(in crate::daemon) fn read(state_dir: &Path) -> Result<Quarantine, String> {
         Ok(Some(bytes)) => bytes,
         Err(error) => return Err(error.to_string()),
     };
-    let refused = |why: &str| format!("{}: {why}", path.display());
-    let file: File = serde_json::from_slice(&bytes).map_err(|e| refused(&e.to_string()))?;
-    from_file(file).ok_or_else(|| refused("holds what the agent does not write"))
+    parse(&bytes).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 /// Leaves it to the next run.
-pub(in crate::daemon) fn write(state_dir: &Path, quarantine: &Quarantine) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(&to_file(quarantine))?;
-    atomic::write(&state_dir.join(NAME), MODE, &text)
-}
-
-fn to_file(quarantine: &Quarantine) -> File {
-    let counts = quarantine.counts.iter().map(|count| Counted {
-        job: count.subject.job.name().into(),
-        kind: count.subject.kind.name().into(),
-        subject: last_word::escape(&count.subject.name),
-        panics: count.panics,
-        last: count.last,
-    });
-    let held = quarantine.held.iter().map(|held| Kept {
-        job: held.subject.job.name().into(),
-        kind: held.subject.kind.name().into(),
-        subject: last_word::escape(&held.subject.name),
-        since: held.since,
-        wait: held.wait,
-        binary: held.binary.clone(),
-        input: held.input.clone(),
-        tried: held.tried,
-        told: held.told,
-    });
-    File {
+pub(super) fn write(state_dir: &Path, quarantine: &Quarantine) -> io::Result<()> {
+    let file = File {
         version: VERSION,
-        last: quarantine.last.clone(),
-        counts: counts.collect(),
-        set_aside: held.collect(),
-    }
-}
-
-fn from_file(file: File) -> Option<Quarantine> {
-    if file.version != VERSION || file.counts.len() > 2 * MOST || file.set_aside.len() > 2 * MOST {
-        return None;
-    }
-    let counts = file.counts.into_iter().map(|count| {
-        Some(Count {
-            subject: subject(&count.job, &count.kind, &count.subject)?,
-            panics: count.panics,
-            last: count.last,
-        })
-    });
-    let held = file.set_aside.into_iter().map(|held| {
-        let sane = (0..=LAST_WAIT).contains(&held.wait);
-        Some(Held {
-            subject: subject(&held.job, &held.kind, &held.subject).filter(|_| sane)?,
-            since: held.since,
-            wait: held.wait,
-            binary: held.binary,
-            input: held.input,
-            tried: held.tried,
-            told: held.told,
-        })
-    });
-    Some(Quarantine {
-        counts: counts.collect::<Option<_>>()?,
-        held: held.collect::<Option<_>>()?,
-        last: file.last,
-    })
-}
-
-/// A subject as the agent names one: no path but a relative one without `.` and `..`.
-fn subject(job: &str, kind: &str, name: &str) -> Option<Subject> {
-    let subject = Subject {
-        job: Job::from_name(job)?,
-        kind: Kind::from_name(kind)?,
-        name: last_word::unescape(name)?,
+        quarantine: quarantine.clone(),
     };
-    let odd = |name: &[u8]| matches!(name, b"" | b"." | b"..");
-    let wrong = subject.is_path() && subject.name.split(|b| *b == b'/').any(odd);
-    (!wrong).then_some(subject)
+    atomic::write(
+        &state_dir.join(NAME),
+        MODE,
+        &serde_json::to_vec_pretty(&file)?,
+    )
+}
+
+fn parse(bytes: &[u8]) -> Result<Quarantine, String> {
+    let there: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let file = File::deserialize(&there).map_err(|error| error.to_string())?;
+    // Written again it is the same: there is nothing in it that the agent does not write.
+    let again = serde_json::to_value(&file).map_err(|error| error.to_string())?;
+    let quarantine = file.quarantine;
+    let few = quarantine.counts.len() <= 2 * MOST && quarantine.held.len() <= 2 * MOST;
+    let sane = quarantine.held.iter().all(|held| held.wait <= LAST_WAIT);
+    match file.version == VERSION && few && sane && again == there {
+        true => Ok(quarantine),
+        false => Err("holds what the agent does not write".into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::clock::UnixMillis;
+    use crate::daemon::panics::mark::Subject;
+    use crate::daemon::states::quarantine::{Count, Held};
+    use agent_core::task::{Job, Kind};
+    use std::time::Duration;
 
     fn known() -> Quarantine {
         let subject = |name: &[u8]| Subject {
@@ -156,15 +85,15 @@ mod tests {
             counts: vec![Count {
                 subject: subject(b"a/\xff\n"),
                 panics: 2,
-                last: 5,
+                last: UnixMillis(5),
             }],
             held: vec![Held {
                 subject: subject(b"b"),
-                since: 7,
-                wait: 600_000,
+                since: UnixMillis(7),
+                wait: Duration::from_millis(600_000),
                 binary: "d".into(),
                 input: "1 2".into(),
-                tried: Some(9),
+                tried: Some(UnixMillis(9)),
                 told: true,
             }],
             last: "1 2".into(),
@@ -194,6 +123,8 @@ mod tests {
             ("600000", "-1"),
             ("600000", "86400001"),
             ("\"told\"", "\"sold\""),
+            ("\"told\": true", "\"told\": true, \"sold\": true"),
+            ("\"version\"", "\"sold\": 1, \"version\""),
         ] {
             assert!(good.contains(from), "{good}");
             std::fs::write(&path, good.replacen(from, to, 1)).expect("written");

@@ -1,10 +1,13 @@
 //! A mark as the run that panicked left it, read by the next one.
 
+use crate::daemon::clock::UnixMillis;
 use agent_core::os::last_word::{self, TITLE};
 use agent_core::task::{Job, Kind};
+use serde::{Deserialize, Serialize};
 
 /// What was at hand.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "Text")]
 pub(in crate::daemon) struct Subject {
     pub(in crate::daemon) job: Job,
     pub(in crate::daemon) kind: Kind,
@@ -19,7 +22,7 @@ impl Subject {
     }
 
     /// In messages, as `files: /etc/passwd`.
-    pub(in crate::daemon) fn messages(&self) -> String {
+    pub(in crate::daemon) fn describe(&self) -> String {
         let name = last_word::escape(&self.name);
         let job = self.job.name();
         match self.kind {
@@ -32,13 +35,51 @@ impl Subject {
     }
 }
 
+/// A subject as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    job: String,
+    kind: String,
+    subject: String,
+}
+
+impl From<Subject> for Text {
+    fn from(subject: Subject) -> Text {
+        Text {
+            job: subject.job.name().into(),
+            kind: subject.kind.name().into(),
+            subject: last_word::escape(&subject.name),
+        }
+    }
+}
+
+/// As the agent names one: no path but a relative one without `.` and `..`.
+impl TryFrom<Text> for Subject {
+    type Error = String;
+
+    fn try_from(text: Text) -> Result<Subject, String> {
+        let subject = || {
+            Some(Subject {
+                job: Job::from_name(&text.job)?,
+                kind: Kind::from_name(&text.kind)?,
+                name: last_word::unescape(&text.subject)?,
+            })
+        };
+        let odd = |name: &[u8]| matches!(name, b"" | b"." | b"..");
+        let wrong = |subject: &Subject| {
+            subject.is_path() && subject.name.split(|byte| *byte == b'/').any(odd)
+        };
+        let named = subject().filter(|subject| !wrong(subject));
+        named.ok_or_else(|| format!("\"{}\" is no subject of the agent's", text.subject))
+    }
+}
+
 /// One panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::daemon) struct Mark {
     /// Tells it from every other one.
     pub(in crate::daemon) id: String,
-    /// Milliseconds since 1970.
-    pub(in crate::daemon) time: i64,
+    pub(in crate::daemon) time: UnixMillis,
     pub(in crate::daemon) version: String,
     /// In hexadecimal; empty where it was not known yet.
     pub(in crate::daemon) binary: String,
@@ -69,7 +110,7 @@ impl Mark {
         let (time, process) = (field("time")?, field("process")?);
         Some(Mark {
             id: format!("{time} {process}"),
-            time: time.parse().ok()?,
+            time: UnixMillis(time.parse().ok()?),
             version: text("version"),
             binary: text("binary"),
             location: text("location"),
@@ -82,7 +123,7 @@ impl Mark {
     }
 
     /// The sentence that is told of it.
-    pub(in crate::daemon) fn messages(&self) -> String {
+    pub(in crate::daemon) fn sentence(&self) -> String {
         let Mark {
             version,
             location,
@@ -95,7 +136,7 @@ impl Mark {
         };
         format!(
             "the run before ended by a fault of the agent itself, please report it: panic at {location} ({}); version {version}, binary sha256 {binary}",
-            subject.messages()
+            subject.describe()
         )
     }
 }
@@ -118,11 +159,11 @@ mod tests {
         );
         assert_eq!(
             (mark.time, mark.id.as_str()),
-            (1_700_000_000_000, "1700000000000 12")
+            (UnixMillis(1_700_000_000_000), "1700000000000 12")
         );
-        let messages = mark.messages();
+        let sentence = mark.sentence();
         for part in ["src/a.rs:1:2", "files: /data/a\\x0ab", "0.1.0", "sha256 ab"] {
-            assert!(messages.contains(part), "{messages}");
+            assert!(sentence.contains(part), "{sentence}");
         }
     }
 

@@ -10,11 +10,11 @@ use agent_core::region::Region;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// That a path was touched and restored is told once in so long.
+/// Shortest time between two tellings that one path was changed and restored.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
-/// For so many paths that is remembered.
+/// Paths for which that is remembered; of more nothing is told. Bounds memory.
 const MOST_TOLD: usize = 1_024;
-/// So many paths that were looked at since everything was are remembered; beyond that something may be told twice.
+/// Paths remembered that were looked at since everything was; beyond that something may be told twice.
 const MOST_LOOKED_AT: usize = 16_384;
 /// The kernel's clock for files stands still from tick to tick.
 const TICK: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub(in crate::daemon) struct Restored {
 
 /// Paths that were told as restored, and when.
 #[derive(Debug, Default)]
-pub(in crate::daemon) struct Told(HashMap<Vec<u8>, Instant>);
+pub(in crate::daemon) struct RecentlyTold(HashMap<Vec<u8>, Instant>);
 
 impl Restored {
     /// Nothing was looked at; changes count from now on.
@@ -85,10 +85,10 @@ impl Restored {
     }
 }
 
-impl Told {
-    /// Whether it is to be told of the path: not again so soon, and not of more than can be remembered.
+impl RecentlyTold {
+    /// Whether it is to be told of the path: not within `PAUSE` again, and not of more than can be remembered.
     pub(in crate::daemon) fn may_be_told(&mut self, path: &[u8], now: Instant) -> bool {
-        let Told(told) = self;
+        let RecentlyTold(told) = self;
         told.retain(|_, told| now.saturating_duration_since(*told) < PAUSE);
         told.len() < MOST_TOLD && !told.contains_key(path)
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_told_is_told_once_in_a_while() {
         let start = Instant::now();
-        let mut told = Told::default();
+        let mut told = RecentlyTold::default();
         let mut tells = |path: &str, now| {
             let news = told.may_be_told(path.as_bytes(), now);
             if news {

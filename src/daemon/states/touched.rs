@@ -1,14 +1,15 @@
-//! What was touched and is to be looked at together. Pure but for the wall clock.
+//! What was touched and is to be checked together. Pure: the time is passed in.
 
+use crate::daemon::clock::Now;
 use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_scan::files::spot::Plan;
 use agent_scan::watch::canary;
 use agent_scan::watch::settle::Due;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-/// A region to be looked at, and what is known of how it came to that.
+/// A region to be checked, and what is known of how it came to that.
 #[derive(Clone, Debug)]
 pub(in crate::daemon) struct Touched {
     pub(in crate::daemon) region: Region,
@@ -23,14 +24,13 @@ pub(in crate::daemon) struct Touched {
 
 impl Touched {
     /// What has settled.
-    pub(in crate::daemon) fn due(due: Due, now: Instant) -> Touched {
-        let age = now.saturating_duration_since(due.since);
+    pub(in crate::daemon) fn due(due: Due, now: Now) -> Touched {
+        let age = now.monotonic.saturating_duration_since(due.since);
+        let since = now.wall.system().checked_sub(age);
         Touched {
             region: due.region,
             itself: due.itself,
-            since: SystemTime::now()
-                .checked_sub(age)
-                .unwrap_or(SystemTime::UNIX_EPOCH),
+            since: since.unwrap_or(SystemTime::UNIX_EPOCH),
             transaction: None,
             through: None,
         }
@@ -72,7 +72,7 @@ impl Touched {
     }
 }
 
-/// What is to be looked at now.
+/// What one job checks.
 #[derive(Debug)]
 pub(in crate::daemon) struct TouchedBatch {
     pub(in crate::daemon) plan: Arc<Plan>,
@@ -87,7 +87,7 @@ pub(in crate::daemon) struct TouchedBatch {
 }
 
 impl TouchedBatch {
-    /// A look at these regions.
+    /// Of these regions.
     pub(in crate::daemon) fn new(
         mut touched: Vec<Touched>,
         settled: bool,
@@ -142,12 +142,12 @@ impl TouchedBatch {
             .cloned()
     }
 
-    /// What was touched, to look at it again.
+    /// What was touched, to check it again.
     pub(in crate::daemon) fn into_touched(self) -> Vec<Touched> {
         self.touched
     }
 
-    /// What it covers, to look at it again.
+    /// What it covers, to check it again.
     pub(in crate::daemon) fn regions(&self) -> impl Iterator<Item = &Region> {
         self.touched.iter().map(|touched| &touched.region)
     }

@@ -1,26 +1,30 @@
 //! A manifest that cannot be used: told at once, told again each day, and told when it is over, across restarts.
+//! Pure: the time is passed in.
 
-use crate::daemon::baseline::Trouble;
-use crate::daemon::state::Daemon;
-use crate::daemon::warn;
+use crate::daemon::action::Action;
+use crate::daemon::baseline::ManifestProblem;
+use crate::daemon::clock::UnixMillis;
+use crate::daemon::states::problems::Problem;
 use agent_outbox::event::finding::Step;
 use agent_outbox::event::{Lifecycle, ManifestState};
 use agent_outbox::ledger::REMIND;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
 
-/// What was told of it. Times are milliseconds since 1970.
+/// What was told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::daemon) struct Unusable {
     state: ManifestState,
-    since: i64,
-    told: i64,
+    since: UnixMillis,
+    told: UnixMillis,
 }
 
 /// What there is to tell, and what will have been told then.
 fn step(
     before: Option<Unusable>,
     state: Option<ManifestState>,
-    wall: i64,
+    wall: UnixMillis,
 ) -> Option<(Step, Option<Unusable>)> {
     let told = |since, state| Unusable {
         state,
@@ -36,50 +40,53 @@ fn step(
         }
         (Some(before), Some(state)) => {
             // A clock that went back must not silence it.
-            let reminds = (wall - before.told).unsigned_abs() >= REMIND.unsigned_abs();
+            let apart = (wall - before.told).max(before.told - wall);
+            let reminds = apart >= Duration::from_millis(REMIND.unsigned_abs());
             reminds.then(|| (Step::Reminded, Some(told(before.since, state))))
         }
     }
 }
 
-impl Daemon {
-    /// Tells what there is to tell of a manifest that cannot be used, or can be used again.
-    pub(in crate::daemon) fn mind_manifest(&mut self, trouble: Option<&Trouble>, wall: i64) {
-        let message = match trouble {
-            Some(trouble) => format!(
-                "{}; files are judged by the package database meanwhile",
-                trouble.message
-            ),
-            None => "the manifest can be used again: files are judged by it".into(),
-        };
-        match trouble {
-            Some(_) if self.trouble.get("manifest") == Some(&message) => {}
-            Some(_) => {
-                warn(&message);
-                self.trouble.insert("manifest", message.clone());
-            }
-            None => {
-                self.trouble.remove("manifest");
-            }
+/// What is shown of a manifest that cannot be used, what is told of it, and what will have been told then. `shown` is the
+/// problem that is shown already, `before` what was told before, `path` the manifest's.
+pub(in crate::daemon) fn judge(
+    problem: Option<&ManifestProblem>,
+    shown: Option<&String>,
+    before: Option<Unusable>,
+    path: &Path,
+    wall: UnixMillis,
+) -> (Vec<Action>, Option<Unusable>) {
+    let message = match problem {
+        Some(problem) => format!(
+            "{}; files are judged by the package database meanwhile",
+            problem.message
+        ),
+        None => "the manifest can be used again: files are judged by it".into(),
+    };
+    let mut actions = Vec::new();
+    match problem {
+        Some(_) if shown == Some(&message) => {}
+        Some(_) => {
+            actions.push(Action::Warn(message.clone()));
+            actions.push(Action::Problem(Problem::Manifest, Some(message.clone())));
         }
-        let before = self.memory.unusable;
-        let Some((step, told)) = step(before, trouble.map(|trouble| trouble.state), wall) else {
-            return;
-        };
-        // The one that is told, else the one that is over.
-        if let Some(about) = told.or(before) {
-            let event = Lifecycle::Manifest {
-                path: self.setup.config.manifest.display().to_string(),
-                state: about.state,
-                step,
-                since: about.since,
-                message,
-            };
-            self.tell(event, wall);
-        }
-        self.memory.unusable = told;
-        self.save_record();
+        None => actions.push(Action::Problem(Problem::Manifest, None)),
     }
+    let Some((step, told)) = step(before, problem.map(|problem| problem.state), wall) else {
+        return (actions, before);
+    };
+    // The one that is told, else the one that is over.
+    if let Some(about) = told.or(before) {
+        actions.push(Action::Tell(Lifecycle::Manifest {
+            path: path.display().to_string(),
+            state: about.state,
+            step,
+            since: about.since.0,
+            message,
+        }));
+    }
+    actions.push(Action::SaveRecord);
+    (actions, told)
 }
 
 #[cfg(test)]
@@ -101,12 +108,43 @@ mod tests {
             (3, None, Some(Step::Cleared)),
             (4, None, None),
         ] {
-            let made = step(told, state, wall);
+            let made = step(told, state, UnixMillis(wall));
             assert_eq!(made.map(|(step, _)| step), expected, "at {wall}");
             if let Some((_, after)) = made {
                 told = after;
-                assert!(after.is_none_or(|after| after.since == 1));
+                assert!(after.is_none_or(|after| after.since == UnixMillis(1)));
             }
         }
+    }
+
+    #[test]
+    fn what_is_shown_stays_shown_and_is_saved_when_it_is_told() {
+        let path = Path::new("/m");
+        let problem = ManifestProblem {
+            state: Missing,
+            message: "gone".into(),
+        };
+        let (actions, told) = judge(Some(&problem), None, None, path, UnixMillis(1));
+        let [
+            Action::Warn(_),
+            Action::Problem(_, shown),
+            Action::Tell(_),
+            Action::SaveRecord,
+        ] = &actions[..]
+        else {
+            panic!("{actions:?}");
+        };
+        let (actions, same) = judge(Some(&problem), shown.as_ref(), told, path, UnixMillis(2));
+        assert!(actions.is_empty() && same == told, "{actions:?}");
+        let (actions, told) = judge(None, shown.as_ref(), told, path, UnixMillis(3));
+        assert!(told.is_none());
+        assert!(matches!(
+            &actions[..],
+            [
+                Action::Problem(Problem::Manifest, None),
+                Action::Tell(_),
+                Action::SaveRecord
+            ]
+        ));
     }
 }

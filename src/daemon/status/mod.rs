@@ -1,21 +1,27 @@
 //! What the running daemon says of itself: a file that it writes, and the judgement of it.
 
+pub(in crate::daemon) mod report;
+mod usage;
+pub(in crate::daemon) mod writer;
+
+use crate::daemon::clock::UnixMillis;
 use agent_core::error::{Error, Result};
 use agent_core::os::atomic::Pending;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file's name in the runtime directory.
 const NAME: &str = "status.json";
-/// For everybody to read: nothing secret is in it.
+/// Permissions: for everybody to read, nothing secret is in it.
 const MODE: u16 = 0o644;
-/// Larger than it has reason to be.
+/// Bytes of the file that are read at most; it has a few thousand.
 const LIMIT: u64 = 4 << 20;
-/// It is written at least so often, in milliseconds.
-pub(in crate::daemon) const INTERVAL: u64 = 10_000;
-/// A daemon that has not written for so long, in milliseconds, hangs.
-const PATIENCE: i64 = 60_000;
+/// Longest time between two writings.
+pub(in crate::daemon) const INTERVAL: Duration = Duration::from_secs(10);
+/// A daemon that has not written for this long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the daemon says of itself. Times are UTC (RFC 3339).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,8 +129,8 @@ pub(crate) struct Scan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct BaselineInfo {
-    /// `manifest`, `packages` or `nothing`
-    pub against: String,
+    /// What files are compared with.
+    pub against: Against,
     /// SHA-256 of the manifest; empty where none is used.
     pub manifest: String,
     /// Who sealed it; empty if no trusted signer did.
@@ -133,6 +139,22 @@ pub(crate) struct BaselineInfo {
     pub profile: String,
     /// SHA-256 of the launch record; empty where none is used.
     pub launch_record: String,
+}
+
+/// What files are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Against {
+    /// It has not been opened yet.
+    #[default]
+    #[serde(rename = "")]
+    Unknown,
+    /// A manifest.
+    Manifest,
+    /// The package database.
+    Packages,
+    /// There is nothing to compare with.
+    Nothing,
 }
 
 /// How it is with the daemon.
@@ -196,7 +218,8 @@ pub(crate) fn read(runtime: &Path, now: i64) -> Result<Standing> {
         return Ok(Standing::Absent);
     }
     let updated = status.updated.parse::<jiff::Timestamp>();
-    let writes = updated.is_ok_and(|updated| now - updated.as_millisecond() < PATIENCE);
+    let writes = updated
+        .is_ok_and(|updated| UnixMillis(now) - UnixMillis(updated.as_millisecond()) < PATIENCE);
     Ok(Standing::Runs(Box::new(status), writes))
 }
 

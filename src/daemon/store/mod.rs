@@ -1,12 +1,13 @@
-//! The store as the event loop and the threads that look have it: commands go to a thread of its own, and answers come
+//! The store as the event loop and jobs have it: commands go to a thread of its own, and answers come
 //! back as messages. Nobody here waits for the disk but who asks [`Asker`].
 //!
-//! Commands are obeyed in the order in which they were given. While more than [`MOST`] of them wait the event loop
-//! hears of no findings, so that the threads that look wait too.
+//! Commands are carried out in the order in which they were given, urgent ones first. While more than [`MOST`] of them
+//! wait the event loop receives no findings, so that jobs wait too.
 
 mod queue;
 mod thread;
 
+use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::message::Message;
 use crate::daemon::run_record::RunRecord;
 use agent_core::cause::Cause;
@@ -24,53 +25,60 @@ use std::time::{Duration, Instant};
 use thread::StoreThread;
 use tokio::sync::mpsc::Sender;
 
-/// Commands that wait before the event loop stops hearing of findings; of 1 KiB each, about.
+/// Commands that wait before the event loop stops receiving findings; of 1 KiB each, about.
 const MOST: usize = 1_024;
-/// Room beyond that for what does not come from a look: steps of the agent, and what became of events. Each of their
+/// Room beyond that for what does not come from a job: steps of the agent, and what became of events. Each of their
 /// sources has one under way, or comes with a person's doing.
 const RESERVE: usize = 1_024;
 /// One step of the store (a transaction with its fsync) that takes longer means that the disk is stuck.
 const STUCK: Duration = Duration::from_secs(5);
-/// A store that is full or stuck is looked at so often, since nobody says that it is no more.
+/// Interval between two checks of a store that is full or stuck, since nobody says that it is no more.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What the store's thread is to do. Times (`at`) are milliseconds since 1970.
+/// What the store's thread is to do.
 #[derive(Debug)]
 pub(in crate::daemon) enum Command {
     /// A look begins, by its number. What an urgent one findings_to does not wait behind what others found.
     Begin {
-        look: u64,
+        job: u64,
         scope: Scope,
         urgent: bool,
     },
-    /// A look found something; `until`: it may wait so long for evidence.
+    /// A job found something; `until`: it may wait until then for evidence.
     Found {
-        look: u64,
+        job: u64,
         finding: Box<Finding>,
         cause: Option<Box<Cause>>,
-        until: Option<i64>,
-        at: i64,
+        until: Option<UnixMillis>,
+        at: UnixMillis,
     },
-    /// A look has come to its end; `whole`: what it did not find again is no more.
-    End { look: u64, whole: bool, at: i64 },
+    /// A job has come to its end; `whole`: what it did not find again is no more.
+    End {
+        job: u64,
+        whole: bool,
+        at: UnixMillis,
+    },
     /// A path was changed and is again as recorded: told, unless something is open there or it was told lately.
     Restored {
         path: Vec<u8>,
         finding: Box<Finding>,
         cause: Box<Cause>,
-        at: i64,
+        at: UnixMillis,
     },
     /// A step or a fault of the agent.
-    Tell { event: Box<Lifecycle>, at: i64 },
+    Tell {
+        event: Box<Lifecycle>,
+        at: UnixMillis,
+    },
     /// The origin of events from now on.
-    SetOrigin { origin: Box<Origin>, at: i64 },
+    SetOrigin { origin: Box<Origin>, at: UnixMillis },
     /// Which sinks are enabled.
-    Enable { sinks: Vec<Sink>, at: i64 },
+    Enable { sinks: Vec<Sink>, at: UnixMillis },
     /// What became of parcels.
     Settle {
         sink: Sink,
         delivery: Delivery,
-        at: i64,
+        at: UnixMillis,
     },
     /// Parcels for a sink are wanted.
     Fetch(Fetch),
@@ -122,7 +130,7 @@ pub(in crate::daemon) struct Standing {
     /// What waits, and what was lost.
     pub(in crate::daemon) pending: Pending,
     /// When that was asked.
-    pub(in crate::daemon) at: i64,
+    pub(in crate::daemon) at: UnixMillis,
     /// The end of the chain, once there is one.
     pub(in crate::daemon) head: Option<Head>,
 }
@@ -179,7 +187,7 @@ pub(in crate::daemon) struct StoreHandle {
     commands: SyncSender<Command>,
     gauge: Arc<Gauge>,
     /// As the thread said last.
-    pub(in crate::daemon) standing: Standing,
+    standing: Standing,
     origin: Origin,
     /// When to look whether the thread hangs,
     check: Option<Instant>,
@@ -200,19 +208,19 @@ impl StoreHandle {
         state_dir: PathBuf,
         max_size: u64,
         origin: Origin,
-        memory: RunRecord,
+        record: RunRecord,
         messages: Sender<Message>,
-        now: i64,
+        now: UnixMillis,
     ) -> Result<(StoreHandle, Vec<Opening>)> {
-        let (keeper, openings) = Keeper::open(&state_dir, max_size, origin.clone(), now)?;
+        let (keeper, openings) = Keeper::open(&state_dir, max_size, origin.clone(), now.0)?;
         let (commands, receiver) = sync_channel(MOST + RESERVE);
         let gauge = Arc::new(Gauge::new());
         let standing = Standing {
-            pending: keeper.pending(now),
+            pending: keeper.pending(now.0),
             at: now,
             head: keeper.head(),
         };
-        StoreThread::new(keeper, receiver, messages, gauge.clone(), state_dir, memory)
+        StoreThread::new(keeper, receiver, messages, gauge.clone(), state_dir, record)
             .start()
             .map_err(|error| Error::new(format!("the store's thread cannot start: {error}")))?;
         let handle = StoreHandle {
@@ -229,7 +237,7 @@ impl StoreHandle {
         Ok((handle, openings))
     }
 
-    /// For threads that look.
+    /// For jobs.
     pub(in crate::daemon) fn asker(&self) -> Asker {
         Asker {
             commands: self.commands.clone(),
@@ -237,7 +245,7 @@ impl StoreHandle {
         }
     }
 
-    /// Whether what a look found has room.
+    /// Whether what a job found has room.
     pub(in crate::daemon) fn has_room(&self) -> bool {
         self.gauge.waiting.load(Ordering::Relaxed) < MOST
     }
@@ -259,9 +267,22 @@ impl StoreHandle {
     }
 
     /// A step or a fault of the agent.
-    pub(in crate::daemon) fn tell(&mut self, event: Lifecycle, at: i64) {
+    pub(in crate::daemon) fn tell(&mut self, event: Lifecycle, at: UnixMillis) {
         let event = Box::new(event);
         self.give(Command::Tell { event, at });
+    }
+
+    /// Takes in how it is with the store; whether what is wrong with it is news.
+    pub(in crate::daemon) fn stands(&mut self, standing: Standing) -> bool {
+        let wrong = |standing: &Standing| standing.pending.trouble.is_some();
+        let news = wrong(&self.standing) != wrong(&standing);
+        self.standing = standing;
+        news
+    }
+
+    /// The end of the chain, as the store said last.
+    pub(in crate::daemon) fn head(&self) -> Option<&Head> {
+        self.standing.head.as_ref()
     }
 
     /// It is closed.
@@ -275,7 +296,7 @@ impl StoreHandle {
     }
 
     /// The origin of events from now on.
-    pub(in crate::daemon) fn set_origin(&mut self, origin: Origin, at: i64) {
+    pub(in crate::daemon) fn set_origin(&mut self, origin: Origin, at: UnixMillis) {
         self.origin.clone_from(&origin);
         let origin = Box::new(origin);
         self.give(Command::SetOrigin { origin, at });
@@ -305,13 +326,14 @@ impl StoreHandle {
     }
 
     /// What waits and what was lost, with what is wrong with the store as far as can be told from here.
-    pub(in crate::daemon) fn pending(&self, now: Instant, wall: i64) -> Pending {
+    pub(in crate::daemon) fn pending(&self, now: Now) -> Pending {
         let mut pending = self.standing.pending.clone();
         if pending.events > 0 {
-            pending.age += (wall - self.standing.at).max(0);
+            let since = (now.wall - self.standing.at).as_millis();
+            pending.age += i64::try_from(since).unwrap_or(i64::MAX);
         }
         pending.lost += self.lost;
-        let stuck = self.gauge.busy_for(now);
+        let stuck = self.gauge.busy_for(now.monotonic);
         if self.gone {
             pending.trouble = Some("the store's thread has come to its end".into());
         } else if stuck >= STUCK {
@@ -325,7 +347,7 @@ impl StoreHandle {
     }
 }
 
-/// Asks the store, and waits for the answer. For threads that look.
+/// Asks the store, and waits for the answer. For jobs.
 #[derive(Clone, Debug)]
 pub(in crate::daemon) struct Asker {
     commands: SyncSender<Command>,

@@ -1,4 +1,4 @@
-//! Commands for the store in the order in which they are obeyed: what an urgent look found, and what sinks want, does not
+//! Commands for the store in the order in which they are carried out: what an urgent job found, and what sinks want, does not
 //! wait behind what all others found. Pure.
 
 use crate::daemon::store::Command;
@@ -9,8 +9,8 @@ use std::collections::{HashSet, VecDeque};
 pub(in crate::daemon) struct CommandQueue {
     urgent: VecDeque<Command>,
     others: VecDeque<Command>,
-    /// Urgent looks that have begun.
-    looks: HashSet<u64>,
+    /// Urgent jobs that have begun.
+    jobs: HashSet<u64>,
 }
 
 impl CommandQueue {
@@ -31,9 +31,9 @@ impl CommandQueue {
 
     fn is_urgent(&mut self, command: &Command) -> bool {
         match command {
-            Command::Begin { look, urgent, .. } => *urgent && self.looks.insert(*look),
-            Command::Found { look, .. } => self.looks.contains(look),
-            Command::End { look, .. } => self.looks.remove(look),
+            Command::Begin { job, urgent, .. } => *urgent && self.jobs.insert(*job),
+            Command::Found { job, .. } => self.jobs.contains(job),
+            Command::End { job, .. } => self.jobs.remove(job),
             // Whether the order of these two is kept decides whether something is shipped twice.
             Command::Settle { .. } | Command::Fetch(_) => true,
             _ => false,
@@ -44,27 +44,24 @@ impl CommandQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::clock::UnixMillis;
     use agent_outbox::store::Scope;
 
-    fn begin(look: u64, urgent: bool) -> Command {
+    fn begin(job: u64, urgent: bool) -> Command {
         let scope = Scope::Files;
-        Command::Begin {
-            look,
-            scope,
-            urgent,
-        }
+        Command::Begin { job, scope, urgent }
     }
 
-    fn end(look: u64) -> Command {
+    fn end(job: u64) -> Command {
         Command::End {
-            look,
+            job,
             whole: true,
-            at: 0,
+            at: UnixMillis(0),
         }
     }
 
     #[test]
-    fn an_urgent_look_overtakes_and_each_keeps_its_order() {
+    fn an_urgent_job_overtakes_and_each_keeps_its_order() {
         let mut line = CommandQueue::default();
         for command in [
             begin(1, false),
@@ -75,14 +72,14 @@ mod tests {
         ] {
             line.push(command);
         }
-        let mut looks = Vec::new();
+        let mut jobs = Vec::new();
         while let Some(command) = line.pop() {
-            looks.push(match command {
-                Command::Begin { look, .. } | Command::End { look, .. } => look,
+            jobs.push(match command {
+                Command::Begin { job, .. } | Command::End { job, .. } => job,
                 _ => 0,
             });
         }
-        assert_eq!(looks, [2, 2, 1, 1, 0]);
+        assert_eq!(jobs, [2, 2, 1, 1, 0]);
         assert!(line.is_empty());
     }
 }

@@ -1,8 +1,9 @@
 //! The thread that owns the store, and waits for the disk.
 
+use crate::daemon::clock::UnixMillis;
 use crate::daemon::message::Message;
 use crate::daemon::run_record::RunRecord;
-use crate::daemon::states::restored::Told;
+use crate::daemon::states::restored::RecentlyTold;
 use crate::daemon::store::queue::CommandQueue;
 use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
 use agent_core::cause::Cause;
@@ -20,25 +21,25 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-/// So many commands are obeyed in one go before what is due is done and said.
-const IN_ONE_GO: usize = 256;
-/// So many names of open findings are asked for at once.
+/// Commands carried out in a row at most, before what is due is done and said.
+const IN_A_ROW: usize = 256;
+/// Names of open findings in one answer of the store.
 const PAGE: usize = 1_024;
-/// What could not be remembered is tried again after so long.
+/// What could not be saved is tried again after this.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// The owner of the store.
 pub(in crate::daemon) struct StoreThread {
     keeper: Keeper,
     commands: Receiver<Command>,
-    /// Commands that came and are not obeyed yet.
-    line: CommandQueue,
+    /// Commands that came and are not carried out yet.
+    queue: CommandQueue,
     messages: Sender<Message>,
     gauge: Arc<Gauge>,
     /// JobQueue under way, by their number.
     rounds: HashMap<u64, Round>,
     /// What was told as changed and restored.
-    told: Told,
+    told: RecentlyTold,
     state_dir: PathBuf,
     /// What the next run may know: with what was told as far as the store has it.
     kept: RunRecord,
@@ -59,11 +60,11 @@ impl StoreThread {
         StoreThread {
             keeper,
             commands,
-            line: CommandQueue::default(),
+            queue: CommandQueue::default(),
             messages,
             gauge,
             rounds: HashMap::new(),
-            told: Told::default(),
+            told: RecentlyTold::default(),
             state_dir,
             kept,
             owed: None,
@@ -91,22 +92,22 @@ impl StoreThread {
             };
             self.gauge.begin();
             match first {
-                Ok(command) => self.line.push(command),
+                Ok(command) => self.queue.push(command),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let mut left = IN_ONE_GO;
+            let mut left = IN_A_ROW;
             while let Some(command) = self.next(&mut left) {
                 self.gauge.taken();
                 self.gauge.begin();
                 if matches!(command, Command::Close) {
                     return self.close();
                 }
-                self.obey(command);
+                self.carry_out(command);
             }
             self.gauge.begin();
             let due = self.tend();
-            wait = match self.line.is_empty() {
+            wait = match self.queue.is_empty() {
                 true => due,
                 false => Some(Duration::ZERO),
             };
@@ -114,13 +115,13 @@ impl StoreThread {
         }
     }
 
-    /// The next command, what is urgent first; `left` more are obeyed in one go.
+    /// The next command, what is urgent first; `left` more are carried out in a row.
     fn next(&mut self, left: &mut usize) -> Option<Command> {
         while let Ok(command) = self.commands.try_recv() {
-            self.line.push(command);
+            self.queue.push(command);
         }
         *left = left.checked_sub(1)?;
-        self.line.pop()
+        self.queue.pop()
     }
 
     /// Does what is due; returns how long to wait for a command then.
@@ -129,38 +130,44 @@ impl StoreThread {
         let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let now = Instant::now();
         if self.owed.as_ref().is_some_and(|(_, again)| now >= *again)
-            && let Some((memory, _)) = self.owed.take()
+            && let Some((record, _)) = self.owed.take()
         {
-            self.remember(memory);
+            self.remember(record);
         }
         let owed = self.owed.as_ref();
         let owed = owed.map(|(_, again)| again.saturating_duration_since(now));
         wait.into_iter().chain(owed).min()
     }
 
-    fn obey(&mut self, command: Command) {
+    fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Begin { look, scope, .. } => {
+            Command::Begin { job, scope, .. } => {
                 let round = self.keeper.begin(scope);
-                self.rounds.insert(look, round);
+                self.rounds.insert(job, round);
             }
             Command::Found {
-                look,
+                job,
                 finding,
                 cause,
                 until,
                 at,
             } => {
-                if let Some(round) = self.rounds.get(&look) {
+                if let Some(round) = self.rounds.get(&job) {
                     let cause = cause.as_deref();
-                    self.keeper.found_until(*round, &finding, cause, until, at);
+                    self.keeper.found_until(
+                        *round,
+                        &finding,
+                        cause,
+                        until.map(|until| until.0),
+                        at.0,
+                    );
                 }
             }
-            Command::End { look, whole, at } => {
-                if let Some(round) = self.rounds.remove(&look) {
+            Command::End { job, whole, at } => {
+                if let Some(round) = self.rounds.remove(&job) {
                     match whole {
-                        true => self.keeper.end(round, at),
-                        false => self.keeper.abandon(round, at),
+                        true => self.keeper.end(round, at.0),
+                        false => self.keeper.abandon(round, at.0),
                     }
                 }
             }
@@ -170,18 +177,18 @@ impl StoreThread {
                 cause,
                 at,
             } => self.restored(path, &finding, &cause, at),
-            Command::Tell { event, at } => self.keeper.tell(*event, at),
+            Command::Tell { event, at } => self.keeper.tell(*event, at.0),
             Command::SetOrigin { origin, at } => {
-                let openings = self.keeper.set_origin(*origin, at);
+                let openings = self.keeper.set_origin(*origin, at.0);
                 self.opened(openings);
             }
-            Command::Enable { sinks, at } => self.keeper.enable(&sinks, at),
+            Command::Enable { sinks, at } => self.keeper.enable(&sinks, at.0),
             Command::Commit => {
                 self.keeper.commit(wall());
                 let down = self.keeper.is_down();
                 self.say(Answer::Committed { down });
             }
-            Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at),
+            Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at.0),
             Command::Fetch(fetch) => self.fetch(fetch),
             Command::OpenIn {
                 directory,
@@ -193,13 +200,13 @@ impl StoreThread {
                 // Whoever asked may have ended.
                 reply.try_send(open).unwrap_or_default();
             }
-            Command::Remember(memory) => self.remember(*memory),
+            Command::Remember(record) => self.remember(*record),
             Command::Close => {}
         }
     }
 
     /// Told as a deviation that came and went, unless one is open there: then what is cleared tells it.
-    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &Cause, at: i64) {
+    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &Cause, at: UnixMillis) {
         let now = Instant::now();
         if !self.told.may_be_told(&path, now) || self.is_open(&path) {
             return;
@@ -209,9 +216,9 @@ impl StoreThread {
         for there in [true, false] {
             let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
             if there {
-                self.keeper.found(round, finding, Some(cause), at);
+                self.keeper.found(round, finding, Some(cause), at.0);
             }
-            self.keeper.end(round, at);
+            self.keeper.end(round, at.0);
         }
     }
 
@@ -239,22 +246,22 @@ impl StoreThread {
 
     /// Leaves to the next run what it must know. That something was told it may know once the store has it: told twice
     /// is better than never.
-    fn remember(&mut self, memory: RunRecord) {
+    fn remember(&mut self, record: RunRecord) {
         self.keeper.commit(wall());
         let held = self.keeper.is_down();
         let told = match held {
             // A kill would take with it what was told.
             true => &self.kept,
-            false => &memory,
+            false => &record,
         };
         self.kept = RunRecord {
             launch: told.launch.clone(),
             unusable: told.unusable,
-            ..memory.clone()
+            ..record.clone()
         };
-        let written = self.kept.keep(&self.state_dir);
+        let written = self.kept.save(&self.state_dir);
         if held || written.is_err() {
-            self.owed = Some((memory, Instant::now() + AGAIN));
+            self.owed = Some((record, Instant::now() + AGAIN));
         } else {
             self.owed = None;
         }
@@ -279,9 +286,9 @@ impl StoreThread {
     fn report(&mut self) {
         let openings = self.keeper.news();
         self.opened(openings);
-        let now = wall();
+        let now = UnixMillis::now();
         let standing = Standing {
-            pending: self.keeper.pending(now),
+            pending: self.keeper.pending(now.0),
             at: now,
             head: self.keeper.head(),
         };
@@ -322,5 +329,5 @@ fn say(messages: &Sender<Message>, answer: Answer) {
 
 /// Milliseconds since 1970.
 fn wall() -> i64 {
-    crate::daemon::wall()
+    UnixMillis::now().0
 }

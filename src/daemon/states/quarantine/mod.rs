@@ -5,16 +5,19 @@
 //! panic sets it aside again. So the owner of an input restarts the agent a few times a day at most. Who makes new
 //! ones gains nothing either: of too many in one directory, that directory is set aside.
 
+use crate::daemon::clock::UnixMillis;
 use crate::daemon::panics::mark::{Mark, Subject};
 use agent_core::paths::{is_within, split};
 use agent_core::task::{Job, Kind};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::Duration;
 
 /// Panics on one subject that set it aside.
 pub(in crate::daemon) const PANICS: u32 = 3;
-/// Milliseconds after which it is first tried again.
-pub(in crate::daemon) const FIRST_WAIT: i64 = 10 * 60 * 1000;
-/// Milliseconds after which it is tried again at the latest, and after which a panic no longer counts.
-pub(in crate::daemon) const LAST_WAIT: i64 = 24 * 3600 * 1000;
+/// It is first tried again after this.
+pub(in crate::daemon) const FIRST_WAIT: Duration = Duration::from_secs(10 * 60);
+/// It is tried again after this at the latest, and a panic no longer counts after this.
+pub(in crate::daemon) const LAST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Panics on subjects of one directory, none of which is set aside, that set the directory aside: its owner makes
 /// another one each time. Twice as many for each directory further above.
 const IN_DIRECTORY: u32 = 2 * PANICS;
@@ -25,36 +28,40 @@ const MOST_IN_DIRECTORY: usize = 8;
 pub(in crate::daemon) const MOST: usize = 64;
 
 /// Panics on one subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::daemon) struct Count {
+    #[serde(flatten)]
     pub(in crate::daemon) subject: Subject,
     pub(in crate::daemon) panics: u32,
     /// When the last one was.
-    pub(in crate::daemon) last: i64,
+    pub(in crate::daemon) last: UnixMillis,
 }
 
 /// A subject that is set aside, or tried again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::daemon) struct Held {
+    #[serde(flatten)]
     pub(in crate::daemon) subject: Subject,
     /// When it was last set aside.
-    pub(in crate::daemon) since: i64,
-    /// Milliseconds until it is tried again.
-    pub(in crate::daemon) wait: i64,
+    pub(in crate::daemon) since: UnixMillis,
+    /// How long it waits until it is tried again.
+    #[serde(with = "milliseconds")]
+    pub(in crate::daemon) wait: Duration,
     /// By which binary it was set aside.
     pub(in crate::daemon) binary: String,
     /// What tells one state of the input from another; empty where nothing does.
     pub(in crate::daemon) input: String,
     /// Whether it is tried again, and since when.
-    pub(in crate::daemon) tried: Option<i64>,
+    pub(in crate::daemon) tried: Option<UnixMillis>,
     /// Whether it was told that it is set aside.
     pub(in crate::daemon) told: bool,
 }
 
 /// What is known of panics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::daemon) struct Quarantine {
     pub(in crate::daemon) counts: Vec<Count>,
+    #[serde(rename = "set_aside")]
     pub(in crate::daemon) held: Vec<Held>,
     /// The mark that was counted last.
     pub(in crate::daemon) last: String,
@@ -90,7 +97,7 @@ impl Quarantine {
         mark: &Mark,
         binary: &str,
         input: &dyn Fn(&Subject) -> String,
-        now: i64,
+        now: UnixMillis,
     ) {
         if self.last == mark.id {
             return;
@@ -138,7 +145,7 @@ impl Quarantine {
         &mut self,
         binary: &str,
         input: &dyn Fn(&Subject) -> String,
-        now: i64,
+        now: UnixMillis,
     ) -> Vec<Subject> {
         self.forget(now);
         // What does not end by itself has passed when it has gone on for as long as it waited.
@@ -164,11 +171,11 @@ impl Quarantine {
         released
     }
 
-    /// A look has ended that began then and covered what `covers` says: what was tried in it is no longer of note.
+    /// A job has ended that began then and covered what `covers` says: what was tried in it is no longer of note.
     pub(in crate::daemon) fn passed(
         &mut self,
         covers: impl Fn(&Subject) -> bool,
-        began: i64,
+        began: UnixMillis,
     ) -> bool {
         let before = self.held.len();
         self.held.retain(|held| {
@@ -189,12 +196,12 @@ impl Quarantine {
         self.counts.iter().any(unknown)
     }
 
-    fn forget(&mut self, now: i64) {
+    fn forget(&mut self, now: UnixMillis) {
         self.counts
-            .retain(|count| (now - count.last).abs() < LAST_WAIT);
+            .retain(|count| (now - count.last).max(count.last - now) < LAST_WAIT);
     }
 
-    fn count(&mut self, subject: &Subject, now: i64) -> u32 {
+    fn count(&mut self, subject: &Subject, now: UnixMillis) -> u32 {
         let counted = self.counts.iter_mut().find(|c| c.subject == *subject);
         match counted {
             Some(count) => {
@@ -213,7 +220,7 @@ impl Quarantine {
         }
     }
 
-    fn set_aside(&mut self, subject: Subject, binary: &str, input: String, now: i64) {
+    fn set_aside(&mut self, subject: Subject, binary: &str, input: String, now: UnixMillis) {
         self.counts.retain(|c| !holds(&subject, &c.subject));
         self.held.retain(|h| !holds(&subject, &h.subject));
         // Paths directly below the root give way to nothing.
@@ -252,7 +259,7 @@ impl Quarantine {
     }
 
     /// Keeps within the bounds: what is too much gives way to a directory that holds it.
-    fn bound(&mut self, binary: &str, input: &dyn Fn(&Subject) -> String, now: i64) {
+    fn bound(&mut self, binary: &str, input: &dyn Fn(&Subject) -> String, now: UnixMillis) {
         while let Some(directory) = self.crowded() {
             let input = input(&directory);
             self.set_aside(directory, binary, input, now);
@@ -315,6 +322,20 @@ fn holds(held: &Subject, subject: &Subject) -> bool {
         && subject.is_path()
         && is_within(&subject.name, &held.name);
     held == subject || within
+}
+
+mod milliseconds {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(wait: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(wait.as_millis())
+            .unwrap_or(u64::MAX)
+            .serialize(to)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }
 
 #[cfg(test)]

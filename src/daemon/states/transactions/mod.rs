@@ -1,11 +1,12 @@
 //! Package transactions: when one begins and is over, and whose findings wait for its evidence. Pure; who holds the
 //! lock, what dpkg says of its packages and the time are passed in.
 //!
-//! A lock is easily held. So it delays no look, and what is found is told at once, but for the findings that dpkg's own
+//! A lock is easily held. So it delays no check, and what is found is told at once, but for the findings that dpkg's own
 //! database speaks for ([`Transactions::note`]): those are in the store before they wait, which tells them at
-//! [`LONGEST`] whatever becomes of the transaction. They are looked at again when their package is done, and when the
-//! lock is free; where the package database is what files are judged by, with all else that was looked at meanwhile.
+//! [`LONGEST`] whatever becomes of the transaction. They are checked again when their package is done, and when the
+//! lock is free; where the package database is what files are judged by, with all else that was checked meanwhile.
 
+use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::states::touched::Touched;
 use agent_core::paths::split;
 use agent_core::region::Region;
@@ -15,21 +16,21 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
-/// A finding waits for evidence for so long at most.
+/// A finding waits for evidence no longer than this.
 pub(in crate::daemon) const LONGEST: Duration = Duration::from_secs(60);
-/// Who holds the lock is asked so often while paths settle: a transaction may be over before they are due.
+/// Interval between two questions for who holds the lock, while paths settle: a transaction may be over before they are due.
 const GLANCE: Duration = Duration::from_millis(100);
 /// The same while one is under way and nothing settles.
 const POLL: Duration = Duration::from_millis(250);
-/// So often is dpkg's database read while something waits for a package.
+/// Interval between two readings of dpkg's database, while something waits for a package.
 const ASK: Duration = Duration::from_millis(500);
-/// One is over when its lock was free for so long: apt frees it between two runs of dpkg.
+/// One is over when its lock was free for this long: apt frees it between two runs of dpkg.
 const QUIET: Duration = Duration::from_secs(1);
-/// What settles when one was last seen may be its work for so long.
+/// What settles this long after one was last seen may still be its work.
 const RECENT: Duration = Duration::from_secs(5);
 /// Findings that wait at most; more of them are told at once.
 const MOST_WAITING: usize = 65_536;
-/// Paths that are kept at most to be looked at again; if there are more everything is.
+/// Paths that are kept at most to be checked again; if there are more everything is.
 const MOST_TOUCHED: usize = 65_536;
 
 /// The transaction under way, and what waits for it.
@@ -38,10 +39,10 @@ pub(in crate::daemon) struct Transactions {
     under_way: Option<UnderWay>,
     /// The holder that was seen last, and when.
     last: Option<(String, Instant)>,
-    next_look: Option<Instant>,
+    next_poll: Option<Instant>,
     /// Paths whose finding waits for the evidence of a package.
     waiting: BTreeMap<Vec<u8>, Waiting>,
-    /// What was looked at by a package database that is about to be another one.
+    /// What was checked by a package database that is about to be another one.
     touched: BTreeMap<Vec<u8>, Touched>,
     too_many: bool,
     /// When to read dpkg's database; nothing while somebody reads it.
@@ -57,9 +58,9 @@ struct UnderWay {
     /// Since when the lock is free; nothing while it is held.
     free: Option<Instant>,
     seen: Instant,
-    /// When it was seen first and last, in milliseconds since 1970.
-    since: i64,
-    until: i64,
+    /// When it was seen first and last.
+    since: UnixMillis,
+    until: UnixMillis,
     waited: u64,
 }
 
@@ -70,7 +71,7 @@ struct Waiting {
     since: Instant,
 }
 
-/// What is to be looked at again.
+/// What is to be checked again.
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Released {
     pub(in crate::daemon) touched: Vec<Touched>,
@@ -83,24 +84,25 @@ impl Transactions {
     pub(in crate::daemon) fn asks(&mut self, settling: bool, now: Instant) -> bool {
         let idle = self.under_way.is_none() && self.waiting.is_empty();
         if idle && !settling {
-            self.next_look = None;
+            self.next_poll = None;
             return false;
         }
-        if self.next_look.is_some_and(|next| now < next) {
+        if self.next_poll.is_some_and(|next| now < next) {
             return false;
         }
         let pause = if settling { GLANCE } else { POLL };
-        self.next_look = Some(now + pause);
+        self.next_poll = Some(now + pause);
         true
     }
 
     /// When to ask next.
     pub(in crate::daemon) fn due(&self) -> Option<Instant> {
-        self.next_look
+        self.next_poll
     }
 
     /// Takes in who holds a lock.
-    pub(in crate::daemon) fn saw(&mut self, lock: Option<Transaction>, now: Instant, wall: i64) {
+    pub(in crate::daemon) fn saw(&mut self, lock: Option<Transaction>, now: Now) {
+        let (now, wall) = (now.monotonic, now.wall);
         let Some(lock) = lock else {
             if let Some(under_way) = &mut self.under_way {
                 let free = *under_way.free.get_or_insert(now);
@@ -123,7 +125,7 @@ impl Transactions {
         if let Some(told) = told(&lock) {
             self.news.push(Lifecycle::TransactionBegun(told));
         }
-        self.next_look.get_or_insert(now + POLL);
+        self.next_poll.get_or_insert(now + POLL);
         self.under_way = Some(UnderWay {
             lock,
             free: None,
@@ -141,8 +143,8 @@ impl Transactions {
         if let Some(transaction) = told(&under_way.lock) {
             self.news.push(Lifecycle::TransactionEnded {
                 transaction,
-                since: under_way.since,
-                until: under_way.until,
+                since: under_way.since.0,
+                until: under_way.until.0,
                 waited: under_way.waited,
             });
         }
@@ -215,7 +217,7 @@ impl Transactions {
         true
     }
 
-    /// Keeps what is looked at now by a database that is about to change.
+    /// Keeps what is checked now by a database that is about to change.
     pub(in crate::daemon) fn keep(&mut self, touched: &[Touched]) {
         if !self.by_packages {
             return;
@@ -255,7 +257,7 @@ impl Transactions {
         self.next_question
     }
 
-    /// These of them are no longer being unpacked: what waited for them is to be looked at again.
+    /// These of them are no longer being unpacked: what waited for them is to be checked again.
     pub(in crate::daemon) fn done(&mut self, packages: &[String], now: Instant) -> Vec<Touched> {
         let is_done = |_: &Vec<u8>, waiting: &mut Waiting| packages.contains(&waiting.package);
         let released = self.waiting.extract_if(.., is_done);
@@ -264,7 +266,7 @@ impl Transactions {
         released
     }
 
-    /// All that waits or is to be looked at again: the lock is free, or the agent ends.
+    /// All that waits or is to be checked again: the lock is free, or the agent ends.
     pub(in crate::daemon) fn release(&mut self) -> Released {
         self.next_question = None;
         let waiting = std::mem::take(&mut self.waiting).into_values();
@@ -281,7 +283,7 @@ impl Transactions {
         !self.waiting.is_empty() || !self.touched.is_empty() || self.too_many
     }
 
-    /// The transaction of what is to be looked at again at the path.
+    /// The transaction of what is to be checked again at the path.
     pub(in crate::daemon) fn of(&self, path: &[u8]) -> Option<String> {
         if let Some(waiting) = self.waiting.get(path) {
             return waiting.touched.transaction.clone();

@@ -9,6 +9,12 @@ fn lock(holder: &str, manager: Manager) -> Option<Transaction> {
     })
 }
 
+/// Takes in who holds a lock, at that moment by both clocks.
+fn saw(all: &mut Transactions, lock: Option<Transaction>, monotonic: Instant, wall: i64) {
+    let wall = UnixMillis(wall);
+    all.saw(lock, Now { monotonic, wall });
+}
+
 fn touched(path: &str) -> Touched {
     let region = Region {
         path: path.into(),
@@ -46,29 +52,34 @@ fn a_transaction_is_told_when_it_begins_and_when_its_lock_stays_free() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
     let mut all = Transactions::default();
-    all.saw(None, at(0), 0);
+    saw(&mut all, None, at(0), 0);
     assert!(!all.is_held() && all.holder(at(0)).is_none() && all.due().is_none());
-    all.saw(lock("apt-get", Manager::Dpkg), at(100), 100);
+    saw(&mut all, lock("apt-get", Manager::Dpkg), at(100), 100);
     assert_eq!(news(&mut all), ["begun apt-get dpkg"]);
     assert!(all.is_held() && all.is_unpacking() && all.due().is_some());
     // Between two runs.
-    all.saw(None, at(500), 500);
+    saw(&mut all, None, at(500), 500);
     assert!(!all.is_held() && all.is_unpacking());
-    all.saw(lock("dpkg", Manager::Dpkg), at(900), 900);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), at(900), 900);
     assert!(all.is_held());
     assert_eq!(all.holder(at(900)).as_deref(), Some("dpkg"));
-    all.saw(None, at(1800), 1800);
-    all.saw(None, at(2799), 2799);
+    saw(&mut all, None, at(1800), 1800);
+    saw(&mut all, None, at(2799), 2799);
     assert!(news(&mut all).is_empty());
-    all.saw(None, at(2800), 2800);
+    saw(&mut all, None, at(2800), 2800);
     assert_eq!(news(&mut all), ["ended apt-get 100 900 0"]);
     assert!(!all.is_unpacking() && all.holder(at(5900)).is_some());
     assert!(all.holder(at(5901)).is_none(), "hours later somebody else");
     // Another manager's is another one; cloud-init's work is none.
-    all.saw(lock("dnf", Manager::Rpm), at(7000), 7000);
+    saw(&mut all, lock("dnf", Manager::Rpm), at(7000), 7000);
     assert!(!all.is_unpacking());
-    all.saw(lock("dpkg", Manager::Dpkg), at(8000), 8000);
-    all.saw(lock("cloud-init", Manager::CloudInit), at(9000), 9000);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), at(8000), 8000);
+    saw(
+        &mut all,
+        lock("cloud-init", Manager::CloudInit),
+        at(9000),
+        9000,
+    );
     let expected = [
         "begun dnf rpm",
         "ended dnf 7000 7000 0",
@@ -77,8 +88,8 @@ fn a_transaction_is_told_when_it_begins_and_when_its_lock_stays_free() {
     ];
     assert_eq!(news(&mut all), expected);
     assert!(all.is_held() && !all.is_unpacking());
-    all.saw(None, at(10_000), 10_000);
-    all.saw(None, at(11_000), 11_000);
+    saw(&mut all, None, at(10_000), 10_000);
+    saw(&mut all, None, at(11_000), 11_000);
     assert!(news(&mut all).is_empty());
 }
 
@@ -92,9 +103,9 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
         !all.note("a".into(), &file, b"usr/bin/a", at(100)),
         "no lock"
     );
-    all.saw(lock("rpm", Manager::Rpm), at(0), 0);
+    saw(&mut all, lock("rpm", Manager::Rpm), at(0), 0);
     assert!(!all.note("a".into(), &file, b"usr/bin/a", at(100)), "rpm's");
-    all.saw(lock("dpkg", Manager::Dpkg), at(100), 100);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), at(100), 100);
     assert!(all.note("a".into(), &file, b"usr/bin/a", at(100)));
     assert!(
         all.note("a".into(), &file, b"usr/bin/a", at(100)),
@@ -113,7 +124,7 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
     assert_eq!(all.question_due(), Some(at(9500)));
     assert!(all.done(&["b".into()], at(9500)).is_empty());
     // What the lock's end findings_to waiting.
-    all.saw(None, at(9600), 9600);
+    saw(&mut all, None, at(9600), 9600);
     assert!(!all.is_held() && all.holds());
     assert_eq!(paths(&all.release().touched), ["usr/bin/a"]);
     assert!(!all.holds());
@@ -123,7 +134,7 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
     assert!(all.note("c".into(), &file, b"usr/bin/d", at(9600)) && all.holds());
     assert_eq!(all.question_due(), None);
     assert_eq!(paths(&all.release().touched), ["usr/bin/d"]);
-    all.saw(None, at(99_000), 99_000);
+    saw(&mut all, None, at(99_000), 99_000);
     assert_eq!(
         news(&mut all).last().map(String::as_str),
         Some("ended dpkg 100 100 4")
@@ -138,7 +149,7 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
 fn what_waits_and_what_is_kept_is_bounded() {
     let start = Instant::now();
     let mut all = Transactions::default();
-    all.saw(lock("dpkg", Manager::Dpkg), start, 0);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), start, 0);
     let file = touched("x");
     for n in 0..MOST_WAITING {
         assert!(all.note("a".into(), &file, format!("{n}").as_bytes(), start));
@@ -167,7 +178,7 @@ fn the_lock_is_asked_for_while_something_settles_or_waits() {
     assert!(!all.asks(false, at(0)) && all.due().is_none());
     assert!(all.asks(true, at(0)) && !all.asks(true, at(99)) && all.asks(true, at(100)));
     assert!(!all.asks(false, at(200)) && all.due().is_none());
-    all.saw(lock("dpkg", Manager::Dpkg), at(200), 0);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), at(200), 0);
     assert_eq!(all.due(), Some(at(450)));
     assert!(!all.asks(false, at(449)) && all.asks(false, at(450)));
 }
@@ -178,7 +189,7 @@ fn what_was_told_waits_no_longer() {
     let start = Instant::now();
     let at = |s| start + Duration::from_secs(s);
     let mut all = Transactions::default();
-    all.saw(lock("dpkg", Manager::Dpkg), start, 0);
+    saw(&mut all, lock("dpkg", Manager::Dpkg), start, 0);
     let file = touched("x");
     assert!(all.note("a".into(), &file, b"a", at(0)));
     assert!(all.note("b".into(), &file, b"b", at(30)));

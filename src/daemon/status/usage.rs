@@ -5,7 +5,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Measures the agent itself.
 #[derive(Debug)]
-pub(in crate::daemon) struct UsageMeter {
+pub(super) struct UsageMeter {
     /// `None`: nothing can be measured here.
     system: Option<System>,
     own: Pid,
@@ -15,16 +15,16 @@ pub(in crate::daemon) struct UsageMeter {
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::daemon) struct Usage {
+pub(super) struct Usage {
     /// Resident memory.
-    pub(in crate::daemon) rss_bytes: u64,
+    pub(super) rss_bytes: u64,
     /// Share of one processor since the last measurement, in thousandths.
-    pub(in crate::daemon) cpu_permille: u64,
+    pub(super) cpu_permille: u64,
 }
 
 impl UsageMeter {
     /// From now on.
-    pub(in crate::daemon) fn new(now: Instant) -> UsageMeter {
+    pub(super) fn new(now: Instant) -> UsageMeter {
         UsageMeter {
             system: System::new().ok(),
             own: Pid::from_u32(std::process::id()),
@@ -33,7 +33,7 @@ impl UsageMeter {
     }
 
     /// Measures.
-    pub(in crate::daemon) fn measure(&mut self, now: Instant) -> Usage {
+    pub(super) fn measure(&mut self, now: Instant) -> Usage {
         let what = ProcessRefreshKind::nothing()
             .with_memory()
             .with_cpu()
