@@ -1,5 +1,5 @@
-//! The steps of a run that the log side is told: what verdicts rest on, what opening the store came upon, what the first
-//! boot changed, and which host this is.
+//! The steps of a run that the log side is told: what verdicts rest on, what opening the store came upon, what the
+//! first boot changed, and which host this is.
 
 use crate::assess::tree::LAUNCH;
 use crate::daemon::action::Action;

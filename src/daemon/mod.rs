@@ -13,10 +13,10 @@
 //!
 //! - [`states`] are pure: they take what happened, with the time, and return values, or [`action::Action`]s that
 //!   [`state::Daemon::perform`] does. Each has its tests beside it, without clocks, threads or files.
-//! - [`jobs`] look at the host, each on a thread of its own. They are queued, begun and ended by the event loop, and ask
-//!   it, and the store, what they have to know.
-//! - [`watch`] keeps the kernel's watch and its canary; [`store`] is the event loop's side of the store, and its thread;
-//!   [`sinks`] are tasks that ship; [`baseline`] is what files are compared with.
+//! - [`jobs`] look at the host, each on a thread of its own. They are queued, begun and ended by the event loop, and
+//!   ask it, and the store, what they have to know.
+//! - [`watch`] keeps the kernel's watch and its canary; [`store`] is the event loop's side of the store, and its
+//!   thread; [`sinks`] are tasks that ship; [`baseline`] is what files are compared with.
 //! - [`status`] says to others how all of it is: a file, heartbeats, systemd.
 
 mod action;

@@ -31,7 +31,7 @@ pub(in crate::daemon) fn alive() {
     say(&[NotifyState::Watchdog]);
 }
 
-/// How often to say so: twice in the time after which systemd would lose patience.
+/// Interval at which to say so: half the time after which systemd would lose patience.
 pub(in crate::daemon) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }

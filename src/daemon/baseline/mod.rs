@@ -45,7 +45,7 @@ pub(in crate::daemon) struct ActiveBaseline {
     pub(in crate::daemon) opened: Opened,
     /// Why there is no manifest although there should be one.
     pub(in crate::daemon) problem: Option<ManifestProblem>,
-    /// What is looked at; nothing where there is nothing to compare with.
+    /// What is covered; nothing where there is nothing to compare with.
     pub(in crate::daemon) scope: Option<Arc<Scope>>,
     /// Which recorded paths are names of one file; none where there is no manifest.
     pub(in crate::daemon) links: Links,
@@ -170,7 +170,7 @@ impl ActiveBaseline {
         policy.is_some_and(|policy| policy.demand.launch && !policy.leads)
     }
 
-    /// How much a path is worth; `None` where it is not looked at.
+    /// How much a path is worth; `None` where it is not covered.
     pub(in crate::daemon) fn severity_at(&self, path: &[u8]) -> Option<Severity> {
         let policy = self.scope.as_ref()?.at(path)?;
         Some(policy.demand.severity)

@@ -137,7 +137,7 @@ fn completed(daemon: &mut Daemon, job: RunningJob, coverage: Option<Coverage>, n
         JobKind::Settings => daemon.scan.settings_ended(job.unknowns),
         JobKind::Spot => {
             let regions = job.batch.iter().flat_map(TouchedBatch::regions);
-            daemon.scan.restored.looked_at(regions, job.began.0);
+            daemon.scan.restored.checked(regions, job.began.0);
         }
         JobKind::Urgent => {
             // The job that says what stands must have begun after this one: what was found here may be over.

@@ -1,7 +1,7 @@
 //! Jobs: what the daemon looks at, each on a thread of its own that does one job, sends what it finds, and ends.
 //!
-//! How long a job may take stands in [`agent_core::bounds`]: each area of settings, the instance and the package database
-//! are judged within their deadline there; each file of a scan or spot job has a deadline of its own.
+//! How long a job may take stands in [`agent_core::bounds`]: each area of settings, the instance and the package
+//! database are judged within their deadline there; each file of a scan or spot job has a deadline of its own.
 //!
 //! [`start`] and [`finish`] are the event loop's side of it, everything else is the thread's.
 

@@ -17,7 +17,7 @@ pub(super) fn run(worker: &Worker) {
     let mut emit = |finding| stopped = stopped || worker.found(finding, None).is_break();
     let unended = assess::settings(tree, profile, &selected, now, &mut emit);
     left_out.into_iter().for_each(emit);
-    // What was not looked at to the end is not cleared.
+    // What was not judged to the end is not cleared.
     let outcome = match unended.is_empty() {
         true => Ok(None),
         false => Err(format!(

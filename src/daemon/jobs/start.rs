@@ -196,7 +196,7 @@ fn worker(daemon: &Daemon, id: u64, job: &RunningJob, baseline: Arc<ActiveBaseli
     }
 }
 
-/// What clears something in place of the job itself, where a part of it is left out: what was not looked at clears
+/// What clears something in place of the job itself, where a part of it is left out: what was not judged clears
 /// nothing. `None`: nothing is left out.
 fn begin_parts(daemon: &mut Daemon, kind: JobKind) -> Option<Vec<u64>> {
     let areas = daemon.panics.left_out().judged_areas(kind)?;

@@ -21,7 +21,7 @@ impl Subject {
         matches!(self.kind, Kind::File | Kind::Directory) && !self.name.is_empty()
     }
 
-    /// In messages, as `files: /etc/passwd`.
+    /// In words, as `files: /etc/passwd`.
     pub(in crate::daemon) fn describe(&self) -> String {
         let name = last_word::escape(&self.name);
         let job = self.job.name();

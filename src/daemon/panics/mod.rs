@@ -105,7 +105,7 @@ impl Panics {
         LeftOut::of(&self.quarantine)
     }
 
-    /// What is set aside, in messages, as status and heartbeats tell it.
+    /// What is set aside, in words, as status and heartbeats tell it.
     pub(in crate::daemon) fn set_aside(&self) -> Vec<String> {
         let aside = self.quarantine.aside();
         aside.map(|held| held.subject.describe()).collect()

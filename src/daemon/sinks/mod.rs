@@ -152,7 +152,7 @@ impl Sinks {
             self.list.retain(|task| task.sink != Sink::Stdout);
         }
         let mut sinks: Vec<Sink> = self.list.iter().map(|task| task.sink).collect();
-        // As long as that is open, what standard output shows is kept for whom it may be decided for.
+        // While that is open, what standard output shows is kept for whom it may be decided for.
         if matches!(self.discovery, Some(Decision::Open { .. })) {
             sinks.push(Sink::CloudwatchLogs);
         }
@@ -306,8 +306,8 @@ impl State {
     }
 }
 
-/// Whether every sink takes what it is given, and there is one. Standard output, which nobody asked for, is none as long
-/// as it is undecided whom else there is to ship to.
+/// Whether every sink takes what it is given, and there is one. Standard output, which nobody asked for, is none as
+/// long as it is undecided whom else there is to ship to.
 fn deliver(sinks: &[(&str, State)]) -> bool {
     let undecided = sinks.iter().any(|(_, state)| *state == State::Undecided);
     let mut there = sinks

@@ -57,8 +57,8 @@ impl FirstBoot {
         }
     }
 
-    /// Whether the record is to be written now, and why. `is_done` says whether cloud-init is, and is asked only where it
-    /// is time to.
+    /// Whether the record is to be written now, and why. `is_done` says whether cloud-init is, and is asked only
+    /// where it is time to.
     pub(in crate::daemon) fn poll(
         &mut self,
         is_done: impl FnOnce() -> bool,

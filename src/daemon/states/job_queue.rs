@@ -19,7 +19,7 @@ pub(in crate::daemon) enum JobKind {
     Instance,
 }
 
-/// JobQueue of one lane come one after the other.
+/// Jobs of one lane come one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lane {
     Trees,

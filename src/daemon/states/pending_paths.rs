@@ -241,8 +241,8 @@ impl PendingPaths {
         now
     }
 
-    /// The agent ends: what was touched is checked at once. `canary_sent`: the canary was changed, and comes back behind
-    /// everything that was touched before.
+    /// The agent ends: what was touched is checked at once. `canary_sent`: the canary was changed, and comes back
+    /// behind everything that was touched before.
     pub(in crate::daemon) fn stop(&mut self, canary_sent: bool, now: Instant) {
         self.stopping = true;
         self.settle.hurry(now);

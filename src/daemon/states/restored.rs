@@ -1,7 +1,7 @@
-//! What was touched and is as recorded: whether it was changed and restored since anybody looked. Pure; the time is
-//! passed in.
+//! What was touched and is as recorded: whether it was changed and restored since it was last checked. Pure; the time
+//! is passed in.
 //!
-//! The ctime tells, which nobody can set: it is compared with the beginning of the last look at the path. JobQueue are
+//! The ctime tells, which nobody can set: it is compared with the beginning of the last check of the path. Checks are
 //! remembered by a clock that is never set, and told by the wall clock of the moment when they are compared.
 
 use agent_core::attributes::Timestamp;
@@ -14,15 +14,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// Paths for which that is remembered; of more nothing is told. Bounds memory.
 const MOST_TOLD: usize = 1_024;
-/// Paths remembered that were looked at since everything was; beyond that something may be told twice.
-const MOST_LOOKED_AT: usize = 16_384;
+/// Paths remembered that were checked since everything was; beyond that something may be told twice.
+const MOST_CHECKED: usize = 16_384;
 /// The kernel's clock for files stands still from tick to tick.
 const TICK: Duration = Duration::from_millis(20);
 
-/// When what was last looked at, and what was told as restored.
+/// When each path was last checked.
 #[derive(Debug)]
 pub(in crate::daemon) struct Restored {
-    /// When the last look at everything began that has ended; the start of the daemon before there was one.
+    /// When the last check of everything began that has ended; the start of the daemon before there was one.
     everything: Instant,
     /// By path, for the path with all below it.
     since: HashMap<Vec<u8>, Instant>,
@@ -33,7 +33,7 @@ pub(in crate::daemon) struct Restored {
 pub(in crate::daemon) struct RecentlyTold(HashMap<Vec<u8>, Instant>);
 
 impl Restored {
-    /// Nothing was looked at; changes count from now on.
+    /// Nothing was checked; changes count from now on.
     pub(in crate::daemon) fn new(now: Instant) -> Restored {
         Restored {
             everything: now,
@@ -41,47 +41,47 @@ impl Restored {
         }
     }
 
-    /// A look at everything has ended that began then.
-    pub(in crate::daemon) fn looked_at_all(&mut self, began: Instant) {
+    /// A check of everything has ended that began then.
+    pub(in crate::daemon) fn checked_all(&mut self, began: Instant) {
         self.everything = began;
-        self.since.retain(|_, looked| *looked > began);
+        self.since.retain(|_, checked| *checked > began);
     }
 
-    /// A look at the regions has ended that began then.
-    pub(in crate::daemon) fn looked_at<'a>(
+    /// A check of the regions has ended that began then.
+    pub(in crate::daemon) fn checked<'a>(
         &mut self,
         regions: impl Iterator<Item = &'a Region>,
         began: Instant,
     ) {
         // A directory alone is never told as restored.
         for region in regions.filter(|region| region.below) {
-            if self.since.len() >= MOST_LOOKED_AT {
+            if self.since.len() >= MOST_CHECKED {
                 self.since.clear();
             }
             self.since.insert(region.path.clone(), began);
         }
     }
 
-    /// Whether a path with that ctime has changed since the last look at it began. `now`, by both clocks.
+    /// Whether a path with that ctime has changed since the last check of it began. `now`, by both clocks.
     pub(in crate::daemon) fn has_changed(
         &self,
         path: &[u8],
         ctime: Timestamp,
         (now, wall): (Instant, SystemTime),
     ) -> bool {
-        let mut looked = self.everything;
+        let mut checked = self.everything;
         let mut around = path;
         loop {
-            looked = looked.max(self.since.get(around).copied().unwrap_or(looked));
+            checked = checked.max(self.since.get(around).copied().unwrap_or(checked));
             if around.is_empty() {
                 break;
             }
             around = split(around).0;
         }
-        let age = now.saturating_duration_since(looked) + TICK;
-        let looked = wall.checked_sub(age).unwrap_or(UNIX_EPOCH);
+        let age = now.saturating_duration_since(checked) + TICK;
+        let checked = wall.checked_sub(age).unwrap_or(UNIX_EPOCH);
         let seconds = u64::try_from(ctime.seconds).unwrap_or(0);
-        UNIX_EPOCH + Duration::new(seconds, ctime.nanoseconds) >= looked
+        UNIX_EPOCH + Duration::new(seconds, ctime.nanoseconds) >= checked
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_from_the_beginning_of_the_last_look() {
+    fn a_change_counts_from_the_beginning_of_the_last_check() {
         let start = Instant::now();
         let at = |after| start + Duration::from_secs(after);
         let mut restored = Restored::new(at(1));
@@ -139,13 +139,13 @@ mod tests {
         assert!(changed(&restored, "a/b", 2, 5));
         // However long it took until the watch told of it.
         assert!(changed(&restored, "a/b", 2, 9));
-        restored.looked_at([region("a")].iter(), at(3));
+        restored.checked([region("a")].iter(), at(3));
         assert!(
             !changed(&restored, "a/b", 2, 5),
             "seen with what it lies in"
         );
         assert!(changed(&restored, "a/b", 3, 5) && changed(&restored, "a-b", 2, 5));
-        restored.looked_at_all(at(4));
+        restored.checked_all(at(4));
         assert!(!changed(&restored, "a-b", 3, 5) && changed(&restored, "a/b", 4, 5));
         // The clock is set while it runs.
         assert!(!changed(&restored, "a/b", 3, 20) && changed(&restored, "a/b", 11, 20));
@@ -175,9 +175,9 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let start = Instant::now();
         let mut restored = Restored::new(start);
-        for n in 0..2 * MOST_LOOKED_AT {
-            restored.looked_at([region(&format!("{n}"))].iter(), start);
-            assert!(restored.since.len() <= MOST_LOOKED_AT);
+        for n in 0..2 * MOST_CHECKED {
+            restored.checked([region(&format!("{n}"))].iter(), start);
+            assert!(restored.since.len() <= MOST_CHECKED);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What has been judged since the daemon began: what the first pass may have found changed while it was down, what was
-//! touched during a scan, and when each path was last looked at. Pure: the time is passed in.
+//! touched during a scan, and when each path was last checked. Pure: the time is passed in.
 
 use crate::daemon::states::restored::Restored;
 use crate::daemon::states::touched::Touched;
@@ -25,7 +25,7 @@ pub(in crate::daemon) struct ScanState {
     last_scan: Option<LastScan>,
     /// Findings that could not be judged when the settings were last.
     unknown_settings: u64,
-    /// When each path was last looked at.
+    /// When each path was last checked.
     pub(in crate::daemon) restored: Restored,
 }
 
@@ -76,7 +76,7 @@ impl ScanState {
     ) -> Vec<Touched> {
         self.files_pending = false;
         self.last_scan = Some(scan);
-        self.restored.looked_at_all(began.0);
+        self.restored.checked_all(began.0);
         std::mem::take(&mut self.touched)
             .into_iter()
             .map(|region| Touched::unseen(region, began.1))

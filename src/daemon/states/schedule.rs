@@ -94,7 +94,7 @@ mod tests {
         assert!(!recurring.take(start));
         assert!(recurring.take(start + second));
         assert!(!recurring.take(start + 2 * second));
-        // Asleep for long: once, not as often as was missed.
+        // Asleep for long: once, however often it was missed.
         assert!(recurring.take(start + 100 * second));
         assert!(!recurring.take(start + 101 * second));
         recurring.hurry(start + 102 * second);

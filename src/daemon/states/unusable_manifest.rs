@@ -47,8 +47,8 @@ fn step(
     }
 }
 
-/// What is shown of a manifest that cannot be used, what is told of it, and what will have been told then. `shown` is the
-/// problem that is shown already, `before` what was told before, `path` the manifest's.
+/// What is shown of a manifest that cannot be used, what is told of it, and what will have been told then. `shown` is
+/// the problem that is shown already, `before` what was told before, `path` the manifest's.
 pub(in crate::daemon) fn judge(
     problem: Option<&ManifestProblem>,
     shown: Option<&String>,

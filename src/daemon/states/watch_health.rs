@@ -1,5 +1,5 @@
-//! Whether changes are noticed as they are made: how far the watch has come, what it leaves out, and whether it sees the
-//! canary. Pure: the time, and what the canary says, are passed in.
+//! Whether changes are noticed as they are made: how far the watch has come, what it leaves out, and whether it sees
+//! the canary. Pure: the time, and what the canary says, are passed in.
 
 use crate::daemon::states::schedule::Recurring;
 use agent_outbox::event::lifecycle::LinkedFiles;

@@ -273,66 +273,24 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(read(directory.path(), now).expect("absent").exit(), 3);
-        let cases = [
-            (own.clone(), 0, "well"),
+        let old = at(now - 100_000);
+        let cases: [(&dyn Fn(&mut Status), u8, &str); 8] = [
+            (&|_| (), 0, "well"),
+            (&|status| status.watching = false, 1, "blind"),
+            (&|status| status.delivering = false, 1, "mute"),
+            (&|status| status.storing = false, 1, "keeps nothing"),
             (
-                Status {
-                    watching: false,
-                    ..own.clone()
-                },
-                1,
-                "blind",
-            ),
-            (
-                Status {
-                    delivering: false,
-                    ..own.clone()
-                },
-                1,
-                "mute",
-            ),
-            (
-                Status {
-                    storing: false,
-                    ..own.clone()
-                },
-                1,
-                "keeps nothing",
-            ),
-            (
-                Status {
-                    set_aside: vec!["files: /etc/passwd".into()],
-                    ..own.clone()
-                },
+                &|status| status.set_aside = vec!["a".into()],
                 1,
                 "looks away",
             ),
-            (
-                Status {
-                    updated: at(now - 100_000),
-                    ..own.clone()
-                },
-                1,
-                "hangs",
-            ),
-            (
-                Status {
-                    start_ticks: 1,
-                    ..own.clone()
-                },
-                3,
-                "another process",
-            ),
-            (
-                Status {
-                    pid: 0x3fff_fff0,
-                    ..own.clone()
-                },
-                3,
-                "gone",
-            ),
+            (&|status| status.updated.clone_from(&old), 1, "hangs"),
+            (&|status| status.start_ticks = 1, 3, "another process"),
+            (&|status| status.pid = 0x3fff_fff0, 3, "gone"),
         ];
-        for (status, exit, why) in cases {
+        for (change, exit, why) in cases {
+            let mut status = own.clone();
+            change(&mut status);
             write(directory.path(), &status).expect(why);
             let standing = read(directory.path(), now).expect(why);
             assert_eq!(standing.exit(), exit, "{why}");

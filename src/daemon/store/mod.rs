@@ -38,7 +38,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// What the store's thread is to do.
 #[derive(Debug)]
 pub(in crate::daemon) enum Command {
-    /// A look begins, by its number. What an urgent one findings_to does not wait behind what others found.
+    /// A job begins, by its number. What an urgent one finds does not wait behind what others found.
     Begin {
         job: u64,
         scope: Scope,
@@ -135,7 +135,7 @@ pub(in crate::daemon) struct Standing {
     pub(in crate::daemon) head: Option<Head>,
 }
 
-/// What both sides of the channel look at.
+/// What both sides of the channel share.
 #[derive(Debug)]
 pub(in crate::daemon) struct Gauge {
     epoch: Instant,
@@ -189,7 +189,7 @@ pub(in crate::daemon) struct StoreHandle {
     /// As the thread said last.
     standing: Standing,
     origin: Origin,
-    /// When to look whether the thread hangs,
+    /// When to check whether the thread hangs,
     check: Option<Instant>,
     /// and whether it did.
     stuck: bool,
@@ -307,13 +307,13 @@ impl StoreHandle {
         &self.origin
     }
 
-    /// When to look at it again, if nothing happens before.
+    /// When to check it again, if nothing happens before.
     pub(in crate::daemon) fn due(&self, now: Instant) -> Option<Instant> {
         let full = (!self.has_room()).then(|| now + AGAIN);
         self.check.into_iter().chain(full).min()
     }
 
-    /// JobQueue whether the thread hangs, if that is due; whether that has changed.
+    /// Checks whether the thread hangs, if that is due; whether that has changed.
     pub(in crate::daemon) fn check(&mut self, now: Instant) -> bool {
         if self.check.is_none_or(|due| now < due) {
             return false;

@@ -1,5 +1,5 @@
-//! Commands for the store in the order in which they are carried out: what an urgent job found, and what sinks want, does not
-//! wait behind what all others found. Pure.
+//! Commands for the store in the order in which they are carried out: what an urgent job found, and what sinks want,
+//! does not wait behind what all others found. Pure.
 
 use crate::daemon::store::Command;
 use std::collections::{HashSet, VecDeque};

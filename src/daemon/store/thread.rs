@@ -36,7 +36,7 @@ pub(in crate::daemon) struct StoreThread {
     queue: CommandQueue,
     messages: Sender<Message>,
     gauge: Arc<Gauge>,
-    /// JobQueue under way, by their number.
+    /// Jobs under way, by their number.
     rounds: HashMap<u64, Round>,
     /// What was told as changed and restored.
     told: RecentlyTold,

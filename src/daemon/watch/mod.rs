@@ -1,5 +1,5 @@
-//! The watch and its canary: begun for what the baseline covers, and never blind unnoticed. What they say is taken in by
-//! two pure states, [`WatchHealth`] and [`PendingPaths`].
+//! The watch and its canary: begun for what the baseline covers, and never blind unnoticed. What they say is taken in
+//! by two pure states, [`WatchHealth`] and [`PendingPaths`].
 
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::Now;

@@ -1,4 +1,4 @@
-//! Which subjects are set aside since looking at them ended in a panic. Pure; the time is passed in.
+//! Which subjects are set aside since a job on them ended in a panic. Pure; the time is passed in.
 //!
 //! Three panics of a job on one subject set it aside. It is tried again by another binary, and when a wait is over:
 //! ten minutes at first, twice as long each time, a day at most; a quarter of it where the input has changed. One
@@ -133,8 +133,8 @@ impl Quarantine {
         self.bound(culprit, input, now);
     }
 
-    /// Subjects that were not left out and whose panics have been counted so often: they are told, and no more can
-    /// be done about them.
+    /// Subjects that were not left out and whose panics reached the number that sets others aside: they are told, and
+    /// no more can be done about them.
     pub(in crate::daemon) fn stubborn(&self) -> impl Iterator<Item = &Count> {
         let often = |count: &&Count| count.panics >= PANICS && !can_be_left_out(&count.subject);
         self.counts.iter().filter(often)
@@ -148,7 +148,7 @@ impl Quarantine {
         now: UnixMillis,
     ) -> Vec<Subject> {
         self.forget(now);
-        // What does not end by itself has passed when it has gone on for as long as it waited.
+        // What does not end by itself has passed when it has gone on for the time that it had waited.
         self.held.retain(|held| {
             let tried = held.tried.filter(|_| held.subject.job == Job::Watch);
             tried.is_none_or(|tried| now - tried < held.wait)
@@ -185,7 +185,7 @@ impl Quarantine {
         before != self.held.len()
     }
 
-    /// What is not looked at now.
+    /// What is left out now.
     pub(in crate::daemon) fn aside(&self) -> impl Iterator<Item = &Held> {
         self.held.iter().filter(|held| held.tried.is_none())
     }
@@ -238,7 +238,7 @@ impl Quarantine {
         });
     }
 
-    /// The directory in which there were so many panics that it is set aside; the root never is.
+    /// The directory in which there were too many panics; the root never is.
     fn directory_of_many(&self, subject: &Subject) -> Option<Subject> {
         if subject.job != Job::Files || !subject.is_path() {
             return None;

@@ -91,7 +91,7 @@ fn waits_double_up_to_a_day_and_one_panic_sets_it_aside_again() {
         assert_eq!(quarantine.release("one", &same, now + wait - MOMENT), []);
         now = now + wait;
         assert_eq!(quarantine.release("one", &same, now), [file("a")]);
-        assert_eq!(aside(&quarantine), [""; 0], "it is looked at");
+        assert_eq!(aside(&quarantine), [""; 0], "it is tried");
         now = panicked(&mut quarantine, &file("a"), now, 1);
         assert_eq!(aside(&quarantine), ["files: /a"]);
         wait = (wait * 2).min(24 * HOUR);
@@ -131,9 +131,12 @@ fn what_was_tried_and_passed_is_no_longer_of_note() {
     quarantine.release("one", &same, now);
     assert!(
         !quarantine.passed(|_| true, now - MOMENT),
-        "the look began before"
+        "the job began before"
     );
-    assert!(!quarantine.passed(|_| false, now), "it looked elsewhere");
+    assert!(
+        !quarantine.passed(|_| false, now),
+        "it was about something else"
+    );
     assert!(quarantine.passed(|s| *s == file("a"), now));
     assert_eq!(quarantine.held, []);
     panicked(&mut quarantine, &file("a"), now, 2);

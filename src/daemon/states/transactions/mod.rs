@@ -1,8 +1,8 @@
 //! Package transactions: when one begins and is over, and whose findings wait for its evidence. Pure; who holds the
 //! lock, what dpkg says of its packages and the time are passed in.
 //!
-//! A lock is easily held. So it delays no check, and what is found is told at once, but for the findings that dpkg's own
-//! database speaks for ([`Transactions::note`]): those are in the store before they wait, which tells them at
+//! A lock is easily held. So it delays no check, and what is found is told at once, but for the findings that dpkg's
+//! own database speaks for ([`Transactions::note`]): those are in the store before they wait, which tells them at
 //! [`LONGEST`] whatever becomes of the transaction. They are checked again when their package is done, and when the
 //! lock is free; where the package database is what files are judged by, with all else that was checked meanwhile.
 
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A finding waits for evidence no longer than this.
 pub(in crate::daemon) const LONGEST: Duration = Duration::from_secs(60);
-/// Interval between two questions for who holds the lock, while paths settle: a transaction may be over before they are due.
+/// Interval between two questions for who holds the lock, while paths settle: a transaction may be over before they
+/// are due.
 const GLANCE: Duration = Duration::from_millis(100);
 /// The same while one is under way and nothing settles.
 const POLL: Duration = Duration::from_millis(250);
@@ -239,7 +240,8 @@ impl Transactions {
         }
     }
 
-    /// Packages that something waits for, if it is time to ask for them: nobody asks again until [`Transactions::done`].
+    /// Packages that something waits for, if it is time to ask for them: nobody asks again until
+    /// [`Transactions::done`].
     pub(in crate::daemon) fn question(&mut self, now: Instant) -> Option<Vec<String>> {
         self.next_question.take_if(|next| now >= *next)?;
         // The store has told them.

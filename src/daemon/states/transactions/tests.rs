@@ -94,7 +94,7 @@ fn a_transaction_is_told_when_it_begins_and_when_its_lock_stays_free() {
 }
 
 #[test]
-fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
+fn only_what_dpkg_unpacks_waits_and_is_checked_again_when_that_is_done() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
     let mut all = Transactions::default();
@@ -123,14 +123,14 @@ fn only_what_dpkg_unpacks_waits_and_is_looked_at_again_when_that_is_done() {
     assert!(done.iter().all(|t| !t.region.below && !t.itself));
     assert_eq!(all.question_due(), Some(at(9500)));
     assert!(all.done(&["b".into()], at(9500)).is_empty());
-    // What the lock's end findings_to waiting.
+    // What the lock's end finds waiting.
     saw(&mut all, None, at(9600), 9600);
     assert!(!all.is_held() && all.holds());
     assert_eq!(paths(&all.release().touched), ["usr/bin/a"]);
     assert!(!all.holds());
     // By what it makes of the package database files are judged when it is over.
     all.by_packages = true;
-    // A look that began before it was free.
+    // A job that began before it was free.
     assert!(all.note("c".into(), &file, b"usr/bin/d", at(9600)) && all.holds());
     assert_eq!(all.question_due(), None);
     assert_eq!(paths(&all.release().touched), ["usr/bin/d"]);

@@ -13,32 +13,32 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(400);
 
 /// A host whose events go to a file.
-pub(super) struct House {
+pub(super) struct DaemonHarness {
     pub(super) host: Host,
 }
 
-/// What every house is configured with; more may follow.
+/// What every harness is configured with; more may follow.
 pub(super) const CONFIG: &str = "[sinks.cloudwatch_logs]\nenabled = false\n\
      [sinks.file]\npath = \"/var/log/events.jsonl\"\n";
 
-impl House {
+impl DaemonHarness {
     /// A host without a manifest yet.
-    pub(super) fn new() -> House {
+    pub(super) fn new() -> DaemonHarness {
         let host = Host::new();
         host.shell("mkdir -p var/log run/host-integrity-agent tmp");
-        let house = House { host };
-        house.configure(CONFIG);
-        house
+        let harness = DaemonHarness { host };
+        harness.configure(CONFIG);
+        harness
     }
 
     /// A host with files below `/data`, all recorded in a manifest.
-    pub(super) fn recorded() -> House {
-        let house = House::new();
-        house
+    pub(super) fn recorded() -> DaemonHarness {
+        let harness = DaemonHarness::new();
+        harness
             .host
             .shell("for n in 1 2 3 4 5 6 7 8; do mkdir -p data/d$n; echo $n > data/d$n/file; done");
-        house.record();
-        house
+        harness.record();
+        harness
     }
 
     /// Records the host as it is.
@@ -97,7 +97,7 @@ impl House {
             .spawn()
             .expect("unshare");
         Daemon {
-            house: self,
+            harness: self,
             child: Some(child),
         }
     }
@@ -162,7 +162,7 @@ impl House {
             .collect()
     }
 
-    /// What [`House::open`] says, each with all that is known of it.
+    /// What [`DaemonHarness::open`] says, each with all that is known of it.
     pub(super) fn open_in_full(&self) -> BTreeMap<String, Value> {
         let mut open = BTreeMap::new();
         for event in self.events().iter().filter(|event| told(event).is_some()) {
@@ -175,7 +175,7 @@ impl House {
         open
     }
 
-    /// What [`House::check`] says, in the same form.
+    /// What [`DaemonHarness::check`] says, in the same form.
     pub(super) fn check_in_full(&self) -> BTreeMap<String, Value> {
         let ran = self.host.agent(&["check", "--format", "ocsf"]);
         let events = ran.json();
@@ -249,7 +249,7 @@ impl House {
     }
 
     /// Waits until it holds, and says what there was if it never does.
-    pub(super) fn until(&self, what: &str, holds: impl Fn(&House) -> bool) {
+    pub(super) fn until(&self, what: &str, holds: impl Fn(&DaemonHarness) -> bool) {
         let begin = Instant::now();
         while !holds(self) {
             assert!(
@@ -264,31 +264,46 @@ impl House {
 
     /// Waits until an event that begins so was told.
     pub(super) fn until_told(&self, line: &str) {
-        self.until(line, |house| {
-            house.told().iter().any(|told| told.starts_with(line))
+        self.until(line, |harness| {
+            harness.told().iter().any(|told| told.starts_with(line))
         });
     }
 
     /// Waits until whoever changes something is noticed as well.
     pub(super) fn until_attributed(&self) {
-        self.until("attribution", |house| {
-            house.status().1["daemon"]["watch"]["attribution"]
+        self.until("attribution", |harness| {
+            harness.status().1["daemon"]["watch"]["attribution"]
                 .as_str()
                 .is_some_and(|text| text.starts_with("changes are attributed"))
         });
     }
 
-    /// Waits until the first whole scan has ended.
+    /// Starts the daemon, and waits for its scan of everything.
+    pub(super) fn start_scanned(&self) -> Daemon<'_> {
+        let daemon = self.start();
+        self.until_scanned_by(&daemon);
+        daemon
+    }
+
+    /// Waits until that daemon's first scan of everything has ended.
+    pub(super) fn until_scanned_by(&self, daemon: &Daemon<'_>) {
+        self.until("a whole scan", |harness| {
+            let says = harness.status().1["daemon"].clone();
+            says["pid"] == daemon.id() && says["scan"]["ended"].is_string()
+        });
+    }
+
+    /// Waits until the first scan of everything has ended.
     pub(super) fn until_scanned(&self) {
-        self.until("a whole scan", |house| {
-            house.status().1["daemon"]["scan"]["ended"].is_string()
+        self.until("a whole scan", |harness| {
+            harness.status().1["daemon"]["scan"]["ended"].is_string()
         });
     }
 }
 
 /// A daemon that runs; killed if the test ends before it does.
 pub(super) struct Daemon<'a> {
-    house: &'a House,
+    harness: &'a DaemonHarness,
     child: Option<Child>,
 }
 
@@ -322,7 +337,7 @@ impl Daemon<'_> {
             }
             if begin.elapsed() > LONG {
                 child.kill().unwrap_or_default();
-                panic!("does not end: {}", self.house.stderr());
+                panic!("does not end: {}", self.harness.stderr());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,33 +1,33 @@
 //! Signals, reloads, status: what an operator does to the daemon, and what it answers.
 
-use super::house::{CONFIG, House};
+use super::harness::{CONFIG, DaemonHarness};
 use super::launch::is_whole;
 use super::untrusted::seen;
 use serde_json::{Value, json};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
-fn lifecycle(house: &House, name: &str) -> Vec<Value> {
-    let mut events = house.events();
+fn lifecycle(harness: &DaemonHarness, name: &str) -> Vec<Value> {
+    let mut events = harness.events();
     events.retain(|event| event["class_uid"] == 6002 && event["activity_name"] == name);
     events
 }
 
 #[test]
 fn status_says_how_it_is() {
-    let house = House::recorded();
-    assert_eq!(house.status().0, 3, "no daemon");
-    let daemon = house.start();
-    house.until("watching and delivering", |house| house.status().0 == 0);
-    house.until_scanned();
-    let (_, status) = house.status();
+    let harness = DaemonHarness::recorded();
+    assert_eq!(harness.status().0, 3, "no daemon");
+    let daemon = harness.start();
+    harness.until("watching and delivering", |harness| harness.status().0 == 0);
+    harness.until_scanned();
+    let (_, status) = harness.status();
     assert_eq!(status["alive"], true, "{status:#}");
     let says = &status["daemon"];
     assert_eq!(says["pid"], daemon.id(), "{status:#}");
     assert_eq!(says["ground"]["against"], "manifest", "{status:#}");
     assert_eq!(says["sinks"][0]["name"], "file", "{status:#}");
     assert_eq!(says["sinks"][0]["state"], "delivering", "{status:#}");
-    let text = house.host.agent(&["status"]).expect(0).stdout;
+    let text = harness.host.agent(&["status"]).expect(0).stdout;
     for line in [
         "alive        yes",
         "watching     yes",
@@ -37,44 +37,48 @@ fn status_says_how_it_is() {
         assert!(text.contains(line), "{text}");
     }
     // A place that takes nothing: alive, and not delivering.
-    house.configure(&CONFIG.replace("/var/log/events.jsonl", "/nowhere/events.jsonl"));
+    harness.configure(&CONFIG.replace("/var/log/events.jsonl", "/nowhere/events.jsonl"));
     daemon.signal("HUP");
-    house.until("not delivering", |house| house.status().0 == 1);
-    let text = house.host.agent(&["status"]).expect(1).stdout;
+    harness.until("not delivering", |harness| harness.status().0 == 1);
+    let text = harness.host.agent(&["status"]).expect(1).stdout;
     assert!(text.contains("delivering   NO"), "{text}");
-    house.configure(CONFIG);
+    harness.configure(CONFIG);
     daemon.signal("HUP");
-    house.until("delivering", |house| house.status().0 == 0);
+    harness.until("delivering", |harness| harness.status().0 == 0);
     daemon.kill();
-    assert_eq!(house.status().0, 3, "the file is there, the process is not");
-    std::fs::write(house.path("run/host-integrity-agent/status.json"), "{").expect("written");
-    house.host.agent(&["status"]).expect(2);
-    house.verify();
+    assert_eq!(
+        harness.status().0,
+        3,
+        "the file is there, the process is not"
+    );
+    std::fs::write(harness.path("run/host-integrity-agent/status.json"), "{").expect("written");
+    harness.host.agent(&["status"]).expect(2);
+    harness.verify();
 }
 
 #[test]
 fn a_reload_holds_if_it_is_good_and_changes_nothing_if_not() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
-    house.configure("[scan]\ninterval = \"6d\"\n");
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.configure("[scan]\ninterval = \"6d\"\n");
     daemon.signal("HUP");
-    let refused = |house: &House| {
-        let mut events = house.events();
+    let refused = |harness: &DaemonHarness| {
+        let mut events = harness.events();
         events.retain(|event| event["status_code"] == "reload.refused");
         events
     };
-    house.until("refused", |house| refused(house).len() == 1);
-    let message = refused(&house)[0]["message"]
+    harness.until("refused", |harness| refused(harness).len() == 1);
+    let message = refused(&harness)[0]["message"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
     for word in ["agent.toml:2", "interval"] {
         assert!(message.contains(word), "{message}");
-        assert!(house.stderr().contains(word), "{}", house.stderr());
+        assert!(harness.stderr().contains(word), "{}", harness.stderr());
     }
-    house.until("the trouble shows", |house| {
-        let (exit, status) = house.status();
+    harness.until("the trouble shows", |harness| {
+        let (exit, status) = harness.status();
         // The old one holds.
         exit == 0
             && status["daemon"]["trouble"]
@@ -83,32 +87,34 @@ fn a_reload_holds_if_it_is_good_and_changes_nothing_if_not() {
     });
 
     // Another profile: what it covers is looked at, and watched.
-    house.host.shell(
+    harness.host.shell(
         "mkdir more; echo more > more/file
          printf '[[paths]]\\npath = \"/more\"\\nseverity = \"low\"\\n' >> etc/host-integrity-agent/profile.toml",
     );
-    house.record();
-    house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"1s\"\n"));
+    harness.record();
+    harness.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"1s\"\n"));
     daemon.signal("HUP");
-    house.until("reloaded", |house| !lifecycle(house, "Update").is_empty());
-    let reloaded = lifecycle(&house, "Update").remove(0);
+    harness.until("reloaded", |harness| {
+        !lifecycle(harness, "Update").is_empty()
+    });
+    let reloaded = lifecycle(&harness, "Update").remove(0);
     let message = reloaded["message"].as_str().unwrap_or_default();
     for word in ["heartbeat.interval", "profile.toml"] {
         assert!(message.contains(word), "{message}");
     }
-    house.host.shell("echo other > more/file");
-    house.until_told("raised files.changed /more/file");
-    house.until("the trouble is over", |house| {
-        house.status().1["daemon"]["trouble"] == serde_json::json!([])
+    harness.host.shell("echo other > more/file");
+    harness.until_told("raised files.changed /more/file");
+    harness.until("the trouble is over", |harness| {
+        harness.status().1["daemon"]["trouble"] == serde_json::json!([])
     });
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn the_end_is_told_and_everything_shipped() {
-    let house = House::recorded();
-    let socket = UnixDatagram::bind(house.path("run/notify")).expect("a socket");
+    let harness = DaemonHarness::recorded();
+    let socket = UnixDatagram::bind(harness.path("run/notify")).expect("a socket");
     // Read all the time, as systemd does: a full queue would hold the agent up.
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = heard.clone();
@@ -119,18 +125,18 @@ fn the_end_is_told_and_everything_shipped() {
             hears.lock().expect("no panic").push(word);
         }
     });
-    let daemon = house.start_with(|command| {
+    let daemon = harness.start_with(|command| {
         command
             .env("NOTIFY_SOCKET", "/run/notify")
             .env("WATCHDOG_USEC", "2000000");
     });
-    house.until_scanned();
-    house
+    harness.until_scanned();
+    harness
         .host
         .shell("for n in $(seq 500); do echo $n > data/n$n; done");
-    house.until("something found", |house| house.told().len() > 10);
+    harness.until("something found", |harness| harness.told().len() > 10);
     assert_eq!(daemon.stop(), 0);
-    let events = house.events();
+    let events = harness.events();
     let sequence = |event: &Value| event["metadata"]["sequence"].as_u64();
     let stop = events
         .iter()
@@ -138,7 +144,7 @@ fn the_end_is_told_and_everything_shipped() {
     let stop = stop.and_then(sequence).expect("the end is told");
     let findings = events.iter().filter(|event| event["class_uid"] == 2004);
     assert!(findings.filter_map(sequence).max() < Some(stop));
-    house.verify();
+    harness.verify();
     let heard = heard.lock().expect("no panic").clone();
     let has = |what: &str| {
         heard
@@ -148,18 +154,18 @@ fn the_end_is_told_and_everything_shipped() {
     let (ready, watchdog, stopping) = (has("READY=1"), has("WATCHDOG=1"), has("STOPPING=1"));
     assert!(ready.is_some() && ready < stopping, "{heard:#?}");
     assert!(watchdog.is_some(), "{heard:#?}");
-    assert_eq!(house.status().0, 3);
+    assert_eq!(harness.status().0, 3);
 }
 
 #[test]
 fn the_first_event_names_what_verdicts_rest_on() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until("started", |house| !lifecycle(house, "Start").is_empty());
-    let start = lifecycle(&house, "Start").remove(0);
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until("started", |harness| !lifecycle(harness, "Start").is_empty());
+    let start = lifecycle(&harness, "Start").remove(0);
     assert_eq!(start["metadata"]["sequence"], 1, "{start:#}");
     let digests = start["unmapped"]["digests"].to_string();
-    let manifest = std::fs::read(house.path("usr/share/host-integrity-agent/manifest.mtree"))
+    let manifest = std::fs::read(harness.path("usr/share/host-integrity-agent/manifest.mtree"))
         .expect("a manifest");
     let binary = std::fs::read(harness::agent_path()).expect("the binary");
     for bytes in [manifest, binary] {
@@ -168,25 +174,25 @@ fn the_first_event_names_what_verdicts_rest_on() {
     }
     assert_eq!(start["unmapped"]["first_of_boot"], true, "{start:#}");
     assert_eq!(daemon.stop(), 0);
-    let daemon = house.start();
-    house.until("started again", |house| {
-        lifecycle(house, "Start").len() == 2
+    let daemon = harness.start();
+    harness.until("started again", |harness| {
+        lifecycle(harness, "Start").len() == 2
     });
     assert_eq!(
-        lifecycle(&house, "Start")[1]["unmapped"]["first_of_boot"],
+        lifecycle(&harness, "Start")[1]["unmapped"]["first_of_boot"],
         false
     );
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn a_manifest_that_cannot_be_used_is_told_as_critical_and_when_it_can_again() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
     assert_eq!(daemon.stop(), 0);
-    let manifest = house.path("usr/share/host-integrity-agent/manifest.mtree");
+    let manifest = harness.path("usr/share/host-integrity-agent/manifest.mtree");
     let text = std::fs::read(&manifest).expect("a manifest");
     let cases: [(&str, &str, &str, &dyn Fn()); 3] = [
         ("Create", "Critical", "unreadable", &|| {
@@ -203,70 +209,70 @@ fn a_manifest_that_cannot_be_used_is_told_as_critical_and_when_it_can_again() {
     for (activity, severity, state, change) in cases {
         told.push(json!([activity, severity, state]));
         // Noticed by the one that runs, and not told twice by the next.
-        let daemon = house.start();
+        let daemon = harness.start();
         change();
-        house.until(state, |house| seen(house) == told);
+        harness.until(state, |harness| seen(harness) == told);
         assert_eq!(daemon.stop(), 0);
-        let daemon = house.start();
-        house.until("another scan", |house| {
-            let status = house.status().1;
+        let daemon = harness.start();
+        harness.until("another scan", |harness| {
+            let status = harness.status().1;
             let packages = status["daemon"]["trouble"].to_string();
             packages.contains("package database") == (activity != "Close")
                 && !status["daemon"]["scan"]["ended"].is_null()
         });
         assert_eq!(daemon.stop(), 0);
-        assert_eq!(seen(&house), told);
+        assert_eq!(seen(&harness), told);
     }
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn what_the_first_boot_changes_is_put_on_record_when_cloud_init_is_done() {
-    let house = House::new();
-    house.host.shell(
+    let harness = DaemonHarness::new();
+    harness.host.shell(
         "printf '[[paths]]\\npath = \"/etc/passwd\"\\nseverity = \"critical\"\\nlaunch = \"record\"\\n[[paths]]\\npath = \"/home\"\\nseverity = \"high\"\\nlaunch = \"record\"\\n' >> etc/host-integrity-agent/profile.toml
          mkdir home; printf 'root:x:0:0::/root:/bin/sh\\n' > etc/passwd",
     );
-    house.record();
+    harness.record();
     // cloud-init at work.
-    house.host.shell(
+    harness.host.shell(
         "mkdir -p run/cloud-init home/admin/.ssh
          cp -p etc/passwd etc/passwd-; printf 'admin:x:1000:1000::/home/admin:/bin/sh\\n' >> etc/passwd
          ssh-keygen -q -t ed25519 -N '' -f ../key; cp ../key.pub home/admin/.ssh/authorized_keys
          echo two > data/one",
     );
-    let daemon = house.start();
+    let daemon = harness.start();
     // What is no matter of the first boot is judged meanwhile, what is one is not.
-    house.until_told("raised files.changed /data/one");
-    house.until_scanned();
-    assert_eq!(house.told().len(), 1, "{:#?}", house.told());
+    harness.until_told("raised files.changed /data/one");
+    harness.until_scanned();
+    assert_eq!(harness.told().len(), 1, "{:#?}", harness.told());
     assert!(
-        !house
+        !harness
             .path("var/lib/host-integrity-agent/launch.mtree")
             .exists()
     );
 
-    house.host.shell("echo '{}' > run/cloud-init/result.json");
-    house.until("on record", |house| {
-        !lifecycle(house, "Launch record").is_empty()
+    harness.host.shell("echo '{}' > run/cloud-init/result.json");
+    harness.until("on record", |harness| {
+        !lifecycle(harness, "Launch record").is_empty()
     });
-    let event = lifecycle(&house, "Launch record").remove(0);
-    is_whole(&house, &event);
+    let event = lifecycle(&harness, "Launch record").remove(0);
+    is_whole(&harness, &event);
     // Later changes of the same paths are deviations.
-    house
+    harness
         .host
         .shell("printf 'evil:x:0:0::/:/bin/sh\\n' >> etc/passwd");
-    house.until_told("raised files.changed /etc/passwd");
-    assert_eq!(house.open(), house.check());
+    harness.until_told("raised files.changed /etc/passwd");
+    assert_eq!(harness.open(), harness.check());
     assert_eq!(daemon.stop(), 0);
 
     // Another record in its place is one as well.
-    house
+    harness
         .host
         .shell("rm var/lib/host-integrity-agent/launch.mtree");
-    house.host.agent(&["baseline", "launch"]).expect(0);
-    let daemon = house.start();
-    house.until_told("raised files.launch_record");
+    harness.host.agent(&["baseline", "launch"]).expect(0);
+    let daemon = harness.start();
+    harness.until_told("raised files.launch_record");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
