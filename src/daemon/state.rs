@@ -119,7 +119,9 @@ impl Daemon {
                     self.tell(Lifecycle::Fault(fault), now);
                 }
                 Action::Warn(text) => warn(&text),
-                Action::Problem(problem, sentence) => self.problems.set(problem, sentence),
+                Action::Problem(problem, sentence) => {
+                    self.status.stale |= self.problems.set(problem, sentence);
+                }
                 Action::Want(kind) => self.jobs.queue.want(kind),
                 Action::ScanNow => self.jobs.scan_now(),
                 Action::ScanBy(then) => self.timers.scan.hurry(then),

@@ -121,8 +121,8 @@ impl Panics {
         let mut actions: Vec<Action> = refused.collect();
         if let Some(mark) = &self.untold {
             actions.push(Action::fault("panic", Severity::High, mark.sentence()));
-            let third = |count: &&Count| count.subject == mark.subject && count.panics == PANICS;
-            if self.quarantine.stubborn().any(|count| third(&count)) {
+            let third = |count: &Count| count.subject == mark.subject && count.panics == PANICS;
+            if self.quarantine.stubborn().any(third) {
                 let message = format!(
                     "the agent panicked {PANICS} times and cannot do without: {}",
                     mark.subject.describe()

@@ -21,7 +21,6 @@ pub(in crate::daemon) fn tick(daemon: &mut Daemon, now: Now) {
         actions.extend(retry(daemon, subject, now));
     }
     daemon.perform(actions, now);
-    daemon.status.stale |= !released.is_empty();
 }
 
 fn retry(daemon: &mut Daemon, subject: &Subject, now: Now) -> Vec<Action> {

@@ -28,13 +28,14 @@ pub(in crate::daemon) enum Problem {
 pub(in crate::daemon) struct Problems(BTreeMap<Problem, String>);
 
 impl Problems {
-    /// Sets the sentence on a subject; `None`: all is well there.
-    pub(in crate::daemon) fn set(&mut self, problem: Problem, sentence: Option<String>) {
+    /// Sets the sentence on a subject, `None` where all is well there; whether that is news.
+    pub(in crate::daemon) fn set(&mut self, problem: Problem, sentence: Option<String>) -> bool {
         let Problems(problems) = self;
-        match sentence {
+        let before = match sentence.clone() {
             Some(sentence) => problems.insert(problem, sentence),
             None => problems.remove(&problem),
         };
+        before != sentence
     }
 
     /// The sentence on a subject.
@@ -55,12 +56,14 @@ mod tests {
     #[test]
     fn a_subject_has_one_sentence_until_it_is_well() {
         let mut problems = Problems::default();
-        problems.set(Problem::Watch, Some("a".into()));
-        problems.set(Problem::Canary, Some("b".into()));
-        problems.set(Problem::Watch, Some("c".into()));
+        assert!(problems.set(Problem::Watch, Some("a".into())));
+        assert!(!problems.set(Problem::Watch, Some("a".into())));
+        assert!(problems.set(Problem::Canary, Some("b".into())));
+        assert!(problems.set(Problem::Watch, Some("c".into())));
         assert_eq!(problems.sentences(), ["b", "c"]);
         assert_eq!(problems.get(Problem::Watch).map(String::as_str), Some("c"));
-        problems.set(Problem::Watch, None);
+        assert!(problems.set(Problem::Watch, None));
+        assert!(!problems.set(Problem::Watch, None));
         assert_eq!(problems.sentences(), ["b"]);
     }
 }
