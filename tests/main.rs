@@ -9,7 +9,7 @@ mod diff;
 mod faults;
 mod generated;
 
-mod holes;
+mod evasion;
 mod instance;
 mod launch;
 

@@ -3,7 +3,7 @@
 use super::args::{Status as Arguments, TextOrJson};
 use super::print;
 use crate::daemon::paths::runtime_directory;
-use crate::daemon::status::{self, Standing, Status};
+use crate::daemon::status::{self, Against, Standing, Status};
 use agent_core::error::Result;
 use agent_core::escape::terminal_text;
 use serde_json::json;
@@ -83,7 +83,7 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
         ),
     };
     row("last scan", &last)?;
-    row("judged by", &ground(status))?;
+    row("judged by", &judged_by(status))?;
     for subject in &status.set_aside {
         row("set aside", subject)?;
     }
@@ -129,20 +129,20 @@ fn delivering(status: &Status) -> String {
     }
 }
 
-fn ground(status: &Status) -> String {
+fn judged_by(status: &Status) -> String {
     let ground = &status.ground;
     let profile = &ground.profile;
-    match ground.against.as_str() {
-        "manifest" => {
+    match ground.against {
+        Against::Manifest => {
             let signer = match ground.signer.as_str() {
                 "" => "sealed by nobody who is trusted here".to_owned(),
                 signer => format!("sealed by {signer}"),
             };
             format!("manifest {}, {signer}; profile {profile}", ground.manifest)
         }
-        "packages" => format!(
+        Against::Packages => format!(
             "the package database, since there is no manifest that can be used; profile {profile}"
         ),
-        _ => "not known yet, or nothing".into(),
+        Against::Unknown | Against::Nothing => "not known yet, or nothing".into(),
     }
 }

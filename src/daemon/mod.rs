@@ -1,59 +1,57 @@
 //! `agent run`: everything for ever.
 //!
 //! ```text
-//! threads that look (files, settings, instance) ─┐         ┌─► StoreThread (waits for the disk)
-//! watch (inotify, fanotify) ──────────────────────┼─► Desk ─┤◄───────┘ events
-//! signals, timers ────────────────────────────────┘         └─► couriers ─► sinks
+//! jobs/: scan, spot, settings, instance ─┐ findings         ┌─► store/ (a thread: waits for the disk) ─┐
+//! watch/: inotify, fanotify, canary ─────┼─► event loop ────┤                                          │ answers
+//! signals, timers ───────────────────────┘   one Message    └─► sinks/: one task each ─────────────────┤
+//!                  ▲                                                                                   │
+//!                  └───────────────────────────────────────────────────────────────────────────────────┘
 //! ```
-//! One thread waits, for everything at once but the disk; whoever hashes does so on a thread of its own.
+//! [`event_loop`] is the one thread that knows everything, and waits for everything at once but the disk. It receives
+//! one [`message::Message`] at a time, and [`handle`] says what that leads to. [`state::Daemon`] holds no more than its
+//! parts, each the owner of its fields:
+//!
+//! - [`states`] are pure: they take what happened, with the time, and return values, or [`action::Action`]s that
+//!   [`state::Daemon::perform`] does. Each has its tests beside it, without clocks, threads or files.
+//! - [`jobs`] look at the host, each on a thread of its own. They are queued, begun and ended by the event loop, and
+//!   ask it, and the store, what they have to know.
+//! - [`watch`] keeps the kernel's watch and its canary; [`store`] is the event loop's side of the store, and its
+//!   thread; [`sinks`] are tasks that ship; [`baseline`] is what files are compared with.
+//! - [`status`] says to others how all of it is: a file, heartbeats, systemd.
 
-mod batch;
-mod couriers;
-mod desk;
-mod evidence;
-mod eyes;
-mod facts;
-mod farewell;
-mod first_boot;
-mod ground;
-mod line;
-mod looking;
-mod looks;
+mod action;
+mod baseline;
+mod clock;
+mod event_loop;
+mod handle;
+mod identity;
+mod jobs;
+mod lifecycle;
+mod message;
 mod panics;
 pub(crate) mod paths;
 mod reload;
-mod remembered;
-mod restored;
-mod schedule;
+mod run_record;
 mod setup;
-mod sources;
+mod shutdown;
+mod signals;
+mod sinks;
+mod state;
+mod states;
 pub(crate) mod status;
-mod store_handle;
-mod store_thread;
+mod store;
 mod systemd;
-mod telling;
-mod transaction;
-mod unusable;
-mod watching;
-mod word;
+mod watch;
 
 use agent_core::error::{Error, Result};
 use agent_core::os::{limits, memory};
-use agent_core::task::{self, Job};
-use desk::Desk;
+use agent_core::task;
 use setup::Setup;
 use std::path::Path;
-use std::time::Instant;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-use word::Word;
-
-/// So many words are heard in one go before anything else is done.
-const IN_ONE_GO: usize = 256;
 
 /// Runs until it is told to stop; returns the exit status.
 pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
-    task::begin(Job::Loop);
+    task::begin(task::Job::Loop);
     memory::keep_together();
     limits::raise_open_files();
     let setup = Setup::load(file)?;
@@ -61,138 +59,13 @@ pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("cannot begin: {error}")))?;
-    let result = runtime.block_on(story(setup));
-    // A look that is still under way is not waited for.
+    let result = runtime.block_on(event_loop::run(setup));
+    // A job that is still under way is not waited for.
     runtime.shutdown_background();
     result
 }
 
-/// One run from beginning to end.
-async fn story(setup: Setup) -> Result<u8> {
-    let mut signals = Signals::new()?;
-    let directory = paths::runtime_directory();
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        Error::in_file(&directory, format!("cannot be made: {error}"))
-            .help("run as root, or let systemd make it (RuntimeDirectory=)")
-    })?;
-    let (words, heard) = mpsc::channel(word::MOST);
-    let (finds, found) = mpsc::channel(word::MOST);
-    let mut ears = Ears { heard, found };
-    let (mut desk, openings) = Desk::open(setup, directory, (words, finds), clock())?;
-    desk.opened(openings, wall());
-    desk.begin(wall())?;
-    systemd::ready("opening what verdicts rest on");
-
-    let reason = loop {
-        let (now, wall) = clock();
-        desk.act(now, wall);
-        let due = tokio::time::Instant::from_std(desk.due(now));
-        tokio::select! {
-            biased;
-            asked = signals.next() => match asked {
-                Asked::Reload => desk.reload(self::clock()),
-                Asked::Stop(signal) => break signal,
-            },
-            Some(word) = ears.next(desk.store.has_room()) => ears.hear(word, &mut desk),
-            () = tokio::time::sleep_until(due) => {}
-        }
-    };
-    farewell::farewell(desk, ears, reason).await;
-    Ok(0)
-}
-
-/// Where words come in.
-struct Ears {
-    /// From the watch, the sinks, the store.
-    heard: mpsc::Receiver<Word>,
-    /// From those who look: not heard while the store has no room, so that they wait.
-    found: mpsc::Receiver<Word>,
-}
-
-impl Ears {
-    /// The next word. `room`: whether the store has room for what is found.
-    async fn next(&mut self, room: bool) -> Option<Word> {
-        tokio::select! {
-            Some(word) = self.heard.recv() => Some(word),
-            Some(word) = self.found.recv(), if room => Some(word),
-            else => None,
-        }
-    }
-
-    /// Has the word heard, and more if there are any; from both sides in turn.
-    fn hear(&mut self, word: Word, desk: &mut Desk) {
-        let (now, wall) = clock();
-        desk.hear(word, now, wall);
-        for _ in 0..IN_ONE_GO {
-            let heard = self.heard.try_recv().ok();
-            let room = desk.store.has_room();
-            let found = room.then(|| self.found.try_recv().ok()).flatten();
-            if heard.is_none() && found.is_none() {
-                break;
-            }
-            for word in heard.into_iter().chain(found) {
-                desk.hear(word, now, wall);
-            }
-        }
-    }
-}
-
-/// What a signal asks for.
-enum Asked {
-    Reload,
-    Stop(&'static str),
-}
-
-/// The signals that are listened to.
-struct Signals {
-    reload: Signal,
-    terminate: Signal,
-    /// `None`: whoever started the agent had it ignored, and so it stays.
-    interrupt: Option<Signal>,
-}
-
-impl Signals {
-    fn new() -> Result<Signals> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Error::new(format!("signals cannot be heard: {error}")))
-        };
-        Ok(Signals {
-            reload: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: match agent_core::os::signals::ignored(
-                SignalKind::interrupt().as_raw_value(),
-            ) {
-                true => None,
-                false => Some(listen(SignalKind::interrupt())?),
-            },
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        let interrupted = async {
-            match &mut self.interrupt {
-                Some(interrupt) => interrupt.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.reload.recv() => Asked::Reload,
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = interrupted => Asked::Stop("SIGINT"),
-        }
-    }
-}
-
 /// A line for the operator: the journal, or standard error.
-fn complain(text: &str) {
+fn warn(text: &str) {
     eprintln!("warning: {}", agent_core::escape::terminal_text(text));
-}
-
-/// Milliseconds since 1970.
-fn wall() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-fn clock() -> (Instant, i64) {
-    (Instant::now(), wall())
 }

@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 
 /// What a run goes by.
 #[derive(Debug)]
-pub(super) struct Setup {
+pub(in crate::daemon) struct Setup {
     /// `--config`
     file: Option<PathBuf>,
-    pub(super) config: Config,
-    pub(super) tree: Tree,
-    pub(super) profile: Profile,
-    pub(super) selected: Selected,
-    pub(super) trust: Trust,
+    pub(in crate::daemon) config: Config,
+    pub(in crate::daemon) tree: Tree,
+    pub(in crate::daemon) profile: Profile,
+    pub(in crate::daemon) selected: Selected,
+    pub(in crate::daemon) trust: Trust,
 }
 
 impl Setup {
     /// Reads everything of the running host. An error names the file, and says what is wrong with it.
-    pub(super) fn load(file: Option<&Path>) -> Result<Setup> {
+    pub(in crate::daemon) fn load(file: Option<&Path>) -> Result<Setup> {
         let config = tree::config(file)?;
         let tree = Tree::open(Path::new("/"))?;
         let profile = tree.profile(&config.profile)?;
@@ -37,12 +37,12 @@ impl Setup {
     }
 
     /// The same, read again.
-    pub(super) fn again(&self) -> Result<Setup> {
+    pub(in crate::daemon) fn again(&self) -> Result<Setup> {
         Setup::load(self.file.as_deref())
     }
 
     /// What differs in `new`: keys of the configuration, `profile.toml` and `trusted_signers`.
-    pub(super) fn changed(&self, new: &Setup) -> Vec<String> {
+    pub(in crate::daemon) fn changed(&self, new: &Setup) -> Vec<String> {
         let (old, now) = (&self.config, &new.config);
         let (old_sinks, now_sinks) = (&old.sinks, &now.sinks);
         let differs = [

@@ -4,17 +4,17 @@ use sd_notify::NotifyState;
 use std::time::Duration;
 
 /// The agent is ready, with one line for `systemctl status`.
-pub(super) fn ready(status: &str) {
+pub(in crate::daemon) fn ready(status: &str) {
     say(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// One line for `systemctl status`.
-pub(super) fn status(status: &str) {
+pub(in crate::daemon) fn status(status: &str) {
     say(&[NotifyState::Status(status)]);
 }
 
 /// The configuration is being read again; [`ready`] ends it.
-pub(super) fn reloading() {
+pub(in crate::daemon) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => say(&[NotifyState::Reloading, now]),
         Err(_) => say(&[NotifyState::Reloading]),
@@ -22,17 +22,17 @@ pub(super) fn reloading() {
 }
 
 /// The agent ends.
-pub(super) fn stopping() {
+pub(in crate::daemon) fn stopping() {
     say(&[NotifyState::Stopping]);
 }
 
 /// The agent lives.
-pub(super) fn alive() {
+pub(in crate::daemon) fn alive() {
     say(&[NotifyState::Watchdog]);
 }
 
-/// How often to say so: twice in the time after which systemd would lose patience.
-pub(super) fn watchdog() -> Option<Duration> {
+/// Interval at which to say so: half the time after which systemd would lose patience.
+pub(in crate::daemon) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }
 

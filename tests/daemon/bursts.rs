@@ -5,7 +5,7 @@
 //! through ten hands (watch, loop, look, store, loop, sink and back), some of them with an fsync: [`Machine`] measures
 //! what one such step takes, and each bound grows by ten of its slowest.
 
-use super::house::{House, told};
+use super::harness::{DaemonHarness, told};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,8 +45,8 @@ impl<T: Send + 'static> Meanwhile<T> {
 }
 
 /// What a step takes on this machine at present: to be woken after 5 ms, and to have a line on disk.
-fn machine(house: &House) -> Meanwhile<Vec<Duration>> {
-    let path = house.host.lab().path().join("probe");
+fn machine(harness: &DaemonHarness) -> Meanwhile<Vec<Duration>> {
+    let path = harness.host.lab().path().join("probe");
     Meanwhile::start(move |over| {
         let mut file = fs::File::create(path).expect("a file");
         let mut took = Vec::new();
@@ -74,8 +74,8 @@ fn of_hundred(times: &mut [Duration], part: usize) -> Duration {
 }
 
 /// When the sink had taken what, by `STEP CHECK SUBJECT`.
-fn arrivals(house: &House) -> Meanwhile<Vec<(Instant, String)>> {
-    let path = house.path("var/log/events.jsonl");
+fn arrivals(harness: &DaemonHarness) -> Meanwhile<Vec<(Instant, String)>> {
+    let path = harness.path("var/log/events.jsonl");
     Meanwhile::start(move |over| {
         let mut tail = Tail::of(path);
         let mut came = Vec::new();
@@ -142,20 +142,20 @@ fn delays(
     changed.iter().map(delay).collect()
 }
 
-/// A house with `/data/critical` of that severity, scanned.
-fn house() -> House {
-    let house = House::new();
-    house.host.shell(
+/// A harness with `/data/critical` of that severity, scanned.
+fn harness() -> DaemonHarness {
+    let harness = DaemonHarness::new();
+    harness.host.shell(
         "printf '[[paths]]\\npath = \"/data/critical\"\\nseverity = \"critical\"\\n' \
            >> etc/host-integrity-agent/profile.toml
          mkdir -p data/critical data/d{0..9}; for n in {0..9}; do echo $n > data/critical/c$n; done",
     );
-    house.record();
-    house
+    harness.record();
+    harness
 }
 
 /// Writes `count` new files, `rate` a second, each in one of ten directories; says when.
-fn write_at(house: &House, rate: u32, count: u32) -> BTreeMap<String, Instant> {
+fn write_at(harness: &DaemonHarness, rate: u32, count: u32) -> BTreeMap<String, Instant> {
     let begin = Instant::now();
     let mut changed = BTreeMap::new();
     for n in 0..count {
@@ -163,14 +163,14 @@ fn write_at(house: &House, rate: u32, count: u32) -> BTreeMap<String, Instant> {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let path = format!("data/d{}/n{n}", n % 10);
         changed.insert(format!("/{path}"), Instant::now());
-        fs::write(house.path(&path), n.to_string()).expect("written");
+        fs::write(harness.path(&path), n.to_string()).expect("written");
     }
     changed
 }
 
-fn until_all_came(house: &House, changed: &BTreeMap<String, Instant>) {
-    house.until("all are told", |house| {
-        let told = house.told();
+fn until_all_came(harness: &DaemonHarness, changed: &BTreeMap<String, Instant>) {
+    harness.until("all are told", |harness| {
+        let told = harness.told();
         let raised: std::collections::BTreeSet<&str> = told
             .iter()
             .filter_map(|line| line.split(' ').nth(2))
@@ -181,12 +181,12 @@ fn until_all_came(house: &House, changed: &BTreeMap<String, Instant>) {
 
 #[test]
 fn a_trickle_is_told_within_a_second_beyond_the_settle_time() {
-    let house = house();
-    let daemon = house.start();
-    house.until_scanned();
-    let (machine, came) = (machine(&house), arrivals(&house));
-    let changed = write_at(&house, 30, 250);
-    until_all_came(&house, &changed);
+    let harness = harness();
+    let daemon = harness.start();
+    harness.until_scanned();
+    let (machine, came) = (machine(&harness), arrivals(&harness));
+    let changed = write_at(&harness, 30, 250);
+    until_all_came(&harness, &changed);
     let (steps, came) = (machine.end(), came.end());
     let mut delays: Vec<Duration> = delays(&changed, &came).into_values().collect();
     let room = room(steps);
@@ -197,17 +197,17 @@ fn a_trickle_is_told_within_a_second_beyond_the_settle_time() {
         "{late:?}, room {room:?}"
     );
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn in_a_storm_what_is_critical_waits_for_nothing_and_nothing_waits_for_long() {
-    let house = house();
-    let daemon = house.start();
-    house.until_scanned();
-    let (machine, came) = (machine(&house), arrivals(&house));
+    let harness = harness();
+    let daemon = harness.start();
+    harness.until_scanned();
+    let (machine, came) = (machine(&harness), arrivals(&harness));
     let critical: Vec<PathBuf> = (0..10)
-        .map(|n| house.path(&format!("data/critical/c{n}")))
+        .map(|n| harness.path(&format!("data/critical/c{n}")))
         .collect();
     let changes = std::thread::spawn(move || {
         let mut changed = BTreeMap::new();
@@ -218,10 +218,10 @@ fn in_a_storm_what_is_critical_waits_for_nothing_and_nothing_waits_for_long() {
         }
         changed
     });
-    let changed = write_at(&house, RATE, 4 * RATE);
+    let changed = write_at(&harness, RATE, 4 * RATE);
     let critical = changes.join().expect("a thread");
-    until_all_came(&house, &changed);
-    until_all_came(&house, &critical);
+    until_all_came(&harness, &changed);
+    until_all_came(&harness, &critical);
     let (steps, came) = (machine.end(), came.end());
     let room = room(steps);
     let mut all: Vec<Duration> = delays(&changed, &came).into_values().collect();
@@ -236,17 +236,17 @@ fn in_a_storm_what_is_critical_waits_for_nothing_and_nothing_waits_for_long() {
     assert!(median <= CRITICAL, "{median:?}");
     assert!(worst <= CRITICAL + room, "{worst:?}, room {room:?}");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 /// Nobody keeps the agent from telling it by touching it again and again.
 #[test]
 fn what_is_critical_is_told_while_it_is_still_touched() {
-    let house = house();
-    let daemon = house.start();
-    house.until_scanned();
-    let (machine, came) = (machine(&house), arrivals(&house));
-    let path = house.path("data/critical/c1");
+    let harness = harness();
+    let daemon = harness.start();
+    harness.until_scanned();
+    let (machine, came) = (machine(&harness), arrivals(&harness));
+    let path = harness.path("data/critical/c1");
     let touches = Meanwhile::start(move |over| {
         let begin = Instant::now();
         let mut last = begin;
@@ -257,7 +257,7 @@ fn what_is_critical_is_told_while_it_is_still_touched() {
         }
         (begin, last)
     });
-    house.until_told("raised files.changed /data/critical/c1");
+    harness.until_told("raised files.changed /data/critical/c1");
     let (begin, last) = touches.end();
     let (steps, came) = (machine.end(), came.end());
     let changed = BTreeMap::from([("/data/critical/c1".to_owned(), begin)]);
@@ -268,22 +268,22 @@ fn what_is_critical_is_told_while_it_is_still_touched() {
     let touched = last.saturating_duration_since(begin);
     assert!(touched + Duration::from_millis(100) >= delay.min(CRITICAL));
     // And what it is when it has settled.
-    fs::write(house.path("data/critical/c1"), "1\n").expect("written");
-    house.until_as_checked("settled");
+    fs::write(harness.path("data/critical/c1"), "1\n").expect("written");
+    harness.until_as_checked("settled");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn at_sigterm_what_was_touched_is_told_and_delivered() {
-    let house = house();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = harness();
+    let daemon = harness.start();
+    harness.until_scanned();
     for n in 0..200 {
-        let path = house.path(&format!("data/d{}/n{n}", n % 10));
+        let path = harness.path(&format!("data/d{}/n{n}", n % 10));
         fs::write(path, "new").expect("written");
     }
-    let machine = machine(&house);
+    let machine = machine(&harness);
     let begin = Instant::now();
     assert_eq!(daemon.stop(), 0);
     let (took, room) = (begin.elapsed(), room(machine.end()));
@@ -292,38 +292,38 @@ fn at_sigterm_what_was_touched_is_told_and_delivered() {
         "{took:?}, room {room:?}"
     );
     let raised = |told: &&String| told.starts_with("raised files.added /data/");
-    assert_eq!(house.told().iter().filter(raised).count(), 200);
+    assert_eq!(harness.told().iter().filter(raised).count(), 200);
     let stops = |event: &&Value| event["activity_name"] == "Stop";
-    assert_eq!(house.events().iter().filter(stops).count(), 1);
+    assert_eq!(harness.events().iter().filter(stops).count(), 1);
     // Judging came before: nothing was found behind it.
     let sequence = |event: &Value| event["metadata"]["sequence"].as_u64();
-    let events = house.events();
+    let events = harness.events();
     let stop = events.iter().find(stops).and_then(sequence);
     let findings = events.iter().filter(|event| event["class_uid"] == 2004);
     assert!(findings.filter_map(sequence).max() < stop);
-    house.verify();
+    harness.verify();
     // Nothing of it is left for the next run.
-    let told = house.told().len();
-    let daemon = house.start();
-    house.until("another whole scan", |house| {
-        let daemon = &house.status().1["daemon"];
+    let told = harness.told().len();
+    let daemon = harness.start();
+    harness.until("another whole scan", |harness| {
+        let daemon = &harness.status().1["daemon"];
         daemon["scan"]["ended"].is_string()
     });
     assert_eq!(daemon.stop(), 0);
-    assert_eq!(house.told().len(), told);
+    assert_eq!(harness.told().len(), told);
 }
 
 /// A smoke screen, three changes behind it, and the agent killed two seconds later.
 #[test]
 fn an_intruder_who_makes_noise_gains_nothing() {
-    let house = house();
-    house
+    let harness = harness();
+    harness
         .host
         .shell("mkdir data/tools; echo find > data/tools/find; chmod 755 data/tools/find");
-    house.record();
-    let daemon = house.start();
-    house.until_scanned();
-    let noise_in = house.path("data");
+    harness.record();
+    let daemon = harness.start();
+    harness.until_scanned();
+    let noise_in = harness.path("data");
     let noise = Meanwhile::start(move |over| {
         let begin = Instant::now();
         let mut n: u64 = 0;
@@ -335,16 +335,16 @@ fn an_intruder_who_makes_noise_gains_nothing() {
         }
         n
     });
-    let probe = machine(&house);
+    let probe = machine(&harness);
     std::thread::sleep(Duration::from_millis(1500));
     let room = room(probe.end());
-    fs::write(house.path("data/critical/c1"), "intruder").expect("written");
-    fs::write(house.path("data/critical/ld.so.preload"), "/tmp/x.so").expect("written");
-    house.host.shell("chmod 4755 data/tools/find");
+    fs::write(harness.path("data/critical/c1"), "intruder").expect("written");
+    fs::write(harness.path("data/critical/ld.so.preload"), "/tmp/x.so").expect("written");
+    harness.host.shell("chmod 4755 data/tools/find");
     std::thread::sleep(Duration::from_secs(2) + room);
     daemon.kill();
     let written = noise.end();
-    let told = house.told();
+    let told = harness.told();
     for wanted in [
         "raised files.changed /data/critical/c1",
         "raised files.added /data/critical/ld.so.preload",
@@ -353,7 +353,7 @@ fn an_intruder_who_makes_noise_gains_nothing() {
         let there = told.iter().any(|line| line.starts_with(wanted));
         assert!(there, "{wanted}: not among {} of {written}", told.len());
     }
-    let floods = house.events();
+    let floods = harness.events();
     assert!(
         floods
             .iter()

@@ -1,21 +1,21 @@
 //! A change is told within seconds, with what it was, and that it is gone.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 
 #[test]
 fn a_change_is_told_and_its_end_as_well() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
-    assert_eq!(house.told(), [""; 0], "nothing deviates yet");
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    assert_eq!(harness.told(), [""; 0], "nothing deviates yet");
 
-    house.host.shell("cp -p data/d1/file /tmp/kept.$$; echo changed >> data/d1/file; echo new > data/d2/new; rm data/d3/file; rm /tmp/kept.$$");
-    house.until_told("raised files.changed /data/d1/file size mtime sha256");
-    house.until_told("raised files.added /data/d2/new");
-    house.until_told("raised files.removed /data/d3/file");
-    assert_eq!(house.open(), house.check());
+    harness.host.shell("cp -p data/d1/file /tmp/kept.$$; echo changed >> data/d1/file; echo new > data/d2/new; rm data/d3/file; rm /tmp/kept.$$");
+    harness.until_told("raised files.changed /data/d1/file size mtime sha256");
+    harness.until_told("raised files.added /data/d2/new");
+    harness.until_told("raised files.removed /data/d3/file");
+    assert_eq!(harness.open(), harness.check());
 
-    let event = house
+    let event = harness
         .events()
         .into_iter()
         .find(|event| event["unmapped"]["subject"] == "/data/d1/file")
@@ -27,49 +27,49 @@ fn a_change_is_told_and_its_end_as_well() {
         "{event:#}"
     );
 
-    house.host.shell("rm data/d2/new");
-    house.until_told("cleared files.added /data/d2/new");
-    assert_eq!(house.open(), house.check());
+    harness.host.shell("rm data/d2/new");
+    harness.until_told("cleared files.added /data/d2/new");
+    assert_eq!(harness.open(), harness.check());
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn what_is_changed_and_restored_does_not_vanish() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
-    house.host.shell(
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.host.shell(
         "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
          echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
     );
-    house.until_told("raised files.changed /data/d1/file");
-    house.until_told("cleared files.changed /data/d1/file");
-    let event = house
+    harness.until_told("raised files.changed /data/d1/file");
+    harness.until_told("cleared files.changed /data/d1/file");
+    let event = harness
         .events()
         .into_iter()
         .find(|event| event["unmapped"]["subject"] == "/data/d1/file")
         .expect("told");
     assert_eq!(event["unmapped"]["cause"]["restored"], true, "{event:#}");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn what_changed_while_the_agent_was_down_is_told_as_such() {
-    let house = House::recorded();
-    house.host.shell("echo early > data/early");
-    let daemon = house.start();
-    house.until_told("raised files.added /data/early");
-    house.until_scanned();
+    let harness = DaemonHarness::recorded();
+    harness.host.shell("echo early > data/early");
+    let daemon = harness.start();
+    harness.until_told("raised files.added /data/early");
+    harness.until_scanned();
     assert_eq!(daemon.stop(), 0);
 
-    house.host.shell("echo late > data/late; rm data/early");
-    let daemon = house.start();
-    house.until_told("raised files.added /data/late");
-    house.until_told("cleared files.added /data/early");
+    harness.host.shell("echo late > data/late; rm data/early");
+    let daemon = harness.start();
+    harness.until_told("raised files.added /data/late");
+    harness.until_told("cleared files.added /data/early");
     let of = |subject: &str| {
-        let events = house.events();
+        let events = harness.events();
         let mut found = events
             .into_iter()
             .filter(|e| e["unmapped"]["subject"] == subject);
@@ -78,19 +78,19 @@ fn what_changed_while_the_agent_was_down_is_told_as_such() {
     // A host without history has no "while down".
     assert!(of("/data/early").is_null());
     assert_eq!(of("/data/late"), true);
-    house.host.shell("echo now > data/now");
-    house.until_told("raised files.added /data/now");
+    harness.host.shell("echo now > data/now");
+    harness.until_told("raised files.added /data/now");
     assert!(of("/data/now").is_null());
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn after_a_storm_the_events_say_what_a_check_says() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
-    house.host.shell(
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.host.shell(
         "for n in 1 2 3 4 5 6 7 8; do
            mkdir -p data/d$n/a/b/c/d; echo $n > data/d$n/a/b/c/d/deep
            for m in 1 2 3 4 5 6 7 8 9; do echo $m > data/d$n/$m; mv data/d$n/$m data/d$n/x$m; done
@@ -98,9 +98,9 @@ fn after_a_storm_the_events_say_what_a_check_says() {
          mv data/d1 data/moved; mv data/d2 tmp/out; rm -r data/d3; chmod 700 data/d4/file; touch data/d5
          mkdir tmp/in; echo in > tmp/in/file; mv tmp/in data/in; mv tmp/out data/d2; ln -s d4 data/link",
     );
-    let expected = house.check();
+    let expected = harness.check();
     assert!(expected.len() > 100, "{expected:#?}");
-    house.until("the same as a check", |house| house.open() == expected);
+    harness.until("the same as a check", |harness| harness.open() == expected);
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }

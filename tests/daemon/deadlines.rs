@@ -1,6 +1,6 @@
 //! A look that never ends, in the daemon: told as unknown, the rest goes on, and nothing is cleared by it.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 use serde_json::Value;
 
 /// An event about a check of settings: what became of it, the check, the verdict.
@@ -18,47 +18,47 @@ fn told(event: &Value) -> Option<String> {
 }
 
 /// Those about one area.
-fn of_area(house: &House, area: &str) -> Vec<String> {
-    let mut told: Vec<String> = house.events().iter().filter_map(told).collect();
+fn of_area(harness: &DaemonHarness, area: &str) -> Vec<String> {
+    let mut told: Vec<String> = harness.events().iter().filter_map(told).collect();
     told.retain(|line| line.contains(&format!(" {area}.")));
     told
 }
 
 #[test]
 fn an_area_that_hangs_is_told_as_unknown_and_clears_nothing() {
-    let house = House::recorded();
-    house
+    let harness = DaemonHarness::recorded();
+    harness
         .host
         .shell("mkdir -p etc/ssh usr/sbin; touch usr/sbin/sshd; echo 'PermitRootLogin yes' > etc/ssh/sshd_config");
-    let daemon = house.start();
-    house.until("sshd is judged", |house| {
-        let told = of_area(house, "sshd");
+    let daemon = harness.start();
+    harness.until("sshd is judged", |harness| {
+        let told = of_area(harness, "sshd");
         told.iter()
             .any(|line| line.starts_with("Create sshd.permit_root_login"))
     });
-    let others = of_area(&house, "kernel").len();
+    let others = of_area(&harness, "kernel").len();
     assert_eq!(daemon.stop(), 0);
-    let before = house.events().len();
+    let before = harness.events().len();
 
-    let daemon = house.start_with(|command| {
+    let daemon = harness.start_with(|command| {
         command
             .env("HIA_TEST_STALL", "sshd")
             .env("HIA_TEST_DEADLINE", "1000");
     });
-    house.until("the hanging look is told", |house| {
-        let told = of_area(house, "sshd");
+    harness.until("the hanging look is told", |harness| {
+        let told = of_area(harness, "sshd");
         told.iter().any(|line| line.ends_with("unknown"))
     });
     // Files are watched all the same.
-    house.until_scanned();
-    house.host.shell("echo more >> data/d1/file");
-    house.until_told("raised files.changed /data/d1/file");
-    let since: Vec<String> = house.events()[before..].iter().filter_map(told).collect();
+    harness.until_scanned();
+    harness.host.shell("echo more >> data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
+    let since: Vec<String> = harness.events()[before..].iter().filter_map(told).collect();
     let cleared = since.iter().filter(|line| line.starts_with("Close"));
     assert_eq!(cleared.count(), 0, "{since:#?}");
-    assert!(of_area(&house, "kernel").len() >= others);
+    assert!(of_area(&harness, "kernel").len() >= others);
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 /// What is mounted is crossed, and its server is dead before the daemon starts.

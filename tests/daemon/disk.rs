@@ -1,6 +1,6 @@
 //! A disk that takes nothing for a while, under the store of a daemon.
 
-use super::house::{Daemon, House};
+use super::harness::{Daemon, DaemonHarness};
 use std::process::{Child, Command, Stdio};
 
 const STATE: &str = "var/lib/host-integrity-agent";
@@ -31,37 +31,37 @@ impl Drop for Frozen {
 /// The loop does not wait for the disk: it answers, says what is wrong, and goes on when the disk does.
 #[test]
 fn a_stuck_disk_holds_up_nothing_but_the_store() {
-    let house = House::recorded();
-    house
+    let harness = DaemonHarness::recorded();
+    harness
         .host
         .shell("truncate -s 32M ../disk && mkfs.ext4 -q ../disk");
-    let daemon = house.start_after(&format!("mount -o loop disk root/{STATE}"));
-    house.until_scanned();
-    house.until("all is well", |house| house.status().0 == 0);
+    let daemon = harness.start_after(&format!("mount -o loop disk root/{STATE}"));
+    harness.until_scanned();
+    harness.until("all is well", |harness| harness.status().0 == 0);
     let frozen = Frozen::below(&daemon);
-    let before = house.status().1["daemon"]["updated"].clone();
-    house
+    let before = harness.status().1["daemon"]["updated"].clone();
+    harness
         .host
         .shell("for n in {1..300}; do echo $n > data/n$n; done");
-    house.until("it says so", |house| {
-        let (exit, status) = house.status();
+    harness.until("it says so", |harness| {
+        let (exit, status) = harness.status();
         exit == 1
             && status["daemon"]["storing"] == false
             && status["daemon"]["trouble"]
                 .to_string()
                 .contains("its disk is stuck")
     });
-    let after = house.status().1["daemon"]["updated"].clone();
+    let after = harness.status().1["daemon"]["updated"].clone();
     assert_ne!(before, after, "it still writes");
     // It hears signals.
     daemon.signal("HUP");
-    house.until("read again", |house| {
-        house.stderr().contains("reloaded; nothing has changed")
+    harness.until("read again", |harness| {
+        harness.stderr().contains("reloaded; nothing has changed")
     });
-    assert_eq!(house.told(), [""; 0]);
+    assert_eq!(harness.told(), [""; 0]);
     drop(frozen);
-    house.until("all is well again", |house| house.status().0 == 0);
-    house.until_as_checked("afterwards");
+    harness.until("all is well again", |harness| harness.status().0 == 0);
+    harness.until_as_checked("afterwards");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }

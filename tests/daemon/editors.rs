@@ -1,6 +1,6 @@
 //! Who did it, on a real change: an administrator edits a file with vi under sudo.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 use serde_json::Value;
 
 /// The one process that an event names.
@@ -10,14 +10,14 @@ fn process(event: &Value) -> &Value {
 
 #[test]
 fn whoever_edits_with_vi_under_sudo_is_named() {
-    let house = House::new();
-    house.host.shell(
+    let harness = DaemonHarness::new();
+    harness.host.shell(
         "mkdir -p data/ssh; for n in renamed written scripted; do echo 'PermitRootLogin no' > data/ssh/$n; done",
     );
-    house.record();
-    let daemon = house.start();
-    house.until_scanned();
-    house.until_attributed();
+    harness.record();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.until_attributed();
     // vi replaces the file, or writes to it in place (`backupcopy`); and ex, without a terminal.
     let login = "echo 1234 > /proc/self/loginuid; export HOME=/nonexistent TERM=vt100";
     let vi = |how: &str, file: &str| {
@@ -26,17 +26,17 @@ fn whoever_edits_with_vi_under_sudo_is_named() {
              script -qec \"sudo -n vi -u NONE -N --cmd 'set backupcopy={how}' data/ssh/{file}\" /dev/null >/dev/null)"
         )
     };
-    house.host.shell(&vi("no", "renamed"));
-    house.host.shell(&vi("yes", "written"));
-    house.host.shell(&format!(
+    harness.host.shell(&vi("no", "renamed"));
+    harness.host.shell(&vi("yes", "written"));
+    harness.host.shell(&format!(
         "({login}; sudo -n ex -s -u NONE -c 's/no/yes/' -c 'wq' data/ssh/scripted)"
     ));
     for (file, program) in [("renamed", "vi"), ("written", "vi"), ("scripted", "ex")] {
         let path = format!("/data/ssh/{file}");
-        let text = std::fs::read_to_string(house.path(&path[1..])).expect("a file");
+        let text = std::fs::read_to_string(harness.path(&path[1..])).expect("a file");
         assert_eq!(text, "PermitRootLogin yes\n", "{file} was not edited");
-        house.until_told(&format!("raised files.changed {path}"));
-        let event = house.event("raised files.changed", &path);
+        harness.until_told(&format!("raised files.changed {path}"));
+        let event = harness.event("raised files.changed", &path);
         let process = process(&event);
         assert_eq!(process["name"], program, "{event:#}");
         let run = process["file"]["path"].as_str().unwrap_or_default();
@@ -47,7 +47,7 @@ fn whoever_edits_with_vi_under_sudo_is_named() {
         let command = process["cmd_line"].as_str().unwrap_or_default();
         assert!(command.starts_with(&format!("{program} ***")), "{event:#}");
     }
-    house.until_as_checked("edited");
+    harness.until_as_checked("edited");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }

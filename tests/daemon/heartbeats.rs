@@ -1,15 +1,15 @@
 //! Signs of life: what they say, and that a sink that cannot take them gets the newest and no more.
 
-use super::house::{CONFIG, House};
+use super::harness::{CONFIG, DaemonHarness};
 use harness::{agent_path, sha256};
 use serde_json::Value;
 
-fn configure(house: &House, interval: &str) {
-    house.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"{interval}\"\n"));
+fn configure(harness: &DaemonHarness, interval: &str) {
+    harness.configure(&format!("{CONFIG}[heartbeat]\ninterval = \"{interval}\"\n"));
 }
 
-fn heartbeats(house: &House) -> Vec<Value> {
-    let mut events = house.events();
+fn heartbeats(harness: &DaemonHarness) -> Vec<Value> {
+    let mut events = harness.events();
     events.retain(|event| event["activity_name"] == "Heartbeat");
     events
 }
@@ -19,22 +19,22 @@ fn time(event: &Value) -> i64 {
 }
 
 /// Waits until the status has been written later than then: everything that was due by then has been done.
-fn until_status_after(house: &House, wall: i64) -> i64 {
-    let updated = |house: &House| {
-        let (_, status) = house.status();
+fn until_status_after(harness: &DaemonHarness, wall: i64) -> i64 {
+    let updated = |harness: &DaemonHarness| {
+        let (_, status) = harness.status();
         let text = status["daemon"]["updated"].as_str().unwrap_or_default();
         let time: Option<jiff::Timestamp> = text.parse().ok();
         time.map_or(0, jiff::Timestamp::as_millisecond)
     };
-    house.until("a later status", |house| updated(house) >= wall);
-    updated(house)
+    harness.until("a later status", |harness| updated(harness) >= wall);
+    updated(harness)
 }
 
 #[test]
 fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
-    let house = House::recorded();
-    configure(&house, "1s");
-    let daemon = house.start();
+    let harness = DaemonHarness::recorded();
+    configure(&harness, "1s");
+    let daemon = harness.start();
     // The binary is hashed and the first scan made meanwhile: the first ones know less.
     let whole = |event: &Value| {
         let about = &event["unmapped"];
@@ -43,15 +43,15 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
             && about["digests"]["binary"].is_string()
             && about["spool"]["events"] == 0
     };
-    house.until("heartbeats", |house| {
-        heartbeats(house)
+    harness.until("heartbeats", |harness| {
+        heartbeats(harness)
             .iter()
             .filter(|event| whole(event))
             .count()
             >= 2
     });
-    let (_, status) = house.status();
-    let event = heartbeats(&house).pop().expect("a heartbeat");
+    let (_, status) = harness.status();
+    let event = heartbeats(&harness).pop().expect("a heartbeat");
     let about = &event["unmapped"];
     assert_eq!(event["severity"], "Informational", "{event:#}");
     assert_eq!(event["status"], "Success", "{event:#}");
@@ -80,7 +80,7 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
     for (key, path) in [
         (
             "manifest",
-            house.path("usr/share/host-integrity-agent/manifest.mtree"),
+            harness.path("usr/share/host-integrity-agent/manifest.mtree"),
         ),
         ("binary", agent_path().into()),
     ] {
@@ -94,7 +94,7 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
     assert!(event["metadata"]["sequence"].is_null(), "{event:#}");
     assert!(about["chain"].is_null(), "{event:#}");
     let head = &about["chain_head"];
-    let text = std::fs::read_to_string(house.path("var/log/events.jsonl")).expect("events");
+    let text = std::fs::read_to_string(harness.path("var/log/events.jsonl")).expect("events");
     let link = text.lines().find(|line| {
         let event: Value = serde_json::from_str(line).unwrap_or_default();
         !event["metadata"]["sequence"].is_null()
@@ -104,35 +104,35 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
     let link = link.unwrap_or_else(|| panic!("{head} is nowhere in {text}"));
     assert_eq!(head["digest"], sha256(link.as_bytes()), "{event:#}");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 #[test]
 fn while_a_sink_takes_nothing_only_the_newest_heartbeat_is_kept_for_it() {
-    let house = House::recorded();
-    configure(&house, "1s");
-    let daemon = house.start();
-    house.until_scanned();
-    house.until("a heartbeat", |house| !heartbeats(house).is_empty());
-    house.host.shell("mv var/log var/away");
+    let harness = DaemonHarness::recorded();
+    configure(&harness, "1s");
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.until("a heartbeat", |harness| !heartbeats(harness).is_empty());
+    harness.host.shell("mv var/log var/away");
     // Somebody may still have the old file open; what waits now cannot be written before there is a place again.
     let gone = jiff::Timestamp::now().as_millisecond();
-    house.host.shell("echo changed > data/d1/file");
-    let last = until_status_after(&house, gone + 4000);
-    house.until("not delivering", |house| house.status().0 == 1);
+    harness.host.shell("echo changed > data/d1/file");
+    let last = until_status_after(&harness, gone + 4000);
+    harness.until("not delivering", |harness| harness.status().0 == 1);
     // Nothing newer than what was made by then.
-    configure(&house, "1h");
+    configure(&harness, "1h");
     daemon.signal("HUP");
-    house.until("reloaded", |house| {
-        house.stderr().contains("reloaded; changed: heartbeat")
+    harness.until("reloaded", |harness| {
+        harness.stderr().contains("reloaded; changed: heartbeat")
     });
-    house.host.shell("mv var/away var/log");
-    house.until("the newest", |house| {
-        heartbeats(house).iter().any(|event| time(event) > gone)
+    harness.host.shell("mv var/away var/log");
+    harness.until("the newest", |harness| {
+        heartbeats(harness).iter().any(|event| time(event) > gone)
     });
-    house.until("delivering", |house| house.status().0 == 0);
+    harness.until("delivering", |harness| harness.status().0 == 0);
     assert_eq!(daemon.stop(), 0);
-    let mut since = heartbeats(&house);
+    let mut since = heartbeats(&harness);
     since.retain(|event| time(event) > gone);
     assert_eq!(since.len(), 1, "{since:#?}");
     let newest = &since[0];
@@ -144,6 +144,6 @@ fn while_a_sink_takes_nothing_only_the_newest_heartbeat_is_kept_for_it() {
     let sink = about["sinks"]["file"].as_str().unwrap_or_default();
     assert!(sink.starts_with("retrying: "), "{newest:#}");
     // The events themselves were all kept.
-    house.event("raised", "/data/d1/file");
-    house.verify();
+    harness.event("raised", "/data/d1/file");
+    harness.verify();
 }

@@ -1,6 +1,6 @@
 //! A log service that takes connections and says nothing.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 use std::io::Read;
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -23,33 +23,33 @@ fn a_service_that_never_answers_does_not_keep_the_daemon_from_ending() {
             });
         }
     });
-    let house = House::recorded();
+    let harness = DaemonHarness::recorded();
     // A debug build of the SDK insists on certificates, though nothing of this is TLS.
-    house
+    harness
         .host
         .shell("mkdir -p etc/ssl/certs; cp -L /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/");
-    house.configure(&format!(
-        "[sinks.cloudwatch_logs]\nenabled = true\nlog_group = \"/silent\"\nlog_stream = \"house\"\n\
+    harness.configure(&format!(
+        "[sinks.cloudwatch_logs]\nenabled = true\nlog_group = \"/silent\"\nlog_stream = \"harness\"\n\
          region = \"eu-central-1\"\nendpoint = \"http://{address}\"\n\
          [sinks.file]\npath = \"/var/log/events.jsonl\"\n"
     ));
-    let daemon = house.start_with(|command| {
+    let daemon = harness.start_with(|command| {
         command
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true");
     });
-    house.until_scanned();
+    harness.until_scanned();
     // Of high severity: it does not wait for the quiet moment after boot.
-    house.host.shell("echo first > data/first");
-    house.until_told("raised files.added /data/first");
-    house.until("a request is under way", |_| asked.try_recv().is_ok());
+    harness.host.shell("echo first > data/first");
+    harness.until_told("raised files.added /data/first");
+    harness.until("a request is under way", |_| asked.try_recv().is_ok());
     assert_eq!(daemon.stop(), 0);
     // Who does answer has heard all of it.
-    let events = house.events();
+    let events = harness.events();
     assert!(
         events.iter().any(|event| event["activity_name"] == "Stop"),
         "{events:#?}"
     );
-    house.verify();
+    harness.verify();
 }

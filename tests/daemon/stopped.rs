@@ -2,7 +2,7 @@
 //!
 //! How long it is stopped does not matter: the kernel queues events. How many there are does.
 
-use super::house::{CONFIG, House};
+use super::harness::{CONFIG, DaemonHarness};
 use harness::kernel::limits_stand_still;
 use harness::kernel::{Lowered, QUEUE};
 use std::time::Duration;
@@ -15,36 +15,36 @@ fn events_beyond_the_queue_are_a_gap_and_a_scan() {
     let length = std::env::var("STOPPED_MS")
         .ok()
         .and_then(|ms| ms.parse().ok());
-    let house = House::recorded();
-    house.host.shell("truncate -s 6M data/long");
-    house.record();
-    let rate = |rate: &str| house.configure(&format!("{CONFIG}[scan]\nmax_rate = \"{rate}\"\n"));
+    let harness = DaemonHarness::recorded();
+    harness.host.shell("truncate -s 6M data/long");
+    harness.record();
+    let rate = |rate: &str| harness.configure(&format!("{CONFIG}[scan]\nmax_rate = \"{rate}\"\n"));
     rate("1G");
     // An instance keeps the length that it was made with.
     let short = Lowered::to(QUEUE, "64");
-    let daemon = house.start();
-    house.until("watched", |house| {
-        house.status().1["daemon"]["watch"]["directories"].as_u64() > Some(0)
+    let daemon = harness.start();
+    harness.until("watched", |harness| {
+        harness.status().1["daemon"]["watch"]["directories"].as_u64() > Some(0)
     });
     drop(short);
-    house.until_scanned();
+    harness.until_scanned();
     // One that takes six seconds, and is not the one that ends the gap.
     rate("1M");
     daemon.signal("HUP");
-    house.until("a slow scan", |house| {
-        house.status().1["daemon"]["scan"]["running"] == true
+    harness.until("a slow scan", |harness| {
+        harness.status().1["daemon"]["scan"]["running"] == true
     });
 
     daemon.signal("STOP");
-    house.host.shell(
+    harness.host.shell(
         "for n in {1..300}; do echo $n > data/n$n; done; mkdir -p data/d1/a/b; echo deep > data/d1/a/b/file
          echo changed >> data/d2/file; rm data/d3/file; mv data/d4 data/e4; chmod 600 data/d5/file",
     );
     std::thread::sleep(Duration::from_millis(length.unwrap_or(1000)));
     daemon.signal("CONT");
 
-    house.until("a gap and its end", |house| house.gaps().len() >= 2);
-    let gaps = house.gaps();
+    harness.until("a gap and its end", |harness| harness.gaps().len() >= 2);
+    let gaps = harness.gaps();
     let message = gaps[0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("overflowed"), "{gaps:#?}");
     assert!(gaps[0]["unmapped"]["until"].is_null(), "{gaps:#?}");
@@ -53,38 +53,38 @@ fn events_beyond_the_queue_are_a_gap_and_a_scan() {
         gaps[1]["unmapped"]["paths"].as_u64() > Some(300),
         "{gaps:#?}"
     );
-    house.until_as_checked("after the gap");
+    harness.until_as_checked("after the gap");
     // What was made while nobody could see it is watched.
-    house
+    harness
         .host
         .shell("echo more >> data/d1/a/b/file; echo more >> data/e4/file");
-    house.until_as_checked("afterwards");
+    harness.until_as_checked("afterwards");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
 
 /// However late the watch tells of it.
 #[test]
 fn what_was_changed_and_restored_while_it_was_stopped_is_told() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
     daemon.signal("STOP");
-    house.host.shell(
+    harness.host.shell(
         "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
          echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
     );
     std::thread::sleep(Duration::from_secs(3));
     daemon.signal("CONT");
-    house.until_told("cleared files.changed /data/d1/file");
-    let event = house.event("raised", "/data/d1/file");
+    harness.until_told("cleared files.changed /data/d1/file");
+    let event = harness.event("raised", "/data/d1/file");
     assert_eq!(event["unmapped"]["cause"]["restored"], true, "{event:#}");
-    house.until_as_checked("restored");
+    harness.until_as_checked("restored");
 
     // Opened to be written to, and not written to: it has not changed since it was looked at.
-    house.host.shell(": >> data/d1/file; echo new > data/new");
-    house.until_told("raised files.added /data/new");
-    assert_eq!(house.told().len(), 3, "{:#?}", house.told());
+    harness.host.shell(": >> data/d1/file; echo new > data/new");
+    harness.until_told("raised files.added /data/new");
+    assert_eq!(harness.told().len(), 3, "{:#?}", harness.told());
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }

@@ -1,6 +1,6 @@
 //! Random edits while the daemon looks on: what it holds as open at the end is what a fresh check finds.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 use harness::edits::storms;
 use harness::edits::{Edits, PROFILES, Rules};
 use harness::kernel::limits_stand_still;
@@ -16,20 +16,20 @@ fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
         let rules = &PROFILES[number];
         let Rules { name, profile, .. } = rules;
         println!("{name}, WATCH_SEED={seed}");
-        let house = House::new();
+        let harness = DaemonHarness::new();
         // The same rules one level deeper.
         let deeper = profile
             .replace("\"/\"", "\"/data\"")
             .replace("\"/", "\"/data/")
             .replace("/data/data", "/data");
-        let place = house.path("etc/host-integrity-agent/profile.toml");
+        let place = harness.path("etc/host-integrity-agent/profile.toml");
         std::fs::write(place, deeper).expect("the profile");
-        house.host.shell("rm data/one");
-        let pristine = house.host.lab().path().join("pristine");
-        let mut edits = Edits::new(&house.path("data"), &pristine, seed, rules);
-        house.record();
-        let daemon = house.start();
-        house.until_scanned();
+        harness.host.shell("rm data/one");
+        let pristine = harness.host.lab().path().join("pristine");
+        let mut edits = Edits::new(&harness.path("data"), &pristine, seed, rules);
+        harness.record();
+        let daemon = harness.start();
+        harness.until_scanned();
         for round in 0..4 {
             for _ in 0..60 {
                 edits.edit();
@@ -38,11 +38,11 @@ fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
                 }
             }
             let about = format!("{name}, WATCH_SEED={seed}, round {round}");
-            house.until_as_checked(&about);
+            harness.until_as_checked(&about);
         }
         // Nothing was found by a scan that hides what the watch misses.
-        assert_eq!(house.gaps(), [0; 0], "the queue is long enough for this");
+        assert_eq!(harness.gaps(), [0; 0], "the queue is long enough for this");
         assert_eq!(daemon.stop(), 0);
-        house.verify();
+        harness.verify();
     }
 }

@@ -1,6 +1,6 @@
 //! What a power failure leaves.
 
-use super::house::House;
+use super::harness::DaemonHarness;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ fn waits() -> impl Iterator<Item = Duration> {
 
 #[test]
 fn killed_at_any_moment_it_loses_nothing() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
     daemon.kill();
     for (round, wait) in (0..20).zip(waits()) {
-        let daemon = house.start();
-        house.host.shell(&format!(
+        let daemon = harness.start();
+        harness.host.shell(&format!(
             "for n in $(seq 10); do echo {round} > data/r{round}-$n; done; echo {round} > data/d1/file"
         ));
         std::thread::sleep(wait);
         daemon.kill();
     }
-    let daemon = house.start();
-    let expected = house.check();
+    let daemon = harness.start();
+    let expected = harness.check();
     assert!(expected.len() > 200, "{expected:#?}");
-    house.until("the same as a check", |house| house.open() == expected);
+    harness.until("the same as a check", |harness| harness.open() == expected);
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
     let mut seen = BTreeSet::new();
-    let events = house.events();
+    let events = harness.events();
     let numbers = events
         .iter()
         .filter_map(|event| event["metadata"]["sequence"].as_u64());
@@ -47,28 +47,28 @@ fn killed_at_any_moment_it_loses_nothing() {
 
 #[test]
 fn what_was_delivered_is_not_delivered_again() {
-    let house = House::recorded();
-    let daemon = house.start();
-    house.until_scanned();
-    house.host.shell("echo changed > data/d1/file");
-    house.until_told("raised files.changed /data/d1/file");
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.host.shell("echo changed > data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
     let told = jiff::Timestamp::now().to_string();
-    house.until("nothing waits", |house| {
-        let status = house.status().1["daemon"].clone();
+    harness.until("nothing waits", |harness| {
+        let status = harness.status().1["daemon"].clone();
         let later = status["updated"].as_str().is_some_and(|at| at > &*told);
         later && status["spool"]["events"] == 0
     });
     daemon.kill();
-    let before = house.events().len();
-    let daemon = house.start();
-    house.until("started again", |house| {
+    let before = harness.events().len();
+    let daemon = harness.start();
+    harness.until("started again", |harness| {
         let start = |event: &&serde_json::Value| event["activity_name"] == "Start";
-        house.events().iter().filter(start).count() == 2
+        harness.events().iter().filter(start).count() == 2
     });
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
     let mut uids = BTreeSet::new();
-    for event in house.events() {
+    for event in harness.events() {
         let uid = event["metadata"]["uid"].to_string();
         assert!(uids.insert(uid), "told again: {event}");
     }

@@ -1,6 +1,6 @@
 //! Real dpkg under a running daemon: an upgrade has a cause, may have its findings wait a little, and hides nothing.
 
-use super::house::House;
+use super::harness::{Daemon, DaemonHarness};
 use harness::kernel::limits_stand_still;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,10 +12,10 @@ const FILES: usize = 42;
 /// Half of what a finding may wait for evidence: what is told within it did not wait.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
-/// Builds version 1 and 2, and makes the house's tree one that dpkg installs into. Unpacking the second over the first
+/// Builds version 1 and 2, and makes the host's tree one that dpkg installs into. Unpacking the second over the first
 /// waits, with all files in place, until `tmp/unpack` is there, and configuring it until `tmp/go` is.
-pub(super) fn packages(house: &House) {
-    house.host.shell(
+pub(super) fn packages(harness: &DaemonHarness) {
+    harness.host.shell(
         "printf '[[paths]]\\npath = \"/data/critical\"\\nseverity = \"critical\"\\n' \
            >> etc/host-integrity-agent/profile.toml
          mkdir -p var/lib/dpkg/{info,updates,triggers}; touch var/lib/dpkg/{status,available}
@@ -38,9 +38,9 @@ pub(super) fn packages(house: &House) {
     );
 }
 
-/// `dpkg -i` of a version, into the house's tree.
-fn dpkg(house: &House, version: u8) -> Command {
-    let root = house.path("");
+/// `dpkg -i` of a version, into the host's tree.
+fn dpkg(harness: &DaemonHarness, version: u8) -> Command {
+    let root = harness.path("");
     let mut command = Command::new("dpkg");
     command
         .arg(format!("--root={}", root.display()))
@@ -51,7 +51,7 @@ fn dpkg(house: &House, version: u8) -> Command {
             "-i",
         ])
         .arg(
-            house
+            harness
                 .host
                 .lab()
                 .path()
@@ -62,24 +62,39 @@ fn dpkg(house: &House, version: u8) -> Command {
     command
 }
 
-pub(super) fn install(house: &House, version: u8) {
-    let status = dpkg(house, version).status().expect("dpkg");
+/// A host with version 1 of the package, and a file of nobody's.
+fn with_package() -> DaemonHarness {
+    let harness = DaemonHarness::new();
+    packages(&harness);
+    install(&harness, 1);
+    harness.host.shell("echo 1 > data/one");
+    harness
+}
+
+/// Ends it in good order, with a whole chain.
+fn end(harness: &DaemonHarness, daemon: Daemon<'_>) {
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+pub(super) fn install(harness: &DaemonHarness, version: u8) {
+    let status = dpkg(harness, version).status().expect("dpkg");
     assert!(status.success());
 }
 
 /// The upgrade under way: all files are in place, and dpkg says that the package is in that state.
-fn upgrade(house: &House, state: &str) -> Child {
-    let child = dpkg(house, 2).spawn().expect("dpkg");
-    house.until(state, |house| {
-        let text = std::fs::read_to_string(house.path("data/package/40"));
-        text.is_ok_and(|text| text == "2 40\n") && journal(house).contains(state)
+fn upgrade(harness: &DaemonHarness, state: &str) -> Child {
+    let child = dpkg(harness, 2).spawn().expect("dpkg");
+    harness.until(state, |harness| {
+        let text = std::fs::read_to_string(harness.path("data/package/40"));
+        text.is_ok_and(|text| text == "2 40\n") && journal(harness).contains(state)
     });
     child
 }
 
 /// What dpkg's journal says last.
-fn journal(house: &House) -> String {
-    let entries = std::fs::read_dir(house.path("var/lib/dpkg/updates")).expect("the journal");
+fn journal(harness: &DaemonHarness) -> String {
+    let entries = std::fs::read_dir(harness.path("var/lib/dpkg/updates")).expect("the journal");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("read").path()).collect();
     paths.retain(|path| path.file_name().is_some_and(|name| name != "tmp.i"));
     let last = paths.into_iter().max();
@@ -87,8 +102,8 @@ fn journal(house: &House) -> String {
         .unwrap_or_default()
 }
 
-fn finish(house: &House, mut dpkg: Child) {
-    house.host.shell("touch tmp/unpack tmp/go");
+fn finish(harness: &DaemonHarness, mut dpkg: Child) {
+    harness.host.shell("touch tmp/unpack tmp/go");
     assert!(dpkg.wait().expect("dpkg").success());
 }
 
@@ -97,22 +112,22 @@ fn transaction(event: &serde_json::Value) -> &serde_json::Value {
 }
 
 /// The agent's steps of that name.
-fn steps(house: &House, name: &str) -> Vec<serde_json::Value> {
-    let mut events = house.events();
+fn steps(harness: &DaemonHarness, name: &str) -> Vec<serde_json::Value> {
+    let mut events = harness.events();
     events.retain(|event| event["activity_name"] == name);
     events
 }
 
 /// What was told of the package's files that are neither critical nor setuid.
-fn plain(house: &House) -> Vec<String> {
-    let mut told = house.told();
+fn plain(harness: &DaemonHarness) -> Vec<String> {
+    let mut told = harness.told();
     told.retain(|told| told.contains(" /data/package/") && !told.contains("/suid"));
     told
 }
 
 /// Waits until it is told, which must be well before anything that waits for evidence is.
-fn told_at_once(house: &House, line: &str, since: Instant) {
-    house.until_told(line);
+fn told_at_once(harness: &DaemonHarness, line: &str, since: Instant) {
+    harness.until_told(line);
     let waited = since.elapsed();
     assert!(waited < AT_ONCE, "{line}: after {waited:?}");
 }
@@ -121,8 +136,8 @@ fn told_at_once(house: &House, line: &str, since: Instant) {
 struct Holder(Child);
 
 impl Holder {
-    fn new(house: &House, lock: &str) -> Holder {
-        let path = house.path(lock);
+    fn new(harness: &DaemonHarness, lock: &str) -> Holder {
+        let path = harness.path(lock);
         std::fs::create_dir_all(path.parent().expect("below the tree")).expect("a directory");
         std::fs::write(&path, "").expect("a lock");
         let script = "import fcntl, sys, time\nf = open(sys.argv[1], 'r+')\n\
@@ -153,116 +168,109 @@ impl Drop for Holder {
 #[test]
 fn an_upgrade_has_its_findings_wait_until_the_package_is_done() {
     let _limits = limits_stand_still();
-    let house = House::new();
-    packages(&house);
-    install(&house, 1);
-    house.host.shell("echo 1 > data/one");
-    house.record();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = with_package();
+    harness.record();
+    let daemon = harness.start_scanned();
 
     let since = Instant::now();
-    let running = upgrade(&house, "half-installed");
-    told_at_once(&house, "raised files.changed /data/critical/tool", since);
-    told_at_once(&house, "raised files.changed /data/package/suid", since);
+    let running = upgrade(&harness, "half-installed");
+    told_at_once(&harness, "raised files.changed /data/critical/tool", since);
+    told_at_once(&harness, "raised files.changed /data/package/suid", since);
     // Somebody else's change, meanwhile: one behind the package's, so that those have been looked at.
     let since = Instant::now();
-    house
+    harness
         .host
         .shell("echo evil > data/evil; echo evil >> data/one");
-    told_at_once(&house, "raised files.added /data/evil", since);
-    told_at_once(&house, "raised files.changed /data/one", since);
-    assert_eq!(plain(&house), [""; 0], "it is being unpacked");
-    let begun = steps(&house, "Package transaction begun");
+    told_at_once(&harness, "raised files.added /data/evil", since);
+    told_at_once(&harness, "raised files.changed /data/one", since);
+    assert_eq!(plain(&harness), [""; 0], "it is being unpacked");
+    let begun = steps(&harness, "Package transaction begun");
     assert_eq!(begun.len(), 1, "{begun:#?}");
     assert_eq!(begun[0]["unmapped"]["transaction"]["holder"], "dpkg");
     assert_eq!(begun[0]["unmapped"]["transaction"]["pid"], running.id());
-    house.host.shell("touch tmp/unpack");
-    house.until("configured", |house| {
-        journal(house).contains("half-configured")
+    harness.host.shell("touch tmp/unpack");
+    harness.until("configured", |harness| {
+        journal(harness).contains("half-configured")
     });
     let since = Instant::now();
-    house.host.shell("echo more >> data/evil");
-    house.until_told("changed files.added /data/evil");
+    harness.host.shell("echo more >> data/evil");
+    harness.until_told("changed files.added /data/evil");
     assert!(since.elapsed() < AT_ONCE);
-    assert_eq!(plain(&house), [""; 0], "it is not done");
-    finish(&house, running);
+    assert_eq!(plain(&harness), [""; 0], "it is not done");
+    finish(&harness, running);
 
-    house.until_told("raised files.changed /data/package/1");
-    house.until_as_checked("upgraded");
+    harness.until_told("raised files.changed /data/package/1");
+    harness.until_as_checked("upgraded");
     for n in 1..=40 {
-        let event = house.event("raised", &format!("/data/package/{n}"));
+        let event = harness.event("raised", &format!("/data/package/{n}"));
         assert_eq!(transaction(&event), "dpkg", "{event:#}");
         assert_eq!(event["actor"]["process"]["name"], "dpkg", "{event:#}");
     }
-    let event = house.event("raised", "/data/critical/tool");
+    let event = harness.event("raised", "/data/critical/tool");
     assert_eq!(transaction(&event), "dpkg", "{event:#}");
     // What is no part of the package is told as well, with who did it.
     for path in ["/data/evil", "/data/one"] {
-        let event = house.event("raised", path);
+        let event = harness.event("raised", path);
         assert_ne!(event["actor"]["process"]["name"], "dpkg", "{event:#}");
     }
-    let told = house.told();
+    let told = harness.told();
     let files = told.iter().filter(|told| told.starts_with("raised"));
     assert!(files.count() >= FILES + 2, "{told:#?}");
     let mut cleared = told.iter().filter(|told| told.starts_with("cleared"));
     assert!(cleared.all(|told| told.contains(".dpkg-")), "{told:#?}");
-    house.until("its end", |house| {
-        !steps(house, "Package transaction ended").is_empty()
+    harness.until("its end", |harness| {
+        !steps(harness, "Package transaction ended").is_empty()
     });
-    let ended = steps(&house, "Package transaction ended").remove(0);
+    let ended = steps(&harness, "Package transaction ended").remove(0);
     assert!(
         ended["unmapped"]["waited"].as_u64() >= Some(40),
         "{ended:#}"
     );
     assert!(ended["duration"].as_u64() > Some(0), "{ended:#}");
-    assert_eq!(steps(&house, "Package transaction begun").len(), 1);
-    assert_eq!(daemon.stop(), 0);
-    house.verify();
+    assert_eq!(steps(&harness, "Package transaction begun").len(), 1);
+    end(&harness, daemon);
 }
 
 /// Against the package database nothing deviates after it, and what somebody else changed meanwhile does.
 #[test]
 fn without_a_manifest_an_upgrade_leaves_nothing_open() {
     let _limits = limits_stand_still();
-    let house = House::new();
-    packages(&house);
-    install(&house, 1);
-    let daemon = house.start();
-    house.until_scanned();
-    let (_, status) = house.status();
+    let harness = DaemonHarness::new();
+    packages(&harness);
+    install(&harness, 1);
+    let daemon = harness.start_scanned();
+    let (_, status) = harness.status();
     assert_eq!(
         status["daemon"]["ground"]["against"], "packages",
         "{status:#}"
     );
 
-    house.host.shell("touch tmp/unpack");
-    let running = upgrade(&house, "half-configured");
-    house.until_told("raised files.changed /data/critical/tool");
-    house.until_told("raised files.changed /data/package/suid");
-    house.host.shell("echo evil >> data/package/7");
-    finish(&house, running);
-    house.until_told("raised files.changed /data/package/7");
+    harness.host.shell("touch tmp/unpack");
+    let running = upgrade(&harness, "half-configured");
+    harness.until_told("raised files.changed /data/critical/tool");
+    harness.until_told("raised files.changed /data/package/suid");
+    harness.host.shell("echo evil >> data/package/7");
+    finish(&harness, running);
+    harness.until_told("raised files.changed /data/package/7");
     // By what the packages say now it is as it should be.
-    house.until_told("cleared files.changed /data/critical/tool");
-    house.until_told("cleared files.changed /data/package/suid");
-    house.until_as_checked("upgraded");
+    harness.until_told("cleared files.changed /data/critical/tool");
+    harness.until_told("cleared files.changed /data/package/suid");
+    harness.until_as_checked("upgraded");
     // What a setuid file is called meanwhile is none of this test's business, nor whether the last change was looked at
     // before the lock was free: then it is first compared with the package before.
-    let mut told = house.told();
+    let mut told = harness.told();
     told.retain(|told| !told.contains(".dpkg-") && !told.starts_with("changed"));
     assert_eq!(told.len(), 5, "{told:#?}");
 
     // So short that nobody sees the lock when what it touched has settled.
-    house.host.shell("rm tmp/go");
-    install(&house, 1);
-    house.host.shell("echo evil >> data/package/8");
-    house.until_told("raised files.changed /data/package/8");
-    house.until_as_checked("downgraded");
-    let expected: Vec<String> = house.check().into_iter().collect();
+    harness.host.shell("rm tmp/go");
+    install(&harness, 1);
+    harness.host.shell("echo evil >> data/package/8");
+    harness.until_told("raised files.changed /data/package/8");
+    harness.until_as_checked("downgraded");
+    let expected: Vec<String> = harness.check().into_iter().collect();
     assert_eq!(expected, ["files.changed /data/package/8"]);
-    assert_eq!(daemon.stop(), 0);
-    house.verify();
+    end(&harness, daemon);
 }
 
 /// Whoever holds a lock, dpkg's with no package being unpacked or rpm's with whatever dpkg's database says: what
@@ -270,101 +278,93 @@ fn without_a_manifest_an_upgrade_leaves_nothing_open() {
 #[test]
 fn a_lock_alone_delays_nothing() {
     let _limits = limits_stand_still();
-    let house = House::new();
-    packages(&house);
-    install(&house, 1);
-    house.record();
-    let daemon = house.start();
-    house.until_scanned();
+    let harness = with_package();
+    harness.record();
+    let daemon = harness.start_scanned();
 
-    let holder = Holder::new(&house, "var/lib/dpkg/lock-frontend");
+    let holder = Holder::new(&harness, "var/lib/dpkg/lock-frontend");
     let since = Instant::now();
-    house.host.shell("echo evil >> data/package/1");
-    told_at_once(&house, "raised files.changed /data/package/1", since);
-    let event = house.event("raised", "/data/package/1");
+    harness.host.shell("echo evil >> data/package/1");
+    told_at_once(&harness, "raised files.changed /data/package/1", since);
+    let event = harness.event("raised", "/data/package/1");
     assert_eq!(transaction(&event), "python3", "{event:#}");
     drop(holder);
 
-    house
+    harness
         .host
         .shell("sed -i s/installed$/unpacked/ var/lib/dpkg/status");
-    let holder = Holder::new(&house, "var/lib/rpm/.rpm.lock");
+    let holder = Holder::new(&harness, "var/lib/rpm/.rpm.lock");
     let since = Instant::now();
-    house.host.shell("echo evil >> data/package/2");
-    told_at_once(&house, "raised files.changed /data/package/2", since);
-    house.until("both are told", |house| {
-        steps(house, "Package transaction begun").len() == 2
+    harness.host.shell("echo evil >> data/package/2");
+    told_at_once(&harness, "raised files.changed /data/package/2", since);
+    harness.until("both are told", |harness| {
+        steps(harness, "Package transaction begun").len() == 2
     });
-    let managers: Vec<_> = steps(&house, "Package transaction begun")
+    let managers: Vec<_> = steps(&harness, "Package transaction begun")
         .iter()
         .map(|event| event["unmapped"]["transaction"]["manager"].clone())
         .collect();
     assert_eq!(managers, ["dpkg", "rpm"]);
     drop(holder);
-    house.until("both are over", |house| {
-        steps(house, "Package transaction ended").len() == 2
+    harness.until("both are over", |harness| {
+        steps(harness, "Package transaction ended").len() == 2
     });
-    for event in steps(&house, "Package transaction ended") {
+    for event in steps(&harness, "Package transaction ended") {
         assert_eq!(event["unmapped"]["waited"], 0, "{event:#}");
     }
-    assert_eq!(daemon.stop(), 0);
-    house.verify();
+    end(&harness, daemon);
 }
 
 /// Who forges dpkg's database, holds its lock and kills the agent gains at most a minute.
 #[test]
 fn who_forges_a_transaction_hides_nothing() {
     let _limits = limits_stand_still();
-    let house = House::new();
-    packages(&house);
-    install(&house, 1);
-    house.host.shell("echo 1 > data/one");
-    house.record();
-    let daemon = house.start();
-    house.until_scanned();
-    house
+    let harness = with_package();
+    harness.record();
+    let daemon = harness.start_scanned();
+    harness
         .host
         .shell("sed -i s/installed$/unpacked/ var/lib/dpkg/status");
-    let holder = Holder::new(&house, "var/lib/dpkg/lock");
+    let holder = Holder::new(&harness, "var/lib/dpkg/lock");
 
     let since = Instant::now();
-    house.host.shell(
+    harness.host.shell(
         "echo evil >> data/package/1; chmod 4755 data/package/2; echo evil >> data/package/suid
          echo evil >> data/critical/tool",
     );
-    told_at_once(&house, "raised files.changed /data/package/2", since);
-    told_at_once(&house, "raised files.changed /data/package/suid", since);
-    told_at_once(&house, "raised files.changed /data/critical/tool", since);
-    house.host.shell("echo evil > data/one");
-    told_at_once(&house, "raised files.changed /data/one", since);
-    let is_told = |path: &str| house.told().iter().any(|told| told.contains(path));
-    assert!(!is_told("/data/package/1 "), "{:#?}", house.told());
+    told_at_once(&harness, "raised files.changed /data/package/2", since);
+    told_at_once(&harness, "raised files.changed /data/package/suid", since);
+    told_at_once(&harness, "raised files.changed /data/critical/tool", since);
+    harness.host.shell("echo evil > data/one");
+    told_at_once(&harness, "raised files.changed /data/one", since);
+    let is_told = |path: &str| harness.told().iter().any(|told| told.contains(path));
+    assert!(!is_told("/data/package/1 "), "{:#?}", harness.told());
     // It is told in time, whoever still holds the lock.
-    house.until_told("raised files.changed /data/package/1");
+    harness.until_told("raised files.changed /data/package/1");
     let waited = since.elapsed();
     assert!(waited < Duration::from_secs(75), "{waited:?}");
 
     // One that waits survives the agent.
-    house.host.shell("echo evil >> data/package/3");
-    house.host.shell("echo evil >> data/one");
-    house.until_told("changed files.changed /data/one");
-    assert!(!is_told("/data/package/3 "), "{:#?}", house.told());
+    harness.host.shell("echo evil >> data/package/3");
+    harness.host.shell("echo evil >> data/one");
+    harness.until_told("changed files.changed /data/one");
+    assert!(!is_told("/data/package/3 "), "{:#?}", harness.told());
     daemon.kill();
-    let daemon = house.start();
-    house.until_told("raised files.changed /data/package/3");
-    house.until_scanned();
+    let daemon = harness.start();
+    harness.until_told("raised files.changed /data/package/3");
+    harness.until_scanned();
 
     // At the end nothing waits.
-    house.host.shell("echo evil >> data/package/4");
-    house.host.shell("chmod 600 data/one");
-    house.until("looked at", |house| {
-        let told = house.told();
+    harness.host.shell("echo evil >> data/package/4");
+    harness.host.shell("chmod 600 data/one");
+    harness.until("looked at", |harness| {
+        let told = harness.told();
         told.iter()
             .any(|told| told.contains("/data/one") && told.contains("mode"))
     });
-    assert!(!is_told("/data/package/4 "), "{:#?}", house.told());
+    assert!(!is_told("/data/package/4 "), "{:#?}", harness.told());
     assert_eq!(daemon.stop(), 0);
-    assert!(is_told("/data/package/4 "), "{:#?}", house.told());
+    assert!(is_told("/data/package/4 "), "{:#?}", harness.told());
     drop(holder);
-    house.verify();
+    harness.verify();
 }

@@ -1,15 +1,18 @@
-//! What looks leave out at present, and the findings that say so.
+//! What jobs leave out at present, and the findings that say so.
 
-use super::quarantine::Quarantine;
 use crate::assess::selected::Selected;
+use crate::daemon::states::job_queue::JobKind;
+use crate::daemon::states::quarantine::Quarantine;
 use agent_baseline::profile::Profile;
 use agent_checks::instance;
 use agent_checks::settings;
+use agent_core::config::{self, Attribution};
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use agent_core::task::Job;
 use agent_scan::files::aside::Aside;
+use agent_scan::watch::ATTRIBUTION;
 
-/// What looks leave out, as it was when one of them began.
+/// What jobs leave out, as it was when one of them began.
 #[derive(Clone, Debug, Default)]
 pub(in crate::daemon) struct LeftOut {
     pub(in crate::daemon) files: Aside,
@@ -18,7 +21,7 @@ pub(in crate::daemon) struct LeftOut {
 }
 
 impl LeftOut {
-    pub(super) fn of(quarantine: &Quarantine) -> LeftOut {
+    pub(in crate::daemon) fn of(quarantine: &Quarantine) -> LeftOut {
         let held = quarantine.aside().map(|held| &held.subject);
         let (paths, parts): (Vec<_>, Vec<_>) = held.partition(|subject| subject.is_path());
         let paths = paths.into_iter().map(|subject| subject.name.clone());
@@ -35,6 +38,32 @@ impl LeftOut {
     pub(in crate::daemon) fn has(&self, job: Job, part: &str) -> bool {
         let part = part.as_bytes();
         self.parts.iter().any(|(j, name)| *j == job && name == part)
+    }
+
+    /// What of a kind of job is judged, area by area, where it is not judged as a whole. `None`: nothing is left out.
+    pub(in crate::daemon) fn judged_areas(&self, kind: JobKind) -> Option<Vec<&'static str>> {
+        match kind {
+            JobKind::Instance => self.has(Job::Instance, "").then(Vec::new),
+            JobKind::Settings => {
+                let names = settings::AREAS.iter().map(|area| area.name);
+                let (out, judged): (Vec<_>, Vec<_>) =
+                    names.partition(|area| self.has(Job::Settings, area));
+                (!out.is_empty()).then_some(judged)
+            }
+            _ => None,
+        }
+    }
+
+    /// How to watch; the error says why nothing is watched.
+    pub(in crate::daemon) fn watch(&self, config: &config::Watch) -> Result<config::Watch, String> {
+        if self.has(Job::Watch, "") {
+            return Err("watching brought the agent to its end again and again".into());
+        }
+        let mut watch = config.clone();
+        if self.has(Job::Watch, ATTRIBUTION) {
+            watch.attribution = Attribution::Off;
+        }
+        Ok(watch)
     }
 
     /// Areas of settings that are judged, and what is to be told of the others.
@@ -87,7 +116,7 @@ fn not_judged(
     let subject = format!("{name}.*");
     let finding = Finding::new(worst, Verdict::Unknown, severity(worst), subject, message);
     Some(finding.remediation(
-        "look at it by other means; report the fault with the agent's last words in the journal",
+        "look at it by other means; report the fault with the agent's last messages in the journal",
     ))
 }
 

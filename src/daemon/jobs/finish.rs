@@ -1,0 +1,190 @@
+//! What jobs find, handed to the store, and how they end: the event loop's side.
+
+use super::RunningJob;
+use super::cause::Causes;
+use crate::daemon::action::Action;
+use crate::daemon::clock::Now;
+use crate::daemon::message::Outcome;
+use crate::daemon::state::Daemon;
+use crate::daemon::states::coverage_gap::UNWATCHED;
+use crate::daemon::states::job_queue::JobKind;
+use crate::daemon::states::problems::Problem;
+use crate::daemon::states::touched::TouchedBatch;
+use crate::daemon::states::transactions::LONGEST;
+use crate::daemon::store::Command;
+use agent_core::attributes::Timestamp;
+use agent_core::finding::{Finding, Severity};
+use agent_outbox::event::LastScan;
+use agent_scan::files::scan::Coverage;
+use std::time::{Duration, SystemTime};
+
+/// After a scan that broke off the next one begins this much later.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// A job found something. `package`: it may wait for the evidence of that one.
+pub(in crate::daemon) fn found(
+    daemon: &mut Daemon,
+    id: u64,
+    finding: Box<Finding>,
+    package: Option<String>,
+    now: Now,
+) {
+    let Some(job) = daemon.jobs.running.get_mut(&id) else {
+        return;
+    };
+    job.count(&finding);
+    if !job.stored {
+        return;
+    }
+    let causes = Causes {
+        watch: &daemon.watch,
+        scan: &daemon.scan,
+        links: daemon.baseline.active.as_ref().map(|b| &b.links),
+    };
+    let cause = causes.of(job, &finding).map(Box::new);
+    let waits = package.is_some_and(|package| waits(daemon, id, &finding, package, now));
+    daemon.store.give(Command::Found {
+        job: id,
+        finding,
+        cause,
+        until: waits.then(|| now.wall + LONGEST),
+        at: now.wall,
+    });
+}
+
+/// Whether the finding waits for the evidence of a package.
+fn waits(daemon: &mut Daemon, id: u64, finding: &Finding, package: String, now: Now) -> bool {
+    let path = finding.subject.strip_prefix(b"/").unwrap_or_default();
+    let batch = daemon.jobs.batch_of(id);
+    let Some(touched) = batch.and_then(|batch| batch.touched(path)) else {
+        return false;
+    };
+    let transactions = &mut daemon.watch.pending.transactions;
+    !daemon.jobs.stopping && transactions.note(package, touched, path, now.monotonic)
+}
+
+/// A path that was touched is as recorded: if its ctime moved, it was changed and restored.
+pub(in crate::daemon) fn holds(
+    daemon: &mut Daemon,
+    id: u64,
+    path: Vec<u8>,
+    ctime: Timestamp,
+    now: Now,
+) {
+    let batch = daemon.jobs.batch_of(id);
+    let Some(touched) = batch.and_then(|batch| batch.touched(&path)) else {
+        return;
+    };
+    let baseline = daemon.baseline.active.as_ref();
+    let causes = Causes {
+        watch: &daemon.watch,
+        scan: &daemon.scan,
+        links: baseline.map(|baseline| &baseline.links),
+    };
+    let severity = baseline.and_then(|baseline| baseline.severity_at(&path));
+    let clocks = (now.monotonic, SystemTime::now());
+    if let Some((finding, cause)) = causes.restored(touched, (&path, ctime), severity, clocks) {
+        daemon.store.give(Command::Restored {
+            path,
+            finding: Box::new(finding),
+            cause: Box::new(cause),
+            at: now.wall,
+        });
+    }
+}
+
+/// A job has come to its end, or broke off.
+pub(in crate::daemon) fn ended(daemon: &mut Daemon, id: u64, outcome: Outcome, now: Now) {
+    let Some(job) = daemon.jobs.running.remove(&id) else {
+        return;
+    };
+    daemon.jobs.queue.ended(job.kind);
+    daemon.jobs.ended = true;
+    daemon.status.stale |= !matches!(job.kind, JobKind::Urgent | JobKind::Spot);
+    let clears = job.clears(&outcome);
+    let at = now.wall;
+    for &part in job.parts.iter().flatten() {
+        daemon.store.give(Command::End {
+            job: part,
+            whole: clears,
+            at,
+        });
+    }
+    if outcome.is_ok() && !job.is_partial() {
+        let began = job.began.1.into();
+        let actions = daemon.panics.passed_job(job.kind, job.regions(), began);
+        daemon.perform(actions, now);
+    }
+    if job.stored {
+        daemon.store.give(Command::End {
+            job: id,
+            whole: clears && job.parts.is_none(),
+            at,
+        });
+    }
+    match outcome {
+        Ok(coverage) => completed(daemon, job, coverage, now),
+        Err(why) => {
+            let actions = broken(job.kind, why, now);
+            daemon.perform(actions, now);
+        }
+    }
+}
+
+fn completed(daemon: &mut Daemon, job: RunningJob, coverage: Option<Coverage>, now: Now) {
+    match job.kind {
+        JobKind::FullScan => scanned(daemon, &job, coverage, now),
+        JobKind::Settings => daemon.scan.settings_ended(job.unknowns),
+        JobKind::Spot => {
+            let regions = job.batch.iter().flat_map(TouchedBatch::regions);
+            daemon.scan.restored.checked(regions, job.began.0);
+        }
+        JobKind::Urgent => {
+            // The job that says what stands must have begun after this one: what was found here may be over.
+            let found = job.deviations + job.unknowns > 0;
+            if let Some(batch) = job.batch.filter(|_| found) {
+                daemon.watch.pending.again_unless_waiting(batch);
+            }
+        }
+        JobKind::Critical | JobKind::Instance | JobKind::LaunchRecord => {}
+    }
+}
+
+/// What follows from a job that broke off.
+fn broken(kind: JobKind, why: String, now: Now) -> Vec<Action> {
+    match kind {
+        JobKind::FullScan | JobKind::Critical => vec![
+            Action::Problem(Problem::Scan, Some(format!("a scan broke off: {why}"))),
+            Action::fault("scan.broken", Severity::High, why),
+            // What it went by may be what is broken.
+            Action::ScanBy(now.monotonic + AFTER_FAILURE),
+            Action::OpenBaseline,
+        ],
+        JobKind::Urgent | JobKind::Spot => vec![
+            Action::fault("spot.broken", Severity::Medium, why),
+            Action::ScanNow,
+        ],
+        JobKind::Settings | JobKind::Instance | JobKind::LaunchRecord => {
+            vec![Action::fault("look.broken", Severity::Medium, why)]
+        }
+    }
+}
+
+fn scanned(daemon: &mut Daemon, job: &RunningJob, coverage: Option<Coverage>, now: Now) {
+    let scan = LastScan {
+        ended: now.wall.0,
+        files: coverage.map_or(0, |coverage| coverage.checked),
+        deviations: job.deviations,
+        unknowns: job.unknowns,
+    };
+    let again = daemon.scan.scan_ended(scan, job.began);
+    let mut actions = vec![Action::Problem(Problem::Scan, None), Action::Recheck(again)];
+    if daemon.watch.health.failed().is_some() {
+        actions.push(Action::ScanBy(now.monotonic + UNWATCHED));
+    }
+    // One that was under way when a gap began does not end it: the next one does.
+    if !daemon.jobs.queue.waits(JobKind::FullScan) {
+        actions.extend(daemon.gap.end(Some(scan), now.wall));
+    }
+    daemon.perform(actions, now);
+}

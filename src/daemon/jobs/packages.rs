@@ -1,0 +1,22 @@
+//! Which packages are no longer being unpacked, of those that findings wait for.
+
+use super::{Jobs, spawn};
+use crate::daemon::message::{self, Message};
+use crate::daemon::setup::Setup;
+use agent_core::task;
+use std::io;
+use std::sync::Arc;
+
+/// Begins to read dpkg's database, and to answer with those of `packages` that are done.
+pub(super) fn ask(jobs: &Jobs, setup: Arc<Setup>, mut packages: Vec<String>) -> io::Result<()> {
+    let unpacking = jobs.unpacking.clone();
+    let messages = jobs.outlets.messages.clone();
+    spawn("packages", task::Job::Ground, move || {
+        // Should nobody be able to read it any more, all of them are.
+        if let Ok(mut unpacking) = unpacking.lock() {
+            unpacking.refresh(&setup.tree.root);
+            packages.retain(|package| !unpacking.has(package));
+        }
+        message::send(&messages, Message::Unpacked(packages));
+    })
+}

@@ -1,0 +1,138 @@
+//! Paths that were touched, and what is critical of them before they are quiet.
+
+use super::worker::Worker;
+use crate::assess::baseline::Baseline;
+use crate::daemon::baseline::one_line;
+use crate::daemon::message::{Message, Outcome, PAGE, Question};
+use crate::daemon::store::Asker;
+use agent_core::finding::Severity;
+use agent_scan::files::plan::Plan;
+use agent_scan::files::scan::Progress;
+use agent_scan::files::spot::{Book, Known, Spot, Told};
+use agent_scan::files::wording;
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::sync_channel;
+use tokio::sync::mpsc::Sender;
+
+/// The paths of the plan. `settled`: no package manager is at work, so what its database says holds.
+pub(super) fn run(mut worker: Worker, plan: &Plan, settled: bool) {
+    if settled && worker.baseline.is_behind(&worker.setup.tree.root) {
+        let had_manifest = worker.baseline.problem.is_some();
+        worker.reopen_baseline(had_manifest);
+    }
+    let outcome = compare(&worker, plan, None);
+    worker.end(outcome);
+}
+
+/// What is critical of the paths of the plan.
+pub(super) fn run_urgent(worker: &Worker, plan: &Plan) {
+    let outcome = compare(worker, plan, Some(Severity::Critical));
+    worker.end(outcome);
+}
+
+fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
+    let (book, scope, selinux) = match &worker.baseline.opened.baseline {
+        Baseline::Manifest(sealed) => {
+            let manifest = &sealed.vouched.manifest;
+            let book = Book::Manifest(manifest, &sealed.record);
+            (book, &sealed.scope, manifest.header().selinux)
+        }
+        Baseline::Packages(packaged) => (Book::Packages(&packaged.database), &packaged.scope, true),
+        Baseline::Nothing => return Ok(None),
+    };
+    let narrowed = least.map(|least| scope.narrowed(least));
+    let progress = Progress::default();
+    let spot = Spot {
+        root: &worker.setup.tree.root,
+        scope: narrowed.as_ref().unwrap_or(scope),
+        partial: narrowed.is_some(),
+        book,
+        workers: NonZeroUsize::MIN.into(),
+        pace: None,
+        selinux,
+        aside: &worker.left_out.files,
+        progress: &progress,
+    };
+    let against = spot.against();
+    let deviations = KnownDeviations {
+        questions: &worker.questions,
+        store: &worker.store,
+        gone: Cell::new(false),
+    };
+    let read = Cell::new(false);
+    let looked = spot.look(plan, &deviations, |told| match told {
+        Told::Deviates(deviation) => {
+            let package =
+                (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
+            worker.found(wording::finding(&deviation, against), package.flatten())
+        }
+        Told::Holds { path, ctime } => worker.try_send(Message::Holds {
+            job: worker.id,
+            path,
+            ctime,
+        }),
+    });
+    looked.map(Some).map_err(one_line)
+}
+
+/// The package that dpkg is unpacking and that has the path in its list. dpkg's database is `read` once a job.
+fn package_of(worker: &Worker, path: &[u8], read: &Cell<bool>) -> Option<String> {
+    let mut unpacking = worker.unpacking.as_ref()?.lock().ok()?;
+    if !read.replace(true) {
+        unpacking.refresh(&worker.setup.tree.root);
+    }
+    unpacking.package_of(path).map(str::to_owned)
+}
+
+/// Which entries of a directory deviate: the open findings, asked of the store, and what is not yet judged, asked of
+/// the event loop.
+struct KnownDeviations<'a> {
+    questions: &'a Sender<Message>,
+    store: &'a Asker,
+    /// Nobody answers: the agent ends.
+    gone: Cell<bool>,
+}
+
+impl KnownDeviations<'_> {
+    /// What was touched in the directory and is not yet judged; `None`: the agent ends.
+    fn pending(&self, directory: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let (reply, answer) = sync_channel(1);
+        let question = Question {
+            directory: directory.to_vec(),
+            reply,
+        };
+        let asked = self.questions.blocking_send(Message::Pending(question));
+        asked.ok()?;
+        answer.recv().ok()
+    }
+
+    fn ask(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> Option<bool> {
+        let counts = |paths: &[Vec<u8>]| paths.iter().any(|path| !passed_over(path));
+        if counts(&self.pending(directory)?) {
+            return Some(true);
+        }
+        let mut after = Vec::new();
+        loop {
+            let mut open = self.store.open_in(directory, after, PAGE)?;
+            if counts(&open) {
+                return Some(true);
+            }
+            match open.pop() {
+                Some(last) if open.len() + 1 >= PAGE => after = last,
+                _ => return Some(false),
+            }
+        }
+    }
+}
+
+impl Known for KnownDeviations<'_> {
+    fn entry_deviates(&self, directory: &[u8], passed_over: &dyn Fn(&[u8]) -> bool) -> bool {
+        if self.gone.get() {
+            return false;
+        }
+        let deviates = self.ask(directory, passed_over);
+        self.gone.set(deviates.is_none());
+        deviates.unwrap_or(false)
+    }
+}

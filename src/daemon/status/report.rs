@@ -1,0 +1,145 @@
+//! What the daemon says of itself: its status, and heartbeats.
+
+use super::{Against, BaselineInfo, Scan, Sink, Spool, Status, Watch, ticks};
+use crate::assess::baseline::Baseline;
+use crate::daemon::baseline::ActiveBaseline;
+use crate::daemon::clock::{Now, UnixMillis};
+use crate::daemon::state::Daemon;
+use crate::daemon::states::job_queue::JobKind;
+use crate::daemon::states::problems::Problem;
+use agent_core::os::memory;
+use agent_outbox::event::{Heartbeat, chain, own};
+
+/// Sends a sign of life to every sink.
+pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
+    if daemon.jobs.take_ended() {
+        memory::give_back();
+    }
+    let usage = daemon.status.measure(now.monotonic);
+    let uptime = now
+        .monotonic
+        .saturating_duration_since(daemon.status.started.monotonic);
+    let scan = daemon.scan.last_scan();
+    let kernel = rustix::system::uname();
+    let heartbeat = Heartbeat {
+        uptime_s: uptime.as_secs(),
+        interval_s: daemon.setup.config.heartbeat.interval.as_secs(),
+        watching: daemon.watch.health.sees(),
+        files: scan.map_or(0, |scan| scan.files),
+        directories: daemon.watch.directories(),
+        linked: daemon.watch.health.linked(),
+        unknowns: daemon.scan.unknowns(),
+        last_scan: scan,
+        rss_bytes: usage.rss_bytes,
+        cpu_permille: usage.cpu_permille,
+        clock_skew_ms: daemon.sinks.skew(),
+        sinks: daemon.sinks.states(),
+        kernel: kernel.release().to_string_lossy().into_owned(),
+        // The store adds its own.
+        trouble: daemon.problems.sentences(),
+    };
+    // From what the store said last: a sign of life does not wait for the disk.
+    let pending = daemon.store.pending(now);
+    let wall = now.wall.0;
+    let draft = own::heartbeat(daemon.store.origin(), &heartbeat, &pending, wall);
+    let bytes = chain::beside(daemon.store.head(), draft, wall);
+    daemon.sinks.heartbeat(&bytes, now.wall);
+    daemon.status.stale = true;
+}
+
+/// Writes the status, for those who ask.
+pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
+    let status = status(daemon, now);
+    let line = line(&status);
+    let written = daemon.status.write(&status, line);
+    let problem = written.err();
+    let problem = problem.map(|error| format!("the status cannot be written: {error}"));
+    daemon.problems.set(Problem::Status, problem);
+}
+
+/// For `systemctl status`.
+fn line(status: &Status) -> String {
+    let word = |good: bool, yes: &'static str, no: &'static str| if good { yes } else { no };
+    format!(
+        "{}; {}{}; {} deviations stand, {} events wait",
+        word(status.watching, "watching", "NOT WATCHING"),
+        word(status.delivering, "delivering", "NOT DELIVERING"),
+        word(status.storing, "", "; NOT STORING"),
+        status.spool.open,
+        status.spool.events,
+    )
+}
+
+fn status(daemon: &Daemon, now: Now) -> Status {
+    let pending = daemon.store.pending(now);
+    let scan = daemon.scan.last_scan();
+    let mut trouble = daemon.problems.sentences();
+    trouble.extend(pending.trouble.clone());
+    let sink = |state: agent_outbox::event::SinkState| Sink {
+        name: state.name.into(),
+        state: state.state.into(),
+        error: state.error,
+    };
+    Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        start_ticks: ticks("self").unwrap_or(0),
+        started: daemon.status.started.wall.rfc3339(),
+        updated: now.wall.rfc3339(),
+        watching: daemon.watch.health.sees(),
+        delivering: daemon.sinks.deliver(),
+        storing: pending.trouble.is_none(),
+        watch: watch(daemon),
+        sinks: daemon.sinks.states().into_iter().map(sink).collect(),
+        spool: Spool {
+            events: pending.events,
+            bytes: pending.bytes,
+            oldest_seconds: u64::try_from(pending.age / 1000).unwrap_or(0),
+            dropped: pending.dropped,
+            open: pending.open,
+        },
+        scan: Scan {
+            running: daemon.jobs.queue.running(JobKind::FullScan),
+            ended: scan.map(|scan| UnixMillis(scan.ended).rfc3339()),
+            files: scan.map_or(0, |scan| scan.files),
+            deviations: scan.map_or(0, |scan| scan.deviations),
+            unknowns: scan.map_or(0, |scan| scan.unknowns),
+        },
+        ground: baseline(daemon),
+        set_aside: daemon.panics.set_aside(),
+        trouble,
+    }
+}
+
+fn watch(daemon: &Daemon) -> Watch {
+    let health = &daemon.watch.health;
+    let coverage = health.coverage();
+    Watch {
+        directories: daemon.watch.directories(),
+        left_out: coverage.left_out.len() as u64,
+        linked: coverage.linked.watched,
+        linked_unwatched: coverage.linked.unwatched,
+        linked_reason: coverage.linked.reason.clone(),
+        attribution: health.attribution(),
+        reason: health.failed().or(coverage.reason.as_ref()).cloned(),
+    }
+}
+
+fn baseline(daemon: &Daemon) -> BaselineInfo {
+    let active = daemon.baseline.active.as_deref();
+    let (manifest, signer) = active.map(ActiveBaseline::manifest).unwrap_or_default();
+    let against = active.map(|active| match &active.opened.baseline {
+        Baseline::Manifest(_) => Against::Manifest,
+        Baseline::Packages(_) => Against::Packages,
+        Baseline::Nothing => Against::Nothing,
+    });
+    BaselineInfo {
+        against: against.unwrap_or_default(),
+        manifest,
+        signer,
+        profile: daemon.setup.profile.name.clone(),
+        launch_record: active
+            .map(ActiveBaseline::launch_record)
+            .unwrap_or_default(),
+    }
+}

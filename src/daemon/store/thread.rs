@@ -1,0 +1,333 @@
+//! The thread that owns the store, and waits for the disk.
+
+use crate::daemon::clock::UnixMillis;
+use crate::daemon::message::Message;
+use crate::daemon::run_record::RunRecord;
+use crate::daemon::states::restored::RecentlyTold;
+use crate::daemon::store::queue::CommandQueue;
+use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
+use agent_core::cause::Cause;
+use agent_core::finding::Finding;
+use agent_core::paths::split;
+use agent_core::region::Region;
+use agent_core::task::{self, Job};
+use agent_outbox::store::{Keeper, Opening, Round, Scope};
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Sender;
+
+/// Commands carried out in a row at most, before what is due is done and said.
+const IN_A_ROW: usize = 256;
+/// Names of open findings in one answer of the store.
+const PAGE: usize = 1_024;
+/// What could not be saved is tried again after this.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// The owner of the store.
+pub(in crate::daemon) struct StoreThread {
+    keeper: Keeper,
+    commands: Receiver<Command>,
+    /// Commands that came and are not carried out yet.
+    queue: CommandQueue,
+    messages: Sender<Message>,
+    gauge: Arc<Gauge>,
+    /// Jobs under way, by their number.
+    rounds: HashMap<u64, Round>,
+    /// What was told as changed and restored.
+    told: RecentlyTold,
+    state_dir: PathBuf,
+    /// What the next run may know: with what was told as far as the store has it.
+    kept: RunRecord,
+    /// What the next run must know and is not written yet, and when to try again.
+    owed: Option<(RunRecord, Instant)>,
+    said: Standing,
+}
+
+impl StoreThread {
+    pub(in crate::daemon) fn new(
+        keeper: Keeper,
+        commands: Receiver<Command>,
+        messages: Sender<Message>,
+        gauge: Arc<Gauge>,
+        state_dir: PathBuf,
+        kept: RunRecord,
+    ) -> StoreThread {
+        StoreThread {
+            keeper,
+            commands,
+            queue: CommandQueue::default(),
+            messages,
+            gauge,
+            rounds: HashMap::new(),
+            told: RecentlyTold::default(),
+            state_dir,
+            kept,
+            owed: None,
+            said: Standing::default(),
+        }
+    }
+
+    pub(in crate::daemon) fn start(self) -> io::Result<()> {
+        Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                task::begin(Job::Store);
+                self.run();
+            })
+            .map(|_| ())
+    }
+
+    fn run(mut self) {
+        let mut wait = Some(Duration::ZERO);
+        loop {
+            self.gauge.rest();
+            let first = match wait {
+                Some(wait) => self.commands.recv_timeout(wait),
+                None => (self.commands.recv()).map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            self.gauge.begin();
+            match first {
+                Ok(command) => self.queue.push(command),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let mut left = IN_A_ROW;
+            while let Some(command) = self.next(&mut left) {
+                self.gauge.taken();
+                self.gauge.begin();
+                if matches!(command, Command::Close) {
+                    return self.close();
+                }
+                self.carry_out(command);
+            }
+            self.gauge.begin();
+            let due = self.tend();
+            wait = match self.queue.is_empty() {
+                true => due,
+                false => Some(Duration::ZERO),
+            };
+            self.report();
+        }
+    }
+
+    /// The next command, what is urgent first; `left` more are carried out in a row.
+    fn next(&mut self, left: &mut usize) -> Option<Command> {
+        while let Ok(command) = self.commands.try_recv() {
+            self.queue.push(command);
+        }
+        *left = left.checked_sub(1)?;
+        self.queue.pop()
+    }
+
+    /// Does what is due; returns how long to wait for a command then.
+    fn tend(&mut self) -> Option<Duration> {
+        let wait = self.keeper.tick(wall());
+        let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let now = Instant::now();
+        if self.owed.as_ref().is_some_and(|(_, again)| now >= *again)
+            && let Some((record, _)) = self.owed.take()
+        {
+            self.remember(record);
+        }
+        let owed = self.owed.as_ref();
+        let owed = owed.map(|(_, again)| again.saturating_duration_since(now));
+        wait.into_iter().chain(owed).min()
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Begin { job, scope, .. } => {
+                let round = self.keeper.begin(scope);
+                self.rounds.insert(job, round);
+            }
+            Command::Found {
+                job,
+                finding,
+                cause,
+                until,
+                at,
+            } => {
+                if let Some(round) = self.rounds.get(&job) {
+                    let cause = cause.as_deref();
+                    self.keeper.found_until(
+                        *round,
+                        &finding,
+                        cause,
+                        until.map(|until| until.0),
+                        at.0,
+                    );
+                }
+            }
+            Command::End { job, whole, at } => {
+                if let Some(round) = self.rounds.remove(&job) {
+                    match whole {
+                        true => self.keeper.end(round, at.0),
+                        false => self.keeper.abandon(round, at.0),
+                    }
+                }
+            }
+            Command::Restored {
+                path,
+                finding,
+                cause,
+                at,
+            } => self.restored(path, &finding, &cause, at),
+            Command::Tell { event, at } => self.keeper.tell(*event, at.0),
+            Command::SetOrigin { origin, at } => {
+                let openings = self.keeper.set_origin(*origin, at.0);
+                self.opened(openings);
+            }
+            Command::Enable { sinks, at } => self.keeper.enable(&sinks, at.0),
+            Command::Commit => {
+                self.keeper.commit(wall());
+                let down = self.keeper.is_down();
+                self.say(Answer::Committed { down });
+            }
+            Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at.0),
+            Command::Fetch(fetch) => self.fetch(fetch),
+            Command::OpenIn {
+                directory,
+                after,
+                most,
+                reply,
+            } => {
+                let open = self.keeper.open_in(&directory, &after, most, wall());
+                // Whoever asked may have ended.
+                reply.try_send(open).unwrap_or_default();
+            }
+            Command::Remember(record) => self.remember(*record),
+            Command::Close => {}
+        }
+    }
+
+    /// Told as a deviation that came and went, unless one is open there: then what is cleared tells it.
+    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &Cause, at: UnixMillis) {
+        let now = Instant::now();
+        if !self.told.may_be_told(&path, now) || self.is_open(&path) {
+            return;
+        }
+        self.told.tell(&path, now);
+        let region = Region { path, below: false };
+        for there in [true, false] {
+            let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
+            if there {
+                self.keeper.found(round, finding, Some(cause), at.0);
+            }
+            self.keeper.end(round, at.0);
+        }
+    }
+
+    /// Whether a file finding is open at that path.
+    fn is_open(&mut self, path: &[u8]) -> bool {
+        let (directory, _) = split(path);
+        let mut after = Vec::new();
+        loop {
+            let mut page = self.keeper.open_in(directory, &after, PAGE, wall());
+            if page.iter().any(|open| open == path) {
+                return true;
+            }
+            match page.pop() {
+                Some(last) if page.len() + 1 >= PAGE => after = last,
+                _ => return false,
+            }
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        let most = (fetch.most_events, fetch.most_bytes);
+        let parcels = self.keeper.parcels(fetch.sink, most.0, most.1);
+        self.say(Answer::Parcels { fetch, parcels });
+    }
+
+    /// Leaves to the next run what it must know. That something was told it may know once the store has it: told twice
+    /// is better than never.
+    fn remember(&mut self, record: RunRecord) {
+        self.keeper.commit(wall());
+        let held = self.keeper.is_down();
+        let told = match held {
+            // A kill would take with it what was told.
+            true => &self.kept,
+            false => &record,
+        };
+        self.kept = RunRecord {
+            launch: told.launch.clone(),
+            unusable: told.unusable,
+            ..record.clone()
+        };
+        let written = self.kept.save(&self.state_dir);
+        if held || written.is_err() {
+            self.owed = Some((record, Instant::now() + AGAIN));
+        } else {
+            self.owed = None;
+        }
+        self.say(Answer::Remembered(written.map_err(|e| e.to_string())));
+    }
+
+    fn opened(&mut self, openings: Vec<Opening>) {
+        if openings.is_empty() {
+            return;
+        }
+        if openings
+            .iter()
+            .any(|opening| matches!(opening, Opening::SetAside { .. }))
+        {
+            // What may have gone with it unshipped is told anew.
+            self.kept.unusable = None;
+        }
+        self.say(Answer::Openings(openings));
+    }
+
+    /// Says how it is with the store, if that has changed.
+    fn report(&mut self) {
+        let openings = self.keeper.news();
+        self.opened(openings);
+        let now = UnixMillis::now();
+        let standing = Standing {
+            pending: self.keeper.pending(now.0),
+            at: now,
+            head: self.keeper.head(),
+        };
+        let before = &mut self.said;
+        let (mut old, mut new) = (before.pending.clone(), standing.pending.clone());
+        (old.age, new.age) = (0, 0);
+        if new.trouble.is_none() {
+            // What waits for the next transaction is nobody's business.
+            (old.held, new.held) = (0, 0);
+        }
+        if old != new || before.head != standing.head {
+            before.clone_from(&standing);
+            self.say(Answer::Standing(Box::new(standing)));
+        }
+    }
+
+    /// Writes what is held, and ends.
+    fn close(mut self) {
+        self.keeper.commit(wall());
+        let StoreThread {
+            keeper, messages, ..
+        } = self;
+        drop(keeper);
+        say(&messages, Answer::Closed);
+    }
+
+    fn say(&self, answer: Answer) {
+        say(&self.messages, answer);
+    }
+}
+
+fn say(messages: &Sender<Message>, answer: Answer) {
+    // Nobody hears it when the agent ends.
+    messages
+        .blocking_send(Message::Store(answer))
+        .unwrap_or_default();
+}
+
+/// Milliseconds since 1970.
+fn wall() -> i64 {
+    UnixMillis::now().0
+}
