@@ -64,22 +64,22 @@ fn an_area_that_hangs_is_told_as_unknown_and_clears_nothing() {
 /// What is mounted is crossed, and its server is dead before the daemon starts.
 #[test]
 fn a_file_system_that_gives_no_answer_delays_no_change_elsewhere() {
-    let house = House::new();
-    house.host.shell(
+    let harness = DaemonHarness::new();
+    harness.host.shell(
         "mkdir -p data/d1 data/m; echo 1 > data/d1/file; \
          sed -i 's/^severity.*/&\\ncross_mounts = true/' etc/host-integrity-agent/profile.toml; \
          grep -q cross_mounts etc/host-integrity-agent/profile.toml",
     );
-    house.record();
+    harness.record();
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silent.py");
-    let daemon = house.start_after(&format!(
+    let daemon = harness.start_after(&format!(
         "mkfifo in; python3 {server} $PWD/root/data/m init < in & exec 9<> in
          until grep -q fuse.silent /proc/mounts; do sleep 0.02; done
          export HIA_TEST_DEADLINE=1000"
     ));
-    house.until_scanned();
-    house.until_told("raised files.unreadable /data/m");
-    let (code, status) = house.status();
+    harness.until_scanned();
+    harness.until_told("raised files.unreadable /data/m");
+    let (code, status) = harness.status();
     let left_out = &status["daemon"]["watch"];
     assert!(
         left_out
@@ -87,8 +87,8 @@ fn a_file_system_that_gives_no_answer_delays_no_change_elsewhere() {
             .contains("a file system gave no answer in time"),
         "{code}: {status}"
     );
-    house.host.shell("echo more >> data/d1/file");
-    house.until_told("raised files.changed /data/d1/file");
+    harness.host.shell("echo more >> data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
     assert_eq!(daemon.stop(), 0);
-    house.verify();
+    harness.verify();
 }
