@@ -1,8 +1,9 @@
 //! The manifest and its launch record, opened to be compared with.
 
-use super::baseline::{Baseline, Opened};
+use super::baseline::Opened;
+use super::summary::LaunchSummary;
 use super::tree::{self, LAUNCH, Tree};
-use crate::report::LaunchSummary;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::vouch::{Standing, Vouched};
 use agent_baseline::profile::Profile;
@@ -88,7 +89,7 @@ pub(super) fn open(
         scope,
     };
     Ok(Opened {
-        baseline: Baseline::Manifest(Box::new(sealed)),
+        baseline: Some(Baseline::Manifest(Box::new(sealed))),
         findings,
         notes,
     })

@@ -3,7 +3,6 @@
 use super::args::Accept;
 use super::{baseline, hint, placing, print};
 use crate::assess::tree::{self, Tree};
-use crate::report::output::cannot_write;
 use agent_baseline::manifest::diff::Difference;
 use agent_baseline::manifest::header::Accepted;
 use agent_baseline::manifest::vouch::Trust;
@@ -50,7 +49,7 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
             reason: arguments.reason.clone(),
         }));
     let output = arguments.output.as_deref().unwrap_or(manifest.path());
-    let fault = |error| cannot_write(output, &error);
+    let fault = |error| Error::cannot_write(output, &error);
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
     let mut writer = Writer::new(&mut pending, &header);
     let scope = Scope::current(header.cover.clone());

@@ -3,7 +3,6 @@
 use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
 use super::{hint, placing, print};
 use crate::assess::tree::{self, Tree};
-use crate::report::output::cannot_write;
 use crate::report::progress;
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::diff::{Difference, differences};
@@ -33,7 +32,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let tree = Tree::open(&arguments.root)?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or("auto"))?;
     let output = &arguments.output;
-    let fault = |error| cannot_write(output, &error);
+    let fault = |error| Error::cannot_write(output, &error);
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
 
     let selinux = tree::labelled(&tree.root)?;

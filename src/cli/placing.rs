@@ -1,7 +1,6 @@
 //! Putting a manifest and its seal in place: both whole, or neither.
 
 use super::hint;
-use crate::report::output::cannot_write;
 use agent_baseline::manifest::vouch;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -47,7 +46,7 @@ pub(super) fn seal_and_put(
     };
     let seal = key.map(sign).transpose()?;
     let seal_path = vouch::seal_path(output);
-    let seal_fault = |error| cannot_write(&seal_path, &error);
+    let seal_fault = |error| Error::cannot_write(&seal_path, &error);
     // Both are whole on the disk before either is put in place: a full disk leaves all as it was.
     let pending_seal = match &seal {
         Some(seal) => {
@@ -60,7 +59,7 @@ pub(super) fn seal_and_put(
     };
     pending
         .commit()
-        .map_err(|error| cannot_write(output, &error))?;
+        .map_err(|error| Error::cannot_write(output, &error))?;
     // Should it end here, the manifest has another's seal: it is not trusted.
     let removed_seal = match pending_seal {
         Some(pending) => pending.commit().map(|()| false),

@@ -7,9 +7,10 @@ use super::panics::LeftOut;
 use super::setup::Setup;
 use super::store_handle::Asker;
 use super::word::{PAGE, Question, Whose, Word};
-use crate::assess::baseline::{Baseline, Effort};
+use crate::assess::baseline::Effort;
 use crate::assess::instance::Instance;
 use crate::assess::{self, tree};
+use agent_baseline::Baseline;
 use agent_core::escape;
 use agent_core::finding::{Finding, Severity};
 use agent_core::os::{last_word, priority};
@@ -18,7 +19,7 @@ use agent_packages::dpkg::unpacking::Unpacking;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::plan::Plan;
 use agent_scan::files::scan::{Coverage, Progress};
-use agent_scan::files::spot::{Book, Known, Spot, Told};
+use agent_scan::files::spot::{Known, Spot, Told};
 use agent_scan::files::wording;
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
@@ -198,11 +199,11 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
         }
         task::at_part("service");
         let baked = || match &eye.ground.opened.baseline {
-            Baseline::Manifest(sealed) => {
+            Some(Baseline::Manifest(sealed)) => {
                 let time = sealed.vouched.manifest.header().time.parse().ok();
                 time.map(|time: jiff::Timestamp| time.as_second())
             }
-            Baseline::Packages(_) | Baseline::Nothing => None,
+            Some(Baseline::Packages(_)) | None => None,
         };
         let mut instance = Instance::new(tree, profile, selected, &config.instance);
         let sight = instance.ask();
@@ -248,7 +249,7 @@ impl Eye {
             aside: &self.left_out.files,
             progress: &progress,
         };
-        let scanned = ground.opened.baseline.scan(
+        let scanned = ground.opened.scan(
             &self.setup.tree,
             &effort,
             least,
@@ -262,16 +263,18 @@ impl Eye {
     }
 
     fn spot(&self, plan: &Plan, least: Option<Severity>) -> Result<Option<Coverage>, String> {
-        let (book, scope, selinux) = match &self.ground.opened.baseline {
-            Baseline::Manifest(sealed) => {
+        let (baseline, scope, selinux) = match &self.ground.opened.baseline {
+            Some(Baseline::Manifest(sealed)) => {
                 let manifest = &sealed.vouched.manifest;
-                let book = Book::Manifest(manifest, &sealed.record);
-                (book, &sealed.scope, manifest.header().selinux)
+                let baseline = Baseline::Manifest((manifest, &sealed.record));
+                (baseline, &sealed.scope, manifest.header().selinux)
             }
-            Baseline::Packages(packaged) => {
-                (Book::Packages(&packaged.database), &packaged.scope, true)
-            }
-            Baseline::Nothing => return Ok(None),
+            Some(Baseline::Packages(packaged)) => (
+                Baseline::Packages(&packaged.database),
+                &packaged.scope,
+                true,
+            ),
+            None => return Ok(None),
         };
         let narrowed = least.map(|least| scope.narrowed(least));
         let progress = Progress::default();
@@ -279,14 +282,14 @@ impl Eye {
             root: &self.setup.tree.root,
             scope: narrowed.as_ref().unwrap_or(scope),
             partial: narrowed.is_some(),
-            book,
+            baseline,
             workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux,
             aside: &self.left_out.files,
             progress: &progress,
         };
-        let against = spot.against();
+        let against = spot.baseline.kind();
         let known = Asked {
             questions: &self.questions,
             store: &self.store,

@@ -2,9 +2,10 @@
 
 use super::ground::Ground;
 use super::setup::Setup;
-use crate::assess::baseline::{Baseline, Effort};
+use crate::assess::baseline::Effort;
 use crate::assess::launch::{self, Order};
 use crate::assess::tree;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::Role;
 use agent_baseline::manifest::read::Manifest;
 use agent_core::attributes::{AttributeSet, Attributes};
@@ -108,7 +109,7 @@ pub(super) struct Recorded {
 
 /// Writes the record, as `agent baseline launch` does.
 pub(super) fn record(setup: &Setup, ground: &Ground, aside: &Aside) -> Result<Recorded> {
-    let Baseline::Manifest(sealed) = &ground.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &ground.opened.baseline else {
         return Err(Error::new(
             "there is no manifest that the first boot could be compared with",
         ));
@@ -134,7 +135,7 @@ pub(super) fn record(setup: &Setup, ground: &Ground, aside: &Aside) -> Result<Re
 
 /// What is to be told of a record that somebody has written again, with the reason.
 pub(super) fn written_again(setup: &Setup, ground: &Ground) -> Option<(Recorded, String)> {
-    let Baseline::Manifest(sealed) = &ground.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &ground.opened.baseline else {
         return None;
     };
     let reason = sealed.again.clone()?;
@@ -143,7 +144,7 @@ pub(super) fn written_again(setup: &Setup, ground: &Ground) -> Option<(Recorded,
 
 /// What is to be told of the record that is there.
 pub(super) fn found(setup: &Setup, ground: &Ground) -> Option<Recorded> {
-    let Baseline::Manifest(sealed) = &ground.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &ground.opened.baseline else {
         return None;
     };
     let entries = sealed.record.entries().iter();

@@ -3,8 +3,8 @@
 use super::panics::LeftOut;
 use super::setup::Setup;
 use super::sources::Sources;
-use crate::assess::baseline::{self, Baseline, Named, Opened};
-use crate::report::Evidence;
+use crate::assess::baseline::{self, Named, Opened};
+use agent_baseline::Baseline;
 use agent_core::config::MANIFEST;
 use agent_core::error::Error;
 use agent_core::escape;
@@ -72,13 +72,13 @@ impl Ground {
         let expected = before || config.manifest != Path::new(MANIFEST);
         let of_packages = || match left_out(baseline::PACKAGES) {
             true => Err(set_aside()),
-            false => Baseline::of_packages(tree, profile),
+            false => Opened::of_packages(tree, profile),
         };
         let by_manifest = match gone {
             // In its place the package database would be read.
             true if left_out(baseline::PACKAGES) => Ok(nothing(set_aside())),
             _ if left_out(baseline::MANIFEST) => Err(set_aside()),
-            _ => Baseline::open(tree, profile, config, trust, Named::default()),
+            _ => Opened::open(tree, profile, config, trust, Named::default()),
         };
         let (opened, trouble) = match by_manifest {
             Ok(opened) => {
@@ -96,25 +96,27 @@ impl Ground {
             }
         };
         let mut opened = opened.unwrap_or_else(nothing);
-        if left_out(baseline::PACKAGES) && matches!(opened.baseline, Baseline::Nothing) {
+        if left_out(baseline::PACKAGES) && opened.baseline.is_none() {
             let all = Scope::current(profile.cover.clone());
             for finding in &mut opened.findings {
                 finding.severity = all.worst_within(b"", finding.severity);
             }
         }
-        let scope = opened.baseline.scope().cloned().map(Arc::new);
-        let reach = match opened.baseline.evidence() {
-            Evidence::Manifest(manifest) => format!("{} {}", manifest.sha256, profile.digest()),
-            Evidence::Packages { .. } => profile.digest(),
-            Evidence::Nothing => String::new(),
+        let scope = opened.scope().cloned().map(Arc::new);
+        let reach = match opened.evidence() {
+            Some(Baseline::Manifest(manifest)) => {
+                format!("{} {}", manifest.sha256, profile.digest())
+            }
+            Some(Baseline::Packages(_)) => profile.digest(),
+            None => String::new(),
         };
         let most = agent_scan::watch::most_linked();
         // An entry that cannot be read is the next scan's to tell.
         let links = match &opened.baseline {
-            Baseline::Manifest(sealed) => {
+            Some(Baseline::Manifest(sealed)) => {
                 Links::recorded(&sealed.vouched.manifest, &sealed.scope, most)
             }
-            Baseline::Packages(_) | Baseline::Nothing => Ok(Links::default()),
+            Some(Baseline::Packages(_)) | None => Ok(Links::default()),
         };
         let links = links.unwrap_or_default();
         Ground {
@@ -131,21 +133,23 @@ impl Ground {
 
     /// Whether it rests on packages, and some have come or gone since they were read.
     pub(super) fn is_behind(&self, root: &Root) -> bool {
-        matches!(self.opened.baseline, Baseline::Packages(_))
+        matches!(self.opened.baseline, Some(Baseline::Packages(_)))
             && agent_packages::stamp(root) != self.packages
     }
 
     /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.
     pub(super) fn manifest(&self) -> (String, String) {
-        match self.opened.baseline.evidence() {
-            Evidence::Manifest(manifest) => (manifest.sha256, manifest.signer.unwrap_or_default()),
-            Evidence::Packages { .. } | Evidence::Nothing => Default::default(),
+        match self.opened.evidence() {
+            Some(Baseline::Manifest(manifest)) => {
+                (manifest.sha256, manifest.signer.unwrap_or_default())
+            }
+            Some(Baseline::Packages(_)) | None => Default::default(),
         }
     }
 
     /// SHA-256 of the launch record in use, in hexadecimal; empty where there is none.
     pub(super) fn launch_record(&self) -> String {
-        let launch = self.opened.baseline.launch();
+        let launch = self.opened.launch();
         launch.map(|launch| launch.sha256).unwrap_or_default()
     }
 
@@ -159,9 +163,9 @@ impl Ground {
     /// What files are compared with, in a word or two.
     pub(super) fn against(&self) -> &'static str {
         match &self.opened.baseline {
-            Baseline::Manifest(_) => "manifest",
-            Baseline::Packages(_) => "packages",
-            Baseline::Nothing => "nothing",
+            Some(Baseline::Manifest(_)) => "manifest",
+            Some(Baseline::Packages(_)) => "packages",
+            None => "nothing",
         }
     }
 }
@@ -171,7 +175,7 @@ fn missing(opened: &Opened, expected: bool) -> Option<Trouble> {
     let orphaned = opened.findings.iter().any(|finding| {
         [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
     });
-    if matches!(opened.baseline, Baseline::Manifest(_)) || !(expected || orphaned) {
+    if matches!(opened.baseline, Some(Baseline::Manifest(_))) || !(expected || orphaned) {
         return None;
     }
     Some(Trouble {
@@ -198,7 +202,7 @@ fn nothing(error: Error) -> Opened {
         message,
     );
     Opened {
-        baseline: Baseline::Nothing,
+        baseline: None,
         findings: vec![finding],
         notes: Vec::new(),
     }

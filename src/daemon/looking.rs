@@ -7,7 +7,7 @@ use super::ground::Ground;
 use super::looks::Look;
 use super::store_handle::Command;
 use super::transaction::LONGEST;
-use crate::assess::baseline::Baseline;
+use agent_baseline::Baseline;
 use agent_core::attributes::Timestamp;
 use agent_core::cause::{Actor, Cause};
 use agent_core::finding::{self, Finding, Severity, Verdict};
@@ -230,7 +230,7 @@ impl Desk {
             return;
         };
         let root = &self.setup.tree.root;
-        let packages = matches!(ground.opened.baseline, Baseline::Packages(_));
+        let packages = matches!(ground.opened.baseline, Some(Baseline::Packages(_)));
         let taken = self
             .watching
             .take(root, &ground.links, packages, (now, wall));

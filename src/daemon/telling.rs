@@ -119,7 +119,7 @@ impl Desk {
             return;
         }
         let record = ground.launch_record();
-        if ground.against() != "manifest" || self.memory.instance.is_empty() {
+        if !ground.opened.rests_on_manifest() || self.memory.instance.is_empty() {
             // Nothing to compare with; asked again when there is.
             return;
         }
@@ -188,7 +188,7 @@ impl Desk {
         let shipped = &self.memory.launch.as_ref()?.sha256;
         let ground = self.ground.as_ref()?;
         let found = ground.launch_record();
-        if *shipped == found || ground.against() != "manifest" {
+        if *shipped == found || !ground.opened.rests_on_manifest() {
             return None;
         }
         let message = match found.is_empty() {

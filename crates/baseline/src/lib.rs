@@ -7,5 +7,8 @@
 //! May touch: the files that it is given by name, for reading; a manifest is also written. It judges no file.
 #![forbid(unsafe_code)]
 
+mod against;
 pub mod manifest;
 pub mod profile;
+
+pub use against::Baseline;

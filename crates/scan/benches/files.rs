@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p agent-scan`; `benches/peers.sh` measures the whole.
 
+use agent_baseline::Baseline;
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
@@ -10,7 +11,6 @@ use agent_baseline::profile::load;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
-use agent_scan::files::deviation::Against;
 use agent_scan::files::join::{Expected, Outside, join_streams};
 use agent_scan::files::launch::Record;
 use agent_scan::files::record::record;
@@ -192,7 +192,7 @@ fn scan(bencher: Bencher<'_, '_>) {
             workers: threads().into(),
             pace: None,
             selinux: false,
-            against: Against::Manifest,
+            against: Baseline::Manifest(()),
             partial: false,
             aside: Aside::NONE,
             progress: &Progress::default(),

@@ -8,18 +8,19 @@ use super::{colour, hint};
 use crate::assess;
 use crate::assess::instance::Instance;
 use crate::assess::selected::Selected;
+use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::report::html::Html;
 use crate::report::json::Json;
 use crate::report::junit::Junit;
 use crate::report::ocsf::Ocsf;
-use crate::report::output::{Output, cannot_write};
+use crate::report::output::Output;
 use crate::report::text::{Style, Text};
-use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
+use crate::report::{Counts, Report, Summary};
 use agent_baseline::manifest::vouch::Trust;
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
-use agent_core::error::Result;
+use agent_core::error::{Error, Result};
 use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_core::os::limits;
@@ -77,7 +78,7 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
                 .output
                 .as_deref()
                 .unwrap_or(Path::new("standard output"));
-            cannot_write(place, &error)
+            Error::cannot_write(place, &error)
         })?;
         summary.counts.exit()
     };
@@ -108,7 +109,7 @@ struct Run<'a> {
 
 /// What a check looked at.
 struct Looked {
-    evidence: Evidence,
+    evidence: Option<Evidence>,
     files: Option<FilesSummary>,
     launch: Option<LaunchSummary>,
 }

@@ -90,15 +90,6 @@ impl Kind {
     }
 }
 
-/// What a scan compares with, as people read it in messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
-    /// A manifest, perhaps with a launch record.
-    Manifest,
-    /// A package database.
-    Packages,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

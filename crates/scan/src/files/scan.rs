@@ -1,7 +1,7 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
 use super::aside::Aside;
-use super::deviation::{Against, Deviation, Kind};
+use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
@@ -12,6 +12,7 @@ use super::plan::Plan;
 use super::remote;
 use super::scope::{Duty, Scope};
 use super::walk::{Blindness, Walk};
+use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
@@ -37,7 +38,7 @@ pub struct Scan<'a> {
     /// Whether SELinux labels are compared.
     pub selinux: bool,
     /// What expectations come from.
-    pub against: Against,
+    pub against: Baseline,
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
     /// What is not looked at.
@@ -158,8 +159,8 @@ impl Scan<'_> {
         let unowned = AtomicU64::new(0);
         let plan = planned.map(|(plan, _)| plan);
         let outside = match self.against {
-            Against::Manifest if !self.partial => Outside::Refuse,
-            Against::Manifest | Against::Packages => Outside::Ignore,
+            Baseline::Manifest(()) if !self.partial => Outside::Refuse,
+            Baseline::Manifest(()) | Baseline::Packages(()) => Outside::Ignore,
         };
         ordered(
             self.workers,
@@ -267,7 +268,7 @@ impl Scan<'_> {
         else {
             return None;
         };
-        let packages = self.against == Against::Packages;
+        let packages = self.against.is_packages();
         if self.is_aside(target) {
             return None;
         }
@@ -292,7 +293,7 @@ impl Scan<'_> {
         plan: Option<&Plan>,
         unowned: &AtomicU64,
     ) -> Option<Outcome> {
-        let packages = self.against == Against::Packages;
+        let packages = self.against.is_packages();
         let deviates =
             |path, duty, kind| Some(Outcome::Deviates(Box::new(Deviation { path, duty, kind })));
         match item {
