@@ -9,7 +9,7 @@ mod diff;
 mod faults;
 mod generated;
 
-mod holes;
+mod gaps;
 mod instance;
 mod launch;
 
@@ -24,4 +24,4 @@ mod settings;
 mod sshd;
 mod usage;
 
-mod weakened;
+mod profile_weakening;

@@ -5,7 +5,7 @@ use super::sealed::{self, Sealed};
 use super::summary::{Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary};
 use super::tree::Tree;
 use agent_baseline::Baseline;
-use agent_baseline::manifest::vouch::{Standing, Trust};
+use agent_baseline::manifest::verified::{Standing, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -76,7 +76,7 @@ impl Opened {
     ) -> Result<Opened> {
         task::at_part(MANIFEST);
         match tree.manifest(named.manifest, config, trust)? {
-            Some(vouched) => sealed::open(tree, profile, vouched, named.launch),
+            Some(verified) => sealed::open(tree, profile, verified, named.launch),
             None => {
                 if let Some(path) = named.launch {
                     return Err(Error::in_file(
@@ -118,7 +118,7 @@ impl Opened {
     /// Paths to be looked at, where that is known beforehand.
     pub(crate) fn total(&self) -> Option<u64> {
         match &self.baseline {
-            Some(Baseline::Manifest(sealed)) => Some(sealed.vouched.manifest.len()),
+            Some(Baseline::Manifest(sealed)) => Some(sealed.verified.manifest.len()),
             _ => None,
         }
     }
@@ -149,7 +149,7 @@ impl Opened {
         };
         match &self.baseline {
             Some(Baseline::Manifest(sealed)) => {
-                let manifest = &sealed.vouched.manifest;
+                let manifest = &sealed.verified.manifest;
                 if let Some(pace) = effort.pace {
                     // Read twice so far, to measure and to parse; what follows makes up for it.
                     pace.pay(usize::try_from(2 * manifest.size()).unwrap_or(usize::MAX));
@@ -195,8 +195,8 @@ impl Opened {
     pub(crate) fn evidence(&self) -> Option<Evidence> {
         match &self.baseline {
             Some(Baseline::Manifest(sealed)) => {
-                let manifest = &sealed.vouched.manifest;
-                let signer = match &sealed.vouched.standing {
+                let manifest = &sealed.verified.manifest;
+                let signer = match &sealed.verified.standing {
                     Standing::Sealed(signer) => {
                         Some(format!("{} ({})", signer.principal, signer.fingerprint))
                     }
@@ -208,7 +208,7 @@ impl Opened {
                     signer,
                     made: manifest.header().time.clone(),
                     profile: manifest.header().profile.clone(),
-                    sealed: sealed.vouched.standing != Standing::Unsealed,
+                    sealed: sealed.verified.standing != Standing::Unsealed,
                 }))
             }
             Some(Baseline::Packages(packaged)) => Some(Baseline::Packages(PackagesSummary {

@@ -139,7 +139,7 @@ fn compared(
 ) -> Result<Collector> {
     let header = manifest.header();
     // The seal decides what the first boot may change, not the profile of the day.
-    let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
+    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
     let scan = Scan {
         root: &tree.root,
         scope: &scope,

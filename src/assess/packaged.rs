@@ -5,7 +5,7 @@ use super::deadline::{self, Stage};
 use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
 use agent_baseline::Baseline;
-use agent_baseline::manifest::vouch::seal_path;
+use agent_baseline::manifest::verified::seal_path;
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
 use agent_core::config::{Config, MANIFEST};
@@ -66,7 +66,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
         findings: gaps(&database),
         baseline: Some(Baseline::Packages(Box::new(Packaged {
             database,
-            scope: Scope::current(profile.cover.clone()),
+            scope: Scope::current(profile.path_rules.clone()),
         }))),
         notes,
     })

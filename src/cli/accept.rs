@@ -5,7 +5,7 @@ use super::{baseline, hint, placing, print};
 use crate::assess::tree::{self, Tree};
 use agent_baseline::manifest::diff::Difference;
 use agent_baseline::manifest::header::Accepted;
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_baseline::manifest::write::Writer;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -26,13 +26,13 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
     let tree = Tree::open(Path::new("/"))?;
     let config = tree::config(None)?;
     let trust = Trust::load(None)?;
-    let vouched = tree
+    let verified = tree
         .manifest(arguments.manifest.as_deref(), &config, &trust)?
         .ok_or_else(|| {
             Error::new("there is no manifest that a change could be accepted into")
                 .help("`agent baseline create --output FILE` makes one")
         })?;
-    let manifest = &vouched.manifest;
+    let manifest = &verified.manifest;
     if manifest.header().launch.is_some() {
         return Err(Error::in_file(manifest.path(), "is a launch record")
             .help("`agent baseline launch --again --reason TEXT` writes it anew"));
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
     let fault = |error| Error::cannot_write(output, &error);
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
     let mut writer = Writer::new(&mut pending, &header);
-    let scope = Scope::current(header.cover.clone());
+    let scope = Scope::current(header.path_rules.clone());
     let mut differences = Vec::new();
     amend(
         &tree.root,

@@ -200,15 +200,15 @@ pub(super) fn instance(eye: Eye) -> io::Result<()> {
         task::at_part("service");
         let baked = || match &eye.ground.opened.baseline {
             Some(Baseline::Manifest(sealed)) => {
-                let time = sealed.vouched.manifest.header().time.parse().ok();
+                let time = sealed.verified.manifest.header().time.parse().ok();
                 time.map(|time: jiff::Timestamp| time.as_second())
             }
             Some(Baseline::Packages(_)) | None => None,
         };
         let mut instance = Instance::new(tree, profile, selected, &config.instance);
-        let sight = instance.ask();
+        let snapshot = instance.ask();
         let mut found = Vec::new();
-        let host = instance.judge(&sight, baked, now, &mut |finding| found.push(finding));
+        let host = instance.judge(&snapshot, baked, now, &mut |finding| found.push(finding));
         // First, so that what is found says where.
         say(&eye.words, Word::Host(Box::new(host)));
         for finding in found {
@@ -265,7 +265,7 @@ impl Eye {
     fn spot(&self, plan: &Plan, least: Option<Severity>) -> Result<Option<Coverage>, String> {
         let (baseline, scope, selinux) = match &self.ground.opened.baseline {
             Some(Baseline::Manifest(sealed)) => {
-                let manifest = &sealed.vouched.manifest;
+                let manifest = &sealed.verified.manifest;
                 let baseline = Baseline::Manifest((manifest, &sealed.record));
                 (baseline, &sealed.scope, manifest.header().selinux)
             }

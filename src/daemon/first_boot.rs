@@ -114,7 +114,7 @@ pub(super) fn record(setup: &Setup, ground: &Ground, aside: &Aside) -> Result<Re
             "there is no manifest that the first boot could be compared with",
         ));
     };
-    let manifest = &sealed.vouched.manifest;
+    let manifest = &sealed.verified.manifest;
     let progress = Progress::default();
     let effort = Effort {
         workers: tree::threads(None).into(),
@@ -149,7 +149,7 @@ pub(super) fn found(setup: &Setup, ground: &Ground) -> Option<Recorded> {
     };
     let entries = sealed.record.entries().iter();
     let paths = entries.map(|entry| (entry.path.as_slice(), entry.attributes.as_ref()));
-    let manifest = &sealed.vouched.manifest;
+    let manifest = &sealed.verified.manifest;
     let root = &setup.tree.root;
     tell(ground.launch_record(), paths, manifest, root).ok()
 }

@@ -12,7 +12,7 @@ use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
 use agent_outbox::event::ManifestState;
-use agent_packages::Stamp;
+use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) struct Ground {
     /// Which recorded paths are names of one file; none where there is no manifest.
     pub(super) links: Links,
     /// What state the package database was in before it was read.
-    packages: Stamp,
+    packages: DatabaseStamp,
     /// Another text means that other paths may be in scope.
     pub(super) reach: String,
     /// What it was opened from.
@@ -97,7 +97,7 @@ impl Ground {
         };
         let mut opened = opened.unwrap_or_else(nothing);
         if left_out(baseline::PACKAGES) && opened.baseline.is_none() {
-            let all = Scope::current(profile.cover.clone());
+            let all = Scope::current(profile.path_rules.clone());
             for finding in &mut opened.findings {
                 finding.severity = all.worst_within(b"", finding.severity);
             }
@@ -114,7 +114,7 @@ impl Ground {
         // An entry that cannot be read is the next scan's to tell.
         let links = match &opened.baseline {
             Some(Baseline::Manifest(sealed)) => {
-                Links::recorded(&sealed.vouched.manifest, &sealed.scope, most)
+                Links::recorded(&sealed.verified.manifest, &sealed.scope, most)
             }
             Some(Baseline::Packages(_)) | None => Ok(Links::default()),
         };
@@ -156,8 +156,8 @@ impl Ground {
     /// Whether the first boot may change the path that a finding is about.
     pub(super) fn launch_marks(&self, subject: &[u8]) -> bool {
         let path = subject.strip_prefix(b"/").unwrap_or(subject);
-        let duty = self.scope.as_ref().and_then(|scope| scope.at(path));
-        duty.is_some_and(|duty| duty.demand.launch && !duty.leads)
+        let policy = self.scope.as_ref().and_then(|scope| scope.at(path));
+        policy.is_some_and(|policy| policy.demand.launch && !policy.leads)
     }
 
     /// What files are compared with, in a word or two.

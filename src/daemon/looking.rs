@@ -374,8 +374,8 @@ impl Desk {
             return;
         };
         let severity = self.ground.as_ref().and_then(|ground| {
-            let duty = ground.scope.as_ref()?.at(&path)?;
-            Some(duty.demand.severity)
+            let policy = ground.scope.as_ref()?.at(&path)?;
+            Some(policy.demand.severity)
         });
         let clocks = (now, SystemTime::now());
         let changed = touched.itself && self.restored.has_changed(&path, ctime, clocks);

@@ -14,8 +14,8 @@ use agent_outbox::event::lifecycle::LinkedFiles;
 use agent_packages::transaction;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
-use agent_scan::watch::canary::{self, Canary, Sight};
-use agent_scan::watch::settle::{Settle, entries_of};
+use agent_scan::watch::canary::{self, Canary, CanaryState};
+use agent_scan::watch::debounce::{Debouncer, entries_of};
 use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -48,7 +48,7 @@ pub(super) struct Watching {
     pub(super) attribution: Option<attribution::Status>,
     /// Why there is no watch.
     pub(super) failed: Option<String>,
-    settle: Settle,
+    debouncer: Debouncer,
     pub(super) transactions: Transactions,
     /// Nothing if it could not be made.
     canary: Option<Canary>,
@@ -79,7 +79,7 @@ impl Watching {
             coverage: Coverage::default(),
             attribution: None,
             failed: None,
-            settle: Settle::new(settle),
+            debouncer: Debouncer::new(settle),
             transactions: Transactions::default(),
             canary: Canary::new(runtime).ok(),
             runtime: runtime.to_owned(),
@@ -139,7 +139,7 @@ impl Watching {
 
     /// The settle time, or whether changes are attributed, is another one.
     pub(super) fn reconfigure(&mut self, old: &config::Watch, new: &config::Watch) {
-        self.settle.set_quiet(new.settle);
+        self.debouncer.set_quiet(new.settle);
         if (old.attribution, old.attribution_args) != (new.attribution, new.attribution_args) {
             self.reach = None;
         }
@@ -184,8 +184,8 @@ impl Watching {
         for touch in touches {
             self.caught_up |= self.leaving && touch.path == canary::KEY;
             match self.is_urgent(&touch) {
-                true => self.settle.touch_urgent(touch, now),
-                false => self.settle.touch(touch, now),
+                true => self.debouncer.touch_urgent(touch, now),
+                false => self.debouncer.touch(touch, now),
             }
         }
     }
@@ -223,7 +223,7 @@ impl Watching {
 
     /// The same for what does not wait to be looked at as it is.
     pub(super) fn unless_waiting(&mut self, touched: Vec<Touched>) {
-        let waits = |path: &[u8]| self.settle.has(path) || self.backlog.contains_key(path);
+        let waits = |path: &[u8]| self.debouncer.has(path) || self.backlog.contains_key(path);
         let rest = touched
             .into_iter()
             .filter(|touched| !waits(&touched.region.path));
@@ -238,7 +238,7 @@ impl Watching {
 
     /// Direct entries of a directory that were touched and are not yet taken to be judged, `most` at most.
     pub(super) fn waits_in(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
-        let mut found = self.settle.entries_of(directory, most);
+        let mut found = self.debouncer.entries_of(directory, most);
         let rest = most - found.len();
         found.extend(entries_of(&self.backlog, directory, rest));
         found
@@ -262,13 +262,13 @@ impl Watching {
         packages: bool,
         (now, wall): (Instant, i64),
     ) -> Option<Batch> {
-        if self.transactions.asks(!self.settle.is_empty(), now) {
+        if self.transactions.asks(!self.debouncer.is_empty(), now) {
             let lock = transaction::under_way(root);
             self.transactions.saw(lock, now, wall);
         }
         let room = MOST_AT_ONCE.saturating_sub(self.backlog.len());
         // Half of it is for what has only just settled, whatever is left of before.
-        let due = self.settle.due(now, room.max(MOST_AT_ONCE / 2));
+        let due = self.debouncer.due(now, room.max(MOST_AT_ONCE / 2));
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         if let Some(patrol) = self.patrol.filter(|patrol| now >= *patrol) {
             self.patrol = Some(patrol.max(now) + PATROL);
@@ -325,17 +325,17 @@ impl Watching {
             self.canary = Canary::new(&self.runtime).ok();
         }
         // However long what else is due has to wait for a look.
-        if self.settle.take(canary::KEY, now)
+        if self.debouncer.take(canary::KEY, now)
             && let Some(canary) = &mut self.canary
         {
             canary.look(now);
         }
-        let sight = match &mut self.canary {
-            None => Sight::Blind,
+        let state = match &mut self.canary {
+            None => CanaryState::Blind,
             Some(canary) => {
                 let waited = canary.next().is_some();
-                let sight = canary.sight(now);
-                if sight == Sight::Blind && waited && canary.next().is_none() {
+                let state = canary.state(now);
+                if state == CanaryState::Blind && waited && canary.next().is_none() {
                     // Its directory may be another one than the one that is watched.
                     if let Some(watch) = &self.watch {
                         watch.renew();
@@ -348,10 +348,10 @@ impl Watching {
                     // Should it fail, nothing comes back: that is blindness too.
                     canary.change(now).unwrap_or_default();
                 }
-                sight
+                state
             }
         };
-        self.blind = seeing && sight == Sight::Blind;
+        self.blind = seeing && state == CanaryState::Blind;
     }
 
     /// When there is something to do next. `free`: whether paths could be looked at now.
@@ -363,7 +363,7 @@ impl Watching {
         let change = canary.map(|_| self.canary_due.due());
         let rest = !self.again.is_empty() || !self.backlog.is_empty();
         let again = rest.then(Instant::now);
-        let settled = self.settle.next();
+        let settled = self.debouncer.next();
         let lock = self.transactions.due();
         let paths = [settled, lock, self.patrol, again];
         let paths = paths.into_iter().flatten().filter(|_| free);

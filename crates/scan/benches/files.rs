@@ -68,12 +68,12 @@ impl Lab {
         let header = Header {
             profile: profile.name.clone(),
             profile_digest: profile.digest(),
-            cover: profile.cover.clone(),
+            path_rules: profile.path_rules.clone(),
             ..Header::default()
         };
         let lab = Lab {
             root: Root::open(&tree)?,
-            scope: Scope::current(profile.cover),
+            scope: Scope::current(profile.path_rules),
             header,
             manifest: directory.path().join("bench.mtree"),
             _directory: directory,

@@ -4,7 +4,7 @@ use super::{Looked, Run};
 use crate::assess::baseline::{Effort, Named, Opened};
 use crate::assess::tree;
 use crate::report::progress;
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;

@@ -2,8 +2,8 @@
 
 use super::Run;
 use crate::assess::instance::Instance;
-use agent_baseline::manifest::vouch::Trust;
-use agent_checks::instance::Sight;
+use agent_baseline::manifest::verified::Trust;
+use agent_checks::instance::ImdsSnapshot;
 use agent_core::config::Config;
 use agent_core::host::Host;
 
@@ -12,14 +12,14 @@ impl Run<'_> {
     pub(super) fn instance(
         &mut self,
         instance: &Instance<'_>,
-        sight: &Sight,
+        snapshot: &ImdsSnapshot,
         config: &Config,
         trust: &Trust,
     ) -> Host {
         let now = jiff::Timestamp::now().as_second();
         let mut found = Vec::new();
         let baked = || self.baked(config, trust);
-        let host = instance.judge(sight, baked, now, &mut |finding| found.push(finding));
+        let host = instance.judge(snapshot, baked, now, &mut |finding| found.push(finding));
         for finding in found {
             if self.finding(finding).is_break() {
                 break;
@@ -31,8 +31,8 @@ impl Run<'_> {
     /// When the image was baked: as its manifest says, where there is one that can be used.
     fn baked(&self, config: &Config, trust: &Trust) -> Option<i64> {
         let named = self.arguments.manifest.as_deref();
-        let vouched = self.tree.manifest(named, config, trust).ok().flatten()?;
-        let time: jiff::Timestamp = vouched.manifest.header().time.parse().ok()?;
+        let verified = self.tree.manifest(named, config, trust).ok().flatten()?;
+        let time: jiff::Timestamp = verified.manifest.header().time.parse().ok()?;
         Some(time.as_second())
     }
 }

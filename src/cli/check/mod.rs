@@ -17,7 +17,7 @@ use crate::report::ocsf::Ocsf;
 use crate::report::output::Output;
 use crate::report::text::{Style, Text};
 use crate::report::{Counts, Report, Summary};
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -60,17 +60,17 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
         let mut instance = Instance::new(&tree, &profile, &selected, &config.instance);
-        let (looked, sight) = match arguments.format {
+        let (looked, snapshot) = match arguments.format {
             // Each of these says which host it is about: that is asked first.
             ReportFormat::Ocsf => {
-                let ((), sight) = instance.ask_beside(|| ());
-                run.report.about(&instance.host(&sight));
-                (run.look(&config, &trust), sight)
+                let ((), snapshot) = instance.ask_beside(|| ());
+                run.report.about(&instance.host(&snapshot));
+                (run.look(&config, &trust), snapshot)
             }
             _ => instance.ask_beside(|| run.look(&config, &trust)),
         };
         let looked = looked?;
-        let host = run.instance(&instance, &sight, &config, &trust);
+        let host = run.instance(&instance, &snapshot, &config, &trust);
         let summary = run.summary(looked, host);
         let written = run.written.and_then(|()| report.finish(&summary));
         written.map_err(|error| {

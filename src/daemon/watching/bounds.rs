@@ -12,15 +12,15 @@ impl Watching {
     /// Whether it is critical, or may hold something that is.
     pub(super) fn is_urgent(&self, touch: &agent_scan::watch::Touch) -> bool {
         let critical = self.critical.as_ref();
-        let duty = critical.and_then(|critical| critical.at(&touch.path));
-        duty.is_some_and(|duty| touch.below || !duty.leads)
+        let policy = critical.and_then(|critical| critical.at(&touch.path));
+        policy.is_some_and(|policy| touch.below || !policy.leads)
     }
 
     /// The agent ends: what was touched is to be looked at at once. The canary is changed, and comes back behind
     /// everything that was touched before.
     pub(in crate::daemon) fn leave(&mut self, now: Instant) {
         self.leaving = true;
-        self.settle.hurry(now);
+        self.debouncer.hurry(now);
         let canary = self.canary.as_mut().filter(|_| self.watch.is_some());
         let sent = canary.is_some_and(|canary| canary.change(now).is_ok());
         self.caught_up = !sent;
@@ -29,14 +29,14 @@ impl Watching {
     /// Whether nothing that was touched before the agent was told to end is still to be looked at. `patient`: what
     /// nobody has heard of yet is waited for.
     pub(in crate::daemon) fn is_done(&mut self, patient: bool, now: Instant) -> bool {
-        self.settle.take(canary::KEY, now);
+        self.debouncer.take(canary::KEY, now);
         let waits = self.transactions.holds() || !self.backlog.is_empty() || !self.again.is_empty();
-        (self.caught_up || !patient) && self.settle.is_empty() && !waits
+        (self.caught_up || !patient) && self.debouncer.is_empty() && !waits
     }
 
     /// When a first look at something urgent is due.
     pub(in crate::daemon) fn first_look_due(&self) -> Option<Instant> {
-        self.settle.next_first_look()
+        self.debouncer.next_first_look()
     }
 
     /// What is urgent of what was touched, to be looked at before it is quiet, if there is anything. With each name of a
@@ -47,7 +47,7 @@ impl Watching {
         links: &Links,
         (now, wall): (Instant, i64),
     ) -> Option<Batch> {
-        let due = self.settle.first_looks(now, MOST_AT_ONCE);
+        let due = self.debouncer.first_looks(now, MOST_AT_ONCE);
         if due.is_empty() {
             return None;
         }

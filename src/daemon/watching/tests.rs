@@ -14,7 +14,7 @@ fn scope(directory: &Path, profile: &str) -> Scope {
     let file = directory.join("profile.toml");
     std::fs::write(&file, profile).expect("written");
     let profile = load::named(file.to_str().expect("UTF-8")).expect("a profile");
-    Scope::current(profile.cover)
+    Scope::current(profile.path_rules)
 }
 
 impl Lab {
@@ -75,7 +75,7 @@ fn a_watch_that_is_blind_is_made_anew_and_tried_again() {
     assert!(lab.hear(start), "the first change");
     lab.watching.tend(at(1));
     assert!(lab.watching.sees());
-    assert_eq!(lab.watching.settle.len(), 0, "taken");
+    assert_eq!(lab.watching.debouncer.len(), 0, "taken");
 
     // Its directory is another one: nobody watches that.
     let run = lab.directory.path().join("run");

@@ -6,7 +6,7 @@
 
 use super::header::{self, Header};
 use super::{Entry, Role, line};
-use crate::profile::cover::{Cover, Demand, Position, Reach};
+use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
@@ -116,7 +116,7 @@ impl Manifest {
         let header = read_header(&mut lines)?;
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
-        let mut walk = Order::new(&header.cover);
+        let mut walk = Order::new(&header.path_rules);
         let mut entries = 0;
         let mut ended = false;
         loop {
@@ -327,7 +327,7 @@ fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
             .push_line(line)
             .map_err(|message| lines.error(message))?;
     }
-    if header.profile.is_empty() || header.cover.rules().is_empty() {
+    if header.profile.is_empty() || header.path_rules.rules().is_empty() {
         return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
     }
     Ok(header)
@@ -336,16 +336,16 @@ fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
 /// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
 /// that the header's own rules reach: no walk would ever meet another.
 struct Order<'a> {
-    cover: &'a Cover,
+    path_rules: &'a PathRules,
     last: Option<Vec<u8>>,
     /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
     directories: Vec<(usize, Position)>,
 }
 
 impl<'a> Order<'a> {
-    fn new(cover: &'a Cover) -> Order<'a> {
+    fn new(path_rules: &'a PathRules) -> Order<'a> {
         Order {
-            cover,
+            path_rules,
             last: None,
             directories: Vec::new(),
         }
@@ -356,8 +356,8 @@ impl<'a> Order<'a> {
         let is_directory = entry.attributes.kind == FileType::Dir || entry.role == Role::Parent;
         let place = match &self.last {
             None if path.is_empty() => {
-                self.is_complete(entry, self.cover.reach_root())?;
-                self.cover.root()
+                self.is_complete(entry, self.path_rules.reach_root())?;
+                self.path_rules.root()
             }
             None => return Err("expected the entry `.` first".into()),
             Some(last) => {
@@ -383,9 +383,9 @@ impl<'a> Order<'a> {
                 else {
                     return Err("its directory does not stand before it as a directory".into());
                 };
-                self.is_complete(entry, self.cover.reach(position, name))?;
+                self.is_complete(entry, self.path_rules.reach(position, name))?;
                 match is_directory {
-                    true => self.cover.enter(position, name),
+                    true => self.path_rules.enter(position, name),
                     false => Position::default(),
                 }
             }
@@ -400,7 +400,7 @@ impl<'a> Order<'a> {
     /// Whether an entry says all that the header demands of its path: one that is silent would hold for anything.
     fn is_complete(&self, entry: &Entry, reach: Reach) -> std::result::Result<(), String> {
         let demand = match reach {
-            Reach::Covered(rule) => self.cover.rule(rule).map(|rule| rule.demand),
+            Reach::Covered(rule) => self.path_rules.rule(rule).map(|rule| rule.demand),
             Reach::Leads => Some(Demand::ANCESTOR),
             Reach::Excluded(_) | Reach::Outside => None,
         }
@@ -551,7 +551,10 @@ mod tests {
             profile_digest: "0".repeat(64),
             ..Header::default()
         };
-        header.cover.push_line(b"cover high all /").expect("a rule");
+        header
+            .path_rules
+            .push_line(b"cover high all /")
+            .expect("a rule");
         let mut writer = Writer::new(Vec::new(), &header);
         let known = |kind| Attributes {
             mode: Some(0o644),

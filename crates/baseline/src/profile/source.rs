@@ -1,6 +1,6 @@
 //! One profile as it is written: TOML to checked values, every error with its line.
 
-use super::cover::{Demand, MAX_RULES};
+use super::path_rules::{Demand, MAX_RULES};
 use super::pattern::Pattern;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::error::{Error, Result};

@@ -6,8 +6,8 @@
 
 use super::away::Away;
 use super::digest::{self, Order, Stream, update_many};
-use super::observe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
 use super::pace::Pace;
+use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
 use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest, Timestamp};
 use agent_core::os::limits;

@@ -2,7 +2,7 @@
 
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
-use super::observe::Unseen;
+use super::probe::Unseen;
 use super::walk::Blindness;
 use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Xattr};
@@ -96,7 +96,7 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
 /// That of the path's entry; but a changed configuration file of a package is everyday, and any other
 /// file of a package has no reason to change.
 fn severity(deviation: &Deviation) -> Severity {
-    let path = deviation.duty.demand.severity;
+    let path = deviation.policy.demand.severity;
     match &deviation.kind {
         Kind::Removed(expected) | Kind::Changed { expected, .. } => match expected.source {
             Source::Package { conffile: true, .. } => Severity::Low,

@@ -58,7 +58,7 @@ impl Ledger {
         let measured =
             Measured::new(file, &lab.manifest(), bounds::MANIFEST, false).expect("readable");
         let manifest = Manifest::parse(measured).expect("a manifest");
-        let scope = Scope::sealed(manifest.header().cover.clone(), profile.cover);
+        let scope = Scope::sealed(manifest.header().path_rules.clone(), profile.path_rules);
         Ledger {
             links: Links::recorded(&manifest, &scope, MOST_LINKED).expect("readable"),
             scope,

@@ -2,7 +2,7 @@
 
 use super::checks::INTEGRITY_MONITOR;
 use crate::settings::context::Context;
-use agent_baseline::manifest::vouch::{self, Standing, Trust, Vouched};
+use agent_baseline::manifest::verified::{self, Standing, Trust, VerifiedManifest};
 use agent_core::bounds;
 use agent_core::config::{self, Config, MANIFEST};
 use agent_core::finding::{Finding, Verdict};
@@ -30,11 +30,11 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }
     };
     let opened = Trust::load(None).and_then(|trust| match context.live() {
-        true => vouch::open_named(&place, Owner::Root, &trust),
-        false => vouch::open_in(context.root, &place, &trust),
+        true => verified::open_named(&place, Owner::Root, &trust),
+        false => verified::open_in(context.root, &place, &trust),
     });
-    let Vouched { manifest, standing } = match opened {
-        Ok(Some(vouched)) => vouched,
+    let VerifiedManifest { manifest, standing } = match opened {
+        Ok(Some(verified)) => verified,
         Ok(None) => return say(Verdict::Fail, "there is no manifest".into(), Value::Null),
         Err(error) => return say(Verdict::Fail, error.message, Value::Null),
     };

@@ -86,7 +86,7 @@ pub enum Standing {
 
 /// A manifest that may be used, and how far it is to be believed.
 #[derive(Debug)]
-pub struct Vouched {
+pub struct VerifiedManifest {
     /// The manifest.
     pub manifest: Manifest,
     /// Its seal.
@@ -94,7 +94,7 @@ pub struct Vouched {
 }
 
 /// Opens the manifest that was named, with its seal beside it. `None` if there is no manifest.
-pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<Vouched>> {
+pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<VerifiedManifest>> {
     let Some(file) = trust::open(path, owner)? else {
         return Ok(None);
     };
@@ -104,7 +104,7 @@ pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<Vou
 }
 
 /// Opens the manifest that lies in a tree, with its seal beside it, following no link out of the tree.
-pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<Vouched>> {
+pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<VerifiedManifest>> {
     let open = |path: &Path| {
         let shown = root.path().join(path.strip_prefix("/").unwrap_or(path));
         match root.open_file(path.as_os_str().as_bytes()) {
@@ -130,7 +130,7 @@ pub fn seal_path(manifest: &Path) -> PathBuf {
 }
 
 /// Judges the seal on one reading of the file, and parses what was read only if it is good.
-fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<Vouched> {
+fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<VerifiedManifest> {
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
@@ -142,7 +142,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
             _ => Standing::Unchecked,
         };
         let manifest = Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)?;
-        return Ok(Vouched { manifest, standing });
+        return Ok(VerifiedManifest { manifest, standing });
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
     let bytes = seal
@@ -168,7 +168,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
         ))
     })?;
     measured.sealed = true;
-    Ok(Vouched {
+    Ok(VerifiedManifest {
         manifest: Manifest::parse(measured)?,
         standing: Standing::Sealed(signer),
     })
