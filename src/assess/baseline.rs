@@ -5,7 +5,7 @@ use super::sealed::{self, Sealed};
 use super::summary::{Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary};
 use super::tree::Tree;
 use agent_baseline::Baseline;
-use agent_baseline::manifest::verified::{Standing, Trust};
+use agent_baseline::manifest::verified::{Shared, Standing, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -24,6 +24,7 @@ use agent_scan::files::scope::Scope;
 use agent_scan::files::wording;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The parts that opening it has, for the last word of a process that panics.
 pub(crate) const MANIFEST: &str = "manifest";
@@ -48,6 +49,8 @@ pub(crate) struct Named<'a> {
     pub manifest: Option<&'a Path>,
     /// `--launch`
     pub launch: Option<&'a Path>,
+    /// The host's own manifest, where others of the same run ask for it too.
+    pub shared: Option<&'a Shared>,
 }
 
 /// How much a scan may take.
@@ -75,7 +78,12 @@ impl Opened {
         named: Named<'_>,
     ) -> Result<Opened> {
         task::at_part(MANIFEST);
-        match tree.manifest(named.manifest, config, trust)? {
+        let open = || tree.manifest(named.manifest, config, trust);
+        let opened = match named.shared {
+            Some(shared) => shared.or_open(open),
+            None => open().map(|opened| opened.map(Arc::new)),
+        };
+        match opened? {
             Some(verified) => sealed::open(tree, profile, verified, named.launch),
             None => {
                 if let Some(path) = named.launch {
@@ -220,6 +228,13 @@ impl Opened {
             })),
             None => None,
         }
+    }
+
+    /// When the image was baked, in seconds since 1970: as its manifest says.
+    pub(crate) fn baked(&self) -> Option<i64> {
+        let sealed = self.baseline.as_ref()?.manifest()?;
+        let time: jiff::Timestamp = sealed.verified.manifest.header().time.parse().ok()?;
+        Some(time.as_second())
     }
 
     /// The launch record in use.

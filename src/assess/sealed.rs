@@ -17,12 +17,13 @@ use agent_scan::files::launch::Record;
 use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A manifest that may be used, what the first boot changed of it, and what it covers.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     /// The manifest and its seal.
-    pub verified: VerifiedManifest,
+    pub verified: Arc<VerifiedManifest>,
     /// The launch record; empty where none may be used.
     pub record: Record,
     /// Where the record is, if one is used.
@@ -36,7 +37,7 @@ pub(crate) struct Sealed {
 pub(super) fn open(
     tree: &Tree,
     profile: &Profile,
-    verified: VerifiedManifest,
+    verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
 ) -> Result<Opened> {
     let mut findings = Vec::new();

@@ -164,7 +164,7 @@ pub(super) fn settings(eye: Eye) -> io::Result<()> {
         let (selected, left_out) = eye.left_out.settings(profile, selected);
         let mut stopped = false;
         let mut emit = |finding| stopped = stopped || eye.found(finding, None).is_break();
-        let unended = assess::settings(tree, profile, &selected, now, &mut emit);
+        let unended = assess::settings(tree, profile, &selected, now, None, &mut emit);
         left_out.into_iter().for_each(emit);
         // What was not looked at to the end is not cleared.
         let outcome = match unended.is_empty() {

@@ -17,6 +17,7 @@ impl Run<'_> {
             evidence: None,
             files: None,
             launch: None,
+            baked: None,
         };
         if !self.selected.any_of("files.") {
             return Ok(nothing);
@@ -25,6 +26,7 @@ impl Run<'_> {
         let named = Named {
             manifest: arguments.manifest.as_deref(),
             launch: arguments.launch.as_deref(),
+            shared: self.manifest.as_deref(),
         };
         let mut opened = Opened::open(self.tree, self.profile, config, trust, named)?;
         self.notes.append(&mut opened.notes);
@@ -58,6 +60,7 @@ impl Run<'_> {
         Ok(Looked {
             evidence: opened.evidence(),
             launch: opened.launch(),
+            baked: opened.baked(),
             files,
         })
     }
