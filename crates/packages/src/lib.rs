@@ -2,6 +2,11 @@
 //!
 //! Values and readers only: hashing the files and judging them is for others. A database that lies beside the
 //! files it vouches for, with MD5 as its digest, shows accidents and careless changes, not a skilled intruder.
+//!
+//! A [`Database`] holds an expectation for each file of each installed package, [`Installed`] says which packages there
+//! are, and a [`DatabaseStamp`] whether either has to be read again.
+//!
+//! May touch: the files of dpkg and rpm below a root, for reading. It runs no package manager.
 
 mod claims;
 mod database;

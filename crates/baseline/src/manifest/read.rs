@@ -4,13 +4,15 @@
 //! reading. [`Manifest::parse`] checks every line and keeps each block's first path. Every later read
 //! goes through a reader of lines that refuses a block that is not the one that was measured.
 
+mod lines;
+
 use super::header::{self, Header};
 use super::{Entry, Role, line};
 use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
-use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::paths::{self, split};
+use lines::Lines;
 use sha2::{Digest, Sha256, Sha512};
 use std::cmp::Ordering;
 use std::fs::File;
@@ -441,167 +443,5 @@ impl Iterator for Entries<'_> {
     }
 }
 
-/// The lines of a measured file, each block checked as it is read.
-#[derive(Debug)]
-struct Lines<'a> {
-    measured: &'a Measured,
-    next_block: usize,
-    buffer: Vec<u8>,
-    consumed: usize,
-    /// Of the line that comes next.
-    mark: Mark,
-    /// Of the line that was read last.
-    line: u64,
-    skip: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(measured: &'a Measured, mark: Mark) -> Lines<'a> {
-        let block = BLOCK as u64;
-        Lines {
-            measured,
-            next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
-            buffer: Vec::new(),
-            consumed: 0,
-            mark,
-            line: mark.line,
-            skip: usize::try_from(mark.offset % block).unwrap_or(0),
-        }
-    }
-
-    /// Where the next line starts.
-    fn mark(&self) -> Mark {
-        self.mark
-    }
-
-    /// An error at the line that was read last.
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::in_file(&self.measured.path, message).at_line(self.line)
-    }
-
-    /// The next line without its newline, left in place.
-    fn peek(&mut self) -> Result<Option<&[u8]>> {
-        Ok(self.fill()?.map(|end| &self.buffer[self.consumed..end]))
-    }
-
-    /// The next line without its newline; `None` at the end.
-    fn next(&mut self) -> Result<Option<&[u8]>> {
-        let Some(end) = self.fill()? else {
-            return Ok(None);
-        };
-        let start = std::mem::replace(&mut self.consumed, end + 1);
-        self.line = self.mark.line;
-        self.mark.line += 1;
-        self.mark.offset += (end + 1 - start) as u64;
-        let text = &self.buffer[start..end];
-        if text.contains(&0) {
-            return Err(self.error("holds a NUL byte"));
-        }
-        if text.last() == Some(&b'\r') {
-            return Err(self
-                .error("ends in CR LF")
-                .help("somebody opened it in an editor that writes DOS line ends"));
-        }
-        Ok(Some(text))
-    }
-
-    /// Makes sure that a whole line is in the buffer; returns where its newline is.
-    fn fill(&mut self) -> Result<Option<usize>> {
-        let mut searched = self.consumed;
-        loop {
-            let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
-            if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
-                self.line = self.mark.line;
-                return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));
-            }
-            if end.is_some() {
-                return Ok(end);
-            }
-            self.line = self.mark.line;
-            if self.next_block >= self.measured.blocks.len() {
-                if self.consumed < self.buffer.len() {
-                    return Err(self
-                        .error("the file ends in the middle of a line: it was cut short")
-                        .help("restore it from where the image was baked"));
-                }
-                return Ok(None);
-            }
-            self.buffer.drain(..self.consumed);
-            self.consumed = 0;
-            searched = self.buffer.len();
-            let block = self.measured.block(self.next_block)?;
-            self.buffer
-                .extend_from_slice(block.get(self.skip..).unwrap_or_default());
-            self.skip = 0;
-            self.next_block += 1;
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::write::Writer;
-    use agent_core::attributes::{Attributes, Digest as FileDigest, Timestamp};
-
-    /// A manifest of several blocks, in an unnamed file.
-    fn long() -> Manifest {
-        let mut header = Header {
-            profile: "lab".into(),
-            profile_digest: "0".repeat(64),
-            ..Header::default()
-        };
-        header
-            .path_rules
-            .push_line(b"cover high all /")
-            .expect("a rule");
-        let mut writer = Writer::new(Vec::new(), &header);
-        let known = |kind| Attributes {
-            mode: Some(0o644),
-            uid: Some(0),
-            gid: Some(0),
-            size: Some(1),
-            nlink: Some(1),
-            mtime: Some(Timestamp {
-                seconds: 1,
-                nanoseconds: 2,
-            }),
-            digest: Some(FileDigest::Sha256([7; 32])),
-            flags: Some(Default::default()),
-            xattrs: Some(Vec::new()),
-            ..Attributes::new(kind)
-        };
-        let mut push = |path: Vec<u8>, kind| {
-            let entry = Entry {
-                path,
-                attributes: known(kind),
-                role: Role::Recorded,
-            };
-            writer.push(&entry).expect("in order");
-        };
-        push(Vec::new(), FileType::Dir);
-        for i in 0..2000 {
-            push(format!("f{i:05}").into_bytes(), FileType::File);
-        }
-        let bytes = writer.into_bytes().expect("written");
-        let file = tempfile::tempfile().expect("a file");
-        file.write_all_at(&bytes, 0).expect("written");
-        Manifest::parse(Measured::new(file, Path::new("m"), bounds::MANIFEST, false).expect("read"))
-            .expect("good")
-    }
-
-    #[test]
-    fn one_path_is_found_without_reading_all() {
-        let manifest = long();
-        assert!(manifest.marks.len() > 3, "several blocks");
-        for i in (0..2000).step_by(37) {
-            let path = format!("f{i:05}").into_bytes();
-            let found = manifest.find(&path).expect("readable").expect("there");
-            assert_eq!(found.path, path);
-        }
-        for absent in ["", "a", "f00000x", "f99999", "z/y"] {
-            let found = manifest.find(absent.as_bytes()).expect("readable");
-            assert_eq!(found.is_some(), absent.is_empty(), "{absent}");
-        }
-    }
-}
+mod tests;
