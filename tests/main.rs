@@ -24,4 +24,4 @@ mod settings;
 mod sshd;
 mod usage;
 
-mod weakened;
+mod profile_weakening;

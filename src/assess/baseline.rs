@@ -2,9 +2,10 @@
 
 use super::packaged::{self, Packaged};
 use super::sealed::{self, Sealed};
+use super::summary::{Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary};
 use super::tree::Tree;
-use crate::report::{Evidence, FilesSummary, LaunchSummary, ManifestSummary};
-use agent_baseline::manifest::vouch::{Standing, Trust};
+use agent_baseline::Baseline;
+use agent_baseline::manifest::verified::{Shared, Standing, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -14,7 +15,7 @@ use agent_core::paths::subject;
 use agent_core::task;
 use agent_packages::Kind as Manager;
 use agent_scan::files::aside::Aside;
-use agent_scan::files::deviation::{Against, Deviation, Kind};
+use agent_scan::files::deviation::{Deviation, Kind};
 use agent_scan::files::owned;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::pipeline::Workers;
@@ -23,28 +24,18 @@ use agent_scan::files::scope::Scope;
 use agent_scan::files::wording;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The parts that opening it has, for the last word of a process that panics.
 pub(crate) const MANIFEST: &str = "manifest";
 /// See [`MANIFEST`].
 pub(crate) const PACKAGES: &str = "packages";
 
-/// What files are compared with.
-#[derive(Debug)]
-pub(crate) enum Baseline {
-    /// A manifest, perhaps with a launch record.
-    Manifest(Box<Sealed>),
-    /// The package database, where there is no manifest.
-    Packages(Box<Packaged>),
-    /// Nothing: no file can be judged.
-    Nothing,
-}
-
 /// A baseline, and what opening it brought to light.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The baseline.
-    pub baseline: Baseline,
+    /// The baseline; `None` where no file can be judged.
+    pub baseline: Option<Baseline<Box<Sealed>, Box<Packaged>>>,
     /// What is amiss with it: part of every whole look at the files.
     pub findings: Vec<Finding>,
     /// What a reader must know to weigh the verdict.
@@ -58,6 +49,8 @@ pub(crate) struct Named<'a> {
     pub manifest: Option<&'a Path>,
     /// `--launch`
     pub launch: Option<&'a Path>,
+    /// The host's own manifest, where others of the same run ask for it too.
+    pub shared: Option<&'a Shared>,
 }
 
 /// How much a scan may take.
@@ -73,7 +66,7 @@ pub(crate) struct Effort<'a> {
     pub progress: &'a Progress,
 }
 
-impl Baseline {
+impl Opened {
     /// Opens the manifest and its launch record; the package database where there is no manifest.
     ///
     /// A manifest that is malformed or not trusted is an error, as is a named file that is not there.
@@ -85,8 +78,13 @@ impl Baseline {
         named: Named<'_>,
     ) -> Result<Opened> {
         task::at_part(MANIFEST);
-        match tree.manifest(named.manifest, config, trust)? {
-            Some(vouched) => sealed::open(tree, profile, vouched, named.launch),
+        let open = || tree.manifest(named.manifest, config, trust);
+        let opened = match named.shared {
+            Some(shared) => shared.or_open(open),
+            None => open().map(|opened| opened.map(Arc::new)),
+        };
+        match opened? {
+            Some(verified) => sealed::open(tree, profile, verified, named.launch),
             None => {
                 if let Some(path) = named.launch {
                     return Err(Error::in_file(
@@ -95,7 +93,7 @@ impl Baseline {
                     )
                     .help("name the manifest with --manifest"));
                 }
-                let mut opened = Baseline::of_packages(tree, profile)?;
+                let mut opened = Opened::of_packages(tree, profile)?;
                 let orphans = packaged::orphans(tree, config);
                 opened.findings.splice(0..0, orphans);
                 Ok(opened)
@@ -111,17 +109,17 @@ impl Baseline {
 
     /// What is looked at; `None` where nothing can be compared.
     pub(crate) fn scope(&self) -> Option<&Scope> {
-        match self {
-            Baseline::Manifest(sealed) => Some(&sealed.scope),
-            Baseline::Packages(packaged) => Some(&packaged.scope),
-            Baseline::Nothing => None,
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => Some(&sealed.scope),
+            Some(Baseline::Packages(packaged)) => Some(&packaged.scope),
+            None => None,
         }
     }
 
     /// Paths to be looked at, where that is known beforehand.
     pub(crate) fn total(&self) -> Option<u64> {
-        match self {
-            Baseline::Manifest(sealed) => Some(sealed.vouched.manifest.len()),
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => Some(sealed.verified.manifest.len()),
             _ => None,
         }
     }
@@ -150,14 +148,14 @@ impl Baseline {
             aside: effort.aside,
             progress: effort.progress,
         };
-        match self {
-            Baseline::Manifest(sealed) => {
-                let manifest = &sealed.vouched.manifest;
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => {
+                let manifest = &sealed.verified.manifest;
                 if let Some(pace) = effort.pace {
                     // Read twice so far, to measure and to parse; what follows makes up for it.
                     pace.pay(usize::try_from(2 * manifest.size()).unwrap_or(usize::MAX));
                 }
-                let against = Against::Manifest;
+                let against = Baseline::Manifest(());
                 scan(against, manifest.header().selinux)
                     .run(sealed.record.over(manifest.entries()), |deviation| {
                         each(wording::finding(&deviation, against))
@@ -172,9 +170,9 @@ impl Baseline {
                         Some(_) => error,
                     })
             }
-            Baseline::Packages(packaged) => {
+            Some(Baseline::Packages(packaged)) => {
                 let database = &packaged.database;
-                let against = Against::Packages;
+                let against = Baseline::Packages(());
                 // That nothing is known of their contents has been said of their package.
                 let passed_over = |deviation: &Deviation| {
                     matches!(deviation.kind, Kind::Added(_))
@@ -190,45 +188,52 @@ impl Baseline {
                     )
                     .map(Some)
             }
-            Baseline::Nothing => Ok(None),
+            None => Ok(None),
         }
     }
 
     /// What the files are compared with, as reports name it.
-    pub(crate) fn evidence(&self) -> Evidence {
-        match self {
-            Baseline::Manifest(sealed) => {
-                let manifest = &sealed.vouched.manifest;
-                let signer = match &sealed.vouched.standing {
+    pub(crate) fn evidence(&self) -> Option<Evidence> {
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => {
+                let manifest = &sealed.verified.manifest;
+                let signer = match &sealed.verified.standing {
                     Standing::Sealed(signer) => {
                         Some(format!("{} ({})", signer.principal, signer.fingerprint))
                     }
                     Standing::Unchecked | Standing::Unsealed => None,
                 };
-                Evidence::Manifest(ManifestSummary {
+                Some(Baseline::Manifest(ManifestSummary {
                     path: manifest.path().display().to_string(),
                     sha256: escape::hex(&manifest.sha256()),
                     signer,
                     made: manifest.header().time.clone(),
                     profile: manifest.header().profile.clone(),
-                    sealed: sealed.vouched.standing != Standing::Unsealed,
-                })
+                    sealed: sealed.verified.standing != Standing::Unsealed,
+                }))
             }
-            Baseline::Packages(packaged) => Evidence::Packages {
+            Some(Baseline::Packages(packaged)) => Some(Baseline::Packages(PackagesSummary {
                 database: match packaged.database.kind() {
                     Manager::Rpm => "rpm",
                     Manager::Dpkg | Manager::None => "dpkg",
                 },
                 count: packaged.database.package_count(),
-            },
-            Baseline::Nothing => Evidence::Nothing,
+            })),
+            None => None,
         }
+    }
+
+    /// When the image was baked, in seconds since 1970: as its manifest says.
+    pub(crate) fn baked(&self) -> Option<i64> {
+        let sealed = self.baseline.as_ref()?.manifest()?;
+        let time: jiff::Timestamp = sealed.verified.manifest.header().time.parse().ok()?;
+        Some(time.as_second())
     }
 
     /// The launch record in use.
     pub(crate) fn launch(&self) -> Option<LaunchSummary> {
-        match self {
-            Baseline::Manifest(sealed) => sealed.launch.clone(),
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => sealed.launch.clone(),
             _ => None,
         }
     }
@@ -236,8 +241,8 @@ impl Baseline {
     /// What a scan looked at, as reports show it, with what else a reader must know after it.
     pub(crate) fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
         let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
-        let (unowned, unjudged) = match self {
-            Baseline::Packages(packaged) => match packaged.database.kind() {
+        let (unowned, unjudged) = match &self.baseline {
+            Some(Baseline::Packages(packaged)) => match packaged.database.kind() {
                 Manager::Rpm => (Some(coverage.unowned), ""),
                 Manager::Dpkg | Manager::None => (
                     Some(coverage.unowned),

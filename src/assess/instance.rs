@@ -6,7 +6,9 @@ use super::settings::REMEDY;
 use super::tree::Tree;
 use agent_baseline::profile::Profile;
 use agent_checks::instance::identity::Certificates;
-use agent_checks::instance::{self, Environment, Grounds, Identity, Metadata, Questions, Sight};
+use agent_checks::instance::{
+    self, Environment, Grounds, Identity, ImdsSnapshot, Metadata, Questions,
+};
 use agent_checks::settings::context::Context;
 use agent_core::bounds;
 use agent_core::config;
@@ -55,38 +57,38 @@ impl<'a> Instance<'a> {
     }
 
     /// Asks, and waits for the answers: five seconds at most.
-    pub(crate) fn ask(&mut self) -> Sight {
+    pub(crate) fn ask(&mut self) -> ImdsSnapshot {
         self.metadata.ask_and_wait(&self.questions)
     }
 
     /// Asks while `work` is done. Without a service to ask there is no thread.
-    pub(crate) fn ask_beside<T>(&mut self, work: impl FnOnce() -> T) -> (T, Sight) {
+    pub(crate) fn ask_beside<T>(&mut self, work: impl FnOnce() -> T) -> (T, ImdsSnapshot) {
         if !self.metadata.is_reachable() {
             return (work(), self.ask());
         }
         thread::scope(|scope| {
             let asked = scope.spawn(|| self.ask());
             let done = work();
-            let sight = asked.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (done, sight)
+            let snapshot = asked.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (done, snapshot)
         })
     }
 
     /// Which host this is, as it then knows itself.
-    pub(crate) fn host(&self, sight: &Sight) -> Host {
-        self.describe(&Identity::of(sight, &Certificates::AWS))
+    pub(crate) fn host(&self, snapshot: &ImdsSnapshot) -> Host {
+        self.describe(&Identity::of(snapshot, &Certificates::AWS))
     }
 
     /// Judges what was seen; returns the host. `baked` says when the image was recorded, in seconds since 1970, and is
     /// called only if the profile asks for it; `now` is the time, likewise.
     pub(crate) fn judge(
         &self,
-        sight: &Sight,
+        snapshot: &ImdsSnapshot,
         baked: impl FnOnce() -> Option<i64>,
         now: i64,
         emit: &mut dyn FnMut(Finding),
     ) -> Host {
-        let identity = Identity::of(sight, &Certificates::AWS);
+        let identity = Identity::of(snapshot, &Certificates::AWS);
         let baked = self.wants_age.then(baked).flatten();
         let has = |id: &str| self.selected.has(id);
         let Tree { root, release, .. } = self.tree;
@@ -97,7 +99,7 @@ impl<'a> Instance<'a> {
             deadline: bounds::INSTANCE,
         };
         let mut unended = None;
-        match self.work(sight, baked, now) {
+        match self.work(snapshot, baked, now) {
             Ok(work) => deadline::in_turn(&[stage], &work, &mut |_, event| match event {
                 Event::Said(finding) => {
                     judged.push(finding.check.id);
@@ -124,18 +126,18 @@ impl<'a> Instance<'a> {
     /// What the thread that judges does, with all that it needs.
     fn work(
         &self,
-        sight: &Sight,
+        snapshot: &ImdsSnapshot,
         baked: Option<i64>,
         now: i64,
     ) -> std::io::Result<Arc<Work<Finding>>> {
         let root = self.tree.root.clone();
         let (release, demands) = (self.tree.release.clone(), self.profile.settings.clone());
-        let (selected, sight) = (self.selected.clone(), sight.clone());
+        let (selected, snapshot) = (self.selected.clone(), snapshot.clone());
         let (config, environment) = (self.config.clone(), self.environment.clone());
         Ok(Arc::new(move |turns: &mut Turns<Finding>| {
             let has = |id: &str| selected.has(id);
             let context = Context::new(&root, &release, &demands, now, &has);
-            let identity = Identity::of(&sight, &Certificates::AWS);
+            let identity = Identity::of(&snapshot, &Certificates::AWS);
             let grounds = Grounds {
                 config: &config,
                 environment: &environment,
@@ -143,7 +145,7 @@ impl<'a> Instance<'a> {
             };
             while turns.next().is_some() {
                 let mut given_up = false;
-                instance::judge(&context, &sight, &identity, &grounds, &mut |finding| {
+                instance::judge(&context, &snapshot, &identity, &grounds, &mut |finding| {
                     given_up = given_up || turns.say(finding).is_break();
                 });
             }

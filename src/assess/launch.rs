@@ -2,7 +2,7 @@
 
 use super::baseline::Effort;
 use super::tree::{LAUNCH, Tree};
-use crate::report::output::cannot_write;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::header::{self, Header};
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
@@ -15,7 +15,6 @@ use agent_core::os::atomic::Pending;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::split;
 use agent_core::paths::subject;
-use agent_scan::files::deviation::Against;
 use agent_scan::files::launch::{Collector, Record, refuse_second};
 use agent_scan::files::scan::Scan;
 use agent_scan::files::scope::Scope;
@@ -103,7 +102,7 @@ pub(crate) fn write(
         time,
         ..manifest.header().clone()
     };
-    let fault = |error| cannot_write(output, &error);
+    let fault = |error| Error::cannot_write(output, &error);
     let directory = match named {
         Some(_) => None,
         None => Some(
@@ -140,14 +139,14 @@ fn compared(
 ) -> Result<Collector> {
     let header = manifest.header();
     // The seal decides what the first boot may change, not the profile of the day.
-    let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
+    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
     let scan = Scan {
         root: &tree.root,
         scope: &scope,
         workers: effort.workers,
         pace: effort.pace,
         selinux: header.selinux,
-        against: Against::Manifest,
+        against: Baseline::Manifest(()),
         partial: false,
         aside: effort.aside,
         progress: effort.progress,

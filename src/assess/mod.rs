@@ -11,6 +11,7 @@ mod packaged;
 mod sealed;
 pub(crate) mod selected;
 mod settings;
+pub(crate) mod summary;
 pub(crate) mod tree;
 
 pub(crate) use settings::settings;

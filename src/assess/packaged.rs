@@ -1,10 +1,11 @@
 //! The package database, opened to be compared with where there is no manifest.
 
-use super::baseline::{Baseline, Opened};
+use super::baseline::Opened;
 use super::deadline::{self, Stage};
 use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
-use agent_baseline::manifest::vouch::seal_path;
+use agent_baseline::Baseline;
+use agent_baseline::manifest::verified::seal_path;
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
 use agent_core::config::{Config, MANIFEST};
@@ -41,7 +42,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
                 why,
             );
             return Ok(Opened {
-                baseline: Baseline::Nothing,
+                baseline: None,
                 findings: vec![finding.remediation(remedy)],
                 notes: Vec::new(),
             });
@@ -63,10 +64,10 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
     }
     Ok(Opened {
         findings: gaps(&database),
-        baseline: Baseline::Packages(Box::new(Packaged {
+        baseline: Some(Baseline::Packages(Box::new(Packaged {
             database,
-            scope: Scope::current(profile.cover.clone()),
-        })),
+            scope: Scope::current(profile.path_rules.clone()),
+        }))),
         notes,
     })
 }

@@ -1,10 +1,11 @@
 //! The manifest and its launch record, opened to be compared with.
 
-use super::baseline::{Baseline, Opened};
+use super::baseline::Opened;
+use super::summary::LaunchSummary;
 use super::tree::{self, LAUNCH, Tree};
-use crate::report::LaunchSummary;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::vouch::{Standing, Vouched};
+use agent_baseline::manifest::verified::{Standing, VerifiedManifest};
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
@@ -16,12 +17,13 @@ use agent_scan::files::launch::Record;
 use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A manifest that may be used, what the first boot changed of it, and what it covers.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     /// The manifest and its seal.
-    pub vouched: Vouched,
+    pub verified: Arc<VerifiedManifest>,
     /// The launch record; empty where none may be used.
     pub record: Record,
     /// Where the record is, if one is used.
@@ -35,17 +37,17 @@ pub(crate) struct Sealed {
 pub(super) fn open(
     tree: &Tree,
     profile: &Profile,
-    vouched: Vouched,
+    verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
 ) -> Result<Opened> {
     let mut findings = Vec::new();
     let mut notes = Vec::new();
-    let header = vouched.manifest.header();
-    match &vouched.standing {
+    let header = verified.manifest.header();
+    match &verified.standing {
         Standing::Sealed(_) => {}
         Standing::Unchecked => {
             let message = "the manifest is sealed and no signer is trusted on this host, so the seal proves nothing";
-            let path = subject_of(tree, vouched.manifest.path());
+            let path = subject_of(tree, verified.manifest.path());
             findings.push(
                 Finding::new(&finding::FILES_PROFILE, Verdict::Unknown, Severity::High, path, message)
                     .remediation("put the signer's public key into /etc/host-integrity-agent/trusted_signers, or name a file with --trust"),
@@ -60,7 +62,7 @@ pub(super) fn open(
             "the recorded tree had no SELinux labels, this one has: they are not compared".into(),
         );
     }
-    let scope = Scope::sealed(header.cover.clone(), profile.cover.clone());
+    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
     findings.extend(scope.unrecorded().into_iter().map(|(path, severity)| {
         let message = "the profile covers the path, or demands more of it, than the profile under which the manifest was made: it cannot be judged";
         Finding::new(
@@ -72,7 +74,7 @@ pub(super) fn open(
         )
         .remediation("record and seal the image anew under the present profile")
     }));
-    let (record, launch, again) = match launch_record(tree, &vouched.manifest, launch)? {
+    let (record, launch, again) = match launch_record(tree, &verified.manifest, launch)? {
         None => (Record::default(), None, None),
         Some(Ok(found)) => (found.record, Some(found.summary), found.again),
         Some(Err(finding)) => {
@@ -81,14 +83,14 @@ pub(super) fn open(
         }
     };
     let sealed = Sealed {
-        vouched,
+        verified,
         record,
         launch,
         again,
         scope,
     };
     Ok(Opened {
-        baseline: Baseline::Manifest(Box::new(sealed)),
+        baseline: Some(Baseline::Manifest(Box::new(sealed))),
         findings,
         notes,
     })
@@ -129,7 +131,7 @@ fn launch_record(
         Some(file) => Measured::new(file, &path, bounds::LAUNCH_RECORD, false)
             .and_then(Manifest::parse)
             .and_then(|record| {
-                let sealed = Scope::current(manifest.header().cover.clone());
+                let sealed = Scope::current(manifest.header().path_rules.clone());
                 let judged = Record::judge(&record, manifest.sha256(), &tree.host, &sealed)?;
                 let again = record.header().launch.as_ref();
                 let again = again.and_then(|launch| launch.reason.clone());

@@ -3,6 +3,7 @@
 use super::deadline::{self, Event, Stage, Turns, Work};
 use super::selected::Selected;
 use super::tree::Tree;
+use agent_baseline::manifest::verified::Shared;
 use agent_baseline::profile::Profile;
 use agent_checks::settings::context::Context;
 use agent_checks::settings::{self, Area};
@@ -13,7 +14,8 @@ use std::sync::Arc;
 /// What helps where a look did not end.
 pub(super) const REMEDY: &str = "find out what does not answer (a network or FUSE mount without its server, a disk) and mend it; what hangs is looked at again once it answers";
 
-/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970.
+/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970. `manifest`: the
+/// host's own, where the run opens it for its files too.
 ///
 /// Of an area that does not end in time, each check that is wanted and has not been judged is unknown. Returns the
 /// names of such areas: what was found there before may stand all the same.
@@ -22,6 +24,7 @@ pub(crate) fn settings(
     profile: &Profile,
     selected: &Selected,
     now: i64,
+    manifest: Option<&Arc<Shared>>,
     emit: &mut dyn FnMut(Finding),
 ) -> Vec<&'static str> {
     let areas = settings::wanted(|check| selected.has(check.id));
@@ -54,7 +57,14 @@ pub(crate) fn settings(
             judged = Judged::default();
         }
     };
-    match work(tree, profile, selected, now, areas.clone()) {
+    match work(
+        tree,
+        profile,
+        selected,
+        now,
+        manifest.cloned(),
+        areas.clone(),
+    ) {
         Ok(work) => deadline::in_turn(&stages, &work, &mut hear),
         Err(error) => {
             for at in 0..areas.len() {
@@ -72,6 +82,7 @@ fn work(
     profile: &Profile,
     selected: &Selected,
     now: i64,
+    manifest: Option<Arc<Shared>>,
     areas: Vec<&'static Area>,
 ) -> std::io::Result<Arc<Work<Finding>>> {
     let root = tree.root.clone();
@@ -79,7 +90,8 @@ fn work(
     let selected = selected.clone();
     Ok(Arc::new(move |turns: &mut Turns<Finding>| {
         let has = |id: &str| selected.has(id);
-        let context = Context::new(&root, &release, &demands, now, &has);
+        let mut context = Context::new(&root, &release, &demands, now, &has);
+        context.manifest = manifest.clone();
         while let Some(at) = turns.next() {
             let mut given_up = false;
             areas[at].judge(&context, &mut |finding| {

@@ -1,7 +1,7 @@
 //! What is opened before anything is judged: the tree, the configuration, the profile, the manifest.
 
 use super::deadline::{self, Stage};
-use agent_baseline::manifest::vouch::{self, Trust, Vouched};
+use agent_baseline::manifest::verified::{self, Trust, VerifiedManifest};
 use agent_baseline::profile::{Profile, load};
 use agent_checks::registry;
 use agent_core::bounds;
@@ -85,10 +85,10 @@ impl Tree {
         named: Option<&Path>,
         config: &Config,
         trust: &Trust,
-    ) -> Result<Option<Vouched>> {
+    ) -> Result<Option<VerifiedManifest>> {
         let (place, found) = match named {
-            Some(path) => match vouch::open_named(path, Owner::RootOrCaller, trust)? {
-                Some(vouched) => return Ok(Some(vouched)),
+            Some(path) => match verified::open_named(path, Owner::RootOrCaller, trust)? {
+                Some(verified) => return Ok(Some(verified)),
                 None => {
                     return Err(Error::in_file(path, "no such file, expected a manifest")
                         .help("`agent baseline create --output FILE` makes one"));
@@ -96,14 +96,14 @@ impl Tree {
             },
             None if self.root.is_live() => {
                 let place = config.manifest.clone();
-                let found = vouch::open_named(&place, Owner::Root, trust)?;
+                let found = verified::open_named(&place, Owner::Root, trust)?;
                 (place, found)
             }
             None => {
                 let place = self.root.path().join(&MANIFEST[1..]);
                 (
                     place,
-                    vouch::open_in(&self.root, Path::new(MANIFEST), trust)?,
+                    verified::open_in(&self.root, Path::new(MANIFEST), trust)?,
                 )
             }
         };

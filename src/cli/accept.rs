@@ -3,10 +3,9 @@
 use super::args::Accept;
 use super::{baseline, hint, placing, print};
 use crate::assess::tree::{self, Tree};
-use crate::report::output::cannot_write;
 use agent_baseline::manifest::diff::Difference;
 use agent_baseline::manifest::header::Accepted;
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_baseline::manifest::write::Writer;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -27,13 +26,13 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
     let tree = Tree::open(Path::new("/"))?;
     let config = tree::config(None)?;
     let trust = Trust::load(None)?;
-    let vouched = tree
+    let verified = tree
         .manifest(arguments.manifest.as_deref(), &config, &trust)?
         .ok_or_else(|| {
             Error::new("there is no manifest that a change could be accepted into")
                 .help("`agent baseline create --output FILE` makes one")
         })?;
-    let manifest = &vouched.manifest;
+    let manifest = &verified.manifest;
     if manifest.header().launch.is_some() {
         return Err(Error::in_file(manifest.path(), "is a launch record")
             .help("`agent baseline launch --again --reason TEXT` writes it anew"));
@@ -50,10 +49,10 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
             reason: arguments.reason.clone(),
         }));
     let output = arguments.output.as_deref().unwrap_or(manifest.path());
-    let fault = |error| cannot_write(output, &error);
+    let fault = |error| Error::cannot_write(output, &error);
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
     let mut writer = Writer::new(&mut pending, &header);
-    let scope = Scope::current(header.cover.clone());
+    let scope = Scope::current(header.path_rules.clone());
     let mut differences = Vec::new();
     amend(
         &tree.root,

@@ -3,13 +3,12 @@
 use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
 use super::{hint, placing, print};
 use crate::assess::tree::{self, Tree};
-use crate::report::output::cannot_write;
 use crate::report::progress;
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::diff::{Difference, differences};
 use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::vouch::{self, Standing, Trust};
+use agent_baseline::manifest::verified::{self, Standing, Trust};
 use agent_baseline::manifest::write::Writer;
 use agent_core::attributes::{Attribute, AttributeSet, Digest, FileType};
 use agent_core::bounds;
@@ -33,21 +32,21 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let tree = Tree::open(&arguments.root)?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or("auto"))?;
     let output = &arguments.output;
-    let fault = |error| cannot_write(output, &error);
+    let fault = |error| Error::cannot_write(output, &error);
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
 
     let selinux = tree::labelled(&tree.root)?;
     let header = Header {
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
-        cover: profile.cover.clone(),
+        path_rules: profile.path_rules.clone(),
         selinux,
         time: now(),
         os: tree.host.os.clone(),
         accepted: Vec::new(),
         launch: None,
     };
-    let scope = Scope::current(profile.cover.clone());
+    let scope = Scope::current(profile.path_rules.clone());
     let counts = Progress::default();
     let writer = Writer::new(&mut pending, &header);
     let recorded = progress::shown(true, &counts, None, || {
@@ -87,11 +86,11 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 
 pub(super) fn verify(arguments: &Verify) -> Result<u8> {
     let trust = Trust::load(arguments.trust.as_deref())?;
-    let vouched = vouch::open_named(&arguments.file, Owner::RootOrCaller, &trust)?
+    let verified = verified::open_named(&arguments.file, Owner::RootOrCaller, &trust)?
         .ok_or_else(|| no_manifest(&arguments.file))?;
-    let manifest = &vouched.manifest;
+    let manifest = &verified.manifest;
     let header = manifest.header();
-    let (exit, seal) = match &vouched.standing {
+    let (exit, seal) = match &verified.standing {
         Standing::Sealed(signer) => (
             0,
             format!(
@@ -153,7 +152,7 @@ pub(super) fn diff(arguments: &Diff) -> Result<u8> {
     let mut count = 0u64;
     let mut failed = None;
     print(|out| {
-        if old.header().cover != new.header().cover {
+        if old.header().path_rules != new.header().path_rules {
             count += 1;
             let (a, b) = (old.header(), new.header());
             match arguments.format {

@@ -2,7 +2,6 @@
 
 use super::args::Arguments;
 use super::print;
-use crate::report::output::cannot_write;
 use agent_core::error::{Error, Result};
 use agent_core::os::atomic::Pending;
 use clap::{Command, CommandFactory};
@@ -86,7 +85,7 @@ pub(super) fn man(directory: &Path) -> Result<u8> {
             pending.commit()
         };
         written += 1;
-        write().map_err(|error| cannot_write(&path, &error))
+        write().map_err(|error| Error::cannot_write(&path, &error))
     })?;
     print(|out| {
         writeln!(

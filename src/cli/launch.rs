@@ -6,7 +6,7 @@ use crate::assess::baseline::Effort;
 use crate::assess::launch::{self, Order};
 use crate::assess::tree::{self, Tree};
 use crate::report::progress;
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::limits;
@@ -20,13 +20,13 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
     let config = tree::config(None)?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or(&config.profile))?;
     let trust = Trust::load(None)?;
-    let vouched = tree
+    let verified = tree
         .manifest(arguments.manifest.as_deref(), &config, &trust)?
         .ok_or_else(|| {
             Error::new("there is no manifest that the first boot could be compared with")
                 .help("`agent baseline create --output FILE` makes one while the image is baked")
         })?;
-    let manifest = &vouched.manifest;
+    let manifest = &verified.manifest;
     let order = Order {
         output: arguments.output.as_deref(),
         again: arguments.again,

@@ -102,7 +102,6 @@ fn print(
     write: impl FnOnce(&mut crate::report::output::Output) -> std::io::Result<()>,
 ) -> Result<()> {
     let mut out = crate::report::output::Output::open(None)?;
-    write(&mut out)
-        .map_err(|error| crate::report::output::cannot_write("standard output".as_ref(), &error))?;
+    write(&mut out).map_err(|error| Error::cannot_write("standard output", &error))?;
     out.commit(None)
 }

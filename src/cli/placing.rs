@@ -1,8 +1,7 @@
 //! Putting a manifest and its seal in place: both whole, or neither.
 
 use super::hint;
-use crate::report::output::cannot_write;
-use agent_baseline::manifest::vouch;
+use agent_baseline::manifest::verified;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
@@ -46,8 +45,8 @@ pub(super) fn seal_and_put(
             .map_err(|error| Error::in_file(&key.path, error.to_string()))
     };
     let seal = key.map(sign).transpose()?;
-    let seal_path = vouch::seal_path(output);
-    let seal_fault = |error| cannot_write(&seal_path, &error);
+    let seal_path = verified::seal_path(output);
+    let seal_fault = |error| Error::cannot_write(&seal_path, &error);
     // Both are whole on the disk before either is put in place: a full disk leaves all as it was.
     let pending_seal = match &seal {
         Some(seal) => {
@@ -60,7 +59,7 @@ pub(super) fn seal_and_put(
     };
     pending
         .commit()
-        .map_err(|error| cannot_write(output, &error))?;
+        .map_err(|error| Error::cannot_write(output, &error))?;
     // Should it end here, the manifest has another's seal: it is not trusted.
     let removed_seal = match pending_seal {
         Some(pending) => pending.commit().map(|()| false),
@@ -86,7 +85,7 @@ pub(super) fn say_seal(out: &mut dyn Write, output: &Path, key: Option<&Key>) ->
             out,
             "Sealed with {} in {}",
             key.key.fingerprint(),
-            escape::terminal_path(&vouch::seal_path(output))
+            escape::terminal_path(&verified::seal_path(output))
         ),
         None => writeln!(
             out,

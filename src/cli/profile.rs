@@ -30,8 +30,8 @@ pub(super) fn run(command: &args::Profile) -> Result<u8> {
                     "{}: good; profile {} covers {} paths and excludes {}",
                     agent_core::escape::terminal_path(file),
                     profile.name,
-                    profile.cover.rules().len(),
-                    profile.cover.excludes().len(),
+                    profile.path_rules.rules().len(),
+                    profile.path_rules.excludes().len(),
                 )
             })?;
             Ok(0)
@@ -84,7 +84,7 @@ fn show(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
     }
     writeln!(out, "SHA-256 {}", profile.digest())?;
     writeln!(out, "\nCovered, the most specific entry decides:")?;
-    for rule in profile.cover.rules() {
+    for rule in profile.path_rules.rules() {
         let demand = rule.demand;
         write!(
             out,

@@ -2,7 +2,7 @@
 
 use crate::assess::selected::Selected;
 use crate::assess::tree::{self, Tree};
-use agent_baseline::manifest::vouch::Trust;
+use agent_baseline::manifest::verified::Trust;
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::Result;

@@ -123,7 +123,7 @@ impl<W: Write> Html<W> {
                 thousands(files.checked),
                 bytes(files.bytes),
                 files.elapsed.as_secs_f64(),
-                against(&summary.evidence)
+                against(summary.evidence.as_ref())
             ));
             if !files.mounts.is_empty() {
                 lines.push(format!(

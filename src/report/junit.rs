@@ -145,7 +145,7 @@ impl<W: Write> Report for Junit<W> {
                 "looked at {} paths, {}, against {}",
                 thousands(files.checked),
                 bytes(files.bytes),
-                against(&summary.evidence)
+                against(summary.evidence.as_ref())
             );
             writeln!(
                 suite.cases,

@@ -10,11 +10,12 @@ pub(crate) mod progress;
 pub(crate) mod text;
 mod words;
 
+use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
+use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
 use agent_core::host::Host;
 use serde_json::{Value, json};
 use std::io;
-use std::time::Duration;
 
 /// Takes findings one by one, then the summary.
 pub(crate) trait Report {
@@ -77,65 +78,6 @@ impl Counts {
     }
 }
 
-/// What files were compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Evidence {
-    /// A manifest.
-    Manifest(ManifestSummary),
-    /// The package database of that name, with so many packages.
-    Packages {
-        /// `dpkg`
-        database: &'static str,
-        /// Installed packages.
-        count: usize,
-    },
-    /// Nothing that could be compared with.
-    Nothing,
-}
-
-/// The manifest in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ManifestSummary {
-    /// Where it is.
-    pub path: String,
-    /// Its SHA-256.
-    pub sha256: String,
-    /// Who sealed it, if a trusted signer did.
-    pub signer: Option<String>,
-    /// When it was made, as it says.
-    pub made: String,
-    /// The profile it was made under.
-    pub profile: String,
-    /// Whether there is a seal, trusted or not.
-    pub sealed: bool,
-}
-
-/// The launch record in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LaunchSummary {
-    /// Where it is.
-    pub path: String,
-    /// Its SHA-256.
-    pub sha256: String,
-    /// Paths that were compared with it.
-    pub files: u64,
-}
-
-/// What was looked at of the files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FilesSummary {
-    /// Paths.
-    pub checked: u64,
-    /// Bytes digested.
-    pub bytes: u64,
-    /// Time taken.
-    pub elapsed: Duration,
-    /// Mount points that were not crossed, from the root.
-    pub mounts: Vec<String>,
-    /// Files that no package owns, where packages are all that is known.
-    pub unowned: Option<u64>,
-}
-
 /// The end of a check.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
@@ -144,7 +86,7 @@ pub(crate) struct Summary {
     /// Of the files, if they were checked.
     pub files: Option<FilesSummary>,
     /// What the files were compared with.
-    pub evidence: Evidence,
+    pub evidence: Option<Evidence>,
     /// The launch record, if one was used.
     pub launch: Option<LaunchSummary>,
     /// Name of the profile in force.
@@ -162,15 +104,15 @@ impl Summary {
     pub(crate) fn to_json(&self) -> Value {
         let counts = &self.counts;
         let (manifest, against) = match &self.evidence {
-            Evidence::Manifest(m) => {
+            Some(Baseline::Manifest(m)) => {
                 let object = json!({
                     "path": m.path, "sha256": m.sha256, "signer": m.signer,
                     "trusted": m.signer.is_some(), "made": m.made, "profile": m.profile,
                 });
                 (object, json!("manifest"))
             }
-            Evidence::Packages { database, .. } => (Value::Null, json!(database)),
-            Evidence::Nothing => (Value::Null, Value::Null),
+            Some(Baseline::Packages(p)) => (Value::Null, json!(p.database)),
+            None => (Value::Null, Value::Null),
         };
         let files = self.files.as_ref().map(|files| {
             let seconds = (files.elapsed.as_secs_f64() * 1000.0).round() / 1000.0;

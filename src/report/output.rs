@@ -32,7 +32,7 @@ impl Output {
             }),
             Some(path) => match Pending::create(path, MODE) {
                 Ok(pending) => Ok(Output::File(BufWriter::with_capacity(64 * 1024, pending))),
-                Err(error) => Err(cannot_write(path, &error)),
+                Err(error) => Err(Error::cannot_write(path, &error)),
             },
         }
     }
@@ -48,15 +48,10 @@ impl Output {
             (done, _) => done,
         };
         done.map_err(|error| match path {
-            Some(path) => cannot_write(path, &error),
-            None => cannot_write(Path::new("standard output"), &error),
+            Some(path) => Error::cannot_write(path, &error),
+            None => Error::cannot_write("standard output", &error),
         })
     }
-}
-
-/// An error in writing results, in the words of exit status 2.
-pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    Error::in_file(path, format!("cannot be written: {error}"))
 }
 
 fn unless_closed<T>(result: io::Result<T>, closed: &mut bool, instead: T) -> io::Result<T> {

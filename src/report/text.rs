@@ -222,7 +222,7 @@ impl<W: Write> Text<W> {
                 thousands(files.checked),
                 bytes(files.bytes),
                 files.elapsed.as_secs_f64(),
-                escape::terminal_text(&against(&summary.evidence)),
+                escape::terminal_text(&against(summary.evidence.as_ref())),
             )?;
             if !files.mounts.is_empty() {
                 writeln!(

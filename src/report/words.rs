@@ -1,6 +1,8 @@
 //! What the reports for people say in the same words.
 
-use super::{Evidence, Summary};
+use super::Summary;
+use crate::assess::summary::{Evidence, PackagesSummary};
+use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
 
 /// What came of it in one line, without the verdict's own word.
@@ -26,18 +28,18 @@ pub(super) fn outcome(summary: &Summary) -> String {
     }
     if parts.is_empty() {
         parts.push(match &summary.evidence {
-            Evidence::Manifest(_) => "as recorded".into(),
-            Evidence::Packages { .. } => "as installed by its packages".into(),
-            Evidence::Nothing => "nothing deviates".into(),
+            Some(Baseline::Manifest(_)) => "as recorded".into(),
+            Some(Baseline::Packages(_)) => "as installed by its packages".into(),
+            None => "nothing deviates".into(),
         });
     }
     parts.join("; ")
 }
 
 /// What the files were compared with.
-pub(super) fn against(evidence: &Evidence) -> String {
+pub(super) fn against(evidence: Option<&Evidence>) -> String {
     match evidence {
-        Evidence::Manifest(m) => {
+        Some(Baseline::Manifest(m)) => {
             let made = match m.made.is_empty() {
                 true => String::new(),
                 false => format!(" of {}", m.made),
@@ -49,13 +51,13 @@ pub(super) fn against(evidence: &Evidence) -> String {
             };
             format!("{}{made} ({seal})", m.path)
         }
-        Evidence::Packages { database, count } => {
+        Some(Baseline::Packages(PackagesSummary { database, count })) => {
             format!(
                 "the {database} database of {} packages",
                 thousands(*count as u64)
             )
         }
-        Evidence::Nothing => "nothing".into(),
+        None => "nothing".into(),
     }
 }
 

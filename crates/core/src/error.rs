@@ -41,6 +41,11 @@ impl Error {
         }
     }
 
+    /// That results could not be written to `file`, in the words of exit status 2.
+    pub fn cannot_write(file: impl AsRef<Path>, error: &std::io::Error) -> Error {
+        Error::in_file(file, format!("cannot be written: {error}"))
+    }
+
     /// The same, at a line counted from 1.
     #[must_use]
     pub fn at_line(self, line: u64) -> Error {

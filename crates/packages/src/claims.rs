@@ -1,6 +1,6 @@
 //! From what each package claims to one claim a path.
 
-use super::database::{Entry, Files, Recorded};
+use super::database::{ClaimedFile, Files, Recorded};
 use super::dirs::Dirs;
 use agent_core::attributes::Digest;
 use agent_core::bounds;
@@ -42,12 +42,12 @@ pub(super) struct Claims {
     dirs: Dirs,
     names: Vec<u8>,
     recorded: Vec<Recorded>,
-    claims: Vec<(Claim, Place)>,
+    claims: Vec<(Claim, ClaimedPath)>,
     bytes: usize,
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct ClaimedPath {
     dir: u32,
     name: u32,
     length: u16,
@@ -85,7 +85,7 @@ impl Claims {
         }
         self.names.extend_from_slice(name);
         let dir = self.dirs.id(dir);
-        let place = Place {
+        let place = ClaimedPath {
             dir,
             name: start,
             length,
@@ -131,13 +131,13 @@ impl Claims {
         sorted.sort_by(|(_, a, a_length), (_, b, b_length)| {
             path(*a, *a_length).cmp(path(*b, *b_length))
         });
-        let mut entries: Vec<Entry> = Vec::with_capacity(sorted.len());
+        let mut entries: Vec<ClaimedFile> = Vec::with_capacity(sorted.len());
         let mut alternatives = HashMap::new();
         for group in sorted.chunk_by(|a, b| path(a.1, a.2) == path(b.1, b.2)) {
             let Some(source) = group.iter().map(|(claim, ..)| claim.source).min() else {
                 continue;
             };
-            let mut settled: Option<Entry> = None;
+            let mut settled: Option<ClaimedFile> = None;
             let mut agreed = true;
             let index = u32::try_from(entries.len()).unwrap_or(u32::MAX);
             for (claim, start, length) in group.iter().filter(|(claim, ..)| claim.source == source)
@@ -146,7 +146,7 @@ impl Claims {
                     continue;
                 }
                 let Some(entry) = &mut settled else {
-                    settled = Some(Entry {
+                    settled = Some(ClaimedFile {
                         digest: claim.digest,
                         start: *start,
                         package: claim.package,
@@ -198,7 +198,7 @@ impl Claims {
 }
 
 /// Bytes of all paths.
-fn arena_size(dirs: &[Box<[u8]>], claims: &[(Claim, Place)]) -> Result<usize> {
+fn arena_size(dirs: &[Box<[u8]>], claims: &[(Claim, ClaimedPath)]) -> Result<usize> {
     let lengths = claims
         .iter()
         .map(|(_, place)| dirs[place.dir as usize].len() + 1 + usize::from(place.length));
@@ -239,7 +239,7 @@ mod tests {
         optional: false,
     };
 
-    fn settle(tree: &Tree, claims: &[(&str, Claim)]) -> Vec<(String, Entry, Vec<Digest>)> {
+    fn settle(tree: &Tree, claims: &[(&str, Claim)]) -> Vec<(String, ClaimedFile, Vec<Digest>)> {
         let mut all = Claims::default();
         for (path, claim) in claims {
             all.add(path.as_bytes(), *claim).expect("few claims");
@@ -256,7 +256,7 @@ mod tests {
             .collect()
     }
 
-    fn paths(settled: &[(String, Entry, Vec<Digest>)]) -> Vec<&str> {
+    fn paths(settled: &[(String, ClaimedFile, Vec<Digest>)]) -> Vec<&str> {
         settled.iter().map(|(path, ..)| path.as_str()).collect()
     }
 
@@ -309,7 +309,7 @@ mod tests {
                 ("etc/c", claim(Source::ObsoleteConffile, 4)),
             ],
         );
-        let first = |entry: &Entry| entry.digest.map_or(0, |digest| digest.bytes()[0]);
+        let first = |entry: &ClaimedFile| entry.digest.map_or(0, |digest| digest.bytes()[0]);
         let seen: Vec<_> = settled
             .iter()
             .map(|(path, entry, more)| (path.as_str(), first(entry), entry.conffile, more.len()))

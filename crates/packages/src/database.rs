@@ -104,7 +104,7 @@ pub(super) struct Files {
     /// Paths end to end.
     pub(super) arena: Vec<u8>,
     /// In walk order, each path once.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ClaimedFile>,
     /// Further digests by index of the entry.
     pub(super) alternatives: HashMap<u32, Vec<Digest>>,
     /// By the number in the entry.
@@ -113,7 +113,7 @@ pub(super) struct Files {
 
 /// Where one path lies in the arena and what is claimed of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct ClaimedFile {
     pub(super) digest: Option<Digest>,
     pub(super) start: u32,
     pub(super) package: u32,
@@ -144,7 +144,7 @@ impl Database {
     /// The files from `path` on, itself included, in the same order. Found in O(log n).
     pub fn starting_at(&self, path: &[u8]) -> impl Iterator<Item = Owned<'_>> {
         let is_before =
-            |entry: &Entry| paths::compare(self.files.path(entry), path) == Ordering::Less;
+            |entry: &ClaimedFile| paths::compare(self.files.path(entry), path) == Ordering::Less;
         self.at_index(self.files.entries.partition_point(is_before))
     }
 
@@ -198,7 +198,7 @@ impl Database {
 }
 
 impl Files {
-    fn path(&self, entry: &Entry) -> &[u8] {
+    fn path(&self, entry: &ClaimedFile) -> &[u8] {
         let start = entry.start as usize;
         &self.arena[start..start + usize::from(entry.length)]
     }

@@ -66,7 +66,7 @@ impl Dirs {
                 if levels.len() > MAX_DEPTH {
                     levels
                         .iter_mut()
-                        .for_each(|level| level.place = Place::Unknown);
+                        .for_each(|level| level.place = DirHandle::Unknown);
                 }
             }
             if let Some(level) = levels.last() {
@@ -86,10 +86,10 @@ struct Level {
     /// As the database names it.
     named: Vec<u8>,
     canonical: Vec<u8>,
-    place: Place,
+    place: DirHandle,
 }
 
-enum Place {
+enum DirHandle {
     /// In the directory of the level before; not opened, since most have nothing below them that counts.
     Closed,
     Open(OwnedFd),
@@ -108,9 +108,9 @@ impl Level {
         }
         canonical.extend_from_slice(name);
         let (canonical, place) = match open_last(root, levels).map(|dir| node::hint_at(dir, name)) {
-            Some(Ok(Hint::Dir)) => (canonical, Place::Closed),
+            Some(Ok(Hint::Dir)) => (canonical, DirHandle::Closed),
             Some(Ok(Hint::Other)) => follow(root, canonical),
-            _ => (canonical, Place::Unknown),
+            _ => (canonical, DirHandle::Unknown),
         };
         Level {
             named: named.to_vec(),
@@ -131,41 +131,41 @@ fn open_last<'a>(root: &'a Root, levels: &'a mut [Level]) -> Option<BorrowedFd<'
     let Some((last, before)) = levels.split_last_mut() else {
         return Some(root.as_fd());
     };
-    if let Place::Closed = last.place {
+    if let DirHandle::Closed = last.place {
         let (_, name) = split(&last.canonical);
         // The level before was open when this one was found in it.
         let dir = match before.last() {
             None => Some(root.as_fd()),
             Some(Level {
-                place: Place::Open(dir),
+                place: DirHandle::Open(dir),
                 ..
             }) => Some(dir.as_fd()),
             Some(_) => None,
         };
         last.place = match dir.map(|dir| node::open_handle(dir, name)) {
-            Some(Ok(handle)) => Place::Open(handle),
-            _ => Place::Unknown,
+            Some(Ok(handle)) => DirHandle::Open(handle),
+            _ => DirHandle::Unknown,
         };
     }
     match &last.place {
-        Place::Open(dir) => Some(dir.as_fd()),
+        DirHandle::Open(dir) => Some(dir.as_fd()),
         _ => None,
     }
 }
 
 /// The directory that the link at `path` leads to; the path itself if it leads to none.
-fn follow(root: &Root, path: Vec<u8>) -> (Vec<u8>, Place) {
+fn follow(root: &Root, path: Vec<u8>) -> (Vec<u8>, DirHandle) {
     let Ok(resolved) = root.resolve(&path, true) else {
-        return (path, Place::Unknown);
+        return (path, DirHandle::Unknown);
     };
     match resolved.handle {
         Some(handle)
             if resolved.path.len() <= MAX_PATH
                 && node::stat(&handle).is_ok_and(|stat| stat.kind == FileType::Dir) =>
         {
-            (resolved.path, Place::Open(handle))
+            (resolved.path, DirHandle::Open(handle))
         }
-        _ => (path, Place::Unknown),
+        _ => (path, DirHandle::Unknown),
     }
 }
 

@@ -2,6 +2,11 @@
 //!
 //! Values and readers only: hashing the files and judging them is for others. A database that lies beside the
 //! files it vouches for, with MD5 as its digest, shows accidents and careless changes, not a skilled intruder.
+//!
+//! A [`Database`] holds an expectation for each file of each installed package, [`Installed`] says which packages there
+//! are, and a [`DatabaseStamp`] whether either has to be read again.
+//!
+//! May touch: the files of dpkg and rpm below a root, for reading. It runs no package manager.
 
 mod claims;
 mod database;
@@ -59,17 +64,17 @@ pub fn detect(root: &Root) -> Kind {
 
 /// What tells one state of a package database from another, without reading it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamp(Vec<(node::Id, u64, Timestamp)>);
+pub struct DatabaseStamp(Vec<(node::Id, u64, Timestamp)>);
 
 /// The state that the package databases of `root` are in: of the files that every transaction writes to.
-pub fn stamp(root: &Root) -> Stamp {
+pub fn stamp(root: &Root) -> DatabaseStamp {
     let found = WRITTEN.iter().filter_map(|path| {
         let handle = root.resolve(path, true).ok()?.handle?;
         let stat = node::stat(handle).ok()?;
         // A mere query leaves an empty log.
         (stat.size > 0).then_some((stat.id, stat.size, stat.mtime))
     });
-    Stamp(found.collect())
+    DatabaseStamp(found.collect())
 }
 
 /// See [`stamp`]; rpm's in either of its places.
@@ -118,8 +123,8 @@ mod tests {
     #[test]
     fn a_database_that_is_written_to_has_another_stamp() {
         let tree = Tree::new();
-        assert_eq!(stamp(&tree.root()), Stamp::default());
-        let mut last = Stamp::default();
+        assert_eq!(stamp(&tree.root()), DatabaseStamp::default());
+        let mut last = DatabaseStamp::default();
         for path in WRITTEN {
             let path = std::str::from_utf8(path).expect("UTF-8");
             tree.write(path, "");

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p agent-scan`; `benches/peers.sh` measures the whole.
 
+use agent_baseline::Baseline;
 use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
@@ -10,7 +11,6 @@ use agent_baseline::profile::load;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
-use agent_scan::files::deviation::Against;
 use agent_scan::files::join::{Expected, Outside, join_streams};
 use agent_scan::files::launch::Record;
 use agent_scan::files::record::record;
@@ -68,12 +68,12 @@ impl Lab {
         let header = Header {
             profile: profile.name.clone(),
             profile_digest: profile.digest(),
-            cover: profile.cover.clone(),
+            path_rules: profile.path_rules.clone(),
             ..Header::default()
         };
         let lab = Lab {
             root: Root::open(&tree)?,
-            scope: Scope::current(profile.cover),
+            scope: Scope::current(profile.path_rules),
             header,
             manifest: directory.path().join("bench.mtree"),
             _directory: directory,
@@ -192,7 +192,7 @@ fn scan(bencher: Bencher<'_, '_>) {
             workers: threads().into(),
             pace: None,
             selinux: false,
-            against: Against::Manifest,
+            against: Baseline::Manifest(()),
             partial: false,
             aside: Aside::NONE,
             progress: &Progress::default(),

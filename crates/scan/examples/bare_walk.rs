@@ -5,8 +5,8 @@
 use agent_baseline::profile::load;
 use agent_core::os::read::Reader;
 use agent_core::os::root::Root;
-use agent_scan::files::observe::{First, Wanted, first_look};
 use agent_scan::files::pipeline::{Done, ordered};
+use agent_scan::files::probe::{First, Wanted, first_look};
 use agent_scan::files::scope::Scope;
 use agent_scan::files::walk::{Step, Walk};
 use std::num::NonZeroUsize;
@@ -28,7 +28,7 @@ fn main() {
         .to_string_lossy()
         .parse()
         .expect("a number of threads");
-    let scope = Scope::current(profile.cover);
+    let scope = Scope::current(profile.path_rules);
     let wanted = Wanted {
         limit: None,
         contents: Some(agent_core::attributes::Algorithm::Sha256),

@@ -40,7 +40,7 @@ fn main() {
     let scope = Scope::current(
         load::named(profile.to_str().expect("UTF-8"))
             .expect("good")
-            .cover,
+            .path_rules,
     );
     std::fs::remove_file(&profile).expect("removed");
 

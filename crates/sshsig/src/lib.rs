@@ -14,6 +14,9 @@
 //! only in newer releases, and a time in a signers file without a `Z` means
 //! what a clock on the wall shows in summer too (see `time`).
 //!
+//! A [`Seal`] is a signature as it stands in a file, [`Signers`] are the keys that may make one, and a [`SigningKey`]
+//! makes one. May touch: key files that it is given by name, and the agent at `SSH_AUTH_SOCK`; nothing else.
+//!
 //! The sealed bytes are never held in memory: the caller digests them while
 //! reading, with the hash that the seal names.
 

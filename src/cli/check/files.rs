@@ -1,10 +1,10 @@
 //! The files of a check: against the manifest, or the package database where there is none.
 
 use super::{Looked, Run};
-use crate::assess::baseline::{Baseline, Effort, Named, Opened};
+use crate::assess::baseline::{Effort, Named, Opened};
 use crate::assess::tree;
-use crate::report::{Evidence, progress};
-use agent_baseline::manifest::vouch::Trust;
+use crate::report::progress;
+use agent_baseline::manifest::verified::Trust;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;
@@ -14,9 +14,10 @@ use agent_scan::files::scan::Progress;
 impl Run<'_> {
     pub(super) fn files(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {
         let nothing = Looked {
-            evidence: Evidence::Nothing,
+            evidence: None,
             files: None,
             launch: None,
+            baked: None,
         };
         if !self.selected.any_of("files.") {
             return Ok(nothing);
@@ -25,14 +26,11 @@ impl Run<'_> {
         let named = Named {
             manifest: arguments.manifest.as_deref(),
             launch: arguments.launch.as_deref(),
+            shared: self.manifest.as_deref(),
         };
-        let Opened {
-            baseline,
-            findings,
-            notes,
-        } = Baseline::open(self.tree, self.profile, config, trust, named)?;
-        self.notes.extend(notes);
-        for finding in findings {
+        let mut opened = Opened::open(self.tree, self.profile, config, trust, named)?;
+        self.notes.append(&mut opened.notes);
+        for finding in std::mem::take(&mut opened.findings) {
             if self.finding(finding).is_break() {
                 return Ok(nothing);
             }
@@ -51,17 +49,18 @@ impl Run<'_> {
         };
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;
-        let coverage = progress::shown(wanted, &counts, baseline.total(), || {
-            baseline.scan(tree, &effort, None, |finding| self.finding(finding))
+        let coverage = progress::shown(wanted, &counts, opened.total(), || {
+            opened.scan(tree, &effort, None, |finding| self.finding(finding))
         })?;
         let files = coverage.map(|coverage| {
-            let (summary, note) = baseline.files(&coverage);
+            let (summary, note) = opened.files(&coverage);
             self.notes.extend(note);
             summary
         });
         Ok(Looked {
-            evidence: baseline.evidence(),
-            launch: baseline.launch(),
+            evidence: opened.evidence(),
+            launch: opened.launch(),
+            baked: opened.baked(),
             files,
         })
     }

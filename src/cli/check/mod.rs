@@ -8,24 +8,26 @@ use super::{colour, hint};
 use crate::assess;
 use crate::assess::instance::Instance;
 use crate::assess::selected::Selected;
+use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::report::html::Html;
 use crate::report::json::Json;
 use crate::report::junit::Junit;
 use crate::report::ocsf::Ocsf;
-use crate::report::output::{Output, cannot_write};
+use crate::report::output::Output;
 use crate::report::text::{Style, Text};
-use crate::report::{Counts, Evidence, FilesSummary, LaunchSummary, Report, Summary};
-use agent_baseline::manifest::vouch::Trust;
+use crate::report::{Counts, Report, Summary};
+use agent_baseline::manifest::verified::{Shared, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
-use agent_core::error::Result;
+use agent_core::error::{Error, Result};
 use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_core::os::limits;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) fn run(arguments: &Check) -> Result<u8> {
     limits::raise_open_files();
@@ -56,20 +58,21 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             counts: Counts::default(),
             written: Ok(()),
             notes: Vec::new(),
+            manifest: own_manifest(arguments).then(Arc::default),
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
         let mut instance = Instance::new(&tree, &profile, &selected, &config.instance);
-        let (looked, sight) = match arguments.format {
+        let (looked, snapshot) = match arguments.format {
             // Each of these says which host it is about: that is asked first.
             ReportFormat::Ocsf => {
-                let ((), sight) = instance.ask_beside(|| ());
-                run.report.about(&instance.host(&sight));
-                (run.look(&config, &trust), sight)
+                let ((), snapshot) = instance.ask_beside(|| ());
+                run.report.about(&instance.host(&snapshot));
+                (run.look(&config, &trust), snapshot)
             }
             _ => instance.ask_beside(|| run.look(&config, &trust)),
         };
         let looked = looked?;
-        let host = run.instance(&instance, &sight, &config, &trust);
+        let host = run.instance(&instance, &snapshot, &looked, &config, &trust);
         let summary = run.summary(looked, host);
         let written = run.written.and_then(|()| report.finish(&summary));
         written.map_err(|error| {
@@ -77,12 +80,17 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
                 .output
                 .as_deref()
                 .unwrap_or(Path::new("standard output"));
-            cannot_write(place, &error)
+            Error::cannot_write(place, &error)
         })?;
         summary.counts.exit()
     };
     out.commit(arguments.output.as_deref())?;
     Ok(exit)
+}
+
+/// Whether the manifest of the check is the one that the host itself goes by.
+fn own_manifest(arguments: &Check) -> bool {
+    arguments.manifest.is_none() && arguments.trust.is_none() && arguments.config.is_none()
 }
 
 fn style(arguments: &Check) -> Style {
@@ -104,13 +112,18 @@ struct Run<'a> {
     /// The first error in writing the report; judging goes no further after it.
     written: io::Result<()>,
     notes: Vec<String>,
+    /// The host's own manifest, opened once for settings, files and instance; `None` where another one, other signers
+    /// or another configuration were named.
+    manifest: Option<Arc<Shared>>,
 }
 
 /// What a check looked at.
 struct Looked {
-    evidence: Evidence,
+    evidence: Option<Evidence>,
     files: Option<FilesSummary>,
     launch: Option<LaunchSummary>,
+    /// When the image was baked, if a manifest was opened that says so.
+    baked: Option<i64>,
 }
 
 impl Run<'_> {
@@ -139,9 +152,17 @@ impl Run<'_> {
         let now = jiff::Timestamp::now().as_second();
         let (tree, profile, selected) = (self.tree, self.profile, self.selected);
         let mut stopped = false;
-        assess::settings(tree, profile, selected, now, &mut |finding| {
-            stopped = stopped || self.finding(finding).is_break();
-        });
+        let manifest = self.manifest.clone();
+        assess::settings(
+            tree,
+            profile,
+            selected,
+            now,
+            manifest.as_ref(),
+            &mut |finding| {
+                stopped = stopped || self.finding(finding).is_break();
+            },
+        );
     }
 
     fn summary(&mut self, looked: Looked, host: Host) -> Summary {

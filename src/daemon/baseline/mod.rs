@@ -2,10 +2,10 @@
 
 pub(in crate::daemon) mod sources;
 
-use crate::assess::baseline::{self, Baseline, Named, Opened};
+use crate::assess::baseline::{self, Named, Opened};
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
-use crate::report::Evidence;
+use agent_baseline::Baseline;
 use agent_core::config::MANIFEST;
 use agent_core::error::Error;
 use agent_core::escape;
@@ -13,7 +13,7 @@ use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::task::Job;
 use agent_outbox::event::ManifestState;
-use agent_packages::Stamp;
+use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use sources::Sources;
@@ -50,7 +50,7 @@ pub(in crate::daemon) struct ActiveBaseline {
     /// Which recorded paths are names of one file; none where there is no manifest.
     pub(in crate::daemon) links: Links,
     /// What state the package database was in before it was read.
-    packages: Stamp,
+    packages: DatabaseStamp,
     /// Another text means that other paths may be in scope.
     pub(in crate::daemon) reach: String,
     /// What it was opened from.
@@ -87,13 +87,13 @@ impl ActiveBaseline {
         let expected = before || config.manifest != Path::new(MANIFEST);
         let of_packages = || match left_out(baseline::PACKAGES) {
             true => Err(set_aside()),
-            false => Baseline::of_packages(tree, profile),
+            false => Opened::of_packages(tree, profile),
         };
         let by_manifest = match gone {
             // In its place the package database would be read.
             true if left_out(baseline::PACKAGES) => Ok(nothing(set_aside())),
             _ if left_out(baseline::MANIFEST) => Err(set_aside()),
-            _ => Baseline::open(tree, profile, config, trust, Named::default()),
+            _ => Opened::open(tree, profile, config, trust, Named::default()),
         };
         let (opened, problem) = match by_manifest {
             Ok(opened) => {
@@ -111,25 +111,27 @@ impl ActiveBaseline {
             }
         };
         let mut opened = opened.unwrap_or_else(nothing);
-        if left_out(baseline::PACKAGES) && matches!(opened.baseline, Baseline::Nothing) {
-            let all = Scope::current(profile.cover.clone());
+        if left_out(baseline::PACKAGES) && opened.baseline.is_none() {
+            let all = Scope::current(profile.path_rules.clone());
             for finding in &mut opened.findings {
                 finding.severity = all.worst_within(b"", finding.severity);
             }
         }
-        let scope = opened.baseline.scope().cloned().map(Arc::new);
-        let reach = match opened.baseline.evidence() {
-            Evidence::Manifest(manifest) => format!("{} {}", manifest.sha256, profile.digest()),
-            Evidence::Packages { .. } => profile.digest(),
-            Evidence::Nothing => String::new(),
+        let scope = opened.scope().cloned().map(Arc::new);
+        let reach = match opened.evidence() {
+            Some(Baseline::Manifest(manifest)) => {
+                format!("{} {}", manifest.sha256, profile.digest())
+            }
+            Some(Baseline::Packages(_)) => profile.digest(),
+            None => String::new(),
         };
         let most = agent_scan::watch::most_linked();
         // An entry that cannot be read is the next scan's to tell.
         let links = match &opened.baseline {
-            Baseline::Manifest(sealed) => {
-                Links::recorded(&sealed.vouched.manifest, &sealed.scope, most)
+            Some(Baseline::Manifest(sealed)) => {
+                Links::recorded(&sealed.verified.manifest, &sealed.scope, most)
             }
-            Baseline::Packages(_) | Baseline::Nothing => Ok(Links::default()),
+            Some(Baseline::Packages(_)) | None => Ok(Links::default()),
         };
         let links = links.unwrap_or_default();
         ActiveBaseline {
@@ -151,15 +153,17 @@ impl ActiveBaseline {
 
     /// SHA-256 of the manifest in use, in hexadecimal, and who sealed it; empty where there is none.
     pub(in crate::daemon) fn manifest(&self) -> (String, String) {
-        match self.opened.baseline.evidence() {
-            Evidence::Manifest(manifest) => (manifest.sha256, manifest.signer.unwrap_or_default()),
-            Evidence::Packages { .. } | Evidence::Nothing => Default::default(),
+        match self.opened.evidence() {
+            Some(Baseline::Manifest(manifest)) => {
+                (manifest.sha256, manifest.signer.unwrap_or_default())
+            }
+            Some(Baseline::Packages(_)) | None => Default::default(),
         }
     }
 
     /// SHA-256 of the launch record in use, in hexadecimal; empty where there is none.
     pub(in crate::daemon) fn launch_record(&self) -> String {
-        let launch = self.opened.baseline.launch();
+        let launch = self.opened.launch();
         launch.map(|launch| launch.sha256).unwrap_or_default()
     }
 
@@ -178,12 +182,12 @@ impl ActiveBaseline {
 
     /// Whether files are compared with a manifest.
     pub(in crate::daemon) fn is_manifest(&self) -> bool {
-        matches!(self.opened.baseline, Baseline::Manifest(_))
+        matches!(self.opened.baseline, Some(Baseline::Manifest(_)))
     }
 
     /// Whether files are compared with the package database.
     pub(in crate::daemon) fn is_packages(&self) -> bool {
-        matches!(self.opened.baseline, Baseline::Packages(_))
+        matches!(self.opened.baseline, Some(Baseline::Packages(_)))
     }
 }
 
@@ -192,7 +196,7 @@ fn missing(opened: &Opened, expected: bool) -> Option<ManifestProblem> {
     let orphaned = opened.findings.iter().any(|finding| {
         [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
     });
-    if matches!(opened.baseline, Baseline::Manifest(_)) || !(expected || orphaned) {
+    if matches!(opened.baseline, Some(Baseline::Manifest(_))) || !(expected || orphaned) {
         return None;
     }
     Some(ManifestProblem {
@@ -219,7 +223,7 @@ fn nothing(error: Error) -> Opened {
         message,
     );
     Opened {
-        baseline: Baseline::Nothing,
+        baseline: None,
         findings: vec![finding],
         notes: Vec::new(),
     }

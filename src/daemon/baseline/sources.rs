@@ -5,7 +5,7 @@
 
 use crate::assess::tree::LAUNCH;
 use crate::daemon::setup::Setup;
-use agent_baseline::manifest::vouch::seal_path;
+use agent_baseline::manifest::verified::seal_path;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,10 @@
 //! The instance. Deadline: [`agent_core::bounds::INSTANCE`].
 
 use super::worker::Worker;
-use crate::assess::baseline::Baseline;
 use crate::assess::instance::Instance;
 use crate::daemon::message::Message;
 use crate::daemon::setup::Setup;
+use agent_baseline::Baseline;
 use agent_core::task;
 
 pub(super) fn run(worker: &Worker) {
@@ -26,11 +26,11 @@ pub(super) fn run(worker: &Worker) {
     }
     task::at_part("service");
     let baked = || match &worker.baseline.opened.baseline {
-        Baseline::Manifest(sealed) => {
-            let time = sealed.vouched.manifest.header().time.parse().ok();
+        Some(Baseline::Manifest(sealed)) => {
+            let time = sealed.verified.manifest.header().time.parse().ok();
             time.map(|time: jiff::Timestamp| time.as_second())
         }
-        Baseline::Packages(_) | Baseline::Nothing => None,
+        Some(Baseline::Packages(_)) | None => None,
     };
     let mut instance = Instance::new(tree, profile, selected, &config.instance);
     let snapshot = instance.ask();

@@ -1,12 +1,13 @@
 //! What the first boot changed: put on the record once, when cloud-init is done, and told with names.
 
 use super::worker::Worker;
-use crate::assess::baseline::{Baseline, Effort};
+use crate::assess::baseline::Effort;
 use crate::assess::launch::{self, Order};
 use crate::assess::tree;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::message::Message;
 use crate::daemon::setup::Setup;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::Role;
 use agent_baseline::manifest::read::Manifest;
 use agent_core::attributes::{AttributeSet, Attributes};
@@ -53,12 +54,12 @@ pub(in crate::daemon) struct Recorded {
 
 /// Writes the record, as `agent baseline launch` does.
 fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<Recorded> {
-    let Baseline::Manifest(sealed) = &baseline.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return Err(Error::new(
             "there is no manifest that the first boot could be compared with",
         ));
     };
-    let manifest = &sealed.vouched.manifest;
+    let manifest = &sealed.verified.manifest;
     let progress = Progress::default();
     let effort = Effort {
         workers: tree::threads(None).into(),
@@ -82,7 +83,7 @@ pub(in crate::daemon) fn written_again(
     setup: &Setup,
     baseline: &ActiveBaseline,
 ) -> Option<(Recorded, String)> {
-    let Baseline::Manifest(sealed) = &baseline.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return None;
     };
     let reason = sealed.again.clone()?;
@@ -91,12 +92,12 @@ pub(in crate::daemon) fn written_again(
 
 /// What is to be told of the record that is there.
 pub(in crate::daemon) fn found(setup: &Setup, baseline: &ActiveBaseline) -> Option<Recorded> {
-    let Baseline::Manifest(sealed) = &baseline.opened.baseline else {
+    let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return None;
     };
     let entries = sealed.record.entries().iter();
     let paths = entries.map(|entry| (entry.path.as_slice(), entry.attributes.as_ref()));
-    let manifest = &sealed.vouched.manifest;
+    let manifest = &sealed.verified.manifest;
     let root = &setup.tree.root;
     tell(baseline.launch_record(), paths, manifest, root).ok()
 }

@@ -1,14 +1,14 @@
 //! Paths that were touched, and what is critical of them before they are quiet.
 
 use super::worker::Worker;
-use crate::assess::baseline::Baseline;
 use crate::daemon::baseline::one_line;
 use crate::daemon::message::{Message, Outcome, PAGE, Question};
 use crate::daemon::store::Asker;
+use agent_baseline::Baseline;
 use agent_core::finding::Severity;
 use agent_scan::files::plan::Plan;
 use agent_scan::files::scan::Progress;
-use agent_scan::files::spot::{Book, Known, Spot, Told};
+use agent_scan::files::spot::{Known, Spot, Told};
 use agent_scan::files::wording;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -32,14 +32,18 @@ pub(super) fn run_urgent(worker: &Worker, plan: &Plan) {
 }
 
 fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
-    let (book, scope, selinux) = match &worker.baseline.opened.baseline {
-        Baseline::Manifest(sealed) => {
-            let manifest = &sealed.vouched.manifest;
-            let book = Book::Manifest(manifest, &sealed.record);
-            (book, &sealed.scope, manifest.header().selinux)
+    let (baseline, scope, selinux) = match &worker.baseline.opened.baseline {
+        Some(Baseline::Manifest(sealed)) => {
+            let manifest = &sealed.verified.manifest;
+            let baseline = Baseline::Manifest((manifest, &sealed.record));
+            (baseline, &sealed.scope, manifest.header().selinux)
         }
-        Baseline::Packages(packaged) => (Book::Packages(&packaged.database), &packaged.scope, true),
-        Baseline::Nothing => return Ok(None),
+        Some(Baseline::Packages(packaged)) => (
+            Baseline::Packages(&packaged.database),
+            &packaged.scope,
+            true,
+        ),
+        None => return Ok(None),
     };
     let narrowed = least.map(|least| scope.narrowed(least));
     let progress = Progress::default();
@@ -47,14 +51,14 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         root: &worker.setup.tree.root,
         scope: narrowed.as_ref().unwrap_or(scope),
         partial: narrowed.is_some(),
-        book,
+        baseline,
         workers: NonZeroUsize::MIN.into(),
         pace: None,
         selinux,
         aside: &worker.left_out.files,
         progress: &progress,
     };
-    let against = spot.against();
+    let against = spot.baseline.kind();
     let deviations = KnownDeviations {
         questions: &worker.questions,
         store: &worker.store,

@@ -67,8 +67,8 @@ impl Worker {
             true => ControlFlow::Continue(()),
             false => self.found(finding, None),
         };
-        let baseline = &self.baseline.opened.baseline;
-        let scanned = baseline.scan(&self.setup.tree, &effort, least, each);
+        let opened = &self.baseline.opened;
+        let scanned = opened.scan(&self.setup.tree, &effort, least, each);
         scanned.map_err(one_line)
     }
 

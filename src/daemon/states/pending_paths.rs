@@ -10,7 +10,7 @@ use agent_core::region::Region;
 use agent_packages::transaction::Transaction;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
-use agent_scan::watch::settle::{Settle, entries_of};
+use agent_scan::watch::debounce::{Debouncer, entries_of};
 use agent_scan::watch::{Touch, canary};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -25,7 +25,7 @@ const PATROL: Duration = Duration::from_secs(60);
 /// What waits to be checked.
 #[derive(Debug)]
 pub(in crate::daemon) struct PendingPaths {
-    settle: Settle,
+    debouncer: Debouncer,
     /// What of the watched scope is critical.
     critical: Option<Scope>,
     pub(in crate::daemon) transactions: Transactions,
@@ -50,7 +50,7 @@ impl PendingPaths {
     /// Nothing waits. A path is quiet when it was not touched for that long.
     pub(in crate::daemon) fn new(quiet: Duration) -> PendingPaths {
         PendingPaths {
-            settle: Settle::new(quiet),
+            debouncer: Debouncer::new(quiet),
             critical: None,
             transactions: Transactions::default(),
             left_out: Vec::new(),
@@ -64,7 +64,7 @@ impl PendingPaths {
 
     /// Another time after which a path is quiet.
     pub(in crate::daemon) fn set_quiet(&mut self, quiet: Duration) {
-        self.settle.set_quiet(quiet);
+        self.debouncer.set_quiet(quiet);
     }
 
     /// What is watched from now on.
@@ -83,8 +83,8 @@ impl PendingPaths {
         for touch in touches {
             self.caught_up |= self.stopping && touch.path == canary::KEY;
             match self.is_urgent(&touch) {
-                true => self.settle.touch_urgent(touch, now),
-                false => self.settle.touch(touch, now),
+                true => self.debouncer.touch_urgent(touch, now),
+                false => self.debouncer.touch(touch, now),
             }
         }
     }
@@ -98,7 +98,7 @@ impl PendingPaths {
 
     /// Whether the canary was touched and is quiet, however long everything else waits.
     pub(in crate::daemon) fn take_canary(&mut self, now: Instant) -> bool {
-        self.settle.take(canary::KEY, now)
+        self.debouncer.take(canary::KEY, now)
     }
 
     /// Checks these once more, at once.
@@ -108,7 +108,7 @@ impl PendingPaths {
 
     /// The same for what of the batch does not wait as it is.
     pub(in crate::daemon) fn again_unless_waiting(&mut self, batch: TouchedBatch) {
-        let waits = |path: &[u8]| self.settle.has(path) || self.backlog.contains_key(path);
+        let waits = |path: &[u8]| self.debouncer.has(path) || self.backlog.contains_key(path);
         let rest = batch.into_touched().into_iter();
         let rest = rest.filter(|touched| !waits(&touched.region.path));
         let rest = rest.map(|touched| Touched {
@@ -127,7 +127,7 @@ impl PendingPaths {
 
     /// Direct entries of a directory that were touched and are not yet taken, `most` at most.
     pub(in crate::daemon) fn entries_of(&self, directory: &[u8], most: usize) -> Vec<Vec<u8>> {
-        let mut found = self.settle.entries_of(directory, most);
+        let mut found = self.debouncer.entries_of(directory, most);
         let rest = most - found.len();
         found.extend(entries_of(&self.backlog, directory, rest));
         found
@@ -141,7 +141,7 @@ impl PendingPaths {
         lock: Lock<'_>,
         now: Now,
     ) -> Option<TouchedBatch> {
-        let due = self.settle.first_looks(now.monotonic, MOST_AT_ONCE);
+        let due = self.debouncer.first_looks(now.monotonic, MOST_AT_ONCE);
         if due.is_empty() {
             return None;
         }
@@ -161,7 +161,7 @@ impl PendingPaths {
         lock: Lock<'_>,
         now: Now,
     ) -> Option<TouchedBatch> {
-        if (self.transactions).asks(!self.settle.is_empty(), now.monotonic) {
+        if (self.transactions).asks(!self.debouncer.is_empty(), now.monotonic) {
             self.transactions.saw(lock(), now);
         }
         let mut touched = self.due(now);
@@ -194,7 +194,9 @@ impl PendingPaths {
     fn due(&mut self, now: Now) -> Vec<Touched> {
         let room = MOST_AT_ONCE.saturating_sub(self.backlog.len());
         // Half of it is for what has only just settled, whatever is left of before.
-        let due = self.settle.due(now.monotonic, room.max(MOST_AT_ONCE / 2));
+        let due = self
+            .debouncer
+            .due(now.monotonic, room.max(MOST_AT_ONCE / 2));
         let mut touched: Vec<Touched> = due.into_iter().map(|due| Touched::due(due, now)).collect();
         if self.patrol.is_some_and(|patrol| now.monotonic >= patrol) {
             self.patrol = Some(now.monotonic + PATROL);
@@ -245,7 +247,7 @@ impl PendingPaths {
     /// behind everything that was touched before.
     pub(in crate::daemon) fn stop(&mut self, canary_sent: bool, now: Instant) {
         self.stopping = true;
-        self.settle.hurry(now);
+        self.debouncer.hurry(now);
         self.caught_up = !canary_sent;
     }
 
@@ -254,7 +256,7 @@ impl PendingPaths {
     pub(in crate::daemon) fn is_done(&mut self, patient: bool, now: Instant) -> bool {
         self.take_canary(now);
         let waits = self.transactions.holds() || !self.backlog.is_empty() || !self.again.is_empty();
-        (self.caught_up || !patient) && self.settle.is_empty() && !waits
+        (self.caught_up || !patient) && self.debouncer.is_empty() && !waits
     }
 
     /// When there is something to take next.
@@ -262,7 +264,7 @@ impl PendingPaths {
         let rest = !self.again.is_empty() || !self.backlog.is_empty();
         let due = [
             rest.then_some(now),
-            self.settle.next(),
+            self.debouncer.next(),
             self.transactions.due(),
             self.patrol,
         ];
@@ -271,13 +273,13 @@ impl PendingPaths {
 
     /// The same of what is urgent.
     pub(in crate::daemon) fn next_urgent(&self) -> Option<Instant> {
-        self.settle.next_first_look()
+        self.debouncer.next_first_look()
     }
 
     /// Paths that are not quiet yet.
     #[cfg(test)]
     pub(in crate::daemon) fn unsettled(&self) -> usize {
-        self.settle.len()
+        self.debouncer.len()
     }
 }
 

@@ -5,7 +5,7 @@ use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_scan::files::spot::Plan;
 use agent_scan::watch::canary;
-use agent_scan::watch::settle::Due;
+use agent_scan::watch::debounce::Due;
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -3,7 +3,7 @@
 
 use crate::daemon::states::schedule::Recurring;
 use agent_outbox::event::lifecycle::LinkedFiles;
-use agent_scan::watch::canary::Sight;
+use agent_scan::watch::canary::CanaryState;
 use agent_scan::watch::{Coverage, attribution};
 use std::time::{Duration, Instant};
 
@@ -100,11 +100,11 @@ impl WatchHealth {
     /// The canary was asked. `expired`: a change of it was waited for, and is not any more.
     pub(in crate::daemon) fn judge(
         &mut self,
-        sight: Sight,
+        state: CanaryState,
         expired: bool,
         now: Instant,
     ) -> Verdict {
-        let blind = sight == Sight::Blind;
+        let blind = state == CanaryState::Blind;
         let verdict = match blind && expired {
             true => Verdict::Renew,
             false => Verdict::Fine,
@@ -185,17 +185,26 @@ mod tests {
         health.began();
         health.covered(Coverage::default(), start);
         assert!(health.sees() && health.take_canary(start) && !health.take_canary(start));
-        assert_eq!(health.judge(Sight::Blind, true, at(30)), Verdict::Renew);
+        assert_eq!(
+            health.judge(CanaryState::Blind, true, at(30)),
+            Verdict::Renew
+        );
         assert!(health.is_blind() && !health.sees());
         assert_eq!(health.canary_due(), Some(at(35)));
-        assert_eq!(health.judge(Sight::Blind, false, at(31)), Verdict::Fine);
+        assert_eq!(
+            health.judge(CanaryState::Blind, false, at(31)),
+            Verdict::Fine
+        );
         assert!(health.is_blind(), "until it is seen");
         assert!(health.take_canary(at(35)));
         // It is tried in haste once.
-        assert_eq!(health.judge(Sight::Blind, true, at(65)), Verdict::Renew);
+        assert_eq!(
+            health.judge(CanaryState::Blind, true, at(65)),
+            Verdict::Renew
+        );
         assert_eq!(health.canary_due(), Some(at(335)));
         health.fail("gone".into());
-        health.judge(Sight::Blind, false, at(66));
+        health.judge(CanaryState::Blind, false, at(66));
         assert!(!health.is_blind() && !health.sees() && health.is_ready());
     }
 }

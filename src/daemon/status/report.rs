@@ -1,12 +1,12 @@
 //! What the daemon says of itself: its status, and heartbeats.
 
 use super::{Against, BaselineInfo, Scan, Sink, Spool, Status, Watch, ticks};
-use crate::assess::baseline::Baseline;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
+use agent_baseline::Baseline;
 use agent_core::os::memory;
 use agent_outbox::event::{Heartbeat, chain, own};
 
@@ -129,9 +129,9 @@ fn baseline(daemon: &Daemon) -> BaselineInfo {
     let active = daemon.baseline.active.as_deref();
     let (manifest, signer) = active.map(ActiveBaseline::manifest).unwrap_or_default();
     let against = active.map(|active| match &active.opened.baseline {
-        Baseline::Manifest(_) => Against::Manifest,
-        Baseline::Packages(_) => Against::Packages,
-        Baseline::Nothing => Against::Nothing,
+        Some(Baseline::Manifest(_)) => Against::Manifest,
+        Some(Baseline::Packages(_)) => Against::Packages,
+        None => Against::Nothing,
     });
     BaselineInfo {
         against: against.unwrap_or_default(),

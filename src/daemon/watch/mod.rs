@@ -12,7 +12,7 @@ use agent_core::os::root::Root;
 use agent_packages::transaction;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
-use agent_scan::watch::canary::{Canary, Sight};
+use agent_scan::watch::canary::{Canary, CanaryState};
 use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,16 +169,16 @@ impl Watcher {
         }
         let touched = self.pending.take_canary(now);
         let Some(canary) = &mut self.canary else {
-            self.health.judge(Sight::Blind, false, now);
+            self.health.judge(CanaryState::Blind, false, now);
             return;
         };
         if touched {
             canary.look(now);
         }
         let waited = canary.next().is_some();
-        let sight = canary.sight(now);
+        let state = canary.state(now);
         let expired = waited && canary.next().is_none();
-        if self.health.judge(sight, expired, now) == Verdict::Renew
+        if self.health.judge(state, expired, now) == Verdict::Renew
             && let Some(watch) = &self.watch
         {
             watch.renew();

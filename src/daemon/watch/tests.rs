@@ -15,7 +15,7 @@ fn scope(directory: &Path, profile: &str) -> Scope {
     let file = directory.join("profile.toml");
     std::fs::write(&file, profile).expect("written");
     let profile = load::named(file.to_str().expect("UTF-8")).expect("a profile");
-    Scope::current(profile.cover)
+    Scope::current(profile.path_rules)
 }
 
 impl Lab {

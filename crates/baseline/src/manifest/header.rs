@@ -1,6 +1,6 @@
 //! The comment lines before the first entry: which profile was in force, and whatever else must ride with the seal.
 
-use crate::profile::cover::Cover;
+use crate::profile::path_rules::PathRules;
 use agent_core::escape;
 
 /// The first line: what tells mtree readers what the file is.
@@ -16,7 +16,7 @@ pub struct Header {
     /// Its [`digest`](crate::profile::Profile::digest).
     pub profile_digest: String,
     /// What it covered: an exclusion added later cannot hide behind the seal.
-    pub cover: Cover,
+    pub path_rules: PathRules,
     /// Whether SELinux labels were recorded: the tree's root carried one.
     pub selinux: bool,
     /// When it was made (RFC 3339, UTC).
@@ -87,7 +87,7 @@ impl Header {
                 line(&words);
             }
         }
-        for rule in self.cover.lines() {
+        for rule in self.path_rules.lines() {
             line(&[b"# ", &rule[..]].concat());
         }
         out
@@ -149,7 +149,7 @@ impl Header {
                 self.launch.get_or_insert_default().reason =
                     Some(reason.ok_or("expected the reason with odd bytes as \\ooo")?);
             }
-            b"cover" | b"exclude" => self.cover.push_line(words)?,
+            b"cover" | b"exclude" => self.path_rules.push_line(words)?,
             // Further lines are for people: a label, a ticket, a pipeline's name.
             _ => {}
         }

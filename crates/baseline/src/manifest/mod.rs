@@ -18,7 +18,7 @@ pub mod diff;
 pub mod header;
 pub mod line;
 pub mod read;
-pub mod vouch;
+pub mod verified;
 pub mod write;
 
 use agent_core::attributes::{Attributes, FileType};

@@ -4,13 +4,15 @@
 //! reading. [`Manifest::parse`] checks every line and keeps each block's first path. Every later read
 //! goes through a reader of lines that refuses a block that is not the one that was measured.
 
+mod lines;
+
 use super::header::{self, Header};
 use super::{Entry, Role, line};
-use crate::profile::cover::{Cover, Demand, Position, Reach};
+use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
-use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::paths::{self, split};
+use lines::Lines;
 use sha2::{Digest, Sha256, Sha512};
 use std::cmp::Ordering;
 use std::fs::File;
@@ -116,7 +118,7 @@ impl Manifest {
         let header = read_header(&mut lines)?;
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
-        let mut walk = Order::new(&header.cover);
+        let mut walk = Order::new(&header.path_rules);
         let mut entries = 0;
         let mut ended = false;
         loop {
@@ -327,7 +329,7 @@ fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
             .push_line(line)
             .map_err(|message| lines.error(message))?;
     }
-    if header.profile.is_empty() || header.cover.rules().is_empty() {
+    if header.profile.is_empty() || header.path_rules.rules().is_empty() {
         return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
     }
     Ok(header)
@@ -336,16 +338,16 @@ fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
 /// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
 /// that the header's own rules reach: no walk would ever meet another.
 struct Order<'a> {
-    cover: &'a Cover,
+    path_rules: &'a PathRules,
     last: Option<Vec<u8>>,
     /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
     directories: Vec<(usize, Position)>,
 }
 
 impl<'a> Order<'a> {
-    fn new(cover: &'a Cover) -> Order<'a> {
+    fn new(path_rules: &'a PathRules) -> Order<'a> {
         Order {
-            cover,
+            path_rules,
             last: None,
             directories: Vec::new(),
         }
@@ -356,8 +358,8 @@ impl<'a> Order<'a> {
         let is_directory = entry.attributes.kind == FileType::Dir || entry.role == Role::Parent;
         let place = match &self.last {
             None if path.is_empty() => {
-                self.is_complete(entry, self.cover.reach_root())?;
-                self.cover.root()
+                self.is_complete(entry, self.path_rules.reach_root())?;
+                self.path_rules.root()
             }
             None => return Err("expected the entry `.` first".into()),
             Some(last) => {
@@ -383,9 +385,9 @@ impl<'a> Order<'a> {
                 else {
                     return Err("its directory does not stand before it as a directory".into());
                 };
-                self.is_complete(entry, self.cover.reach(position, name))?;
+                self.is_complete(entry, self.path_rules.reach(position, name))?;
                 match is_directory {
-                    true => self.cover.enter(position, name),
+                    true => self.path_rules.enter(position, name),
                     false => Position::default(),
                 }
             }
@@ -400,7 +402,7 @@ impl<'a> Order<'a> {
     /// Whether an entry says all that the header demands of its path: one that is silent would hold for anything.
     fn is_complete(&self, entry: &Entry, reach: Reach) -> std::result::Result<(), String> {
         let demand = match reach {
-            Reach::Covered(rule) => self.cover.rule(rule).map(|rule| rule.demand),
+            Reach::Covered(rule) => self.path_rules.rule(rule).map(|rule| rule.demand),
             Reach::Leads => Some(Demand::ANCESTOR),
             Reach::Excluded(_) | Reach::Outside => None,
         }
@@ -441,164 +443,5 @@ impl Iterator for Entries<'_> {
     }
 }
 
-/// The lines of a measured file, each block checked as it is read.
-#[derive(Debug)]
-struct Lines<'a> {
-    measured: &'a Measured,
-    next_block: usize,
-    buffer: Vec<u8>,
-    consumed: usize,
-    /// Of the line that comes next.
-    mark: Mark,
-    /// Of the line that was read last.
-    line: u64,
-    skip: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(measured: &'a Measured, mark: Mark) -> Lines<'a> {
-        let block = BLOCK as u64;
-        Lines {
-            measured,
-            next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
-            buffer: Vec::new(),
-            consumed: 0,
-            mark,
-            line: mark.line,
-            skip: usize::try_from(mark.offset % block).unwrap_or(0),
-        }
-    }
-
-    /// Where the next line starts.
-    fn mark(&self) -> Mark {
-        self.mark
-    }
-
-    /// An error at the line that was read last.
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::in_file(&self.measured.path, message).at_line(self.line)
-    }
-
-    /// The next line without its newline, left in place.
-    fn peek(&mut self) -> Result<Option<&[u8]>> {
-        Ok(self.fill()?.map(|end| &self.buffer[self.consumed..end]))
-    }
-
-    /// The next line without its newline; `None` at the end.
-    fn next(&mut self) -> Result<Option<&[u8]>> {
-        let Some(end) = self.fill()? else {
-            return Ok(None);
-        };
-        let start = std::mem::replace(&mut self.consumed, end + 1);
-        self.line = self.mark.line;
-        self.mark.line += 1;
-        self.mark.offset += (end + 1 - start) as u64;
-        let text = &self.buffer[start..end];
-        if text.contains(&0) {
-            return Err(self.error("holds a NUL byte"));
-        }
-        if text.last() == Some(&b'\r') {
-            return Err(self
-                .error("ends in CR LF")
-                .help("somebody opened it in an editor that writes DOS line ends"));
-        }
-        Ok(Some(text))
-    }
-
-    /// Makes sure that a whole line is in the buffer; returns where its newline is.
-    fn fill(&mut self) -> Result<Option<usize>> {
-        let mut searched = self.consumed;
-        loop {
-            let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
-            if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
-                self.line = self.mark.line;
-                return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));
-            }
-            if end.is_some() {
-                return Ok(end);
-            }
-            self.line = self.mark.line;
-            if self.next_block >= self.measured.blocks.len() {
-                if self.consumed < self.buffer.len() {
-                    return Err(self
-                        .error("the file ends in the middle of a line: it was cut short")
-                        .help("restore it from where the image was baked"));
-                }
-                return Ok(None);
-            }
-            self.buffer.drain(..self.consumed);
-            self.consumed = 0;
-            searched = self.buffer.len();
-            let block = self.measured.block(self.next_block)?;
-            self.buffer
-                .extend_from_slice(block.get(self.skip..).unwrap_or_default());
-            self.skip = 0;
-            self.next_block += 1;
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::write::Writer;
-    use agent_core::attributes::{Attributes, Digest as FileDigest, Timestamp};
-
-    /// A manifest of several blocks, in an unnamed file.
-    fn long() -> Manifest {
-        let mut header = Header {
-            profile: "lab".into(),
-            profile_digest: "0".repeat(64),
-            ..Header::default()
-        };
-        header.cover.push_line(b"cover high all /").expect("a rule");
-        let mut writer = Writer::new(Vec::new(), &header);
-        let known = |kind| Attributes {
-            mode: Some(0o644),
-            uid: Some(0),
-            gid: Some(0),
-            size: Some(1),
-            nlink: Some(1),
-            mtime: Some(Timestamp {
-                seconds: 1,
-                nanoseconds: 2,
-            }),
-            digest: Some(FileDigest::Sha256([7; 32])),
-            flags: Some(Default::default()),
-            xattrs: Some(Vec::new()),
-            ..Attributes::new(kind)
-        };
-        let mut push = |path: Vec<u8>, kind| {
-            let entry = Entry {
-                path,
-                attributes: known(kind),
-                role: Role::Recorded,
-            };
-            writer.push(&entry).expect("in order");
-        };
-        push(Vec::new(), FileType::Dir);
-        for i in 0..2000 {
-            push(format!("f{i:05}").into_bytes(), FileType::File);
-        }
-        let bytes = writer.into_bytes().expect("written");
-        let file = tempfile::tempfile().expect("a file");
-        file.write_all_at(&bytes, 0).expect("written");
-        Manifest::parse(Measured::new(file, Path::new("m"), bounds::MANIFEST, false).expect("read"))
-            .expect("good")
-    }
-
-    #[test]
-    fn one_path_is_found_without_reading_all() {
-        let manifest = long();
-        assert!(manifest.marks.len() > 3, "several blocks");
-        for i in (0..2000).step_by(37) {
-            let path = format!("f{i:05}").into_bytes();
-            let found = manifest.find(&path).expect("readable").expect("there");
-            assert_eq!(found.path, path);
-        }
-        for absent in ["", "a", "f00000x", "f99999", "z/y"] {
-            let found = manifest.find(absent.as_bytes()).expect("readable");
-            assert_eq!(found.is_some(), absent.is_empty(), "{absent}");
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! From a name, a file or `auto` to a ready profile: `extends` resolved, the distribution matched.
 
 use super::Profile;
-use super::cover::{Cover, MAX_RULES, Rule};
+use super::path_rules::{MAX_RULES, PathRules, Rule};
 use super::shipped;
 use super::source::{ExcludeEntry, Settings, Source};
 use agent_core::bounds;
@@ -170,7 +170,7 @@ fn resolve((source, file): Opened) -> Result<Profile> {
         extends: names.into_iter().skip(1).collect(),
         file,
         applies_to: source.applies_to,
-        cover: Cover::new(paths, excludes.iter().map(|e| e.pattern.clone()).collect()),
+        path_rules: PathRules::new(paths, excludes.iter().map(|e| e.pattern.clone()).collect()),
         excludes,
         settings,
     })

@@ -3,15 +3,15 @@
 //! [`source`] reads one TOML file, [`load`] resolves `extends` and chooses by os-release, [`shipped`] holds
 //! the profiles embedded in the binary, [`cover`] answers which rule decides on a path.
 
-pub mod cover;
 pub mod load;
+pub mod path_rules;
 pub mod pattern;
 pub mod shipped;
 pub mod source;
 
 use agent_core::escape;
 use agent_core::release::OsRelease;
-use cover::Cover;
+use path_rules::PathRules;
 use sha2::{Digest, Sha256};
 use source::{ExcludeEntry, Settings};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct Profile {
     /// Which distribution it is for.
     pub applies_to: Option<source::AppliesTo>,
     /// Which paths are covered, and how.
-    pub cover: Cover,
+    pub path_rules: PathRules,
     /// What is left out, with the reasons.
     pub excludes: Vec<ExcludeEntry>,
     /// What is demanded of settings.
@@ -39,7 +39,7 @@ impl Profile {
     /// SHA-256 of everything that the profile demands, in a form that does not depend on how it was written.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
-        for line in self.cover.lines() {
+        for line in self.path_rules.lines() {
             hasher.update(line);
             hasher.update(b"\n");
         }

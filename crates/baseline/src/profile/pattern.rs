@@ -21,7 +21,7 @@ pub struct Pattern {
 }
 
 /// How far a pattern has matched below some directory: the index of the component to match next.
-pub type Place = u16;
+pub type ComponentIndex = u16;
 
 impl Pattern {
     /// Parses an absolute path; `any_depth` says whether `**` may stand for whole components.
@@ -85,8 +85,13 @@ impl Pattern {
 
     /// Matches `name` from `place`: calls `next` with each place from which the entries of `name` go on,
     /// and returns whether the pattern ends at `name`.
-    pub fn step(&self, place: Place, name: &[u8], next: &mut dyn FnMut(Place)) -> bool {
-        let last = |place: Place| usize::from(place) + 1 == self.components.len();
+    pub fn step(
+        &self,
+        place: ComponentIndex,
+        name: &[u8],
+        next: &mut dyn FnMut(ComponentIndex),
+    ) -> bool {
+        let last = |place: ComponentIndex| usize::from(place) + 1 == self.components.len();
         let matches = match self.components.get(usize::from(place)) {
             None => return false,
             Some(Component::AnyDepth) => {

@@ -4,7 +4,7 @@
 //! ([`Metadata::ask`]) and whoever has none waits ([`Metadata::ask_and_wait`]):
 //!
 //! ```text
-//!  Metadata ──ask──► Sight ──► Identity ──► Host
+//!  Metadata ──ask──► ImdsSnapshot ──► Identity ──► Host
 //!                      └───────────┴──judge──► Finding
 //! ```
 
@@ -16,13 +16,13 @@ mod hops;
 pub mod identity;
 mod overrides;
 mod posture;
-mod sight;
+mod snapshot;
 mod ssm;
 mod trust;
 
 pub use checks::CHECKS;
 pub use endpoint::{Environment, Platform};
-pub use sight::{Metadata, Questions, Sight};
+pub use snapshot::{ImdsSnapshot, Metadata, Questions};
 pub use trust::Identity;
 
 use crate::settings::context::Context;
@@ -33,7 +33,7 @@ use checks::{IMAGE_AGE, NITRO, ROLE_PRESENT};
 use client::Item;
 use posture::SUBJECT;
 use serde_json::{Value, json};
-use sight::{Seen, Service};
+use snapshot::{Seen, Service};
 
 /// What verdicts rest on beside what the service said.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub fn wants_age(context: &Context<'_>) -> bool {
 /// Judges what was seen: one finding for each check that the context wants, in their order.
 pub fn judge(
     context: &Context<'_>,
-    sight: &Sight,
+    snapshot: &ImdsSnapshot,
     identity: &Identity,
     grounds: &Grounds<'_>,
     emit: &mut dyn FnMut(Finding),
@@ -78,7 +78,7 @@ pub fn judge(
             emit(finding);
         }
     };
-    let seen = match &sight.service {
+    let seen = match &snapshot.service {
         Service::NoInstance(why) => {
             for check in CHECKS {
                 emit(context.finding(check, Verdict::NotApplicable, "instance", *why));
@@ -104,7 +104,7 @@ pub fn judge(
     emit(trust::verified(context, identity));
     emit(trust::ami(context, identity, grounds.config));
     emit(trust::age(context, identity, grounds.baked));
-    emit(nitro(context, &sight.platform));
+    emit(nitro(context, &snapshot.platform));
     emit(role(context, seen));
     if context.wants(&checks::SSM_AGENT) {
         emit(ssm::look(context));

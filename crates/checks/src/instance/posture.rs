@@ -4,7 +4,7 @@ use super::checks::{IMDS_ENDPOINT, IMDS_HOP_LIMIT, IMDS_V1_DISABLED, IMDS_V2_TOK
 use super::client::{Answer, Handed, UNREACHABLE};
 use super::hops::Hops;
 use super::overrides::Overrides;
-use super::sight::Seen;
+use super::snapshot::Seen;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use super::client::Item;
 use super::endpoint::Platform;
 use super::identity::{self, Certificates, Document, Standing};
 use super::posture::switched_off;
-use super::sight::{Seen, Service, Sight};
+use super::snapshot::{ImdsSnapshot, Seen, Service};
 use crate::settings::context::Context;
 use agent_core::config;
 use agent_core::finding::{Finding, Verdict};
@@ -23,13 +23,13 @@ pub struct Identity {
 
 impl Identity {
     /// Judges what the service said, by AWS's signature and by what the hypervisor wrote into DMI.
-    pub fn of(sight: &Sight, certificates: &Certificates) -> Identity {
+    pub fn of(snapshot: &ImdsSnapshot, certificates: &Certificates) -> Identity {
         let untold = |why: String| Identity {
             document: None,
             standing: Standing::Untold(why),
             off: false,
         };
-        let seen = match &sight.service {
+        let seen = match &snapshot.service {
             Service::NoInstance(why) => return untold((*why).into()),
             Service::Unasked(why) => return untold(why.clone()),
             Service::Asked(seen) => seen,
@@ -60,7 +60,7 @@ impl Identity {
             }
         };
         Identity {
-            standing: beside_dmi(document.as_ref(), standing, &sight.platform),
+            standing: beside_dmi(document.as_ref(), standing, &snapshot.platform),
             document,
             off: false,
         }
@@ -325,8 +325,8 @@ mod tests {
     }
 
     /// What the service said to whom it gave a token.
-    fn sight(document: &[u8], signature: &[u8], platform: Platform) -> Sight {
-        Sight {
+    fn snapshot(document: &[u8], signature: &[u8], platform: Platform) -> ImdsSnapshot {
+        ImdsSnapshot {
             platform,
             service: Service::Asked(Box::new(Seen {
                 v1: None,
@@ -346,10 +346,10 @@ mod tests {
         let document = br#"{"instanceId":"i-1","imageId":"ami-1","region":"eu-central-1","pendingTime":"2026-01-01T00:00:00Z"}"#;
         let (signature, ours) = signed(document);
         let here = || Platform::Nitro("i-1".into());
-        let good = || Identity::of(&sight(document, &signature, here()), &ours);
-        let foreign = Identity::of(&sight(document, &signature, here()), &Certificates::AWS);
+        let good = || Identity::of(&snapshot(document, &signature, here()), &ours);
+        let foreign = Identity::of(&snapshot(document, &signature, here()), &Certificates::AWS);
         let another = Platform::Nitro("i-2".into());
-        let another = Identity::of(&sight(document, &signature, another), &ours);
+        let another = Identity::of(&snapshot(document, &signature, another), &ours);
 
         let root = Root::open(Path::new("/")).expect("a root");
         let release = OsRelease::default();

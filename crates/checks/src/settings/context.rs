@@ -1,17 +1,21 @@
 //! What an area may look at: the tree, the profile's demands, the time.
 
 use super::processes::{self, Process};
-use super::sshd::Taken;
 use super::systemd::Units;
 use super::users::Users;
+use agent_baseline::manifest::verified::Shared;
 use agent_baseline::profile::source::{SerialConsole, Settings};
 use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::release::OsRelease;
 use agent_packages::Installed;
-use std::cell::OnceCell;
+use std::any::{Any, TypeId};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// One look at the settings of one tree.
 pub struct Context<'a> {
@@ -25,11 +29,14 @@ pub struct Context<'a> {
     pub now: i64,
     /// Whether the check of that id was asked for and is enabled.
     pub selected: &'a dyn Fn(&str) -> bool,
+    /// The host's own manifest, where the run opens it for other purposes too.
+    pub manifest: Option<Arc<Shared>>,
     users: OnceCell<io::Result<Users>>,
-    sshd: OnceCell<Option<Taken>>,
     units: OnceCell<Units>,
     processes: OnceCell<io::Result<Vec<Process>>>,
     installed: OnceCell<Result<Installed, String>>,
+    /// What areas have read for themselves and for others, by type.
+    cache: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
 }
 
 impl<'a> Context<'a> {
@@ -47,11 +54,12 @@ impl<'a> Context<'a> {
             settings,
             now,
             selected,
+            manifest: None,
             users: OnceCell::new(),
-            sshd: OnceCell::new(),
             units: OnceCell::new(),
             processes: OnceCell::new(),
             installed: OnceCell::new(),
+            cache: RefCell::default(),
         }
     }
 
@@ -132,9 +140,16 @@ impl<'a> Context<'a> {
         self.root.read(path.as_bytes(), bounds::SETTINGS_FILE)
     }
 
-    /// The configuration of the tree's sshd, read once; `None` where there is no sshd.
-    pub fn sshd(&self) -> Option<&Taken> {
-        self.sshd.get_or_init(|| Taken::read(self.root)).as_ref()
+    /// What an area has read of the tree, once: the area's own type is the key.
+    pub fn cached<T: 'static>(&self, read: impl FnOnce() -> T) -> Rc<T> {
+        let key = TypeId::of::<T>();
+        let known = self.cache.borrow().get(&key).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return known;
+        }
+        let value = Rc::new(read());
+        self.cache.borrow_mut().insert(key, value.clone());
+        value
     }
 
     /// passwd, shadow and group of the tree, read once.

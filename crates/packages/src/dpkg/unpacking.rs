@@ -38,9 +38,9 @@ const MERGED: [&[u8]; 7] = [
 #[derive(Debug, Default)]
 pub struct Unpacking {
     /// What the status file says, and of which state of it.
-    status: (Stamp, BTreeMap<Key, State>),
+    status: (FileStamp, BTreeMap<Key, State>),
     /// The diversions, and of which state of their file.
-    diversions: (Stamp, Vec<u8>),
+    diversions: (FileStamp, Vec<u8>),
     /// By package, as `name` or, where its files are called so, `name:arch`.
     packages: BTreeMap<String, List>,
     keys: RandomState,
@@ -50,19 +50,19 @@ pub struct Unpacking {
 type Key = (String, String);
 
 /// One state of a file; `None`: it is not there.
-type Stamp = Option<(Id, u64, Timestamp, Timestamp)>;
+type FileStamp = Option<(Id, u64, Timestamp, Timestamp)>;
 
 /// The paths in a package's list.
 #[derive(Debug, Default)]
 struct List {
-    stamp: Stamp,
+    stamp: FileStamp,
     /// Keyed hashes, sorted: of two paths that nobody can make collide.
     paths: Vec<u64>,
 }
 
 /// An entry of the status file or of the journal.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Entry {
+struct StatusEntry {
     name: String,
     arch: String,
     wanted: bool,
@@ -193,7 +193,7 @@ impl Unpacking {
 }
 
 /// Takes in what an entry says: it replaces what was said of the package before.
-fn note(found: &mut BTreeMap<Key, State>, entry: Entry, journal: bool) -> io::Result<()> {
+fn note(found: &mut BTreeMap<Key, State>, entry: StatusEntry, journal: bool) -> io::Result<()> {
     let key = (entry.name, entry.arch);
     let counts = match entry.state {
         Some(State::HalfInstalled | State::Unpacked) => entry.wanted,
@@ -214,10 +214,10 @@ fn note(found: &mut BTreeMap<Key, State>, entry: Entry, journal: bool) -> io::Re
 fn entries<R: Read>(
     file: io::Take<R>,
     deadline: Instant,
-    mut each: impl FnMut(Entry) -> io::Result<()>,
+    mut each: impl FnMut(StatusEntry) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 << 10, file);
-    let mut entry = Entry::default();
+    let mut entry = StatusEntry::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -240,14 +240,17 @@ fn entries<R: Read>(
     }
 }
 
-fn finish(entry: Entry, each: &mut impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+fn finish(
+    entry: StatusEntry,
+    each: &mut impl FnMut(StatusEntry) -> io::Result<()>,
+) -> io::Result<()> {
     match entry.name.is_empty() {
         true => Ok(()),
         false => each(entry),
     }
 }
 
-impl Entry {
+impl StatusEntry {
     fn field(&mut self, line: &[u8]) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             return;
@@ -288,11 +291,11 @@ fn list_path(package: &str) -> Vec<u8> {
     format!("{INFO}/{package}.list").into_bytes()
 }
 
-fn list_stamp(root: &Root, package: &str) -> io::Result<Stamp> {
+fn list_stamp(root: &Root, package: &str) -> io::Result<FileStamp> {
     stamp(root, &list_path(package))
 }
 
-fn stamp(root: &Root, path: &[u8]) -> io::Result<Stamp> {
+fn stamp(root: &Root, path: &[u8]) -> io::Result<FileStamp> {
     let resolved = match root.resolve(path, true) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         resolved => resolved?,

@@ -37,7 +37,7 @@ pub(super) struct Header<'a> {
 
 /// Where one tag's values lie.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct TagData {
     kind: u32,
     offset: usize,
     count: usize,
@@ -63,12 +63,12 @@ impl<'a> Header<'a> {
     }
 
     /// The last entry of the tag: what was added on installation stands behind what was signed.
-    fn place(&self, tag: u32) -> Option<Place> {
+    fn place(&self, tag: u32) -> Option<TagData> {
         let entry = self
             .index
             .chunks_exact(ENTRY)
             .rfind(|entry| be32(entry, 0) == Some(tag))?;
-        Some(Place {
+        Some(TagData {
             kind: be32(entry, 4)?,
             offset: be32(entry, 8)? as usize,
             count: be32(entry, 12)? as usize,

@@ -40,19 +40,19 @@ enum Kind {
 }
 
 /// Which file holds the database.
-struct Place {
+struct DatabaseFile {
     /// Relative to the root.
     path: String,
     kind: Kind,
 }
 
-impl Place {
+impl DatabaseFile {
     fn path(&self) -> String {
         format!("/{}", self.path)
     }
 }
 
-fn find(root: &Root) -> Result<Place, String> {
+fn find(root: &Root) -> Result<DatabaseFile, String> {
     let there = |path: &str| {
         let found = root.resolve(path.as_bytes(), true);
         found.is_ok_and(|found| {
@@ -70,7 +70,7 @@ fn find(root: &Root) -> Result<Place, String> {
                 Kind::Ndb => Err(format!(
                     "the rpm database /{path} is of the kind ndb, which this version cannot read"
                 )),
-                kind => Ok(Place { path, kind }),
+                kind => Ok(DatabaseFile { path, kind }),
             };
         }
     }
@@ -78,11 +78,11 @@ fn find(root: &Root) -> Result<Place, String> {
 }
 
 /// Opens the file of the database, or of what lies beside it under a name with that ending.
-fn open(root: &Root, place: &Place, ending: &str) -> io::Result<Option<std::fs::File>> {
+fn open(root: &Root, place: &DatabaseFile, ending: &str) -> io::Result<Option<std::fs::File>> {
     root.open_file(format!("{}{ending}", place.path).as_bytes())
 }
 
-fn open_sqlite(root: &Root, place: &Place) -> io::Result<sqlite::Database> {
+fn open_sqlite(root: &Root, place: &DatabaseFile) -> io::Result<sqlite::Database> {
     // A journal with anything in it belongs to a transaction that was broken off and is to be rolled back.
     let broken_off = open(root, place, "-journal")?
         .map(|journal| journal.metadata().map(|data| data.len() > 0))
@@ -96,7 +96,7 @@ fn open_sqlite(root: &Root, place: &Place) -> io::Result<sqlite::Database> {
     sqlite::Database::open(whole(root, place)?, open(root, place, "-wal")?)
 }
 
-fn whole(root: &Root, place: &Place) -> io::Result<std::fs::File> {
+fn whole(root: &Root, place: &DatabaseFile) -> io::Result<std::fs::File> {
     open(root, place, "")?.ok_or_else(|| io::Error::other("it is gone"))
 }
 
@@ -116,7 +116,7 @@ fn parsed<T>(blob: &[u8], take: impl FnOnce(Header<'_>) -> io::Result<T>) -> io:
 /// Hands the header of each package on. An error says that the database could not be read to its end.
 fn headers(
     root: &Root,
-    place: &Place,
+    place: &DatabaseFile,
     each: &mut dyn FnMut(Header<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     if place.kind == Kind::Berkeley {
@@ -179,7 +179,7 @@ pub(super) fn named(root: &Root, wanted: &str) -> Result<Option<Package>, String
     found.map_err(|error| format!("{}: {error}", place.path()))
 }
 
-fn gone_through(root: &Root, place: &Place, wanted: &str) -> io::Result<Option<Package>> {
+fn gone_through(root: &Root, place: &DatabaseFile, wanted: &str) -> io::Result<Option<Package>> {
     let mut found = None;
     berkeley::Database::open(whole(root, place)?)?.values(&mut |blob| {
         parsed(blob, |header| {
@@ -195,7 +195,7 @@ fn gone_through(root: &Root, place: &Place, wanted: &str) -> io::Result<Option<P
     Ok(found)
 }
 
-fn by_index(root: &Root, place: &Place, wanted: &str) -> io::Result<Option<Package>> {
+fn by_index(root: &Root, place: &DatabaseFile, wanted: &str) -> io::Result<Option<Package>> {
     let database = open_sqlite(root, place)?;
     let mut row = None;
     // key, hnum, idx

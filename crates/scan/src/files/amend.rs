@@ -56,7 +56,7 @@ pub fn amend(
     mut differs: impl FnMut(Difference),
 ) -> Result<()> {
     for path in &amended.0 {
-        if scope.at(path).is_none_or(|duty| duty.leads) {
+        if scope.at(path).is_none_or(|policy| policy.leads) {
             return Err(refused(path, "the manifest's profile does not cover it")
                 .help("record the image anew under a profile that does"));
         }

@@ -1,8 +1,8 @@
 //! Looks at what a server or a program answers for, one after the other, each with a deadline.
 
 use super::look::{Look, Looker};
-use super::observe::{Target, Wanted};
 use super::pace::Pace;
+use super::probe::{Target, Wanted};
 use super::remote::{self, Device};
 use agent_core::bounds;
 

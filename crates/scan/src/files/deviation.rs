@@ -1,8 +1,8 @@
 //! A path that is not as expected: the value that judging yields, before anybody words it.
 
 use super::join::Expected;
-use super::observe::Unseen;
-use super::scope::{Duty, Weaker};
+use super::probe::Unseen;
+use super::scope::{PathPolicy, Weaker};
 use super::walk::Blindness;
 use agent_core::attributes::{AttributeSet, Attributes, FileType};
 use agent_core::finding::Severity;
@@ -13,7 +13,7 @@ pub struct Deviation {
     /// Relative to the root.
     pub path: Vec<u8>,
     /// What was to be done with it.
-    pub duty: Duty,
+    pub policy: PathPolicy,
     /// What is wrong.
     pub kind: Kind,
 }
@@ -70,7 +70,7 @@ impl Deviation {
             } => was(expected) && is(observed),
             Kind::Unseen(_) | Kind::Blind(_) | Kind::Mounted | Kind::Weaker(..) => false,
         };
-        harmless && self.duty.demand.severity < Severity::Critical
+        harmless && self.policy.demand.severity < Severity::Critical
     }
 }
 
@@ -90,20 +90,11 @@ impl Kind {
     }
 }
 
-/// What a scan compares with, as people read it in messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
-    /// A manifest, perhaps with a launch record.
-    Manifest,
-    /// A package database.
-    Packages,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::files::join::Source;
-    use agent_baseline::profile::cover::Demand;
+    use agent_baseline::profile::path_rules::Demand;
     use agent_core::attributes::Xattr;
 
     fn deviation(severity: Severity, kind: Kind) -> Deviation {
@@ -115,7 +106,7 @@ mod tests {
         };
         Deviation {
             path: b"usr/bin/tool".to_vec(),
-            duty: Duty {
+            policy: PathPolicy {
                 demand,
                 leads: false,
                 weaker: None,

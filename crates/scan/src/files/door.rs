@@ -1,6 +1,6 @@
 //! Opening the directories of a walk: those of this host's own file systems directly, all others by a helper thread.
 
-use super::observe::{Directory, join};
+use super::probe::{Directory, join};
 use super::remote::{self, Device, Unanswered};
 use super::step::Blindness;
 use agent_core::bounds;

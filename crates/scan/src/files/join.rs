@@ -1,7 +1,7 @@
 //! The merge join of two sorted streams: what the walk meets and what is expected.
 
-use super::observe::{Target, join};
-use super::scope::{Duty, Scope, Weaker};
+use super::probe::{Target, join};
+use super::scope::{PathPolicy, Scope, Weaker};
 use super::walk::{Blindness, Step};
 use agent_core::attributes::{Attributes, Digest};
 use agent_core::error::{Error, Result};
@@ -59,7 +59,7 @@ pub enum Item {
         /// What to look at.
         target: Target,
         /// What to do with it.
-        duty: Duty,
+        policy: PathPolicy,
         /// See [`Step::Look`].
         loose: bool,
         /// What should be there.
@@ -70,14 +70,14 @@ pub enum Item {
         /// What should be there.
         expected: Box<Expected>,
         /// What is demanded of it.
-        duty: Duty,
+        policy: PathPolicy,
     },
     /// A path that should be there and cannot be seen, since the directory `at` cannot.
     Hidden {
         /// What should be there.
         expected: Box<Expected>,
         /// What is demanded of it.
-        duty: Duty,
+        policy: PathPolicy,
         /// Why.
         why: Blindness,
     },
@@ -86,7 +86,7 @@ pub enum Item {
         /// Relative to the root.
         path: Vec<u8>,
         /// What is demanded of it.
-        duty: Duty,
+        policy: PathPolicy,
         /// Why.
         why: Blindness,
         /// Whether anything was expected there.
@@ -101,7 +101,7 @@ pub enum Item {
         /// How.
         weaker: Weaker,
         /// What is demanded of it.
-        duty: Duty,
+        policy: PathPolicy,
     },
     /// The expectations could not be read on: nothing that follows could be judged.
     Broken(Error),
@@ -184,7 +184,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
         Ok(Some(match step {
             Step::Look {
                 target,
-                duty,
+                policy,
                 loose,
             } => {
                 let until = match &target {
@@ -203,12 +203,12 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 }
                 Item::Present {
                     target,
-                    duty,
+                    policy,
                     loose,
                     expected,
                 }
             }
-            Step::Blind { path, duty, why } => {
+            Step::Blind { path, policy, why } => {
                 let Some(expected) = self.skip_to(Until::At(&path, None), emit)? else {
                     return Ok(None);
                 };
@@ -222,7 +222,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 if let Some(expected) = expected.filter(|expected| hidden(expected))
                     && !emit(Item::Hidden {
                         expected,
-                        duty,
+                        policy,
                         why,
                     })
                 {
@@ -230,7 +230,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 }
                 Item::Blind {
                     path,
-                    duty,
+                    policy,
                     why,
                     known,
                 }
@@ -245,7 +245,15 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 self.inside.truncate(self.above.pop().unwrap_or(0));
                 Item::Leave
             }
-            Step::Weaker { path, weaker, duty } => Item::Weaker { path, weaker, duty },
+            Step::Weaker {
+                path,
+                weaker,
+                policy,
+            } => Item::Weaker {
+                path,
+                weaker,
+                policy,
+            },
         }))
     }
 
@@ -287,7 +295,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
     }
 
     fn absent(&self, expected: Expected, emit: &mut dyn FnMut(Item) -> bool) -> Result<bool> {
-        let Some(duty) = self.scope.at(&expected.path) else {
+        let Some(policy) = self.scope.at(&expected.path) else {
             return match self.outside {
                 Outside::Ignore => Ok(true),
                 Outside::Refuse => Err(Error::new(format!(
@@ -296,7 +304,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 ))),
             };
         };
-        if self.outside == Outside::Ignore && duty.leads {
+        if self.outside == Outside::Ignore && policy.leads {
             return Ok(true);
         }
         if expected.may_be_missing() {
@@ -306,10 +314,10 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
         Ok(emit(match &self.blind {
             Some((directory, why)) if paths::is_within(&expected.path, directory) => Item::Hidden {
                 expected,
-                duty,
+                policy,
                 why: *why,
             },
-            _ => Item::Missing { expected, duty },
+            _ => Item::Missing { expected, policy },
         }))
     }
 }

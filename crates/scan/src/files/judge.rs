@@ -2,9 +2,9 @@
 
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
-use super::observe::{Unseen, Wanted};
 use super::owned::CAPABILITY;
-use super::scope::Duty;
+use super::probe::{Unseen, Wanted};
+use super::scope::PathPolicy;
 use agent_core::attributes::{Algorithm, Attribute, AttributeSet, Attributes, Digest, FileType};
 
 /// The contents of a file that nobody expected, or that is longer than it was, are evidence and decide nothing:
@@ -12,8 +12,13 @@ use agent_core::attributes::{Algorithm, Attribute, AttributeSet, Attributes, Dig
 const DECIDED: u64 = 1 << 30;
 
 /// What has to be looked at to judge a path.
-pub fn wanted(duty: Duty, expected: Option<&Expected>, selinux: bool, packages: bool) -> Wanted {
-    let demand = duty.demand.attributes;
+pub fn wanted(
+    policy: PathPolicy,
+    expected: Option<&Expected>,
+    selinux: bool,
+    packages: bool,
+) -> Wanted {
+    let demand = policy.demand.attributes;
     let digest = expected
         .and_then(|e| e.attributes.as_ref())
         .and_then(|attributes| attributes.digest.as_ref())
@@ -21,7 +26,7 @@ pub fn wanted(duty: Duty, expected: Option<&Expected>, selinux: bool, packages: 
     let contents = match digest {
         Some(algorithm) => Some(algorithm),
         // A package database says nothing of it: only what it may do is of interest.
-        None if packages || duty.leads => None,
+        None if packages || policy.leads => None,
         None => Some(Algorithm::Sha256),
     };
     let size = expected.and_then(|e| e.attributes.as_ref()).map(|a| a.size);
@@ -41,7 +46,7 @@ pub fn wanted(duty: Duty, expected: Option<&Expected>, selinux: bool, packages: 
 
 /// Judges a path that is there (or was, when its directory was listed); nothing where it is as expected.
 pub fn present(
-    duty: Duty,
+    policy: PathPolicy,
     expected: Option<Box<Expected>>,
     observed: Result<Attributes, Unseen>,
     packages: bool,
@@ -68,7 +73,7 @@ pub fn present(
             true => is_notable(&observed),
             // A new directory that only leads on is judged by what is below it; a link in its place leads
             // programs where nobody looks.
-            false => !duty.leads || observed.kind == FileType::Link,
+            false => !policy.leads || observed.kind == FileType::Link,
         };
         return unexpected(observed).filter(|_| matters);
     };
@@ -81,7 +86,7 @@ pub fn present(
     {
         xattrs.retain(|xattr| *xattr.name == *CAPABILITY);
     }
-    let mut changed = attributes.differing(&observed, duty.demand.attributes);
+    let mut changed = attributes.differing(&observed, policy.demand.attributes);
     if let (Source::Package { alternatives, .. }, Some(digest)) =
         (&expected.source, &observed.digest)
         && alternatives.contains(digest)
@@ -108,7 +113,7 @@ fn is_notable(observed: &Attributes) -> bool {
 /// A directory's deviation once all of its entries have been judged: what changing, adding or removing
 /// an entry does to its directory is no finding of its own where the entry is one.
 pub fn after_entries(deviation: Deviation, excused: bool) -> Option<Deviation> {
-    let Deviation { path, duty, kind } = deviation;
+    let Deviation { path, policy, kind } = deviation;
     let kind = match kind {
         Kind::Changed {
             expected,
@@ -128,5 +133,5 @@ pub fn after_entries(deviation: Deviation, excused: bool) -> Option<Deviation> {
         }
         kind => kind,
     };
-    Some(Deviation { path, duty, kind })
+    Some(Deviation { path, policy, kind })
 }

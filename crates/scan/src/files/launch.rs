@@ -2,7 +2,7 @@
 
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
-use super::scope::{Duty, Scope};
+use super::scope::{PathPolicy, Scope};
 use agent_baseline::manifest::header::Launch;
 use agent_baseline::manifest::read::Manifest;
 use agent_baseline::manifest::{Entry, Role};
@@ -30,14 +30,14 @@ pub struct Collector {
 impl Collector {
     /// Takes in one deviation.
     pub fn take(&mut self, deviation: Deviation) {
-        let Deviation { path, duty, kind } = deviation;
-        let recordable = duty.demand.launch
+        let Deviation { path, policy, kind } = deviation;
+        let recordable = policy.demand.launch
             && matches!(
                 kind,
                 Kind::Added(_) | Kind::Changed { .. } | Kind::Removed(_)
             );
         if !recordable {
-            match duty.demand.launch {
+            match policy.demand.launch {
                 true => self.unseen.push(path.clone()),
                 false => self.others += 1,
             }
@@ -51,7 +51,7 @@ impl Collector {
             }
             _ => return,
         };
-        let mut keep = duty.demand.attributes;
+        let mut keep = policy.demand.attributes;
         if attributes.kind == FileType::Dir {
             // What a directory's entries do to it is told by the entries.
             keep = keep.without(AttributeSet::OF_ENTRIES);
@@ -144,14 +144,14 @@ impl Record {
                 continue;
             }
             let shown = || escape::terminal_bytes(&subject(&entry.path));
-            let marked = |duty: &Duty| duty.demand.launch && !duty.leads;
-            let Some(duty) = sealed.at(&entry.path).filter(marked) else {
+            let marked = |policy: &PathPolicy| policy.demand.launch && !policy.leads;
+            let Some(policy) = sealed.at(&entry.path).filter(marked) else {
                 return Ok(Err(format!(
                     "it holds {}, which the first boot may not change",
                     shown()
                 )));
             };
-            let lacks = entry.attributes.lacks(duty.demand.attributes);
+            let lacks = entry.attributes.lacks(policy.demand.attributes);
             if entry.role == Role::Recorded && !lacks.is_empty() {
                 return Ok(Err(format!("it lacks {lacks} of {}", shown())));
             }

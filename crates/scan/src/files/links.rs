@@ -36,9 +36,9 @@ impl Links {
             let several = attributes.nlink.is_some_and(|names| names > 1);
             if attributes.kind == FileType::File
                 && several
-                && let Some(duty) = scope.at(&entry.path)
+                && let Some(policy) = scope.at(&entry.path)
             {
-                choice.take(&entry.path, duty.demand.severity == Severity::Critical);
+                choice.take(&entry.path, policy.demand.severity == Severity::Critical);
             }
             if let Some(key) = key(&entry.attributes) {
                 let group = found.entry(key).or_default();

@@ -1,4 +1,4 @@
-//! Eye 1: the files of a host against what was recorded of them.
+//! The files of a host against what was recorded of them.
 //!
 //! ```text
 //! walk (one thread, in order) ─► join with what is expected ─► look and judge (workers) ─► in order again ─► Deviation
@@ -17,11 +17,11 @@ pub mod launch;
 pub mod linked;
 pub mod links;
 pub mod look;
-pub mod observe;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod remote;
 pub mod scan;

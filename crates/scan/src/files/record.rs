@@ -2,8 +2,8 @@
 
 use super::judge;
 use super::look::{Look, Looker};
-use super::observe::{Target, Unseen, Wanted};
 use super::pipeline::{Done, Workers, ordered};
+use super::probe::{Target, Unseen, Wanted};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
@@ -152,11 +152,11 @@ pub fn record<W: Write>(
 
 pub(super) fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
     match step {
-        Step::Look { target, duty, .. } => Some((
+        Step::Look { target, policy, .. } => Some((
             target,
             Wanted {
                 limit: None,
-                ..judge::wanted(*duty, None, selinux, false)
+                ..judge::wanted(*policy, None, selinux, false)
             },
         )),
         _ => None,
@@ -168,7 +168,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
     match step {
         Step::Look {
             target,
-            duty,
+            policy,
             loose,
         } => {
             let path = target.path();
@@ -189,7 +189,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                     return Some(Outcome::Refused(path, format!("cannot {what}: {errno}")));
                 }
             };
-            let mut keep = duty.demand.attributes;
+            let mut keep = policy.demand.attributes;
             if loose {
                 keep = keep.without(AttributeSet::OF_ENTRIES);
             }

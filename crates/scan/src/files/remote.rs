@@ -4,7 +4,7 @@
 //! A thread that waits for a server that is gone cannot be ended. It is left behind, and its file system is asked for
 //! nothing more until it comes back. File systems of this host's own are asked directly: see [`agent_core::os::mounts`].
 
-use super::observe::Unseen;
+use super::probe::Unseen;
 use super::step::Blindness;
 use agent_core::bounds;
 pub use agent_core::os::mounts::Device;

@@ -1,17 +1,18 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
 use super::aside::Aside;
-use super::deviation::{Against, Deviation, Kind};
+use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
-use super::observe::{Directory, Target, Unseen, Wanted};
 use super::pace::Pace;
 use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
+use super::probe::{Directory, Target, Unseen, Wanted};
 use super::remote;
-use super::scope::{Duty, Scope};
+use super::scope::{PathPolicy, Scope};
 use super::walk::{Blindness, Walk};
+use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
@@ -37,7 +38,7 @@ pub struct Scan<'a> {
     /// Whether SELinux labels are compared.
     pub selinux: bool,
     /// What expectations come from.
-    pub against: Against,
+    pub against: Baseline,
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
     /// What is not looked at.
@@ -158,8 +159,8 @@ impl Scan<'_> {
         let unowned = AtomicU64::new(0);
         let plan = planned.map(|(plan, _)| plan);
         let outside = match self.against {
-            Against::Manifest if !self.partial => Outside::Refuse,
-            Against::Manifest | Against::Packages => Outside::Ignore,
+            Baseline::Manifest(()) if !self.partial => Outside::Refuse,
+            Baseline::Manifest(()) | Baseline::Packages(()) => Outside::Ignore,
         };
         ordered(
             self.workers,
@@ -260,20 +261,20 @@ impl Scan<'_> {
     fn wanted<'i>(&self, item: &'i Item) -> Option<(&'i Target, Wanted)> {
         let Item::Present {
             target,
-            duty,
+            policy,
             expected,
             ..
         } = item
         else {
             return None;
         };
-        let packages = self.against == Against::Packages;
+        let packages = self.against.is_packages();
         if self.is_aside(target) {
             return None;
         }
         Some((
             target,
-            judge::wanted(*duty, expected.as_deref(), self.selinux, packages),
+            judge::wanted(*policy, expected.as_deref(), self.selinux, packages),
         ))
     }
 
@@ -292,13 +293,18 @@ impl Scan<'_> {
         plan: Option<&Plan>,
         unowned: &AtomicU64,
     ) -> Option<Outcome> {
-        let packages = self.against == Against::Packages;
-        let deviates =
-            |path, duty, kind| Some(Outcome::Deviates(Box::new(Deviation { path, duty, kind })));
+        let packages = self.against.is_packages();
+        let deviates = |path, policy, kind| {
+            Some(Outcome::Deviates(Box::new(Deviation {
+                path,
+                policy,
+                kind,
+            })))
+        };
         match item {
             Item::Present {
                 target,
-                duty,
+                policy,
                 loose,
                 expected,
             } => {
@@ -311,50 +317,54 @@ impl Scan<'_> {
                     false => looks.next()?,
                 };
                 let recorded = expected.is_some() && observed.is_ok();
-                let deviation = judge::present(duty, expected, observed, packages).map(|kind| {
+                let deviation = judge::present(policy, expected, observed, packages).map(|kind| {
                     Box::new(Deviation {
                         path: target.path(),
-                        duty,
+                        policy,
                         kind,
                     })
                 });
                 match (is_directory, deviation) {
                     (true, deviation) => Some(Outcome::Entered { deviation, loose }),
                     (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),
-                    (false, None) if recorded && !packages => holds(&target, duty, plan?),
+                    (false, None) if recorded && !packages => holds(&target, policy, plan?),
                     (false, None) => None,
                 }
             }
-            Item::Missing { expected, duty } => {
-                deviates(expected.path.clone(), duty, Kind::Removed(expected))
+            Item::Missing { expected, policy } => {
+                deviates(expected.path.clone(), policy, Kind::Removed(expected))
             }
             Item::Hidden {
                 expected,
-                duty,
+                policy,
                 why,
-            } => deviates(expected.path, duty, Kind::Blind(why)),
+            } => deviates(expected.path, policy, Kind::Blind(why)),
             Item::Blind {
                 path,
-                duty,
+                policy,
                 why: Blindness::Mount,
                 known,
             } => Some(Outcome::Mount {
                 deviation: (!known && !packages).then(|| {
                     Box::new(Deviation {
                         path: path.clone(),
-                        duty,
+                        policy,
                         kind: Kind::Mounted,
                     })
                 }),
                 path,
             }),
             Item::Blind {
-                path, duty, why, ..
-            } => deviates(path, duty, Kind::Blind(why)),
+                path, policy, why, ..
+            } => deviates(path, policy, Kind::Blind(why)),
             Item::Leave => Some(Outcome::Leave),
-            Item::Weaker { path, weaker, duty } => {
+            Item::Weaker {
+                path,
+                weaker,
+                policy,
+            } => {
                 let clause = self.scope.describe(weaker);
-                deviates(path, duty, Kind::Weaker(weaker, clause))
+                deviates(path, policy, Kind::Weaker(weaker, clause))
             }
             Item::Broken(error) => Some(Outcome::Broken(error)),
         }
@@ -362,7 +372,7 @@ impl Scan<'_> {
 }
 
 /// What is to be told of a path other than a directory that is as recorded, if it was touched.
-fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
+fn holds(target: &Target, policy: PathPolicy, plan: &Plan) -> Option<Outcome> {
     let Target::Entry {
         directory,
         name,
@@ -373,7 +383,7 @@ fn holds(target: &Target, duty: Duty, plan: &Plan) -> Option<Outcome> {
         return None;
     };
     let path = target.path();
-    if !duty.demand.attributes.has(Attribute::Sha256) || !plan.tells(&path) {
+    if !policy.demand.attributes.has(Attribute::Sha256) || !plan.tells(&path) {
         return None;
     }
     // What has gone since has touched its path again.

@@ -3,7 +3,7 @@
 //! Where there is a manifest its own rules decide what is judged: a profile weakened since cannot make a
 //! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
 
-use agent_baseline::profile::cover::{Cover, Demand, Position, Reach};
+use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::AttributeSet;
 use agent_core::finding::Severity;
 use agent_core::glob::{self, Syntax};
@@ -12,20 +12,20 @@ use agent_core::glob::{self, Syntax};
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// The manifest's rules, where they differ from the present ones.
-    sealed: Option<Cover>,
-    current: Cover,
+    sealed: Option<PathRules>,
+    current: PathRules,
 }
 
 /// Where a directory stands in both sets of rules.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct RuleCursor {
     sealed: Position,
     current: Position,
 }
 
 /// What is to be done with a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duty {
+pub struct PathPolicy {
     /// What is demanded of it.
     pub demand: Demand,
     /// Whether it only leads to covered paths: as such it is never an addition.
@@ -51,7 +51,7 @@ pub enum Weaker {
 
 impl Scope {
     /// By the present profile alone: to record, or to check against a package database.
-    pub fn current(current: Cover) -> Scope {
+    pub fn current(current: PathRules) -> Scope {
         Scope {
             sealed: None,
             current,
@@ -59,7 +59,7 @@ impl Scope {
     }
 
     /// By the rules that a manifest carries, seen through the present profile.
-    pub fn sealed(sealed: Cover, current: Cover) -> Scope {
+    pub fn sealed(sealed: PathRules, current: PathRules) -> Scope {
         Scope {
             sealed: (sealed != current).then_some(sealed),
             current,
@@ -70,61 +70,68 @@ impl Scope {
     #[must_use]
     pub fn narrowed(&self, least: Severity) -> Scope {
         Scope {
-            sealed: self.sealed.as_ref().map(|cover| cover.narrowed(least)),
+            sealed: self
+                .sealed
+                .as_ref()
+                .map(|path_rules| path_rules.narrowed(least)),
             current: self.current.narrowed(least),
         }
     }
 
     /// The rules that decide.
-    fn deciding(&self) -> &Cover {
+    fn deciding(&self) -> &PathRules {
         self.sealed.as_ref().unwrap_or(&self.current)
     }
 
     /// Where the root stands.
-    pub fn root(&self) -> Place {
-        Place {
-            sealed: self.sealed.as_ref().map(Cover::root).unwrap_or_default(),
+    pub fn root(&self) -> RuleCursor {
+        RuleCursor {
+            sealed: self
+                .sealed
+                .as_ref()
+                .map(PathRules::root)
+                .unwrap_or_default(),
             current: self.current.root(),
         }
     }
 
     /// What to do with the root itself.
-    pub fn root_duty(&self) -> Option<Duty> {
-        let sealed = self.sealed.as_ref().map(Cover::reach_root);
-        self.duty(sealed, self.current.reach_root())
+    pub fn root_policy(&self) -> Option<PathPolicy> {
+        let sealed = self.sealed.as_ref().map(PathRules::reach_root);
+        self.policy(sealed, self.current.reach_root())
     }
 
     /// What to do with the entry `name` of a directory; nothing if it is not looked at.
-    pub fn reach(&self, place: &Place, name: &[u8]) -> Option<Duty> {
+    pub fn reach(&self, place: &RuleCursor, name: &[u8]) -> Option<PathPolicy> {
         let sealed = self
             .sealed
             .as_ref()
-            .map(|cover| cover.reach(&place.sealed, name));
-        self.duty(sealed, self.current.reach(&place.current, name))
+            .map(|path_rules| path_rules.reach(&place.sealed, name));
+        self.policy(sealed, self.current.reach(&place.current, name))
     }
 
     /// Where the entry `name` of a directory stands, for its own entries.
-    pub fn enter(&self, place: &Place, name: &[u8]) -> Place {
+    pub fn enter(&self, place: &RuleCursor, name: &[u8]) -> RuleCursor {
         let sealed = self
             .sealed
             .as_ref()
-            .map(|cover| cover.enter(&place.sealed, name));
-        Place {
+            .map(|path_rules| path_rules.enter(&place.sealed, name));
+        RuleCursor {
             sealed: sealed.unwrap_or_default(),
             current: self.current.enter(&place.current, name),
         }
     }
 
     /// What to do with a whole path, relative to the root.
-    pub fn at(&self, path: &[u8]) -> Option<Duty> {
+    pub fn at(&self, path: &[u8]) -> Option<PathPolicy> {
         let mut place = self.root();
-        let mut duty = self.root_duty();
+        let mut policy = self.root_policy();
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-            duty = self.reach(&place, name);
-            duty?;
+            policy = self.reach(&place, name);
+            policy?;
             place = self.enter(&place, name);
         }
-        duty
+        policy
     }
 
     /// The worst severity of what may lie in a directory that is `own` itself: that of entries of both sets of rules
@@ -144,17 +151,17 @@ impl Scope {
             })
         };
         let covers = self.sealed.iter().chain([&self.current]);
-        let rules = covers.flat_map(|cover| cover.rules());
+        let rules = covers.flat_map(|path_rules| path_rules.rules());
         let below = rules.filter(|rule| reaches_in(rule.pattern.text()));
         below.fold(own, |worst, rule| worst.max(rule.demand.severity))
     }
 
-    fn duty(&self, sealed: Option<Reach>, current: Reach) -> Option<Duty> {
+    fn policy(&self, sealed: Option<Reach>, current: Reach) -> Option<PathPolicy> {
         let deciding = self.deciding();
         let rule = match sealed.unwrap_or(current) {
             Reach::Covered(rule) => rule,
             Reach::Leads => {
-                return Some(Duty {
+                return Some(PathPolicy {
                     demand: Demand::ANCESTOR,
                     leads: true,
                     weaker: None,
@@ -176,7 +183,7 @@ impl Scope {
                 Reach::Leads | Reach::Outside => weaker = Some(Weaker::Uncovered(rule)),
             }
         }
-        Some(Duty {
+        Some(PathPolicy {
             demand,
             leads: false,
             weaker,
@@ -230,7 +237,7 @@ impl Scope {
         for rule in self.current.rules() {
             let path = rule.pattern.text().trim_start_matches('/').as_bytes();
             let recorded = match alone.at(path) {
-                Some(duty) if !duty.leads => duty.demand.attributes,
+                Some(policy) if !policy.leads => policy.demand.attributes,
                 _ => AttributeSet::NONE,
             };
             if !rule.demand.attributes.without(recorded).is_empty() {
@@ -245,8 +252,8 @@ impl Scope {
             .filter(|exclude| !self.current.excludes().contains(exclude));
         for exclude in dropped {
             let path = exclude.text().trim_start_matches('/').as_bytes();
-            if let Some(duty) = present.at(path).filter(|duty| !duty.leads) {
-                found.push((exclude.text().to_owned(), duty.demand.severity));
+            if let Some(policy) = present.at(path).filter(|policy| !policy.leads) {
+                found.push((exclude.text().to_owned(), policy.demand.severity));
             }
         }
         found

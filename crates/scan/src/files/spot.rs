@@ -18,7 +18,7 @@ pub use super::scan::{Known, Told};
 use agent_core::region::Region;
 
 use super::aside::Aside;
-use super::deviation::{Against, Kind};
+use super::deviation::Kind;
 use super::join::Expected;
 use super::launch::{self, Record};
 use super::owned;
@@ -26,6 +26,7 @@ use super::pace::Pace;
 use super::pipeline::Workers;
 use super::scan::{Coverage, Progress, Scan};
 use super::scope::Scope;
+use agent_baseline::Baseline;
 use agent_baseline::manifest::read::{Cursor, Manifest};
 use agent_core::error::Result;
 use agent_core::os::root::Root;
@@ -34,15 +35,6 @@ use agent_packages::Database;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-/// What is expected of files, to be asked for single paths in O(log n).
-#[derive(Clone, Copy, Debug)]
-pub enum Book<'a> {
-    /// A manifest, with the launch record that may be used.
-    Manifest(&'a Manifest, &'a Record),
-    /// A package database.
-    Packages(&'a Database),
-}
-
 /// How some paths are looked at; see [`Scan`].
 #[derive(Debug)]
 pub struct Spot<'a> {
@@ -50,8 +42,9 @@ pub struct Spot<'a> {
     pub root: &'a Root,
     /// What is looked at.
     pub scope: &'a Scope,
-    /// What is expected.
-    pub book: Book<'a>,
+    /// What is expected, to be asked for single paths in O(log n): a manifest with the launch record that may be used,
+    /// or a package database.
+    pub baseline: Baseline<(&'a Manifest, &'a Record), &'a Database>,
     /// Threads that read and digest.
     pub workers: Workers,
     /// A limit on reading.
@@ -80,7 +73,7 @@ impl Spot<'_> {
             workers: self.workers,
             pace: self.pace,
             selinux: self.selinux,
-            against: self.against(),
+            against: self.baseline.kind(),
             partial: self.partial,
             aside: self.aside,
             progress: self.progress,
@@ -89,8 +82,8 @@ impl Spot<'_> {
         if regions.is_empty() {
             return Ok(Coverage::default());
         }
-        match self.book {
-            Book::Manifest(manifest, record) => {
+        match self.baseline {
+            Baseline::Manifest((manifest, record)) => {
                 let sought = Sought {
                     cursor: manifest.cursor(),
                     record: record.entries(),
@@ -99,7 +92,7 @@ impl Spot<'_> {
                 };
                 scan.run_planned(plan, known, sought, each)
             }
-            Book::Packages(database) => {
+            Baseline::Packages(database) => {
                 let expected = regions.iter().flat_map(|region| {
                     let files = database.starting_at(&region.path);
                     owned::expectations(
@@ -118,14 +111,6 @@ impl Spot<'_> {
                     _ => each(told),
                 })
             }
-        }
-    }
-
-    /// What messages compare with.
-    pub fn against(&self) -> Against {
-        match self.book {
-            Book::Manifest(..) => Against::Manifest,
-            Book::Packages(_) => Against::Packages,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a walk meets.
 
-use super::observe::Target;
-use super::scope::{Duty, Weaker};
+use super::probe::Target;
+use super::scope::{PathPolicy, Weaker};
 use rustix::io::Errno;
 
 /// What the walk meets.
@@ -12,7 +12,7 @@ pub enum Step {
         /// What it is.
         target: Target,
         /// What to do with it.
-        duty: Duty,
+        policy: PathPolicy,
         /// Of a directory: whether entries of it come and go every day (excluded, demanded less of,
         /// launch-marked), so that its own mtime and nlink say nothing.
         loose: bool,
@@ -24,7 +24,7 @@ pub enum Step {
         /// Relative to the root.
         path: Vec<u8>,
         /// What was to be done with it.
-        duty: Duty,
+        policy: PathPolicy,
         /// Why.
         why: Blindness,
     },
@@ -35,7 +35,7 @@ pub enum Step {
         /// How.
         weaker: Weaker,
         /// What was to be done with it.
-        duty: Duty,
+        policy: PathPolicy,
     },
 }
 

@@ -3,10 +3,10 @@
 
 use super::aside::Aside;
 use super::door::{Doors, Opened, Shut};
-use super::observe::{Directory, Target, join};
 use super::plan::Plan;
+use super::probe::{Directory, Target, join};
 use super::remote::Device;
-use super::scope::{Duty, Place, Scope, Weaker};
+use super::scope::{PathPolicy, RuleCursor, Scope, Weaker};
 pub use super::step::{Blindness, Step};
 use agent_core::os::node::{self, Hint, Id, Names};
 use agent_core::os::root::Root;
@@ -41,7 +41,7 @@ struct Level {
     id: Id,
     names: Names,
     next: usize,
-    place: Place,
+    place: RuleCursor,
     /// Length of the path of the directory above.
     parent: usize,
     /// Where a server or a program answers for it.
@@ -83,12 +83,12 @@ impl<'a> Walk<'a> {
     }
 
     fn start(&mut self) -> Option<Step> {
-        let duty = self.scope.root_duty()?;
+        let policy = self.scope.root_policy()?;
         match self.doors.root() {
-            Ok(opened) => Some(self.enter(opened, Vec::new(), duty, self.scope.root())),
+            Ok(opened) => Some(self.enter(opened, Vec::new(), policy, self.scope.root())),
             Err(shut) => Some(Step::Blind {
                 path: Vec::new(),
-                duty,
+                policy,
                 why: match shut {
                     Shut::Blind(why) => why,
                     Shut::Gone => Blindness::Refused("open", Errno::NOENT),
@@ -99,15 +99,21 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters a directory that was opened, which lies in the one at the top of `levels`.
-    fn enter(&mut self, opened: Opened, path: Vec<u8>, duty: Duty, place: Place) -> Step {
+    fn enter(
+        &mut self,
+        opened: Opened,
+        path: Vec<u8>,
+        policy: PathPolicy,
+        place: RuleCursor,
+    ) -> Step {
         if self.aside.has(&path) {
             let why = Blindness::SetAside;
-            let mut duty = duty;
-            duty.demand.severity = self.scope.worst_within(&path, duty.demand.severity);
-            return Step::Blind { path, duty, why };
+            let mut policy = policy;
+            policy.demand.severity = self.scope.worst_within(&path, policy.demand.severity);
+            return Step::Blind { path, policy, why };
         }
         task::at_directory(&path);
-        let blind = |path, why| Step::Blind { path, duty, why };
+        let blind = |path, why| Step::Blind { path, policy, why };
         let Opened { fd, seen, remote } = opened;
         let (stat, names) = match seen {
             Some((stat, names)) => (stat, Some(names)),
@@ -118,7 +124,7 @@ impl<'a> Walk<'a> {
         };
         if let Some(parent) = self.levels.last() {
             let mounted = stat.mount_root || stat.id.device != parent.id.device;
-            if mounted && !duty.demand.cross_mounts {
+            if mounted && !policy.demand.cross_mounts {
                 return blind(path, Blindness::Mount);
             }
             if self.levels.iter().any(|level| level.id == stat.id) {
@@ -126,8 +132,8 @@ impl<'a> Walk<'a> {
             }
         }
         let everyday = |name: &[u8]| {
-            let duty = self.scope.reach(&place, name);
-            duty.is_none_or(|duty| duty.leads || duty.demand.is_loose())
+            let policy = self.scope.reach(&place, name);
+            policy.is_none_or(|policy| policy.leads || policy.demand.is_loose())
         };
         // What else lies in it matters to a directory of which some entries alone are planned.
         let any = |names: &Names| names.iter().any(|(name, _)| everyday(name));
@@ -170,7 +176,7 @@ impl<'a> Walk<'a> {
         self.path = path;
         Step::Look {
             target: Target::Directory(directory),
-            duty,
+            policy,
             loose,
         }
     }
@@ -181,7 +187,7 @@ impl<'a> Walk<'a> {
             let level = self.levels.last_mut()?;
             let (name, hint) = level.names.at(level.next)?;
             level.next += 1;
-            let Some(duty) = self.scope.reach(&level.place, name) else {
+            let Some(policy) = self.scope.reach(&level.place, name) else {
                 continue;
             };
             let Some(directory) = level.directory.clone() else {
@@ -207,23 +213,27 @@ impl<'a> Walk<'a> {
                 (hint, ..) => hint,
             };
             // Of most entries, the path is never needed.
-            let path = match (hint, duty.weaker) {
+            let path = match (hint, policy.weaker) {
                 (Hint::Dir, _) | (_, Some(_)) => join(&self.path, &name),
                 _ => Vec::new(),
             };
             let step = match hint {
-                Hint::Dir => match self.open(directory, name, path.clone(), duty, remote) {
+                Hint::Dir => match self.open(directory, name, path.clone(), policy, remote) {
                     Some(step) => step,
                     None => continue,
                 },
-                hint => leaf(directory, name, hint, duty, remote),
+                hint => leaf(directory, name, hint, policy, remote),
             };
-            if let Some(weaker) = duty.weaker
+            if let Some(weaker) = policy.weaker
                 && self.plan.is_none()
                 && self.told.insert(weaker)
             {
                 self.pending.push_back(step);
-                return Some(Step::Weaker { path, weaker, duty });
+                return Some(Step::Weaker {
+                    path,
+                    weaker,
+                    policy,
+                });
             }
             return Some(step);
         }
@@ -235,17 +245,17 @@ impl<'a> Walk<'a> {
         above: Arc<Directory>,
         name: Box<[u8]>,
         path: Vec<u8>,
-        duty: Duty,
+        policy: PathPolicy,
         remote: Option<Device>,
     ) -> Option<Step> {
         let place = self.scope.enter(&self.levels.last()?.place, &name);
-        let cross_mounts = duty.demand.cross_mounts;
+        let cross_mounts = policy.demand.cross_mounts;
         match self.doors.open(&above, &name, &path, cross_mounts) {
-            Ok(opened) => Some(self.enter(opened, path, duty, place)),
+            Ok(opened) => Some(self.enter(opened, path, policy, place)),
             Err(Shut::Gone) => None,
             // Replaced by something else since the listing: looked at as what it is now.
-            Err(Shut::Other) => Some(leaf(above, name, Hint::Other, duty, remote)),
-            Err(Shut::Blind(why)) => Some(Step::Blind { path, duty, why }),
+            Err(Shut::Other) => Some(leaf(above, name, Hint::Other, policy, remote)),
+            Err(Shut::Blind(why)) => Some(Step::Blind { path, policy, why }),
         }
     }
 
@@ -276,10 +286,10 @@ impl<'a> Walk<'a> {
         let (moved, reopened) = self.doors.again(below, above.id, path, remote);
         // It was walked to its end, and is not where it was any more. If it could not be opened again itself, that
         // has been said.
-        if let (Some(why), Some(duty)) = (moved, self.scope.at(&self.path)) {
+        if let (Some(why), Some(policy)) = (moved, self.scope.at(&self.path)) {
             self.pending.push_back(Step::Blind {
                 path: self.path.clone(),
-                duty,
+                policy,
                 why,
             });
         }
@@ -294,10 +304,10 @@ impl<'a> Walk<'a> {
             // What is left of it cannot be told.
             Err(why) => {
                 above.next = above.names.len();
-                if let Some(duty) = self.scope.at(path).or(self.scope.root_duty()) {
+                if let Some(policy) = self.scope.at(path).or(self.scope.root_policy()) {
                     self.pending.push_back(Step::Blind {
                         path: path.to_vec(),
-                        duty,
+                        policy,
                         why,
                     });
                 }
@@ -310,7 +320,7 @@ fn leaf(
     directory: Arc<Directory>,
     name: Box<[u8]>,
     hint: Hint,
-    duty: Duty,
+    policy: PathPolicy,
     remote: Option<Device>,
 ) -> Step {
     Step::Look {
@@ -320,7 +330,7 @@ fn leaf(
             hint,
             remote,
         },
-        duty,
+        policy,
         loose: false,
     }
 }

@@ -1,9 +1,10 @@
 //! A deviation in the words that people and programs get: what is wrong, how much it matters, what to do.
 
-use super::deviation::{Against, Deviation, Kind};
+use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
-use super::observe::Unseen;
+use super::probe::Unseen;
 use super::walk::Blindness;
+use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Xattr};
 use agent_core::escape;
 use agent_core::finding::{self, Check, Finding, Severity, Verdict};
@@ -11,7 +12,7 @@ use agent_core::paths::subject;
 use rustix::io::Errno;
 
 /// The finding for a deviation.
-pub fn finding(deviation: &Deviation, against: Against) -> Finding {
+pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
     let new = |check: &'static Check, verdict, message: String| {
         let subject = subject(&deviation.path);
         Finding::new(check, verdict, severity(deviation), subject, message)
@@ -20,14 +21,14 @@ pub fn finding(deviation: &Deviation, against: Against) -> Finding {
     match &deviation.kind {
         Kind::Added(observed) => {
             let (message, remedy) = match against {
-                Against::Manifest => (
+                Baseline::Manifest(()) => (
                     format!(
                         "{} was added since the image was recorded",
                         noun(observed.kind)
                     ),
                     "find out who put it there; remove it, or record the image anew with it",
                 ),
-                Against::Packages => (
+                Baseline::Packages(()) => (
                     format!(
                         "{} that no package owns{}",
                         noun(observed.kind),
@@ -95,7 +96,7 @@ pub fn finding(deviation: &Deviation, against: Against) -> Finding {
 /// That of the path's entry; but a changed configuration file of a package is everyday, and any other
 /// file of a package has no reason to change.
 fn severity(deviation: &Deviation) -> Severity {
-    let path = deviation.duty.demand.severity;
+    let path = deviation.policy.demand.severity;
     match &deviation.kind {
         Kind::Removed(expected) | Kind::Changed { expected, .. } => match expected.source {
             Source::Package { conffile: true, .. } => Severity::Low,

@@ -1,7 +1,7 @@
 //! A file of the agent's own that is changed on purpose: if nobody notices, the watch is blind.
 //!
 //! The daemon calls [`Canary::change`] every few minutes. The touch comes back as [`KEY`] in a
-//! [`super::Notice::Touched`], goes through [`super::settle::Settle`] like any other, and when it is due
+//! [`super::Notice::Touched`], goes through [`super::debounce::Debouncer`] like any other, and when it is due
 //! [`Canary::look`] observes and judges the file with the code that judges every file. It writes nothing to the store.
 //! A canary that is blind may have lost its directory: [`Canary::change`] makes it again, [`super::Watch::renew`]
 //! watches it again.
@@ -10,9 +10,9 @@ use crate::files::deviation::Kind;
 use crate::files::join::{Expected, Source};
 use crate::files::judge;
 use crate::files::look::Looker;
-use crate::files::observe::{Directory, Target};
-use crate::files::scope::Duty;
-use agent_baseline::profile::cover::Demand;
+use crate::files::probe::{Directory, Target};
+use crate::files::scope::PathPolicy;
+use agent_baseline::profile::path_rules::Demand;
 use agent_core::attributes::{AttributeSet, Attributes, Digest, FileType};
 use agent_core::finding::Severity;
 use agent_core::os::node::{self, Hint};
@@ -35,17 +35,17 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Canary {
     directory: PathBuf,
     changes: u64,
-    /// What was written before the last change: to the eye the change is a deviation from it.
+    /// What was written before the last change: to a look at it the change is a deviation from it.
     before: Option<[u8; 32]>,
     now: Option<[u8; 32]>,
     /// The change that is on its way.
     changed: Option<Instant>,
-    sight: Sight,
+    state: CanaryState,
 }
 
 /// What it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum CanaryState {
     /// Nothing was changed yet, or the first change is on its way and still may come.
     Waiting,
     /// The last change came back, after that long.
@@ -63,7 +63,7 @@ impl Canary {
             before: None,
             now: None,
             changed: None,
-            sight: Sight::Waiting,
+            state: CanaryState::Waiting,
         };
         canary.write()?;
         Ok(canary)
@@ -92,11 +92,11 @@ impl Canary {
         let Some(changed) = self.changed else { return };
         if self.is_judged_as_changed() {
             self.changed = None;
-            self.sight = Sight::Seeing(now.saturating_duration_since(changed));
+            self.state = CanaryState::Seeing(now.saturating_duration_since(changed));
         }
     }
 
-    /// Whether an eye that expects what was there before the change finds the change, and nothing else.
+    /// Whether a look that expects what was there before the change finds the change, and nothing else.
     fn is_judged_as_changed(&self) -> bool {
         let Some((before, written)) = self.before.zip(self.now) else {
             return false;
@@ -114,7 +114,7 @@ impl Canary {
             hint: Hint::File,
             remote: None,
         };
-        let duty = Duty {
+        let policy = PathPolicy {
             demand: Demand {
                 attributes: AttributeSet::CONTENT,
                 severity: Severity::Low,
@@ -132,27 +132,27 @@ impl Canary {
             }),
             source: Source::Manifest,
         });
-        let wanted = judge::wanted(duty, Some(&expected), false, false);
+        let wanted = judge::wanted(policy, Some(&expected), false, false);
         let look = Looker::new(None, 1).look_all([(&target, wanted)]).pop();
-        let kind = look.and_then(|look| judge::present(duty, Some(expected), look, false));
+        let kind = look.and_then(|look| judge::present(policy, Some(expected), look, false));
         matches!(kind, Some(Kind::Changed { observed, .. })
             if observed.digest == Some(Digest::Sha256(written)))
     }
 
     /// Whether the watch sees.
-    pub fn sight(&mut self, now: Instant) -> Sight {
+    pub fn state(&mut self, now: Instant) -> CanaryState {
         self.expire(now);
-        self.sight
+        self.state
     }
 
     fn expire(&mut self, now: Instant) {
         if self.next().is_some_and(|end| end <= now) {
             self.changed = None;
-            self.sight = Sight::Blind;
+            self.state = CanaryState::Blind;
         }
     }
 
-    /// When [`Canary::sight`] turns to blind; `None` where no change is on its way.
+    /// When [`Canary::state`] turns to blind; `None` where no change is on its way.
     pub fn next(&self) -> Option<Instant> {
         Some(self.changed? + PATIENCE)
     }
@@ -168,27 +168,30 @@ mod tests {
         let start = Instant::now();
         let later = |seconds| start + Duration::from_secs(seconds);
         let mut canary = Canary::new(&directory.path().join("run")).expect("made");
-        assert_eq!(canary.sight(start), Sight::Waiting);
+        assert_eq!(canary.state(start), CanaryState::Waiting);
         // Nothing was changed, so nothing can come back.
         canary.look(start);
-        assert_eq!(canary.sight(later(100)), Sight::Waiting);
+        assert_eq!(canary.state(later(100)), CanaryState::Waiting);
 
         canary.change(later(100)).expect("written");
         assert_eq!(canary.next(), Some(later(130)));
         canary.look(later(101));
-        let seeing = Sight::Seeing(Duration::from_secs(1));
-        assert_eq!((canary.sight(later(101)), canary.next()), (seeing, None));
+        let seeing = CanaryState::Seeing(Duration::from_secs(1));
+        assert_eq!((canary.state(later(101)), canary.next()), (seeing, None));
 
         canary.change(later(200)).expect("written");
-        assert_eq!(canary.sight(later(229)), seeing);
-        assert_eq!(canary.sight(later(230)), Sight::Blind);
+        assert_eq!(canary.state(later(229)), seeing);
+        assert_eq!(canary.state(later(230)), CanaryState::Blind);
         // Too late for that change.
         canary.look(later(231));
-        assert_eq!(canary.sight(later(231)), Sight::Blind);
+        assert_eq!(canary.state(later(231)), CanaryState::Blind);
 
         canary.change(later(300)).expect("written");
         canary.look(later(300));
-        assert_eq!(canary.sight(later(300)), Sight::Seeing(Duration::ZERO));
+        assert_eq!(
+            canary.state(later(300)),
+            CanaryState::Seeing(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -199,9 +202,9 @@ mod tests {
         canary.change(start).expect("written");
         fs::write(directory.path().join(NAME), "x").expect("written");
         canary.look(start);
-        assert_eq!(canary.sight(start), Sight::Waiting);
+        assert_eq!(canary.state(start), CanaryState::Waiting);
         fs::remove_file(directory.path().join(NAME)).expect("removed");
         canary.look(start);
-        assert_eq!(canary.sight(start), Sight::Waiting);
+        assert_eq!(canary.state(start), CanaryState::Waiting);
     }
 }

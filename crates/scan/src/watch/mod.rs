@@ -1,7 +1,7 @@
-//! Eye 4: what is touched. It never judges; it says which paths to look at again, and who touched them.
+//! What is touched. The watch never judges; it says which paths to look at again, and who touched them.
 //!
 //! ```text
-//! inotify, mount table ─► Notice::Touched ─► Settle (quiet?) ─► files::spot (observe, judge) ─► findings
+//! inotify, mount table ─► Notice::Touched ─► Debouncer (quiet?) ─► files::spot (probe, judge) ─► findings
 //! fanotify ─► Notice::Touched, and Watch::actor                 Canary: the same way, to see that it is open
 //! ```
 //! One thread waits for the kernel and for nothing else: while nothing happens it does not wake. It is told what is
@@ -9,11 +9,11 @@
 
 pub mod attribution;
 pub mod canary;
-mod eye;
+pub mod debounce;
 mod inotify;
+mod inotify_watcher;
 mod mounts;
 mod quiet;
-pub mod settle;
 mod tree;
 
 use crate::files::linked::Linked;
@@ -23,8 +23,8 @@ use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
 use attribution::{Actors, Attribution, Status};
-use eye::Eye;
 use inotify::Inotify;
+use inotify_watcher::InotifyWatcher;
 use mounts::Mounts;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
@@ -189,7 +189,7 @@ impl Watch {
                 })
                 .map_err(no_start)?;
         }
-        let (for_eye, counted) = (orders.clone(), directories.clone());
+        let (for_watcher, counted) = (orders.clone(), directories.clone());
         std::thread::Builder::new()
             .name("watch".into())
             .spawn(move || {
@@ -197,8 +197,9 @@ impl Watch {
                 let failed = emit.clone();
                 // Opened here: the table is that of the thread's own namespace.
                 let ended = Mounts::open().and_then(|mounts| {
-                    let eye = Eye::new(root, options, inotify, mounts, emit, counted);
-                    Ok(wait(eye, &for_eye)?)
+                    let watcher =
+                        InotifyWatcher::new(root, options, inotify, mounts, emit, counted);
+                    Ok(wait(watcher, &for_watcher)?)
                 });
                 if let Err(error) = ended {
                     failed(Notice::Failed(error.to_string()));
@@ -257,22 +258,22 @@ const RENEWED: Duration = Duration::from_secs(1);
 const AWAIT_ROOT: Duration = Duration::from_secs(1);
 
 /// Waits for the kernel, and for orders.
-fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
-    eye.renew();
+fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(), Errno> {
+    watcher.renew();
     let mut not_before = Instant::now();
     loop {
         let now = Instant::now();
-        let wake_at = match (eye.is_behind(), eye.lost, eye.rootless) {
+        let wake_at = match (watcher.is_behind(), watcher.lost, watcher.rootless) {
             (true, ..) => Some(now),
             (false, true, _) => Some(not_before),
             (false, false, true) => Some(now + AWAIT_ROOT),
             (false, false, false) => None,
         };
-        let wake_at = wake_at.into_iter().chain(eye.unsure.due()).min();
+        let wake_at = wake_at.into_iter().chain(watcher.unsure.due()).min();
         let (events, mounts, ordered) = {
             let mut fds = [
-                PollFd::from_borrowed_fd(eye.inotify.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(eye.mounts.as_fd(), PollFlags::PRI),
+                PollFd::from_borrowed_fd(watcher.inotify.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(watcher.mounts.as_fd(), PollFlags::PRI),
                 PollFd::new(&orders.wake, PollFlags::IN),
             ];
             let left = wake_at.map(|at| at.saturating_duration_since(now));
@@ -291,29 +292,29 @@ fn wait(mut eye: Eye, orders: &Orders) -> std::result::Result<(), Errno> {
             return Ok(());
         }
         if mounts {
-            eye.unsure.mounts();
+            watcher.unsure.mounts();
         }
-        if events || eye.is_behind() {
-            eye.take_events()?;
+        if events || watcher.is_behind() {
+            watcher.take_events()?;
         }
-        if eye.unsure.take() {
-            eye.make_sure();
+        if watcher.unsure.take() {
+            watcher.make_sure();
         }
-        if eye.rootless {
-            eye.check_root();
+        if watcher.rootless {
+            watcher.check_root();
         }
         if orders.renew.swap(false, Ordering::AcqRel) {
             // Whoever was told of an overflow orders it again.
-            if eye.renewed.elapsed() > RENEWED {
-                eye.renew();
+            if watcher.renewed.elapsed() > RENEWED {
+                watcher.renew();
             }
-            eye.tell_coverage_again();
+            watcher.tell_coverage_again();
         }
         let begun = Instant::now();
-        if eye.lost && begun >= not_before {
-            eye.lost = false;
-            eye.renew();
-            eye.overflowed();
+        if watcher.lost && begun >= not_before {
+            watcher.lost = false;
+            watcher.renew();
+            watcher.overflowed();
             not_before = Instant::now() + RESPITE.max(3 * begun.elapsed());
         }
     }

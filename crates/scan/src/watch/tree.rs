@@ -3,7 +3,7 @@
 //! A directory costs its name and some 60 bytes; its path is put together when it is asked for. One descriptor stands for
 //! several directories where the same one is mounted twice.
 
-use crate::files::observe::join;
+use crate::files::probe::join;
 use std::collections::HashMap;
 
 /// A directory in the map.
@@ -17,7 +17,7 @@ pub(super) const ROOT: Node = Node(0);
 pub(super) type Descriptor = i32;
 
 #[derive(Debug)]
-struct Entry {
+struct TreeEntry {
     name: Box<[u8]>,
     above: Node,
     descriptor: Descriptor,
@@ -36,7 +36,7 @@ enum Behind {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     /// The root first; empty until there is one.
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<TreeEntry>>,
     free: Vec<Node>,
     behind: HashMap<Descriptor, Behind>,
 }
@@ -50,7 +50,7 @@ impl Tree {
     /// Takes in the root, of an empty map.
     pub(super) fn plant(&mut self, descriptor: Descriptor) -> Node {
         debug_assert!(self.entries.is_empty());
-        self.put(Entry {
+        self.put(TreeEntry {
             name: Box::default(),
             above: ROOT,
             descriptor,
@@ -61,7 +61,7 @@ impl Tree {
     /// Takes in the entry `name` of a directory; there is none of that name.
     pub(super) fn add(&mut self, above: Node, name: &[u8], descriptor: Descriptor) -> Option<Node> {
         let place = self.place(above, name)?.err()?;
-        let node = self.put(Entry {
+        let node = self.put(TreeEntry {
             name: name.into(),
             above,
             descriptor,
@@ -71,7 +71,7 @@ impl Tree {
         Some(node)
     }
 
-    fn put(&mut self, entry: Entry) -> Node {
+    fn put(&mut self, entry: TreeEntry) -> Node {
         let descriptor = entry.descriptor;
         let node = match self.free.pop() {
             Some(node) => {
@@ -194,11 +194,11 @@ impl Tree {
         Some(below.binary_search_by(|other| name_of(other).cmp(name)))
     }
 
-    fn entry(&self, node: Node) -> Option<&Entry> {
+    fn entry(&self, node: Node) -> Option<&TreeEntry> {
         self.entries.get(node.0 as usize)?.as_ref()
     }
 
-    fn entry_mut(&mut self, node: Node) -> Option<&mut Entry> {
+    fn entry_mut(&mut self, node: Node) -> Option<&mut TreeEntry> {
         self.entries.get_mut(node.0 as usize)?.as_mut()
     }
 }

@@ -1,5 +1,6 @@
 //! Open findings as a daemon keeps them, and the same judgement of touched paths.
 
+use agent_baseline::Baseline;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::profile::load;
 use agent_core::attributes::Timestamp;
@@ -11,7 +12,7 @@ use agent_scan::files::launch::Record;
 use agent_scan::files::links::Links;
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
-use agent_scan::files::spot::{Book, Known, Plan, Spot, Told};
+use agent_scan::files::spot::{Known, Plan, Spot, Told};
 use agent_scan::files::wording;
 use harness::{Lab, subject};
 use serde_json::Value;
@@ -57,7 +58,7 @@ impl Ledger {
         let measured =
             Measured::new(file, &lab.manifest(), bounds::MANIFEST, false).expect("readable");
         let manifest = Manifest::parse(measured).expect("a manifest");
-        let scope = Scope::sealed(manifest.header().cover.clone(), profile.cover);
+        let scope = Scope::sealed(manifest.header().path_rules.clone(), profile.path_rules);
         Ledger {
             links: Links::recorded(&manifest, &scope, MOST_LINKED).expect("readable"),
             scope,
@@ -79,7 +80,7 @@ impl Ledger {
         let spot = Spot {
             root: &self.root,
             scope: &self.scope,
-            book: Book::Manifest(&self.manifest, &no_record),
+            baseline: Baseline::Manifest((&self.manifest, &no_record)),
             workers: NonZeroUsize::MIN.into(),
             pace: None,
             selinux: false,
@@ -95,7 +96,7 @@ impl Ledger {
             match told {
                 Told::Deviates(deviation) => {
                     assert!(plan.covers(&deviation.path), "{deviation:?} in {plan:?}");
-                    let finding = wording::finding(&deviation, spot.against()).to_json();
+                    let finding = wording::finding(&deviation, spot.baseline.kind()).to_json();
                     let old = found.insert(deviation.path, finding);
                     assert_eq!(old, None, "told twice");
                 }

@@ -1,7 +1,7 @@
 //! What is touched is looked at: the holes of inotify, with the real kernel.
 
 mod actors;
-mod holes;
+mod gaps;
 mod ledger;
 mod limits;
 mod linked;

@@ -3,8 +3,8 @@
 use super::ledger::Ledger;
 use agent_core::attributes::Timestamp;
 use agent_core::region::Region;
-use agent_scan::watch::canary::{Canary, KEY, Sight};
-use agent_scan::watch::settle::Settle;
+use agent_scan::watch::canary::{Canary, CanaryState, KEY};
+use agent_scan::watch::debounce::Debouncer;
 use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
 use harness::Lab;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Sentry {
     pub(crate) watch: Watch,
     notices: Receiver<Notice>,
-    pub(crate) settle: Settle,
+    pub(crate) debouncer: Debouncer,
     canary: Canary,
     pub(crate) ledger: Ledger,
     pub(crate) coverage: Coverage,
@@ -70,7 +70,7 @@ impl Sentry {
         let mut sentry = Sentry {
             watch: watch.expect("a watch"),
             notices,
-            settle: Settle::new(Duration::from_millis(20)),
+            debouncer: Debouncer::new(Duration::from_millis(20)),
             canary,
             ledger,
             coverage: Coverage::default(),
@@ -109,18 +109,18 @@ impl Sentry {
                 self.wakeups += usize::from(touches.iter().any(|touch| touch.path != KEY));
                 for touch in touches {
                     self.touched.insert(touch.path.clone());
-                    self.settle.touch(touch, now);
+                    self.debouncer.touch(touch, now);
                 }
             }
             Notice::Coverage(coverage) => self.coverage = coverage,
             Notice::Overflow => {
                 self.overflows += 1;
-                self.settle.clear();
+                self.debouncer.clear();
                 self.ledger.judge([all()]);
             }
             Notice::RootReplaced => {
                 self.replaced += 1;
-                self.settle.clear();
+                self.debouncer.clear();
                 self.ledger.reopen();
                 self.ledger.judge([all()]);
             }
@@ -131,7 +131,7 @@ impl Sentry {
 
     /// Judges what is due.
     fn judge_due(&mut self) {
-        let due = self.settle.due(Instant::now(), usize::MAX);
+        let due = self.debouncer.due(Instant::now(), usize::MAX);
         if due.iter().any(|due| due.region.path == KEY) {
             self.canary.look(Instant::now());
         }
@@ -147,7 +147,7 @@ impl Sentry {
         while busy(self) {
             assert!(Instant::now() < end, "waited too long");
             let wait = self
-                .settle
+                .debouncer
                 .next()
                 .map(|next| next - Instant::now().min(next));
             let wait = wait.unwrap_or(Duration::from_millis(50));
@@ -174,7 +174,7 @@ impl Sentry {
             self.canary.change(Instant::now()).expect("written");
             self.run_while(|sentry| {
                 let is_lost = sentry.overflows > overflows;
-                sentry.settle.next().is_some() || (sentry.canary.next().is_some() && !is_lost)
+                sentry.debouncer.next().is_some() || (sentry.canary.next().is_some() && !is_lost)
             });
             if self.overflows == overflows && self.canary.next().is_none() {
                 return;
@@ -187,9 +187,11 @@ impl Sentry {
     /// last thing to happen, has come back. What is left out is looked at as at the end of an interval.
     pub(crate) fn catch_up(&mut self) {
         self.canary.change(Instant::now()).expect("written");
-        self.run_while(|sentry| sentry.settle.next().is_some() || sentry.canary.next().is_some());
-        let sight = self.canary.sight(Instant::now());
-        assert!(matches!(sight, Sight::Seeing(_)), "{sight:?}");
+        self.run_while(|sentry| {
+            sentry.debouncer.next().is_some() || sentry.canary.next().is_some()
+        });
+        let state = self.canary.state(Instant::now());
+        assert!(matches!(state, CanaryState::Seeing(_)), "{state:?}");
         let left_out = self.coverage.left_out.clone();
         let region = |path| Region { path, below: true };
         self.ledger.judge(left_out.into_iter().map(region));

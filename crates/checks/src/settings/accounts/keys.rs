@@ -2,6 +2,7 @@
 
 use super::checks::AUTHORIZED_KEYS;
 use crate::settings::context::Context;
+use crate::settings::sshd::Taken;
 use crate::settings::sshd::keys::{self, Key, Sources};
 use crate::settings::users::Users;
 use agent_core::escape;
@@ -22,7 +23,8 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
         let message = "the profile names no keys".to_owned();
         return emit(say(Verdict::NotApplicable, "accounts", message));
     }
-    let Some(taken) = context.sshd() else {
+    let taken = Taken::of(context);
+    let Some(taken) = taken.as_ref() else {
         let message = "there is no sshd".to_owned();
         return emit(say(Verdict::NotApplicable, "accounts", message));
     };

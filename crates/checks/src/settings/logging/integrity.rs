@@ -2,13 +2,14 @@
 
 use super::checks::INTEGRITY_MONITOR;
 use crate::settings::context::Context;
-use agent_baseline::manifest::vouch::{self, Standing, Trust, Vouched};
+use agent_baseline::manifest::verified::{self, Standing, Trust};
 use agent_core::bounds;
 use agent_core::config::{self, Config, MANIFEST};
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::trust::{self, Owner};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 
@@ -29,16 +30,23 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             _ => finding,
         }
     };
-    let opened = Trust::load(None).and_then(|trust| match context.live() {
-        true => vouch::open_named(&place, Owner::Root, &trust),
-        false => vouch::open_in(context.root, &place, &trust),
-    });
-    let Vouched { manifest, standing } = match opened {
-        Ok(Some(vouched)) => vouched,
+    let open = || {
+        Trust::load(None).and_then(|trust| match context.live() {
+            true => verified::open_named(&place, Owner::Root, &trust),
+            false => verified::open_in(context.root, &place, &trust),
+        })
+    };
+    let opened = match &context.manifest {
+        Some(shared) => shared.or_open(open),
+        None => open().map(|opened| opened.map(Arc::new)),
+    };
+    let opened = match opened {
+        Ok(Some(opened)) => opened,
         Ok(None) => return say(Verdict::Fail, "there is no manifest".into(), Value::Null),
         Err(error) => return say(Verdict::Fail, error.message, Value::Null),
     };
-    let time = &manifest.header().time;
+    let standing = &opened.standing;
+    let time = &opened.manifest.header().time;
     let made: Option<jiff::Timestamp> = time.parse().ok();
     let days = made.map(|made| (context.now - made.as_second()).div_euclid(DAY));
     let observed = json!({

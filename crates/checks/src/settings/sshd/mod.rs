@@ -31,6 +31,7 @@ use effective::Effective;
 use parse::{Config, Trouble};
 use rules::{Judged, RULES, Rule};
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 /// Where sshd looks for its configuration.
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
@@ -48,6 +49,11 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// That of the context's tree, read once for all areas.
+    pub fn of(context: &Context<'_>) -> Rc<Option<Taken>> {
+        context.cached(|| Taken::read(context.root))
+    }
+
     /// Reads it below the root; `None` where there is no sshd.
     pub fn read(root: &Root) -> Option<Taken> {
         if !version::installed(root) {
@@ -73,7 +79,8 @@ impl Taken {
 
 /// Judges the checks of this area.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
-    let Some(taken) = context.sshd() else {
+    let taken = Taken::of(context);
+    let Some(taken) = taken.as_ref() else {
         all(context, Verdict::NotApplicable, "there is no sshd", emit);
         return;
     };

@@ -13,8 +13,8 @@ mod ring;
 use super::mounts::Mounts;
 use super::quiet::Quiet;
 use super::{Notice, Orders, Touch};
-use crate::files::observe::join;
-use crate::files::scope::{Place, Scope};
+use crate::files::probe::join;
+use crate::files::scope::{RuleCursor, Scope};
 use agent_core::cause::Actor;
 use agent_core::os::node;
 use agent_core::os::root::Root;
@@ -101,7 +101,7 @@ pub(super) struct Attribution {
 /// Where a directory lies, relative to the root, and where that stands in the rules.
 struct Located {
     path: Box<[u8]>,
-    place: Place,
+    place: RuleCursor,
 }
 
 impl Attribution {
@@ -219,7 +219,7 @@ impl Attribution {
             let crossed = self
                 .scope
                 .at(path)
-                .is_some_and(|duty| duty.demand.cross_mounts);
+                .is_some_and(|policy| policy.demand.cross_mounts);
             if !crossed || path.is_empty() {
                 continue;
             }
@@ -396,9 +396,9 @@ impl Attribution {
     }
 
     /// Where a directory of that path stands in the rules, if it is in scope.
-    fn place(&self, path: &[u8]) -> Option<Place> {
+    fn place(&self, path: &[u8]) -> Option<RuleCursor> {
         let mut place = self.scope.root();
-        self.scope.root_duty()?;
+        self.scope.root_policy()?;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
             self.scope.reach(&place, name)?;
             place = self.scope.enter(&place, name);

@@ -1,16 +1,16 @@
 //! Touched paths wait until they are quiet. Pure; the time is passed in.
 
-mod turns;
+mod schedule;
 
 use super::Touch;
 use agent_core::paths::{self, split};
 use agent_core::region::Region;
+use schedule::Schedule;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use turns::Turns;
 
 /// However busy a path is, it is judged after so long.
 pub const LONGEST: Duration = Duration::from_secs(2);
@@ -24,12 +24,12 @@ const MOST_SEARCHED: usize = 4_096;
 
 /// Paths that were touched and are not yet judged.
 #[derive(Debug)]
-pub struct Settle {
+pub struct Debouncer {
     quiet: Duration,
     most: usize,
     waiting: BTreeMap<Arc<[u8]>, Waiting>,
     /// The same paths by the time when they are due.
-    turns: Turns,
+    schedule: Schedule,
     first_looks: FirstLooks,
 }
 
@@ -52,19 +52,19 @@ pub struct Due {
     pub since: Instant,
 }
 
-impl Settle {
+impl Debouncer {
     /// Paths are due when they have been quiet for `quiet`, and after [`LONGEST`] at the latest.
-    pub fn new(quiet: Duration) -> Settle {
-        Settle::with_room(quiet, MOST)
+    pub fn new(quiet: Duration) -> Debouncer {
+        Debouncer::with_room(quiet, MOST)
     }
 
     /// The same with room for `most` paths.
-    pub fn with_room(quiet: Duration, most: usize) -> Settle {
-        Settle {
+    pub fn with_room(quiet: Duration, most: usize) -> Debouncer {
+        Debouncer {
             quiet: quiet.min(LONGEST),
             most: most.max(1),
             waiting: BTreeMap::new(),
-            turns: Turns::default(),
+            schedule: Schedule::default(),
             first_looks: FirstLooks::default(),
         }
     }
@@ -77,10 +77,10 @@ impl Settle {
     /// Nothing waits for quiet any more: everything is due, and what is touched from now on is due at once.
     pub fn hurry(&mut self, now: Instant) {
         self.quiet = Duration::ZERO;
-        self.turns.clear();
+        self.schedule.clear();
         for (path, waiting) in &mut self.waiting {
             waiting.due = waiting.due.min(now);
-            self.turns.insert(waiting.due, path.clone());
+            self.schedule.insert(waiting.due, path.clone());
         }
     }
 
@@ -94,7 +94,7 @@ impl Settle {
     }
 
     /// Takes in a touch of an urgent path: beside the look when it is quiet, a first one is due when it is quiet, and
-    /// [`FIRST_LOOK`] after the first touch at the latest ([`Settle::first_looks`]).
+    /// [`FIRST_LOOK`] after the first touch at the latest ([`Debouncer::first_looks`]).
     pub fn touch_urgent(&mut self, touch: Touch, now: Instant) {
         let waiting = self.waiting(&touch, now);
         let first = Waiting {
@@ -119,19 +119,19 @@ impl Settle {
             Some(old) => old.merged(new, LONGEST),
             None => new,
         };
-        self.turns.insert(merged.due, path.clone());
+        self.schedule.insert(merged.due, path.clone());
         self.waiting.insert(path, merged);
     }
 
     fn remove(&mut self, path: &Arc<[u8]>) -> Option<Waiting> {
         let waiting = self.waiting.remove(path)?;
-        self.turns.remove(waiting.due, path);
+        self.schedule.remove(waiting.due, path);
         Some(waiting)
     }
 
     /// Puts directories in the place of what waits in them, those with the most waiting first.
     fn make_room(&mut self) {
-        let mut crowds: Vec<(usize, Vec<u8>)> = self.turns.crowds();
+        let mut crowds: Vec<(usize, Vec<u8>)> = self.schedule.crowds();
         crowds.sort_unstable_by(|a, b| b.cmp(a));
         for (_, directory) in crowds {
             // Room for some time, or this would have to be done again with the next touch.
@@ -166,7 +166,7 @@ impl Settle {
     /// longest first, so that a crowd in one does not delay the others.
     pub fn due(&mut self, now: Instant, most: usize) -> Vec<Due> {
         let mut due = Vec::new();
-        for path in self.turns.take(now, most) {
+        for path in self.schedule.take(now, most) {
             due.extend(self.waiting.remove(&path).map(|waiting| waiting.due(&path)));
         }
         due.sort_unstable_by(|a, b| paths::compare(&a.region.path, &b.region.path));
@@ -197,7 +197,7 @@ impl Settle {
 
     /// When something is due next; `None`: nothing waits.
     pub fn next(&self) -> Option<Instant> {
-        self.turns.next()
+        self.schedule.next()
     }
 
     /// When a first look at an urgent path is due next; `None`: none is.
@@ -208,7 +208,7 @@ impl Settle {
     /// Takes out everything, due or not: a whole scan that begins now will look at it.
     pub fn clear(&mut self) {
         self.waiting.clear();
-        self.turns.clear();
+        self.schedule.clear();
         self.first_looks = FirstLooks::default();
     }
 

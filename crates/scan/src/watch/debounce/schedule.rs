@@ -10,13 +10,13 @@ type Line = BTreeSet<(Instant, Arc<[u8]>)>;
 
 /// Paths by the time when they are due, each directory with a line of its own.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct Schedule {
     lines: BTreeMap<Arc<[u8]>, Line>,
     /// Each directory by the time when its first path is due.
     heads: Line,
 }
 
-impl Turns {
+impl Schedule {
     /// A path is due then.
     pub(super) fn insert(&mut self, due: Instant, path: Arc<[u8]>) {
         let directory = split(&path).0;

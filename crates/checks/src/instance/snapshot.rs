@@ -39,7 +39,7 @@ pub(super) struct Seen {
 
 /// A look at the instance.
 #[derive(Clone, Debug)]
-pub struct Sight {
+pub struct ImdsSnapshot {
     pub(super) platform: Platform,
     pub(super) service: Service,
 }
@@ -105,26 +105,26 @@ impl Metadata {
     }
 
     /// Asks. Ends within five seconds, whatever the service does; needs a runtime of tokio with time and I/O.
-    pub async fn ask(&mut self, questions: &Questions) -> Sight {
+    pub async fn ask(&mut self, questions: &Questions) -> ImdsSnapshot {
         let service = match &mut self.reach {
             Reach::Nowhere(why) => Service::NoInstance(why),
             Reach::Unusable(why) => Service::Unasked(why.clone()),
             Reach::Ready(client) => Service::Asked(Box::new(ask(client, questions).await)),
         };
-        Sight {
+        ImdsSnapshot {
             platform: self.platform.clone(),
             service,
         }
     }
 
     /// The same for who has no runtime: makes one where there is something to wait for.
-    pub fn ask_and_wait(&mut self, questions: &Questions) -> Sight {
-        let unasked = |platform: &Platform, why: String| Sight {
+    pub fn ask_and_wait(&mut self, questions: &Questions) -> ImdsSnapshot {
+        let unasked = |platform: &Platform, why: String| ImdsSnapshot {
             platform: platform.clone(),
             service: Service::Unasked(why),
         };
         match &self.reach {
-            Reach::Nowhere(why) => Sight {
+            Reach::Nowhere(why) => ImdsSnapshot {
                 platform: self.platform.clone(),
                 service: Service::NoInstance(why),
             },
@@ -135,10 +135,10 @@ impl Metadata {
                     .build();
                 match runtime {
                     Ok(runtime) => {
-                        let sight = runtime.block_on(self.ask(questions));
+                        let snapshot = runtime.block_on(self.ask(questions));
                         // A name that is still being looked up keeps nobody waiting.
                         runtime.shutdown_background();
-                        sight
+                        snapshot
                     }
                     Err(error) => unasked(&self.platform, format!("no runtime: {error}")),
                 }

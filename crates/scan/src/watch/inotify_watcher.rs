@@ -1,9 +1,9 @@
 //! The thread that waits for the kernel: events in, notices out, and the map of watched directories kept right.
 //!
 //! Of an event only the place counts, never the story: where a directory came, went or moved, its path is opened again
-//! and what is there now is compared with the map ([`Eye::reconcile`]). So events may come late, twice, or in an order
-//! that makes no sense any more. A directory is watched before its entries are listed, and told as touched after
-//! everything below it is watched, so that nothing made in between is missed.
+//! and what is there now is compared with the map ([`InotifyWatcher::reconcile`]). So events may come late, twice, or in
+//! an order that makes no sense any more. A directory is watched before its entries are listed, and told as touched
+//! after everything below it is watched, so that nothing made in between is missed.
 
 mod keep;
 mod linked;
@@ -15,8 +15,8 @@ use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
 use super::{Coverage, Notice, Options, Touch};
 use crate::files::door::Doors;
-use crate::files::observe::join;
-use crate::files::scope::{Duty, Place, Scope};
+use crate::files::probe::join;
+use crate::files::scope::{PathPolicy, RuleCursor, Scope};
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::paths::{self, is_within};
@@ -49,7 +49,7 @@ const OF_ITSELF: ReadFlags = ReadFlags::IGNORED
     .union(ReadFlags::MOVE_SELF);
 
 /// Watches a tree. All of it happens on one thread.
-pub(super) struct Eye {
+pub(super) struct InotifyWatcher {
     root: Root,
     doors: Doors,
     path: PathBuf,
@@ -82,10 +82,10 @@ pub(super) struct Eye {
 
 /// Where directories stand in the rules.
 #[derive(Default)]
-struct Places(HashMap<Node, (Place, Duty)>);
+struct Places(HashMap<Node, (RuleCursor, PathPolicy)>);
 
 impl Places {
-    fn get(&mut self, scope: &Scope, node: Node, path: &[u8]) -> Option<&(Place, Duty)> {
+    fn get(&mut self, scope: &Scope, node: Node, path: &[u8]) -> Option<&(RuleCursor, PathPolicy)> {
         if self.0.len() > MOST_PLACES {
             self.0.clear();
         }
@@ -93,19 +93,19 @@ impl Places {
             Slot::Occupied(found) => found.into_mut(),
             Slot::Vacant(slot) => {
                 let mut place = scope.root();
-                let mut duty = scope.root_duty()?;
+                let mut policy = scope.root_policy()?;
                 for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-                    duty = scope.reach(&place, name)?;
+                    policy = scope.reach(&place, name)?;
                     place = scope.enter(&place, name);
                 }
-                slot.insert((place, duty))
+                slot.insert((place, policy))
             }
         };
         Some(found)
     }
 }
 
-impl Eye {
+impl InotifyWatcher {
     pub(super) fn new(
         root: Root,
         options: Options,
@@ -113,8 +113,8 @@ impl Eye {
         mounts: Mounts,
         emit: Arc<dyn Fn(Notice) + Send + Sync>,
         directories: Arc<AtomicU64>,
-    ) -> Eye {
-        Eye {
+    ) -> InotifyWatcher {
+        InotifyWatcher {
             path: root.path().to_owned(),
             doors: Doors::of(&root),
             root,
@@ -273,13 +273,13 @@ impl Eye {
         what: ReadFlags,
         touched: &mut Vec<Touch>,
     ) {
-        let Some((place, duty)) = self.places.get(&self.scope, node, directory) else {
+        let Some((place, policy)) = self.places.get(&self.scope, node, directory) else {
             return;
         };
         let structure = what.intersects(STRUCTURE);
         if self.scope.reach(place, name).is_none() {
             // Whether the directory has such entries decides what its own times say; one that only leads has none.
-            if structure && !duty.leads {
+            if structure && !policy.leads {
                 touched.push(alone(directory.to_vec(), false));
             }
             return;

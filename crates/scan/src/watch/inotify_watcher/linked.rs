@@ -1,9 +1,9 @@
 //! Files that are watched themselves, beside their directories: what is written through a name elsewhere shows in no
 //! directory that is watched.
 
-use super::{Eye, Opened, whole};
+use super::{InotifyWatcher, Opened, whole};
 use crate::files::linked::Linked;
-use crate::files::observe::Directory;
+use crate::files::probe::Directory;
 use crate::watch::inotify::Adder;
 use crate::watch::tree::Descriptor;
 use crate::watch::{LinkedFiles, Touch};
@@ -116,7 +116,7 @@ impl Files {
     }
 }
 
-impl Eye {
+impl InotifyWatcher {
     /// Watches the files at a path and below it that are to be watched themselves. Touched are those that are other
     /// files than before: what was written meanwhile was seen by nobody.
     pub(super) fn relink(&mut self, path: &[u8]) -> Vec<Touch> {

@@ -10,6 +10,7 @@ use sshsig::{HashAlgorithm, Seal, Signer, Signers};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 /// The place of the keys that may seal manifests.
@@ -86,25 +87,46 @@ pub enum Standing {
 
 /// A manifest that may be used, and how far it is to be believed.
 #[derive(Debug)]
-pub struct Vouched {
+pub struct VerifiedManifest {
     /// The manifest.
     pub manifest: Manifest,
     /// Its seal.
     pub standing: Standing,
 }
 
+/// The host's own manifest, for all who ask for it during one run: whoever opens it first leaves it here.
+///
+/// Nobody waits for another one, so that a file system that does not answer keeps only one of them. An error is not
+/// kept: it is met again by whoever opens the file next.
+#[derive(Debug, Default)]
+pub struct Shared(OnceLock<Arc<VerifiedManifest>>);
+
+impl Shared {
+    /// The manifest that was left here, else what `open` opens.
+    pub fn or_open(
+        &self,
+        open: impl FnOnce() -> Result<Option<VerifiedManifest>>,
+    ) -> Result<Option<Arc<VerifiedManifest>>> {
+        if let Some(manifest) = self.0.get() {
+            return Ok(Some(manifest.clone()));
+        }
+        let opened = open()?.map(Arc::new);
+        Ok(opened.map(|opened| self.0.get_or_init(|| opened).clone()))
+    }
+}
+
 /// Opens the manifest that was named, with its seal beside it. `None` if there is no manifest.
-pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<Vouched>> {
+pub fn open_named(path: &Path, owner: Owner, trust: &Trust) -> Result<Option<VerifiedManifest>> {
     let Some(file) = trust::open(path, owner)? else {
         return Ok(None);
     };
     let seal_path = seal_path(path);
     let seal = trust.refusal(trust::open(&seal_path, owner))?;
-    vouch(file, path, seal, trust).map(Some)
+    verify(file, path, seal, trust).map(Some)
 }
 
 /// Opens the manifest that lies in a tree, with its seal beside it, following no link out of the tree.
-pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<Vouched>> {
+pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<VerifiedManifest>> {
     let open = |path: &Path| {
         let shown = root.path().join(path.strip_prefix("/").unwrap_or(path));
         match root.open_file(path.as_os_str().as_bytes()) {
@@ -119,7 +141,7 @@ pub fn open_in(root: &Root, path: &Path, trust: &Trust) -> Result<Option<Vouched
         return Ok(None);
     };
     let seal = trust.refusal(open(&seal_path(path)))?.map(|(file, _)| file);
-    vouch(file, &shown, seal, trust).map(Some)
+    verify(file, &shown, seal, trust).map(Some)
 }
 
 /// `FILE.sig`
@@ -130,7 +152,7 @@ pub fn seal_path(manifest: &Path) -> PathBuf {
 }
 
 /// Judges the seal on one reading of the file, and parses what was read only if it is good.
-fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<Vouched> {
+fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<VerifiedManifest> {
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
@@ -142,7 +164,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
             _ => Standing::Unchecked,
         };
         let manifest = Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)?;
-        return Ok(Vouched { manifest, standing });
+        return Ok(VerifiedManifest { manifest, standing });
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
     let bytes = seal
@@ -168,7 +190,7 @@ fn vouch(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<V
         ))
     })?;
     measured.sealed = true;
-    Ok(Vouched {
+    Ok(VerifiedManifest {
         manifest: Manifest::parse(measured)?,
         standing: Standing::Sealed(signer),
     })

@@ -1,6 +1,6 @@
 //! Which rule of a profile decides on a path, worked out while walking down: no path is matched twice.
 
-use super::pattern::{Pattern, Place};
+use super::pattern::{ComponentIndex, Pattern};
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::escape;
 use agent_core::finding::Severity;
@@ -45,17 +45,17 @@ pub struct Rule {
 
 /// The path entries and excludes of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cover {
+pub struct PathRules {
     rules: Vec<Rule>,
     excludes: Vec<Pattern>,
 }
 
-/// Where a directory stands with respect to every rule: what [`Cover::reach`] needs to judge its entries.
+/// Where a directory stands with respect to every rule: what [`PathRules::reach`] needs to judge its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     decides: Option<u16>,
-    rules: Vec<(u16, Place)>,
-    excludes: Vec<(u16, Place)>,
+    rules: Vec<(u16, ComponentIndex)>,
+    excludes: Vec<(u16, ComponentIndex)>,
 }
 
 /// What a profile says of a path.
@@ -74,10 +74,10 @@ pub enum Reach {
 /// A profile has at most so many entries of a kind.
 pub const MAX_RULES: usize = u16::MAX as usize;
 
-impl Cover {
+impl PathRules {
     /// Of that many rules and excludes each at most [`MAX_RULES`] are used; callers check before.
-    pub fn new(rules: Vec<Rule>, excludes: Vec<Pattern>) -> Cover {
-        Cover { rules, excludes }
+    pub fn new(rules: Vec<Rule>, excludes: Vec<Pattern>) -> PathRules {
+        PathRules { rules, excludes }
     }
 
     /// The rule of that number.
@@ -102,7 +102,7 @@ impl Cover {
 
     /// What of it is at least so severe, with the entries below that say otherwise.
     #[must_use]
-    pub fn narrowed(&self, least: Severity) -> Cover {
+    pub fn narrowed(&self, least: Severity) -> PathRules {
         let severe: Vec<&str> = self
             .rules
             .iter()
@@ -116,7 +116,7 @@ impl Cover {
             })
         };
         let rules = self.rules.iter();
-        Cover {
+        PathRules {
             rules: rules
                 .filter(|rule| lies_below(rule.pattern.text()))
                 .cloned()
@@ -242,7 +242,7 @@ impl Cover {
         rules.chain(excludes)
     }
 
-    /// Reads back one line of [`Cover::lines`]; the error says what was expected.
+    /// Reads back one line of [`PathRules::lines`]; the error says what was expected.
     pub fn push_line(&mut self, line: &[u8]) -> Result<(), String> {
         let mut words: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
         let pattern = |word: Option<&[u8]>, any_depth| {
@@ -339,7 +339,7 @@ fn is_star(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn cover(rules: &[&str], excludes: &[&str]) -> Cover {
+    fn cover(rules: &[&str], excludes: &[&str]) -> PathRules {
         let demand = Demand {
             attributes: AttributeSet::ALL,
             severity: Severity::High,
@@ -351,28 +351,28 @@ mod tests {
             demand,
         };
         let exclude = |text: &&str| Pattern::parse(text, true).expect("good");
-        Cover::new(
+        PathRules::new(
             rules.iter().map(rule).collect(),
             excludes.iter().map(exclude).collect(),
         )
     }
 
-    fn reach(cover: &Cover, path: &str) -> Reach {
-        let mut position = cover.root();
-        let mut reach = cover.reach_root();
+    fn reach(path_rules: &PathRules, path: &str) -> Reach {
+        let mut position = path_rules.root();
+        let mut reach = path_rules.reach_root();
         for name in path.split('/').filter(|n| !n.is_empty()) {
-            reach = cover.reach(&position, name.as_bytes());
+            reach = path_rules.reach(&position, name.as_bytes());
             if matches!(reach, Reach::Excluded(_) | Reach::Outside) {
                 return reach;
             }
-            position = cover.enter(&position, name.as_bytes());
+            position = path_rules.enter(&position, name.as_bytes());
         }
         reach
     }
 
     #[test]
     fn the_most_specific_entry_decides() {
-        let cover = cover(
+        let path_rules = cover(
             &["/usr", "/usr/bin", "/usr/*/x", "/usr/bin/x", "/home/*/.ssh"],
             &[],
         );
@@ -391,7 +391,7 @@ mod tests {
             ("/opt", Reach::Outside),
         ];
         for (path, expected) in cases {
-            assert_eq!(reach(&cover, path), expected, "{path}");
+            assert_eq!(reach(&path_rules, path), expected, "{path}");
         }
     }
 
@@ -409,14 +409,17 @@ mod tests {
 
     #[test]
     fn an_exclude_beats_any_entry() {
-        let cover = cover(
+        let path_rules = cover(
             &["/usr", "/usr/share/doc/x"],
             &["/usr/share/doc/**", "/**/*.pyc"],
         );
-        assert_eq!(reach(&cover, "/usr/share/doc"), Reach::Covered(0));
-        assert_eq!(reach(&cover, "/usr/share/doc/x"), Reach::Excluded(0));
-        assert_eq!(reach(&cover, "/usr/lib/deep/a.pyc"), Reach::Excluded(1));
-        assert_eq!(reach(&cover, "/usr/lib/deep/a.py"), Reach::Covered(0));
+        assert_eq!(reach(&path_rules, "/usr/share/doc"), Reach::Covered(0));
+        assert_eq!(reach(&path_rules, "/usr/share/doc/x"), Reach::Excluded(0));
+        assert_eq!(
+            reach(&path_rules, "/usr/lib/deep/a.pyc"),
+            Reach::Excluded(1)
+        );
+        assert_eq!(reach(&path_rules, "/usr/lib/deep/a.py"), Reach::Covered(0));
     }
 
     #[test]
@@ -425,7 +428,7 @@ mod tests {
         first.rules[1].demand.attributes = [Attribute::Mode, Attribute::Uid].into_iter().collect();
         first.rules[0].demand.launch = true;
         first.rules[0].demand.cross_mounts = true;
-        let mut second = Cover::default();
+        let mut second = PathRules::default();
         for line in first.lines() {
             assert!(!line.contains(&b'\n'));
             second.push_line(&line).expect("reads back");

@@ -1,9 +1,9 @@
 //! Keeping the map right: directories that came, went or moved, watched and forgotten.
 
-use super::{BATCH, Eye};
+use super::{BATCH, InotifyWatcher};
 use crate::files::door::{self, Doors, Shut};
-use crate::files::observe::{Directory, join};
-use crate::files::scope::Place;
+use crate::files::probe::{Directory, join};
+use crate::files::scope::RuleCursor;
 use crate::files::step::Blindness;
 use crate::watch::MOST_LEFT_OUT;
 use crate::watch::tree::{Descriptor, Node};
@@ -27,7 +27,7 @@ pub(super) struct Opened {
     /// Where it was listed already.
     names: Option<Names>,
     id: Id,
-    pub(super) place: Place,
+    pub(super) place: RuleCursor,
     /// Those of the directories above it.
     above: Vec<Id>,
 }
@@ -40,7 +40,7 @@ struct Level {
     next: usize,
 }
 
-impl Eye {
+impl InotifyWatcher {
     /// Makes the map right at a path, whatever happened there; whether it was wrong.
     pub(super) fn reconcile(&mut self, path: &[u8]) -> bool {
         let (above, name) = split(path);
@@ -100,7 +100,7 @@ impl Eye {
     pub(super) fn open_root(&mut self) -> Option<Opened> {
         self.doors = Doors::of(&self.root).within(bounds::WATCH_ANSWER);
         let opened = self.doors.root().ok()?;
-        let place = self.scope.root_duty().map(|_| self.scope.root())?;
+        let place = self.scope.root_policy().map(|_| self.scope.root())?;
         let (_, held) = hold(opened).ok()?;
         Some(Opened { place, ..held })
     }
@@ -141,8 +141,8 @@ impl Eye {
         name: &[u8],
         path: &[u8],
     ) -> Option<Result<Opened, Errno>> {
-        let duty = self.scope.reach(&directory.place, name)?;
-        let cross_mounts = duty.demand.cross_mounts;
+        let policy = self.scope.reach(&directory.place, name)?;
+        let cross_mounts = policy.demand.cross_mounts;
         let opened = match self
             .doors
             .open(&directory.directory, name, path, cross_mounts)
@@ -299,7 +299,7 @@ fn hold(opened: door::Opened) -> Result<(Stat, Opened), Errno> {
         directory,
         names,
         id,
-        place: Place::default(),
+        place: RuleCursor::default(),
         above: Vec::new(),
     };
     Ok((stat, held))

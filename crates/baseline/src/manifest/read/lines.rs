@@ -1,0 +1,102 @@
+//! The lines of a manifest, in the order of the file or from a known place on.
+
+use super::{BLOCK, Mark, Measured};
+use agent_core::bounds;
+use agent_core::error::{Error, Result};
+
+/// The lines of a measured file, each block checked as it is read.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    measured: &'a Measured,
+    next_block: usize,
+    buffer: Vec<u8>,
+    consumed: usize,
+    /// Of the line that comes next.
+    mark: Mark,
+    /// Of the line that was read last.
+    pub(super) line: u64,
+    skip: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(measured: &'a Measured, mark: Mark) -> Lines<'a> {
+        let block = BLOCK as u64;
+        Lines {
+            measured,
+            next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
+            buffer: Vec::new(),
+            consumed: 0,
+            mark,
+            line: mark.line,
+            skip: usize::try_from(mark.offset % block).unwrap_or(0),
+        }
+    }
+
+    /// Where the next line starts.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// An error at the line that was read last.
+    pub(super) fn error(&self, message: impl Into<String>) -> Error {
+        Error::in_file(&self.measured.path, message).at_line(self.line)
+    }
+
+    /// The next line without its newline, left in place.
+    pub(super) fn peek(&mut self) -> Result<Option<&[u8]>> {
+        Ok(self.fill()?.map(|end| &self.buffer[self.consumed..end]))
+    }
+
+    /// The next line without its newline; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
+        let Some(end) = self.fill()? else {
+            return Ok(None);
+        };
+        let start = std::mem::replace(&mut self.consumed, end + 1);
+        self.line = self.mark.line;
+        self.mark.line += 1;
+        self.mark.offset += (end + 1 - start) as u64;
+        let text = &self.buffer[start..end];
+        if text.contains(&0) {
+            return Err(self.error("holds a NUL byte"));
+        }
+        if text.last() == Some(&b'\r') {
+            return Err(self
+                .error("ends in CR LF")
+                .help("somebody opened it in an editor that writes DOS line ends"));
+        }
+        Ok(Some(text))
+    }
+
+    /// Makes sure that a whole line is in the buffer; returns where its newline is.
+    pub(super) fn fill(&mut self) -> Result<Option<usize>> {
+        let mut searched = self.consumed;
+        loop {
+            let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
+            if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
+                self.line = self.mark.line;
+                return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));
+            }
+            if end.is_some() {
+                return Ok(end);
+            }
+            self.line = self.mark.line;
+            if self.next_block >= self.measured.blocks.len() {
+                if self.consumed < self.buffer.len() {
+                    return Err(self
+                        .error("the file ends in the middle of a line: it was cut short")
+                        .help("restore it from where the image was baked"));
+                }
+                return Ok(None);
+            }
+            self.buffer.drain(..self.consumed);
+            self.consumed = 0;
+            searched = self.buffer.len();
+            let block = self.measured.block(self.next_block)?;
+            self.buffer
+                .extend_from_slice(block.get(self.skip..).unwrap_or_default());
+            self.skip = 0;
+            self.next_block += 1;
+        }
+    }
+}
