@@ -51,9 +51,6 @@ fn push_bytes(row: &mut Vec<u8>, bytes: &[u8]) {
 /// Length of an entry's row.
 pub(super) const ENTRY: usize = 44;
 
-/// In the place of an entry, in a store that stands in for the one on disk: the disk's entry stands no longer.
-pub(super) const ENDED: &[u8] = &[];
-
 pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
     let mut row = [0; ENTRY];
     row[0] = 1;

@@ -1,7 +1,7 @@
 //! Looks under way: what each covers, what it found, and what is cleared at its end.
 
 use super::queue::Found;
-use super::tables::{ENDED, LEDGER, Result, damaged, entry_from_row};
+use super::tables::{LEDGER, Result, damaged, entry_from_row};
 use super::telling::{Fresh, gone};
 use super::work::Work;
 use super::{Round, Scope};
@@ -235,10 +235,9 @@ pub(super) fn entries(
         own.extend(&name);
         own.push(0);
         let is_own = key.get(own.len()) == Some(&0);
-        let stands = match row.value() {
-            ENDED => false,
-            row => !entry_from_row(row).ok_or_else(|| damaged("ledger"))?.gone,
-        };
+        let stands = !entry_from_row(row.value())
+            .ok_or_else(|| damaged("ledger"))?
+            .gone;
         if is_own && stands {
             let mut path = directory.to_vec();
             if !path.is_empty() {
@@ -302,7 +301,12 @@ impl Work<'_> {
         let round = mark.or(old.map(|old| old.round)).unwrap_or(0);
         self.state.round = self.state.round.max(mark.unwrap_or(0));
         let mut ruling = ledger::rule(old.as_ref(), seen, round, self.room(), now);
-        if old.is_none() && ruling.entry.is_some() && !self.admit(&key, sighting.severity)? {
+        let enters = match old {
+            None => ruling.entry.is_some(),
+            Some(_) => ruling.entry != old && self.is_only_below(&key)?,
+        };
+        let weight = old.map_or(sighting.severity, |old| old.severity.max(sighting.severity));
+        if enters && !self.admit(&key, weight)? {
             // It is found again by every look; once there is room it is told.
             self.state.unentered += 1;
             self.dirty = true;
@@ -401,7 +405,7 @@ impl Work<'_> {
                 if !key.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
-                if key == from || row == ENDED {
+                if key == from {
                     return Ok(ControlFlow::Continue(()));
                 }
                 passed += 1;

@@ -24,6 +24,7 @@ mod pack;
 mod queue;
 mod rows;
 mod state;
+mod superseded;
 mod tables;
 mod telling;
 mod work;

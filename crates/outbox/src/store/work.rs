@@ -2,12 +2,12 @@
 
 use super::eviction::Fullest;
 use super::flood::Floods;
-use super::keeper::Volatile;
 use super::order;
 use super::pack::{self, Sample};
 use super::state::State;
+use super::superseded::Below;
 use super::tables::{
-    ENDED, ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
 };
 use super::telling::Fresh;
 use crate::event::chain::Chain;
@@ -57,7 +57,7 @@ pub(super) struct Work<'t> {
     /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
     /// The store that this one stands in for.
-    pub(super) below: Option<&'t Volatile>,
+    pub(super) below: Option<Below<'t>>,
     pub(super) origin: &'t Origin,
     pub(super) sample: &'t Sample,
     pub(super) limits: Limits,
@@ -179,17 +179,13 @@ impl Work<'_> {
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let known = |row: &[u8]| (row == ENDED, entry_from_row(row));
-        match self.tables.ledger.get(key, known)? {
-            None => Ok(self.below.and_then(|below| below.entry(key))),
-            Some((true, _)) => Ok(None),
-            Some((false, entry)) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+        match self.tables.ledger.get(key, entry_from_row)? {
+            Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+            None => self
+                .below
+                .as_ref()
+                .map_or(Ok(None), |below| below.entry(key)),
         }
-    }
-
-    /// Whether the store on disk, for which this one stands in, may have an entry.
-    fn is_below(&self, key: &[u8]) -> bool {
-        self.below.is_some_and(|below| below.may_have(key))
     }
 
     /// Puts `new` in the place of `old`.
@@ -203,8 +199,16 @@ impl Work<'_> {
         let size = (key.len() + ENTRY) as u64;
         let state = &mut self.state;
         // What the store on disk has is not counted here.
-        let counted =
-            self.below.is_none() || self.tables.ledger.get(key, |row| row != ENDED)? == Some(true);
+        let counted = match &mut self.below {
+            None => true,
+            Some(below) => {
+                let here = self.tables.ledger.has(key)?;
+                if let Some(old) = old.filter(|_| !here) {
+                    state.ledger_bytes += below.supersede(key, old.first_seen)?;
+                }
+                here
+            }
+        };
         if let Some(old) = old.filter(|_| counted) {
             state.untold = state.untold.saturating_sub(untold(old));
             state.open = state.open.saturating_sub(1);
@@ -219,7 +223,6 @@ impl Work<'_> {
                 self.tables.ledger.insert(key, row.as_slice())?;
                 self.written += size;
             }
-            None if self.is_below(key) => self.tables.ledger.insert(key, ENDED)?,
             None => {
                 self.tables.ledger.remove(key)?;
             }

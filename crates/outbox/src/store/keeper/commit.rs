@@ -3,7 +3,9 @@
 use super::super::looks::{Cursor, Looks};
 use super::super::open;
 use super::super::queue::{Op, Queue};
-use super::super::tables::{Result as Redb, Role, Tables, rank};
+use super::super::rows::Rows;
+use super::super::superseded::Below;
+use super::super::tables::{Result as Redb, Role, SUPERSEDED, Tables, rank};
 use super::super::work::Work;
 use super::super::{GROUP_FINDINGS, Scope};
 use super::{Keeper, Store};
@@ -104,10 +106,13 @@ impl Keeper {
                 state: self.state.clone(),
                 chain,
                 floods: self.floods.clone(),
-                below: self
-                    .volatile
-                    .as_ref()
-                    .filter(|volatile| volatile.below.is_some()),
+                below: match &self.volatile {
+                    None => None,
+                    Some(disk) => Some(Below {
+                        disk,
+                        superseded: Rows::new(transaction.open_table(SUPERSEDED)?),
+                    }),
+                },
                 fullest: self.fullest.clone(),
                 origin: &self.origin,
                 sample: &store.sample,

@@ -183,7 +183,7 @@ impl Keeper {
         }
         if let Err(refusal) = self.bring_back(now) {
             self.down_because(refusal.words(), now);
-            self.read_below_again();
+            self.read_below_again(now);
         }
     }
 
@@ -204,7 +204,10 @@ impl Keeper {
                 let chain = Chain::begin("the store before it is gone", None, now);
                 let base = self.state.base + self.state.chain().map_or(0, |c| c.head.sequence);
                 let sinks = self.state.sinks.clone();
-                open::begin(&database, &chain, base, &self.origin.host, &sinks)?
+                let mut state = open::begin(&database, &chain, base, &self.origin.host, &sinks)?;
+                // What memory told goes on under the same uids.
+                state.salt.clone_from(&self.state.salt);
+                state
             }
         };
         if let Some(former) = open::other_host(&state, &self.origin.host) {

@@ -7,8 +7,9 @@
 use super::super::open::{self, Refusal};
 use super::super::order;
 use super::super::state::State;
+use super::super::superseded::times;
 use super::super::tables::{
-    ENDED, ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, Tables, WAITING,
+    ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, SUPERSEDED, Tables, WAITING,
 };
 use super::super::tables::{damaged, entry_from_row};
 use super::super::work::{Limits, Work};
@@ -19,7 +20,8 @@ use crate::ledger::Entry;
 use crate::parcel::Delivery;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// Bytes of events, as shipped, that memory holds at most. Packed they take a tenth of it.
 const PAYLOAD: u64 = 16 << 20;
@@ -36,8 +38,6 @@ pub(in crate::store) struct Volatile {
     disk: Option<State>,
     /// The store on disk, where it can still be read.
     pub(super) below: Option<Store>,
-    /// Whether it could not be read at some time, so that what stands there may have been begun anew.
-    blind: AtomicBool,
     /// What sinks settled of it meanwhile.
     owed: Vec<(Sink, Delivery)>,
     owed_events: usize,
@@ -53,17 +53,10 @@ impl Volatile {
         }
     }
 
-    /// What the ledger on disk says; nothing where it cannot be read.
+    /// What the ledger on disk says; nothing where it cannot be read: then what stands there is begun anew, and the former
+    /// ends when memory is carried over.
     pub(in crate::store) fn entry(&self, key: &[u8]) -> Option<Entry> {
-        self.read(key).unwrap_or_else(|_| {
-            self.blind.store(true, Ordering::Relaxed);
-            None
-        })
-    }
-
-    /// Whether the ledger on disk has it, or may have it.
-    pub(in crate::store) fn may_have(&self, key: &[u8]) -> bool {
-        self.read(key).map_or(true, |entry| entry.is_some())
+        self.read(key).unwrap_or_default()
     }
 
     fn read(&self, key: &[u8]) -> Redb<Option<Entry>> {
@@ -131,7 +124,6 @@ impl Keeper {
         let below = known.then(|| self.readable()).flatten();
         self.volatile = Some(Volatile {
             disk: known.then_some(disk),
-            blind: AtomicBool::new(below.is_none()),
             below,
             owed: Vec::new(),
             owed_events: 0,
@@ -155,15 +147,17 @@ impl Keeper {
         (state.version == super::super::state::VERSION).then_some(Store { database, sample })
     }
 
-    /// The store on disk could not be taken up again: it is read as before.
-    pub(super) fn read_below_again(&mut self) {
+    /// The store on disk could not be taken up again: it is read as before. What seemed to fail may have arrived there all
+    /// the same, so memory speaks for its own entries, and takes places that none of it has.
+    pub(super) fn read_below_again(&mut self, now: i64) {
+        self.state.base += APART;
+        self.transact(now, |work, _, _| work.supersede_own());
         let known = self
             .volatile
             .as_ref()
             .is_some_and(|volatile| volatile.disk.is_some());
         let below = known.then(|| self.readable()).flatten();
         if let Some(volatile) = &mut self.volatile {
-            volatile.blind.fetch_or(below.is_none(), Ordering::Relaxed);
             volatile.below = below;
         }
     }
@@ -171,10 +165,14 @@ impl Keeper {
     pub(super) fn limits_now(&self) -> Limits {
         match self.volatile {
             None => self.limits,
-            Some(_) => Limits {
-                file: u64::MAX,
-                ..Limits::new(PAYLOAD.min(self.limits.payload))
-            },
+            Some(_) => {
+                let memory = Limits::new(PAYLOAD.min(self.limits.payload));
+                Limits {
+                    file: u64::MAX,
+                    ledger: memory.ledger.min(self.limits.ledger),
+                    ..memory
+                }
+            }
         }
     }
 
@@ -198,7 +196,7 @@ impl Keeper {
         let moved = moved(store, &self.state).map_err(open::from_redb)?;
         let entries = entries(store).map_err(open::from_redb)?;
         let ends = ends(store).map_err(open::from_redb)?;
-        let blind = volatile.blind.load(Ordering::Relaxed);
+        let superseded = superseded(store).map_err(open::from_redb)?;
         let write = || -> Redb<State> {
             let transaction = database.begin_write()?;
             let after = {
@@ -222,8 +220,12 @@ impl Keeper {
                 for moved in &moved {
                     work.take_over(moved)?;
                 }
+                for key in superseded.keys().filter(|key| !entries.contains_key(*key)) {
+                    work.take_over_entry(key, None, &superseded[key])?;
+                }
                 for (key, entry) in &entries {
-                    work.take_over_entry(key, entry.as_ref(), blind)?;
+                    let known = superseded.get(key).map_or(&[][..], Vec::as_slice);
+                    work.take_over_entry(key, Some(entry), known)?;
                 }
                 for (key, end) in &ends {
                     work.owe_end(key, end)?;
@@ -275,18 +277,30 @@ fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
     Ok(all)
 }
 
-/// The ledger, as it is on disk from now on; `None` of what stands no longer. What waited for evidence has waited long enough: it is told when it is found
-/// again.
-fn entries(store: &Store) -> Redb<Vec<(Vec<u8>, Option<Entry>)>> {
+/// The ledger of the store in memory. What waited for evidence has waited long enough: it is told when it is found again.
+fn entries(store: &Store) -> Redb<BTreeMap<Vec<u8>, Entry>> {
     let transaction = store.database.begin_read()?;
-    let mut all = Vec::new();
+    let mut all = BTreeMap::new();
     for row in transaction.open_table(LEDGER)?.iter()? {
         let (key, row) = row?;
-        let entry = match row.value() {
-            ENDED => None,
-            row => Some(entry_from_row(row).ok_or_else(|| damaged("ledger"))?),
-        };
-        all.push((key.value().to_vec(), entry));
+        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
+        all.insert(key.value().to_vec(), entry);
+    }
+    Ok(all)
+}
+
+/// Which entries on disk memory speaks for, by their times first seen.
+fn superseded(store: &Store) -> Redb<BTreeMap<Vec<u8>, Vec<i64>>> {
+    let transaction = store.database.begin_read()?;
+    let mut all = BTreeMap::new();
+    let table = match transaction.open_table(SUPERSEDED) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(all),
+        table => table?,
+    };
+    for row in table.iter()? {
+        let (key, row) = row?;
+        let times = times(row.value()).ok_or_else(|| damaged("superseded"))?;
+        all.insert(key.value().to_vec(), times);
     }
     Ok(all)
 }
@@ -305,13 +319,33 @@ fn ends(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
 }
 
 impl Work<'_> {
-    /// Puts what memory knew of a deviation in the place of what the disk did. `blind`: memory could not read the disk.
-    fn take_over_entry(&mut self, key: &[u8], new: Option<&Entry>, blind: bool) -> Redb<()> {
+    /// Speaks from now on for all that the ledger holds, should the disk have it too.
+    fn supersede_own(&mut self) -> Redb<()> {
+        let Some(below) = &mut self.below else {
+            return Ok(());
+        };
+        let mut own = Vec::new();
+        self.tables.ledger.walk(&b""[..].., |key, row| {
+            let entry = entry_from_row(row).ok_or_else(|| damaged("ledger"))?;
+            own.push((key.to_vec(), entry.first_seen));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, first_seen) in own {
+            self.state.ledger_bytes += below.supersede(&key, first_seen)?;
+        }
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Puts what memory knew of a deviation in the place of what the disk did. `known`: times first seen of entries on
+    /// disk that memory speaks for.
+    fn take_over_entry(&mut self, key: &[u8], new: Option<&Entry>, known: &[i64]) -> Redb<()> {
         let old = self.entry(key)?;
         self.undefer(key)?;
-        // It has another uid now, and the log side was told of the first one.
+        // It had another uid, of which memory told nothing, and the log side was told of that one.
         let unknown = |old: &Entry| {
-            blind && old.raised && new.is_some_and(|new| new.first_seen != old.first_seen)
+            let goes_on = new.is_some_and(|new| new.first_seen == old.first_seen);
+            old.raised && !goes_on && !known.contains(&old.first_seen)
         };
         if let Some(old) = old.filter(unknown) {
             self.owe_end(key, &old)?;

@@ -7,6 +7,7 @@ mod drive;
 mod end;
 mod ledger;
 mod log;
+mod memory;
 mod named;
 mod room;
 mod stand_in;

@@ -13,17 +13,17 @@ use agent_core::finding::{FILES_UNREADABLE, Severity, Verdict};
 use serde_json::Value as Json;
 
 /// Below where findings are made to come and go.
-const PLACE: &str = "/d/x";
+pub(super) const PLACE: &str = "/d/x";
 
 /// It holds.
-fn hold(keeper: &mut Keeper, name: &Name, now: i64) {
+pub(super) fn hold(keeper: &mut Keeper, name: &Name, now: i64) {
     let round = keeper.begin(Scope::Files);
     keeper.found(round, &finding(name, None), None, now);
     keeper.abandon(round, now);
     keeper.commit(now);
 }
 
-fn deviate(keeper: &mut Keeper, name: &Name, severity: Severity, now: i64) {
+pub(super) fn deviate(keeper: &mut Keeper, name: &Name, severity: Severity, now: i64) {
     let round = keeper.begin(Scope::Files);
     find(keeper, round, name, severity, 1, now);
     keeper.abandon(round, now);
@@ -37,7 +37,7 @@ fn give_up(keeper: &mut Keeper, now: i64) {
 }
 
 /// Delivers all that waits; what was told of findings: path and activity, in the order of the chain.
-fn deliver(keeper: &mut Keeper, now: i64) -> Vec<(String, String)> {
+pub(super) fn deliver(keeper: &mut Keeper, now: i64) -> Vec<(String, String)> {
     let mut told = Vec::new();
     loop {
         let parcels = keeper.parcels(Sink::Stdout, 1000, 1 << 30);
@@ -66,7 +66,7 @@ fn deliver(keeper: &mut Keeper, now: i64) -> Vec<(String, String)> {
         .collect()
 }
 
-fn pair(path: &str, activity: &str) -> (String, String) {
+pub(super) fn pair(path: &str, activity: &str) -> (String, String) {
     (path.into(), activity.into())
 }
 
@@ -194,14 +194,20 @@ fn an_end_from_memory_that_was_given_up_is_told_and_ends_nothing_else() {
     assert_eq!(told_of_it(&mut keeper, T + 100_002), ["Create", "Close"]);
 }
 
-/// A deviation that the log side knows, and then a disk that cannot be written.
-fn in_memory(break_it: impl FnOnce(&Disk)) -> (Keeper, Disk) {
+/// A deviation that the log side knows, on a disk that memory may stand in for.
+pub(super) fn on_disk() -> (Keeper, Disk) {
     let disk = Disk::stood_in_for();
     let medium = Box::new(disk.clone());
     let (mut keeper, _) = Keeper::open_on(medium, 16 << 20, origin(), T).expect("a store");
     keeper.enable(&[Sink::Stdout], T);
     deviate(&mut keeper, &name(PLACE), Severity::Low, T);
     deliver(&mut keeper, T);
+    (keeper, disk)
+}
+
+/// The same, and then the disk cannot be written.
+pub(super) fn in_memory(break_it: impl FnOnce(&Disk)) -> (Keeper, Disk) {
+    let (mut keeper, disk) = on_disk();
     break_it(&disk);
     deviate(&mut keeper, &name("/f"), Severity::Critical, T + 1);
     assert!(keeper.is_down() && keeper.volatile.is_some());
@@ -209,14 +215,14 @@ fn in_memory(break_it: impl FnOnce(&Disk)) -> (Keeper, Disk) {
     (keeper, disk)
 }
 
-fn back(keeper: &mut Keeper, disk: &Disk) {
+pub(super) fn back(keeper: &mut Keeper, disk: &Disk) {
     disk.mend();
     keeper.commit(T + 100_000);
     assert!(!keeper.is_down(), "{:?}", keeper.pending(T));
 }
 
 /// What was told of the deviation in [`PLACE`].
-fn told_of_it(keeper: &mut Keeper, now: i64) -> Vec<String> {
+pub(super) fn told_of_it(keeper: &mut Keeper, now: i64) -> Vec<String> {
     let told = deliver(keeper, now).into_iter();
     told.filter(|(path, _)| path == PLACE)
         .map(|(_, activity)| activity)

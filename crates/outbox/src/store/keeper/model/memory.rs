@@ -1,0 +1,102 @@
+//! What the model came upon while memory stood in for the disk, each by itself.
+
+use super::named::{T, name};
+use super::room::{PLACE, back, deliver, deviate, hold, in_memory, on_disk, pair, told_of_it};
+use crate::store::Scope;
+use agent_core::finding::Severity;
+
+/// Accesses to the disk that may fail while memory is carried over; it makes about half of them.
+const ACCESSES: u64 = 120;
+
+#[test]
+fn what_was_begun_anew_and_ended_ends_on_disk_as_well() {
+    let (mut keeper, disk) = in_memory(|disk| disk.leave_room(Some(0)));
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T + 3);
+    assert_eq!(told_of_it(&mut keeper, T + 3), ["Create"], "of the second");
+    // From here on it can be read.
+    disk.mend();
+    keeper.read_below_again(T + 3);
+    hold(&mut keeper, &name(PLACE), T + 4);
+    assert_eq!(told_of_it(&mut keeper, T + 4), ["Close"], "of the second");
+    back(&mut keeper, &disk);
+    assert_eq!(told_of_it(&mut keeper, T + 6), ["Close"], "of the first");
+    assert_eq!(keeper.pending(T + 6).open, 1, "/f alone");
+}
+
+#[test]
+fn what_ended_in_memory_does_not_stand_again_though_the_disk_cannot_be_read() {
+    let (mut keeper, disk) = in_memory(|disk| disk.fail_in(0));
+    hold(&mut keeper, &name(PLACE), T + 3);
+    assert_eq!(told_of_it(&mut keeper, T + 3), ["Close"]);
+    disk.leave_room(Some(0));
+    keeper.read_below_again(T + 3);
+    deviate(&mut keeper, &name(PLACE), Severity::Low, T + 4);
+    hold(&mut keeper, &name(PLACE), T + 5);
+    assert_eq!(told_of_it(&mut keeper, T + 5), ["Create", "Close"]);
+    back(&mut keeper, &disk);
+    assert_eq!(keeper.pending(T + 6).open, 1, "/f alone");
+}
+
+/// Whichever access fails: where the transaction arrived all the same, nothing of it is taken for something else.
+#[test]
+fn a_carry_over_that_seems_to_fail_loses_nothing_and_ends_nothing_twice() {
+    let mut failed = 0;
+    for accesses in 0..ACCESSES {
+        let (mut keeper, disk) = in_memory(|disk| disk.fail_in(0));
+        deviate(&mut keeper, &name("/g"), Severity::High, T + 3);
+        disk.mend();
+        disk.fail_in(accesses);
+        keeper.commit(T + 100_000);
+        if !keeper.is_down() {
+            continue;
+        }
+        failed += 1;
+        disk.mend();
+        hold(&mut keeper, &name("/g"), T + 100_001);
+        let many: Vec<String> = (0..20).map(|number| format!("/h/{number:02}")).collect();
+        for path in &many {
+            deviate(&mut keeper, &name(path), Severity::High, T + 100_002);
+        }
+        keeper.commit(T + 200_000);
+        assert!(!keeper.is_down(), "{accesses}: {:?}", keeper.pending(T));
+        let told = deliver(&mut keeper, T + 200_001);
+        let of = |path: &str| told.iter().filter(|(told, _)| told == path).count();
+        assert_eq!(of("/g"), 2, "{accesses}: {told:?}");
+        assert!(told.contains(&pair("/g", "Close")), "{accesses}: {told:?}");
+        for path in &many {
+            assert_eq!(of(path), 1, "{accesses}, {path}: {told:?}");
+        }
+        let open = keeper.pending(T + 200_001).open;
+        assert_eq!(open, 2 + many.len() as u64, "{accesses}");
+    }
+    assert!(failed > 5, "{failed} accesses");
+}
+
+#[test]
+fn what_memory_remembers_of_ends_is_bounded_and_the_rest_ends_later() {
+    let (mut keeper, disk) = on_disk();
+    let many: Vec<String> = (0..60).map(|number| format!("/m/{number:02}")).collect();
+    for path in &many {
+        deviate(&mut keeper, &name(path), Severity::Medium, T + 3);
+    }
+    deliver(&mut keeper, T + 3);
+    keeper.limits.ledger = 900;
+    disk.fail_in(0);
+    for path in &many {
+        hold(&mut keeper, &name(path), T + 4);
+    }
+    assert!(keeper.is_down() && keeper.volatile.is_some());
+    assert!(keeper.state.ledger_bytes <= 900, "{:?}", keeper.state);
+    let told = deliver(&mut keeper, T + 5);
+    let ended = |told: &[(String, String)]| told.iter().filter(|told| told.1 == "Close").count();
+    let from_memory = ended(&told);
+    assert!((1..many.len()).contains(&from_memory), "{from_memory}");
+    keeper.limits.ledger = 1 << 20;
+    back(&mut keeper, &disk);
+    let round = keeper.begin(Scope::Files);
+    keeper.end(round, T + 100_001);
+    keeper.commit(T + 100_001);
+    // The one before them ends with them.
+    let told = deliver(&mut keeper, T + 100_001);
+    assert_eq!(ended(&told), many.len() - from_memory + 1, "{told:?}");
+}
