@@ -8,7 +8,7 @@ use agent_core::finding::Severity;
 use agent_core::host::Host;
 use agent_outbox::event::SinkState;
 use agent_outbox::parcel::Parcel;
-use agent_outbox::store::Sink;
+use agent_outbox::store::SinkKind;
 use agent_ship::cloudwatch::{Answer, Discovery, Options};
 use agent_ship::{Sent, Trouble};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(super) struct Couriers {
 
 #[derive(Debug)]
 struct Courier {
-    sink: Sink,
+    sink: SinkKind,
     to: mpsc::Sender<Post>,
     task: JoinHandle<()>,
     /// What it has, until it says what became of it.
@@ -80,7 +80,7 @@ struct Handed {
 #[derive(Debug)]
 pub(super) struct Report {
     generation: u64,
-    sink: Sink,
+    sink: SinkKind,
     sent: Sent,
     skew: Option<i64>,
 }
@@ -133,8 +133,8 @@ impl Couriers {
         self.dismiss();
         self.generation += 1;
         if !path.as_os_str().is_empty() {
-            let sink = agent_ship::file::Sink::new(path, self.seed);
-            self.add(Sink::File, agent_ship::Sink::File(sink));
+            let sink = agent_ship::file::FileSink::new(path, self.seed);
+            self.add(SinkKind::File, agent_ship::Sink::File(sink));
         }
         if let Some(options) = options {
             let task = tokio::spawn(decide(
@@ -163,7 +163,7 @@ impl Couriers {
         match answer {
             Answer::Yes(sink) => {
                 self.discovery = Some(Decision::Yes);
-                self.add(Sink::CloudwatchLogs, agent_ship::Sink::Cloudwatch(sink));
+                self.add(SinkKind::CloudwatchLogs, agent_ship::Sink::Cloudwatch(sink));
             }
             Answer::No { reason } => self.discovery = Some(Decision::No(reason)),
             Answer::Undecided { reason, .. } => {
@@ -180,28 +180,31 @@ impl Couriers {
         let others = self
             .list
             .iter()
-            .filter(|courier| courier.sink != Sink::Stdout)
+            .filter(|courier| courier.sink != SinkKind::Stdout)
             .count();
         let asked = match &self.discovery {
             Some(Decision::Open { reason, .. }) => reason != "not asked yet",
             Some(Decision::Yes | Decision::No(_)) | None => true,
         };
-        let there = self.list.iter().any(|courier| courier.sink == Sink::Stdout);
+        let there = self
+            .list
+            .iter()
+            .any(|courier| courier.sink == SinkKind::Stdout);
         if others == 0 && asked && !there {
-            let sink = agent_ship::stdout::Sink::new(self.seed);
-            self.add(Sink::Stdout, agent_ship::Sink::Stdout(sink));
+            let sink = agent_ship::stdout::StdoutSink::new(self.seed);
+            self.add(SinkKind::Stdout, agent_ship::Sink::Stdout(sink));
         } else if others > 0 && there {
-            self.list.retain(|courier| courier.sink != Sink::Stdout);
+            self.list.retain(|courier| courier.sink != SinkKind::Stdout);
         }
-        let mut sinks: Vec<Sink> = self.list.iter().map(|courier| courier.sink).collect();
+        let mut sinks: Vec<SinkKind> = self.list.iter().map(|courier| courier.sink).collect();
         // As long as that is open, what standard output shows is kept for whom it may be decided for.
         if matches!(self.discovery, Some(Decision::Open { .. })) {
-            sinks.push(Sink::CloudwatchLogs);
+            sinks.push(SinkKind::CloudwatchLogs);
         }
         store.give(Command::Enable { sinks, at: now });
     }
 
-    fn add(&mut self, sink: Sink, ship: agent_ship::Sink) {
+    fn add(&mut self, sink: SinkKind, ship: agent_ship::Sink) {
         let (to, post) = mpsc::channel(1);
         let task = tokio::spawn(deliver(
             ship,
@@ -444,18 +447,18 @@ impl Courier {
     }
 }
 
-fn name(sink: Sink) -> &'static str {
+fn name(sink: SinkKind) -> &'static str {
     match sink {
-        Sink::CloudwatchLogs => "cloudwatch_logs",
-        Sink::File => "file",
-        Sink::Stdout => STDOUT,
+        SinkKind::CloudwatchLogs => "cloudwatch_logs",
+        SinkKind::File => "file",
+        SinkKind::Stdout => STDOUT,
     }
 }
 
 /// Ships what it is handed, one batch after the other.
 async fn deliver(
     mut ship: agent_ship::Sink,
-    sink: Sink,
+    sink: SinkKind,
     generation: u64,
     mut post: mpsc::Receiver<Post>,
     words: mpsc::Sender<Word>,

@@ -20,8 +20,8 @@ use super::{complain, status, systemd};
 use agent_core::error::Result;
 use agent_core::host::Host;
 use agent_core::region::Region;
-use agent_outbox::event::{Digests, LastScan, Lifecycle, Origin};
-use agent_outbox::store::Opening;
+use agent_outbox::event::{Digests, EventSource, LastScan, Lifecycle};
+use agent_outbox::store::OpenOutcome;
 use agent_packages::dpkg::unpacking::Unpacking;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -174,14 +174,14 @@ impl Desk {
         runtime: PathBuf,
         (words, finds): (mpsc::Sender<Word>, mpsc::Sender<Word>),
         clock: (Instant, i64),
-    ) -> Result<(Desk, Vec<Opening>)> {
+    ) -> Result<(Desk, Vec<OpenOutcome>)> {
         let (now, wall) = clock;
         let state_dir = &setup.config.state_dir;
         let host = setup.tree.host.clone();
         let before = Memory::recall(state_dir);
-        let origin = Origin {
+        let origin = EventSource {
             host: host.clone(),
-            ..Origin::default()
+            ..EventSource::default()
         };
         let panics = Panics::open(state_dir, wall);
         let seed = share(&host.machine_id, "couriers").to_bits();
@@ -206,7 +206,7 @@ impl Desk {
             words.clone(),
             wall,
         )?;
-        let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
+        let fresh = |opening: &OpenOutcome| !matches!(opening, OpenOutcome::Unusable { .. });
         let history = !openings.iter().any(fresh);
         let desk = Desk {
             couriers: Couriers::new(seed, after_boot, words.clone()),
@@ -407,14 +407,14 @@ impl Desk {
     }
 
     /// What every event says of its origin.
-    pub(super) fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> EventSource {
         let (manifest, signer) = self
             .ground
             .as_ref()
             .map(|g| g.manifest())
             .unwrap_or_default();
         let launch_record = self.ground.as_ref().map(|g| g.launch_record());
-        Origin {
+        EventSource {
             host: self.host.clone(),
             ip: address(&self.host),
             digests: Digests {

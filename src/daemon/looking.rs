@@ -9,7 +9,7 @@ use super::store_handle::Command;
 use super::transaction::LONGEST;
 use crate::assess::baseline::Baseline;
 use agent_core::attributes::Timestamp;
-use agent_core::cause::{Actor, Cause};
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::paths::subject;
 use agent_core::region::Region;
@@ -308,7 +308,7 @@ impl Desk {
     }
 
     /// What is known of how a deviation came about.
-    fn cause(&self, id: u64, look: Look, finding: &Finding) -> Option<Cause> {
+    fn cause(&self, id: u64, look: Look, finding: &Finding) -> Option<ChangeContext> {
         if finding.verdict == Verdict::Pass || finding.verdict == Verdict::NotApplicable {
             return None;
         }
@@ -317,7 +317,7 @@ impl Desk {
             .subject
             .strip_prefix(b"/")
             .unwrap_or(&finding.subject);
-        let mut cause = Cause::default();
+        let mut cause = ChangeContext::default();
         match look {
             Look::Urgent | Look::Spot => {
                 let touched = batch.and_then(|batch| batch.touched(path));
@@ -339,7 +339,7 @@ impl Desk {
             Look::Settings => cause.while_down = self.first_settings && self.history,
             Look::Instance | Look::Launch => {}
         }
-        (cause != Cause::default()).then_some(cause)
+        (cause != ChangeContext::default()).then_some(cause)
     }
 
     /// Who changed a path, under this name or another one of the same file.
@@ -388,7 +388,7 @@ impl Desk {
         }
         let name = subject(&path);
         let actor = self.actor(&path, &touched);
-        let cause = Cause {
+        let cause = ChangeContext {
             actor: actor.map(|actor| (*actor).clone()),
             transaction: touched.transaction,
             while_down: false,

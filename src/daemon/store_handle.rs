@@ -7,13 +7,13 @@
 use super::remembered::Memory;
 use super::store_thread::StoreThread;
 use super::word::Word;
-use agent_core::cause::Cause;
+use agent_core::change::ChangeContext;
 use agent_core::error::{Error, Result};
 use agent_core::finding::Finding;
 use agent_outbox::event::chain::Head;
-use agent_outbox::event::{Lifecycle, Origin};
+use agent_outbox::event::{EventSource, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
-use agent_outbox::store::{Keeper, Opening, Pending, Scope, Sink};
+use agent_outbox::store::{OpenOutcome, Pending, Scope, SinkKind, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ pub(super) enum Command {
     Found {
         look: u64,
         finding: Box<Finding>,
-        cause: Option<Box<Cause>>,
+        cause: Option<Box<ChangeContext>>,
         until: Option<i64>,
         at: i64,
     },
@@ -54,18 +54,18 @@ pub(super) enum Command {
     Restored {
         path: Vec<u8>,
         finding: Box<Finding>,
-        cause: Box<Cause>,
+        cause: Box<ChangeContext>,
         at: i64,
     },
     /// A step or a fault of the agent.
     Tell { event: Box<Lifecycle>, at: i64 },
     /// The origin of events from now on.
-    SetOrigin { origin: Box<Origin>, at: i64 },
+    SetOrigin { origin: Box<EventSource>, at: i64 },
     /// Which sinks are enabled.
-    Enable { sinks: Vec<Sink>, at: i64 },
+    Enable { sinks: Vec<SinkKind>, at: i64 },
     /// What became of parcels.
     Settle {
-        sink: Sink,
+        sink: SinkKind,
         delivery: Delivery,
         at: i64,
     },
@@ -91,7 +91,7 @@ pub(super) enum Command {
 pub(super) struct Fetch {
     /// Which configuration of sinks wants them.
     pub(super) generation: u64,
-    pub(super) sink: Sink,
+    pub(super) sink: SinkKind,
     pub(super) most_events: usize,
     pub(super) most_bytes: usize,
 }
@@ -102,7 +102,7 @@ pub(super) enum Answer {
     /// How it is with the store, whenever that has changed. Something may be there for sinks.
     Standing(Box<Standing>),
     /// What became of the store.
-    Openings(Vec<Opening>),
+    Openings(Vec<OpenOutcome>),
     /// What a sink is to ship.
     Parcels { fetch: Fetch, parcels: Vec<Parcel> },
     /// What the next run must know is written, and the store has what was told; or why not.
@@ -177,7 +177,7 @@ pub(super) struct StoreHandle {
     gauge: Arc<Gauge>,
     /// As the thread said last.
     pub(super) standing: Standing,
-    origin: Origin,
+    origin: EventSource,
     /// When to look whether the thread hangs,
     check: Option<Instant>,
     /// and whether it did.
@@ -191,25 +191,25 @@ pub(super) struct StoreHandle {
 }
 
 impl StoreHandle {
-    /// Opens the store, or begins one, and starts its thread. Errors: see [`Keeper::open`], or no thread could be
+    /// Opens the store, or begins one, and starts its thread. Errors: see [`Store::open`], or no thread could be
     /// started.
     pub(super) fn open(
         state_dir: PathBuf,
         max_size: u64,
-        origin: Origin,
+        origin: EventSource,
         memory: Memory,
         words: Sender<Word>,
         now: i64,
-    ) -> Result<(StoreHandle, Vec<Opening>)> {
-        let (keeper, openings) = Keeper::open(&state_dir, max_size, origin.clone(), now)?;
+    ) -> Result<(StoreHandle, Vec<OpenOutcome>)> {
+        let (store, openings) = Store::open(&state_dir, max_size, origin.clone(), now)?;
         let (commands, receiver) = sync_channel(MOST + RESERVE);
         let gauge = Arc::new(Gauge::new());
         let standing = Standing {
-            pending: keeper.pending(now),
+            pending: store.pending(now),
             at: now,
-            head: keeper.head(),
+            head: store.head(),
         };
-        StoreThread::new(keeper, receiver, words, gauge.clone(), state_dir, memory)
+        StoreThread::new(store, receiver, words, gauge.clone(), state_dir, memory)
             .start()
             .map_err(|error| Error::new(format!("the store's thread cannot start: {error}")))?;
         let handle = StoreHandle {
@@ -272,14 +272,14 @@ impl StoreHandle {
     }
 
     /// The origin of events from now on.
-    pub(super) fn set_origin(&mut self, origin: Origin, at: i64) {
+    pub(super) fn set_source(&mut self, origin: EventSource, at: i64) {
         self.origin.clone_from(&origin);
         let origin = Box::new(origin);
         self.give(Command::SetOrigin { origin, at });
     }
 
     /// The origin of events.
-    pub(super) fn origin(&self) -> &Origin {
+    pub(super) fn origin(&self) -> &EventSource {
         &self.origin
     }
 
@@ -330,7 +330,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// See [`Keeper::open_in`]; `None`: the agent ends.
+    /// See [`Store::open_in`]; `None`: the agent ends.
     pub(super) fn open_in(
         &self,
         directory: &[u8],

@@ -5,12 +5,12 @@ use super::remembered::Memory;
 use super::restored::Told;
 use super::store_handle::{Answer, Command, Fetch, Gauge, Standing};
 use super::word::Word;
-use agent_core::cause::Cause;
+use agent_core::change::ChangeContext;
 use agent_core::finding::Finding;
 use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_core::task::{self, Job};
-use agent_outbox::store::{Keeper, Opening, Round, Scope};
+use agent_outbox::store::{OpenOutcome, ScanId, Scope, Store};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -29,14 +29,14 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// The owner of the store.
 pub(super) struct StoreThread {
-    keeper: Keeper,
+    store: Store,
     commands: Receiver<Command>,
     /// Commands that came and are not obeyed yet.
     line: Line,
     words: Sender<Word>,
     gauge: Arc<Gauge>,
     /// Looks under way, by their number.
-    rounds: HashMap<u64, Round>,
+    rounds: HashMap<u64, ScanId>,
     /// What was told as changed and restored.
     told: Told,
     state_dir: PathBuf,
@@ -49,7 +49,7 @@ pub(super) struct StoreThread {
 
 impl StoreThread {
     pub(super) fn new(
-        keeper: Keeper,
+        store: Store,
         commands: Receiver<Command>,
         words: Sender<Word>,
         gauge: Arc<Gauge>,
@@ -57,7 +57,7 @@ impl StoreThread {
         kept: Memory,
     ) -> StoreThread {
         StoreThread {
-            keeper,
+            store,
             commands,
             line: Line::default(),
             words,
@@ -125,7 +125,7 @@ impl StoreThread {
 
     /// Does what is due; returns how long to wait for a command then.
     fn tend(&mut self) -> Option<Duration> {
-        let wait = self.keeper.tick(wall());
+        let wait = self.store.tick(wall());
         let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let now = Instant::now();
         if self.owed.as_ref().is_some_and(|(_, again)| now >= *again)
@@ -141,7 +141,7 @@ impl StoreThread {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Begin { look, scope, .. } => {
-                let round = self.keeper.begin(scope);
+                let round = self.store.begin(scope);
                 self.rounds.insert(look, round);
             }
             Command::Found {
@@ -153,14 +153,14 @@ impl StoreThread {
             } => {
                 if let Some(round) = self.rounds.get(&look) {
                     let cause = cause.as_deref();
-                    self.keeper.found_until(*round, &finding, cause, until, at);
+                    self.store.found_until(*round, &finding, cause, until, at);
                 }
             }
             Command::End { look, whole, at } => {
                 if let Some(round) = self.rounds.remove(&look) {
                     match whole {
-                        true => self.keeper.end(round, at),
-                        false => self.keeper.abandon(round, at),
+                        true => self.store.end(round, at),
+                        false => self.store.abandon(round, at),
                     }
                 }
             }
@@ -170,18 +170,18 @@ impl StoreThread {
                 cause,
                 at,
             } => self.restored(path, &finding, &cause, at),
-            Command::Tell { event, at } => self.keeper.tell(*event, at),
+            Command::Tell { event, at } => self.store.tell(*event, at),
             Command::SetOrigin { origin, at } => {
-                let openings = self.keeper.set_origin(*origin, at);
+                let openings = self.store.set_source(*origin, at);
                 self.opened(openings);
             }
-            Command::Enable { sinks, at } => self.keeper.enable(&sinks, at),
+            Command::Enable { sinks, at } => self.store.enable(&sinks, at),
             Command::Commit => {
-                self.keeper.commit(wall());
-                let down = self.keeper.is_down();
+                self.store.commit(wall());
+                let down = self.store.is_down();
                 self.say(Answer::Committed { down });
             }
-            Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at),
+            Command::Settle { sink, delivery, at } => self.store.settle(sink, &delivery, at),
             Command::Fetch(fetch) => self.fetch(fetch),
             Command::OpenIn {
                 directory,
@@ -189,7 +189,7 @@ impl StoreThread {
                 most,
                 reply,
             } => {
-                let open = self.keeper.open_in(&directory, &after, most, wall());
+                let open = self.store.open_in(&directory, &after, most, wall());
                 // Whoever asked may have ended.
                 reply.try_send(open).unwrap_or_default();
             }
@@ -199,7 +199,7 @@ impl StoreThread {
     }
 
     /// Told as a deviation that came and went, unless one is open there: then what is cleared tells it.
-    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &Cause, at: i64) {
+    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &ChangeContext, at: i64) {
         let now = Instant::now();
         if !self.told.may_be_told(&path, now) || self.is_open(&path) {
             return;
@@ -207,11 +207,11 @@ impl StoreThread {
         self.told.tell(&path, now);
         let region = Region { path, below: false };
         for there in [true, false] {
-            let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
+            let round = self.store.begin(Scope::Regions(vec![region.clone()]));
             if there {
-                self.keeper.found(round, finding, Some(cause), at);
+                self.store.found(round, finding, Some(cause), at);
             }
-            self.keeper.end(round, at);
+            self.store.end(round, at);
         }
     }
 
@@ -220,7 +220,7 @@ impl StoreThread {
         let (directory, _) = split(path);
         let mut after = Vec::new();
         loop {
-            let mut page = self.keeper.open_in(directory, &after, PAGE, wall());
+            let mut page = self.store.open_in(directory, &after, PAGE, wall());
             if page.iter().any(|open| open == path) {
                 return true;
             }
@@ -233,15 +233,15 @@ impl StoreThread {
 
     fn fetch(&mut self, fetch: Fetch) {
         let most = (fetch.most_events, fetch.most_bytes);
-        let parcels = self.keeper.parcels(fetch.sink, most.0, most.1);
+        let parcels = self.store.parcels(fetch.sink, most.0, most.1);
         self.say(Answer::Parcels { fetch, parcels });
     }
 
     /// Leaves to the next run what it must know. That something was told it may know once the store has it: told twice
     /// is better than never.
     fn remember(&mut self, memory: Memory) {
-        self.keeper.commit(wall());
-        let held = self.keeper.is_down();
+        self.store.commit(wall());
+        let held = self.store.is_down();
         let told = match held {
             // A kill would take with it what was told.
             true => &self.kept,
@@ -261,13 +261,13 @@ impl StoreThread {
         self.say(Answer::Remembered(written.map_err(|e| e.to_string())));
     }
 
-    fn opened(&mut self, openings: Vec<Opening>) {
+    fn opened(&mut self, openings: Vec<OpenOutcome>) {
         if openings.is_empty() {
             return;
         }
         if openings
             .iter()
-            .any(|opening| matches!(opening, Opening::SetAside { .. }))
+            .any(|opening| matches!(opening, OpenOutcome::SetAside { .. }))
         {
             // What may have gone with it unshipped is told anew.
             self.kept.unusable = None;
@@ -277,13 +277,13 @@ impl StoreThread {
 
     /// Says how it is with the store, if that has changed.
     fn report(&mut self) {
-        let openings = self.keeper.news();
+        let openings = self.store.news();
         self.opened(openings);
         let now = wall();
         let standing = Standing {
-            pending: self.keeper.pending(now),
+            pending: self.store.pending(now),
             at: now,
-            head: self.keeper.head(),
+            head: self.store.head(),
         };
         let before = &mut self.said;
         let (mut old, mut new) = (before.pending.clone(), standing.pending.clone());
@@ -300,9 +300,9 @@ impl StoreThread {
 
     /// Writes what is held, and ends.
     fn close(mut self) {
-        self.keeper.commit(wall());
-        let StoreThread { keeper, words, .. } = self;
-        drop(keeper);
+        self.store.commit(wall());
+        let StoreThread { store, words, .. } = self;
+        drop(store);
         say(&words, Answer::Closed);
     }
 

@@ -27,7 +27,7 @@ impl Desk {
             self.memory.manifest = manifest;
             self.keep_memory();
         }
-        self.store.set_origin(self.origin(), wall);
+        self.store.set_source(self.origin(), wall);
         if first {
             self.tell_started(wall);
             self.tell_panics(wall);
@@ -82,12 +82,12 @@ impl Desk {
     }
 
     /// What opening the store came upon.
-    pub(super) fn opened(&mut self, openings: Vec<agent_outbox::store::Opening>, wall: i64) {
-        use agent_outbox::store::Opening;
+    pub(super) fn opened(&mut self, openings: Vec<agent_outbox::store::OpenOutcome>, wall: i64) {
+        use agent_outbox::store::OpenOutcome;
         for opening in openings {
             match opening {
-                Opening::Fresh => {}
-                Opening::SetAside { path, reason } => {
+                OpenOutcome::Fresh => {}
+                OpenOutcome::SetAside { path, reason } => {
                     // The store itself tells it, as the first event of the new chain.
                     complain(&format!(
                         "the store was damaged ({reason}) and is now at {}; a new one was begun",
@@ -99,11 +99,11 @@ impl Desk {
                         self.open_ground();
                     }
                 }
-                Opening::OtherInstance { path, former } => complain(&format!(
+                OpenOutcome::OtherInstance { path, former } => complain(&format!(
                     "the store belonged to instance {former} and is now at {}; a new one was begun",
                     path.display()
                 )),
-                Opening::Unusable { reason } => {
+                OpenOutcome::Unusable { reason } => {
                     let message = format!(
                         "the store cannot be used at present ({reason}): events are held in memory"
                     );
@@ -348,7 +348,7 @@ impl Desk {
         }
         let renamed = self.host.instance_id != host.instance_id;
         self.host = host;
-        self.store.set_origin(self.origin(), wall);
+        self.store.set_source(self.origin(), wall);
         if renamed {
             self.name_streams(wall);
         }

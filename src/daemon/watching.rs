@@ -249,7 +249,7 @@ impl Watching {
         &self,
         path: &[u8],
         since: SystemTime,
-    ) -> Option<Arc<agent_core::cause::Actor>> {
+    ) -> Option<Arc<agent_core::change::Actor>> {
         self.watch.as_ref()?.actor(path, since)
     }
 

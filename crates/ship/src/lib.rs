@@ -19,11 +19,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum Sink {
     /// CloudWatch Logs.
-    Cloudwatch(Box<cloudwatch::Sink>),
+    Cloudwatch(Box<cloudwatch::CloudWatchSink>),
     /// A file of JSON lines.
-    File(file::Sink),
+    File(file::FileSink),
     /// Standard output.
-    Stdout(stdout::Sink),
+    Stdout(stdout::StdoutSink),
 }
 
 impl Sink {

@@ -4,11 +4,11 @@
 //! longer, whether or not it can be read. Told apart are entries by when they were first seen: when memory is carried
 //! over and finds one on disk that it never knew, the log side has heard of two deviations, and that one ends.
 
-use super::keeper::Volatile;
+use super::engine::Volatile;
 use super::rows::Rows;
 use super::tables::{Result, damaged};
-use super::work::Work;
-use crate::ledger::Entry;
+use super::write_transaction::WriteTransaction;
+use crate::ledger::OpenFinding;
 
 /// Times kept for one key; without an older one an end may be told twice, which ends nothing else.
 const TIMES: usize = 8;
@@ -24,7 +24,7 @@ pub(super) struct Below<'t> {
 
 impl Below<'_> {
     /// The entry on disk, unless memory speaks for it.
-    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<OpenFinding>> {
         Ok(match self.superseded.has(key)? {
             true => None,
             false => self.disk.entry(key),
@@ -61,7 +61,7 @@ pub(super) fn times(row: &[u8]) -> Option<Vec<i64>> {
     rest.is_empty().then(|| times.collect())
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Whether memory has nothing of its own of this deviation, so that it takes room once it has.
     pub(super) fn is_only_below(&self, key: &[u8]) -> Result<bool> {
         Ok(match &self.below {

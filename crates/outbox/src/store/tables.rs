@@ -2,12 +2,12 @@
 //!
 //! | table | key | row |
 //! |---|---|---|
-//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`crate::ledger::Entry`] |
+//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`crate::ledger::OpenFinding`] |
 //! | `spool` | place of the event | [`Row`] |
 //! | `waiting` | sink, class, ledger key, place ([`super::order`]) | – : waits for that sink |
 //! | `eviction` | rank, ledger key, place ([`super::order`]) | – : what may be given up when the spool is full |
 //! | `deferred` | ledger key | [`Deferred`]: found, and to be told at a time to come |
-//! | `ends` | rank, ledger key, time first seen ([`super::order`]) | [`crate::ledger::Entry`]: ended, and yet to be told |
+//! | `ends` | rank, ledger key, time first seen ([`super::order`]) | [`crate::ledger::OpenFinding`]: ended, and yet to be told |
 //! | `gaps` | sequence of the first | [`Gap`]: lost, and perhaps declared |
 //! | `aside` | place | an event that a sink refused |
 //! | `samples` | number | what events are packed with |

@@ -15,7 +15,7 @@ use super::quiet::Quiet;
 use super::{Notice, Orders, Touch};
 use crate::files::observe::join;
 use crate::files::scope::{Place, Scope};
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use fanotify::{Event, Fanotify, FileSystem, Handle};

@@ -1,5 +1,6 @@
 //! One transaction under way: what stands in the tables, the chain and the counters move together.
 
+use super::announce::Fresh;
 use super::eviction::Fullest;
 use super::flood::Floods;
 use super::order;
@@ -9,10 +10,9 @@ use super::superseded::Below;
 use super::tables::{
     ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
 };
-use super::telling::Fresh;
 use crate::event::chain::Chain;
-use crate::event::{Draft, Origin};
-use crate::ledger::{Entry, Room};
+use crate::event::{Draft, EventSource};
+use crate::ledger::{Capacity, OpenFinding};
 use agent_core::escape;
 use sha2::{Digest, Sha256};
 
@@ -49,7 +49,7 @@ impl Limits {
     }
 }
 
-pub(super) struct Work<'t> {
+pub(super) struct WriteTransaction<'t> {
     pub(super) tables: Tables<'t>,
     pub(super) state: State,
     pub(super) chain: Chain,
@@ -58,7 +58,7 @@ pub(super) struct Work<'t> {
     pub(super) fullest: Option<Fullest>,
     /// The store that this one stands in for.
     pub(super) below: Option<Below<'t>>,
-    pub(super) origin: &'t Origin,
+    pub(super) source: &'t EventSource,
     pub(super) sample: &'t Sample,
     pub(super) limits: Limits,
     /// Whether anything was written.
@@ -76,7 +76,7 @@ pub(super) struct After {
     pub(super) fullest: Option<Fullest>,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Writes the state. The transaction may be committed now.
     pub(super) fn finish(mut self) -> Result<After> {
         self.state.set_chain(&self.chain);
@@ -91,12 +91,12 @@ impl Work<'_> {
     }
 
     /// Whether what can wait may be told.
-    pub(super) fn room(&self) -> Room {
+    pub(super) fn capacity(&self) -> Capacity {
         match self.state.payload {
-            payload if payload < self.payload_limit() / 2 => Room::Ample,
-            payload if payload <= self.payload_limit() + self.limits.step() => Room::Scarce,
+            payload if payload < self.payload_limit() / 2 => Capacity::Ample,
+            payload if payload <= self.payload_limit() + self.limits.step() => Capacity::Scarce,
             // Only what is critical is left, and is not given up for what is new.
-            _ => Room::None,
+            _ => Capacity::None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Work<'_> {
         rank: u8,
         role: Role,
         key: &[u8],
-        entry: Option<Entry>,
+        entry: Option<OpenFinding>,
         now: i64,
     ) -> Result<()> {
         let time = draft.time;
@@ -167,7 +167,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The bytes of an event or a sighting.
+    /// The bytes of an event or a stored finding.
     pub(super) fn unpack(&self, sample: u32, packed: &[u8], what: &str) -> Result<Vec<u8>> {
         let bytes = if sample == self.state.sample {
             pack::unpack(self.sample.text(), packed)
@@ -178,7 +178,7 @@ impl Work<'_> {
         bytes.ok_or_else(|| damaged(what))
     }
 
-    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<OpenFinding>> {
         match self.tables.ledger.get(key, entry_from_row)? {
             Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
             None => self
@@ -192,10 +192,10 @@ impl Work<'_> {
     pub(super) fn set_entry(
         &mut self,
         key: &[u8],
-        old: Option<&Entry>,
-        new: Option<&Entry>,
+        old: Option<&OpenFinding>,
+        new: Option<&OpenFinding>,
     ) -> Result<()> {
-        let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+        let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
         let size = (key.len() + ENTRY) as u64;
         let state = &mut self.state;
         // What the store on disk has is not counted here.

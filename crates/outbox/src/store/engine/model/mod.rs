@@ -2,6 +2,7 @@
 //!
 //! `AGENT_TEST_STEPS` sets how many steps are taken, `AGENT_TEST_SEED` with which seed the first episode begins.
 
+mod capacity;
 mod disk;
 mod drive;
 mod end;
@@ -9,7 +10,6 @@ mod ledger;
 mod log;
 mod memory;
 mod named;
-mod room;
 mod stand_in;
 mod tables;
 mod truth;
