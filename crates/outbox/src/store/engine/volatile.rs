@@ -38,6 +38,8 @@ pub(in crate::store) struct Volatile {
     disk: Option<State>,
     /// The store on disk, where it can still be read.
     pub(super) below: Option<Backing>,
+    /// Memory's events have places behind this one; those on disk, when memory began, are before it.
+    base: u64,
     /// What sinks settled of it meanwhile.
     owed: Vec<(SinkKind, Delivery)>,
     owed_events: usize,
@@ -67,6 +69,11 @@ impl Volatile {
         let ledger = transaction.open_table(LEDGER)?;
         let row = ledger.get(key)?;
         Ok(row.and_then(|row| entry_from_row(row.value())))
+    }
+
+    /// Whether the event with that place may wait on disk, where it cannot be settled yet.
+    pub(super) fn may_wait_on_disk(&self, place: u64) -> bool {
+        place <= self.base
     }
 
     /// Events that wait on disk.
@@ -125,6 +132,7 @@ impl Store {
         self.volatile = Some(Volatile {
             disk: known.then_some(disk),
             below,
+            base,
             owed: Vec::new(),
             owed_events: 0,
         });
