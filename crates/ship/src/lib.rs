@@ -2,6 +2,12 @@
 //!
 //! A sink knows nothing of the store. It is handed parcels and says which of them were accepted; what it
 //! doesn't name stays where it is and is handed over again. Nothing is given up here.
+//!
+//! May touch: the network, the log file, standard output, and the credentials that the AWS SDK finds; never the state
+//! directory.
+//!
+//! Begin with [`Sink`], a place that events go to; [`Sent`], what came of handing them over; and
+//! [`cloudwatch::CloudWatchSink`], the one that talks to a service.
 
 pub mod classify;
 pub mod cloudwatch;
