@@ -49,11 +49,13 @@ impl Store {
                         }
                         Op::Settle { sink, delivery } => {
                             let refused = delivery.refused.iter().map(|(key, _)| key);
-                            for key in delivery.accepted.iter().chain(refused) {
-                                let volatile = self.volatile.as_ref();
-                                if !volatile.is_some_and(|disk| disk.may_wait_on_disk(*key)) {
-                                    self.settled.remove(&(sink.code(), *key));
-                                }
+                            let volatile = self.volatile.as_ref();
+                            let on_disk = |key: &u64| {
+                                volatile.is_some_and(|disk| disk.may_wait_on_disk(*key))
+                            };
+                            let keys = delivery.accepted.iter().chain(refused);
+                            for key in keys.filter(|key| !on_disk(key)) {
+                                self.settled.remove(&(sink.code(), *key));
                             }
                         }
                         _ => {}
