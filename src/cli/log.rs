@@ -4,7 +4,7 @@ use super::args::LogVerify;
 use super::print;
 use agent_core::error::{Error, Result};
 use agent_core::escape::terminal_text;
-use agent_outbox::event::verify::{ChainSummary, Problem, Tell, Totals, Verifier};
+use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Totals, Verifier};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 
@@ -78,7 +78,7 @@ fn range(first: u64, last: u64) -> String {
     }
 }
 
-impl Tell for Telling<'_> {
+impl Reporter for Telling<'_> {
     fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
         let text = match problem {
             Problem::Missing { first, last, note } => {

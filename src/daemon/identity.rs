@@ -5,7 +5,7 @@ use agent_baseline::profile::Profile;
 use agent_core::escape;
 use agent_core::host::Host;
 use agent_core::os::last_word;
-use agent_outbox::event::{Digests, Origin};
+use agent_outbox::event::{Digests, EventSource};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 
@@ -34,10 +34,10 @@ impl Identity {
         &self,
         baseline: Option<&ActiveBaseline>,
         profile: &Profile,
-    ) -> Origin {
+    ) -> EventSource {
         let (manifest, signer) = baseline.map(ActiveBaseline::manifest).unwrap_or_default();
         let launch_record = baseline.map(ActiveBaseline::launch_record);
-        Origin {
+        EventSource {
             host: self.host.clone(),
             ip: address(&self.host),
             digests: Digests {

@@ -17,7 +17,7 @@ use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::host::Host;
 use agent_core::os::host;
 use agent_outbox::event::Lifecycle;
-use agent_outbox::store::Opening;
+use agent_outbox::store::OpenOutcome;
 use std::sync::Arc;
 
 /// What verdicts on files rest on from now on.
@@ -92,11 +92,11 @@ fn watch(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
 }
 
 /// What opening the store came upon.
-pub(in crate::daemon) fn opened(daemon: &mut Daemon, openings: Vec<Opening>, now: Now) {
+pub(in crate::daemon) fn opened(daemon: &mut Daemon, openings: Vec<OpenOutcome>, now: Now) {
     for opening in openings {
         let action = match opening {
-            Opening::Fresh => continue,
-            Opening::SetAside { path, reason } => {
+            OpenOutcome::Fresh => continue,
+            OpenOutcome::SetAside { path, reason } => {
                 // What may have gone with it unshipped is told anew.
                 let told = daemon.records.current.unusable.take().is_some();
                 if told && daemon.baseline.active.is_some() && !daemon.baseline.opening {
@@ -108,11 +108,11 @@ pub(in crate::daemon) fn opened(daemon: &mut Daemon, openings: Vec<Opening>, now
                     path.display()
                 ))
             }
-            Opening::OtherInstance { path, former } => Action::Warn(format!(
+            OpenOutcome::OtherInstance { path, former } => Action::Warn(format!(
                 "the store belonged to instance {former} and is now at {}; a new one was begun",
                 path.display()
             )),
-            Opening::Unusable { reason } => {
+            OpenOutcome::Unusable { reason } => {
                 let message = format!(
                     "the store cannot be used at present ({reason}): events are held in memory"
                 );

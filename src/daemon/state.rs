@@ -22,8 +22,8 @@ use crate::daemon::store::{Command, StoreHandle};
 use crate::daemon::watch::Watcher;
 use crate::daemon::{systemd, warn};
 use agent_core::error::Result;
-use agent_outbox::event::{Lifecycle, Origin};
-use agent_outbox::store::Opening;
+use agent_outbox::event::{EventSource, Lifecycle};
+use agent_outbox::store::OpenOutcome;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,14 +54,14 @@ impl Daemon {
         runtime: PathBuf,
         outlets: Outlets,
         now: Now,
-    ) -> Result<(Daemon, Vec<Opening>)> {
+    ) -> Result<(Daemon, Vec<OpenOutcome>)> {
         let config = &setup.config;
         let host = setup.tree.host.clone();
         let records = RunRecords::new(RunRecord::load(&config.state_dir), &host);
         let panics = Panics::open(&config.state_dir, now.wall);
-        let origin = Origin {
+        let origin = EventSource {
             host: host.clone(),
-            ..Origin::default()
+            ..EventSource::default()
         };
         let messages = outlets.messages.clone();
         let (store, openings) = StoreHandle::open(
@@ -72,7 +72,7 @@ impl Daemon {
             messages.clone(),
             now.wall,
         )?;
-        let fresh = |opening: &Opening| !matches!(opening, Opening::Unusable { .. });
+        let fresh = |opening: &OpenOutcome| !matches!(opening, OpenOutcome::Unusable { .. });
         let history = !openings.iter().any(fresh);
         let seed = share(&host.machine_id, "couriers").to_bits();
         let intervals = Intervals::of(config, &host.machine_id);
@@ -157,6 +157,6 @@ impl Daemon {
     pub(in crate::daemon) fn refresh_origin(&mut self, now: Now) {
         let baseline = self.baseline.active.as_deref();
         let origin = self.identity.origin(baseline, &self.setup.profile);
-        self.store.set_origin(origin, now.wall);
+        self.store.set_source(origin, now.wall);
     }
 }

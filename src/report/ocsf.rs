@@ -8,7 +8,7 @@ use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_outbox::event::chain::beside;
 use agent_outbox::event::finding::{Life, Step, draft};
-use agent_outbox::event::{Origin, Sighting};
+use agent_outbox::event::{EventSource, StoredFinding};
 use agent_outbox::ledger;
 use agent_outbox::store;
 use std::io::{self, Write};
@@ -17,16 +17,16 @@ use std::io::{self, Write};
 #[derive(Debug)]
 pub(crate) struct Ocsf<W> {
     out: W,
-    origin: Origin,
+    origin: EventSource,
     now: i64,
 }
 
 impl<W: Write> Ocsf<W> {
     /// For findings of this host, made at `now` (milliseconds since 1970).
     pub(crate) fn new(out: W, host: Host, now: i64) -> Ocsf<W> {
-        let origin = Origin {
+        let origin = EventSource {
             host,
-            ..Origin::default()
+            ..EventSource::default()
         };
         Ocsf { out, origin, now }
     }
@@ -49,8 +49,8 @@ impl<W: Write> Report for Ocsf<W> {
             last_seen: self.now,
             flood: None,
         };
-        let sighting = Sighting::new(&finding, None);
-        let draft = draft(&self.origin, &sighting, Step::Raised, life, self.now);
+        let stored = StoredFinding::new(&finding, None);
+        let draft = draft(&self.origin, &stored, Step::Raised, life, self.now);
         self.out.write_all(&beside(None, draft, self.now))?;
         self.out.write_all(b"\n")
     }

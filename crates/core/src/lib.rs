@@ -9,7 +9,7 @@
 
 pub mod attributes;
 pub mod bounds;
-pub mod cause;
+pub mod change;
 pub mod config;
 pub mod error;
 pub mod escape;

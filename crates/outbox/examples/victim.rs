@@ -1,11 +1,11 @@
-//! Takes deviations through the keeper, in a process of its own.
+//! Takes deviations through the engine, in a process of its own.
 //!
 //! `victim DIRECTORY NUMBER` says what it is sure of until `killed.rs` kills it; `victim DIRECTORY flood
 //! COUNT` takes so many at once through, and says what that took, for `bench.rs`.
 
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, Finding, Severity, Verdict};
 use agent_outbox::parcel::Delivery;
-use agent_outbox::store::{Keeper, Scope, Sink};
+use agent_outbox::store::{Scope, SinkKind, Store};
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -22,26 +22,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().ok_or("a directory")?;
     let what = arguments.next().ok_or("a number, or flood")?;
-    let mut origin = agent_outbox::event::Origin::default();
+    let mut source = agent_outbox::event::EventSource::default();
     // The host of the test that looks at what is left.
-    origin.host.instance_id = "i-0123456789abcdef0".into();
-    let (mut keeper, _) = Keeper::open(Path::new(&directory), 256 << 20, origin, now())
+    source.host.instance_id = "i-0123456789abcdef0".into();
+    let (mut store, _) = Store::open(Path::new(&directory), 256 << 20, source, now())
         .map_err(|error| error.to_string())?;
-    keeper.enable(&[Sink::Stdout], now());
+    store.enable(&[SinkKind::Stdout], now());
     match what.as_str() {
         "flood" => {
             let count = arguments.next().ok_or("a count")?.parse()?;
-            flood(keeper, &directory, count)
+            flood(store, &directory, count)
         }
-        number => until_killed(keeper, number.parse()?),
+        number => until_killed(store, number.parse()?),
     }
 }
 
-fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::error::Error>> {
+fn until_killed(mut store: Store, mut number: u64) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     let mut random = fastrand::Rng::new();
     loop {
-        let round = keeper.begin(Scope::Path(b"/nowhere".to_vec()));
+        let scan_id = store.begin(Scope::Path(b"/nowhere".to_vec()));
         // Now and then a flood.
         let count = match random.u8(0..40) {
             0 => random.u64(101..400),
@@ -56,14 +56,14 @@ fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::
                 path,
                 "was added",
             );
-            keeper.found(round, &finding, None, now());
+            store.found(scan_id, &finding, None, now());
             number += 1;
         }
-        keeper.end(round, now());
-        keeper.commit(now());
+        store.end(scan_id, now());
+        store.commit(now());
         writeln!(out, "found {}.", number - 1)?;
-        keeper.tick(now());
-        let parcels = keeper.parcels(Sink::Stdout, random.usize(1..50), usize::MAX);
+        store.tick(now());
+        let parcels = store.parcels(SinkKind::Stdout, random.usize(1..50), usize::MAX);
         for parcel in &parcels {
             writeln!(out, "shipped {}", String::from_utf8_lossy(&parcel.bytes))?;
         }
@@ -72,7 +72,7 @@ fn until_killed(mut keeper: Keeper, mut number: u64) -> Result<(), Box<dyn std::
             accepted: parcels.iter().map(|parcel| parcel.key).collect(),
             refused: Vec::new(),
         };
-        keeper.settle(Sink::Stdout, &delivery, now());
+        store.settle(SinkKind::Stdout, &delivery, now());
     }
 }
 
@@ -91,28 +91,24 @@ fn found(number: u64) -> Finding {
         .remediation("find out who did it; restore the file from the image, or record the image anew if it is meant")
 }
 
-fn flood(
-    mut keeper: Keeper,
-    directory: &str,
-    count: u64,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn flood(mut store: Store, directory: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     for look in ["first", "second"] {
         let began = std::time::Instant::now();
-        let round = keeper.begin(Scope::Files);
+        let scan_id = store.begin(Scope::Files);
         for number in 0..count {
-            keeper.found(round, &found(number), None, now());
+            store.found(scan_id, &found(number), None, now());
         }
-        keeper.end(round, now());
-        keeper.commit(now());
-        while let Some(wait) = keeper.tick(now()).filter(|wait| *wait < 2000) {
+        store.end(scan_id, now());
+        store.commit(now());
+        while let Some(wait) = store.tick(now()).filter(|wait| *wait < 2000) {
             std::thread::sleep(std::time::Duration::from_millis(wait.unsigned_abs()));
         }
         let told = began.elapsed().as_secs_f64();
-        let pending = keeper.pending(now());
+        let pending = store.pending(now());
         let file = std::fs::metadata(Path::new(directory).join("store.redb"))?.len();
         let mut shipped = 0;
         loop {
-            let parcels = keeper.parcels(Sink::Stdout, 500, 1 << 20);
+            let parcels = store.parcels(SinkKind::Stdout, 500, 1 << 20);
             if parcels.is_empty() {
                 break;
             }
@@ -121,8 +117,8 @@ fn flood(
                 accepted: parcels.iter().map(|parcel| parcel.key).collect(),
                 refused: Vec::new(),
             };
-            keeper.settle(Sink::Stdout, &delivery, now());
-            keeper.commit(now());
+            store.settle(SinkKind::Stdout, &delivery, now());
+            store.commit(now());
         }
         let status = std::fs::read_to_string("/proc/self/status")?;
         let peak = status.lines().find(|line| line.starts_with("VmHWM"));

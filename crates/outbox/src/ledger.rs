@@ -7,12 +7,12 @@
 use crate::event::finding::Step;
 use agent_core::finding::{Severity, Verdict};
 
-/// A deviation that stays is told again after so many milliseconds: a day.
+/// Milliseconds after which a deviation that stays is told again: a day.
 pub const REMIND: i64 = 24 * 3600 * 1000;
 
 /// What the ledger knows of a deviation that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct OpenFinding {
     /// As it was last found.
     pub verdict: Verdict,
     /// As it was last found.
@@ -23,8 +23,8 @@ pub struct Entry {
     pub first_seen: i64,
     /// When it was last told.
     pub told: i64,
-    /// The round that last found it.
-    pub round: u64,
+    /// Number of the scan that last marked it.
+    pub scan_id: u64,
     /// Whether the log side has been told that it is there. False once that event was dropped.
     pub raised: bool,
     /// Whether the log side has been told what it is now.
@@ -37,23 +37,23 @@ pub struct Entry {
 
 /// What was seen of a deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum Observation {
     /// It is there.
     There {
         /// Fail or unknown.
         verdict: Verdict,
         /// How much it matters.
         severity: Severity,
-        /// See [`Entry::fingerprint`].
+        /// See [`OpenFinding::fingerprint`].
         fingerprint: [u8; 16],
     },
-    /// It is not there: found to hold, or not found by a look that covered it.
+    /// It is not there: found to hold, or not found by a scan that covered it.
     Gone,
 }
 
 /// Whether something that can wait may be told now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+pub enum Capacity {
     /// The spool has room for it.
     Ample,
     /// It would only push out something else.
@@ -64,92 +64,104 @@ pub enum Room {
 
 /// What the ledger says from now on, and what is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ruling {
+pub struct Decision {
     /// `None`: nothing of it stands.
-    pub entry: Option<Entry>,
+    pub entry: Option<OpenFinding>,
     /// `None`: nothing is told.
     pub step: Option<Step>,
 }
 
-/// Decides what becomes of a deviation. `round` marks who saw it.
-pub fn rule(entry: Option<&Entry>, seen: Seen, round: u64, room: Room, now: i64) -> Ruling {
-    match (entry, seen) {
-        (None, Seen::Gone) => Ruling {
+/// Decides what becomes of a deviation. `scan_id`: the scan that saw it.
+pub fn decide(
+    entry: Option<&OpenFinding>,
+    observation: Observation,
+    scan_id: u64,
+    capacity: Capacity,
+    now: i64,
+) -> Decision {
+    match (entry, observation) {
+        (None, Observation::Gone) => Decision {
             entry: None,
             step: None,
         },
-        (None, Seen::There { .. }) => raise(seen, round, room, now),
-        (Some(entry), Seen::Gone) => clear(entry, room),
-        (Some(entry), seen @ Seen::There { .. }) if entry.gone => {
+        (None, Observation::There { .. }) => raise(observation, scan_id, capacity, now),
+        (Some(entry), Observation::Gone) => clear(entry, capacity),
+        (Some(entry), observation @ Observation::There { .. }) if entry.gone => {
             // It came back before its end could be told: to the log side it never went.
-            let back = Entry {
+            let back = OpenFinding {
                 gone: false,
                 current: false,
                 ..*entry
             };
-            stand(&back, seen, round, room, now)
+            stand(&back, observation, scan_id, capacity, now)
         }
-        (Some(entry), seen) => stand(entry, seen, round, room, now),
+        (Some(entry), observation) => stand(entry, observation, scan_id, capacity, now),
     }
 }
 
-fn raise(seen: Seen, round: u64, room: Room, now: i64) -> Ruling {
-    let Seen::There {
+fn raise(observation: Observation, scan_id: u64, capacity: Capacity, now: i64) -> Decision {
+    let Observation::There {
         verdict,
         severity,
         fingerprint,
-    } = seen
+    } = observation
     else {
-        return Ruling {
+        return Decision {
             entry: None,
             step: None,
         };
     };
-    Ruling {
-        entry: Some(Entry {
+    Decision {
+        entry: Some(OpenFinding {
             verdict,
             severity,
             fingerprint,
             first_seen: now,
             told: now,
-            round,
-            raised: room != Room::None,
-            current: room != Room::None,
+            scan_id,
+            raised: capacity != Capacity::None,
+            current: capacity != Capacity::None,
             gone: false,
             updated: false,
         }),
-        step: (room != Room::None).then_some(Step::Raised),
+        step: (capacity != Capacity::None).then_some(Step::Raised),
     }
 }
 
 /// It stands already and is found again.
-fn stand(entry: &Entry, seen: Seen, round: u64, room: Room, now: i64) -> Ruling {
-    let Seen::There {
+fn stand(
+    entry: &OpenFinding,
+    observation: Observation,
+    scan_id: u64,
+    capacity: Capacity,
+    now: i64,
+) -> Decision {
+    let Observation::There {
         verdict,
         severity,
         fingerprint,
-    } = seen
+    } = observation
     else {
-        return clear(entry, room);
+        return clear(entry, capacity);
     };
     let differs = fingerprint != entry.fingerprint || verdict != entry.verdict;
-    let mut next = Entry {
+    let mut next = OpenFinding {
         verdict,
         severity,
         fingerprint,
-        round,
+        scan_id,
         // A clock that went back must not silence reminders for as long.
         told: entry.told.min(now),
         ..*entry
     };
-    let ample = room == Room::Ample;
+    let ample = capacity == Capacity::Ample;
     // What is critical pushes out others.
-    let may = ample || (room == Room::Scarce && severity == Severity::Critical);
+    let may = ample || (capacity == Capacity::Scarce && severity == Severity::Critical);
     let step = match (entry.raised, entry.current && !differs) {
         // The event that raised it was dropped. Told anew, but not to push out others.
         (false, _) if may => Some(Step::Raised),
         (false, _) => None,
-        (true, _) if room == Room::None => None,
+        (true, _) if capacity == Capacity::None => None,
         (true, false) if differs || may => Some(Step::Changed),
         (true, false) => None,
         (true, true) if ample && now - next.told >= REMIND => Some(Step::Reminded),
@@ -164,26 +176,26 @@ fn stand(entry: &Entry, seen: Seen, round: u64, room: Room, now: i64) -> Ruling 
         }
         None => next.current = entry.current && !differs,
     }
-    Ruling {
+    Decision {
         entry: Some(next),
         step,
     }
 }
 
-fn clear(entry: &Entry, room: Room) -> Ruling {
-    let (entry, step) = match (entry.raised, entry.gone, room) {
+fn clear(entry: &OpenFinding, capacity: Capacity) -> Decision {
+    let (entry, step) = match (entry.raised, entry.gone, capacity) {
         // Nobody was told that it was there.
         (false, _, _) => (None, None),
-        (true, true, Room::Scarce | Room::None) => (Some(*entry), None),
-        (true, false, Room::None) => (Some(dropped(entry, Step::Cleared)), None),
+        (true, true, Capacity::Scarce | Capacity::None) => (Some(*entry), None),
+        (true, false, Capacity::None) => (Some(dropped(entry, Step::Cleared)), None),
         (true, _, _) => (None, Some(Step::Cleared)),
     };
-    Ruling { entry, step }
+    Decision { entry, step }
 }
 
 /// What becomes of an entry when the event that told `step` is dropped from the spool. For a deviation
 /// that was cleared the entry is the one that stood before.
-pub fn dropped(entry: &Entry, step: Step) -> Entry {
+pub fn dropped(entry: &OpenFinding, step: Step) -> OpenFinding {
     let mut next = *entry;
     match step {
         Step::Raised if entry.updated => next.current = false,
@@ -211,7 +223,7 @@ pub mod key {
     pub const SEPARATOR: u8 = 0;
 
     /// Which letter a check's keys begin with.
-    pub fn room(check: &str) -> u8 {
+    pub fn domain(check: &str) -> u8 {
         match check.split('.').next() {
             Some("files") => FILES,
             Some("instance") => INSTANCE,
@@ -221,7 +233,7 @@ pub mod key {
 
     /// The key of a deviation.
     pub fn of(check: &str, subject: &[u8]) -> Vec<u8> {
-        let mut key = place(room(check), subject);
+        let mut key = place(domain(check), subject);
         key.push(0);
         key.extend(check.as_bytes());
         key
@@ -239,7 +251,7 @@ pub mod key {
         key
     }
 
-    fn place(room: u8, subject: &[u8]) -> Vec<u8> {
+    fn place(domain: u8, subject: &[u8]) -> Vec<u8> {
         let trimmed = match subject {
             [b'/', ..] => {
                 let end = subject.iter().rposition(|b| *b != b'/');
@@ -248,7 +260,7 @@ pub mod key {
             other => other,
         };
         let mut key = Vec::with_capacity(trimmed.len() + 2);
-        key.push(room);
+        key.push(domain);
         key.extend(trimmed.iter().map(|b| if *b == b'/' { 0 } else { *b }));
         key.push(0);
         key
@@ -277,41 +289,41 @@ mod tests {
 
     const DAY: i64 = REMIND;
 
-    /// What later looks see, and what they tell.
-    type Looks<'a> = &'a [(Seen, Room, Option<Step>)];
+    /// What later scans see, and what they tell.
+    type Scans<'a> = &'a [(Observation, Capacity, Option<Step>)];
 
-    fn there(print: u8) -> Seen {
-        Seen::There {
+    fn there(print: u8) -> Observation {
+        Observation::There {
             verdict: Verdict::Fail,
             severity: Severity::High,
             fingerprint: [print; 16],
         }
     }
 
-    fn unknown(print: u8) -> Seen {
-        Seen::There {
+    fn unknown(print: u8) -> Observation {
+        Observation::There {
             verdict: Verdict::Unknown,
             severity: Severity::High,
             fingerprint: [print; 16],
         }
     }
 
-    /// What is told of a sequence of looks: time, what is seen, room, what is expected to be told.
-    fn play(looks: &[(i64, Seen, Room, Option<Step>)]) {
-        let mut entry: Option<Entry> = None;
-        for (i, (now, seen, room, expected)) in looks.iter().enumerate() {
-            let ruling = rule(entry.as_ref(), *seen, i as u64, *room, *now);
-            assert_eq!(ruling.step, *expected, "look {i}: {looks:#?}");
-            entry = ruling.entry;
+    /// What is told of a sequence of scans: time, what is seen, capacity, what is expected to be told.
+    fn play(scans: &[(i64, Observation, Capacity, Option<Step>)]) {
+        let mut entry: Option<OpenFinding> = None;
+        for (i, (now, observation, capacity, expected)) in scans.iter().enumerate() {
+            let decision = decide(entry.as_ref(), *observation, i as u64, *capacity, *now);
+            assert_eq!(decision.step, *expected, "scan {i}: {scans:#?}");
+            entry = decision.entry;
         }
     }
 
     #[test]
     fn a_deviation_is_told_once_and_then_when_something_is_to_be_told() {
-        use Room::Ample;
+        use Capacity::Ample;
         use Step::{Changed, Cleared, Raised, Reminded};
         play(&[
-            (0, Seen::Gone, Ample, None),
+            (0, Observation::Gone, Ample, None),
             (1, there(1), Ample, Some(Raised)),
             (2, there(1), Ample, None),
             (3, there(2), Ample, Some(Changed)),
@@ -322,20 +334,20 @@ mod tests {
             (DAY + 6, there(2), Ample, Some(Reminded)),
             (DAY + 7, there(2), Ample, None),
             (2 * DAY + 6, there(2), Ample, Some(Reminded)),
-            (2 * DAY + 7, Seen::Gone, Ample, Some(Cleared)),
-            (2 * DAY + 8, Seen::Gone, Ample, None),
+            (2 * DAY + 7, Observation::Gone, Ample, Some(Cleared)),
+            (2 * DAY + 8, Observation::Gone, Ample, None),
             (2 * DAY + 9, there(2), Ample, Some(Raised)),
         ]);
         play(&[
             (1, unknown(1), Ample, Some(Raised)),
             (2, unknown(1), Ample, None),
-            (3, Seen::Gone, Ample, Some(Cleared)),
+            (3, Observation::Gone, Ample, Some(Cleared)),
         ]);
     }
 
     #[test]
     fn a_clock_that_goes_back_silences_nothing() {
-        use Room::Ample;
+        use Capacity::Ample;
         use Step::{Changed, Raised, Reminded};
         play(&[
             (10 * DAY, there(1), Ample, Some(Raised)),
@@ -348,16 +360,16 @@ mod tests {
 
     #[test]
     fn what_can_wait_waits_for_room() {
-        use Room::{Ample, Scarce};
+        use Capacity::{Ample, Scarce};
         use Step::{Changed, Cleared, Raised};
         play(&[
             (1, there(1), Scarce, Some(Raised)),
             (2 * DAY, there(1), Scarce, None),
             (2 * DAY + 1, there(2), Scarce, Some(Changed)),
-            (2 * DAY + 2, Seen::Gone, Scarce, Some(Cleared)),
+            (2 * DAY + 2, Observation::Gone, Scarce, Some(Cleared)),
         ]);
-        // After the event that told this step was dropped: what the next looks tell.
-        let cases: [(Step, Looks<'_>); 5] = [
+        // After the event that told this step was dropped: what the next scans tell.
+        let cases: [(Step, Scans<'_>); 5] = [
             (
                 Raised,
                 &[
@@ -369,7 +381,10 @@ mod tests {
             ),
             (
                 Raised,
-                &[(Seen::Gone, Ample, None), (there(1), Ample, Some(Raised))],
+                &[
+                    (Observation::Gone, Ample, None),
+                    (there(1), Ample, Some(Raised)),
+                ],
             ),
             (
                 Changed,
@@ -378,56 +393,59 @@ mod tests {
             (
                 Cleared,
                 &[
-                    (Seen::Gone, Scarce, None),
-                    (Seen::Gone, Ample, Some(Cleared)),
-                    (Seen::Gone, Ample, None),
+                    (Observation::Gone, Scarce, None),
+                    (Observation::Gone, Ample, Some(Cleared)),
+                    (Observation::Gone, Ample, None),
                 ],
             ),
             (
                 Cleared,
                 &[
                     (there(1), Ample, Some(Changed)),
-                    (Seen::Gone, Ample, Some(Cleared)),
+                    (Observation::Gone, Ample, Some(Cleared)),
                 ],
             ),
         ];
-        for (step, looks) in cases {
-            let raised = rule(None, there(1), 0, Ample, 0).entry.expect("an entry");
+        for (step, scans) in cases {
+            let raised = decide(None, there(1), 0, Ample, 0).entry.expect("an entry");
             let mut entry = Some(dropped(&raised, step));
-            for (i, (seen, room, expected)) in looks.iter().enumerate() {
-                let ruling = rule(entry.as_ref(), *seen, 1, *room, i as i64);
-                assert_eq!(ruling.step, *expected, "{step:?} dropped, look {i}");
-                entry = ruling.entry;
+            for (i, (observation, capacity, expected)) in scans.iter().enumerate() {
+                let decision = decide(entry.as_ref(), *observation, 1, *capacity, i as i64);
+                assert_eq!(decision.step, *expected, "{step:?} dropped, scan {i}");
+                entry = decision.entry;
             }
         }
     }
 
     #[test]
     fn what_became_critical_waits_for_no_room() {
-        let raised = rule(None, there(1), 0, Room::Ample, 0).entry;
+        let raised = decide(None, there(1), 0, Capacity::Ample, 0).entry;
         let left = dropped(&raised.expect("an entry"), Step::Raised);
-        let critical = Seen::There {
+        let critical = Observation::There {
             verdict: Verdict::Fail,
             severity: Severity::Critical,
             fingerprint: [2; 16],
         };
-        for (room, step) in [(Room::Scarce, Some(Step::Raised)), (Room::None, None)] {
+        for (capacity, step) in [
+            (Capacity::Scarce, Some(Step::Raised)),
+            (Capacity::None, None),
+        ] {
             assert_eq!(
-                rule(Some(&left), critical, 1, room, 1).step,
+                decide(Some(&left), critical, 1, capacity, 1).step,
                 step,
-                "{room:?}"
+                "{capacity:?}"
             );
         }
     }
 
     #[test]
     fn what_the_log_side_heard_of_by_its_change_is_told_to_end() {
-        let raised = rule(None, there(1), 0, Room::Ample, 0)
+        let raised = decide(None, there(1), 0, Capacity::Ample, 0)
             .entry
             .expect("an entry");
-        let changed = rule(Some(&raised), there(2), 1, Room::Ample, 1).entry;
+        let changed = decide(Some(&raised), there(2), 1, Capacity::Ample, 1).entry;
         let left = dropped(&changed.expect("an entry"), Step::Raised);
-        let end = rule(Some(&left), Seen::Gone, 2, Room::Ample, 2);
+        let end = decide(Some(&left), Observation::Gone, 2, Capacity::Ample, 2);
         assert_eq!(end.step, Some(Step::Cleared));
     }
 

@@ -6,6 +6,9 @@
 //!
 //! May touch: the state directory, and nothing else. It sends nothing: a sink takes [`parcel::Parcel`]s and says what
 //! became of them.
+//!
+//! Begin with [`store::Store`], which is told of findings and hands out events; [`ledger::OpenFinding`], what is known of
+//! a deviation that stands; and [`event::StoredFinding`], a finding as it is kept and told.
 #![forbid(unsafe_code)]
 
 pub mod event;

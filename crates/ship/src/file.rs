@@ -21,13 +21,13 @@ const CHUNK: usize = 256 * 1024;
 
 /// The sink.
 #[derive(Debug)]
-pub struct Sink(Lines<Log>);
+pub struct FileSink(Lines<Log>);
 
-impl Sink {
+impl FileSink {
     /// Lines for `path`, which is opened when there is something to write.
-    pub fn new(path: &Path, seed: u64) -> Sink {
+    pub fn new(path: &Path, seed: u64) -> FileSink {
         let path = path.to_owned();
-        Sink(Lines::new(Log { path, open: None }, seed))
+        FileSink(Lines::new(Log { path, open: None }, seed))
     }
 
     /// Appends the parcels.

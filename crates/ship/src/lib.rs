@@ -2,6 +2,12 @@
 //!
 //! A sink knows nothing of the store. It is handed parcels and says which of them were accepted; what it
 //! doesn't name stays where it is and is handed over again. Nothing is given up here.
+//!
+//! May touch: the network, the log file, standard output, and the credentials that the AWS SDK finds; never the state
+//! directory.
+//!
+//! Begin with [`Sink`], a place that events go to; [`Sent`], what came of handing them over; and
+//! [`cloudwatch::CloudWatchSink`], the one that talks to a service.
 
 pub mod classify;
 pub mod cloudwatch;
@@ -19,11 +25,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum Sink {
     /// CloudWatch Logs.
-    Cloudwatch(Box<cloudwatch::Sink>),
+    Cloudwatch(Box<cloudwatch::CloudWatchSink>),
     /// A file of JSON lines.
-    File(file::Sink),
+    File(file::FileSink),
     /// Standard output.
-    Stdout(stdout::Sink),
+    Stdout(stdout::StdoutSink),
 }
 
 impl Sink {

@@ -7,12 +7,12 @@ use std::io::Write;
 
 /// The sink.
 #[derive(Debug)]
-pub struct Sink(Lines<Stdout>);
+pub struct StdoutSink(Lines<Stdout>);
 
-impl Sink {
+impl StdoutSink {
     /// Lines for standard output.
-    pub fn new(seed: u64) -> Sink {
-        Sink(Lines::new(Stdout, seed))
+    pub fn new(seed: u64) -> StdoutSink {
+        StdoutSink(Lines::new(Stdout, seed))
     }
 
     /// Writes the parcels.

@@ -6,7 +6,7 @@ use crate::daemon::states::scan_state::ScanState;
 use crate::daemon::states::touched::{Touched, TouchedBatch};
 use crate::daemon::watch::Watcher;
 use agent_core::attributes::Timestamp;
-use agent_core::cause::{Actor, Cause};
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::paths::subject;
 use agent_core::region::Region;
@@ -28,7 +28,7 @@ pub(super) struct Causes<'a> {
 
 impl Causes<'_> {
     /// Of a finding of that job; `None` where nothing is known, or nothing deviates.
-    pub(super) fn of(&self, job: &RunningJob, finding: &Finding) -> Option<Cause> {
+    pub(super) fn of(&self, job: &RunningJob, finding: &Finding) -> Option<ChangeContext> {
         if matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable) {
             return None;
         }
@@ -37,37 +37,37 @@ impl Causes<'_> {
         let cause = match job.kind {
             JobKind::Urgent | JobKind::Spot => self.of_touched(job.batch.as_ref(), path),
             JobKind::Critical | JobKind::FullScan => self.of_scanned(path),
-            JobKind::Settings => Cause {
+            JobKind::Settings => ChangeContext {
                 while_down: self.scan.settings_changed_while_down(),
-                ..Cause::default()
+                ..ChangeContext::default()
             },
-            JobKind::Instance | JobKind::LaunchRecord => Cause::default(),
+            JobKind::Instance | JobKind::LaunchRecord => ChangeContext::default(),
         };
-        (cause != Cause::default()).then_some(cause)
+        (cause != ChangeContext::default()).then_some(cause)
     }
 
-    fn of_touched(&self, batch: Option<&TouchedBatch>, path: &[u8]) -> Cause {
+    fn of_touched(&self, batch: Option<&TouchedBatch>, path: &[u8]) -> ChangeContext {
         let touched = batch.and_then(|batch| batch.touched(path));
         let transaction = touched.and_then(|touched| touched.transaction.as_ref());
         let transaction = transaction.or_else(|| batch?.transaction());
         let actor = touched.and_then(|touched| self.actor(path, touched));
-        Cause {
+        ChangeContext {
             transaction: transaction.cloned(),
             actor: actor.map(Arc::unwrap_or_clone),
-            ..Cause::default()
+            ..ChangeContext::default()
         }
     }
 
-    fn of_scanned(&self, path: &[u8]) -> Cause {
+    fn of_scanned(&self, path: &[u8]) -> ChangeContext {
         // The watch began with the agent: whoever it saw wrote since.
         let actor = self.watch.actor(path, UNIX_EPOCH);
         let transaction = self.watch.pending.transactions.of(path);
         let unexplained = transaction.is_none() && actor.is_none();
-        Cause {
+        ChangeContext {
             while_down: unexplained && self.scan.file_changed_while_down(path),
             transaction,
             actor: actor.map(Arc::unwrap_or_clone),
-            ..Cause::default()
+            ..ChangeContext::default()
         }
     }
 
@@ -96,7 +96,7 @@ impl Causes<'_> {
         (path, ctime): (&[u8], Timestamp),
         severity: Option<Severity>,
         clocks: (std::time::Instant, SystemTime),
-    ) -> Option<(Finding, Cause)> {
+    ) -> Option<(Finding, ChangeContext)> {
         let restored = &self.scan.restored;
         let changed = touched.itself && restored.has_changed(path, ctime, clocks);
         let severity = severity.filter(|_| changed)?;
@@ -105,7 +105,7 @@ impl Causes<'_> {
             return None;
         }
         let actor = self.actor(path, touched);
-        let cause = Cause {
+        let cause = ChangeContext {
             actor: actor.map(Arc::unwrap_or_clone),
             transaction: touched.transaction.clone(),
             while_down: false,

@@ -12,7 +12,7 @@ use agent_core::error::Result;
 use agent_core::host::Host;
 use agent_outbox::event::SinkState;
 use agent_outbox::parcel::Parcel;
-use agent_outbox::store::Sink;
+use agent_outbox::store::SinkKind;
 use agent_ship::cloudwatch::{Answer, Discovery, Options};
 use std::time::{Duration, Instant};
 use task::SinkTask;
@@ -92,8 +92,8 @@ impl Sinks {
         self.dismiss();
         self.generation += 1;
         if !path.as_os_str().is_empty() {
-            let sink = agent_ship::file::Sink::new(path, self.seed);
-            self.add(Sink::File, agent_ship::Sink::File(sink));
+            let sink = agent_ship::file::FileSink::new(path, self.seed);
+            self.add(SinkKind::File, agent_ship::Sink::File(sink));
         }
         if let Some(options) = options {
             let task = tokio::spawn(decide(
@@ -121,7 +121,7 @@ impl Sinks {
         match answer {
             Answer::Yes(sink) => {
                 self.discovery = Some(Decision::Yes);
-                self.add(Sink::CloudwatchLogs, agent_ship::Sink::Cloudwatch(sink));
+                self.add(SinkKind::CloudwatchLogs, agent_ship::Sink::Cloudwatch(sink));
             }
             Answer::No { reason } => self.discovery = Some(Decision::No(reason)),
             Answer::Undecided { reason, .. } => {
@@ -138,28 +138,28 @@ impl Sinks {
         let others = self
             .list
             .iter()
-            .filter(|task| task.sink != Sink::Stdout)
+            .filter(|task| task.sink != SinkKind::Stdout)
             .count();
         let asked = match &self.discovery {
             Some(Decision::Open { reason, .. }) => reason.is_some(),
             Some(Decision::Yes | Decision::No(_)) | None => true,
         };
-        let there = self.list.iter().any(|task| task.sink == Sink::Stdout);
+        let there = self.list.iter().any(|task| task.sink == SinkKind::Stdout);
         if others == 0 && asked && !there {
-            let sink = agent_ship::stdout::Sink::new(self.seed);
-            self.add(Sink::Stdout, agent_ship::Sink::Stdout(sink));
+            let sink = agent_ship::stdout::StdoutSink::new(self.seed);
+            self.add(SinkKind::Stdout, agent_ship::Sink::Stdout(sink));
         } else if others > 0 && there {
-            self.list.retain(|task| task.sink != Sink::Stdout);
+            self.list.retain(|task| task.sink != SinkKind::Stdout);
         }
-        let mut sinks: Vec<Sink> = self.list.iter().map(|task| task.sink).collect();
+        let mut sinks: Vec<SinkKind> = self.list.iter().map(|task| task.sink).collect();
         // While that is open, what standard output shows is kept for whom it may be decided for.
         if matches!(self.discovery, Some(Decision::Open { .. })) {
-            sinks.push(Sink::CloudwatchLogs);
+            sinks.push(SinkKind::CloudwatchLogs);
         }
         store.give(Command::Enable { sinks, at: now });
     }
 
-    fn add(&mut self, sink: Sink, ship: agent_ship::Sink) {
+    fn add(&mut self, sink: SinkKind, ship: agent_ship::Sink) {
         let messages = self.messages.clone();
         self.list
             .push(SinkTask::begin(ship, sink, self.generation, messages));
@@ -246,7 +246,7 @@ impl Sinks {
             Decision::No(reason) => Some((State::Off, reason.as_str())),
             Decision::Yes => None,
         });
-        let cloudwatch = task::name(Sink::CloudwatchLogs);
+        let cloudwatch = task::name(SinkKind::CloudwatchLogs);
         let discovery = discovery.map(|(state, error)| (cloudwatch, state, error.to_owned()));
         self.list.iter().map(SinkTask::state).chain(discovery)
     }

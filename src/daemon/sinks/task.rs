@@ -6,7 +6,7 @@ use crate::daemon::message::Message;
 use crate::daemon::store::{Command, Fetch};
 use agent_core::finding::Severity;
 use agent_outbox::parcel::Parcel;
-use agent_outbox::store::Sink;
+use agent_outbox::store::SinkKind;
 use agent_ship::{Sent, Trouble};
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ const HEARTBEAT: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct SinkTask {
-    pub(super) sink: Sink,
+    pub(super) sink: SinkKind,
     to: mpsc::Sender<Batch>,
     pub(super) task: JoinHandle<()>,
     /// What it has, until it says what became of it.
@@ -62,7 +62,7 @@ struct Handed {
 #[derive(Debug)]
 pub(in crate::daemon) struct Report {
     pub(super) generation: u64,
-    pub(super) sink: Sink,
+    pub(super) sink: SinkKind,
     sent: Sent,
     skew: Option<i64>,
 }
@@ -71,7 +71,7 @@ impl SinkTask {
     /// Begins the task of a sink.
     pub(super) fn begin(
         ship: agent_ship::Sink,
-        sink: Sink,
+        sink: SinkKind,
         generation: u64,
         messages: mpsc::Sender<Message>,
     ) -> SinkTask {
@@ -235,18 +235,18 @@ impl SinkTask {
     }
 }
 
-pub(super) fn name(sink: Sink) -> &'static str {
+pub(super) fn name(sink: SinkKind) -> &'static str {
     match sink {
-        Sink::CloudwatchLogs => "cloudwatch_logs",
-        Sink::File => "file",
-        Sink::Stdout => STDOUT,
+        SinkKind::CloudwatchLogs => "cloudwatch_logs",
+        SinkKind::File => "file",
+        SinkKind::Stdout => STDOUT,
     }
 }
 
 /// Ships what it is handed, one batch after the other.
 async fn deliver(
     mut ship: agent_ship::Sink,
-    sink: Sink,
+    sink: SinkKind,
     generation: u64,
     mut post: mpsc::Receiver<Batch>,
     messages: mpsc::Sender<Message>,

@@ -10,13 +10,13 @@ mod thread;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::message::Message;
 use crate::daemon::run_record::RunRecord;
-use agent_core::cause::Cause;
+use agent_core::change::ChangeContext;
 use agent_core::error::{Error, Result};
 use agent_core::finding::Finding;
 use agent_outbox::event::chain::Head;
-use agent_outbox::event::{Lifecycle, Origin};
+use agent_outbox::event::{EventSource, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
-use agent_outbox::store::{Keeper, Opening, Pending, Scope, Sink};
+use agent_outbox::store::{OpenOutcome, Pending, Scope, SinkKind, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ pub(in crate::daemon) enum Command {
     Found {
         job: u64,
         finding: Box<Finding>,
-        cause: Option<Box<Cause>>,
+        cause: Option<Box<ChangeContext>>,
         until: Option<UnixMillis>,
         at: UnixMillis,
     },
@@ -62,7 +62,7 @@ pub(in crate::daemon) enum Command {
     Restored {
         path: Vec<u8>,
         finding: Box<Finding>,
-        cause: Box<Cause>,
+        cause: Box<ChangeContext>,
         at: UnixMillis,
     },
     /// A step or a fault of the agent.
@@ -71,12 +71,18 @@ pub(in crate::daemon) enum Command {
         at: UnixMillis,
     },
     /// The origin of events from now on.
-    SetOrigin { origin: Box<Origin>, at: UnixMillis },
+    SetOrigin {
+        origin: Box<EventSource>,
+        at: UnixMillis,
+    },
     /// Which sinks are enabled.
-    Enable { sinks: Vec<Sink>, at: UnixMillis },
+    Enable {
+        sinks: Vec<SinkKind>,
+        at: UnixMillis,
+    },
     /// What became of parcels.
     Settle {
-        sink: Sink,
+        sink: SinkKind,
         delivery: Delivery,
         at: UnixMillis,
     },
@@ -102,7 +108,7 @@ pub(in crate::daemon) enum Command {
 pub(in crate::daemon) struct Fetch {
     /// Which configuration of sinks wants them.
     pub(in crate::daemon) generation: u64,
-    pub(in crate::daemon) sink: Sink,
+    pub(in crate::daemon) sink: SinkKind,
     pub(in crate::daemon) most_events: usize,
     pub(in crate::daemon) most_bytes: usize,
 }
@@ -113,7 +119,7 @@ pub(in crate::daemon) enum Answer {
     /// How it is with the store, whenever that has changed. Something may be there for sinks.
     Standing(Box<Standing>),
     /// What became of the store.
-    Openings(Vec<Opening>),
+    Openings(Vec<OpenOutcome>),
     /// What a sink is to ship.
     Parcels { fetch: Fetch, parcels: Vec<Parcel> },
     /// What the next run must know is written, and the store has what was told; or why not.
@@ -188,7 +194,7 @@ pub(in crate::daemon) struct StoreHandle {
     gauge: Arc<Gauge>,
     /// As the thread said last.
     standing: Standing,
-    origin: Origin,
+    origin: EventSource,
     /// When to check whether the thread hangs,
     check: Option<Instant>,
     /// and whether it did.
@@ -202,25 +208,25 @@ pub(in crate::daemon) struct StoreHandle {
 }
 
 impl StoreHandle {
-    /// Opens the store, or begins one, and starts its thread. Errors: see [`Keeper::open`], or no thread could be
+    /// Opens the store, or begins one, and starts its thread. Errors: see [`Store::open`], or no thread could be
     /// started.
     pub(in crate::daemon) fn open(
         state_dir: PathBuf,
         max_size: u64,
-        origin: Origin,
+        origin: EventSource,
         record: RunRecord,
         messages: Sender<Message>,
         now: UnixMillis,
-    ) -> Result<(StoreHandle, Vec<Opening>)> {
-        let (keeper, openings) = Keeper::open(&state_dir, max_size, origin.clone(), now.0)?;
+    ) -> Result<(StoreHandle, Vec<OpenOutcome>)> {
+        let (store, openings) = Store::open(&state_dir, max_size, origin.clone(), now.0)?;
         let (commands, receiver) = sync_channel(MOST + RESERVE);
         let gauge = Arc::new(Gauge::new());
         let standing = Standing {
-            pending: keeper.pending(now.0),
+            pending: store.pending(now.0),
             at: now,
-            head: keeper.head(),
+            head: store.head(),
         };
-        StoreThread::new(keeper, receiver, messages, gauge.clone(), state_dir, record)
+        StoreThread::new(store, receiver, messages, gauge.clone(), state_dir, record)
             .start()
             .map_err(|error| Error::new(format!("the store's thread cannot start: {error}")))?;
         let handle = StoreHandle {
@@ -296,14 +302,14 @@ impl StoreHandle {
     }
 
     /// The origin of events from now on.
-    pub(in crate::daemon) fn set_origin(&mut self, origin: Origin, at: UnixMillis) {
+    pub(in crate::daemon) fn set_source(&mut self, origin: EventSource, at: UnixMillis) {
         self.origin.clone_from(&origin);
         let origin = Box::new(origin);
         self.give(Command::SetOrigin { origin, at });
     }
 
     /// The origin of events.
-    pub(in crate::daemon) fn origin(&self) -> &Origin {
+    pub(in crate::daemon) fn origin(&self) -> &EventSource {
         &self.origin
     }
 
@@ -355,7 +361,7 @@ pub(in crate::daemon) struct Asker {
 }
 
 impl Asker {
-    /// See [`Keeper::open_in`]; `None`: the agent ends.
+    /// See [`Store::open_in`]; `None`: the agent ends.
     pub(in crate::daemon) fn open_in(
         &self,
         directory: &[u8],

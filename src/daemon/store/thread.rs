@@ -6,12 +6,12 @@ use crate::daemon::run_record::RunRecord;
 use crate::daemon::states::restored::RecentlyTold;
 use crate::daemon::store::queue::CommandQueue;
 use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
-use agent_core::cause::Cause;
+use agent_core::change::ChangeContext;
 use agent_core::finding::Finding;
 use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_core::task::{self, Job};
-use agent_outbox::store::{Keeper, Opening, Round, Scope};
+use agent_outbox::store::{OpenOutcome, ScanId, Scope, Store};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -30,14 +30,14 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// The owner of the store.
 pub(in crate::daemon) struct StoreThread {
-    keeper: Keeper,
+    store: Store,
     commands: Receiver<Command>,
     /// Commands that came and are not carried out yet.
     queue: CommandQueue,
     messages: Sender<Message>,
     gauge: Arc<Gauge>,
     /// Jobs under way, by their number.
-    rounds: HashMap<u64, Round>,
+    rounds: HashMap<u64, ScanId>,
     /// What was told as changed and restored.
     told: RecentlyTold,
     state_dir: PathBuf,
@@ -50,7 +50,7 @@ pub(in crate::daemon) struct StoreThread {
 
 impl StoreThread {
     pub(in crate::daemon) fn new(
-        keeper: Keeper,
+        store: Store,
         commands: Receiver<Command>,
         messages: Sender<Message>,
         gauge: Arc<Gauge>,
@@ -58,7 +58,7 @@ impl StoreThread {
         kept: RunRecord,
     ) -> StoreThread {
         StoreThread {
-            keeper,
+            store,
             commands,
             queue: CommandQueue::default(),
             messages,
@@ -126,7 +126,7 @@ impl StoreThread {
 
     /// Does what is due; returns how long to wait for a command then.
     fn tend(&mut self) -> Option<Duration> {
-        let wait = self.keeper.tick(wall());
+        let wait = self.store.tick(wall());
         let wait = wait.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let now = Instant::now();
         if self.owed.as_ref().is_some_and(|(_, again)| now >= *again)
@@ -142,7 +142,7 @@ impl StoreThread {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Begin { job, scope, .. } => {
-                let round = self.keeper.begin(scope);
+                let round = self.store.begin(scope);
                 self.rounds.insert(job, round);
             }
             Command::Found {
@@ -154,7 +154,7 @@ impl StoreThread {
             } => {
                 if let Some(round) = self.rounds.get(&job) {
                     let cause = cause.as_deref();
-                    self.keeper.found_until(
+                    self.store.found_until(
                         *round,
                         &finding,
                         cause,
@@ -166,8 +166,8 @@ impl StoreThread {
             Command::End { job, whole, at } => {
                 if let Some(round) = self.rounds.remove(&job) {
                     match whole {
-                        true => self.keeper.end(round, at.0),
-                        false => self.keeper.abandon(round, at.0),
+                        true => self.store.end(round, at.0),
+                        false => self.store.abandon(round, at.0),
                     }
                 }
             }
@@ -177,18 +177,18 @@ impl StoreThread {
                 cause,
                 at,
             } => self.restored(path, &finding, &cause, at),
-            Command::Tell { event, at } => self.keeper.tell(*event, at.0),
+            Command::Tell { event, at } => self.store.tell(*event, at.0),
             Command::SetOrigin { origin, at } => {
-                let openings = self.keeper.set_origin(*origin, at.0);
+                let openings = self.store.set_source(*origin, at.0);
                 self.opened(openings);
             }
-            Command::Enable { sinks, at } => self.keeper.enable(&sinks, at.0),
+            Command::Enable { sinks, at } => self.store.enable(&sinks, at.0),
             Command::Commit => {
-                self.keeper.commit(wall());
-                let down = self.keeper.is_down();
+                self.store.commit(wall());
+                let down = self.store.is_down();
                 self.say(Answer::Committed { down });
             }
-            Command::Settle { sink, delivery, at } => self.keeper.settle(sink, &delivery, at.0),
+            Command::Settle { sink, delivery, at } => self.store.settle(sink, &delivery, at.0),
             Command::Fetch(fetch) => self.fetch(fetch),
             Command::OpenIn {
                 directory,
@@ -196,7 +196,7 @@ impl StoreThread {
                 most,
                 reply,
             } => {
-                let open = self.keeper.open_in(&directory, &after, most, wall());
+                let open = self.store.open_in(&directory, &after, most, wall());
                 // Whoever asked may have ended.
                 reply.try_send(open).unwrap_or_default();
             }
@@ -206,7 +206,13 @@ impl StoreThread {
     }
 
     /// Told as a deviation that came and went, unless one is open there: then what is cleared tells it.
-    fn restored(&mut self, path: Vec<u8>, finding: &Finding, cause: &Cause, at: UnixMillis) {
+    fn restored(
+        &mut self,
+        path: Vec<u8>,
+        finding: &Finding,
+        cause: &ChangeContext,
+        at: UnixMillis,
+    ) {
         let now = Instant::now();
         if !self.told.may_be_told(&path, now) || self.is_open(&path) {
             return;
@@ -214,11 +220,11 @@ impl StoreThread {
         self.told.tell(&path, now);
         let region = Region { path, below: false };
         for there in [true, false] {
-            let round = self.keeper.begin(Scope::Regions(vec![region.clone()]));
+            let round = self.store.begin(Scope::Regions(vec![region.clone()]));
             if there {
-                self.keeper.found(round, finding, Some(cause), at.0);
+                self.store.found(round, finding, Some(cause), at.0);
             }
-            self.keeper.end(round, at.0);
+            self.store.end(round, at.0);
         }
     }
 
@@ -227,7 +233,7 @@ impl StoreThread {
         let (directory, _) = split(path);
         let mut after = Vec::new();
         loop {
-            let mut page = self.keeper.open_in(directory, &after, PAGE, wall());
+            let mut page = self.store.open_in(directory, &after, PAGE, wall());
             if page.iter().any(|open| open == path) {
                 return true;
             }
@@ -240,15 +246,15 @@ impl StoreThread {
 
     fn fetch(&mut self, fetch: Fetch) {
         let most = (fetch.most_events, fetch.most_bytes);
-        let parcels = self.keeper.parcels(fetch.sink, most.0, most.1);
+        let parcels = self.store.parcels(fetch.sink, most.0, most.1);
         self.say(Answer::Parcels { fetch, parcels });
     }
 
     /// Leaves to the next run what it must know. That something was told it may know once the store has it: told twice
     /// is better than never.
     fn remember(&mut self, record: RunRecord) {
-        self.keeper.commit(wall());
-        let held = self.keeper.is_down();
+        self.store.commit(wall());
+        let held = self.store.is_down();
         let told = match held {
             // A kill would take with it what was told.
             true => &self.kept,
@@ -268,13 +274,13 @@ impl StoreThread {
         self.say(Answer::Remembered(written.map_err(|e| e.to_string())));
     }
 
-    fn opened(&mut self, openings: Vec<Opening>) {
+    fn opened(&mut self, openings: Vec<OpenOutcome>) {
         if openings.is_empty() {
             return;
         }
         if openings
             .iter()
-            .any(|opening| matches!(opening, Opening::SetAside { .. }))
+            .any(|opening| matches!(opening, OpenOutcome::SetAside { .. }))
         {
             // What may have gone with it unshipped is told anew.
             self.kept.unusable = None;
@@ -284,13 +290,13 @@ impl StoreThread {
 
     /// Says how it is with the store, if that has changed.
     fn report(&mut self) {
-        let openings = self.keeper.news();
+        let openings = self.store.news();
         self.opened(openings);
         let now = UnixMillis::now();
         let standing = Standing {
-            pending: self.keeper.pending(now.0),
+            pending: self.store.pending(now.0),
             at: now,
-            head: self.keeper.head(),
+            head: self.store.head(),
         };
         let before = &mut self.said;
         let (mut old, mut new) = (before.pending.clone(), standing.pending.clone());
@@ -307,11 +313,11 @@ impl StoreThread {
 
     /// Writes what is held, and ends.
     fn close(mut self) {
-        self.keeper.commit(wall());
+        self.store.commit(wall());
         let StoreThread {
-            keeper, messages, ..
+            store, messages, ..
         } = self;
-        drop(keeper);
+        drop(store);
         say(&messages, Answer::Closed);
     }
 

@@ -6,7 +6,7 @@ use crate::daemon::clock::Now;
 use crate::daemon::states::pending_paths::PendingPaths;
 use crate::daemon::states::touched::TouchedBatch;
 use crate::daemon::states::watch_health::{Verdict, WatchHealth};
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::config::{self, Attribution};
 use agent_core::os::root::Root;
 use agent_packages::transaction;

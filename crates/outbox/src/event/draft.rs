@@ -1,6 +1,6 @@
 //! An event before it has its place in the chain: the parts that all classes share, and the limits.
 
-use super::origin::Origin;
+use super::source::EventSource;
 use super::{OCSF_VERSION, PRODUCT};
 use agent_core::finding::Severity;
 use serde_json::{Map, Value, json};
@@ -97,14 +97,14 @@ impl Draft {
 
     /// The end of every event: product, host and cloud; and, if it is too large, less of what is
     /// largest. A field goes whole or stays whole.
-    pub(super) fn finish(mut self, origin: &Origin) -> Draft {
-        let host = &origin.host;
+    pub(super) fn finish(mut self, source: &EventSource) -> Draft {
+        let host = &source.host;
         let mut profiles = vec!["host"];
-        if let Some(cloud) = cloud(origin) {
+        if let Some(cloud) = cloud(source) {
             profiles.insert(0, "cloud");
             self.object.insert("cloud".into(), cloud);
         }
-        self.object.insert("device".into(), device(origin));
+        self.object.insert("device".into(), device(source));
         let mut metadata = json!({
             "version": OCSF_VERSION,
             "product": { "name": PRODUCT, "vendor_name": PRODUCT, "version": env!("CARGO_PKG_VERSION") },
@@ -204,12 +204,12 @@ fn leaves_of(object: &Map<String, Value>) -> usize {
 }
 
 /// The account and the place in the cloud; `None` off it.
-fn cloud(origin: &Origin) -> Option<Value> {
-    if origin.host.cloud.is_none() && origin.host.instance_id.is_empty() {
+fn cloud(source: &EventSource) -> Option<Value> {
+    if source.host.cloud.is_none() && source.host.instance_id.is_empty() {
         return None;
     }
     let mut object = json!({ "provider": "AWS" });
-    if let Some(cloud) = &origin.host.cloud {
+    if let Some(cloud) = &source.host.cloud {
         for (key, value) in [("region", &cloud.region), ("zone", &cloud.zone)] {
             if !value.is_empty() {
                 object[key] = json!(value);
@@ -222,8 +222,8 @@ fn cloud(origin: &Origin) -> Option<Value> {
     Some(object)
 }
 
-fn device(origin: &Origin) -> Value {
-    let host = &origin.host;
+fn device(source: &EventSource) -> Value {
+    let host = &source.host;
     let virtual_machine = !host.instance_id.is_empty();
     let uid = [&host.instance_id, &host.machine_id]
         .into_iter()
@@ -246,7 +246,7 @@ fn device(origin: &Origin) -> Value {
         }
     };
     put("instance_uid", &host.instance_id);
-    put("ip", &origin.ip);
+    put("ip", &source.ip);
     if let Some(cloud) = cloud {
         put("region", &cloud.region);
         put("model", &cloud.instance_type);
@@ -265,13 +265,13 @@ fn device(origin: &Origin) -> Value {
 }
 
 /// The instance as a resource, by its ARN where the account is known.
-pub(super) fn resources(origin: &Origin) -> Option<Value> {
-    let id = &origin.host.instance_id;
+pub(super) fn resources(source: &EventSource) -> Option<Value> {
+    let id = &source.host.instance_id;
     if id.is_empty() {
         return None;
     }
     let mut resource = json!({ "name": id, "type": "AWS::EC2::Instance" });
-    if let Some(cloud) = origin.host.cloud.as_deref()
+    if let Some(cloud) = source.host.cloud.as_deref()
         && !cloud.account_id.is_empty()
     {
         let partition = match cloud.region.split('-').next() {
@@ -305,7 +305,7 @@ mod tests {
         for (observables, message) in [(json!(long), "m"), (json!(many), "m"), (json!(1), &*long)] {
             let draft = Draft::new(class, INFORMATIONAL, (1, "Success"), message, 5)
                 .with("observables", observables)
-                .finish(&Origin::default());
+                .finish(&EventSource::default());
             assert!(draft.fits());
             assert_eq!(draft.unmapped["left_out"], "observables");
         }

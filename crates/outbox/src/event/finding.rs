@@ -1,9 +1,9 @@
 //! Findings as events: Detection Finding (2004) for files, Compliance Finding (2003) for the rest.
 
 use super::draft::{Class, Draft, INFORMATIONAL, resources, severity};
-use super::origin::Origin;
-use super::sighting::Sighting;
-use agent_core::cause::{Actor, Cause};
+use super::source::EventSource;
+use super::stored_finding::StoredFinding;
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::escape;
 use agent_core::finding::{Check, Verdict};
 use base64ct::{Base64, Encoding};
@@ -48,9 +48,15 @@ pub struct Life<'a> {
 }
 
 /// The event for a step in the life of a deviation, told at `now`.
-pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, now: i64) -> Draft {
+pub fn draft(
+    source: &EventSource,
+    finding: &StoredFinding,
+    step: Step,
+    life: Life<'_>,
+    now: i64,
+) -> Draft {
     let (activity, activity_name, status) = step.words();
-    let file = sighting.is_file();
+    let file = finding.is_file();
     let class = Class {
         uid: if file { 2004 } else { 2003 },
         name: match file {
@@ -62,56 +68,56 @@ pub fn draft(origin: &Origin, sighting: &Sighting, step: Step, life: Life<'_>, n
         activity_name,
     };
     // What was put right wakes nobody; how much it had mattered stands in `unmapped`.
-    let level = match (step, sighting.verdict) {
+    let level = match (step, finding.verdict) {
         (Step::Cleared, _) | (_, Verdict::Pass | Verdict::NotApplicable) => INFORMATIONAL,
-        _ => severity(sighting.severity),
+        _ => severity(finding.severity),
     };
-    let (subject, whole) = escape::lossless_text(&sighting.subject);
-    let message = format!("{subject}: {}", sighting.message);
-    let check = sighting.known();
+    let (subject, whole) = escape::lossless_text(&finding.subject);
+    let message = format!("{subject}: {}", finding.message);
+    let check = finding.known();
     let mut draft = Draft::new(class, level, status, &message, now)
-        .with("finding_info", info(sighting, check, life));
+        .with("finding_info", info(finding, check, life));
     draft = match file {
-        true => of_file(draft, sighting, step, &subject),
-        false => of_setting(draft, sighting, check, step),
+        true => of_file(draft, finding, step, &subject),
+        false => of_setting(draft, finding, check, step),
     };
     if step != Step::Cleared
-        && let Some(text) = &sighting.remediation
+        && let Some(text) = &finding.remediation
     {
         draft = draft.with("remediation", json!({ "desc": text }));
     }
-    if let Some(actor) = sighting.cause.as_ref().and_then(|c| c.actor.as_ref()) {
+    if let Some(actor) = finding.context.as_ref().and_then(|c| c.actor.as_ref()) {
         draft = draft.with("actor", json!({ "process": process(actor) }));
     }
-    if let Some(resources) = resources(origin) {
+    if let Some(resources) = resources(source) {
         draft = draft.with("resources", resources);
     }
     if let Some(flood) = life.flood {
         draft = draft.unmapped("flood", json!(flood));
     }
     draft = draft
-        .unmapped("verdict", json!(sighting.verdict.name()))
+        .unmapped("verdict", json!(finding.verdict.name()))
         .unmapped("subject", json!(subject));
     if step == Step::Cleared {
-        draft = draft.unmapped("was_severity", json!(sighting.severity.name()));
+        draft = draft.unmapped("was_severity", json!(finding.severity.name()));
     }
     if !whole {
-        let bytes = Base64::encode_string(&sighting.subject);
+        let bytes = Base64::encode_string(&finding.subject);
         draft = draft.unmapped("subject_base64", json!(bytes));
     }
-    draft = draft.unmapped("location", json!(sighting.location));
-    if let Some(cause) = &sighting.cause {
-        draft = draft.unmapped("cause", circumstances(cause));
+    draft = draft.unmapped("location", json!(finding.location));
+    if let Some(context) = &finding.context {
+        draft = draft.unmapped("cause", circumstances(context));
     }
-    draft.finish(origin)
+    draft.finish(source)
 }
 
-fn info(sighting: &Sighting, check: Option<&Check>, life: Life<'_>) -> Value {
+fn info(finding: &StoredFinding, check: Option<&Check>, life: Life<'_>) -> Value {
     json!({
         "uid": life.uid,
-        "title": title(sighting, check),
-        "types": [if sighting.is_file() { "file_integrity" } else { "configuration_check" }],
-        "analytic": { "uid": sighting.check, "type_id": 1 },
+        "title": title(finding, check),
+        "types": [if finding.is_file() { "file_integrity" } else { "configuration_check" }],
+        "analytic": { "uid": finding.check, "type_id": 1 },
         "created_time": life.first_seen,
         "first_seen_time": life.first_seen,
         "last_seen_time": life.last_seen,
@@ -119,8 +125,8 @@ fn info(sighting: &Sighting, check: Option<&Check>, life: Life<'_>) -> Value {
 }
 
 /// What happened, rather than what should hold, where there is a word for it.
-fn title<'a>(sighting: &'a Sighting, check: Option<&'a Check>) -> &'a str {
-    match sighting.check.as_str() {
+fn title<'a>(finding: &'a StoredFinding, check: Option<&'a Check>) -> &'a str {
+    match finding.check.as_str() {
         "files.added" => "A path was added",
         "files.removed" => "A path was removed",
         "files.changed" => "A path was changed",
@@ -129,11 +135,11 @@ fn title<'a>(sighting: &'a Sighting, check: Option<&'a Check>) -> &'a str {
     }
 }
 
-fn of_file(draft: Draft, sighting: &Sighting, step: Step, path: &str) -> Draft {
-    let (expected, expected_rest) = file(path, &sighting.expected);
-    let (observed, observed_rest) = file(path, &sighting.observed);
+fn of_file(draft: Draft, finding: &StoredFinding, step: Step, path: &str) -> Draft {
+    let (expected, expected_rest) = file(path, &finding.expected);
+    let (observed, observed_rest) = file(path, &finding.observed);
     let mut evidences = Vec::new();
-    match (&sighting.expected, &sighting.observed) {
+    match (&finding.expected, &finding.observed) {
         // Of a path that holds again, or that could not be looked at, there is its name.
         (Value::Null, Value::Null) => {
             evidences.push(json!({ "name": "subject", "file": observed }))
@@ -151,10 +157,10 @@ fn of_file(draft: Draft, sighting: &Sighting, step: Step, path: &str) -> Draft {
             }
         }
     }
-    let changed: Vec<&str> = sighting.changed.iter().map(|a| a.name()).collect();
+    let changed: Vec<&str> = finding.changed.iter().map(|a| a.name()).collect();
     draft
         .with("is_alert", json!(step != Step::Cleared))
-        .with("confidence_id", json!(confidence(sighting.verdict)))
+        .with("confidence_id", json!(confidence(finding.verdict)))
         .with("evidences", Value::Array(evidences))
         .with(
             "observables",
@@ -237,15 +243,15 @@ fn file_type(kind: &str) -> u64 {
     }
 }
 
-fn of_setting(draft: Draft, sighting: &Sighting, check: Option<&Check>, step: Step) -> Draft {
-    let (status_id, status) = match (step, sighting.verdict) {
+fn of_setting(draft: Draft, finding: &StoredFinding, check: Option<&Check>, step: Step) -> Draft {
+    let (status_id, status) = match (step, finding.verdict) {
         (Step::Cleared, _) | (_, Verdict::Pass) => (1, "Pass"),
         (_, Verdict::NotApplicable) => (99, "Not Applicable"),
         (_, Verdict::Fail) => (3, "Fail"),
         (_, Verdict::Unknown) => (0, "Unknown"),
     };
     let mut compliance = json!({
-        "control": sighting.check, "status_id": status_id, "status": status,
+        "control": finding.check, "status_id": status_id, "status": status,
     });
     if let Some(check) = check {
         compliance["requirements"] = json!([check.demand]);
@@ -255,8 +261,8 @@ fn of_setting(draft: Draft, sighting: &Sighting, check: Option<&Check>, step: St
     }
     draft
         .with("compliance", compliance)
-        .unmapped("expected", sighting.expected.clone())
-        .unmapped("observed", sighting.observed.clone())
+        .unmapped("expected", finding.expected.clone())
+        .unmapped("observed", finding.observed.clone())
 }
 
 fn process(actor: &Actor) -> Value {
@@ -289,17 +295,17 @@ fn process(actor: &Actor) -> Value {
     process
 }
 
-fn circumstances(cause: &Cause) -> Value {
+fn circumstances(context: &ChangeContext) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() && value != false {
             object.insert(key.into(), value);
         }
     };
-    put("transaction", json!(cause.transaction));
-    put("while_down", json!(cause.while_down));
-    put("restored", json!(cause.restored));
-    if let Some(actor) = &cause.actor {
+    put("transaction", json!(context.transaction));
+    put("while_down", json!(context.while_down));
+    put("restored", json!(context.restored));
+    if let Some(actor) = &context.actor {
         put("login_uid", json!(actor.login_uid));
         put("unit", json!(actor.unit));
         put("container", json!(actor.container));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A step or a fault of the agent. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// The agent began (6002, Start). Names the digests of its [`super::Origin`].
+    /// The agent began (6002, Start). Names the digests of its [`super::EventSource`].
     Started {
         /// Whether this is the first start since the host booted.
         first_of_boot: bool,

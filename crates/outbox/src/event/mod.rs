@@ -9,9 +9,9 @@ pub mod draft;
 pub mod finding;
 pub mod gap;
 pub mod lifecycle;
-pub mod origin;
 pub mod own;
-pub mod sighting;
+pub mod source;
+pub mod stored_finding;
 mod transaction;
 pub mod verify;
 
@@ -19,8 +19,8 @@ pub use draft::Draft;
 pub use lifecycle::{
     Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
 };
-pub use origin::{Digests, Origin};
-pub use sighting::Sighting;
+pub use source::{Digests, EventSource};
+pub use stored_finding::StoredFinding;
 
 /// What events declare in `metadata.version`.
 pub const OCSF_VERSION: &str = "1.5.0";

@@ -3,7 +3,7 @@
 use super::draft::{Class, Draft, INFORMATIONAL, severity};
 use super::finding::Step;
 use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
-use super::origin::{Digests, Origin};
+use super::source::{Digests, EventSource};
 use super::{PRODUCT, gap::Dropped, transaction};
 use agent_core::escape;
 use agent_core::finding::Severity;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 pub(super) const SUCCESS: (u64, &str) = (1, "Success");
 const FAILURE: (u64, &str) = (2, "Failure");
 
-/// Listings go out in pieces of at most so many bytes, well below what an event may have.
+/// Maximum bytes of one piece of a listing, well below what an event may have.
 const LISTING: usize = 100_000;
 
 pub(super) fn lifecycle(
@@ -45,14 +45,14 @@ pub fn rank(event: &Lifecycle) -> Option<Severity> {
 }
 
 /// The events of a step: one, or more where a listing does not fit into one.
-pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
+pub fn drafts(source: &EventSource, event: &Lifecycle, now: i64) -> Vec<Draft> {
     let draft = match event {
         Lifecycle::Started {
             first_of_boot,
             message,
         } => lifecycle(3, "Start", INFORMATIONAL, SUCCESS, message, now)
             .unmapped("first_of_boot", json!(first_of_boot))
-            .unmapped("digests", digests(&origin.digests)),
+            .unmapped("digests", digests(&source.digests)),
         Lifecycle::Stopped { reason } => {
             let message = format!("stops: {reason}");
             lifecycle(4, "Stop", INFORMATIONAL, SUCCESS, &message, now)
@@ -63,7 +63,7 @@ pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
                 false => format!("configuration read again: {}", changed.join(", ")),
             };
             lifecycle(8, "Update", INFORMATIONAL, SUCCESS, &message, now)
-                .unmapped("digests", digests(&origin.digests))
+                .unmapped("digests", digests(&source.digests))
         }
         Lifecycle::CoverageGap {
             reason,
@@ -90,17 +90,17 @@ pub fn drafts(origin: &Origin, event: &Lifecycle, now: i64) -> Vec<Draft> {
             entries,
             accounts,
             keys,
-        } => return launch(origin, sha256, entries, accounts, keys, now),
+        } => return launch(source, sha256, entries, accounts, keys, now),
         Lifecycle::Manifest {
             path,
             state,
             step,
             since,
             message,
-        } => manifest(origin, path, (*state, *step), *since, message, now)
-            .unmapped("digests", digests(&origin.digests)),
+        } => manifest(source, path, (*state, *step), *since, message, now)
+            .unmapped("digests", digests(&source.digests)),
     };
-    vec![draft.finish(origin)]
+    vec![draft.finish(source)]
 }
 
 fn error(fault: &Fault, now: i64) -> Draft {
@@ -117,7 +117,7 @@ fn error(fault: &Fault, now: i64) -> Draft {
 
 /// A detection, since that is what alarms are set on: without a manifest nobody knows what was baked.
 fn manifest(
-    origin: &Origin,
+    source: &EventSource,
     path: &str,
     (state, step): (ManifestState, Step),
     since: i64,
@@ -137,7 +137,7 @@ fn manifest(
         ManifestState::Missing => "missing",
         ManifestState::Unreadable => "unreadable",
     };
-    let host = &origin.host;
+    let host = &source.host;
     let names = [&host.instance_id, &host.machine_id, &host.hostname];
     let host = names.into_iter().find(|name| !name.is_empty());
     let uid = format!("manifest-{}", host.map_or("", String::as_str));
@@ -170,7 +170,7 @@ fn manifest(
 
 /// One event that lists everything; several, numbered, where it does not fit into one.
 fn launch(
-    origin: &Origin,
+    source: &EventSource,
     sha256: &str,
     entries: &[LaunchEntry],
     accounts: &[String],
@@ -224,7 +224,7 @@ fn launch(
             lifecycle(99, "Launch record", INFORMATIONAL, SUCCESS, &message, now)
                 .unmapped("sha256", json!(sha256))
                 .unmapped("listing", json!(listing))
-                .finish(origin)
+                .finish(source)
         })
         .collect()
 }
@@ -240,7 +240,7 @@ fn json_len(text: &str) -> usize {
 }
 
 /// The store was set aside: the first event of the chain that follows.
-pub fn set_aside(origin: &Origin, path: &str, reason: &str, now: i64) -> Draft {
+pub fn set_aside(source: &EventSource, path: &str, reason: &str, now: i64) -> Draft {
     error(
         &Fault {
             code: "store.set_aside",
@@ -251,7 +251,7 @@ pub fn set_aside(origin: &Origin, path: &str, reason: &str, now: i64) -> Draft {
         },
         now,
     )
-    .finish(origin)
+    .finish(source)
 }
 
 /// Very many new deviations at once.
@@ -270,16 +270,16 @@ pub struct Flood {
 }
 
 /// A flood has begun. As severe as the worst of it so far.
-pub fn flood_begun(origin: &Origin, flood: &Flood, now: i64) -> Draft {
+pub fn flood_begun(source: &EventSource, flood: &Flood, now: i64) -> Draft {
     let message = format!(
         "a flood has begun, {} new deviations so far: each is told as an event of its own, worst first; those of low and medium severity carry its id",
         flood.count
     );
-    flood_draft("Flood begun", message, flood, now).finish(origin)
+    flood_draft("Flood begun", message, flood, now).finish(source)
 }
 
 /// A flood is over, and what was in it. `why`: where it did not end by itself.
-pub fn flood_ended(origin: &Origin, flood: &Flood, why: Option<&str>, now: i64) -> Draft {
+pub fn flood_ended(source: &EventSource, flood: &Flood, why: Option<&str>, now: i64) -> Draft {
     let counts = Severity::WORST_FIRST.into_iter().zip(flood.by_severity);
     let words: Vec<String> = counts
         .filter(|(_, count)| *count > 0)
@@ -294,7 +294,7 @@ pub fn flood_ended(origin: &Origin, flood: &Flood, why: Option<&str>, now: i64) 
     flood_draft("Flood ended", message, flood, now)
         .with("start_time", json!(flood.began))
         .with("end_time", json!(now))
-        .finish(origin)
+        .finish(source)
 }
 
 fn flood_draft(activity_name: &'static str, message: String, flood: &Flood, now: i64) -> Draft {
@@ -320,7 +320,7 @@ fn flood_draft(activity_name: &'static str, message: String, flood: &Flood, now:
 }
 
 /// Events that will not arrive, and where they were in the chain.
-pub fn dropped(origin: &Origin, dropped: &Dropped, now: i64) -> Draft {
+pub fn dropped(source: &EventSource, dropped: &Dropped, now: i64) -> Draft {
     let message = format!(
         "{} event(s) will not arrive: {}",
         dropped.count, dropped.reason
@@ -339,7 +339,7 @@ pub fn dropped(origin: &Origin, dropped: &Dropped, now: i64) -> Draft {
         .unmapped("dropped", {
             json!({ "by_severity": severities, "ranges": dropped.ranges() })
         })
-        .finish(origin)
+        .finish(source)
 }
 
 /// What waits in the spool, and what was lost: what a heartbeat says of it.
@@ -368,7 +368,7 @@ pub struct Spool {
 }
 
 /// A heartbeat.
-pub fn heartbeat(origin: &Origin, facts: &Heartbeat, spool: &Spool, now: i64) -> Draft {
+pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i64) -> Draft {
     let mut trouble = facts.trouble.clone();
     trouble.extend(spool.trouble.clone());
     let (status, message) = match trouble.is_empty() {
@@ -426,8 +426,8 @@ pub fn heartbeat(origin: &Origin, facts: &Heartbeat, spool: &Spool, now: i64) ->
         .unmapped("kernel", json!(facts.kernel))
         .unmapped("clock_skew_ms", json!(facts.clock_skew_ms))
         .unmapped("sinks", Value::Object(sinks))
-        .unmapped("digests", digests(&origin.digests))
-        .finish(origin)
+        .unmapped("digests", digests(&source.digests))
+        .finish(source)
 }
 
 fn digests(digests: &Digests) -> Value {

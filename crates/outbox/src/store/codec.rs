@@ -2,7 +2,7 @@
 
 use crate::event::finding::Step;
 use crate::event::gap::Range;
-use crate::ledger::Entry;
+use crate::ledger::OpenFinding;
 use agent_core::finding::{Severity, Verdict};
 
 /// Reads a row from its beginning.
@@ -51,10 +51,7 @@ fn push_bytes(row: &mut Vec<u8>, bytes: &[u8]) {
 /// Length of an entry's row.
 pub(super) const ENTRY: usize = 44;
 
-/// In the place of an entry, in a store that stands in for the one on disk: the disk's entry stands no longer.
-pub(super) const ENDED: &[u8] = &[];
-
-pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
+pub(super) fn entry_to_row(entry: &OpenFinding) -> [u8; ENTRY] {
     let mut row = [0; ENTRY];
     row[0] = 1;
     row[1] = u8::from(entry.raised)
@@ -71,16 +68,16 @@ pub(super) fn entry_to_row(entry: &Entry) -> [u8; ENTRY] {
     row[4..20].copy_from_slice(&entry.fingerprint);
     row[20..28].copy_from_slice(&entry.first_seen.to_le_bytes());
     row[28..36].copy_from_slice(&entry.told.to_le_bytes());
-    row[36..44].copy_from_slice(&entry.round.to_le_bytes());
+    row[36..44].copy_from_slice(&entry.scan_id.to_le_bytes());
     row
 }
 
-pub(super) fn entry_from_row(row: &[u8]) -> Option<Entry> {
+pub(super) fn entry_from_row(row: &[u8]) -> Option<OpenFinding> {
     let mut reader = Reader(row);
     let [1, flags, verdict, severity] = reader.array()? else {
         return None;
     };
-    let entry = Entry {
+    let entry = OpenFinding {
         verdict: match verdict {
             0 => Verdict::Pass,
             1 => Verdict::Fail,
@@ -92,7 +89,7 @@ pub(super) fn entry_from_row(row: &[u8]) -> Option<Entry> {
         fingerprint: reader.array()?,
         first_seen: reader.i64()?,
         told: reader.i64()?,
-        round: reader.u64()?,
+        scan_id: reader.u64()?,
         raised: flags & 1 != 0,
         current: flags & 2 != 0,
         gone: flags & 4 != 0,
@@ -188,8 +185,8 @@ pub(super) struct Row<'a> {
     /// Its place in the ledger; empty for the agent's own.
     pub(super) key: &'a [u8],
     /// Of a deviation that was cleared: the entry that stood before.
-    pub(super) entry: Option<Entry>,
-    /// Whether it is an event of a chain that was kept in memory ([`super::keeper`]).
+    pub(super) entry: Option<OpenFinding>,
+    /// Whether it is an event of a chain that was kept in memory ([`super::engine`]).
     pub(super) other_chain: bool,
     /// Whether a sink refused it, so that it was declared as lost, while others wait for it still.
     pub(super) lost: bool,
@@ -254,7 +251,7 @@ pub(super) struct Deferred<'a> {
     pub(super) last_seen: i64,
     /// Which sample it is packed with.
     pub(super) sample: u32,
-    /// The sighting's text, packed.
+    /// The stored finding's text, packed.
     pub(super) packed: &'a [u8],
 }
 
@@ -367,13 +364,13 @@ mod tests {
 
     #[test]
     fn rows_survive() {
-        let entry = Entry {
+        let entry = OpenFinding {
             verdict: Verdict::Unknown,
             severity: Severity::Critical,
             fingerprint: [9; 16],
             first_seen: -5,
             told: 1 << 40,
-            round: 7,
+            scan_id: 7,
             raised: true,
             current: false,
             gone: true,

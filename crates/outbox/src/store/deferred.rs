@@ -4,18 +4,18 @@
 //! The ledger holds them as not yet told. Found again without a reason to wait they are told at once; gone before their
 //! time, nobody hears of them.
 
+use super::announce::Fresh;
 use super::tables::{Deferred, Result, damaged};
-use super::telling::Fresh;
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use crate::event::finding::Step;
-use crate::event::sighting::Sighting;
+use crate::event::stored_finding::StoredFinding;
 use agent_core::finding::Severity;
 use std::ops::ControlFlow;
 
 /// Deferred findings that one transaction tells.
 const AT_ONCE: usize = 500;
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Whether a step of this severity may wait.
     pub(super) fn may_wait(step: Step, severity: Severity) -> bool {
         severity < Severity::Critical && matches!(step, Step::Raised | Step::Changed)
@@ -25,7 +25,7 @@ impl Work<'_> {
     pub(super) fn defer(&mut self, fresh: &Fresh, until: i64) -> Result<()> {
         let key = fresh.key.as_slice();
         let before = self.deferral(key)?;
-        let packed = self.sample.pack(fresh.sighting.to_text().as_bytes());
+        let packed = self.sample.pack(fresh.finding.to_text().as_bytes());
         let row = Deferred {
             until: before.map_or(until, |before| before.min(until)),
             first_seen: fresh.first_seen,
@@ -51,7 +51,7 @@ impl Work<'_> {
     pub(super) fn renew_deferred(
         &mut self,
         key: &[u8],
-        sighting: &Sighting,
+        finding: &StoredFinding,
         first_seen: i64,
         now: i64,
     ) -> Result<()> {
@@ -60,7 +60,7 @@ impl Work<'_> {
         };
         let fresh = Fresh {
             step: Step::Changed,
-            sighting: sighting.clone(),
+            finding: finding.clone(),
             key: key.to_vec(),
             entry: None,
             first_seen,
@@ -106,11 +106,11 @@ impl Work<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             let text = self.unpack(row.sample, row.packed, "deferred")?;
-            let sighting = Sighting::from_text(&text).ok_or_else(|| damaged("deferred"))?;
-            due.push((key.to_vec(), sighting, row.first_seen, row.last_seen));
+            let finding = StoredFinding::from_text(&text).ok_or_else(|| damaged("deferred"))?;
+            due.push((key.to_vec(), finding, row.first_seen, row.last_seen));
             Ok(ControlFlow::Continue(()))
         })?;
-        for (key, sighting, first_seen, last_seen) in due {
+        for (key, finding, first_seen, last_seen) in due {
             self.undefer(&key)?;
             let Some(entry) = self.entry(&key)? else {
                 continue;
@@ -125,7 +125,7 @@ impl Work<'_> {
             self.set_entry(&key, Some(&entry), Some(&told))?;
             self.fresh.push(Fresh {
                 step,
-                sighting,
+                finding,
                 key,
                 entry: None,
                 first_seen,

@@ -1,9 +1,9 @@
 //! Events on their way out of the spool: who still waits for what.
 
-use super::Sink;
-use super::fair::{Seek, Turns};
+use super::SinkKind;
+use super::round_robin::{RoundRobin, Seek};
 use super::tables::{ASIDE, Loss, Result, Role, Row, SAMPLES, SPOOL, WAITING, damaged};
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use super::{order, pack, tables};
 use crate::parcel::{Delivery, Parcel};
 use agent_core::finding::Severity;
@@ -17,19 +17,19 @@ const KEPT_ASIDE: u64 = 16;
 /// Events that are taken in hand at a time where all are gone through.
 const AT_ONCE: usize = 1000;
 
-impl Sink {
+impl SinkKind {
     pub(super) fn code(self) -> u8 {
         match self {
-            Sink::CloudwatchLogs => 1,
-            Sink::File => 2,
-            Sink::Stdout => 3,
+            SinkKind::CloudwatchLogs => 1,
+            SinkKind::File => 2,
+            SinkKind::Stdout => 3,
         }
     }
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// What became of events that a sink was handed.
-    pub(super) fn settle(&mut self, sink: Sink, delivery: &Delivery) -> Result<()> {
+    pub(super) fn settle(&mut self, sink: SinkKind, delivery: &Delivery) -> Result<()> {
         for place in &delivery.accepted {
             self.settled(sink.code(), *place)?;
         }
@@ -91,14 +91,14 @@ impl Work<'_> {
     }
 
     /// Events wait for these sinks from now on.
-    pub(super) fn enable(&mut self, sinks: &[Sink]) -> Result<()> {
+    pub(super) fn enable(&mut self, sinks: &[SinkKind]) -> Result<()> {
         let mut codes: Vec<u8> = sinks.iter().map(|sink| sink.code()).collect();
         codes.sort_unstable();
         codes.dedup();
         self.enable_codes(codes)
     }
 
-    /// See [`Work::enable`]; sorted, each once.
+    /// See [`WriteTransaction::enable`]; sorted, each once.
     pub(super) fn enable_codes(&mut self, codes: Vec<u8>) -> Result<()> {
         let former = std::mem::replace(&mut self.state.sinks, codes.clone());
         if former == codes {
@@ -183,10 +183,10 @@ impl Seek for ReadOnlyTable<&'static [u8], ()> {
 /// Where deliveries to each sink ended in each class, so that the next one goes on there.
 pub(super) type Cursors = HashMap<[u8; 2], Vec<u8>>;
 
-/// See [`super::Keeper::parcels`]. Leaves out the places in `settled`.
+/// See [`super::Store::parcels`]. Leaves out the places in `settled`.
 pub(super) fn parcels(
     transaction: &ReadTransaction,
-    sink: Sink,
+    sink: SinkKind,
     most: (usize, usize),
     settled: &HashSet<(u8, u64)>,
     cursors: &mut Cursors,
@@ -199,7 +199,7 @@ pub(super) fn parcels(
     for class in 0..order::CLASSES {
         let prefix = order::waiting_in(sink.code(), class);
         let cursor = cursors.entry(prefix).or_default();
-        let mut turns = Turns::new(prefix.to_vec(), cursor);
+        let mut turns = RoundRobin::new(prefix.to_vec(), cursor);
         while parcels.len() < most.0 {
             let Some(key) = turns.take(&waiting)? else {
                 break;

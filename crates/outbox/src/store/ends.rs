@@ -3,12 +3,12 @@
 //! What stands is marked in the ledger. The end of a deviation that has come back since has no place there, and is kept
 //! in a table of its own.
 
+use super::announce::{Fresh, gone};
 use super::order;
 use super::tables::{ENTRY, Result, Role, Row, damaged, entry_from_row, entry_to_row, rank};
-use super::telling::{Fresh, gone};
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use crate::event::finding::Step;
-use crate::ledger::{self, Entry, Room};
+use crate::ledger::{self, Capacity, OpenFinding};
 use std::ops::ControlFlow;
 
 /// The part of the ledger's room that ends have beside it.
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 500;
 /// Ranks that ends may have, worst first.
 const RANKS: [u8; 4] = [3, 2, 1, 0];
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// An event will not arrive. `first_seen`: of the deviation that it told of.
     pub(super) fn untell(&mut self, row: &Row<'_>, first_seen: Option<i64>) -> Result<()> {
         let Role::Told(step) = row.role else {
@@ -35,7 +35,7 @@ impl Work<'_> {
             (None, None) => self.untell_before_its_end(row.key, step, first_seen),
             // It came back in the millisecond in which it had begun: the log side knows it still.
             (Some(same), Some(_)) => {
-                let new = Entry {
+                let new = OpenFinding {
                     raised: true,
                     current: same.current && same.raised,
                     ..same
@@ -93,7 +93,7 @@ impl Work<'_> {
     }
 
     /// Keeps the end of a deviation, to be told once there is room; for want of a place the least severe is given up.
-    pub(super) fn owe_end(&mut self, key: &[u8], ended: &Entry) -> Result<()> {
+    pub(super) fn owe_end(&mut self, key: &[u8], ended: &OpenFinding) -> Result<()> {
         let rank = rank(Some(ended.severity));
         let first_seen = u64::from_ne_bytes(ended.first_seen.to_ne_bytes());
         let key = order::eviction(rank, key, first_seen);
@@ -134,7 +134,7 @@ impl Work<'_> {
 
     /// Tells ends that were given up, worst first, as long as the spool has room.
     pub(super) fn tell_ends(&mut self, now: i64) -> Result<()> {
-        if self.state.ends == 0 || self.room() != Room::Ample {
+        if self.state.ends == 0 || self.capacity() != Capacity::Ample {
             return Ok(());
         }
         let mut ends = Vec::new();
@@ -152,14 +152,14 @@ impl Work<'_> {
             })?;
         }
         for (place, ended) in &ends {
-            if self.room() != Room::Ample {
+            if self.capacity() != Capacity::Ample {
                 break;
             }
             let key = order::ledger_key(place).ok_or_else(|| damaged("ends"))?;
             self.end_told(place)?;
             let fresh = Fresh {
                 step: Step::Cleared,
-                sighting: gone(key, ended.severity).ok_or_else(|| damaged("ends"))?,
+                finding: gone(key, ended.severity).ok_or_else(|| damaged("ends"))?,
                 key: key.to_vec(),
                 entry: Some(*ended),
                 first_seen: ended.first_seen,

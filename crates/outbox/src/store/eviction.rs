@@ -4,7 +4,7 @@
 use super::order;
 use super::rows::Rows;
 use super::tables::{ENTRY, LEDGER_RANKS, Loss, OWN, Result, Row, damaged, entry_from_row, rank};
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use std::ops::ControlFlow;
 
 /// Ranks of events that may be given up, in the order in which they are; what is critical is not among them.
@@ -21,7 +21,7 @@ pub(super) struct Fullest {
     prefix: Vec<u8>,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Gives up what goes first until the spool is below its limit, and declares it.
     pub(super) fn make_room(&mut self, now: i64) -> Result<()> {
         if self.state.payload <= self.payload_limit() {

@@ -1,7 +1,7 @@
 //! Events that will not arrive, and how they are declared.
 
 use super::tables::{Gap, Loss, OWN, Result, Role, Row, damaged, rank};
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use crate::event::gap::{Dropped, Range};
 use crate::event::{Fault, Lifecycle, own};
 use agent_core::escape;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Notes that an event will not arrive; once, if it is lost to one sink after another. Returns since when the
     /// deviation stood that it told of.
     pub(super) fn lose(&mut self, row: &Row<'_>, loss: Loss) -> Result<Option<i64>> {
@@ -95,7 +95,7 @@ impl Work<'_> {
         }
     }
 
-    /// Up to so many gaps that fit, from `first` on.
+    /// The gaps that fit, `most` at most, from `first` on.
     fn gaps(&self, fits: impl Fn(&Gap) -> bool, most: usize) -> Result<Vec<Gap>> {
         let mut found = Vec::new();
         self.tables.gaps.walk(0.., |first, row| {
@@ -130,7 +130,7 @@ impl Work<'_> {
                 ),
                 severity: Severity::High,
             };
-            for draft in own::drafts(self.origin, &Lifecycle::Fault(fault), now) {
+            for draft in own::drafts(self.source, &Lifecycle::Fault(fault), now) {
                 self.append(draft, rank(None), Role::Own, &[], None, now)?;
             }
         }
@@ -156,7 +156,7 @@ impl Work<'_> {
                         .for_each(|(all, more)| *all += more);
                     dropped.lost.push(gap.range);
                 }
-                let draft = own::dropped(self.origin, &dropped, now);
+                let draft = own::dropped(self.source, &dropped, now);
                 self.append(draft, rank(None), Role::Gap, &[], None, now)?;
                 let declared = self.chain.head.sequence;
                 for gap in gaps {

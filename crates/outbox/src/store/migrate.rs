@@ -12,7 +12,7 @@ use super::tables::{
     entry_from_row, entry_to_row,
 };
 use crate::event::finding::Step;
-use crate::ledger::{self, Entry};
+use crate::ledger::{self, OpenFinding};
 use redb::{Database, TableDefinition, WriteTransaction};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -107,7 +107,7 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
     for (number, importance) in numbers {
         let row = table.get((importance, number), <[u8]>::to_vec)?;
         let row = row.unwrap_or_default();
-        let held = Held::read(&row).ok_or_else(|| damaged("held"))?;
+        let held = DeferredV1::read(&row).ok_or_else(|| damaged("held"))?;
         let old = match ledger.get(held.key, entry_from_row)? {
             None => None,
             Some(entry) => Some(entry.ok_or_else(|| damaged("ledger"))?),
@@ -144,8 +144,8 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
     Ok(())
 }
 
-fn count(state: &mut State, key: &[u8], old: Option<&Entry>, new: &Entry) {
-    let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+fn count(state: &mut State, key: &[u8], old: Option<&OpenFinding>, new: &OpenFinding) {
+    let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
     state.untold = state.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
     if old.is_none() {
         state.open += 1;
@@ -161,24 +161,24 @@ fn more(count: usize) -> ControlFlow<()> {
 }
 
 /// A row of `held`.
-struct Held<'a> {
+struct DeferredV1<'a> {
     step: Step,
     first_seen: i64,
     last_seen: i64,
     key: &'a [u8],
     /// Of a deviation that was cleared: the entry that stood before.
-    entry: Option<Entry>,
+    entry: Option<OpenFinding>,
     sample: u32,
     packed: &'a [u8],
 }
 
-impl<'a> Held<'a> {
-    fn read(row: &'a [u8]) -> Option<Held<'a>> {
+impl<'a> DeferredV1<'a> {
+    fn read(row: &'a [u8]) -> Option<DeferredV1<'a>> {
         let mut reader = Reader(row);
         let [1, step, with_entry] = reader.array()? else {
             return None;
         };
-        Some(Held {
+        Some(DeferredV1 {
             step: codec::step_of(step)?,
             first_seen: reader.i64()?,
             last_seen: reader.i64()?,

@@ -1,49 +1,50 @@
 //! What must survive: the ledger, the head of the chain and the spool, in one embedded database.
 //!
-//! [`Keeper`] is the one door to it. Everything handed to it is held in memory for at most
+//! [`Store`] is the one door to it. Everything handed to it is held in memory for at most
 //! [`GROUP_TIME`] milliseconds or [`GROUP_FINDINGS`] findings, then taken in by one transaction: what
 //! the ledger says of a finding, the event, its link in the chain and its place in the spool stand
 //! together or not at all. Nothing of it fails the caller: while the disk is full, what comes in is
 //! held within a bound, counted and told.
 
+mod announce;
 mod codec;
 mod deferred;
 mod delivery;
 mod ends;
+mod engine;
 mod eviction;
-mod fair;
 mod flood;
 mod gaps;
-mod keeper;
-mod looks;
 mod medium;
 mod migrate;
 mod open;
+mod open_scans;
 mod order;
 mod pack;
 mod queue;
+mod round_robin;
 mod rows;
 mod state;
+mod superseded;
 mod tables;
-mod telling;
-mod work;
+mod write_transaction;
 
 pub use crate::event::own::Spool as Pending;
 use agent_core::region::Region;
 use std::path::PathBuf;
 
-/// A group of findings is taken in after so many milliseconds,
+/// Maximum milliseconds that a group of findings waits to be taken in.
 pub const GROUP_TIME: i64 = 50;
-/// or as soon as it is so large. A critical one is taken in at once.
+/// Findings that make a group, which is taken in at once; so is a critical one.
 pub const GROUP_FINDINGS: usize = 500;
 
+pub use engine::Store;
 pub use flood::FLOOD;
-pub use keeper::Keeper;
-pub use work::uid;
+pub use write_transaction::uid;
 
 /// Where events go. Each event stays until every enabled sink has settled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sink {
+pub enum SinkKind {
     /// CloudWatch Logs.
     CloudwatchLogs,
     /// A file of JSON lines.
@@ -52,7 +53,7 @@ pub enum Sink {
     Stdout,
 }
 
-/// What a look covers: what is open within it and not found again is cleared at its end.
+/// What a scan covers: what is open within it and not found again is cleared at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Every check of files.
@@ -70,13 +71,13 @@ pub enum Scope {
     Instance,
 }
 
-/// A look under way. Several may be, as a whole scan and a spot check.
+/// A scan under way. Several may be, as a whole scan and a spot check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Round(u64);
+pub struct ScanId(u64);
 
 /// What opening the store came upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opening {
+pub enum OpenOutcome {
     /// There was none: this host has no history here.
     Fresh,
     /// What was there was damaged and is now at `path`; a new chain was begun, and says so.

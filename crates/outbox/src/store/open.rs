@@ -6,7 +6,7 @@ use super::state::State;
 use super::tables::{self, META, SAMPLES, SPOOL, STATE};
 use crate::event::chain::{Chain, Head};
 use crate::event::finding::{Life, Step, draft};
-use crate::event::{Lifecycle, Origin, Sighting, own};
+use crate::event::{EventSource, Lifecycle, StoredFinding, own};
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::finding::{FILES_CHANGED, Finding, Severity, Verdict};
 use agent_core::host::Host;
@@ -141,8 +141,8 @@ pub(super) fn head(state: &State) -> Option<Head> {
         .filter(|head| head.sequence > 0)
 }
 
-/// What events of this origin look like: they are packed against it.
-fn sample_text(origin: &Origin) -> Vec<u8> {
+/// What events of this source look like: they are packed against it.
+fn sample_text(source: &EventSource) -> Vec<u8> {
     let evidence = |byte: &str| {
         json!({
             "type": "file", "mode": "0644", "uid": 0, "gid": 0, "size": 1024, "nlink": 1,
@@ -162,7 +162,7 @@ fn sample_text(origin: &Origin) -> Vec<u8> {
         .with(Attribute::Size)
         .with(Attribute::Mtime)
         .with(Attribute::Sha256);
-    let changed = Sighting::new(&finding, None);
+    let changed = StoredFinding::new(&finding, None);
     let mut added = changed.clone();
     added.check = "files.added".into();
     added.expected = serde_json::Value::Null;
@@ -177,19 +177,19 @@ fn sample_text(origin: &Origin) -> Vec<u8> {
         flood: None,
     };
     let mut text = changed.to_text().into_bytes();
-    for (sighting, step) in [
+    for (finding, step) in [
         (&setting, Step::Raised),
         (&changed, Step::Cleared),
         (&added, Step::Raised),
         (&changed, Step::Changed),
         (&changed, Step::Raised),
     ] {
-        text.extend(draft(origin, sighting, step, life, 0).text());
+        text.extend(draft(source, finding, step, life, 0).text());
     }
     let stopped = Lifecycle::Stopped {
         reason: "SIGTERM".into(),
     };
-    for draft in own::drafts(origin, &stopped, 0) {
+    for draft in own::drafts(source, &stopped, 0) {
         text.extend(draft.text());
     }
     text
@@ -199,9 +199,9 @@ fn sample_text(origin: &Origin) -> Vec<u8> {
 pub(super) fn sample(
     database: &Database,
     state: &mut State,
-    origin: &Origin,
+    source: &EventSource,
 ) -> Result<Sample, Refusal> {
-    let text = sample_text(origin);
+    let text = sample_text(source);
     let mut write = || -> tables::Result<()> {
         let transaction = database.begin_write()?;
         {

@@ -1,9 +1,9 @@
-//! What was handed to the keeper and is not in the store yet: a group under way, or, while the disk is
+//! What was handed to the engine and is not in the store yet: a group under way, or, while the disk is
 //! full, as much as memory may hold.
 
-use super::looks::Cursor;
-use super::{GROUP_FINDINGS, Round, Sink};
-use crate::event::{Draft, Lifecycle, Sighting};
+use super::open_scans::Cursor;
+use super::{GROUP_FINDINGS, ScanId, SinkKind};
+use crate::event::{Draft, Lifecycle, StoredFinding};
 use crate::parcel::Delivery;
 use agent_core::finding::{Severity, Verdict};
 use serde_json::Value;
@@ -20,25 +20,25 @@ const MOST_BYTES: usize = 4 << 20;
 pub(super) enum Op {
     Found(Found),
     End {
-        round: Round,
+        scan_id: ScanId,
         cursor: Cursor,
     },
     Tell(Box<Lifecycle>),
     /// An event of the store's own.
     Note(Box<Draft>),
     Settle {
-        sink: Sink,
+        sink: SinkKind,
         delivery: Delivery,
     },
-    Enable(Vec<Sink>),
+    Enable(Vec<SinkKind>),
 }
 
-/// Something that a look found.
+/// Something that a scan found.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) round: Round,
-    pub(super) sighting: Box<Sighting>,
-    /// See [`super::looks::Looks::found`].
+    pub(super) scan_id: ScanId,
+    pub(super) finding: Box<StoredFinding>,
+    /// See [`super::open_scans::OpenScans::found`].
     pub(super) mark: Option<u64>,
     /// Whether a scan of everything found it.
     pub(super) scan: bool,
@@ -49,9 +49,9 @@ pub(super) struct Found {
 impl Op {
     fn size(&self) -> usize {
         match self {
-            Op::Found(Found { sighting, .. }) => {
-                let json = json_size(&sighting.expected) + json_size(&sighting.observed);
-                256 + sighting.subject.len() + sighting.message.len() + json
+            Op::Found(Found { finding, .. }) => {
+                let json = json_size(&finding.expected) + json_size(&finding.observed);
+                256 + finding.subject.len() + finding.message.len() + json
             }
             Op::Tell(_) | Op::Note(_) => 1024,
             Op::Settle { delivery, .. } => 64 + 8 * delivery.accepted.len(),
@@ -62,9 +62,9 @@ impl Op {
     /// Whether it is better to be taken in at once.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
-            Op::Found(Found { sighting, .. }) => {
-                sighting.severity == Severity::Critical
-                    && matches!(sighting.verdict, Verdict::Fail | Verdict::Unknown)
+            Op::Found(Found { finding, .. }) => {
+                finding.severity == Severity::Critical
+                    && matches!(finding.verdict, Verdict::Fail | Verdict::Unknown)
             }
             Op::Tell(event) => matches!(
                 **event,
@@ -81,7 +81,7 @@ pub(super) struct Queue {
     ops: VecDeque<(Op, i64)>,
     bytes: usize,
     findings: usize,
-    /// What was last found of each deviation that waits, so that a look that finds it again need not hold it twice.
+    /// What was last found of each deviation that waits, so that a scan that finds it again need not hold it twice.
     prints: HashMap<u64, u64>,
 }
 
@@ -89,9 +89,9 @@ impl Queue {
     /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
     pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
         if stuck {
-            if let Op::Found(Found { sighting, .. }) = &op {
-                let print = hash(&sighting.fingerprint());
-                if self.prints.get(&name(sighting)) == Some(&print) {
+            if let Op::Found(Found { finding, .. }) = &op {
+                let print = hash(&finding.fingerprint());
+                if self.prints.get(&name(finding)) == Some(&print) {
                     return Ok(());
                 }
             }
@@ -101,11 +101,11 @@ impl Queue {
                 return Err(op);
             }
             match &op {
-                Op::Found(Found { sighting, .. }) => {
-                    let print = hash(&sighting.fingerprint());
-                    self.prints.insert(name(sighting), print);
+                Op::Found(Found { finding, .. }) => {
+                    let print = hash(&finding.fingerprint());
+                    self.prints.insert(name(finding), print);
                 }
-                // What it clears and a later look finds again must be told again.
+                // What it clears and a later scan finds again must be told again.
                 Op::End { .. } => self.prints.clear(),
                 _ => {}
             }
@@ -126,7 +126,7 @@ impl Queue {
         self.ops.iter()
     }
 
-    /// The first so many were taken in.
+    /// The first `count` were taken in.
     pub(super) fn taken(&mut self, count: usize) -> impl Iterator<Item = Op> + '_ {
         self.prints.clear();
         for (op, _) in self.ops.iter().take(count) {
@@ -171,8 +171,8 @@ fn json_size(value: &Value) -> usize {
     }
 }
 
-fn name(sighting: &Sighting) -> u64 {
-    hash(&(&sighting.check, &sighting.subject))
+fn name(finding: &StoredFinding) -> u64 {
+    hash(&(&finding.check, &finding.subject))
 }
 
 fn hash(of: &impl Hash) -> u64 {

@@ -29,8 +29,9 @@ pub(super) struct State {
     pub(super) machine_id: String,
     /// The place in the spool of an event is its sequence and this.
     pub(super) base: u64,
-    /// The last round that marked an entry.
-    pub(super) round: u64,
+    /// Number of the last scan that marked an entry.
+    #[serde(rename = "round")]
+    pub(super) scan_id: u64,
     /// The flood under way: summed up by the next start, should this one not come to it.
     pub(super) flood: Option<UnderWay>,
     /// Sinks that events wait for.

@@ -2,15 +2,16 @@
 //!
 //! | table | key | row |
 //! |---|---|---|
-//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`crate::ledger::Entry`] |
+//! | `ledger` | check and subject ([`crate::ledger::key`]) | [`crate::ledger::OpenFinding`] |
 //! | `spool` | place of the event | [`Row`] |
 //! | `waiting` | sink, class, ledger key, place ([`super::order`]) | – : waits for that sink |
 //! | `eviction` | rank, ledger key, place ([`super::order`]) | – : what may be given up when the spool is full |
 //! | `deferred` | ledger key | [`Deferred`]: found, and to be told at a time to come |
-//! | `ends` | rank, ledger key, time first seen ([`super::order`]) | [`crate::ledger::Entry`]: ended, and yet to be told |
+//! | `ends` | rank, ledger key, time first seen ([`super::order`]) | [`crate::ledger::OpenFinding`]: ended, and yet to be told |
 //! | `gaps` | sequence of the first | [`Gap`]: lost, and perhaps declared |
 //! | `aside` | place | an event that a sink refused |
 //! | `samples` | number | what events are packed with |
+//! | `superseded` | ledger key | in memory alone: times first seen of entries on disk that memory speaks for ([`super::superseded`]) |
 //! | `meta` | `state` | [`super::state::State`] as JSON |
 
 pub(super) use super::codec::*;
@@ -26,6 +27,8 @@ pub(super) const ENDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 pub(super) const GAPS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gaps");
 pub(super) const ASIDE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("aside");
 pub(super) const SAMPLES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("samples");
+/// Only in a store in memory that stands in for the one on disk.
+pub(super) const SUPERSEDED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("superseded");
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// The one row of `meta`.
 pub(super) const STATE: &str = "state";

@@ -57,10 +57,10 @@ fn no_order_of_arrival_hides_what_happened() {
     let Chain { events, beat, .. } = chain(&directory.path().join("state"), 12);
     let edit = |line: &str| line.replacen("\"severity_id\":2", "\"severity_id\":3", 1);
     let mut random = fastrand::Rng::with_seed(2);
-    for round in 0..24 {
+    for scan_id in 0..24 {
         let at = random.usize(0..12);
         let mut lines = [events.clone(), vec![beat.clone()]].concat();
-        let expected = match round % 2 {
+        let expected = match scan_id % 2 {
             0 => {
                 lines[at] = edit(&lines[at]);
                 format!("edited {}", at + 1)

@@ -1,11 +1,11 @@
 //! The store keeps within its size, and what that costs is declared and told anew.
 
-use super::{Desk, T, changed, gist, gists, told::chained, values};
+use super::{Fixture, T, changed, gist, gists, told::chained, values};
 use agent_core::finding::{Finding, Severity};
 use agent_outbox::event::gap::Range;
 use agent_outbox::event::{Fault, Lifecycle};
 use agent_outbox::parcel::Delivery;
-use agent_outbox::store::{Scope, Sink};
+use agent_outbox::store::{Scope, SinkKind};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -36,19 +36,19 @@ fn declared(events: &[Value]) -> BTreeSet<u64> {
 }
 
 /// Deviations of all severities, in every round others; far more than fit.
-fn overfill(desk: &mut Desk, directory: &Path, limit: u64, rounds: u64, each: u64) -> u64 {
+fn overfill(fixture: &mut Fixture, directory: &Path, limit: u64, rounds: u64, each: u64) -> u64 {
     let mut largest = 0;
-    for round in 0..rounds {
+    for scan_id in 0..rounds {
         let some: Vec<Finding> = (0..each)
             .map(|n| {
                 let worst = Severity::WORST_FIRST[(n % 4) as usize];
-                changed(&format!("/{round}/{n}"), worst, n)
+                changed(&format!("/{scan_id}/{n}"), worst, n)
             })
             .collect();
-        desk.now += 5000;
-        desk.look(Scope::Path(format!("/{round}").into_bytes()), &some);
+        fixture.now += 5000;
+        fixture.look(Scope::Path(format!("/{scan_id}").into_bytes()), &some);
         largest = largest.max(size(directory));
-        assert!(largest <= limit, "{largest} after round {round}");
+        assert!(largest <= limit, "{largest} after round {scan_id}");
     }
     largest
 }
@@ -57,17 +57,17 @@ fn overfill(desk: &mut Desk, directory: &Path, limit: u64, rounds: u64, each: u6
 fn a_full_spool_drops_the_least_first_and_declares_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let max = 2 << 20;
-    let mut desk = Desk::open(directory.path(), max, T);
-    desk.tell(Lifecycle::Started {
+    let mut fixture = Fixture::open(directory.path(), max, T);
+    fixture.tell(Lifecycle::Started {
         first_of_boot: true,
         message: "starts".into(),
     });
-    let largest = overfill(&mut desk, directory.path(), max * 3 / 2, 40, 60);
+    let largest = overfill(&mut fixture, directory.path(), max * 3 / 2, 40, 60);
     println!("largest file: {largest}");
-    let pending = desk.keeper.pending(desk.now);
+    let pending = fixture.store.pending(fixture.now);
     assert!(pending.bytes <= max + 8192, "{pending:?}");
     assert!(pending.bytes > max / 2, "half of it lies idle: {pending:?}");
-    let parcels = desk.waiting();
+    let parcels = fixture.waiting();
     let events = values(&parcels);
     // Every sequence is there or declared, none is both.
     let there: BTreeSet<u64> = events
@@ -98,29 +98,29 @@ fn a_full_spool_drops_the_least_first_and_declares_it() {
 
     // Once there is room, what stands and is untold is told anew, under the uid that it had.
     let untold = pending.untold;
-    desk.take();
+    fixture.take();
     let all: Vec<Finding> = (0..40)
-        .flat_map(|round| {
+        .flat_map(|scan_id| {
             (0..60).map(move |n: u64| {
                 let worst = Severity::WORST_FIRST[(n % 4) as usize];
-                changed(&format!("/{round}/{n}"), worst, n)
+                changed(&format!("/{scan_id}/{n}"), worst, n)
             })
         })
         .collect();
     let mut anew = 0;
     for _ in 0..20 {
-        desk.now += 5000;
-        desk.look(Scope::Files, &all);
-        let events = desk.take();
+        fixture.now += 5000;
+        fixture.look(Scope::Files, &all);
+        let events = fixture.take();
         anew += events
             .iter()
             .filter(|e| gist(e).starts_with("raised"))
             .count() as u64;
-        if desk.keeper.pending(desk.now).untold == 0 {
+        if fixture.store.pending(fixture.now).untold == 0 {
             break;
         }
     }
-    assert_eq!(desk.keeper.pending(desk.now).untold, 0);
+    assert_eq!(fixture.store.pending(fixture.now).untold, 0);
     assert!(anew >= untold, "{anew} of {untold}");
     assert!(size(directory.path()) <= max * 3 / 2);
 }
@@ -129,27 +129,27 @@ fn a_full_spool_drops_the_least_first_and_declares_it() {
 fn the_smallest_spool_and_the_largest_findings() {
     for max in [1 << 20, 5 << 20] {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut desk = Desk::open(directory.path(), max, T);
+        let mut fixture = Fixture::open(directory.path(), max, T);
         let mut largest = 0;
-        for round in 0..300_u64 {
+        for scan_id in 0..300_u64 {
             let mut finding = changed(
-                &format!("/{round}/{}", "n".repeat(4000)),
+                &format!("/{scan_id}/{}", "n".repeat(4000)),
                 Severity::Low,
-                round,
+                scan_id,
             );
             let noise: String = (0..20_000).map(|_| fastrand::alphanumeric()).collect();
             finding.observed["link"] = noise.into();
-            desk.now += 5000;
-            desk.look(Scope::Path(b"/nowhere".to_vec()), &[finding]);
+            fixture.now += 5000;
+            fixture.look(Scope::Path(b"/nowhere".to_vec()), &[finding]);
             largest = largest.max(size(directory.path()));
-            assert!(largest <= max * 3 / 2, "{largest} in round {round}");
+            assert!(largest <= max * 3 / 2, "{largest} in round {scan_id}");
         }
-        let pending = desk.keeper.pending(desk.now);
+        let pending = fixture.store.pending(fixture.now);
         println!("{max}: largest file {largest}, {pending:?}");
         assert_eq!(pending.trouble, None);
         assert!(pending.events > 10, "{pending:?}");
-        desk.take();
-        assert_eq!(desk.keeper.pending(desk.now).events, 0);
+        fixture.take();
+        assert_eq!(fixture.store.pending(fixture.now).events, 0);
     }
 }
 
@@ -157,20 +157,20 @@ fn the_smallest_spool_and_the_largest_findings() {
 fn more_own_steps_than_fit_do_not_stop_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let max = 1 << 20;
-    let mut desk = Desk::open(directory.path(), max, T);
+    let mut fixture = Fixture::open(directory.path(), max, T);
     for n in 0..3000 {
-        desk.now += 1000;
-        desk.keeper.tell(
+        fixture.now += 1000;
+        fixture.store.tell(
             Lifecycle::Stopped {
                 reason: format!("for the {n}th time"),
             },
-            desk.now,
+            fixture.now,
         );
-        desk.keeper.tick(desk.now + 60);
+        fixture.store.tick(fixture.now + 60);
     }
-    desk.settle();
+    fixture.settle();
     assert!(size(directory.path()) <= max * 3 / 2);
-    let events = values(&desk.waiting());
+    let events = values(&fixture.waiting());
     let there: BTreeSet<u64> = events
         .iter()
         .map(|e| e["metadata"]["sequence"].as_u64().expect("a number"))
@@ -184,15 +184,15 @@ fn more_own_steps_than_fit_do_not_stop_it() {
 #[test]
 fn what_a_sink_refuses_is_declared_once_a_minute_and_kept_aside() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 4 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 4 << 20, T);
     for n in 0..5 {
-        desk.tell(Lifecycle::Fault(Fault {
+        fixture.tell(Lifecycle::Fault(Fault {
             code: "a.fault",
             message: format!("number {n}"),
             severity: Severity::Low,
         }));
     }
-    let parcels = desk.waiting();
+    let parcels = fixture.waiting();
     let whole: Vec<Vec<u8>> = parcels.iter().map(|p| p.bytes.to_vec()).collect();
     chained(&whole);
     let delivery = Delivery {
@@ -203,44 +203,53 @@ fn what_a_sink_refuses_is_declared_once_a_minute_and_kept_aside() {
             (parcels[4].key, "InvalidParameter".into()),
         ],
     };
-    desk.keeper.settle(Sink::Stdout, &delivery, desk.now);
-    desk.settle();
-    let events = values(&desk.waiting());
+    fixture
+        .store
+        .settle(SinkKind::Stdout, &delivery, fixture.now);
+    fixture.settle();
+    let events = values(&fixture.waiting());
     assert_eq!(declared(&events), BTreeSet::from([2, 3, 5]));
     assert_eq!(events.len(), 2, "{events:#?}");
-    let aside = desk.keeper.refused();
+    let aside = fixture.store.refused();
     assert_eq!(aside.len(), 3);
     assert!(aside[0].starts_with("413\n{\"time\""), "{aside:?}");
     assert!(aside[0].as_bytes().ends_with(&whole[1]));
     // It refuses the declaration as well: that is declared a minute later.
-    let last = desk.waiting().pop().expect("the declaration");
+    let last = fixture.waiting().pop().expect("the declaration");
     let delivery = Delivery {
         accepted: Vec::new(),
         refused: vec![(last.key, "413".into())],
     };
-    desk.keeper.settle(Sink::Stdout, &delivery, desk.now);
-    desk.keeper.commit(desk.now);
-    assert!(desk.keeper.tick(desk.now).is_some_and(|wait| wait > 50_000));
-    assert_eq!(desk.waiting().len(), 1);
-    desk.now += 61_000;
-    desk.settle();
-    let events = values(&desk.waiting());
+    fixture
+        .store
+        .settle(SinkKind::Stdout, &delivery, fixture.now);
+    fixture.store.commit(fixture.now);
+    assert!(
+        fixture
+            .store
+            .tick(fixture.now)
+            .is_some_and(|wait| wait > 50_000)
+    );
+    assert_eq!(fixture.waiting().len(), 1);
+    fixture.now += 61_000;
+    fixture.settle();
+    let events = values(&fixture.waiting());
     assert_eq!(declared(&events), BTreeSet::from([2, 3, 5, 6]));
-    assert_eq!(desk.keeper.pending(desk.now).refused, 4);
+    assert_eq!(fixture.store.pending(fixture.now).refused, 4);
 }
 
 #[test]
 fn a_full_ledger_has_room_for_what_is_critical_and_for_other_directories() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 1 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 1 << 20, T);
     let noise: Vec<Finding> = (0..6000)
         .map(|n| changed(&format!("/home/u/.ssh/{}/{n}", n % 500), Severity::High, n))
         .collect();
     let mut told = Vec::new();
     for part in noise.chunks(500) {
-        desk.now += 100;
-        desk.look(Scope::Path(b"/nowhere".to_vec()), part);
-        told.extend(desk.take());
+        fixture.now += 100;
+        fixture.look(Scope::Path(b"/nowhere".to_vec()), part);
+        told.extend(fixture.take());
     }
     let full = |told: &[Value]| {
         told.iter()
@@ -252,14 +261,14 @@ fn a_full_ledger_has_room_for_what_is_critical_and_for_other_directories() {
     assert!(findings < 6000, "{findings}: the ledger is not full");
     // What is less severe than all that is told does not push it out.
     let minor = changed("/usr/share/x", Severity::Medium, 1);
-    desk.look(Scope::Path(b"/nowhere".to_vec()), &[minor]);
-    assert_eq!(gists(&desk.take()), ["ledger.full"]);
+    fixture.look(Scope::Path(b"/nowhere".to_vec()), &[minor]);
+    assert_eq!(gists(&fixture.take()), ["ledger.full"]);
     let others = [
         changed("/etc/passwd", Severity::Critical, 1),
         changed("/home/v/.ssh/authorized_keys", Severity::High, 1),
     ];
-    desk.look(Scope::Path(b"/nowhere".to_vec()), &others);
-    let told = desk.take();
+    fixture.look(Scope::Path(b"/nowhere".to_vec()), &others);
+    let told = fixture.take();
     let told: Vec<String> = told
         .iter()
         .filter(|e| e["class_uid"] == 2004)
@@ -269,9 +278,10 @@ fn a_full_ledger_has_room_for_what_is_critical_and_for_other_directories() {
         told,
         ["raised /etc/passwd", "raised /home/v/.ssh/authorized_keys"]
     );
-    desk.look(Scope::Path(b"/nowhere".to_vec()), &others);
+    fixture.look(Scope::Path(b"/nowhere".to_vec()), &others);
     assert_eq!(
-        desk.take()
+        fixture
+            .take()
             .iter()
             .filter(|e| e["class_uid"] == 2004)
             .count(),
@@ -284,25 +294,25 @@ fn a_full_ledger_has_room_for_what_is_critical_and_for_other_directories() {
 fn critical_events_are_never_given_up() {
     let directory = tempfile::tempdir().expect("a directory");
     let max = 1 << 20;
-    let mut desk = Desk::open(directory.path(), max, T);
+    let mut fixture = Fixture::open(directory.path(), max, T);
     let critical: Vec<Finding> = (0..1500)
         .map(|n| changed(&format!("/usr/bin/{n}"), Severity::Critical, n))
         .collect();
     for part in critical.chunks(50) {
-        desk.now += 5000;
-        desk.look(Scope::Path(b"/nowhere".to_vec()), part);
+        fixture.now += 5000;
+        fixture.look(Scope::Path(b"/nowhere".to_vec()), part);
         assert!(size(directory.path()) <= max * 3 / 2);
     }
     let mut seen = BTreeSet::new();
     for _ in 0..20 {
-        let told = desk.take();
+        let told = fixture.take();
         let raised = told
             .iter()
             .filter(|e| gist(e).starts_with("raised"))
             .map(gist);
         seen.extend(raised);
-        desk.now += 5000;
-        desk.look(Scope::Path(b"/nowhere".to_vec()), &critical);
+        fixture.now += 5000;
+        fixture.look(Scope::Path(b"/nowhere".to_vec()), &critical);
     }
     assert_eq!(seen.len(), 1500, "what had no room is told once there is");
 }

@@ -1,8 +1,8 @@
 //! `kill -9` at random moments: nothing that was acknowledged is lost, and the sequence has no hole.
 
-use super::{T, origin};
+use super::{T, source};
 use agent_outbox::parcel::Delivery;
-use agent_outbox::store::{Keeper, Sink};
+use agent_outbox::store::{SinkKind, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -70,12 +70,12 @@ fn nothing_acknowledged_is_lost_and_the_sequence_has_no_hole() {
     let kills: u64 = std::env::var("AGENT_TEST_KILLS").map_or(20, |n| n.parse().expect("a number"));
     let directory = tempfile::tempdir().expect("a directory");
     let mut sure = Sure::default();
-    for round in 0..kills {
+    for scan_id in 0..kills {
         let from = sure.found.map_or(0, |found| found + 1);
         let pause = Duration::from_millis(fastrand::u64(5..400));
         run(directory.path(), from, pause, &mut sure);
         println!(
-            "round {round}: found {:?}, shipped {}",
+            "round {scan_id}: found {:?}, shipped {}",
             sure.found,
             sure.shipped.len()
         );
@@ -85,17 +85,17 @@ fn nothing_acknowledged_is_lost_and_the_sequence_has_no_hole() {
         "the victim got nowhere: {:?}",
         sure.found
     );
-    let (mut keeper, news) =
-        Keeper::open(directory.path(), 256 << 20, origin(), T).expect("it opens");
+    let (mut store, news) =
+        Store::open(directory.path(), 256 << 20, source(), T).expect("it opens");
     assert_eq!(news, []);
-    keeper.enable(&[Sink::Stdout], T);
+    store.enable(&[SinkKind::Stdout], T);
     let mut now = T + 100_000;
-    while let Some(wait) = keeper.tick(now).filter(|wait| *wait <= 2000) {
+    while let Some(wait) = store.tick(now).filter(|wait| *wait <= 2000) {
         now += wait;
     }
     let mut bytes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     loop {
-        let parcels = keeper.parcels(Sink::Stdout, 1000, usize::MAX);
+        let parcels = store.parcels(SinkKind::Stdout, 1000, usize::MAX);
         if parcels.is_empty() {
             break;
         }
@@ -108,8 +108,8 @@ fn nothing_acknowledged_is_lost_and_the_sequence_has_no_hole() {
             accepted: parcels.iter().map(|parcel| parcel.key).collect(),
             refused: Vec::new(),
         };
-        keeper.settle(Sink::Stdout, &delivery, now);
-        keeper.commit(now);
+        store.settle(SinkKind::Stdout, &delivery, now);
+        store.commit(now);
     }
     for (sequence, event) in sure.shipped {
         bytes

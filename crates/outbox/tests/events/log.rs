@@ -1,6 +1,6 @@
 //! `agent log verify`: what it sees of events that were lost, edited, swapped, and what it lets pass.
 
-use super::{Desk, T, changed, gist};
+use super::{Fixture, T, changed, gist};
 use agent_core::finding::{Finding, Severity};
 use agent_outbox::event::Heartbeat;
 use agent_outbox::store::Scope;
@@ -16,22 +16,22 @@ pub(super) struct Chain {
 }
 
 pub(super) fn chain(directory: &Path, count: u64) -> Chain {
-    let mut desk = Desk::open(directory, 64 << 20, T);
+    let mut fixture = Fixture::open(directory, 64 << 20, T);
     for n in 0..count {
-        desk.now += 10;
+        fixture.now += 10;
         let finding = changed("/a", Severity::Low, n);
-        desk.look(Scope::Path(b"/a".to_vec()), &[finding]);
+        fixture.look(Scope::Path(b"/a".to_vec()), &[finding]);
     }
-    let beat = desk.keeper.heartbeat(&Heartbeat::default(), desk.now);
-    finished(&mut desk, beat)
+    let beat = fixture.store.heartbeat(&Heartbeat::default(), fixture.now);
+    finished(&mut fixture, beat)
 }
 
-fn finished(desk: &mut Desk, beat: Vec<u8>) -> Chain {
+fn finished(fixture: &mut Fixture, beat: Vec<u8>) -> Chain {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     Chain {
-        events: desk.waiting().iter().map(|p| text(&p.bytes)).collect(),
+        events: fixture.waiting().iter().map(|p| text(&p.bytes)).collect(),
         beat: text(&beat),
-        id: desk.keeper.head().expect("a head").id,
+        id: fixture.store.head().expect("a head").id,
     }
 }
 
@@ -312,14 +312,14 @@ fn what_the_aws_command_line_prints_is_read_in_whatever_order_it_comes() {
 #[test]
 fn a_clock_that_went_back_is_no_reordering() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.look(Scope::Files, &[changed("/a", Severity::Low, 1)]);
-    desk.now -= 3_600_000;
-    desk.look(
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.look(Scope::Files, &[changed("/a", Severity::Low, 1)]);
+    fixture.now -= 3_600_000;
+    fixture.look(
         Scope::Path(b"/b".to_vec()),
         &[changed("/b", Severity::Low, 1)],
     );
-    let Chain { events, .. } = finished(&mut desk, Vec::new());
+    let Chain { events, .. } = finished(&mut fixture, Vec::new());
     // A log sorts by time.
     let sorted = write(
         directory.path(),
@@ -330,29 +330,29 @@ fn a_clock_that_went_back_is_no_reordering() {
 }
 
 /// A spool that holds a quarter of what is told.
-fn overflowed(directory: &Path) -> (Desk, Vec<u8>) {
-    let mut desk = Desk::open(directory, 1 << 20, T);
-    for round in 0..20 {
+fn overflowed(directory: &Path) -> (Fixture, Vec<u8>) {
+    let mut fixture = Fixture::open(directory, 1 << 20, T);
+    for scan_id in 0..20 {
         let some: Vec<Finding> = (0..90)
             .map(|n| {
                 let severity = [Severity::Low, Severity::Medium, Severity::High][n % 3];
-                changed(&format!("/{round}/{n}"), severity, 5)
+                changed(&format!("/{scan_id}/{n}"), severity, 5)
             })
             .collect();
-        desk.now += 2000;
-        desk.look(Scope::Path(format!("/{round}").into_bytes()), &some);
+        fixture.now += 2000;
+        fixture.look(Scope::Path(format!("/{scan_id}").into_bytes()), &some);
     }
-    let beat = desk.keeper.heartbeat(&Heartbeat::default(), desk.now);
-    (desk, beat)
+    let beat = fixture.store.heartbeat(&Heartbeat::default(), fixture.now);
+    (fixture, beat)
 }
 
 #[test]
 fn declared_loss_and_undeclared_loss_are_told_apart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (mut desk, beat) = overflowed(&directory.path().join("state"));
-    let dropped = desk.keeper.pending(desk.now).dropped;
+    let (mut fixture, beat) = overflowed(&directory.path().join("state"));
+    let dropped = fixture.store.pending(fixture.now).dropped;
     assert!(dropped > 500, "{dropped} dropped");
-    let whole = finished(&mut desk, beat);
+    let whole = finished(&mut fixture, beat);
     let lines = [whole.events.clone(), vec![whole.beat.clone()]].concat();
     let file = write(directory.path(), "log", &lines);
     let ran = verify(&[&file]).expect(3);

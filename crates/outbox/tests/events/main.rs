@@ -13,9 +13,9 @@ mod told;
 
 use agent_core::finding::{self, Check, Finding, Severity, Verdict};
 use agent_core::host::{Cloud, Host};
-use agent_outbox::event::{Digests, Lifecycle, Origin};
+use agent_outbox::event::{Digests, EventSource, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
-use agent_outbox::store::{Keeper, Opening, Round, Scope, Sink};
+use agent_outbox::store::{OpenOutcome, ScanId, Scope, SinkKind, Store};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,8 +23,8 @@ use std::path::Path;
 pub(crate) const T: i64 = 1_795_310_000_123;
 
 /// A host as it is on EC2.
-pub(crate) fn origin() -> Origin {
-    Origin {
+pub(crate) fn source() -> EventSource {
+    EventSource {
         host: Host {
             hostname: "ip-10-0-0-5".into(),
             machine_id: "0123456789abcdef0123456789abcdef".into(),
@@ -82,46 +82,46 @@ pub(crate) fn check(id: &str) -> &'static Check {
         .unwrap_or_else(|| panic!("{id}: no such check"))
 }
 
-/// A keeper with standard output as its sink, and a clock of its own.
-pub(crate) struct Desk {
-    pub(crate) keeper: Keeper,
+/// A engine with standard output as its sink, and a clock of its own.
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
     pub(crate) now: i64,
-    pub(crate) news: Vec<Opening>,
+    pub(crate) news: Vec<OpenOutcome>,
 }
 
-impl Desk {
-    pub(crate) fn open(directory: &Path, max_size: u64, now: i64) -> Desk {
-        let (mut keeper, news) =
-            Keeper::open(directory, max_size, origin(), now).expect("the store opens");
-        keeper.enable(&[Sink::Stdout], now);
-        Desk { keeper, now, news }
+impl Fixture {
+    pub(crate) fn open(directory: &Path, max_size: u64, now: i64) -> Fixture {
+        let (mut store, news) =
+            Store::open(directory, max_size, source(), now).expect("the store opens");
+        store.enable(&[SinkKind::Stdout], now);
+        Fixture { store, now, news }
     }
 
-    /// One look at `scope` that finds these.
-    pub(crate) fn look(&mut self, scope: Scope, findings: &[Finding]) -> Round {
-        let round = self.keeper.begin(scope);
+    /// One scan of `scope` that finds these.
+    pub(crate) fn look(&mut self, scope: Scope, findings: &[Finding]) -> ScanId {
+        let scan_id = self.store.begin(scope);
         for finding in findings {
-            self.keeper.found(round, finding, None, self.now);
+            self.store.found(scan_id, finding, None, self.now);
         }
-        self.keeper.end(round, self.now);
+        self.store.end(scan_id, self.now);
         self.settle();
-        round
+        scan_id
     }
 
     /// Lets everything be told that waits.
     pub(crate) fn settle(&mut self) {
-        self.keeper.commit(self.now);
+        self.store.commit(self.now);
         for _ in 0..100_000 {
-            match self.keeper.tick(self.now) {
+            match self.store.tick(self.now) {
                 Some(wait) if wait <= 2000 => self.now += wait,
                 _ => return,
             }
         }
-        panic!("ticks without end: {:?}", self.keeper.pending(self.now));
+        panic!("ticks without end: {:?}", self.store.pending(self.now));
     }
 
     pub(crate) fn tell(&mut self, event: Lifecycle) {
-        self.keeper.tell(event, self.now);
+        self.store.tell(event, self.now);
         self.settle();
     }
 
@@ -134,7 +134,7 @@ impl Desk {
 
     /// All that waits, in the order in which it is delivered; it stays.
     pub(crate) fn handed_over(&mut self) -> Vec<Parcel> {
-        self.keeper.parcels(Sink::Stdout, usize::MAX, usize::MAX)
+        self.store.parcels(SinkKind::Stdout, usize::MAX, usize::MAX)
     }
 
     /// All that waits, as JSON; it stays no longer.
@@ -144,7 +144,7 @@ impl Desk {
             accepted: parcels.iter().map(|parcel| parcel.key).collect(),
             refused: Vec::new(),
         };
-        self.keeper.settle(Sink::Stdout, &delivery, self.now);
+        self.store.settle(SinkKind::Stdout, &delivery, self.now);
         self.settle();
         values(&parcels)
     }

@@ -1,8 +1,8 @@
 //! Stores of older builds are carried over. Each in `tests/data/stores` was made by the build before its form changed.
 
-use super::{T, gists, origin, values};
+use super::{T, gists, source, values};
 use agent_outbox::parcel::Delivery;
-use agent_outbox::store::{Keeper, Scope, Sink};
+use agent_outbox::store::{Scope, SinkKind, Store};
 use std::path::Path;
 use std::process::Command;
 
@@ -23,22 +23,22 @@ fn unpacked(version: u32, directory: &Path) {
 fn version_1() {
     let directory = tempfile::tempdir().expect("a directory");
     unpacked(1, directory.path());
-    let (mut keeper, news) = Keeper::open(directory.path(), 64 << 20, origin(), T).expect("opens");
+    let (mut store, news) = Store::open(directory.path(), 64 << 20, source(), T).expect("opens");
     assert_eq!(news, [], "nothing is set aside");
-    keeper.tick(T);
-    let told = |keeper: &mut Keeper, sink| {
-        let mut parcels = keeper.parcels(sink, 1000, usize::MAX);
+    store.tick(T);
+    let told = |store: &mut Store, sink| {
+        let mut parcels = store.parcels(sink, 1000, usize::MAX);
         parcels.sort_by_key(|parcel| parcel.key);
         let delivery = Delivery {
             accepted: parcels.iter().map(|parcel| parcel.key).collect(),
             refused: Vec::new(),
         };
-        keeper.settle(sink, &delivery, T);
-        keeper.commit(T);
+        store.settle(sink, &delivery, T);
+        store.commit(T);
         values(&parcels)
     };
-    let file = told(&mut keeper, Sink::File);
-    let stdout = told(&mut keeper, Sink::Stdout);
+    let file = told(&mut store, SinkKind::File);
+    let stdout = told(&mut store, SinkKind::Stdout);
     // The chain goes on: the first of four had both sinks, the next two one of them.
     let sequence = |event: &serde_json::Value| event["metadata"]["sequence"].as_u64();
     assert_eq!(file.first().and_then(sequence), Some(2));
@@ -52,14 +52,14 @@ fn version_1() {
     };
     // One of the 150 had gone again.
     assert_eq!((home(&file), home(&stdout)), (149, 149));
-    assert_eq!(keeper.pending(T).events, 0);
-    // That it went could not be told: the next look does.
-    let round = keeper.begin(Scope::Path(b"/usr".to_vec()));
-    keeper.end(round, T + 1);
-    keeper.commit(T + 1);
-    let cleared = gists(&told(&mut keeper, Sink::File));
+    assert_eq!(store.pending(T).events, 0);
+    // That it went could not be told: the next scan does.
+    let scan_id = store.begin(Scope::Path(b"/usr".to_vec()));
+    store.end(scan_id, T + 1);
+    store.commit(T + 1);
+    let cleared = gists(&told(&mut store, SinkKind::File));
     assert_eq!(cleared, ["cleared /usr/gone", "cleared /usr/c"]);
-    drop(keeper);
-    let (keeper, news) = Keeper::open(directory.path(), 64 << 20, origin(), T).expect("opens");
-    assert_eq!((news, keeper.pending(T).open), (Vec::new(), 151));
+    drop(store);
+    let (store, news) = Store::open(directory.path(), 64 << 20, source(), T).expect("opens");
+    assert_eq!((news, store.pending(T).open), (Vec::new(), 151));
 }

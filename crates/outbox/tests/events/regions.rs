@@ -1,9 +1,9 @@
-//! Looks over regions, and which entries of a directory stand: against a model that keeps a plain set.
+//! Scans of regions, and which entries of a directory stand: against a model that keeps a plain set.
 
-use super::{T, changed, origin};
+use super::{T, changed, source};
 use agent_core::finding::Severity;
 use agent_core::region::Region;
-use agent_outbox::store::{Keeper, Scope};
+use agent_outbox::store::{Scope, Store};
 use std::collections::BTreeSet;
 
 /// Pseudo-random numbers, the same in every run.
@@ -42,7 +42,7 @@ fn parent(path: &[u8]) -> Option<&[u8]> {
 #[test]
 fn what_stands_is_what_was_found_and_not_missed() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (mut keeper, _) = Keeper::open(directory.path(), 64 << 20, origin(), T).expect("opens");
+    let (mut store, _) = Store::open(directory.path(), 64 << 20, source(), T).expect("opens");
     let mut dice = Dice(7);
     let mut stands: BTreeSet<Vec<u8>> = BTreeSet::new();
     for step in 0..400 {
@@ -53,7 +53,7 @@ fn what_stands_is_what_was_found_and_not_missed() {
                 below: dice.below(3) == 0,
             })
             .collect();
-        let round = keeper.begin(Scope::Regions(regions.clone()));
+        let scan_id = store.begin(Scope::Regions(regions.clone()));
         let covered = |path: &[u8]| regions.iter().any(|region| region.covers(path));
         stands.retain(|path| !covered(path));
         for _ in 0..dice.below(6) {
@@ -63,14 +63,14 @@ fn what_stands_is_what_was_found_and_not_missed() {
                 let mut finding = changed("/", Severity::Low, 1);
                 finding.subject = subject(&path);
                 finding.message = text;
-                keeper.found(round, &finding, None, now);
+                store.found(scan_id, &finding, None, now);
                 stands.insert(path);
             }
         }
-        keeper.end(round, now);
-        keeper.commit(now);
+        store.end(scan_id, now);
+        store.commit(now);
         assert_eq!(
-            keeper.pending(now).open,
+            store.pending(now).open,
             stands.len() as u64,
             "step {step}: {stands:?}"
         );
@@ -85,7 +85,7 @@ fn what_stands_is_what_was_found_and_not_missed() {
         let mut paged: Vec<Vec<u8>> = Vec::new();
         loop {
             let after = paged.last().cloned().unwrap_or_default();
-            let page = keeper.open_in(&within, &after, 2, now);
+            let page = store.open_in(&within, &after, 2, now);
             if page.is_empty() {
                 break;
             }

@@ -1,17 +1,17 @@
 //! Every kind of event against the published schema of OCSF 1.5.0, by a validator that is not ours.
 
-use super::{Desk, T, changed, check, origin};
+use super::{Fixture, T, changed, check, source};
 use agent_core::attributes::AttributeSet;
-use agent_core::cause::{Actor, Cause};
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::host::Host;
 use agent_outbox::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
 use agent_outbox::event::finding::Step;
 use agent_outbox::event::{
-    Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, Origin, SinkState,
+    EventSource, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
     Transaction,
 };
-use agent_outbox::store::{Keeper, Scope, Sink};
+use agent_outbox::store::{Scope, SinkKind, Store};
 use harness::{Lab, Ran, agent};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,26 +259,25 @@ fn beat() -> Heartbeat {
 }
 
 /// Every kind of event that there is, of this origin.
-fn every_kind(origin: Origin) -> Vec<Vec<u8>> {
+fn every_kind(source: EventSource) -> Vec<Vec<u8>> {
     let directory = tempfile::tempdir().expect("a directory");
-    let (keeper, news) =
-        Keeper::open(directory.path(), 1 << 20, origin, T).expect("the store opens");
-    let mut desk = Desk {
-        keeper,
+    let (store, news) = Store::open(directory.path(), 1 << 20, source, T).expect("the store opens");
+    let mut fixture = Fixture {
+        store,
         now: T,
         news,
     };
-    desk.keeper.enable(&[Sink::Stdout], T);
+    fixture.store.enable(&[SinkKind::Stdout], T);
     let mut lines = Vec::new();
-    let mut drain = |desk: &mut Desk| {
-        lines.extend(desk.waiting().iter().map(|p| p.bytes.to_vec()));
-        desk.take();
+    let mut drain = |fixture: &mut Fixture| {
+        lines.extend(fixture.waiting().iter().map(|p| p.bytes.to_vec()));
+        fixture.take();
     };
     for event in own() {
-        desk.tell(event);
+        fixture.tell(event);
     }
-    drain(&mut desk);
-    let cause = Cause {
+    drain(&mut fixture);
+    let context = ChangeContext {
         actor: Some(Actor {
             pid: 812,
             name: Some("vi".into()),
@@ -296,50 +295,50 @@ fn every_kind(origin: Origin) -> Vec<Vec<u8>> {
         restored: true,
     };
     // Raised, with and without an actor; changed; reminded; cleared.
-    let round = desk.keeper.begin(Scope::Files);
+    let scan_id = fixture.store.begin(Scope::Files);
     for (i, finding) in findings().iter().enumerate() {
-        let cause = (i % 2 == 0).then_some(&cause);
-        desk.keeper.found(round, finding, cause, desk.now);
+        let context = (i % 2 == 0).then_some(&context);
+        fixture.store.found(scan_id, finding, context, fixture.now);
     }
-    desk.keeper.end(round, desk.now);
-    desk.settle();
+    fixture.store.end(scan_id, fixture.now);
+    fixture.settle();
     let mut other = findings();
     for finding in &mut other {
         finding.location = Some("elsewhere:1".into());
     }
-    desk.look(Scope::Path(b"/".to_vec()), &other);
-    desk.now += 25 * 3600 * 1000;
-    desk.look(Scope::Path(b"/".to_vec()), &other);
-    desk.look(Scope::Files, &[]);
-    desk.look(Scope::Settings, &[]);
-    drain(&mut desk);
+    fixture.look(Scope::Path(b"/".to_vec()), &other);
+    fixture.now += 25 * 3600 * 1000;
+    fixture.look(Scope::Path(b"/".to_vec()), &other);
+    fixture.look(Scope::Files, &[]);
+    fixture.look(Scope::Settings, &[]);
+    drain(&mut fixture);
     // A flood, and what a full spool drops.
     let many: Vec<Finding> = (0..1500)
         .map(|n| changed(&format!("/{}/{n}", n % 40), Severity::Low, 5))
         .collect();
-    desk.look(Scope::Files, &many);
-    drain(&mut desk);
-    lines.push(desk.keeper.heartbeat(&beat(), desk.now));
-    lines.push(desk.keeper.heartbeat(&Heartbeat::default(), desk.now));
-    drop(desk);
+    fixture.look(Scope::Files, &many);
+    drain(&mut fixture);
+    lines.push(fixture.store.heartbeat(&beat(), fixture.now));
+    lines.push(fixture.store.heartbeat(&Heartbeat::default(), fixture.now));
+    drop(fixture);
     // A store that is no store.
     std::fs::write(directory.path().join("store.redb"), "x".repeat(5000)).expect("damage");
-    let mut desk = Desk::open(directory.path(), 1 << 20, T);
-    lines.extend(desk.waiting().iter().map(|p| p.bytes.to_vec()));
+    let mut fixture = Fixture::open(directory.path(), 1 << 20, T);
+    lines.extend(fixture.waiting().iter().map(|p| p.bytes.to_vec()));
     lines
 }
 
 #[test]
 fn every_kind_of_event_is_valid_and_within_its_limits() {
-    let late = Origin {
+    let late = EventSource {
         host: Host {
             cloud: None,
-            ..origin().host
+            ..source().host
         },
-        ..origin()
+        ..source()
     };
-    let bare = Origin::default();
-    let origins = [origin(), late, bare];
+    let bare = EventSource::default();
+    let origins = [source(), late, bare];
     let lines: Vec<Vec<u8>> = origins.into_iter().flat_map(every_kind).collect();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let mut most = (0, 0);
@@ -404,9 +403,9 @@ fn every_kind_of_event_is_valid_and_within_its_limits() {
 #[test]
 fn the_validator_finds_faults() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 1 << 20, T);
-    desk.look(Scope::Files, &[changed("/a", Severity::Low, 1)]);
-    let good = desk.take().remove(0);
+    let mut fixture = Fixture::open(directory.path(), 1 << 20, T);
+    fixture.look(Scope::Files, &[changed("/a", Severity::Low, 1)]);
+    let good = fixture.take().remove(0);
     let faults: [&dyn Fn(&mut Value); 4] = [
         &|event| event["extra"] = json!(1),
         &|event| event["severity_id"] = json!(77),
@@ -444,15 +443,15 @@ fn the_validator_finds_faults() {
 #[test]
 fn a_typical_file_event_is_small() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 1 << 20, T);
-    desk.look(
+    let mut fixture = Fixture::open(directory.path(), 1 << 20, T);
+    fixture.look(
         Scope::Files,
         &[
             changed("/etc/ssh/sshd_config", Severity::High, 1030),
             changed("/usr/bin/ssh", Severity::High, 1030),
         ],
     );
-    let parcels = desk.waiting();
+    let parcels = fixture.waiting();
     let size = parcels[1].bytes.len();
     println!(
         "{size} bytes: {}",

@@ -1,11 +1,11 @@
 //! What is told of what is found.
 
-use super::{Desk, T, changed, check, gists, values};
-use agent_core::cause::{Actor, Cause};
+use super::{Fixture, T, changed, check, gists, values};
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_outbox::event::{Heartbeat, Lifecycle};
 use agent_outbox::parcel::Delivery;
-use agent_outbox::store::{FLOOD, Opening, Scope, Sink};
+use agent_outbox::store::{FLOOD, OpenOutcome, Scope, SinkKind};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -29,8 +29,8 @@ fn setting(verdict: Verdict) -> Finding {
 #[test]
 fn a_deviation_lives_from_look_to_look() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    assert_eq!(desk.news, [Opening::Fresh]);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    assert_eq!(fixture.news, [OpenOutcome::Fresh]);
     let mut other = file("/etc/passwd");
     other.observed["size"] = 7.into();
     let looks: [(i64, Scope, Vec<Finding>, &[&str]); 10] = [
@@ -87,10 +87,10 @@ fn a_deviation_lives_from_look_to_look() {
     ];
     let mut uids = std::collections::HashMap::new();
     for (i, (pause, scope, findings, expected)) in looks.into_iter().enumerate() {
-        desk.now += pause;
-        desk.look(scope, &findings);
-        let events = desk.take();
-        assert_eq!(gists(&events), expected, "look {i}");
+        fixture.now += pause;
+        fixture.look(scope, &findings);
+        let events = fixture.take();
+        assert_eq!(gists(&events), expected, "scan {i}");
         for event in events {
             let subject = event["unmapped"]["subject"]
                 .as_str()
@@ -101,9 +101,9 @@ fn a_deviation_lives_from_look_to_look() {
         }
     }
     assert_eq!(uids.len(), 3);
-    assert_eq!(desk.keeper.pending(desk.now).open, 0);
-    desk.look(Scope::Files, &[file("/etc/passwd")]);
-    let anew = desk.take();
+    assert_eq!(fixture.store.pending(fixture.now).open, 0);
+    fixture.look(Scope::Files, &[file("/etc/passwd")]);
+    let anew = fixture.take();
     assert_ne!(
         anew[0]["finding_info"]["uid"], uids["/etc/passwd"],
         "another life"
@@ -113,16 +113,16 @@ fn a_deviation_lives_from_look_to_look() {
 #[test]
 fn a_restart_forgets_nothing_and_repeats_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.look(Scope::Files, &[file("/a"), file("/b")]);
-    let told = desk.waiting();
-    drop(desk);
-    let mut desk = Desk::open(directory.path(), 64 << 20, T + 5000);
-    assert_eq!(desk.news, []);
-    assert_eq!(desk.waiting(), told, "the spool survives to the byte");
-    desk.look(Scope::Files, &[file("/a")]);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.look(Scope::Files, &[file("/a"), file("/b")]);
+    let told = fixture.waiting();
+    drop(fixture);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T + 5000);
+    assert_eq!(fixture.news, []);
+    assert_eq!(fixture.waiting(), told, "the spool survives to the byte");
+    fixture.look(Scope::Files, &[file("/a")]);
     assert_eq!(
-        gists(&desk.take()),
+        gists(&fixture.take()),
         ["raised /a", "raised /b", "cleared /b"]
     );
 }
@@ -130,10 +130,10 @@ fn a_restart_forgets_nothing_and_repeats_nothing() {
 #[test]
 fn what_could_not_be_looked_at_clears_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let all = ["/d", "/d/x", "/d/y/z", "/d-e", "/f"].map(file);
-    desk.look(Scope::Files, &all);
-    desk.take();
+    fixture.look(Scope::Files, &all);
+    fixture.take();
     let blind = |path: &str| {
         Finding::new(
             &finding::FILES_UNREADABLE,
@@ -143,13 +143,13 @@ fn what_could_not_be_looked_at_clears_nothing() {
             "cannot open the directory",
         )
     };
-    desk.look(Scope::Files, &[blind("/d"), blind("/f")]);
+    fixture.look(Scope::Files, &[blind("/d"), blind("/f")]);
     assert_eq!(
-        gists(&desk.take()),
+        gists(&fixture.take()),
         ["raised /d", "raised /f", "cleared /d-e"]
     );
-    desk.look(Scope::Files, &[file("/d/x")]);
-    let events = gists(&desk.take());
+    fixture.look(Scope::Files, &[file("/d/x")]);
+    let events = gists(&fixture.take());
     assert_eq!(events.len(), 5, "{events:?}");
     assert!(events.iter().all(|gist| gist.starts_with("cleared")));
 }
@@ -157,46 +157,46 @@ fn what_could_not_be_looked_at_clears_nothing() {
 #[test]
 fn a_look_that_broke_off_clears_nothing_and_looks_may_overlap() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.look(Scope::Files, &[file("/a"), file("/b"), file("/c")]);
-    desk.take();
-    let round = desk.keeper.begin(Scope::Files);
-    desk.keeper.abandon(round, desk.now);
-    desk.settle();
-    assert_eq!(gists(&desk.take()), [""; 0]);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.look(Scope::Files, &[file("/a"), file("/b"), file("/c")]);
+    fixture.take();
+    let scan_id = fixture.store.begin(Scope::Files);
+    fixture.store.abandon(scan_id, fixture.now);
+    fixture.settle();
+    assert_eq!(gists(&fixture.take()), [""; 0]);
     // The scan saw /a and had looked at /b before it deviated again; a spot check found it since.
-    let scan = desk.keeper.begin(Scope::Files);
-    desk.keeper.found(scan, &file("/a"), None, desk.now);
-    desk.look(Scope::Path(b"/b".to_vec()), &[file("/b")]);
-    desk.keeper.end(scan, desk.now);
-    desk.settle();
-    assert_eq!(gists(&desk.take()), ["cleared /c"]);
+    let scan = fixture.store.begin(Scope::Files);
+    fixture.store.found(scan, &file("/a"), None, fixture.now);
+    fixture.look(Scope::Path(b"/b".to_vec()), &[file("/b")]);
+    fixture.store.end(scan, fixture.now);
+    fixture.settle();
+    assert_eq!(gists(&fixture.take()), ["cleared /c"]);
 }
 
 #[test]
 fn more_deviations_than_a_look_remembers() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let many: Vec<Finding> = (0..6000).map(|n| file(&format!("/d/{n:05}"))).collect();
-    desk.look(Scope::Files, &many);
-    assert_eq!(desk.take().len(), 6001);
-    desk.now += 10_000;
-    desk.look(Scope::Files, &many);
-    assert_eq!(gists(&desk.take()), ["Flood ended"]);
-    desk.look(Scope::Files, &many[1..]);
-    assert_eq!(gists(&desk.take()), ["cleared /d/00000"]);
-    drop(desk);
-    let mut desk = Desk::open(directory.path(), 64 << 20, T + DAY / 2);
-    desk.look(Scope::Files, &many[2..]);
-    assert_eq!(gists(&desk.take()), ["cleared /d/00001"]);
-    desk.look(Scope::Path(b"/d".to_vec()), &[]);
-    assert_eq!(desk.take().len(), 5998);
+    fixture.look(Scope::Files, &many);
+    assert_eq!(fixture.take().len(), 6001);
+    fixture.now += 10_000;
+    fixture.look(Scope::Files, &many);
+    assert_eq!(gists(&fixture.take()), ["Flood ended"]);
+    fixture.look(Scope::Files, &many[1..]);
+    assert_eq!(gists(&fixture.take()), ["cleared /d/00000"]);
+    drop(fixture);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T + DAY / 2);
+    fixture.look(Scope::Files, &many[2..]);
+    assert_eq!(gists(&fixture.take()), ["cleared /d/00001"]);
+    fixture.look(Scope::Path(b"/d".to_vec()), &[]);
+    assert_eq!(fixture.take().len(), 5998);
 }
 
 #[test]
 fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let all = [
         Severity::Low,
         Severity::Medium,
@@ -209,13 +209,13 @@ fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
             changed(&format!("{directory}/{n}"), all[n % 4], 5)
         })
         .collect();
-    let round = desk.keeper.begin(Scope::Files);
+    let scan_id = fixture.store.begin(Scope::Files);
     for finding in &many {
-        desk.keeper.found(round, finding, None, desk.now);
+        fixture.store.found(scan_id, finding, None, fixture.now);
     }
-    desk.keeper.end(round, desk.now);
-    desk.keeper.commit(desk.now);
-    let events = values(&desk.handed_over());
+    fixture.store.end(scan_id, fixture.now);
+    fixture.store.commit(fixture.now);
+    let events = values(&fixture.handed_over());
     assert_eq!(events.len(), 2001, "all is told before anything has ended");
     let at = |activity: &str| events.iter().position(|e| e["activity_name"] == activity);
     let begun = &events[at("Flood begun").expect("it is told")];
@@ -232,10 +232,10 @@ fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
         let marked = &event["unmapped"]["flood"] == id;
         assert_eq!(marked, minor, "{event}");
     }
-    desk.take();
-    desk.now += 6000;
-    desk.keeper.tick(desk.now);
-    let [ended] = &desk.take()[..] else {
+    fixture.take();
+    fixture.now += 6000;
+    fixture.store.tick(fixture.now);
+    let [ended] = &fixture.take()[..] else {
         panic!("one event sums it up");
     };
     assert_eq!(ended["activity_name"], "Flood ended");
@@ -256,57 +256,58 @@ fn a_flood_is_marked_and_summed_up_and_delays_nothing() {
         .sum();
     assert_eq!(counted, 2000);
     // A few more are no flood.
-    desk.now += 5000;
-    desk.look(Scope::Path(b"/x".to_vec()), &[file("/x")]);
-    assert_eq!(gists(&desk.take()), ["raised /x"]);
+    fixture.now += 5000;
+    fixture.look(Scope::Path(b"/x".to_vec()), &[file("/x")]);
+    assert_eq!(gists(&fixture.take()), ["raised /x"]);
 }
 
 #[test]
 fn a_flood_outside_of_a_scan_is_one_too_and_a_crash_amid_it_loses_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let count = usize::try_from(FLOOD).expect("fits") * 10;
-    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    let scan_id = fixture.store.begin(Scope::Path(b"/".to_vec()));
     for n in 0..count {
-        desk.keeper
-            .found(round, &file(&format!("/{n}")), None, desk.now);
+        fixture
+            .store
+            .found(scan_id, &file(&format!("/{n}")), None, fixture.now);
     }
-    desk.keeper.commit(desk.now);
-    assert_eq!(desk.waiting().len(), count + 1);
-    drop(desk);
-    let mut desk = Desk::open(directory.path(), 64 << 20, T + 1);
-    desk.settle();
-    let events = desk.take();
+    fixture.store.commit(fixture.now);
+    assert_eq!(fixture.waiting().len(), count + 1);
+    drop(fixture);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T + 1);
+    fixture.settle();
+    let events = fixture.take();
     assert_eq!(events.len(), count + 2);
     let last = &events[count + 1];
     assert_eq!(last["activity_name"], "Flood ended");
     assert_eq!(last["count"], count);
-    drop(desk);
-    let mut desk = Desk::open(directory.path(), 64 << 20, T + 2);
-    desk.settle();
-    assert_eq!(gists(&desk.take()), [""; 0], "it is summed up once");
+    drop(fixture);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T + 2);
+    fixture.settle();
+    assert_eq!(gists(&fixture.take()), [""; 0], "it is summed up once");
 }
 
 #[test]
 fn critical_events_overtake_and_noise_in_one_place_does_not_delay_another() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let noise: Vec<Finding> = (0..3000)
         .map(|n| changed(&format!("/home/a/.ssh/{}/{n}", n % 700), Severity::High, n))
         .collect();
-    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
+    let scan_id = fixture.store.begin(Scope::Path(b"/".to_vec()));
     for finding in &noise {
-        desk.keeper.found(round, finding, None, desk.now);
+        fixture.store.found(scan_id, finding, None, fixture.now);
     }
     for (path, severity) in [
         ("/home/b/.ssh/authorized_keys", Severity::High),
         ("/etc/passwd", Severity::Critical),
     ] {
         let finding = changed(path, severity, 1);
-        desk.keeper.found(round, &finding, None, desk.now);
+        fixture.store.found(scan_id, &finding, None, fixture.now);
     }
-    desk.keeper.commit(desk.now);
-    let first = desk.keeper.parcels(Sink::Stdout, 5, usize::MAX);
+    fixture.store.commit(fixture.now);
+    let first = fixture.store.parcels(SinkKind::Stdout, 5, usize::MAX);
     let first = gists(&values(&first));
     assert_eq!(first[0], "raised /etc/passwd");
     assert!(
@@ -318,42 +319,44 @@ fn critical_events_overtake_and_noise_in_one_place_does_not_delay_another() {
 #[test]
 fn a_critical_one_is_on_disk_at_once_and_others_within_their_group() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.now += 1000;
-    let round = desk.keeper.begin(Scope::Path(b"/".to_vec()));
-    desk.keeper.found(round, &file("/a"), None, desk.now);
-    assert_eq!(desk.waiting().len(), 0);
-    assert_eq!(desk.keeper.tick(desk.now + 20), Some(30));
-    assert_eq!(desk.keeper.tick(desk.now + 50), None);
-    assert_eq!(desk.waiting().len(), 1);
-    desk.now += 1000;
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.now += 1000;
+    let scan_id = fixture.store.begin(Scope::Path(b"/".to_vec()));
+    fixture.store.found(scan_id, &file("/a"), None, fixture.now);
+    assert_eq!(fixture.waiting().len(), 0);
+    assert_eq!(fixture.store.tick(fixture.now + 20), Some(30));
+    assert_eq!(fixture.store.tick(fixture.now + 50), None);
+    assert_eq!(fixture.waiting().len(), 1);
+    fixture.now += 1000;
     let critical = changed("/b", Severity::Critical, 1);
-    desk.keeper.found(round, &critical, None, desk.now);
-    assert_eq!(desk.waiting().len(), 2);
-    desk.now += 1000;
+    fixture.store.found(scan_id, &critical, None, fixture.now);
+    assert_eq!(fixture.waiting().len(), 2);
+    fixture.now += 1000;
     for n in 0..500 {
-        desk.keeper.found(round, &file("/a"), None, desk.now + n);
+        fixture
+            .store
+            .found(scan_id, &file("/a"), None, fixture.now + n);
     }
-    assert_eq!(desk.keeper.pending(desk.now).held, 0, "a full group");
+    assert_eq!(fixture.store.pending(fixture.now).held, 0, "a full group");
 }
 
 #[test]
 fn a_clock_set_back_a_day_breaks_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.look(Scope::Files, &[file("/a")]);
-    desk.now -= DAY;
-    desk.look(Scope::Files, &[file("/a"), file("/b")]);
-    desk.tell(Lifecycle::Stopped {
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.look(Scope::Files, &[file("/a")]);
+    fixture.now -= DAY;
+    fixture.look(Scope::Files, &[file("/a"), file("/b")]);
+    fixture.tell(Lifecycle::Stopped {
         reason: "SIGTERM".into(),
     });
-    desk.now += DAY - 1;
-    desk.look(Scope::Files, &[file("/a"), file("/b")]);
-    desk.now += 2;
-    desk.look(Scope::Files, &[file("/a"), file("/b")]);
-    let parcels = desk.waiting();
+    fixture.now += DAY - 1;
+    fixture.look(Scope::Files, &[file("/a"), file("/b")]);
+    fixture.now += 2;
+    fixture.look(Scope::Files, &[file("/a"), file("/b")]);
+    let parcels = fixture.waiting();
     chained(&parcels.iter().map(|p| p.bytes.to_vec()).collect::<Vec<_>>());
-    let events = desk.take();
+    let events = fixture.take();
     assert_eq!(
         gists(&events),
         [
@@ -389,18 +392,18 @@ pub(super) fn chained(events: &[Vec<u8>]) {
 #[test]
 fn each_event_names_the_one_before_it_and_a_heartbeat_the_last() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    desk.tell(Lifecycle::Started {
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    fixture.tell(Lifecycle::Started {
         first_of_boot: true,
         message: "starts".into(),
     });
     for n in 0..20 {
-        desk.look(
+        fixture.look(
             Scope::Path(b"/".to_vec()),
             &[changed("/a", Severity::Low, n)],
         );
     }
-    let parcels = desk.waiting();
+    let parcels = fixture.waiting();
     let bytes: Vec<Vec<u8>> = parcels.iter().map(|p| p.bytes.to_vec()).collect();
     assert_eq!(bytes.len(), 21);
     chained(&bytes);
@@ -412,7 +415,7 @@ fn each_event_names_the_one_before_it_and_a_heartbeat_the_last() {
     assert_eq!(first["unmapped"]["digests"]["manifest"], "ab".repeat(32));
     let before = std::fs::read(directory.path().join("store.redb")).expect("the store");
     let beat: Value =
-        serde_json::from_slice(&desk.keeper.heartbeat(&Heartbeat::default(), desk.now))
+        serde_json::from_slice(&fixture.store.heartbeat(&Heartbeat::default(), fixture.now))
             .expect("JSON");
     let after = std::fs::read(directory.path().join("store.redb")).expect("the store");
     assert!(before == after, "a heartbeat writes nothing");
@@ -433,8 +436,8 @@ fn each_event_names_the_one_before_it_and_a_heartbeat_the_last() {
 #[test]
 fn who_did_it_rides_on_the_event() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    let cause = Cause {
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    let context = ChangeContext {
         actor: Some(Actor {
             pid: 812,
             name: Some("vi".into()),
@@ -451,11 +454,12 @@ fn who_did_it_rides_on_the_event() {
         while_down: true,
         restored: false,
     };
-    let round = desk.keeper.begin(Scope::Path(b"/a".to_vec()));
-    desk.keeper
-        .found(round, &file("/a"), Some(&cause), desk.now);
-    desk.settle();
-    let event = &desk.take()[0];
+    let scan_id = fixture.store.begin(Scope::Path(b"/a".to_vec()));
+    fixture
+        .store
+        .found(scan_id, &file("/a"), Some(&context), fixture.now);
+    fixture.settle();
+    let event = &fixture.take()[0];
     let process = &event["actor"]["process"];
     assert_eq!(process["pid"], 812);
     assert_eq!(process["user"]["uid"], "0");
@@ -469,61 +473,63 @@ fn who_did_it_rides_on_the_event() {
 #[test]
 fn every_sink_gets_everything_and_what_all_have_is_kept_no_longer() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
-    let sinks = [Sink::File, Sink::CloudwatchLogs];
-    desk.look(Scope::Files, &[file("/a"), file("/b")]);
-    desk.keeper.enable(&sinks, desk.now);
-    desk.look(Scope::Path(b"/c".to_vec()), &[file("/c")]);
-    let keys = |desk: &mut Desk, sink| -> Vec<u64> {
-        let mut parcels = desk.keeper.parcels(sink, 100, usize::MAX);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
+    let sinks = [SinkKind::File, SinkKind::CloudwatchLogs];
+    fixture.look(Scope::Files, &[file("/a"), file("/b")]);
+    fixture.store.enable(&sinks, fixture.now);
+    fixture.look(Scope::Path(b"/c".to_vec()), &[file("/c")]);
+    let keys = |fixture: &mut Fixture, sink| -> Vec<u64> {
+        let mut parcels = fixture.store.parcels(sink, 100, usize::MAX);
         parcels.sort_by_key(|parcel| parcel.key);
         parcels.iter().map(|parcel| parcel.key).collect()
     };
-    let settle = |desk: &mut Desk, sink, keys: &[u64]| {
+    let settle = |fixture: &mut Fixture, sink, keys: &[u64]| {
         let delivery = Delivery {
             accepted: keys.to_vec(),
             refused: Vec::new(),
         };
-        desk.keeper.settle(sink, &delivery, desk.now);
+        fixture.store.settle(sink, &delivery, fixture.now);
     };
     assert_eq!(
-        desk.waiting().len(),
+        fixture.waiting().len(),
         0,
         "a sink that is gone waits for nothing"
     );
-    let all = keys(&mut desk, Sink::File);
+    let all = keys(&mut fixture, SinkKind::File);
     assert_eq!(all.len(), 3, "a sink that is new gets what waits");
-    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
-    settle(&mut desk, Sink::File, &all[..2]);
+    assert_eq!(keys(&mut fixture, SinkKind::CloudwatchLogs), all);
+    settle(&mut fixture, SinkKind::File, &all[..2]);
     assert_eq!(
-        keys(&mut desk, Sink::File),
+        keys(&mut fixture, SinkKind::File),
         all[2..],
         "not handed out again"
     );
-    desk.settle();
-    assert_eq!(keys(&mut desk, Sink::File), all[2..]);
-    assert_eq!(keys(&mut desk, Sink::CloudwatchLogs), all);
-    settle(&mut desk, Sink::CloudwatchLogs, &[all[1], all[2]]);
-    desk.settle();
-    assert_eq!(desk.keeper.pending(desk.now).events, 2);
-    desk.keeper.enable(&[Sink::CloudwatchLogs], desk.now);
-    assert_eq!(desk.keeper.pending(desk.now).events, 1);
-    settle(&mut desk, Sink::CloudwatchLogs, &all);
-    desk.settle();
-    assert_eq!(desk.keeper.pending(desk.now).events, 0);
-    assert_eq!(desk.keeper.pending(desk.now).bytes, 0);
+    fixture.settle();
+    assert_eq!(keys(&mut fixture, SinkKind::File), all[2..]);
+    assert_eq!(keys(&mut fixture, SinkKind::CloudwatchLogs), all);
+    settle(&mut fixture, SinkKind::CloudwatchLogs, &[all[1], all[2]]);
+    fixture.settle();
+    assert_eq!(fixture.store.pending(fixture.now).events, 2);
+    fixture
+        .store
+        .enable(&[SinkKind::CloudwatchLogs], fixture.now);
+    assert_eq!(fixture.store.pending(fixture.now).events, 1);
+    settle(&mut fixture, SinkKind::CloudwatchLogs, &all);
+    fixture.settle();
+    assert_eq!(fixture.store.pending(fixture.now).events, 0);
+    assert_eq!(fixture.store.pending(fixture.now).bytes, 0);
 }
 
 #[test]
 fn parcels_come_in_portions() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let some: Vec<Finding> = (0..10).map(|n| file(&format!("/{n}"))).collect();
-    desk.look(Scope::Path(b"/".to_vec()), &some);
-    let all = desk.waiting();
+    fixture.look(Scope::Path(b"/".to_vec()), &some);
+    let all = fixture.waiting();
     let size = all[9].bytes.len();
     let mut take = |events, bytes| {
-        let parcels = desk.keeper.parcels(Sink::Stdout, events, bytes);
+        let parcels = fixture.store.parcels(SinkKind::Stdout, events, bytes);
         parcels.iter().map(|p| p.key).collect::<Vec<u64>>()
     };
     let keys: Vec<u64> = all.iter().map(|p| p.key).collect();
@@ -542,18 +548,18 @@ fn parcels_come_in_portions() {
 #[test]
 fn many_are_cleared_in_the_transaction_that_tells_a_new_one() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut desk = Desk::open(directory.path(), 64 << 20, T);
+    let mut fixture = Fixture::open(directory.path(), 64 << 20, T);
     let files: Vec<Finding> = (1..=520)
         .map(|n| changed(&format!("/home/u/.ssh/d/n{n}"), Severity::High, n))
         .collect();
-    desk.look(Scope::Files, &files);
-    desk.take();
-    desk.now += 10_000;
-    desk.look(
+    fixture.look(Scope::Files, &files);
+    fixture.take();
+    fixture.now += 10_000;
+    fixture.look(
         Scope::Files,
         &[changed("/home/u/.ssh/rc", Severity::High, 1)],
     );
-    let told = desk.take();
+    let told = fixture.take();
     let of = |activity: u64| {
         let is = |event: &&Value| event["activity_id"] == activity && event["class_uid"] == 2004;
         told.iter().filter(is).count()

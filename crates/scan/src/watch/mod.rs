@@ -18,7 +18,7 @@ mod tree;
 
 use crate::files::linked::Linked;
 use crate::files::scope::Scope;
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};

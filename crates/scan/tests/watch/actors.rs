@@ -2,7 +2,7 @@
 
 use super::ledger::assert_same;
 use super::sentry::Sentry;
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_scan::watch::attribution::{Options, Status};
 use harness::edits::{Edits, PROFILES, Rules};
 use harness::kernel::limits_stand_still;

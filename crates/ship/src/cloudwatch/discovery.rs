@@ -4,7 +4,7 @@ use super::credentials::Kept;
 use super::failure::{causes, tidy};
 use super::options::Options;
 use super::service;
-use super::sink::Sink;
+use super::sink::CloudWatchSink;
 use crate::retry::Schedule;
 use aws_config::Region;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub enum Answer {
     /// There is somebody to ship as.
-    Yes(Box<Sink>),
+    Yes(Box<CloudWatchSink>),
     /// There is nobody, and nobody will come.
     No {
         /// Why.
@@ -55,7 +55,9 @@ impl Discovery {
     /// Asks once. After [`Answer::Yes`] and [`Answer::No`] there is nothing left to ask.
     pub async fn ask(&mut self) -> Answer {
         let reason = match self.look().await {
-            Ok(region) => return Answer::Yes(Box::new(Sink::new(&self.options, region).await)),
+            Ok(region) => {
+                return Answer::Yes(Box::new(CloudWatchSink::new(&self.options, region).await));
+            }
             Err(reason) => tidy(&reason),
         };
         let now = Instant::now();

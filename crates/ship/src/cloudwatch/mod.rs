@@ -10,4 +10,4 @@ mod sink;
 
 pub use discovery::{Answer, Discovery};
 pub use options::Options;
-pub use sink::Sink;
+pub use sink::CloudWatchSink;

@@ -22,7 +22,7 @@ const RESTAMPS: u32 = 2;
 ///
 /// Put first: nothing is described, no token kept. A missing stream is created, a missing group never.
 #[derive(Debug)]
-pub struct Sink {
+pub struct CloudWatchSink {
     service: Service,
     schedule: Schedule,
     /// Until when the first send waits, if it does.
@@ -34,11 +34,11 @@ pub struct Sink {
     outdated: BTreeSet<u64>,
 }
 
-impl Sink {
+impl CloudWatchSink {
     /// A sink in that region.
-    pub async fn new(options: &Options, region: Region) -> Sink {
+    pub async fn new(options: &Options, region: Region) -> CloudWatchSink {
         let mut schedule = Schedule::new(options.seed);
-        Sink {
+        CloudWatchSink {
             service: Service::new(options, region).await,
             begin: Instant::now().checked_add(schedule.jitter(options.spread)),
             schedule,

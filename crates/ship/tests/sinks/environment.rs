@@ -1,7 +1,7 @@
 //! What the environment decides, as with every tool of AWS: keys, regions, endpoints, proxies, roles, trust in
 //! certificates. Each in a process of its own.
 
-use super::desk::{STREAM, parcels, text};
+use super::fixture::{STREAM, parcels, text};
 use agent_ship::cloudwatch::{Answer, Discovery, Options};
 use harness::front::{Fault, Front, Key, now};
 use harness::{Lab, moto, run, shell};

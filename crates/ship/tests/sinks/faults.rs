@@ -1,7 +1,7 @@
 //! Everything that can go wrong on the way, each alone and all of it together: every event arrives, and is stored twice
 //! only where a reply was lost.
 
-use super::desk::{Desk, parcels, spaced};
+use super::fixture::{Fixture, parcels, spaced};
 use agent_ship::classify::Class;
 use harness::front::Fault;
 use std::time::Duration;
@@ -147,33 +147,34 @@ fn every_fault_is_survived() {
     ];
     for (operation, faults, classes) in cases {
         let slow = faults.contains(&Slow);
-        let mut desk = Desk::with(|options| {
+        let mut fixture = Fixture::with(|options| {
             if slow {
                 options.call = Duration::from_secs(3);
             }
         });
-        desk.front.fail(operation, faults);
+        fixture.front.fail(operation, faults);
         let parcels = parcels(60);
-        desk.deliver(&parcels);
+        fixture.deliver(&parcels);
         let lost = *operation == PUT && faults.iter().any(|fault| fault.loses_the_reply());
-        desk.holds(&parcels, lost);
+        fixture.holds(&parcels, lost);
         if lost {
             assert!(
-                desk.stored().values().all(|count| *count <= 2),
+                fixture.stored().values().all(|count| *count <= 2),
                 "{faults:?}"
             );
         }
         // What is slow on purpose is slower than a busy machine, but that is all that can be said.
         if !slow {
             assert_eq!(
-                &desk.classes(),
+                &fixture.classes(),
                 classes,
                 "{operation} {faults:?} {:#?}",
-                desk.troubles()
+                fixture.troubles()
             );
         }
         assert!(
-            desk.front
+            fixture
+                .front
                 .calls("")
                 .iter()
                 .all(|c| [PUT, CREATE].contains(&c.operation.as_str()))
@@ -211,16 +212,16 @@ fn any_mixture_of_faults_is_survived() {
     for seed in 0..12 {
         let mut random = fastrand::Rng::with_seed(seed);
         let all = [&harmless[..], if seed % 2 == 0 { &lossy } else { &[] }].concat();
-        let mut desk = Desk::new();
+        let mut fixture = Fixture::new();
         let faults: Vec<Fault> = (0..40)
             .map(|_| *random.choice(&all).expect("one"))
             .collect();
-        desk.front.fail(PUT, &faults);
-        desk.front.fail(CREATE, &faults[..6]);
+        fixture.front.fail(PUT, &faults);
+        fixture.front.fail(CREATE, &faults[..6]);
         // Four days, so at least four batches.
         let parcels = spaced(200, 4 * 86_400_000 / 200);
-        desk.deliver(&parcels);
-        desk.holds(&parcels, seed % 2 == 0);
-        assert!(desk.refused.is_empty(), "{seed}: {:?}", desk.refused);
+        fixture.deliver(&parcels);
+        fixture.holds(&parcels, seed % 2 == 0);
+        assert!(fixture.refused.is_empty(), "{seed}: {:?}", fixture.refused);
     }
 }

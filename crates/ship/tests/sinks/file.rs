@@ -1,8 +1,8 @@
 //! The file sink on real files: rotated, truncated, removed, on full disks and in bad places. Standard output beside it.
 
-use super::desk::{parcels, text};
+use super::fixture::{parcels, text};
 use agent_outbox::parcel::Parcel;
-use agent_ship::file::Sink;
+use agent_ship::file::FileSink;
 use agent_ship::{Sent, classify::Class, stdout};
 use harness::{Lab, private, shell};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 /// A file sink and what it was told of.
 struct Log {
     path: PathBuf,
-    sink: Sink,
+    sink: FileSink,
     runtime: Runtime,
     accepted: BTreeSet<u64>,
 }
@@ -31,7 +31,7 @@ impl Log {
     fn new(path: &Path) -> Log {
         Log {
             path: path.to_owned(),
-            sink: Sink::new(path, 1),
+            sink: FileSink::new(path, 1),
             runtime: runtime(),
             accepted: BTreeSet::new(),
         }
@@ -335,7 +335,7 @@ fn standard_output_gets_lines_and_a_full_one_is_told() {
 #[test]
 #[ignore = "writes to standard output, for the test above"]
 fn onto_standard_output() {
-    let mut sink = stdout::Sink::new(1);
+    let mut sink = stdout::StdoutSink::new(1);
     // The test program's own words must not stand before the first line.
     println!();
     let sent = runtime().block_on(sink.send(&parcels(80)));

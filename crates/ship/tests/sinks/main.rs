@@ -2,8 +2,8 @@
 
 mod backoff;
 mod cloudwatch;
-mod desk;
 mod environment;
 mod faults;
 mod file;
+mod fixture;
 mod metadata;

@@ -1,8 +1,8 @@
 //! Credentials and region from the metadata service: found late, rotated under way, refused for a while.
 
-use super::desk::{Desk, parcels};
+use super::fixture::{Fixture, parcels};
 use agent_ship::classify::Class;
-use agent_ship::cloudwatch::{Answer, Discovery, Options, Sink};
+use agent_ship::cloudwatch::{Answer, CloudWatchSink, Discovery, Options};
 use harness::front::{Key, http};
 use harness::imds::{Imds, Mode};
 use harness::moto::REGION;
@@ -50,21 +50,21 @@ fn key(imds: &Imds) -> Key {
 }
 
 /// A desk whose sink was found by discovery, and a front that knows the role's key.
-fn found(imds: &Imds) -> Desk {
-    let mut desk = Desk::new();
-    desk.front.keys(|keys| *keys = vec![key(imds)]);
+fn found(imds: &Imds) -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.front.keys(|keys| *keys = vec![key(imds)]);
     let options = Options {
-        group: desk.group.clone(),
-        stream: super::desk::STREAM.into(),
-        endpoint: Some(desk.front.url()),
+        group: fixture.group.clone(),
+        stream: super::fixture::STREAM.into(),
+        endpoint: Some(fixture.front.url()),
         ..options(imds)
     };
-    let sink: Sink = match desk.runtime.block_on(Discovery::new(options).ask()) {
+    let sink: CloudWatchSink = match fixture.runtime.block_on(Discovery::new(options).ask()) {
         Answer::Yes(sink) => *sink,
         answer => panic!("{answer:?}"),
     };
-    desk.sink = sink;
-    desk
+    fixture.sink = sink;
+    fixture
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn a_role_is_enough_to_ship() {
         .role("writer")
         .set("meta-data/placement/region", Some(REGION))
         .start();
-    let mut desk = found(&imds);
+    let mut fixture = found(&imds);
     let parcels = parcels(40);
     for count in [10, 20, 30, 40] {
-        desk.deliver(&parcels[..count]);
+        fixture.deliver(&parcels[..count]);
     }
-    desk.holds(&parcels, false);
-    assert_eq!(desk.troubles(), []);
+    fixture.holds(&parcels, false);
+    assert_eq!(fixture.troubles(), []);
     let asked = imds.asked();
     let credentials = asked
         .iter()
@@ -99,19 +99,20 @@ fn credentials_rotate_under_way() {
         .role("writer")
         .set("meta-data/placement/region", Some(REGION))
         .start();
-    let mut desk = found(&imds);
+    let mut fixture = found(&imds);
     let parcels = parcels(60);
     for count in [10, 20, 30, 40, 50, 60] {
-        desk.deliver(&parcels[..count]);
-        desk.front
+        fixture.deliver(&parcels[..count]);
+        fixture
+            .front
             .keys(|keys| keys.iter_mut().for_each(|key| key.expired = true));
         imds.rotate();
-        desk.front.keys(|keys| keys.push(key(&imds)));
+        fixture.front.keys(|keys| keys.push(key(&imds)));
         // The service forgot our token as well: it was restarted, or the instance hibernated.
         imds.forget_tokens();
     }
-    desk.holds(&parcels, false);
-    assert_eq!(desk.troubles(), []);
+    fixture.holds(&parcels, false);
+    assert_eq!(fixture.troubles(), []);
 }
 
 #[test]
@@ -120,28 +121,29 @@ fn the_same_dead_credentials_are_waited_out() {
         .role("writer")
         .set("meta-data/placement/region", Some(REGION))
         .start();
-    let mut desk = found(&imds);
+    let mut fixture = found(&imds);
     let parcels = parcels(20);
-    desk.deliver(&parcels[..10]);
-    desk.front.keys(|keys| keys[0].expired = true);
-    assert!(desk.send(&parcels));
+    fixture.deliver(&parcels[..10]);
+    fixture.front.keys(|keys| keys[0].expired = true);
+    assert!(fixture.send(&parcels));
     imds.set_mode(Mode::Throttles);
-    assert!(desk.send(&parcels));
+    assert!(fixture.send(&parcels));
     imds.set_mode(Mode::Off(403));
-    assert!(desk.send(&parcels));
-    assert_eq!(desk.classes(), [Class::Credentials; 3]);
+    assert!(fixture.send(&parcels));
+    assert_eq!(fixture.classes(), [Class::Credentials; 3]);
     for secret in imds.secrets() {
         assert!(
-            desk.troubles()
+            fixture
+                .troubles()
                 .iter()
                 .all(|trouble| !trouble.text.contains(&secret))
         );
     }
     imds.set_mode(Mode::Required);
     imds.rotate();
-    desk.front.keys(|keys| keys.push(key(&imds)));
-    desk.deliver(&parcels);
-    desk.holds(&parcels, false);
+    fixture.front.keys(|keys| keys.push(key(&imds)));
+    fixture.deliver(&parcels);
+    fixture.holds(&parcels, false);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is known of each event, in a temporary file: so many events as there are must not fill memory.
+//! What is known of each event, in a temporary file, so that memory stays flat however many there are.
 
 use super::read::Message;
 use super::{Problem, Totals};
@@ -154,7 +154,7 @@ impl Index {
     /// Works on the index; what was done is kept for as long as the index is.
     pub(super) fn take<T>(
         &mut self,
-        work: impl FnOnce(&mut Open<'_, '_>) -> Result<T>,
+        read: impl FnOnce(&mut Open<'_, '_>) -> Result<T>,
     ) -> Result<T> {
         let mut transaction = self.database.begin_write().map_err(trouble)?;
         // Nobody comes back to this file.
@@ -163,7 +163,7 @@ impl Index {
             .map_err(trouble)?;
         let result = {
             let mut open = Open::new(&transaction, &mut self.known)?;
-            work(&mut open)?
+            read(&mut open)?
         };
         transaction.commit().map_err(trouble)?;
         Ok(result)

@@ -1,12 +1,12 @@
 //! One chain after the other, from its first event to the last one known of.
 
 use super::index::{GapRow, Open, Sha, trouble};
-use super::{ChainSummary, Problem, Tell, Totals};
+use super::{ChainSummary, Problem, Reporter, Totals};
 use agent_core::error::Result;
 use redb::ReadableTable;
 
 /// Judges all chains.
-pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Tell) -> Result<Totals> {
+pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Reporter) -> Result<Totals> {
     let mut totals = std::mem::take(&mut index.known.totals);
     let chains = std::mem::take(&mut index.known.chains);
     for (number, mut facts) in chains.into_iter().enumerate() {
@@ -49,7 +49,7 @@ type Before = Option<Sha>;
 struct Walk<'a, 't, 'k> {
     index: &'a Open<'t, 'k>,
     chain: u32,
-    tell: &'a mut dyn Tell,
+    tell: &'a mut dyn Reporter,
     summary: ChainSummary,
     /// Sequences already told as edited; the last few are enough.
     edited: Vec<u64>,

@@ -97,7 +97,7 @@ pub struct Totals {
 }
 
 /// Told, as they are found: chain by chain, the problems of each and then its summary.
-pub trait Tell {
+pub trait Reporter {
     /// A problem of the chain with that id.
     fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()>;
     /// The chain was judged.
@@ -128,7 +128,7 @@ impl Verifier {
     }
 
     /// Judges everything that was taken in.
-    pub fn judge(mut self, tell: &mut dyn Tell) -> Result<Totals> {
+    pub fn judge(mut self, tell: &mut dyn Reporter) -> Result<Totals> {
         self.index.take(|index| judge::judge(index, tell))
     }
 }

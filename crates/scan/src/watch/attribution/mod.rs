@@ -15,7 +15,7 @@ use super::quiet::Quiet;
 use super::{Notice, Orders, Touch};
 use crate::files::probe::join;
 use crate::files::scope::{RuleCursor, Scope};
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use fanotify::{Event, Fanotify, FileSystem, Handle};

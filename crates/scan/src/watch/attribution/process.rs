@@ -1,6 +1,6 @@
 //! A process as `/proc` shows it while it lives (proc_pid(5)). What cannot be read any more is `None`.
 
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::escape;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 //! Who touched which path last: as many paths as fit, the oldest forgotten first. Pure; the time is passed in.
 
-use agent_core::cause::Actor;
+use agent_core::change::Actor;
 use agent_core::paths::split;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

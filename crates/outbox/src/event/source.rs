@@ -5,7 +5,7 @@ use agent_core::host::Host;
 /// What every event says of its origin. Replaceable while the agent runs, since the metadata service
 /// may answer late and a reload may bring another manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct EventSource {
     /// The host.
     pub host: Host,
     /// IPv4 or IPv6 address of the host, if one is known; empty otherwise.

@@ -2,7 +2,7 @@
 
 /// What is known of the circumstances of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cause {
+pub struct ChangeContext {
     /// Who did it; `None` without attribution.
     pub actor: Option<Actor>,
     /// The package transaction that was under way, by the name of its lock's holder (`dpkg`, `dnf`, …).

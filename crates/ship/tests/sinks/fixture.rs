@@ -2,7 +2,7 @@
 
 use agent_core::finding::Severity;
 use agent_outbox::parcel::Parcel;
-use agent_ship::cloudwatch::{Options, Sink};
+use agent_ship::cloudwatch::{CloudWatchSink, Options};
 use agent_ship::{Sent, Trouble, classify::Class};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
@@ -60,11 +60,11 @@ pub(super) fn key(name: &str, expired: bool) -> Key {
 }
 
 /// See the head of the file.
-pub(super) struct Desk {
+pub(super) struct Fixture {
     pub(super) front: Front,
     pub(super) vault: Vault,
     pub(super) group: String,
-    pub(super) sink: Sink,
+    pub(super) sink: CloudWatchSink,
     pub(super) runtime: Runtime,
     /// Keys that the sink accepted, in the order in which it did.
     pub(super) accepted: Vec<u64>,
@@ -73,14 +73,14 @@ pub(super) struct Desk {
     pub(super) sends: Vec<Sent>,
 }
 
-impl Desk {
+impl Fixture {
     /// A group without a stream, and a sink that doesn't hold back.
-    pub(super) fn new() -> Desk {
-        Desk::with(|_| {})
+    pub(super) fn new() -> Fixture {
+        Fixture::with(|_| {})
     }
 
     /// The same with other options.
-    pub(super) fn with(change: impl FnOnce(&mut Options)) -> Desk {
+    pub(super) fn with(change: impl FnOnce(&mut Options)) -> Fixture {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let group = format!("/tests/{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let front = Front::new(moto::moto());
@@ -102,9 +102,9 @@ impl Desk {
             .expect("a runtime");
         let sink = runtime.block_on(async {
             let region = options.region.clone().unwrap_or_default();
-            Sink::new(&options, aws_config::Region::new(region)).await
+            CloudWatchSink::new(&options, aws_config::Region::new(region)).await
         });
-        Desk {
+        Fixture {
             front,
             vault,
             group,
@@ -225,7 +225,7 @@ pub(super) fn parcels(count: u64) -> Vec<Parcel> {
     spaced(count, 1000)
 }
 
-/// The same, so many milliseconds apart.
+/// The same, `step` milliseconds apart.
 pub(super) fn spaced(count: u64, step: i64) -> Vec<Parcel> {
     let newest = now() - 60_000;
     (0..count)

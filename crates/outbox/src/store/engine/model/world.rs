@@ -1,7 +1,7 @@
 //! What there is to be found: paths in nested directories, settings, the instance.
 
 use super::truth::{Name, Value};
-use crate::event::{Digests, Origin, Sighting};
+use crate::event::{Digests, EventSource, StoredFinding};
 use crate::store::Scope;
 use agent_core::finding::{
     Check, FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Finding, Severity, Verdict,
@@ -10,8 +10,8 @@ use agent_core::host::Host;
 use agent_core::region::Region;
 use fastrand::Rng;
 
-pub(super) fn origin() -> Origin {
-    Origin {
+pub(super) fn source() -> EventSource {
+    EventSource {
         host: Host {
             hostname: "ip-10-0-0-5".into(),
             machine_id: "0123456789abcdef0123456789abcdef".into(),
@@ -105,7 +105,7 @@ impl World {
             word,
             fingerprint: [0; 16],
         };
-        value.fingerprint = Sighting::new(&finding(name, Some(&value)), None).fingerprint();
+        value.fingerprint = StoredFinding::new(&finding(name, Some(&value)), None).fingerprint();
         value
     }
 

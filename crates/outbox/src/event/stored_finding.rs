@@ -2,7 +2,7 @@
 
 use agent_checks::registry;
 use agent_core::attributes::{Attribute, AttributeSet};
-use agent_core::cause::{Actor, Cause};
+use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// A [`Finding`] that owns its check's id: it may outlive the agent that knew the check.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sighting {
+pub struct StoredFinding {
     /// As `files.changed`.
     pub check: String,
     /// What the check concluded.
@@ -32,13 +32,13 @@ pub struct Sighting {
     /// What to do.
     pub remediation: Option<String>,
     /// How it came about.
-    pub cause: Option<Cause>,
+    pub context: Option<ChangeContext>,
 }
 
-impl Sighting {
-    /// The sighting of a finding.
-    pub fn new(finding: &Finding, cause: Option<&Cause>) -> Sighting {
-        Sighting {
+impl StoredFinding {
+    /// The stored finding of a finding.
+    pub fn new(finding: &Finding, context: Option<&ChangeContext>) -> StoredFinding {
+        StoredFinding {
             check: finding.check.id.to_owned(),
             verdict: finding.verdict,
             severity: finding.severity,
@@ -49,7 +49,7 @@ impl Sighting {
             message: finding.message.clone(),
             location: finding.location.clone(),
             remediation: finding.remediation.clone(),
-            cause: cause.cloned(),
+            context: context.cloned(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Sighting {
         self.check.starts_with("files.")
     }
 
-    /// What two sightings of the same deviation have in common; another one means that it changed.
+    /// What two findings of the same deviation have in common; another one means that it changed.
     ///
     /// The message is left out where there is evidence: it may tell how long something has lasted.
     pub fn fingerprint(&self) -> [u8; 16] {
@@ -84,9 +84,9 @@ impl Sighting {
         short
     }
 
-    /// Text that [`Sighting::from_text`] reads.
+    /// Text that [`StoredFinding::from_text`] reads.
     pub fn to_text(&self) -> String {
-        let cause = self.cause.as_ref().map(cause_to_json);
+        let context = self.context.as_ref().map(cause_to_json);
         json!({
             "check": self.check,
             "verdict": self.verdict.name(),
@@ -98,18 +98,18 @@ impl Sighting {
             "message": self.message,
             "location": self.location,
             "remediation": self.remediation,
-            "cause": cause,
+            "cause": context,
         })
         .to_string()
     }
 
-    /// The sighting that [`Sighting::to_text`] wrote; `None` for anything else.
-    pub fn from_text(text: &[u8]) -> Option<Sighting> {
+    /// The stored finding that [`StoredFinding::to_text`] wrote; `None` for anything else.
+    pub fn from_text(text: &[u8]) -> Option<StoredFinding> {
         let mut value: Value = serde_json::from_slice(text).ok()?;
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let changed = value["changed"].as_array()?.iter();
         let changed = changed.map(|name| Attribute::from_name(name.as_str()?));
-        Some(Sighting {
+        Some(StoredFinding {
             check: text("check")?,
             verdict: verdict_from_name(value["verdict"].as_str()?)?,
             severity: Severity::from_name(value["severity"].as_str()?)?,
@@ -118,7 +118,7 @@ impl Sighting {
             message: text("message")?,
             location: text("location"),
             remediation: text("remediation"),
-            cause: value["cause"]
+            context: value["cause"]
                 .is_object()
                 .then(|| cause_from_json(&value["cause"])),
             expected: value["expected"].take(),
@@ -138,8 +138,8 @@ fn verdict_from_name(name: &str) -> Option<Verdict> {
     .find(|verdict| verdict.name() == name)
 }
 
-fn cause_to_json(cause: &Cause) -> Value {
-    let actor = cause.actor.as_ref().map(|actor| {
+fn cause_to_json(context: &ChangeContext) -> Value {
+    let actor = context.actor.as_ref().map(|actor| {
         json!({
             "pid": actor.pid, "name": actor.name, "program": actor.program,
             "command_line": actor.command_line, "uid": actor.uid, "login_uid": actor.login_uid,
@@ -148,16 +148,16 @@ fn cause_to_json(cause: &Cause) -> Value {
         })
     });
     json!({
-        "actor": actor, "transaction": cause.transaction,
-        "while_down": cause.while_down, "restored": cause.restored,
+        "actor": actor, "transaction": context.transaction,
+        "while_down": context.while_down, "restored": context.restored,
     })
 }
 
-fn cause_from_json(value: &Value) -> Cause {
+fn cause_from_json(value: &Value) -> ChangeContext {
     let actor = &value["actor"];
     let text = |key: &str| actor[key].as_str().map(str::to_owned);
     let number = |key: &str| actor[key].as_u64().and_then(|n| u32::try_from(n).ok());
-    Cause {
+    ChangeContext {
         actor: number("pid").map(|pid| Actor {
             pid,
             name: text("name"),
@@ -194,7 +194,7 @@ mod tests {
         .location("/a:1")
         .remediation("mend it");
         finding.changed = AttributeSet::NONE.with(Attribute::Size);
-        let cause = Cause {
+        let context = ChangeContext {
             actor: Some(Actor {
                 pid: 7,
                 name: Some("vi".into()),
@@ -202,28 +202,28 @@ mod tests {
                 ..Actor::default()
             }),
             while_down: true,
-            ..Cause::default()
+            ..ChangeContext::default()
         };
-        for cause in [None, Some(&cause)] {
-            let sighting = Sighting::new(&finding, cause);
-            let text = sighting.to_text();
-            assert_eq!(Sighting::from_text(text.as_bytes()), Some(sighting));
+        for context in [None, Some(&context)] {
+            let finding = StoredFinding::new(&finding, context);
+            let text = finding.to_text();
+            assert_eq!(StoredFinding::from_text(text.as_bytes()), Some(finding));
         }
-        assert_eq!(Sighting::from_text(b"{}"), None);
+        assert_eq!(StoredFinding::from_text(b"{}"), None);
     }
 
     #[test]
     fn another_evidence_is_another_fingerprint() {
         let finding = Finding::new(&FILES_CHANGED, Verdict::Fail, Severity::High, "/a", "m")
             .evidence(Value::Null, json!({ "size": 2 }));
-        let base = Sighting::new(&finding, None);
-        let with = |change: &dyn Fn(&mut Sighting)| {
+        let base = StoredFinding::new(&finding, None);
+        let with = |change: &dyn Fn(&mut StoredFinding)| {
             let mut other = base.clone();
             change(&mut other);
             other.fingerprint() == base.fingerprint()
         };
         assert!(with(&|s| s.message = "for 3 days".into()));
-        assert!(with(&|s| s.cause = Some(Cause::default())));
+        assert!(with(&|s| s.context = Some(ChangeContext::default())));
         assert!(!with(&|s| s.observed = json!({ "size": 3 })));
         assert!(!with(&|s| s.severity = Severity::Low));
         assert!(!with(&|s| s.verdict = Verdict::Unknown));

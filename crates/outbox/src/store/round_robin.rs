@@ -17,15 +17,15 @@ pub(super) trait Seek {
 
 /// Keys below a prefix, in turns.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct RoundRobin {
     prefix: Vec<u8>,
     /// Where the next entry is looked for; `None`: all have been met.
     next: Option<Vec<u8>>,
-    /// Until it is met again: the entry with which the round before ended.
+    /// Until it is met again: the entry with which the turn before ended.
     until: Option<Vec<u8>>,
     /// Whether the end was passed, so that `until` counts.
     wrapped: bool,
-    /// The key with which the round before ended.
+    /// The key with which the turn before ended.
     cursor: Vec<u8>,
     /// Those met and not run out.
     active: VecDeque<Entry>,
@@ -39,15 +39,15 @@ enum Entry {
         last: Vec<u8>,
         prefix: Vec<u8>,
     },
-    Below(Box<Turns>),
+    Below(Box<RoundRobin>),
 }
 
-impl Turns {
+impl RoundRobin {
     /// Begins behind `cursor`, where that lies below the prefix.
-    pub(super) fn new(prefix: Vec<u8>, cursor: &[u8]) -> Turns {
+    pub(super) fn new(prefix: Vec<u8>, cursor: &[u8]) -> RoundRobin {
         let inside = cursor.starts_with(&prefix);
         let entry = inside.then(|| order::child(cursor, prefix.len())).flatten();
-        Turns {
+        RoundRobin {
             next: Some(match entry {
                 Some(entry) => order::after(entry.to_vec()),
                 None => prefix.clone(),
@@ -108,7 +108,7 @@ impl Turns {
             return Ok(Some(match entry {
                 Some(entry) => {
                     self.next = Some(order::after(entry.to_vec()));
-                    Entry::Below(Box::new(Turns::new(entry.to_vec(), &self.cursor)))
+                    Entry::Below(Box::new(RoundRobin::new(entry.to_vec(), &self.cursor)))
                 }
                 None => {
                     // What belongs to the prefix itself comes before all that lies below it: a zero byte, and the
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn taken(table: &BTreeSet<Vec<u8>>, cursor: &[u8], most: usize) -> Vec<Vec<u8>> {
-        let mut turns = Turns::new(order::waiting_in(1, 2).to_vec(), cursor);
+        let mut turns = RoundRobin::new(order::waiting_in(1, 2).to_vec(), cursor);
         let mut all = Vec::new();
         while all.len() < most
             && let Some(key) = turns.take(table).expect("no disk")
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn everything_comes_once_whatever_the_cursor() {
         let mut random = fastrand::Rng::with_seed(3);
-        for round in 0..200 {
+        for scan_id in 0..200 {
             let mut path = || {
                 let depth = random.usize(1..5);
                 let part = |_| ["a", "b", "a-b", "c"][random.usize(0..4)];
@@ -212,7 +212,7 @@ mod tests {
             };
             let paths: Vec<String> = (0..40).map(|_| path()).collect();
             let table = table(&paths);
-            let cursor = match round % 3 {
+            let cursor = match scan_id % 3 {
                 0 => Vec::new(),
                 _ => table
                     .iter()
@@ -242,7 +242,7 @@ mod tests {
         let table: BTreeSet<Vec<u8>> = (1..300)
             .map(|place| order::waiting(1, super::super::tables::OWN, b"", place))
             .collect();
-        let mut turns = Turns::new(order::waiting_in(1, order::OWN_CLASS).to_vec(), b"");
+        let mut turns = RoundRobin::new(order::waiting_in(1, order::OWN_CLASS).to_vec(), b"");
         for place in 1..300 {
             let key = turns.take(&table).expect("no disk").expect("a key");
             assert_eq!(order::place(&key), Some(place));

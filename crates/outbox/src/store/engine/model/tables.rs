@@ -1,8 +1,8 @@
 //! What the store holds, read as plain sets, and whether it agrees with itself.
 
 use crate::event::chain::Head;
-use crate::ledger::Entry;
-use crate::store::keeper::Keeper;
+use crate::ledger::OpenFinding;
+use crate::store::engine::Store;
 use crate::store::state::State;
 use crate::store::tables::{
     DEFERRED, ENDS, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
@@ -26,7 +26,7 @@ pub(super) struct Spooled {
 pub(super) struct Contents {
     pub(super) state: State,
     pub(super) head: Head,
-    pub(super) ledger: BTreeMap<Vec<u8>, Entry>,
+    pub(super) ledger: BTreeMap<Vec<u8>, OpenFinding>,
     /// By sequence.
     pub(super) spool: BTreeMap<u64, Spooled>,
     /// Events of chains that were kept in memory, by place.
@@ -35,11 +35,11 @@ pub(super) struct Contents {
 }
 
 /// Reads all of it, of events up to `known` not the bytes. `None`: the disk does not answer.
-pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
-    let state = keeper.state.clone();
-    let store = keeper.store.as_ref()?;
+pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
+    let state = store.state.clone();
+    let backing = store.backing.as_ref()?;
     let read = || -> Result<Contents> {
-        let transaction = store.database.begin_read()?;
+        let transaction = backing.database.begin_read()?;
         let head = state.chain().expect("a chain").head;
         let mut contents = Contents {
             head,
@@ -72,7 +72,7 @@ pub(super) fn read(keeper: &Keeper, known: u64) -> Option<Contents> {
             assert_eq!(row.sample, contents.state.sample, "one sample is used");
             let mut bytes = Vec::new();
             if row.sequence > known {
-                bytes = pack::unpack(store.sample.text(), row.packed).expect("packed");
+                bytes = pack::unpack(backing.sample.text(), row.packed).expect("packed");
                 assert_eq!(bytes.len() as u64, row.length);
             }
             let key = order::eviction(row.rank, row.key, place);
@@ -146,7 +146,7 @@ impl Contents {
         assert_eq!(state.open, self.ledger.len() as u64, "open");
         let bytes: usize = self.ledger.keys().map(|key| key.len() + ENTRY).sum();
         assert_eq!(state.ledger_bytes, bytes as u64, "bytes of the ledger");
-        let untold = |entry: &&Entry| !entry.raised || !entry.current || entry.gone;
+        let untold = |entry: &&OpenFinding| !entry.raised || !entry.current || entry.gone;
         let untold = self.ledger.values().filter(untold).count();
         assert_eq!(state.untold, untold as u64, "untold");
         let undeclared = self.gaps.iter().filter(|gap| gap.declared == 0).count();

@@ -1,12 +1,14 @@
 //! Taking in what is held: one transaction for each group.
 
-use super::super::looks::{Cursor, Looks};
 use super::super::open;
+use super::super::open_scans::{Cursor, OpenScans};
 use super::super::queue::{Op, Queue};
-use super::super::tables::{Result as Redb, Role, Tables, rank};
-use super::super::work::Work;
+use super::super::rows::Rows;
+use super::super::superseded::Below;
+use super::super::tables::{Result as Redb, Role, SUPERSEDED, Tables, rank};
+use super::super::write_transaction::WriteTransaction;
 use super::super::{GROUP_FINDINGS, Scope};
-use super::{Keeper, Store};
+use super::{Backing, Store};
 use crate::event::{Fault, Lifecycle, own};
 use agent_core::finding::Severity;
 
@@ -17,16 +19,16 @@ enum Outcome<T> {
     TooLarge,
 }
 
-impl Keeper {
+impl Store {
     /// Takes in the first of what is held; false if the store cannot be written.
     pub(super) fn take_group(&mut self, now: i64) -> bool {
-        let outcome = self.transact(now, |work, looks, queue| {
+        let outcome = self.transact(now, |tx, scans, queue| {
             let mut taken = 0;
             for (op, came) in queue.iter().take(2 * GROUP_FINDINGS) {
-                if work.written >= work.limits.group {
+                if tx.written >= tx.limits.group {
                     break;
                 }
-                if let Some(cursor) = take(work, looks, op, *came)? {
+                if let Some(cursor) = take(tx, scans, op, *came)? {
                     return Ok((taken, Some(cursor)));
                 }
                 taken += 1;
@@ -34,20 +36,25 @@ impl Keeper {
             Ok((taken, None))
         });
         match outcome {
-            None => self.store.is_some(),
+            None => self.backing.is_some(),
             Some((taken, cursor)) => {
                 for op in self.queue.taken(taken) {
                     match op {
-                        Op::End { round, .. } => {
-                            let scan = self.looks.of(round).map(|look| &look.scope);
+                        Op::End { scan_id, .. } => {
+                            let scan = self.scans.of(scan_id).map(|scan| &scan.scope);
                             if scan == Some(&Scope::Files) {
                                 self.floods.scan_ended();
                             }
-                            self.looks.remove(round);
+                            self.scans.remove(scan_id);
                         }
                         Op::Settle { sink, delivery } => {
                             let refused = delivery.refused.iter().map(|(key, _)| key);
-                            for key in delivery.accepted.iter().chain(refused) {
+                            let volatile = self.volatile.as_ref();
+                            let on_disk = |key: &u64| {
+                                volatile.is_some_and(|disk| disk.may_wait_on_disk(*key))
+                            };
+                            let keys = delivery.accepted.iter().chain(refused);
+                            for key in keys.filter(|key| !on_disk(key)) {
                                 self.settled.remove(&(sink.code(), *key));
                             }
                         }
@@ -66,7 +73,7 @@ impl Keeper {
     pub(super) fn transact<T>(
         &mut self,
         now: i64,
-        step: impl FnOnce(&mut Work<'_>, &Looks, &Queue) -> Redb<T>,
+        step: impl FnOnce(&mut WriteTransaction<'_>, &OpenScans, &Queue) -> Redb<T>,
     ) -> Option<T> {
         match self.attempt(now, step) {
             Ok(Outcome::Done(result)) => {
@@ -87,9 +94,9 @@ impl Keeper {
     fn attempt<T>(
         &mut self,
         now: i64,
-        step: impl FnOnce(&mut Work<'_>, &Looks, &Queue) -> Redb<T>,
+        step: impl FnOnce(&mut WriteTransaction<'_>, &OpenScans, &Queue) -> Redb<T>,
     ) -> Redb<Outcome<T>> {
-        let (Some(store), Some(chain)) = (&self.store, self.state.chain()) else {
+        let (Some(backing), Some(chain)) = (&self.backing, self.state.chain()) else {
             return Err(redb::Error::DatabaseClosed);
         };
         if self.volatile.is_none() && self.file != self.medium.identity() {
@@ -97,30 +104,33 @@ impl Keeper {
             return Err(redb::Error::Io(gone));
         }
         let limits = self.limits_now();
-        let transaction = store.database.begin_write()?;
+        let transaction = backing.database.begin_write()?;
         let (result, after, written) = {
-            let mut work = Work {
+            let mut tx = WriteTransaction {
                 tables: Tables::open(&transaction)?,
                 state: self.state.clone(),
                 chain,
                 floods: self.floods.clone(),
-                below: self
-                    .volatile
-                    .as_ref()
-                    .filter(|volatile| volatile.below.is_some()),
+                below: match &self.volatile {
+                    None => None,
+                    Some(disk) => Some(Below {
+                        disk,
+                        superseded: Rows::new(transaction.open_table(SUPERSEDED)?),
+                    }),
+                },
                 fullest: self.fullest.clone(),
-                origin: &self.origin,
-                sample: &store.sample,
+                source: &self.source,
+                sample: &backing.sample,
                 limits,
                 dirty: false,
                 written: 0,
                 fresh: Vec::new(),
             };
-            let result = step(&mut work, &self.looks, &self.queue)?;
-            work.tell_fresh(now)?;
-            let written = work.written;
-            match work.dirty {
-                true => (result, Some(work.finish()?), written),
+            let result = step(&mut tx, &self.scans, &self.queue)?;
+            tx.tell_fresh(now)?;
+            let written = tx.written;
+            match tx.dirty {
+                true => (result, Some(tx.finish()?), written),
                 false => (result, None, 0),
             }
         };
@@ -156,24 +166,24 @@ impl Keeper {
             return;
         }
         self.unmeasured = 0;
-        let measure = |store: &Store| -> Redb<u64> {
-            let transaction = store.database.begin_write()?;
+        let measure = |backing: &Backing| -> Redb<u64> {
+            let transaction = backing.database.begin_write()?;
             let stats = transaction.stats()?;
             transaction.abort()?;
             Ok(stats.allocated_pages() * stats.page_size() as u64)
         };
-        let Some(Ok(used)) = self.store.as_ref().map(measure) else {
+        let Some(Ok(used)) = self.backing.as_ref().map(measure) else {
             return;
         };
         let reserve = (length / 8).max(48 * 4096).min(length / 4);
-        if used + reserve > length && !self.drop_some(now) && self.store.is_some() {
+        if used + reserve > length && !self.drop_some(now) && self.backing.is_some() {
             self.take_no_more(now);
         }
     }
 
     /// Drops an eighth of what waits, since the file cannot grow; the spool is kept below that.
     fn squeeze(&mut self, now: i64) {
-        if !self.drop_some(now) && self.store.is_some() {
+        if !self.drop_some(now) && self.backing.is_some() {
             // A store that takes nothing more would be worse than one that is too large.
             self.unbounded = true;
             self.take_no_more(now);
@@ -182,10 +192,10 @@ impl Keeper {
 
     /// Only what is critical is left, and the file has hardly any room: what is new waits in the ledger.
     fn take_no_more(&mut self, now: i64) {
-        let outcome = self.attempt(now, |work, _, _| {
-            let limit = work.state.payload.saturating_sub(2 * work.limits.step());
-            work.state.payload_limit = limit.max(1);
-            work.dirty = true;
+        let outcome = self.attempt(now, |tx, _, _| {
+            let limit = tx.state.payload.saturating_sub(2 * tx.limits.step());
+            tx.state.payload_limit = limit.max(1);
+            tx.dirty = true;
             Ok(())
         });
         if let Err(error) = outcome {
@@ -199,9 +209,9 @@ impl Keeper {
         // An eighth may touch more pages than are free: then less of it.
         for part in [8, 64, 512] {
             let target = payload - (payload / part).max(1).min(payload);
-            let outcome = self.attempt(now, |work, _, _| {
-                work.state.payload_limit = target.max(1);
-                work.shrink(target, now)
+            let outcome = self.attempt(now, |tx, _, _| {
+                tx.state.payload_limit = target.max(1);
+                tx.shrink(target, now)
             });
             match outcome {
                 Ok(Outcome::Done(())) if self.state.payload < payload => return true,
@@ -217,38 +227,43 @@ impl Keeper {
 }
 
 /// Takes one thing in. Gives a cursor back if it is not at its end.
-fn take(work: &mut Work<'_>, looks: &Looks, op: &Op, now: i64) -> Redb<Option<Cursor>> {
+fn take(
+    tx: &mut WriteTransaction<'_>,
+    scans: &OpenScans,
+    op: &Op,
+    now: i64,
+) -> Redb<Option<Cursor>> {
     match op {
-        Op::Found(found) => work.found(found, now)?,
-        Op::End { round, cursor } => {
-            if let Some(look) = looks.of(*round) {
-                let more = work.end(looks, look, cursor.clone(), now)?;
+        Op::Found(found) => tx.found(found, now)?,
+        Op::End { scan_id, cursor } => {
+            if let Some(scan) = scans.of(*scan_id) {
+                let more = tx.end(scans, scan, cursor.clone(), now)?;
                 if more.is_some() {
                     return Ok(more);
                 }
             }
-            work.tell_ends(now)?;
-            tell_full_ledger(work, now)?;
+            tx.tell_ends(now)?;
+            tell_full_ledger(tx, now)?;
         }
-        Op::Tell(event) => tell(work, event, now)?,
+        Op::Tell(event) => tell(tx, event, now)?,
         Op::Note(draft) => {
-            work.append((**draft).clone(), rank(None), Role::Own, &[], None, now)?;
+            tx.append((**draft).clone(), rank(None), Role::Own, &[], None, now)?;
         }
         Op::Settle { sink, delivery } => {
-            work.settle(*sink, delivery)?;
-            if work.state.payload <= work.state.payload_limit / 2 {
-                work.state.payload_limit = 0;
+            tx.settle(*sink, delivery)?;
+            if tx.state.payload <= tx.state.payload_limit / 2 {
+                tx.state.payload_limit = 0;
             }
-            work.tell_ends(now)?;
+            tx.tell_ends(now)?;
         }
-        Op::Enable(sinks) => work.enable(sinks)?,
+        Op::Enable(sinks) => tx.enable(sinks)?,
     }
     Ok(None)
 }
 
 /// What had no room in the ledger, and what was given up for others.
-fn tell_full_ledger(work: &mut Work<'_>, now: i64) -> Redb<()> {
-    let (unentered, given_up) = (work.state.unentered, work.state.given_up);
+fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
+    let (unentered, given_up) = (tx.state.unentered, tx.state.given_up);
     if unentered + given_up == 0 {
         return Ok(());
     }
@@ -259,14 +274,14 @@ fn tell_full_ledger(work: &mut Work<'_>, now: i64) -> Redb<()> {
         ),
         severity: Severity::High,
     };
-    work.state.unentered = 0;
-    work.state.given_up = 0;
-    tell(work, &Lifecycle::Fault(fault), now)
+    tx.state.unentered = 0;
+    tx.state.given_up = 0;
+    tell(tx, &Lifecycle::Fault(fault), now)
 }
 
-pub(super) fn tell(work: &mut Work<'_>, event: &Lifecycle, now: i64) -> Redb<()> {
-    for draft in own::drafts(work.origin, event, now) {
-        work.append(draft, rank(own::rank(event)), Role::Own, &[], None, now)?;
+pub(super) fn tell(tx: &mut WriteTransaction<'_>, event: &Lifecycle, now: i64) -> Redb<()> {
+    for draft in own::drafts(tx.source, event, now) {
+        tx.append(draft, rank(own::rank(event)), Role::Own, &[], None, now)?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! Looks under way: what each covers, what it found, and what is cleared at its end.
+//! Scans under way: what each covers, what it found, and what is cleared at its end.
 
+use super::announce::{Fresh, gone};
 use super::queue::Found;
-use super::tables::{ENDED, LEDGER, Result, damaged, entry_from_row};
-use super::telling::{Fresh, gone};
-use super::work::Work;
-use super::{Round, Scope};
-use crate::event::Sighting;
+use super::tables::{LEDGER, Result, damaged, entry_from_row};
+use super::write_transaction::WriteTransaction;
+use super::{ScanId, Scope};
+use crate::event::StoredFinding;
 use crate::event::finding::Step;
-use crate::ledger::{self, Entry, Seen, key};
+use crate::ledger::{self, Observation, OpenFinding, key};
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
 use agent_core::paths::subject;
 use agent_core::region::Region;
@@ -17,17 +17,17 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
-/// A look remembers so many deviations by itself; beyond that it marks them in the ledger, so that its
+/// Deviations that a scan remembers by itself; beyond that it marks them in the ledger, so that its
 /// memory stays flat, and a host with few deviations writes nothing when it finds them again.
 const REMEMBERED: usize = 4096;
-/// Entries that one transaction looks at when a look ends.
+/// Entries that one transaction looks at when a scan ends.
 const STRIDE: usize = 20_000;
 /// Deviations that one transaction clears.
 const CLEARED: usize = 500;
 
-/// A look under way.
+/// A scan under way.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct OpenScan {
     pub(super) number: u64,
     pub(super) scope: Scope,
     /// What the keys within the scope begin with, in order.
@@ -39,14 +39,14 @@ pub(super) struct Look {
     pub(super) spoiled: bool,
 }
 
-/// The looks under way.
+/// The scans under way.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
-    looks: Vec<Look>,
+pub(super) struct OpenScans {
+    scans: Vec<OpenScan>,
     hash: RandomState,
 }
 
-/// How far the end of a look has come.
+/// How far the end of a scan has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// The last key looked at; empty at the beginning.
@@ -55,9 +55,9 @@ pub(super) struct Cursor {
     shield: Option<Vec<u8>>,
 }
 
-impl Looks {
-    pub(super) fn begin(&mut self, number: u64, scope: Scope) -> Round {
-        self.looks.push(Look {
+impl OpenScans {
+    pub(super) fn begin(&mut self, number: u64, scope: Scope) -> ScanId {
+        self.scans.push(OpenScan {
             number,
             prefixes: prefixes(&scope),
             scope,
@@ -65,67 +65,67 @@ impl Looks {
             marks: false,
             spoiled: false,
         });
-        Round(number)
+        ScanId(number)
     }
 
-    pub(super) fn of(&self, round: Round) -> Option<&Look> {
-        self.looks.iter().find(|look| look.number == round.0)
+    pub(super) fn of(&self, scan_id: ScanId) -> Option<&OpenScan> {
+        self.scans.iter().find(|scan| scan.number == scan_id.0)
     }
 
-    /// A deviation was found: every look that covers it and is under way need not look for it again.
+    /// A deviation was found: every scan that covers it and is under way need not look for it again.
     /// Returns the number to mark it with in the ledger, if one of them has found too many to remember.
     pub(super) fn found(&mut self, key: &[u8]) -> Option<u64> {
         let hash = self.hash.hash_one(key);
         let mut mark = false;
         let mut newest = 0;
-        for look in &mut self.looks {
-            newest = newest.max(look.number);
-            if !look.covers(key) {
+        for scan in &mut self.scans {
+            newest = newest.max(scan.number);
+            if !scan.covers(key) {
                 continue;
             }
-            if look.found.len() >= REMEMBERED {
-                look.marks = true;
+            if scan.found.len() >= REMEMBERED {
+                scan.marks = true;
             }
-            match look.marks {
-                true => mark |= !look.found.contains(&hash),
+            match scan.marks {
+                true => mark |= !scan.found.contains(&hash),
                 false => {
-                    look.found.insert(hash);
+                    scan.found.insert(hash);
                 }
             }
         }
         mark.then_some(newest)
     }
 
-    /// What a look found could not be kept.
-    pub(super) fn spoil(&mut self, round: Round) {
-        for look in &mut self.looks {
-            look.spoiled |= look.number == round.0;
+    /// What a scan found could not be kept.
+    pub(super) fn spoil(&mut self, scan_id: ScanId) {
+        for scan in &mut self.scans {
+            scan.spoiled |= scan.number == scan_id.0;
         }
     }
 
     pub(super) fn spoil_all(&mut self) {
-        for look in &mut self.looks {
-            look.spoiled = true;
+        for scan in &mut self.scans {
+            scan.spoiled = true;
         }
     }
 
-    pub(super) fn remove(&mut self, round: Round) {
-        self.looks.retain(|look| look.number != round.0);
+    pub(super) fn remove(&mut self, scan_id: ScanId) {
+        self.scans.retain(|scan| scan.number != scan_id.0);
     }
 
-    /// Whether the look found it again, or a later one did.
-    fn saw(&self, look: &Look, key: &[u8], entry: &Entry) -> bool {
-        entry.round >= look.number || look.found.contains(&self.hash.hash_one(key))
+    /// Whether the scan found it again, or a later one did.
+    fn saw(&self, scan: &OpenScan, key: &[u8], entry: &OpenFinding) -> bool {
+        entry.scan_id >= scan.number || scan.found.contains(&self.hash.hash_one(key))
     }
 }
 
-impl Looks {
-    /// Whether the look could not look at the path, or at a directory above it; the ledger may have no room to say so.
-    fn hides(&self, look: &Look, subject: &[u8]) -> bool {
+impl OpenScans {
+    /// Whether the scan could not look at the path, or at a directory above it; the ledger may have no room to say so.
+    fn hides(&self, scan: &OpenScan, subject: &[u8]) -> bool {
         let mut path = subject;
         loop {
             let key = key::of(FILES_UNREADABLE.id, path);
-            if look.found.contains(&self.hash.hash_one(key.as_slice())) {
+            if scan.found.contains(&self.hash.hash_one(key.as_slice())) {
                 return true;
             }
             path = match path.iter().rposition(|byte| *byte == b'/') {
@@ -158,7 +158,7 @@ fn prefixes(scope: &Scope) -> Vec<Vec<u8>> {
     }
 }
 
-impl Look {
+impl OpenScan {
     fn covers(&self, key: &[u8]) -> bool {
         // None begins with another, so only the last that is not behind the key can be its beginning.
         let behind = self
@@ -171,7 +171,7 @@ impl Look {
     }
 }
 
-/// Whether a look of that scope tells of the check that the key names.
+/// Whether a scan of that scope tells of the check that the key names.
 fn is_told_by(scope: &Scope, key: &[u8]) -> bool {
     let check = || key::parts(key).map_or("", |(check, _)| check).to_owned();
     match scope {
@@ -191,9 +191,9 @@ fn is_told_by(scope: &Scope, key: &[u8]) -> bool {
     }
 }
 
-/// Paths with an open finding that are direct entries of a directory: see [`super::Keeper::open_in`].
+/// Paths with an open finding that are direct entries of a directory: see [`super::Store::open_in`].
 ///
-/// What lies deeper is jumped over: as many seeks as there are entries with something open at or below them.
+/// What lies deeper is jumped over: one seek for each entry with something open at or below them.
 pub(super) fn entries(
     transaction: &ReadTransaction,
     directory: &[u8],
@@ -235,10 +235,9 @@ pub(super) fn entries(
         own.extend(&name);
         own.push(0);
         let is_own = key.get(own.len()) == Some(&0);
-        let stands = match row.value() {
-            ENDED => false,
-            row => !entry_from_row(row).ok_or_else(|| damaged("ledger"))?.gone,
-        };
+        let stands = !entry_from_row(row.value())
+            .ok_or_else(|| damaged("ledger"))?
+            .gone;
         if is_own && stands {
             let mut path = directory.to_vec();
             if !path.is_empty() {
@@ -267,69 +266,74 @@ fn pass(key: &mut Vec<u8>) {
 }
 
 /// What tells one state of a deviation from another.
-fn evidence(entry: Entry) -> (Verdict, [u8; 16]) {
+fn evidence(entry: OpenFinding) -> (Verdict, [u8; 16]) {
     (entry.verdict, entry.fingerprint)
 }
 
 /// What one transaction's share of a sweep came upon.
 struct Swept {
     /// Entries that were not found again.
-    missed: Vec<(Vec<u8>, Entry)>,
+    missed: Vec<(Vec<u8>, OpenFinding)>,
     /// Where to go on; `None` at the end.
     next: Option<Cursor>,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Takes in what was found of a deviation.
     pub(super) fn found(&mut self, found: &Found, now: i64) -> Result<()> {
         let Found {
-            sighting,
+            finding,
             mark,
             scan,
             until,
             ..
         } = found;
-        let seen = match sighting.verdict {
-            Verdict::Pass | Verdict::NotApplicable => Seen::Gone,
-            verdict => Seen::There {
+        let observation = match finding.verdict {
+            Verdict::Pass | Verdict::NotApplicable => Observation::Gone,
+            verdict => Observation::There {
                 verdict,
-                severity: sighting.severity,
-                fingerprint: sighting.fingerprint(),
+                severity: finding.severity,
+                fingerprint: finding.fingerprint(),
             },
         };
-        let key = key::of(&sighting.check, &sighting.subject);
+        let key = key::of(&finding.check, &finding.subject);
         let old = self.entry(&key)?;
-        let round = mark.or(old.map(|old| old.round)).unwrap_or(0);
-        self.state.round = self.state.round.max(mark.unwrap_or(0));
-        let mut ruling = ledger::rule(old.as_ref(), seen, round, self.room(), now);
-        if old.is_none() && ruling.entry.is_some() && !self.admit(&key, sighting.severity)? {
-            // It is found again by every look; once there is room it is told.
+        let scan_id = mark.or(old.map(|old| old.scan_id)).unwrap_or(0);
+        self.state.scan_id = self.state.scan_id.max(mark.unwrap_or(0));
+        let mut decision = ledger::decide(old.as_ref(), observation, scan_id, self.capacity(), now);
+        let enters = match old {
+            None => decision.entry.is_some(),
+            Some(_) => decision.entry != old && self.is_only_below(&key)?,
+        };
+        let weight = old.map_or(finding.severity, |old| old.severity.max(finding.severity));
+        if enters && !self.admit(&key, weight)? {
+            // It is found again by every scan; once there is room it is told.
             self.state.unentered += 1;
             self.dirty = true;
             return Ok(());
         }
         let waits = until.filter(|_| {
-            let step = ruling.step;
-            step.is_some_and(|step| Self::may_wait(step, sighting.severity))
+            let step = decision.step;
+            step.is_some_and(|step| Self::may_wait(step, finding.severity))
         });
         if waits.is_some()
-            && let (Some(entry), Some(step)) = (&mut ruling.entry, ruling.step)
+            && let (Some(entry), Some(step)) = (&mut decision.entry, decision.step)
         {
             *entry = ledger::dropped(entry, step);
         }
-        if ruling.entry != old {
-            self.set_entry(&key, old.as_ref(), ruling.entry.as_ref())?;
+        if decision.entry != old {
+            self.set_entry(&key, old.as_ref(), decision.entry.as_ref())?;
         }
-        let first_seen = ruling.entry.or(old).map_or(now, |entry| entry.first_seen);
-        let told = ruling.step.map(|step| Fresh {
+        let first_seen = decision.entry.or(old).map_or(now, |entry| entry.first_seen);
+        let told = decision.step.map(|step| Fresh {
             step,
-            sighting: match (step, old) {
+            finding: match (step, old) {
                 // An end weighs what it ends.
-                (Step::Cleared, Some(old)) => Sighting {
+                (Step::Cleared, Some(old)) => StoredFinding {
                     severity: old.severity,
-                    ..(**sighting).clone()
+                    ..(**finding).clone()
                 },
-                _ => (**sighting).clone(),
+                _ => (**finding).clone(),
             },
             entry: old.filter(|_| step == Step::Cleared),
             key: key.clone(),
@@ -344,38 +348,44 @@ impl Work<'_> {
                 self.fresh.push(fresh);
             }
             // It went before anybody was told of it.
-            (None, _) if ruling.entry.is_none() => self.undefer(&key)?,
+            (None, _) if decision.entry.is_none() => self.undefer(&key)?,
             // There is no room to tell it at once; what waits is told as it is by then.
-            (None, _) if ruling.entry.map(evidence) != old.map(evidence) => {
-                self.renew_deferred(&key, sighting, first_seen, now)?;
+            (None, _) if decision.entry.map(evidence) != old.map(evidence) => {
+                self.renew_deferred(&key, finding, first_seen, now)?;
             }
             (None, _) => {}
         }
         Ok(())
     }
 
-    /// Clears what a look that came to its end did not find again. Returns where to go on.
+    /// Clears what a scan that came to its end did not find again. Returns where to go on.
     pub(super) fn end(
         &mut self,
-        looks: &Looks,
-        look: &Look,
+        scans: &OpenScans,
+        scan: &OpenScan,
         cursor: Cursor,
         now: i64,
     ) -> Result<Option<Cursor>> {
-        if look.spoiled {
+        if scan.spoiled {
             return Ok(None);
         }
-        let Swept { missed, next: more } = self.sweep(looks, look, cursor)?;
+        let Swept { missed, next: more } = self.sweep(scans, scan, cursor)?;
         for (key, entry) in &missed {
-            let ruling = ledger::rule(Some(entry), Seen::Gone, look.number, self.room(), now);
-            if ruling.entry != Some(*entry) {
-                self.set_entry(key, Some(entry), ruling.entry.as_ref())?;
+            let decision = ledger::decide(
+                Some(entry),
+                Observation::Gone,
+                scan.number,
+                self.capacity(),
+                now,
+            );
+            if decision.entry != Some(*entry) {
+                self.set_entry(key, Some(entry), decision.entry.as_ref())?;
             }
             self.undefer(key)?;
-            if ruling.step.is_some() {
+            if decision.step.is_some() {
                 self.fresh.push(Fresh {
                     step: Step::Cleared,
-                    sighting: gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?,
+                    finding: gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?,
                     key: key.to_vec(),
                     entry: Some(*entry),
                     first_seen: entry.first_seen,
@@ -387,21 +397,21 @@ impl Work<'_> {
         Ok(more)
     }
 
-    /// Goes on through the ledger for what a look that ended did not find again. Only reads.
-    fn sweep(&self, looks: &Looks, look: &Look, cursor: Cursor) -> Result<Swept> {
+    /// Goes on through the ledger for what a scan that ended did not find again. Only reads.
+    fn sweep(&self, scans: &OpenScans, scan: &OpenScan, cursor: Cursor) -> Result<Swept> {
         let Cursor { from, mut shield } = cursor;
         let mut examined = from.clone();
         let mut full = false;
         let mut missed = Vec::new();
         let mut passed = 0;
         let past = |prefix: &&Vec<u8>| !from.starts_with(prefix) && **prefix < from;
-        for prefix in look.prefixes.iter().skip_while(past) {
+        for prefix in scan.prefixes.iter().skip_while(past) {
             let start = from.clone().max(prefix.clone());
             self.tables.ledger.walk(start.as_slice().., |key, row| {
                 if !key.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
-                if key == from || row == ENDED {
+                if key == from {
                     return Ok(ControlFlow::Continue(()));
                 }
                 passed += 1;
@@ -411,7 +421,7 @@ impl Work<'_> {
                 }
                 key.clone_into(&mut examined);
                 let entry = entry_from_row(row).ok_or_else(|| damaged("ledger"))?;
-                let saw = looks.saw(look, key, &entry);
+                let saw = scans.saw(scan, key, &entry);
                 let (check, subject) = key::parts(key).ok_or_else(|| damaged("ledger"))?;
                 let mut shielded = shield
                     .as_ref()
@@ -425,10 +435,10 @@ impl Work<'_> {
                 let stays = !entry.gone
                     && (saw
                         || shielded
-                        || !is_told_by(&look.scope, key)
+                        || !is_told_by(&scan.scope, key)
                         || (key.first() == Some(&key::FILES)
-                            && (looks.hides(look, &subject)
-                                || self.unseen(looks, look, &subject)?)));
+                            && (scans.hides(scan, &subject)
+                                || self.unseen(scans, scan, &subject)?)));
                 if !stays {
                     missed.push((key.to_vec(), entry));
                 }
@@ -447,9 +457,9 @@ impl Work<'_> {
 
     /// Whether the path itself could not be looked at, so that nothing of it may be cleared. Its key may
     /// come after the one in question.
-    fn unseen(&self, looks: &Looks, look: &Look, subject: &[u8]) -> Result<bool> {
+    fn unseen(&self, scans: &OpenScans, scan: &OpenScan, subject: &[u8]) -> Result<bool> {
         let key = key::of(FILES_UNREADABLE.id, subject);
         let entry = self.entry(&key)?;
-        Ok(entry.is_some_and(|entry| !entry.gone && looks.saw(look, &key, &entry)))
+        Ok(entry.is_some_and(|entry| !entry.gone && scans.saw(scan, &key, &entry)))
     }
 }

@@ -15,35 +15,35 @@ impl Episode {
         self.disk.mend();
         self.enable(SINKS.to_vec());
         self.pass(120_000);
-        while let Some((round, number)) = self.rounds.pop() {
-            self.keeper.abandon(round, self.now);
+        while let Some((scan_id, number)) = self.rounds.pop() {
+            self.store.abandon(scan_id, self.now);
             self.ledger
-                .looks
+                .scans
                 .entry(number)
-                .and_modify(|look| look.spoiled = true);
+                .and_modify(|scan| scan.spoiled = true);
             self.ledger.pending.push_back(Deed::End(number));
         }
         self.pass(120_000);
         assert!(
-            !self.keeper.is_down(),
+            !self.store.is_down(),
             "{:?} {:?} of {:?}, {} bytes",
-            self.keeper.down,
-            self.keeper.state,
-            self.keeper.limits,
+            self.store.down,
+            self.store.state,
+            self.store.limits,
             self.disk.length()
         );
         self.drain();
         // What was given up is told anew when it is found again.
         for _ in 0..2 {
             for scope in [Scope::Files, Scope::Settings, Scope::Instance] {
-                let (round, number) = self.begin_at(scope.clone());
+                let (scan_id, number) = self.begin_at(scope.clone());
                 let all: Vec<_> = self.ledger.base.values().cloned().collect();
                 for (name, value) in all {
                     if truth::covers(&scope, &name) {
-                        self.find_in(round, number, name, Some(value), None);
+                        self.find_in(scan_id, number, name, Some(value), None);
                     }
                 }
-                self.end_of(round, number, true);
+                self.end_of(scan_id, number, true);
             }
             self.drain();
         }
@@ -55,9 +55,9 @@ impl Episode {
     fn pass(&mut self, milliseconds: i64) {
         for _ in 0..3 {
             self.now += milliseconds;
-            while self.keeper.tick(self.now) == Some(0) {}
+            while self.store.tick(self.now) == Some(0) {}
         }
-        self.keeper.commit(self.now);
+        self.store.commit(self.now);
     }
 
     /// All that waits is taken.
@@ -69,8 +69,8 @@ impl Episode {
                 .iter()
                 .map(|sink| self.deliver_to(*sink, 500, true))
                 .sum();
-            if taken == 0 && self.keeper.state.undeclared == 0 {
-                let contents = tables::read(&self.keeper, self.log.head.0).expect("the disk works");
+            if taken == 0 && self.store.state.undeclared == 0 {
+                let contents = tables::read(&self.store, self.log.head.0).expect("the disk works");
                 assert!(
                     contents.spool.is_empty() && contents.gaps.is_empty(),
                     "{contents:?}"
@@ -78,7 +78,7 @@ impl Episode {
                 return contents;
             }
         }
-        panic!("it never ends: {:?}", self.keeper.state);
+        panic!("it never ends: {:?}", self.store.state);
     }
 
     /// The log side takes to be open what is open, as it is.

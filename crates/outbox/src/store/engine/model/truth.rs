@@ -1,7 +1,7 @@
 //! What should stand, by plain sets: independent of how the store orders and marks things.
 
 use crate::ledger::key;
-use crate::store::{Round, Scope};
+use crate::store::{ScanId, Scope};
 use agent_core::finding::{Severity, Verdict};
 use agent_core::region::Region;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,16 +30,16 @@ pub(super) enum Deed {
     Other,
 }
 
-/// A look under way.
+/// A scan under way.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub(super) round: Round,
+pub(super) struct OpenScan {
+    pub(super) scan_id: ScanId,
     pub(super) scope: Scope,
     pub(super) found: BTreeSet<Vec<u8>>,
     pub(super) spoiled: bool,
 }
 
-pub(super) type Looks = BTreeMap<u64, Look>;
+pub(super) type OpenScans = BTreeMap<u64, OpenScan>;
 
 fn is_within(path: &[u8], above: &[u8]) -> bool {
     above == b"/"
@@ -52,7 +52,7 @@ fn area(check: &str) -> &str {
     check.split('.').next().unwrap_or(check)
 }
 
-/// Whether the scope's looks tell of that check of that subject.
+/// Whether the scope's scans tell of that check of that subject.
 pub(super) fn covers(scope: &Scope, (check, subject): &Name) -> bool {
     let by_path = [
         "files.added",
@@ -91,15 +91,15 @@ fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What a look that ends would clear.
-fn missed(standing: &Standing, look: &Look) -> Vec<Vec<u8>> {
-    if look.spoiled {
+/// What a scan that ends would clear.
+fn missed(standing: &Standing, scan: &OpenScan) -> Vec<Vec<u8>> {
+    if scan.spoiled {
         return Vec::new();
     }
-    let hidden = |path: &[u8]| look.found.contains(&key::of("files.unreadable", path));
+    let hidden = |path: &[u8]| scan.found.contains(&key::of("files.unreadable", path));
     let goes = |(key, (name, _)): &(&Vec<u8>, &(Name, Value))| {
-        covers(&look.scope, name)
-            && !look.found.contains(*key)
+        covers(&scan.scope, name)
+            && !scan.found.contains(*key)
             && !(area(name.0) == "files" && upwards(&name.1).any(hidden))
     };
     standing
@@ -110,7 +110,7 @@ fn missed(standing: &Standing, look: &Look) -> Vec<Vec<u8>> {
 }
 
 /// Does it; returns the keys that it concerns.
-pub(super) fn apply(standing: &mut Standing, looks: &Looks, deed: &Deed) -> Vec<Vec<u8>> {
+pub(super) fn apply(standing: &mut Standing, scans: &OpenScans, deed: &Deed) -> Vec<Vec<u8>> {
     match deed {
         Deed::Found(name, value) => {
             let key = key::of(name.0, &name.1);
@@ -121,9 +121,9 @@ pub(super) fn apply(standing: &mut Standing, looks: &Looks, deed: &Deed) -> Vec<
             vec![key]
         }
         Deed::End(number) => {
-            let gone = looks
+            let gone = scans
                 .get(number)
-                .map_or_else(Vec::new, |look| missed(standing, look));
+                .map_or_else(Vec::new, |scan| missed(standing, scan));
             for key in &gone {
                 standing.remove(key);
             }

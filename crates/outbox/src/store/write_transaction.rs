@@ -1,18 +1,18 @@
 //! One transaction under way: what stands in the tables, the chain and the counters move together.
 
+use super::announce::Fresh;
 use super::eviction::Fullest;
 use super::flood::Floods;
-use super::keeper::Volatile;
 use super::order;
 use super::pack::{self, Sample};
 use super::state::State;
+use super::superseded::Below;
 use super::tables::{
-    ENDED, ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
 };
-use super::telling::Fresh;
 use crate::event::chain::Chain;
-use crate::event::{Draft, Origin};
-use crate::ledger::{Entry, Room};
+use crate::event::{Draft, EventSource};
+use crate::ledger::{Capacity, OpenFinding};
 use agent_core::escape;
 use sha2::{Digest, Sha256};
 
@@ -49,7 +49,7 @@ impl Limits {
     }
 }
 
-pub(super) struct Work<'t> {
+pub(super) struct WriteTransaction<'t> {
     pub(super) tables: Tables<'t>,
     pub(super) state: State,
     pub(super) chain: Chain,
@@ -57,8 +57,8 @@ pub(super) struct Work<'t> {
     /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
     /// The store that this one stands in for.
-    pub(super) below: Option<&'t Volatile>,
-    pub(super) origin: &'t Origin,
+    pub(super) below: Option<Below<'t>>,
+    pub(super) source: &'t EventSource,
     pub(super) sample: &'t Sample,
     pub(super) limits: Limits,
     /// Whether anything was written.
@@ -76,7 +76,7 @@ pub(super) struct After {
     pub(super) fullest: Option<Fullest>,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Writes the state. The transaction may be committed now.
     pub(super) fn finish(mut self) -> Result<After> {
         self.state.set_chain(&self.chain);
@@ -91,12 +91,12 @@ impl Work<'_> {
     }
 
     /// Whether what can wait may be told.
-    pub(super) fn room(&self) -> Room {
+    pub(super) fn capacity(&self) -> Capacity {
         match self.state.payload {
-            payload if payload < self.payload_limit() / 2 => Room::Ample,
-            payload if payload <= self.payload_limit() + self.limits.step() => Room::Scarce,
+            payload if payload < self.payload_limit() / 2 => Capacity::Ample,
+            payload if payload <= self.payload_limit() + self.limits.step() => Capacity::Scarce,
             // Only what is critical is left, and is not given up for what is new.
-            _ => Room::None,
+            _ => Capacity::None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Work<'_> {
         rank: u8,
         role: Role,
         key: &[u8],
-        entry: Option<Entry>,
+        entry: Option<OpenFinding>,
         now: i64,
     ) -> Result<()> {
         let time = draft.time;
@@ -167,7 +167,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The bytes of an event or a sighting.
+    /// The bytes of an event or a stored finding.
     pub(super) fn unpack(&self, sample: u32, packed: &[u8], what: &str) -> Result<Vec<u8>> {
         let bytes = if sample == self.state.sample {
             pack::unpack(self.sample.text(), packed)
@@ -178,33 +178,37 @@ impl Work<'_> {
         bytes.ok_or_else(|| damaged(what))
     }
 
-    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let known = |row: &[u8]| (row == ENDED, entry_from_row(row));
-        match self.tables.ledger.get(key, known)? {
-            None => Ok(self.below.and_then(|below| below.entry(key))),
-            Some((true, _)) => Ok(None),
-            Some((false, entry)) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+    pub(super) fn entry(&self, key: &[u8]) -> Result<Option<OpenFinding>> {
+        match self.tables.ledger.get(key, entry_from_row)? {
+            Some(entry) => entry.map(Some).ok_or_else(|| damaged("ledger")),
+            None => self
+                .below
+                .as_ref()
+                .map_or(Ok(None), |below| below.entry(key)),
         }
-    }
-
-    /// Whether the store on disk, for which this one stands in, may have an entry.
-    fn is_below(&self, key: &[u8]) -> bool {
-        self.below.is_some_and(|below| below.may_have(key))
     }
 
     /// Puts `new` in the place of `old`.
     pub(super) fn set_entry(
         &mut self,
         key: &[u8],
-        old: Option<&Entry>,
-        new: Option<&Entry>,
+        old: Option<&OpenFinding>,
+        new: Option<&OpenFinding>,
     ) -> Result<()> {
-        let untold = |entry: &Entry| u64::from(!entry.raised || !entry.current || entry.gone);
+        let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
         let size = (key.len() + ENTRY) as u64;
         let state = &mut self.state;
         // What the store on disk has is not counted here.
-        let counted =
-            self.below.is_none() || self.tables.ledger.get(key, |row| row != ENDED)? == Some(true);
+        let counted = match &mut self.below {
+            None => true,
+            Some(below) => {
+                let here = self.tables.ledger.has(key)?;
+                if let Some(old) = old.filter(|_| !here) {
+                    state.ledger_bytes += below.supersede(key, old.first_seen)?;
+                }
+                here
+            }
+        };
         if let Some(old) = old.filter(|_| counted) {
             state.untold = state.untold.saturating_sub(untold(old));
             state.open = state.open.saturating_sub(1);
@@ -219,7 +223,6 @@ impl Work<'_> {
                 self.tables.ledger.insert(key, row.as_slice())?;
                 self.written += size;
             }
-            None if self.is_below(key) => self.tables.ledger.insert(key, ENDED)?,
             None => {
                 self.tables.ledger.remove(key)?;
             }

@@ -7,19 +7,21 @@
 use super::super::open::{self, Refusal};
 use super::super::order;
 use super::super::state::State;
+use super::super::superseded::times;
 use super::super::tables::{
-    ENDED, ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, Tables, WAITING,
+    ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, SUPERSEDED, Tables, WAITING,
 };
 use super::super::tables::{damaged, entry_from_row};
-use super::super::work::{Limits, Work};
-use super::super::{Sink, pack};
-use super::{Keeper, Store};
+use super::super::write_transaction::{Limits, WriteTransaction};
+use super::super::{SinkKind, pack};
+use super::{Backing, Store};
 use crate::event::chain::Chain;
-use crate::ledger::Entry;
+use crate::ledger::OpenFinding;
 use crate::parcel::Delivery;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// Bytes of events, as shipped, that memory holds at most. Packed they take a tenth of it.
 const PAYLOAD: u64 = 16 << 20;
@@ -35,17 +37,17 @@ pub(in crate::store) struct Volatile {
     /// The state of the store on disk, as last committed; `None` if it was never opened.
     disk: Option<State>,
     /// The store on disk, where it can still be read.
-    pub(super) below: Option<Store>,
-    /// Whether it could not be read at some time, so that what stands there may have been begun anew.
-    blind: AtomicBool,
+    pub(super) below: Option<Backing>,
+    /// Memory's events have places behind this one; those on disk, when memory began, are before it.
+    base: u64,
     /// What sinks settled of it meanwhile.
-    owed: Vec<(Sink, Delivery)>,
+    owed: Vec<(SinkKind, Delivery)>,
     owed_events: usize,
 }
 
 impl Volatile {
     /// A delivery of events that may be the disk's.
-    pub(super) fn owe(&mut self, sink: Sink, delivery: &Delivery) {
+    pub(super) fn owe(&mut self, sink: SinkKind, delivery: &Delivery) {
         let events = delivery.accepted.len() + delivery.refused.len();
         if self.owed_events + events <= OWED {
             self.owed_events += events;
@@ -53,20 +55,13 @@ impl Volatile {
         }
     }
 
-    /// What the ledger on disk says; nothing where it cannot be read.
-    pub(in crate::store) fn entry(&self, key: &[u8]) -> Option<Entry> {
-        self.read(key).unwrap_or_else(|_| {
-            self.blind.store(true, Ordering::Relaxed);
-            None
-        })
+    /// What the ledger on disk says; nothing where it cannot be read: then what stands there is begun anew, and the former
+    /// ends when memory is carried over.
+    pub(in crate::store) fn entry(&self, key: &[u8]) -> Option<OpenFinding> {
+        self.read(key).unwrap_or_default()
     }
 
-    /// Whether the ledger on disk has it, or may have it.
-    pub(in crate::store) fn may_have(&self, key: &[u8]) -> bool {
-        self.read(key).map_or(true, |entry| entry.is_some())
-    }
-
-    fn read(&self, key: &[u8]) -> Redb<Option<Entry>> {
+    fn read(&self, key: &[u8]) -> Redb<Option<OpenFinding>> {
         let Some(below) = &self.below else {
             return Ok(None);
         };
@@ -74,6 +69,11 @@ impl Volatile {
         let ledger = transaction.open_table(LEDGER)?;
         let row = ledger.get(key)?;
         Ok(row.and_then(|row| entry_from_row(row.value())))
+    }
+
+    /// Whether the event with that place may wait on disk, where it cannot be settled yet.
+    pub(super) fn may_wait_on_disk(&self, place: u64) -> bool {
+        place <= self.base
     }
 
     /// Events that wait on disk.
@@ -95,8 +95,8 @@ struct Moved {
     bytes: Vec<u8>,
 }
 
-impl Keeper {
-    /// Goes on in memory. A failure leaves the keeper without a store: what comes in waits in its queue.
+impl Store {
+    /// Goes on in memory. A failure leaves the engine without a store: what comes in waits in its queue.
     pub(super) fn go_volatile(&mut self, reason: &str, now: i64) {
         if !self.medium.may_be_stood_in_for() {
             return;
@@ -116,23 +116,23 @@ impl Keeper {
         let Ok(database) = open::builder(false).create_with_backend(backend) else {
             return;
         };
-        let host = &self.origin.host;
+        let host = &self.source.host;
         let Ok(mut state) = open::begin(&database, &chain, base, host, sinks) else {
             return;
         };
         if known {
             state.salt.clone_from(&self.state.salt);
         }
-        state.round = self.state.round;
+        state.scan_id = self.state.scan_id;
         let disk = std::mem::replace(&mut self.state, state);
-        // What looks under way found is in another ledger than what they will find.
-        self.looks.spoil_all();
+        // What scans under way found is in another ledger than what they will find.
+        self.scans.spoil_all();
         self.fullest = None;
         let below = known.then(|| self.readable()).flatten();
         self.volatile = Some(Volatile {
             disk: known.then_some(disk),
-            blind: AtomicBool::new(below.is_none()),
             below,
+            base,
             owed: Vec::new(),
             owed_events: 0,
         });
@@ -142,7 +142,7 @@ impl Keeper {
     }
 
     /// The store on disk, to be read alone: a full disk takes no more, and may be read all the same.
-    fn readable(&self) -> Option<Store> {
+    fn readable(&self) -> Option<Backing> {
         // Never one that is made here.
         self.medium.identity()?;
         let database = open::database(&*self.medium, false).ok()?;
@@ -152,18 +152,20 @@ impl Keeper {
         transaction.open_table(WAITING).ok()?;
         drop(transaction);
         let sample = pack::Sample::new(Vec::new());
-        (state.version == super::super::state::VERSION).then_some(Store { database, sample })
+        (state.version == super::super::state::VERSION).then_some(Backing { database, sample })
     }
 
-    /// The store on disk could not be taken up again: it is read as before.
-    pub(super) fn read_below_again(&mut self) {
+    /// The store on disk could not be taken up again: it is read as before. What seemed to fail may have arrived there all
+    /// the same, so memory speaks for its own entries, and takes places that none of it has.
+    pub(super) fn read_below_again(&mut self, now: i64) {
+        self.state.base += APART;
+        self.transact(now, |tx, _, _| tx.supersede_own());
         let known = self
             .volatile
             .as_ref()
             .is_some_and(|volatile| volatile.disk.is_some());
         let below = known.then(|| self.readable()).flatten();
         if let Some(volatile) = &mut self.volatile {
-            volatile.blind.fetch_or(below.is_none(), Ordering::Relaxed);
             volatile.below = below;
         }
     }
@@ -171,10 +173,14 @@ impl Keeper {
     pub(super) fn limits_now(&self) -> Limits {
         match self.volatile {
             None => self.limits,
-            Some(_) => Limits {
-                file: u64::MAX,
-                ..Limits::new(PAYLOAD.min(self.limits.payload))
-            },
+            Some(_) => {
+                let memory = Limits::new(PAYLOAD.min(self.limits.payload));
+                Limits {
+                    file: u64::MAX,
+                    ledger: memory.ledger.min(self.limits.ledger),
+                    ..memory
+                }
+            }
         }
     }
 
@@ -184,32 +190,32 @@ impl Keeper {
         database: Database,
         mut state: State,
         now: i64,
-        tell: impl FnOnce(&mut Work<'_>) -> Redb<()>,
+        tell: impl FnOnce(&mut WriteTransaction<'_>) -> Redb<()>,
     ) -> Result<(), Refusal> {
-        let (Some(volatile), Some(store)) = (&mut self.volatile, &self.store) else {
+        let (Some(volatile), Some(backing)) = (&mut self.volatile, &self.backing) else {
             return Err(Refusal::Damaged("there is nothing to carry over".into()));
         };
         let sequence = self.state.chain().map_or(0, |chain| chain.head.sequence);
         // Places of the two chains must not meet.
         state.base = state.base.max(self.state.base + sequence);
-        let sample = open::sample(&database, &mut state, &self.origin)?;
+        let sample = open::sample(&database, &mut state, &self.source)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
-        let moved = moved(store, &self.state).map_err(open::from_redb)?;
-        let entries = entries(store).map_err(open::from_redb)?;
-        let ends = ends(store).map_err(open::from_redb)?;
-        let blind = volatile.blind.load(Ordering::Relaxed);
+        let moved = moved(backing, &self.state).map_err(open::from_redb)?;
+        let entries = entries(backing).map_err(open::from_redb)?;
+        let ends = ends(backing).map_err(open::from_redb)?;
+        let superseded = superseded(backing).map_err(open::from_redb)?;
         let write = || -> Redb<State> {
             let transaction = database.begin_write()?;
             let after = {
-                let mut work = Work {
+                let mut tx = WriteTransaction {
                     tables: Tables::open(&transaction)?,
                     state,
                     chain,
                     floods: self.floods.clone(),
                     fullest: None,
                     below: None,
-                    origin: &self.origin,
+                    source: &self.source,
                     sample: &sample,
                     limits: self.limits,
                     dirty: true,
@@ -217,23 +223,27 @@ impl Keeper {
                     fresh: Vec::new(),
                 };
                 for (sink, delivery) in &volatile.owed {
-                    work.settle(*sink, delivery)?;
+                    tx.settle(*sink, delivery)?;
                 }
                 for moved in &moved {
-                    work.take_over(moved)?;
+                    tx.take_over(moved)?;
+                }
+                for key in superseded.keys().filter(|key| !entries.contains_key(*key)) {
+                    tx.take_over_entry(key, None, &superseded[key])?;
                 }
                 for (key, entry) in &entries {
-                    work.take_over_entry(key, entry.as_ref(), blind)?;
+                    let known = superseded.get(key).map_or(&[][..], Vec::as_slice);
+                    tx.take_over_entry(key, Some(entry), known)?;
                 }
                 for (key, end) in &ends {
-                    work.owe_end(key, end)?;
+                    tx.owe_end(key, end)?;
                 }
-                work.state.dropped += self.state.dropped;
-                work.state.refused += self.state.refused;
-                work.enable_codes(self.state.sinks.clone())?;
-                tell(&mut work)?;
-                work.make_room(now)?;
-                work.finish()?
+                tx.state.dropped += self.state.dropped;
+                tx.state.refused += self.state.refused;
+                tx.enable_codes(self.state.sinks.clone())?;
+                tell(&mut tx)?;
+                tx.make_room(now)?;
+                tx.finish()?
             };
             transaction.commit()?;
             Ok(after.state)
@@ -242,14 +252,14 @@ impl Keeper {
         self.volatile = None;
         self.settled.clear();
         self.fullest = None;
-        self.looks.spoil_all();
-        self.store = Some(Store { database, sample });
+        self.scans.spoil_all();
+        self.backing = Some(Backing { database, sample });
         Ok(())
     }
 }
 
-fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
-    let transaction = store.database.begin_read()?;
+fn moved(backing: &Backing, state: &State) -> Redb<Vec<Moved>> {
+    let transaction = backing.database.begin_read()?;
     let waiting = transaction.open_table(WAITING)?;
     let mut all = Vec::new();
     for row in transaction.open_table(SPOOL)?.range(0..)? {
@@ -264,7 +274,7 @@ fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
                 sinks.push(*sink);
             }
         }
-        let text = pack::unpack(store.sample.text(), row.packed);
+        let text = pack::unpack(backing.sample.text(), row.packed);
         all.push(Moved {
             place,
             row: bytes.to_vec(),
@@ -275,25 +285,37 @@ fn moved(store: &Store, state: &State) -> Redb<Vec<Moved>> {
     Ok(all)
 }
 
-/// The ledger, as it is on disk from now on; `None` of what stands no longer. What waited for evidence has waited long enough: it is told when it is found
-/// again.
-fn entries(store: &Store) -> Redb<Vec<(Vec<u8>, Option<Entry>)>> {
-    let transaction = store.database.begin_read()?;
-    let mut all = Vec::new();
+/// The ledger of the store in memory. What waited for evidence has waited long enough: it is told when it is found again.
+fn entries(backing: &Backing) -> Redb<BTreeMap<Vec<u8>, OpenFinding>> {
+    let transaction = backing.database.begin_read()?;
+    let mut all = BTreeMap::new();
     for row in transaction.open_table(LEDGER)?.iter()? {
         let (key, row) = row?;
-        let entry = match row.value() {
-            ENDED => None,
-            row => Some(entry_from_row(row).ok_or_else(|| damaged("ledger"))?),
-        };
-        all.push((key.value().to_vec(), entry));
+        let entry = entry_from_row(row.value()).ok_or_else(|| damaged("ledger"))?;
+        all.insert(key.value().to_vec(), entry);
+    }
+    Ok(all)
+}
+
+/// Which entries on disk memory speaks for, by their times first seen.
+fn superseded(backing: &Backing) -> Redb<BTreeMap<Vec<u8>, Vec<i64>>> {
+    let transaction = backing.database.begin_read()?;
+    let mut all = BTreeMap::new();
+    let table = match transaction.open_table(SUPERSEDED) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(all),
+        table => table?,
+    };
+    for row in table.iter()? {
+        let (key, row) = row?;
+        let times = times(row.value()).ok_or_else(|| damaged("superseded"))?;
+        all.insert(key.value().to_vec(), times);
     }
     Ok(all)
 }
 
 /// Ends that are yet to be told, with the keys of the ledger.
-fn ends(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
-    let transaction = store.database.begin_read()?;
+fn ends(backing: &Backing) -> Redb<Vec<(Vec<u8>, OpenFinding)>> {
+    let transaction = backing.database.begin_read()?;
     let mut all = Vec::new();
     for row in transaction.open_table(ENDS)?.iter()? {
         let (key, row) = row?;
@@ -304,14 +326,39 @@ fn ends(store: &Store) -> Redb<Vec<(Vec<u8>, Entry)>> {
     Ok(all)
 }
 
-impl Work<'_> {
-    /// Puts what memory knew of a deviation in the place of what the disk did. `blind`: memory could not read the disk.
-    fn take_over_entry(&mut self, key: &[u8], new: Option<&Entry>, blind: bool) -> Redb<()> {
+impl WriteTransaction<'_> {
+    /// Speaks from now on for all that the ledger holds, should the disk have it too.
+    fn supersede_own(&mut self) -> Redb<()> {
+        let Some(below) = &mut self.below else {
+            return Ok(());
+        };
+        let mut own = Vec::new();
+        self.tables.ledger.walk(&b""[..].., |key, row| {
+            let entry = entry_from_row(row).ok_or_else(|| damaged("ledger"))?;
+            own.push((key.to_vec(), entry.first_seen));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, first_seen) in own {
+            self.state.ledger_bytes += below.supersede(&key, first_seen)?;
+        }
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Puts what memory knew of a deviation in the place of what the disk did. `known`: times first seen of entries on
+    /// disk that memory speaks for.
+    fn take_over_entry(
+        &mut self,
+        key: &[u8],
+        new: Option<&OpenFinding>,
+        known: &[i64],
+    ) -> Redb<()> {
         let old = self.entry(key)?;
         self.undefer(key)?;
-        // It has another uid now, and the log side was told of the first one.
-        let unknown = |old: &Entry| {
-            blind && old.raised && new.is_some_and(|new| new.first_seen != old.first_seen)
+        // It had another uid, of which memory told nothing, and the log side was told of that one.
+        let unknown = |old: &OpenFinding| {
+            let goes_on = new.is_some_and(|new| new.first_seen == old.first_seen);
+            old.raised && !goes_on && !known.contains(&old.first_seen)
         };
         if let Some(old) = old.filter(unknown) {
             self.owe_end(key, &old)?;

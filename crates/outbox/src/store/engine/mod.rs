@@ -3,50 +3,50 @@
 mod commit;
 #[cfg(test)]
 mod model;
-mod trouble;
+mod recovery;
 mod volatile;
 
 use super::delivery::{self, Cursors};
 use super::eviction::Fullest;
 use super::flood::Floods;
-use super::looks::{self, Cursor, Looks};
 use super::medium::{Medium, OnDisk};
 use super::open::{self, Refusal};
+use super::open_scans::{self, Cursor, OpenScans};
 use super::pack::Sample;
 use super::queue::{Found, Op, Queue};
 use super::state::State;
 use super::tables::{self, Role};
-use super::work::Limits;
-use super::{GROUP_TIME, Opening, Pending, Round, Scope, Sink};
+use super::write_transaction::Limits;
+use super::{GROUP_TIME, OpenOutcome, Pending, ScanId, Scope, SinkKind};
 use crate::event::chain::{self, Head};
-use crate::event::{Heartbeat, Lifecycle, Origin, Sighting, own};
+use crate::event::{EventSource, Heartbeat, Lifecycle, StoredFinding, own};
 use crate::parcel::{Delivery, Parcel};
-use agent_core::cause::Cause;
+use agent_core::change::ChangeContext;
 use agent_core::error::{Error, Result};
 use agent_core::finding::{Finding, Verdict};
+use recovery::{Aside, is_for_good};
 use redb::{Database, ReadableDatabase};
 use std::collections::HashSet;
 use std::path::Path;
-use trouble::{Aside, is_for_good};
 pub(super) use volatile::Volatile;
 
-/// Ranges that a sink refused are declared so many milliseconds after the last declaration: one event
-/// about many, even if the sink refuses that one too.
+/// Milliseconds between two declarations of ranges that a sink refused: one event about many, even if the sink refuses
+/// that one too.
 const DECLARE: i64 = 60_000;
-/// Milliseconds that a finding waits for evidence at most.
+/// Maximum milliseconds that a finding waits for evidence.
 const DEFERRED_MOST: i64 = 60_000;
-/// A store that cannot be written is tried again after so many milliseconds, doubling
+/// Milliseconds until a store that cannot be written is tried again; doubles with each failure.
 const RETRY: i64 = 1000;
-/// up to so many.
+/// Maximum of that, in milliseconds.
 const RETRY_MOST: i64 = 60_000;
 
 /// The owner of the store. Times (`now`) are milliseconds since 1970 and may go backwards.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Store {
     medium: Box<dyn Medium>,
     limits: Limits,
-    origin: Origin,
-    store: Option<Store>,
+    source: EventSource,
+    backing: Option<Backing>,
     /// What the store stands in for while the one on disk cannot be written.
     volatile: Option<Volatile>,
     /// Device and inode of the file that is open.
@@ -57,8 +57,8 @@ pub struct Keeper {
     /// Since when something waits in the queue.
     waiting: Option<i64>,
     committed: i64,
-    looks: Looks,
-    round: u64,
+    scans: OpenScans,
+    scan_id: u64,
     floods: Floods,
     fullest: Option<Fullest>,
     cursors: Cursors,
@@ -67,7 +67,7 @@ pub struct Keeper {
     down: Option<Down>,
     /// What came in and could not be held, ever.
     lost: u64,
-    news: Vec<Opening>,
+    news: Vec<OpenOutcome>,
     /// How a chain is begun, should a store have to be made.
     next: Next,
     /// The file may exceed its limit, since nothing in it may be given up.
@@ -77,7 +77,7 @@ pub struct Keeper {
 }
 
 #[derive(Debug)]
-struct Store {
+struct Backing {
     database: Database,
     sample: Sample,
 }
@@ -101,40 +101,40 @@ struct Next {
     sinks: Vec<u8>,
 }
 
-impl Keeper {
+impl Store {
     /// Opens the store in `state_dir`, or begins one. Errors: another agent has it open, or the
     /// directory is not usable at all.
     pub fn open(
         state_dir: &Path,
         max_size: u64,
-        origin: Origin,
+        source: EventSource,
         now: i64,
-    ) -> Result<(Keeper, Vec<Opening>)> {
+    ) -> Result<(Store, Vec<OpenOutcome>)> {
         let path = state_dir.join(open::FILE);
-        Keeper::open_on(Box::new(OnDisk::new(path.clone())), max_size, origin, now)
+        Store::open_on(Box::new(OnDisk::new(path.clone())), max_size, source, now)
             .map_err(|refusal| Error::in_file(&path, refusal.words()))
     }
 
-    /// Opens the store on a medium. Errors: see [`Keeper::open`].
+    /// Opens the store on a medium. Errors: see [`Store::open`].
     fn open_on(
         medium: Box<dyn Medium>,
         max_size: u64,
-        origin: Origin,
+        source: EventSource,
         now: i64,
-    ) -> std::result::Result<(Keeper, Vec<Opening>), Refusal> {
-        let mut keeper = Keeper {
+    ) -> std::result::Result<(Store, Vec<OpenOutcome>), Refusal> {
+        let mut store = Store {
             medium,
             limits: Limits::new(max_size),
-            origin,
-            store: None,
+            source,
+            backing: None,
             volatile: None,
             file: None,
             state: State::default(),
             queue: Queue::default(),
             waiting: None,
             committed: 0,
-            looks: Looks::default(),
-            round: 0,
+            scans: OpenScans::default(),
+            scan_id: 0,
             floods: Floods::default(),
             fullest: None,
             cursors: Cursors::default(),
@@ -151,43 +151,43 @@ impl Keeper {
             unbounded: false,
             unmeasured: 0,
         };
-        match keeper.bring_up(true, now) {
+        match store.bring_up(true, now) {
             Ok(()) => {}
             Err(Refusal::Io(error)) if !is_for_good(&error) => {
                 let reason = error.to_string();
-                keeper.news.push(Opening::Unusable {
+                store.news.push(OpenOutcome::Unusable {
                     reason: reason.clone(),
                 });
-                keeper.go_down(reason, now);
+                store.go_down(reason, now);
             }
             Err(refusal) => return Err(refusal),
         }
-        keeper.commit(now);
-        keeper.sum_up_left_over(now);
-        let news = keeper.news();
-        Ok((keeper, news))
+        store.commit(now);
+        store.sum_up_left_over(now);
+        let news = store.news();
+        Ok((store, news))
     }
 
     /// What became of the store since this was last asked.
-    pub fn news(&mut self) -> Vec<Opening> {
+    pub fn news(&mut self) -> Vec<OpenOutcome> {
         std::mem::take(&mut self.news)
     }
 
     /// The origin of events from now on. Another instance id than before sets the store aside.
-    pub fn set_origin(&mut self, origin: Origin, now: i64) -> Vec<Opening> {
+    pub fn set_source(&mut self, source: EventSource, now: i64) -> Vec<OpenOutcome> {
         self.commit(now);
-        self.origin = origin;
-        if let Some(store) = self.store.take() {
-            let former = open::other_host(&self.state, &self.origin.host);
+        self.source = source;
+        if let Some(backing) = self.backing.take() {
+            let former = open::other_host(&self.state, &self.source.host);
             // What stands in for the store on disk is this host's in any case.
             match former.filter(|_| self.volatile.is_none()) {
                 Some(former) => {
-                    drop(store);
+                    drop(backing);
                     let result = self.start_over(Aside::OtherInstance(former), now);
                     self.unless_failed(result, now);
                 }
                 None => {
-                    let result = self.adopt(store.database);
+                    let result = self.adopt(backing.database);
                     self.unless_failed(result, now);
                 }
             }
@@ -199,45 +199,51 @@ impl Keeper {
     /// Which sinks are enabled. A sink that is new gets what still waits; one that is gone is waited
     /// for no longer. With none, events stay until the spool is full. Until this is called those of
     /// the last run are waited for.
-    pub fn enable(&mut self, sinks: &[Sink], now: i64) {
+    pub fn enable(&mut self, sinks: &[SinkKind], now: i64) {
         self.next.sinks = sinks.iter().map(|sink| sink.code()).collect();
         self.push(Op::Enable(sinks.to_vec()), now);
         self.commit(now);
     }
 
-    /// Begins a look. Every finding of it goes to [`Keeper::found`], passes as well.
-    pub fn begin(&mut self, scope: Scope) -> Round {
-        self.round += 1;
-        self.looks.begin(self.round, scope)
+    /// Begins a scan. Every finding of it goes to [`Store::found`], passes as well.
+    pub fn begin(&mut self, scope: Scope) -> ScanId {
+        self.scan_id += 1;
+        self.scans.begin(self.scan_id, scope)
     }
 
-    /// A finding of the look, with what is known of how it came about.
-    pub fn found(&mut self, round: Round, finding: &Finding, cause: Option<&Cause>, now: i64) {
-        self.found_until(round, finding, cause, None, now);
+    /// A finding of the scan, with what is known of how it came about.
+    pub fn found(
+        &mut self,
+        scan_id: ScanId,
+        finding: &Finding,
+        context: Option<&ChangeContext>,
+        now: i64,
+    ) {
+        self.found_until(scan_id, finding, context, None, now);
     }
 
     /// The same of a finding that may wait to be told until then (milliseconds since 1970): for evidence that is on
     /// its way. It is stored before it waits. What is critical does not wait.
     pub fn found_until(
         &mut self,
-        round: Round,
+        scan_id: ScanId,
         finding: &Finding,
-        cause: Option<&Cause>,
+        context: Option<&ChangeContext>,
         until: Option<i64>,
         now: i64,
     ) {
         let key = crate::ledger::key::of(finding.check.id, &finding.subject);
         let mark = match finding.verdict {
             Verdict::Pass | Verdict::NotApplicable => None,
-            _ => self.looks.found(&key),
+            _ => self.scans.found(&key),
         };
         let scan = self
-            .looks
-            .of(round)
-            .is_some_and(|look| look.scope == Scope::Files);
+            .scans
+            .of(scan_id)
+            .is_some_and(|scan| scan.scope == Scope::Files);
         let op = Op::Found(Found {
-            round,
-            sighting: Box::new(Sighting::new(finding, cause)),
+            scan_id,
+            finding: Box::new(StoredFinding::new(finding, context)),
             mark,
             scan,
             until,
@@ -245,16 +251,16 @@ impl Keeper {
         self.push(op, now);
     }
 
-    /// The look came to its end: what it did not find again is cleared.
-    pub fn end(&mut self, round: Round, now: i64) {
+    /// The scan came to its end: what it did not find again is cleared.
+    pub fn end(&mut self, scan_id: ScanId, now: i64) {
         let cursor = Cursor::default();
-        self.push(Op::End { round, cursor }, now);
+        self.push(Op::End { scan_id, cursor }, now);
     }
 
-    /// The look broke off: nothing is cleared.
-    pub fn abandon(&mut self, round: Round, now: i64) {
-        self.looks.spoil(round);
-        self.end(round, now);
+    /// The scan broke off: nothing is cleared.
+    pub fn abandon(&mut self, scan_id: ScanId, now: i64) {
+        self.scans.spoil(scan_id);
+        self.end(scan_id, now);
     }
 
     /// Paths with an open file finding that are direct entries of `directory` (both relative to the root), in
@@ -267,12 +273,12 @@ impl Keeper {
         now: i64,
     ) -> Vec<Vec<u8>> {
         self.commit(now);
-        let read = |store: &Store| {
-            let transaction = store.database.begin_read().ok()?;
-            looks::entries(&transaction, directory, after, most).ok()
+        let read = |backing: &Backing| {
+            let transaction = backing.database.begin_read().ok()?;
+            open_scans::entries(&transaction, directory, after, most).ok()
         };
         // A store that cannot be read shows when it is next written.
-        let mut open = self.store.as_ref().and_then(read).unwrap_or_default();
+        let mut open = self.backing.as_ref().and_then(read).unwrap_or_default();
         let below = self.volatile.as_ref().and_then(|v| v.below.as_ref());
         if let Some(more) = below.and_then(read) {
             open.extend(more);
@@ -290,7 +296,7 @@ impl Keeper {
 
     /// A heartbeat: one JSON object. No link of the chain, and nothing is stored.
     pub fn heartbeat(&self, facts: &Heartbeat, now: i64) -> Vec<u8> {
-        let draft = own::heartbeat(&self.origin, facts, &self.pending(now), now);
+        let draft = own::heartbeat(&self.source, facts, &self.pending(now), now);
         let head = self.state.chain().map(|chain| chain.head);
         chain::beside(head.as_ref(), draft, now)
     }
@@ -301,18 +307,18 @@ impl Keeper {
             self.commit(now);
         }
         if self.floods.due(now) == Some(0) {
-            self.transact(now, |work, _, _| work.tell_flood(now));
+            self.transact(now, |tx, _, _| tx.tell_flood(now));
         }
         while self.deferred_due(now) == Some(0) {
-            let told = self.transact(now, |work, _, _| work.tell_deferred(now));
+            let told = self.transact(now, |tx, _, _| tx.tell_deferred(now));
             if told != Some(true) {
                 break;
             }
         }
         if self.declaration_due(now) == Some(0) {
-            self.transact(now, |work, _, _| work.declare(now));
+            self.transact(now, |tx, _, _| tx.declare(now));
         }
-        let flood = self.floods.due(now).filter(|_| self.store.is_some());
+        let flood = self.floods.due(now).filter(|_| self.backing.is_some());
         [
             self.group_due(now),
             flood,
@@ -329,7 +335,7 @@ impl Keeper {
         if self.down.is_some() {
             self.bring_up_again(now);
         }
-        while self.store.is_some() && !self.queue.is_empty() {
+        while self.backing.is_some() && !self.queue.is_empty() {
             if !self.take_group(now) {
                 return;
             }
@@ -340,18 +346,18 @@ impl Keeper {
 
     /// The next events for `sink`, `max_events` and `max_bytes` at most (one at least): critical ones first, then the
     /// agent's own steps, then the others, worst first. Within one severity directories take turns.
-    pub fn parcels(&mut self, sink: Sink, max_events: usize, max_bytes: usize) -> Vec<Parcel> {
-        let Some(store) = &self.store else {
+    pub fn parcels(&mut self, sink: SinkKind, max_events: usize, max_bytes: usize) -> Vec<Parcel> {
+        let Some(backing) = &self.backing else {
             return Vec::new();
         };
         let most = (max_events, max_bytes);
         let (settled, cursors) = (&self.settled, &mut self.cursors);
-        let mut read = |store: &Store, most| {
-            let transaction = store.database.begin_read()?;
+        let mut read = |backing: &Backing, most| {
+            let transaction = backing.database.begin_read()?;
             delivery::parcels(&transaction, sink, most, settled, cursors)
         };
         // A store that cannot be read shows when it is next written.
-        let mut parcels = read(store, most).unwrap_or_else(|_: redb::Error| Vec::new());
+        let mut parcels = read(backing, most).unwrap_or_else(|_: redb::Error| Vec::new());
         if let Some(below) = self.volatile.as_ref().and_then(|v| v.below.as_ref()) {
             let length: usize = parcels.iter().map(|parcel| parcel.bytes.len()).sum();
             let left = (max_events - parcels.len(), max_bytes.saturating_sub(length));
@@ -363,7 +369,7 @@ impl Keeper {
     }
 
     /// What became of parcels handed to `sink`.
-    pub fn settle(&mut self, sink: Sink, delivery: &Delivery, now: i64) {
+    pub fn settle(&mut self, sink: SinkKind, delivery: &Delivery, now: i64) {
         let refused = delivery.refused.iter().map(|(key, _)| key);
         for key in delivery.accepted.iter().chain(refused) {
             self.settled.insert((sink.code(), *key));
@@ -377,8 +383,8 @@ impl Keeper {
 
     /// What waits, and what was lost.
     pub fn pending(&self, now: i64) -> Pending {
-        let oldest = self.store.as_ref().and_then(|store| {
-            let transaction = store.database.begin_read().ok()?;
+        let oldest = self.backing.as_ref().and_then(|backing| {
+            let transaction = backing.database.begin_read().ok()?;
             delivery::oldest(&transaction).ok()?
         });
         let state = &self.state;
@@ -406,11 +412,11 @@ impl Keeper {
 
     /// The last events that sinks refused, each after a line with the reason.
     pub fn refused(&self) -> Vec<String> {
-        let read = |store: &Store| {
-            let transaction = store.database.begin_read().ok()?;
+        let read = |backing: &Backing| {
+            let transaction = backing.database.begin_read().ok()?;
             delivery::aside(&transaction).ok()
         };
-        self.store.as_ref().and_then(read).unwrap_or_default()
+        self.backing.as_ref().and_then(read).unwrap_or_default()
     }
 
     /// The end of the chain, once there is one.
@@ -420,14 +426,14 @@ impl Keeper {
 }
 
 /// What is due, and when.
-impl Keeper {
+impl Store {
     fn group_due(&self, now: i64) -> Option<i64> {
         // The clock may have gone back.
         let again = self
             .down
             .as_ref()
             .map(|down| (down.again - now).clamp(0, RETRY_MOST));
-        let (Some(since), Some(_)) = (self.waiting, &self.store) else {
+        let (Some(since), Some(_)) = (self.waiting, &self.backing) else {
             return again;
         };
         if now < since || self.queue.is_group() {
@@ -440,24 +446,24 @@ impl Keeper {
     fn deferred_due(&self, now: i64) -> Option<i64> {
         let until = self.state.deferred_until;
         // A clock that went back must not make it wait longer than it was meant to.
-        let waits = self.state.deferred > 0 && self.store.is_some();
+        let waits = self.state.deferred > 0 && self.backing.is_some();
         waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
     }
 
     /// A flood that the last run did not see to its end is over.
     fn sum_up_left_over(&mut self, now: i64) {
         if let Some(flood) = self.state.flood.clone() {
-            self.transact(now, |work, _, _| {
+            self.transact(now, |tx, _, _| {
                 let flood = Floods::left_over(&flood);
                 let why = Some("the agent was stopped meanwhile");
-                let draft = own::flood_ended(work.origin, &flood, why, now);
-                work.append(draft, tables::rank(None), Role::Own, &[], None, now)
+                let draft = own::flood_ended(tx.source, &flood, why, now);
+                tx.append(draft, tables::rank(None), Role::Own, &[], None, now)
             });
         }
     }
 
     fn declaration_due(&self, now: i64) -> Option<i64> {
-        if self.state.undeclared == 0 || self.store.is_none() {
+        if self.state.undeclared == 0 || self.backing.is_none() {
             return None;
         }
         let elapsed = now - self.state.declared;
@@ -469,14 +475,14 @@ impl Keeper {
 
     fn push(&mut self, op: Op, now: i64) {
         let urgent = op.is_urgent();
-        if let Err(op) = self.queue.push(op, self.store.is_none(), now) {
+        if let Err(op) = self.queue.push(op, self.backing.is_none(), now) {
             self.lost += 1;
             if let Some(down) = &mut self.down {
                 down.lost += 1;
             }
             match op {
-                Op::Found(Found { round, .. }) => self.looks.spoil(round),
-                Op::End { round, .. } => self.looks.remove(round),
+                Op::Found(Found { scan_id, .. }) => self.scans.spoil(scan_id),
+                Op::End { scan_id, .. } => self.scans.remove(scan_id),
                 _ => {}
             }
             return;
@@ -484,7 +490,7 @@ impl Keeper {
         let since = *self.waiting.get_or_insert(now);
         // At once, but not one transaction for each of thousands.
         let rested = !(0..GROUP_TIME).contains(&(now - self.committed));
-        if self.store.is_some() && (self.queue.is_group() || (urgent && rested) || now < since) {
+        if self.backing.is_some() && (self.queue.is_group() || (urgent && rested) || now < since) {
             self.commit(now);
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! `AGENT_TEST_STEPS` sets how many steps are taken, `AGENT_TEST_SEED` with which seed the first episode begins.
 
+mod capacity;
 mod disk;
 mod drive;
 mod end;
 mod ledger;
 mod log;
+mod memory;
 mod named;
-mod room;
 mod stand_in;
 mod tables;
 mod truth;

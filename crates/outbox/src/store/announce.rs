@@ -2,35 +2,35 @@
 
 use super::flood::Turn;
 use super::tables::{Result, Role, rank};
-use super::work::Work;
+use super::write_transaction::WriteTransaction;
 use crate::event::chain;
 use crate::event::finding::{Life, Step, draft};
 use crate::event::own;
-use crate::event::sighting::Sighting;
-use crate::ledger::Entry;
+use crate::event::stored_finding::StoredFinding;
+use crate::ledger::OpenFinding;
 use agent_core::finding::Severity;
 use std::collections::HashMap;
 
 /// A step that this transaction tells.
 pub(super) struct Fresh {
     pub(super) step: Step,
-    pub(super) sighting: Sighting,
+    pub(super) finding: StoredFinding,
     pub(super) key: Vec<u8>,
     /// Of a deviation that was cleared: the entry that stood before.
-    pub(super) entry: Option<Entry>,
+    pub(super) entry: Option<OpenFinding>,
     pub(super) first_seen: i64,
     pub(super) last_seen: i64,
     /// Whether a whole scan found it.
     pub(super) scan: bool,
 }
 
-impl Work<'_> {
+impl WriteTransaction<'_> {
     /// Tells what is fresh, worst first, and of a flood that it begins or ends.
     pub(super) fn tell_fresh(&mut self, now: i64) -> Result<()> {
         let mut fresh = std::mem::take(&mut self.fresh);
         for new in &fresh {
             if matches!(new.step, Step::Raised | Step::Changed) {
-                let severity = new.sighting.severity;
+                let severity = new.finding.severity;
                 self.floods.note(&new.key, severity, new.scan, now);
             }
         }
@@ -38,7 +38,7 @@ impl Work<'_> {
         // Steps of one deviation stay in the order in which they came about.
         let mut worst: HashMap<Vec<u8>, Severity> = HashMap::new();
         for new in &fresh {
-            let severity = new.sighting.severity;
+            let severity = new.finding.severity;
             let known = worst.entry(new.key.clone()).or_insert(severity);
             *known = (*known).max(severity);
         }
@@ -55,22 +55,22 @@ impl Work<'_> {
             return Ok(());
         };
         let draft = match turn {
-            Turn::Begun(flood) => own::flood_begun(self.origin, &flood, now),
-            Turn::Ended(flood) => own::flood_ended(self.origin, &flood, None, now),
+            Turn::Begun(flood) => own::flood_begun(self.source, &flood, now),
+            Turn::Ended(flood) => own::flood_ended(self.source, &flood, None, now),
         };
         self.append(draft, rank(None), Role::Own, &[], None, now)
     }
 
     pub(super) fn tell(&mut self, fresh: &Fresh, now: i64) -> Result<()> {
         let uid = self.uid(&fresh.key, fresh.first_seen);
-        let severity = fresh.sighting.severity;
+        let severity = fresh.finding.severity;
         let life = Life {
             uid: &uid,
             first_seen: fresh.first_seen,
             last_seen: fresh.last_seen,
             flood: self.floods.mark(severity),
         };
-        let draft = draft(self.origin, &fresh.sighting, fresh.step, life, now);
+        let draft = draft(self.source, &fresh.finding, fresh.step, life, now);
         let role = Role::Told(fresh.step);
         self.append(
             draft,
@@ -83,10 +83,10 @@ impl Work<'_> {
     }
 }
 
-/// The sighting of a deviation that is there no longer, where nothing but its key is known.
-pub(super) fn gone(key: &[u8], severity: Severity) -> Option<Sighting> {
+/// The stored finding of a deviation that is there no longer, where nothing but its key is known.
+pub(super) fn gone(key: &[u8], severity: Severity) -> Option<StoredFinding> {
     let (check, subject) = crate::ledger::key::parts(key)?;
-    Some(Sighting {
+    Some(StoredFinding {
         check: check.to_owned(),
         verdict: agent_core::finding::Verdict::Pass,
         severity,
@@ -97,6 +97,6 @@ pub(super) fn gone(key: &[u8], severity: Severity) -> Option<Sighting> {
         message: "no longer deviates".into(),
         location: None,
         remediation: None,
-        cause: None,
+        context: None,
     })
 }

@@ -1,8 +1,8 @@
 //! The ledger as it should be: what was told and taken in, and what was told and may be lost with a crash.
 
 use super::tables::Contents;
-use super::truth::{self, Deed, Look, Looks, Standing, Value, covers};
-use crate::ledger::{Entry, key};
+use super::truth::{self, Deed, OpenScan, OpenScans, Standing, Value, covers};
+use crate::ledger::{OpenFinding, key};
 use agent_core::finding::Severity;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,7 +13,7 @@ pub(super) struct Ledger {
     pub(super) base: Standing,
     /// What was told since, in order.
     pub(super) pending: VecDeque<Deed>,
-    pub(super) looks: Looks,
+    pub(super) scans: OpenScans,
     /// Findings without room in the ledger, as far as they were counted.
     missing: u64,
     /// What the ledger gave up, or had no room for.
@@ -22,13 +22,13 @@ pub(super) struct Ledger {
     pub(super) forgotten_unseen: u64,
 }
 
-pub(super) fn is(entry: &Entry, value: &Value) -> bool {
+pub(super) fn is(entry: &OpenFinding, value: &Value) -> bool {
     entry.verdict == value.verdict
         && entry.severity == value.severity
         && entry.fingerprint == value.fingerprint
 }
 
-type Real<'a> = BTreeMap<&'a [u8], &'a Entry>;
+type Real<'a> = BTreeMap<&'a [u8], &'a OpenFinding>;
 
 fn standing(contents: &Contents) -> Real<'_> {
     let stands = contents.ledger.iter().filter(|(_, entry)| !entry.gone);
@@ -50,15 +50,15 @@ impl Ledger {
     /// `trouble`: a transaction had failed, so that what it held may have been taken in twice.
     pub(super) fn check(&mut self, contents: &Contents, given_up: u64, trouble: bool) {
         // Ended the first time before something was found that would have kept the second time from ending it.
-        let twice: Vec<Look> = match trouble {
+        let twice: Vec<OpenScan> = match trouble {
             true => self.ending().cloned().collect(),
             false => Vec::new(),
         };
         let scarce = given_up > self.missing;
         while let Some(deed) = self.pending.pop_front() {
-            truth::apply(&mut self.base, &self.looks, &deed);
+            truth::apply(&mut self.base, &self.scans, &deed);
             if let Deed::End(number) = deed {
-                self.looks.remove(&number);
+                self.scans.remove(&number);
             }
         }
         let real = standing(contents);
@@ -76,7 +76,7 @@ impl Ledger {
         let base = &mut self.base;
         lacking.retain(|key| {
             let name = &base[key].0;
-            let ended = |look: &Look| covers(&look.scope, name) && !look.found.contains(key);
+            let ended = |scan: &OpenScan| covers(&scan.scope, name) && !scan.found.contains(key);
             let ended = twice.iter().any(ended);
             if ended {
                 base.remove(key);
@@ -105,25 +105,25 @@ impl Ledger {
         }
     }
 
-    /// Looks that came to their end since.
-    fn ending(&self) -> impl Iterator<Item = &Look> {
+    /// Scans that came to their end since.
+    fn ending(&self) -> impl Iterator<Item = &OpenScan> {
         let ends = self.pending.iter().filter_map(|deed| match deed {
-            Deed::End(number) => self.looks.get(number),
+            Deed::End(number) => self.scans.get(number),
             _ => None,
         });
-        ends.filter(|look| !look.spoiled)
+        ends.filter(|scan| !scan.spoiled)
     }
 
     /// Whether something that was told and is not known to be in the store makes this of a key.
-    fn may_be(&self, key: &[u8], real: Option<&&Entry>) -> bool {
+    fn may_be(&self, key: &[u8], real: Option<&&OpenFinding>) -> bool {
         self.pending.iter().any(|deed| match (deed, real) {
             (Deed::Found(name, Some(value)), Some(entry)) => {
                 key::of(name.0, &name.1) == key && is(entry, value)
             }
             (Deed::Found(name, None), None) => key::of(name.0, &name.1) == key,
             (Deed::End(number), None) => {
-                let (look, known) = (self.looks.get(number), self.base.get(key));
-                known.is_some_and(|(name, _)| look.is_some_and(|look| covers(&look.scope, name)))
+                let (scan, known) = (self.scans.get(number), self.base.get(key));
+                known.is_some_and(|(name, _)| scan.is_some_and(|scan| covers(&scan.scope, name)))
             }
             _ => false,
         })
@@ -149,13 +149,13 @@ impl Ledger {
                 break;
             }
             let before = should.clone();
-            for key in truth::apply(&mut should, &self.looks, deed) {
+            for key in truth::apply(&mut should, &self.scans, deed) {
                 match fits(&real, &should, &key, scarce) {
                     true => wrong.remove(&key),
                     false => wrong.insert(key),
                 };
             }
-            // The end of a look is taken in piece by piece.
+            // The end of a scan is taken in piece by piece.
             let in_part = matches!(deed, Deed::End(_))
                 && wrong.iter().all(|key| fits(&real, &before, key, scarce));
             explained = wrong.is_empty() || in_part;
@@ -190,7 +190,7 @@ impl Ledger {
             names.entry(key.clone()).or_default().push(known.clone());
         }
         for deed in &self.pending {
-            for key in truth::apply(&mut last, &self.looks, deed) {
+            for key in truth::apply(&mut last, &self.scans, deed) {
                 if let Some(known) = last.get(&key) {
                     names.entry(key).or_default().push(known.clone());
                 }
@@ -206,6 +206,6 @@ impl Ledger {
         self.base = base;
         self.missing = given_up;
         self.pending.clear();
-        self.looks.clear();
+        self.scans.clear();
     }
 }

@@ -4,17 +4,18 @@ use super::disk::Disk;
 use super::ledger::Ledger;
 use super::log::Log;
 use super::tables::{self, Contents};
-use super::truth::{Deed, Look, Name, Value};
+use super::truth::{Deed, Name, OpenScan, Value};
 use super::world::{self, World};
 use crate::event::Lifecycle;
 use crate::parcel::Delivery;
-use crate::store::keeper::Keeper;
-use crate::store::{Round, Scope, Sink};
+use crate::store::engine::Store;
+use crate::store::{ScanId, Scope, SinkKind};
 use agent_core::finding::Severity;
 use fastrand::Rng;
 use std::collections::BTreeSet;
 
-pub(super) const SINKS: [Sink; 3] = [Sink::CloudwatchLogs, Sink::File, Sink::Stdout];
+pub(super) const SINKS: [SinkKind; 3] =
+    [SinkKind::CloudwatchLogs, SinkKind::File, SinkKind::Stdout];
 
 /// What happened, over all episodes.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +41,7 @@ impl Totals {
             ("crash", self.crashes),
             ("crash between two writes", self.crashes_in_writes),
             ("disk that could not be written", self.downs),
-            ("look that cleared hundreds", self.large_ends),
+            ("scan that cleared hundreds", self.large_ends),
             ("finding deferred", self.deferred),
         ]
     }
@@ -55,16 +56,16 @@ pub(super) struct Episode {
     pub(super) world: World,
     pub(super) disk: Disk,
     pub(super) max_size: u64,
-    /// Bytes that the ledger may take, if not as many as the store allows it.
+    /// Maximum bytes of the ledger, where the store would allow more.
     pub(super) small_ledger: Option<u64>,
-    pub(super) keeper: Keeper,
+    pub(super) store: Store,
     pub(super) now: i64,
     pub(super) ledger: Ledger,
     pub(super) log: Log,
-    /// Looks under way, as the store numbers them and as the model does.
-    pub(super) rounds: Vec<(Round, u64)>,
+    /// Scans under way, as the store numbers them and as the model does.
+    pub(super) rounds: Vec<(ScanId, u64)>,
     pub(super) next_look: u64,
-    pub(super) sinks: Vec<Sink>,
+    pub(super) sinks: Vec<SinkKind>,
     /// A transaction failed since all was last known to be in the store.
     pub(super) trouble: bool,
     pub(super) totals: Totals,
@@ -91,7 +92,7 @@ impl Episode {
         let small_ledger = (seed % 4 >= 2).then(|| random.u64(4_000..40_000));
         let now = 1_795_310_000_123;
         let medium = Box::new(disk.clone());
-        let (keeper, _) = Keeper::open_on(medium, max_size, world::origin(), now).expect("a store");
+        let (store, _) = Store::open_on(medium, max_size, world::source(), now).expect("a store");
         let mut episode = Episode {
             seed,
             step: 0,
@@ -100,7 +101,7 @@ impl Episode {
             disk,
             max_size,
             small_ledger,
-            keeper,
+            store,
             now,
             ledger: Ledger::default(),
             log: Log::default(),
@@ -112,7 +113,7 @@ impl Episode {
         };
         episode.limit_ledger();
         episode.log.toggled = true;
-        episode.enable(vec![Sink::CloudwatchLogs]);
+        episode.enable(vec![SinkKind::CloudwatchLogs]);
         for step in 0..steps {
             episode.step = step;
             episode.now += episode.random.i64(0..60);
@@ -122,9 +123,9 @@ impl Episode {
         episode.wind_up();
         let own = &episode.totals;
         totals.steps += steps;
-        totals.events += episode.keeper.head().map_or(0, |head| head.sequence);
-        totals.dropped += episode.keeper.state.dropped;
-        totals.refused += episode.keeper.state.refused;
+        totals.events += episode.store.head().map_or(0, |head| head.sequence);
+        totals.dropped += episode.store.state.dropped;
+        totals.refused += episode.store.state.refused;
         totals.given_up += episode.log.given_up;
         totals.crashes += own.crashes;
         totals.crashes_in_writes += own.crashes_in_writes;
@@ -153,10 +154,10 @@ impl Episode {
                 self.tell(Lifecycle::Stopped { reason });
             }
             800..860 => {
-                self.keeper.tick(self.now);
+                self.store.tick(self.now);
             }
             860..880 => self.pass_time(),
-            880..920 => self.keeper.commit(self.now),
+            880..920 => self.store.commit(self.now),
             920..924 => self.make_noise(),
             924..930 => self.clear_noise(),
             930..960 => self.ask_entries(),
@@ -172,22 +173,22 @@ impl Episode {
             self.totals.crashes_in_writes += u64::from(self.disk.died_in_a_write());
             self.restart();
         }
-        assert_eq!(self.disk.asides(), 0, "set aside: {:?}", self.keeper.news());
-        self.trouble |= self.keeper.is_down();
+        assert_eq!(self.disk.asides(), 0, "set aside: {:?}", self.store.news());
+        self.trouble |= self.store.is_down();
         if self.random.u32(0..6) == 0 {
-            self.keeper.commit(self.now);
+            self.store.commit(self.now);
             self.check();
         }
     }
 
     /// Compares, where all is in the store and the disk answers.
     pub(super) fn check(&mut self) -> Option<Contents> {
-        if self.disk.is_dead() || self.keeper.store.is_none() {
-            self.trouble |= self.keeper.is_down();
+        if self.disk.is_dead() || self.store.backing.is_none() {
+            self.trouble |= self.store.is_down();
             return None;
         }
-        let contents = tables::read(&self.keeper, self.log.head.0)?;
-        let settled = self.keeper.queue.is_empty();
+        let contents = tables::read(&self.store, self.log.head.0)?;
+        let settled = self.store.queue.is_empty();
         self.log.check(&contents, settled);
         if settled {
             let given_up = self.given_up(&contents);
@@ -200,7 +201,7 @@ impl Episode {
 
     fn limit_ledger(&mut self) {
         if let Some(bytes) = self.small_ledger {
-            self.keeper.limits.ledger = bytes;
+            self.store.limits.ledger = bytes;
         }
     }
 
@@ -217,12 +218,12 @@ impl Episode {
                 self.disk.lose_power_in(self.random.u64(0..30));
             }
             let medium = Box::new(self.disk.clone());
-            let opened = Keeper::open_on(medium, self.max_size, world::origin(), self.now);
-            let (keeper, news) = opened.unwrap_or_else(|refusal| panic!("{}", refusal.words()));
+            let opened = Store::open_on(medium, self.max_size, world::source(), self.now);
+            let (store, news) = opened.unwrap_or_else(|refusal| panic!("{}", refusal.words()));
             assert_eq!(self.disk.asides(), 0, "set aside: {news:?}");
-            self.keeper = keeper;
+            self.store = store;
             self.limit_ledger();
-            if !self.disk.is_dead() && self.keeper.store.is_some() {
+            if !self.disk.is_dead() && self.store.backing.is_some() {
                 break;
             }
             self.disk.mend();
@@ -230,7 +231,7 @@ impl Episode {
         }
         self.rounds.clear();
         self.log.toggled = true;
-        let contents = tables::read(&self.keeper, self.log.head.0).expect("the disk answers");
+        let contents = tables::read(&self.store, self.log.head.0).expect("the disk answers");
         self.log.check(&contents, false);
         self.log.settling.clear();
         let given_up = self.given_up(&contents);
@@ -242,7 +243,7 @@ impl Episode {
 
     /// The model hears of what the store took, which may have been no room for it.
     fn push(&mut self, deed: Deed, lost: u64) -> bool {
-        let kept = self.keeper.lost == lost;
+        let kept = self.store.lost == lost;
         if kept {
             self.ledger.pending.push_back(deed);
         }
@@ -253,42 +254,42 @@ impl Episode {
         if self.rounds.is_empty() {
             self.begin();
         }
-        let (round, number) = self.rounds[self.random.usize(0..self.rounds.len())];
+        let (scan_id, number) = self.rounds[self.random.usize(0..self.rounds.len())];
         let until = (self.random.u32(0..6) == 0).then(|| self.now + self.random.i64(0..30_000));
         self.totals.deferred += u64::from(until.is_some());
-        self.find_in(round, number, name, value, until);
+        self.find_in(scan_id, number, name, value, until);
     }
 
     pub(super) fn find_in(
         &mut self,
-        round: Round,
+        scan_id: ScanId,
         number: u64,
         name: Name,
         value: Option<Value>,
         until: Option<i64>,
     ) {
-        let lost = self.keeper.lost;
+        let lost = self.store.lost;
         let finding = world::finding(&name, value.as_ref());
-        let looks = self.ledger.looks.iter();
-        let under_way: Vec<u64> = looks
-            .filter(|(_, look)| self.keeper.looks.of(look.round).is_some())
-            .filter(|(_, look)| super::truth::covers(&look.scope, &name))
+        let scans = self.ledger.scans.iter();
+        let under_way: Vec<u64> = scans
+            .filter(|(_, scan)| self.store.scans.of(scan.scan_id).is_some())
+            .filter(|(_, scan)| super::truth::covers(&scan.scope, &name))
             .map(|(number, _)| *number)
             .collect();
-        self.keeper
-            .found_until(round, &finding, None, until, self.now);
+        self.store
+            .found_until(scan_id, &finding, None, until, self.now);
         if value.is_some() {
             let key = crate::ledger::key::of(name.0, &name.1);
-            for look in under_way {
-                if let Some(look) = self.ledger.looks.get_mut(&look) {
-                    look.found.insert(key.clone());
+            for scan in under_way {
+                if let Some(scan) = self.ledger.scans.get_mut(&scan) {
+                    scan.found.insert(key.clone());
                 }
             }
         }
         if !self.push(Deed::Found(name, value), lost)
-            && let Some(look) = self.ledger.looks.get_mut(&number)
+            && let Some(scan) = self.ledger.scans.get_mut(&number)
         {
-            look.spoiled = true;
+            scan.spoiled = true;
         }
     }
 
@@ -297,67 +298,67 @@ impl Episode {
         self.begin_at(scope);
     }
 
-    pub(super) fn begin_at(&mut self, scope: Scope) -> (Round, u64) {
+    pub(super) fn begin_at(&mut self, scope: Scope) -> (ScanId, u64) {
         if self.rounds.len() > 4 {
             self.end();
         }
-        let round = self.keeper.begin(scope.clone());
+        let scan_id = self.store.begin(scope.clone());
         self.next_look += 1;
-        let look = Look {
-            round,
+        let scan = OpenScan {
+            scan_id,
             scope,
             found: BTreeSet::new(),
             spoiled: false,
         };
-        self.ledger.looks.insert(self.next_look, look);
-        self.rounds.push((round, self.next_look));
-        (round, self.next_look)
+        self.ledger.scans.insert(self.next_look, scan);
+        self.rounds.push((scan_id, self.next_look));
+        (scan_id, self.next_look)
     }
 
     fn end(&mut self) {
         if self.rounds.is_empty() {
             return;
         }
-        let (round, number) = self
+        let (scan_id, number) = self
             .rounds
             .swap_remove(self.random.usize(0..self.rounds.len()));
-        // Looks that find little are abandoned mostly, so that something stands.
+        // Scans that find little are abandoned mostly, so that something stands.
         let whole = self.random.u32(0..3) == 0;
-        self.end_of(round, number, whole);
+        self.end_of(scan_id, number, whole);
     }
 
-    /// The look came to its end, or broke off.
-    pub(super) fn end_of(&mut self, round: Round, number: u64, whole: bool) {
+    /// The scan came to its end, or broke off.
+    pub(super) fn end_of(&mut self, scan_id: ScanId, number: u64, whole: bool) {
         self.rounds.retain(|(_, other)| *other != number);
-        let lost = self.keeper.lost;
+        let lost = self.store.lost;
         if whole {
-            self.keeper.end(round, self.now);
+            self.store.end(scan_id, self.now);
         } else {
-            if let Some(look) = self.ledger.looks.get_mut(&number) {
-                look.spoiled = true;
+            if let Some(scan) = self.ledger.scans.get_mut(&number) {
+                scan.spoiled = true;
             }
-            self.keeper.abandon(round, self.now);
+            self.store.abandon(scan_id, self.now);
         }
         if !self.push(Deed::End(number), lost) {
-            self.ledger.looks.remove(&number);
+            self.ledger.scans.remove(&number);
         }
     }
 
-    /// A look that finds most of what stands.
+    /// A scan that finds most of what stands.
     fn look_whole(&mut self) {
         let scope = self.world.scope();
-        let (round, number) = self.begin_at(scope.clone());
+        let (scan_id, number) = self.begin_at(scope.clone());
         let all: Vec<(Name, Value)> = self.ledger.base.values().cloned().collect();
         for (name, value) in all {
             if super::truth::covers(&scope, &name) && self.random.u32(0..20) > 0 {
-                self.find_in(round, number, name, Some(value), None);
+                self.find_in(scan_id, number, name, Some(value), None);
             }
         }
-        self.end_of(round, number, true);
+        self.end_of(scan_id, number, true);
     }
 
     fn make_noise(&mut self) {
-        let (round, number) = self.begin_at(Scope::Path(world::NOISE.into()));
+        let (scan_id, number) = self.begin_at(Scope::Path(world::NOISE.into()));
         for i in 0..self.random.usize(550..1200) {
             let name = World::noise(i);
             let value = self.world.value(&name);
@@ -367,32 +368,32 @@ impl Episode {
                 Severity::Medium.min(value.severity),
                 1,
             );
-            self.find_in(round, number, name, Some(value), None);
+            self.find_in(scan_id, number, name, Some(value), None);
         }
     }
 
     /// Hundreds are cleared, and one is told, in one transaction.
     fn clear_noise(&mut self) {
-        self.keeper.commit(self.now);
-        let (round, number) = self.begin_at(Scope::Path(world::NOISE.into()));
+        self.store.commit(self.now);
+        let (scan_id, number) = self.begin_at(Scope::Path(world::NOISE.into()));
         let name = World::noise(self.random.usize(0..5000));
         let value = self.world.value(&name);
-        self.find_in(round, number, name, Some(value), None);
-        let before = self.keeper.state.open;
-        self.end_of(round, number, true);
-        self.keeper.commit(self.now);
-        self.totals.large_ends += u64::from(self.keeper.state.open + 500 < before);
+        self.find_in(scan_id, number, name, Some(value), None);
+        let before = self.store.state.open;
+        self.end_of(scan_id, number, true);
+        self.store.commit(self.now);
+        self.totals.large_ends += u64::from(self.store.state.open + 500 < before);
     }
 
     fn ask_entries(&mut self) {
-        self.keeper.commit(self.now);
+        self.store.commit(self.now);
         if self.check().is_none() || !self.ledger.pending.is_empty() {
             return;
         }
         let directory = self.world.directory();
         let all = super::truth::entries(&self.ledger.base, &directory);
-        let entries = self.keeper.open_in(&directory, b"", usize::MAX, self.now);
-        if self.disk.is_dead() || self.keeper.is_down() || entries.is_empty() {
+        let entries = self.store.open_in(&directory, b"", usize::MAX, self.now);
+        if self.disk.is_dead() || self.store.is_down() || entries.is_empty() {
             return;
         }
         assert_eq!(
@@ -404,7 +405,7 @@ impl Episode {
     }
 
     fn deliver(&mut self) {
-        self.keeper.commit(self.now);
+        self.store.commit(self.now);
         if self.check().is_none() || self.sinks.is_empty() {
             return;
         }
@@ -414,8 +415,8 @@ impl Episode {
     }
 
     /// Hands events over; `accept`: all of them are taken. Returns how many there were.
-    pub(super) fn deliver_to(&mut self, sink: Sink, most: usize, accept: bool) -> usize {
-        let parcels = self.keeper.parcels(sink, most, 1 << 20);
+    pub(super) fn deliver_to(&mut self, sink: SinkKind, most: usize, accept: bool) -> usize {
+        let parcels = self.store.parcels(sink, most, 1 << 20);
         let fate = match accept {
             true => 1,
             false => self.random.u32(0..10),
@@ -423,7 +424,7 @@ impl Episode {
         let mut delivery = Delivery::default();
         let mut seen = BTreeSet::new();
         for parcel in &parcels {
-            let sequence = parcel.key - self.keeper.state.base;
+            let sequence = parcel.key - self.store.state.base;
             assert!(seen.insert(sequence), "{sequence} twice");
             self.log.check_parcel(sink.code(), sequence, &parcel.bytes);
             match fate {
@@ -437,28 +438,28 @@ impl Episode {
             }
         }
         for place in &delivery.accepted {
-            let sequence = place - self.keeper.state.base;
+            let sequence = place - self.store.state.base;
             self.log.settling.insert((sink.code(), sequence), false);
         }
         for (place, _) in &delivery.refused {
-            let sequence = place - self.keeper.state.base;
+            let sequence = place - self.store.state.base;
             self.log.settling.insert((sink.code(), sequence), true);
         }
-        self.keeper.settle(sink, &delivery, self.now);
+        self.store.settle(sink, &delivery, self.now);
         self.ledger.pending.push_back(Deed::Other);
         parcels.len()
     }
 
-    pub(super) fn enable(&mut self, sinks: Vec<Sink>) {
+    pub(super) fn enable(&mut self, sinks: Vec<SinkKind>) {
         self.log.toggled = true;
         self.sinks.clone_from(&sinks);
-        self.keeper.enable(&sinks, self.now);
+        self.store.enable(&sinks, self.now);
         self.ledger.pending.push_back(Deed::Other);
     }
 
     fn tell(&mut self, event: Lifecycle) {
-        let lost = self.keeper.lost;
-        self.keeper.tell(event, self.now);
+        let lost = self.store.lost;
+        self.store.tell(event, self.now);
         self.push(Deed::Other, lost);
     }
 
@@ -469,7 +470,7 @@ impl Episode {
             2 => 86_400_000,
             _ => self.random.i64(0..70_000),
         };
-        self.keeper.tick(self.now);
+        self.store.tick(self.now);
     }
 
     fn break_disk(&mut self) {
@@ -482,6 +483,6 @@ impl Episode {
 
     fn mend_disk(&mut self) {
         self.disk.mend();
-        self.totals.downs += u64::from(self.keeper.is_down());
+        self.totals.downs += u64::from(self.store.is_down());
     }
 }

@@ -4,8 +4,8 @@ use super::super::migrate::migrate;
 use super::super::open::{self, Refusal};
 use super::super::queue::Op;
 use super::super::state::State;
-use super::super::{Opening, keeper::commit};
-use super::{Down, Keeper, RETRY, RETRY_MOST, Store};
+use super::super::{OpenOutcome, engine::commit};
+use super::{Backing, Down, RETRY, RETRY_MOST, Store};
 use crate::event::chain::Chain;
 use crate::event::{Fault, Lifecycle, own};
 use agent_core::finding::Severity;
@@ -29,7 +29,7 @@ pub(super) enum Aside {
     OtherInstance(String),
 }
 
-impl Keeper {
+impl Store {
     /// Opens the store; a new one if there is none, or if what is there is no good.
     pub(super) fn bring_up(&mut self, check: bool, now: i64) -> std::result::Result<(), Refusal> {
         let opened = open::database(&*self.medium, check).and_then(|database| {
@@ -40,7 +40,7 @@ impl Keeper {
             Ok((database, state))
         });
         match opened {
-            Ok((database, Some(state))) => match open::other_host(&state, &self.origin.host) {
+            Ok((database, Some(state))) => match open::other_host(&state, &self.source.host) {
                 None => {
                     self.state = state;
                     self.adopt(database)
@@ -54,10 +54,10 @@ impl Keeper {
             Ok((database, None)) => {
                 let next = &self.next;
                 let chain = Chain::begin(&*next.reason, next.after.clone(), now);
-                let host = &self.origin.host;
+                let host = &self.source.host;
                 self.state = open::begin(&database, &chain, next.base, host, &next.sinks)?;
                 if self.news.is_empty() {
-                    self.news.push(Opening::Fresh);
+                    self.news.push(OpenOutcome::Fresh);
                 }
                 self.adopt(database)
             }
@@ -68,7 +68,7 @@ impl Keeper {
 
     /// Works with this database from now on.
     pub(super) fn adopt(&mut self, database: Database) -> std::result::Result<(), Refusal> {
-        let host = &self.origin.host;
+        let host = &self.source.host;
         for (known, told) in [
             (&mut self.state.instance_id, &host.instance_id),
             (&mut self.state.machine_id, &host.machine_id),
@@ -77,12 +77,12 @@ impl Keeper {
                 known.clone_from(told);
             }
         }
-        let sample = open::sample(&database, &mut self.state, &self.origin)?;
+        let sample = open::sample(&database, &mut self.state, &self.source)?;
         if self.volatile.is_none() {
             self.file = self.medium.identity();
         }
-        self.round = self.round.max(self.state.round);
-        self.store = Some(Store { database, sample });
+        self.scan_id = self.scan_id.max(self.state.scan_id);
+        self.backing = Some(Backing { database, sample });
         Ok(())
     }
 
@@ -99,14 +99,14 @@ impl Keeper {
         let (reason, opening) = match why {
             Aside::Damaged(why) => (
                 format!("the store before it was damaged: {why}"),
-                Opening::SetAside {
+                OpenOutcome::SetAside {
                     path: place.clone(),
                     reason: why,
                 },
             ),
             Aside::OtherInstance(former) => (
                 format!("the store before it was another host's: {former}"),
-                Opening::OtherInstance {
+                OpenOutcome::OtherInstance {
                     path: place.clone(),
                     former,
                 },
@@ -114,10 +114,10 @@ impl Keeper {
         };
         self.next.reason.clone_from(&reason);
         self.news.push(opening);
-        self.looks.spoil_all();
+        self.scans.spoil_all();
         self.state = State::default();
         let shown = place.display().to_string();
-        let draft = own::set_aside(&self.origin, &shown, &reason, now);
+        let draft = own::set_aside(&self.source, &shown, &reason, now);
         self.queue.push_front(Op::Note(Box::new(draft)), now);
         self.waiting.get_or_insert(now);
         self.bring_up(false, now)
@@ -130,7 +130,7 @@ impl Keeper {
     }
 
     pub(super) fn failed(&mut self, refusal: Refusal, now: i64) {
-        self.store = None;
+        self.backing = None;
         match refusal {
             Refusal::Damaged(why) if self.down.is_none() => {
                 let result = self.start_over(Aside::Damaged(why), now);
@@ -144,7 +144,7 @@ impl Keeper {
 
     /// The store on disk cannot be written: it is tried again later, and memory stands in for it.
     pub(super) fn go_down(&mut self, reason: String, now: i64) {
-        self.store = None;
+        self.backing = None;
         self.volatile = None;
         self.down_because(reason.clone(), now);
         self.go_volatile(&reason, now);
@@ -183,7 +183,7 @@ impl Keeper {
         }
         if let Err(refusal) = self.bring_back(now) {
             self.down_because(refusal.words(), now);
-            self.read_below_again();
+            self.read_below_again(now);
         }
     }
 
@@ -204,18 +204,21 @@ impl Keeper {
                 let chain = Chain::begin("the store before it is gone", None, now);
                 let base = self.state.base + self.state.chain().map_or(0, |c| c.head.sequence);
                 let sinks = self.state.sinks.clone();
-                open::begin(&database, &chain, base, &self.origin.host, &sinks)?
+                let mut state = open::begin(&database, &chain, base, &self.source.host, &sinks)?;
+                // What memory told goes on under the same uids.
+                state.salt.clone_from(&self.state.salt);
+                state
             }
         };
-        if let Some(former) = open::other_host(&state, &self.origin.host) {
+        if let Some(former) = open::other_host(&state, &self.source.host) {
             return Err(Refusal::Damaged(format!("it is the store of {former}")));
         }
         let fault = self
             .down
             .as_ref()
             .map(|down| back_fault(down, self.pending(now).held, now));
-        self.carry_over(database, state, now, |work| match fault {
-            Some(fault) => commit::tell(work, &Lifecycle::Fault(fault), now),
+        self.carry_over(database, state, now, |tx| match fault {
+            Some(fault) => commit::tell(tx, &Lifecycle::Fault(fault), now),
             None => Ok(()),
         })?;
         self.file = self.medium.identity();
