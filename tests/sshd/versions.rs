@@ -10,8 +10,10 @@ fn effective(config: &str, version: &str) -> Ran {
     let file = directory.path().join("config");
     fs::write(&file, config).expect("written");
     run(Command::new(agent_path())
-        .args(["sshd-effective", "-T", "--openssh", version, "-f"])
-        .arg(&file))
+        .args(["sshd-effective", "-T", "--openssh", version])
+        // No distribution's tree: OpenSSH's own build.
+        .args(["-f", "/config", "--root"])
+        .arg(directory.path()))
 }
 
 /// Line for line what the servers themselves printed, in their order.

@@ -163,11 +163,7 @@ pub(super) fn assemble(
         let kept: Vec<&str> = defaults
             .filter(|name| in_list(name, removed) == Some(false))
             .collect();
-        // What leaves nothing is as if nothing had been said (`kex_assemble_names` is called again).
-        return Some(match kept.is_empty() {
-            true => default.to_owned(),
-            false => kept.join(","),
-        });
+        return Some(kept.join(","));
     }
     let (written, whole): (&str, Vec<&str>) = match list.chars().next()? {
         '+' => (&list[1..], defaults.chain(list[1..].split(',')).collect()),

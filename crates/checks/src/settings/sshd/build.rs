@@ -1,6 +1,6 @@
 //! What decides how a configuration is read: the version of OpenSSH, and what its distribution built in.
 
-use super::history::{self, DISABLES_ALL, NEWEST, Number};
+use super::history::{self, DISABLES_ALL, FIRST_STARTUPS, NEWEST, Number};
 
 /// One build of OpenSSH.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,11 @@ impl Build {
             gssapi: !(debian && without),
             disables_all: number >= DISABLES_ALL,
         }
+    }
+
+    /// Whether IPQoS takes words of ToS without effect: since 10.1, and Debian's 10.0.
+    pub(super) fn passes_over_tos(self) -> bool {
+        self.number >= FIRST_STARTUPS || self.debian && self.number == (10, 0)
     }
 
     /// What holds where no line says anything; `upstream` is what OpenSSH's own build has.

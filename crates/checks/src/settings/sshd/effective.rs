@@ -148,6 +148,14 @@ impl<'a> Effective<'a> {
                 "" => Vec::new(),
                 default => default.split('\n').collect(),
             },
+            // A list that leaves nothing is the default, but in a Match block (`kex_assemble_names` is called again).
+            false
+                if matches!(KEYWORDS[index].kind, Kind::Algorithms(_))
+                    && self.set[index][0].values[0].is_empty()
+                    && self.set[index][0].block.is_none() =>
+            {
+                vec![self.default(index)]
+            }
             false if KEYWORDS[index].kind == Kind::IdleTime => {
                 let value = self.set[index][0].values[0].as_str();
                 vec![if value == "0" { "none" } else { value }]

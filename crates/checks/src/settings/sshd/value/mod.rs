@@ -231,7 +231,7 @@ fn keep_alive(version: Number) -> States {
 }
 
 fn qos(line: &Line<'_>) -> Result<String, String> {
-    let read = |word: &str| class(word, line.build.number).ok_or_else(|| line.invalid(word));
+    let read = |word: &str| class(word, line.build).ok_or_else(|| line.invalid(word));
     match line.words {
         [one] | [one, _] if one.is_empty() => Err(format!("{} missing argument", line.name())),
         [one] => read(one).map(|class| format!("{class} {class}")),
@@ -244,13 +244,12 @@ fn qos(line: &Line<'_>) -> Result<String, String> {
 fn key_options(line: &Line<'_>) -> Result<String, String> {
     let name = line.name();
     let counted = line.build.number >= (10, 6);
-    let mut keys = 6;
+    let mut keys = None;
     let mut set = [("touch-required", false), ("verify-required", false)];
     for word in line.words {
         if let Some(count) = word.strip_prefix("max-pk-ok:").filter(|_| counted) {
-            keys = number(count)
-                .filter(|keys| *keys <= 255)
-                .ok_or_else(|| format!("bad {name} max-pk-ok value: {count}"))?;
+            let count = number(count).filter(|keys| *keys <= 255);
+            keys = Some(count.ok_or_else(|| format!("bad {name} value: {word}"))?);
             continue;
         }
         let option = set
@@ -267,9 +266,7 @@ fn key_options(line: &Line<'_>) -> Result<String, String> {
     if shown.is_empty() {
         shown.push("none".into());
     }
-    if counted {
-        shown.push(format!("max-pk-ok:{keys}"));
-    }
+    shown.extend(keys.map(|keys| format!("max-pk-ok:{keys}")));
     Ok(shown.join(" "))
 }
 

@@ -2,7 +2,8 @@
 
 use super::numbers::{number, port};
 use crate::settings::sshd::address;
-use crate::settings::sshd::history::{FIRST_STARTUPS, FRACTIONS, Number};
+use crate::settings::sshd::build::Build;
+use crate::settings::sshd::history::{FRACTIONS, Number};
 use std::net::IpAddr;
 
 /// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`: normalised, `*` for a port that is not given.
@@ -50,7 +51,7 @@ pub(super) fn listen(words: &[String]) -> Result<String, String> {
 const IPQOS_DECIMAL: Number = (9, 8);
 
 /// `parse_ipqos` and `iptos2str`.
-pub(super) fn class(word: &str, version: Number) -> Option<String> {
+pub(super) fn class(word: &str, build: Build) -> Option<String> {
     const NAMES: [(&str, u32); 27] = [
         ("none", u32::MAX),
         ("af11", 0x28),
@@ -80,8 +81,8 @@ pub(super) fn class(word: &str, version: Number) -> Option<String> {
         ("throughput", 0x08),
         ("reliability", 0x04),
     ];
-    let named = |since: Number| version >= since;
-    if named(FIRST_STARTUPS)
+    let version = build.number;
+    if build.passes_over_tos()
         && ["lowdelay", "throughput", "reliability"]
             .iter()
             .any(|old| old.eq_ignore_ascii_case(word))
@@ -90,8 +91,8 @@ pub(super) fn class(word: &str, version: Number) -> Option<String> {
     }
     // What a version does not name it does not print either.
     let known = |name: &str| match name {
-        "va" => named(FRACTIONS),
-        "lowdelay" | "throughput" | "reliability" => !named(FIRST_STARTUPS),
+        "va" => version >= FRACTIONS,
+        "lowdelay" | "throughput" | "reliability" => !build.passes_over_tos(),
         name => !name.is_empty(),
     };
     let value = match NAMES
@@ -118,7 +119,7 @@ pub(super) fn class(word: &str, version: Number) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::*;
 
     #[test]
     fn classes() {
@@ -133,7 +134,8 @@ mod tests {
             ("va", (10, 2), None),
             ("va", (10, 3), Some("va")),
         ] {
-            assert_eq!(class(word, version).as_deref(), expected, "{word}");
+            let build = Build::of(version, false, None);
+            assert_eq!(class(word, build).as_deref(), expected, "{word}");
         }
     }
 }

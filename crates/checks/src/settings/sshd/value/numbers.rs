@@ -21,7 +21,7 @@ pub(in crate::settings::sshd) fn number(word: &str) -> Option<i64> {
 /// `convtime`: seconds. Since 10.3 they may have a fraction, which is cut off.
 pub(super) fn time(word: &str, version: Number) -> Option<i64> {
     match version < FRACTIONS {
-        true => whole_time(word),
+        true => whole_time(word, version),
         // Below the largest int, so that the cast is exact but for the fraction.
         #[allow(clippy::cast_possible_truncation)]
         false => fractional_time(word)
@@ -30,19 +30,21 @@ pub(super) fn time(word: &str, version: Number) -> Option<i64> {
     }
 }
 
-fn whole_time(word: &str) -> Option<i64> {
+fn whole_time(word: &str, version: Number) -> Option<i64> {
     if word.is_empty() {
         return None;
     }
     let mut total: i64 = 0;
     let mut rest = word;
     while !rest.is_empty() {
-        let signed = rest.strip_prefix('+').unwrap_or(rest);
-        let end = signed
+        // Until 9.7 strtol(3) took a sign.
+        let signed = rest.strip_prefix('+').filter(|_| version < (9, 8));
+        let digits = signed.unwrap_or(rest);
+        let end = digits
             .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(signed.len());
-        let count: i64 = signed[..end].parse().ok()?;
-        let mut tail = signed[end..].chars();
+            .unwrap_or(digits.len());
+        let count: i64 = digits[..end].parse().ok()?;
+        let mut tail = digits[end..].chars();
         let unit = seconds_of(tail.next())?;
         total = total.checked_add(count.checked_mul(unit).filter(|n| *n <= MAX)?)?;
         if total > MAX {
