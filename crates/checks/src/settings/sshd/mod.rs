@@ -20,6 +20,7 @@ mod judge;
 pub mod keys;
 mod keyword;
 mod live;
+mod meaning;
 mod read;
 mod root_keys;
 mod rules;

@@ -5,7 +5,8 @@ use super::config::{Block, Config, Directive, Location, NotUnderstood, Rejection
 use super::criteria::{self, Criterion};
 use super::history;
 use super::include;
-use super::keyword::{self, KEYWORDS, Meaning};
+use super::keyword::KEYWORDS;
+use super::meaning::{Meaning, meaning};
 use super::value::{self, Earlier, Line};
 use super::words;
 use agent_core::bounds;
@@ -143,23 +144,23 @@ impl<'a> ConfigReader<'a> {
             return Ok(());
         };
         let word = &parts.keyword;
-        let Some(meaning) = keyword::meaning(word, build) else {
+        let Some(found) = meaning(word, build) else {
             let reason = format!("Bad configuration option: {word}");
             return self.perhaps_newer(None, reason, standing);
         };
-        let in_match = match meaning {
+        let in_match = match found {
             Meaning::Keyword(_, in_match) | Meaning::Ignored(in_match) => in_match,
             Meaning::Include | Meaning::Match => true,
         };
         if !in_match && !self.config.for_everyone(standing.inside) {
             let reason = format!("Directive '{word}' is not allowed within a Match block");
-            let keyword = match meaning {
+            let keyword = match found {
                 Meaning::Keyword(keyword, _) => Some(keyword),
                 _ => None,
             };
             return self.perhaps_newer(keyword, reason, standing);
         }
-        match meaning {
+        match found {
             Meaning::Ignored(_) => Ok(()),
             Meaning::Match => self.match_line(&parts, standing),
             Meaning::Include => self.include(&parts, standing),
@@ -323,7 +324,7 @@ fn parts(line: &str, build: Build, standing: &Standing) -> Result<Option<Parts>,
         false => words::split(&text),
     };
     // A keyword that is not known is refused for that.
-    let known = keyword::meaning(&keyword, build).is_some();
+    let known = meaning(&keyword, build).is_some();
     let words = match words {
         None if known => return Err(standing.refused("invalid quotes")),
         words => words.unwrap_or_default(),
