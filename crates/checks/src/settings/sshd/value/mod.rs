@@ -172,13 +172,13 @@ fn single(line: &Line<'_>) -> Result<String, String> {
         Kind::Qos => qos(line),
         Kind::Environment => line.one().map(str::to_owned),
         Kind::KeyOptions => key_options(line),
-        Kind::AgentSocket => line.with(|word| agent_socket(word)),
+        Kind::AgentSocket => line.with(agent_socket),
         Kind::Addresses => line.with(|word| {
             address::in_list(None, word)?;
             Some(none_folded(word))
         }),
         Kind::Facility => line.with(|word| listed(word, &FACILITIES)),
-        Kind::Level => line.with(|word| level(word)),
+        Kind::Level => line.with(level),
         Kind::Hash => {
             line.with(|word| listed(word, &["MD5", "SHA1", "SHA256", "SHA384", "SHA512"]))
         }
