@@ -152,7 +152,8 @@ impl<'a> Effective<'a> {
             false
                 if matches!(KEYWORDS[index].kind, Kind::Algorithms(_))
                     && self.set[index][0].values[0].is_empty()
-                    && self.set[index][0].block.is_none() =>
+                    && !(self.set[index][0].block.is_some()
+                        && KEYWORDS[index].in_match(self.build.number)) =>
             {
                 vec![self.default(index)]
             }
