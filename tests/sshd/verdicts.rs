@@ -341,3 +341,170 @@ fn hostile_configurations() {
     let lab = lab(&format!("Include /etc/ssh/sshd_config.*\n{GOOD}"));
     check(&lab).expect(0);
 }
+
+/// What is newer than what is known is judged as that; a line it alone may take costs what it says.
+#[test]
+fn a_newer_openssh_costs_what_is_new() {
+    for (line, unknown) in [
+        ("NewKeyword yes", &["config_valid"][..]),
+        ("MaxAuthTries few", &["config_valid", "max_auth_tries"]),
+        ("UsePAM perhaps", &["config_valid", "use_pam"]),
+    ] {
+        let lab = lab(&format!("{line}\n{GOOD}"));
+        lab.shell("echo 'OpenSSH_11.2p1' > usr/sbin/sshd");
+        let ran = check(&lab);
+        assert_eq!(ids(&ran, "unknown"), unknown, "{line}");
+        assert_eq!(ids(&ran, "fail"), Vec::<String>::new(), "{line}");
+        let told = one(&ran, "config_valid");
+        assert_eq!(told["location"], "/etc/ssh/sshd_config:1", "{line}");
+        let message = told["message"].as_str().expect("text");
+        assert!(
+            message.contains("11.2") && message.contains("10.6"),
+            "{message}"
+        );
+    }
+    let lab = lab(GOOD);
+    lab.shell("echo 'OpenSSH_11.2p1' > usr/sbin/sshd");
+    let told = one(&check(&lab).expect(0), "config_valid");
+    let message = told["message"].as_str().expect("text");
+    assert!(
+        message.contains("11.2") && message.contains("10.6"),
+        "{message}"
+    );
+}
+
+/// With `sshd_explicit` a line that closes it stands, whichever of the keywords it is for.
+#[test]
+fn one_of_several_lines_that_stands_is_enough() {
+    for (old, new, failed) in [
+        ("AllowGroups admin", "DenyUsers bob", None),
+        ("X11Forwarding no", "DisableForwarding yes", None),
+        ("AllowTcpForwarding no", "DisableForwarding yes", None),
+        (
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no",
+            "AuthenticationMethods publickey",
+            None,
+        ),
+        (
+            "X11Forwarding no",
+            "DisableForwarding no",
+            Some("x11_forwarding"),
+        ),
+        ("X11Forwarding no", "", Some("x11_forwarding")),
+    ] {
+        let lab = lab(&GOOD.replace(old, new));
+        lab.shell("echo 'OpenSSH_10.0p1' > usr/sbin/sshd");
+        lab.profile("name = \"lab\"\n[[paths]]\npath = \"/etc\"\nseverity = \"low\"\n[settings]\nsshd_explicit = true\n");
+        let failing = ids(&check(&lab), "fail");
+        for check in [
+            "limit_user_access",
+            "x11_forwarding",
+            "allow_tcp_forwarding",
+            "password_authentication",
+        ] {
+            let fails = failing.iter().any(|id| id == check);
+            assert_eq!(fails, failed == Some(check), "{new}: {check}");
+        }
+    }
+}
+
+/// Every unit that starts an sshd is judged by its own command line.
+#[test]
+fn units_that_start_another_sshd() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGSVQ2zVwZcZBsfUpm9HVCLSInfpB6jfWfxyuZTKaBNn";
+    let unit = |path: &str, command: &str| {
+        format!("cat > {path} <<'END'\n[Service]\nExecStart={command}\nEND\n")
+    };
+    let (back, template) = (
+        "etc/systemd/system/back.service",
+        "usr/lib/systemd/system/sshd@.service",
+    );
+    for (change, failed) in [
+        (unit(template, "-/usr/sbin/sshd -i"), None),
+        (
+            unit(back, "/usr/sbin/sshd -D -o \"PermitRootLogin yes\" -p 2222"),
+            Some(("permit_root_login", "sshd back.service")),
+        ),
+        (
+            unit(back, "/bin/sh -c \"exec /usr/sbin/sshd -D -f /etc/other\"")
+                + "echo PasswordAuthentication yes > etc/other",
+            Some(("password_authentication", "sshd back.service")),
+        ),
+        (
+            unit(back, "/usr/sbin/sshd -D -f /etc/none"),
+            Some(("config_valid", "sshd back.service")),
+        ),
+        (
+            unit(
+                "usr/lib/systemd/system/back.service",
+                "/usr/sbin/sshd -D -f /etc/none",
+            ) + "ln -s /dev/null etc/systemd/system/back.service",
+            None,
+        ),
+        (
+            unit(
+                template,
+                "-/usr/sbin/sshd -i -o PermitRootLogin=yes -o \"AuthorizedKeysFile /etc/keys\"",
+            ) + &format!("echo '{key}' > etc/keys"),
+            Some(("root_authorized_keys", "/etc/keys")),
+        ),
+        (
+            format!(
+                "sed -i s/PermitRootLogin.*/PermitRootLogin=prohibit-password/ etc/ssh/sshd_config; mkdir -p etc/credstore; echo '{key}' > etc/credstore/ssh.authorized_keys.root"
+            ),
+            Some((
+                "root_authorized_keys",
+                "/etc/credstore/ssh.authorized_keys.root",
+            )),
+        ),
+    ] {
+        let lab = lab(GOOD);
+        lab.shell("mkdir -p usr/lib/systemd/system etc/systemd/system");
+        lab.shell(&change);
+        let ran = check(&lab);
+        let found: Vec<(String, String)> = ran
+            .findings()
+            .into_iter()
+            .filter(|finding| finding["verdict"] == "fail")
+            .map(|finding| {
+                let text = |key: &str| finding[key].as_str().expect("text").to_owned();
+                (text("check").replace("sshd.", ""), text("subject"))
+            })
+            .collect();
+        match failed {
+            None => assert_eq!(found, [], "{change}"),
+            Some((check, subject)) => assert!(
+                found.contains(&(check.to_owned(), subject.to_owned())),
+                "{change}: {found:?}"
+            ),
+        }
+    }
+}
+
+/// Thousands of blocks and a list of a hundred thousand users are judged, and judged rightly.
+#[test]
+fn many_match_blocks() {
+    let names: Vec<String> = (0..100_000).map(|n| format!("u{n}")).collect();
+    let mut config = format!(
+        "{GOOD}Match User {}\nPermitRootLogin yes\n",
+        names.join(",")
+    );
+    for name in &names[..20_000] {
+        config.push_str(&format!("Match User {name}\nPermitRootLogin yes\n"));
+    }
+    check(&lab(&config)).expect(0);
+    config.push_str("Match User root\nPermitRootLogin yes\n");
+    let ran = check(&lab(&config)).expect(1);
+    assert_eq!(failed_subjects(&ran), ["sshd Match User root"]);
+}
+
+/// Subjects of the failures.
+fn failed_subjects(ran: &Ran) -> Vec<String> {
+    let failures = ran
+        .findings()
+        .into_iter()
+        .filter(|f| f["verdict"] == "fail");
+    failures
+        .map(|finding| finding["subject"].as_str().expect("text").to_owned())
+        .collect()
+}

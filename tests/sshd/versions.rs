@@ -10,8 +10,10 @@ fn effective(config: &str, version: &str) -> Ran {
     let file = directory.path().join("config");
     fs::write(&file, config).expect("written");
     run(Command::new(agent_path())
-        .args(["sshd-effective", "-T", "--openssh", version, "-f"])
-        .arg(&file))
+        .args(["sshd-effective", "-T", "--openssh", version])
+        // No distribution's tree: OpenSSH's own build.
+        .args(["-f", "/config", "--root"])
+        .arg(directory.path()))
 }
 
 /// Line for line what the servers themselves printed, in their order.
@@ -31,12 +33,14 @@ fn defaults_as_each_version_prints_them() {
         // What distributions add, and what the Red Hat family brought to 8.7.
         let added = |line: &&str| {
             [
+                "hostkey ",
                 "gssapikeyexchange",
                 "gssapistrict",
                 "gssapistore",
                 "gssapikex",
                 "sshdsessionpath",
                 "sshdauthpath",
+                "debianbanner",
             ]
             .iter()
             .any(|start| line.starts_with(start))
@@ -214,6 +218,47 @@ fn what_a_version_takes_and_another_refuses() {
                 "ciphers chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
             ),
         ),
+        // After 10.0.
+        (
+            "10.6",
+            "PermitRootLogin without-password",
+            Some("PermitRootLogin prohibit-password"),
+        ),
+        (
+            "10.1",
+            "PermitRootLogin without-password",
+            Some("permitrootlogin prohibit-password"),
+        ),
+        (
+            "10.0",
+            "MaxStartups 10:50:60\nMaxStartups 5",
+            Some("maxstartups 5:50:5"),
+        ),
+        (
+            "10.1",
+            "MaxStartups 10:50:60\nMaxStartups 5",
+            Some("maxstartups 10:50:60"),
+        ),
+        ("10.2", "MaxStartups 5", Some("maxstartups 10:30:5")),
+        ("10.3", "MaxStartups 5", Some("maxstartups 5:30:5")),
+        ("10.2", "LoginGraceTime 0.5", None),
+        ("10.3", "LoginGraceTime 0.5", Some("logingracetime 0")),
+        ("10.5", "TCPKeepAlive all", None),
+        ("10.6", "TCPKeepAlive all", Some("TCPKeepAlive all")),
+        ("10.5", "WarnWeakCrypto no", None),
+        ("10.6", "WarnWeakCrypto no", Some("WarnWeakCrypto false")),
+        ("10.2", "RevokedKeys /a /b", None),
+        ("10.3", "RevokedKeys /a /b", Some("revokedkeys /a /b")),
+        ("10.3", "PAMAuthenticationViaKbdInt yes", Some("port 22")),
+        ("10.4", "PAMAuthenticationViaKbdInt yes", None),
+        ("10.0", "IPQoS lowdelay", Some("ipqos lowdelay lowdelay")),
+        ("10.1", "IPQoS lowdelay", Some("ipqos none none")),
+        ("10.4", "KexAlgorithms mlkem768nistp256-sha256", None),
+        (
+            "10.5",
+            "KexAlgorithms mlkem768nistp256-sha256",
+            Some("KexAlgorithms mlkem768nistp256-sha256"),
+        ),
         // Numbers.
         ("9.7", "IPQoS 0x10", Some("ipqos lowdelay lowdelay")),
         ("9.8", "IPQoS 0x10", None),
@@ -230,7 +275,7 @@ fn what_a_version_takes_and_another_refuses() {
     // What is newer than what is known here may know the word.
     effective("NewKeyword yes\n", "11.2")
         .expect(2)
-        .complains(&["NewKeyword", "10.0"]);
+        .complains(&["NewKeyword", "10.6"]);
     effective("", "7.3").expect(2);
 }
 
@@ -247,7 +292,7 @@ fn the_version_of_the_tree() {
             "fail",
             ["OpenSSH 8.9", "package database"],
         ),
-        (":".to_owned(), "pass", ["OpenSSH 10.0", "newest"]),
+        (":".to_owned(), "pass", ["OpenSSH 10.6", "newest"]),
     ] {
         let lab = Lab::new();
         lab.shell(

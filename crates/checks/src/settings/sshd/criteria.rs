@@ -1,10 +1,11 @@
 //! `Match`: whom a block is for (match.c, addrmatch.c and `match_cfg_line` of OpenSSH).
 
+use super::address;
 use super::history::{MATCH_WORDS, Number};
+use super::value::port;
 use super::words::{delimited, split};
 use crate::settings::users::Users;
 use agent_core::glob::{self, Syntax};
-use std::net::IpAddr;
 
 /// One criterion of a `Match` line; all of a line must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,34 @@ pub(super) enum Criterion {
     InvalidUser,
     /// A pattern list over the version, and whether it matches (10.0).
     Version(String, bool),
+    /// What follows `Match`, which only a newer version than is known here may understand.
+    NotUnderstood(String),
+}
+
+/// Who connects: the name, and the groups where they are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account<'a> {
+    name: &'a str,
+    groups: Option<Vec<String>>,
+}
+
+impl<'a> Account<'a> {
+    /// Looks the groups up once.
+    pub(super) fn of(name: &'a str, users: Option<&Users>) -> Account<'a> {
+        Account {
+            name,
+            groups: users.map(|users| groups_of(users, name)),
+        }
+    }
+
+    /// A negated match of any group fails the whole list (groupaccess.c).
+    fn is_in(&self, list: &str) -> bool {
+        let groups = self.groups.iter().flatten();
+        groups
+            .map(|group| in_list(group, list))
+            .try_fold(false, |before, hit| Some(before | hit?))
+            .unwrap_or(false)
+    }
 }
 
 /// A connection, as `sshd -T -C` describes it; what is not given matches nothing.
@@ -46,12 +75,18 @@ pub struct Connection {
     pub local_port: Option<u16>,
     /// `rdomain`
     pub rdomain: Option<String>,
+    /// `invalid-user` (9.9): sshd does not look for the user itself here.
+    pub invalid_user: bool,
 }
 
 impl Connection {
-    /// Reads `key=value,…` as `-C` takes it, over what is known already.
-    pub fn specify(&mut self, spec: &str) -> Result<(), String> {
-        for part in spec.split(',') {
+    /// Reads `key=value,…` as `-C` of that version takes it, over what is known already; an empty part ends it.
+    pub fn specify(&mut self, spec: &str, version: Number) -> Result<(), String> {
+        for part in spec.split(',').take_while(|part| !part.is_empty()) {
+            if part == "invalid-user" && version >= (9, 9) {
+                self.invalid_user = true;
+                continue;
+            }
             let Some((key, value)) = part.split_once('=') else {
                 return Err(format!("-C {spec}: \"{part}\" is no key=value"));
             };
@@ -62,14 +97,14 @@ impl Connection {
                 "laddr" => &mut self.local_address,
                 "rdomain" => &mut self.rdomain,
                 "lport" => {
-                    let port = value.parse().ok().filter(|port| *port > 0);
-                    let port = port.ok_or_else(|| format!("-C {spec}: bad port \"{value}\""))?;
-                    self.local_port = Some(port);
+                    let bad = || format!("-C {spec}: bad port \"{value}\"");
+                    // 0 stands for a port that is not given.
+                    self.local_port = Some(port(value).ok_or_else(bad)?).filter(|port| *port > 0);
                     continue;
                 }
                 _ => {
                     return Err(format!(
-                        "-C {spec}: unknown key \"{key}\", expected user, host, addr, laddr, lport or rdomain"
+                        "-C {spec}: unknown key \"{key}\", expected user, host, addr, laddr, lport, rdomain or invalid-user"
                     ));
                 }
             };
@@ -119,7 +154,7 @@ pub(super) fn parse(line: &str, version: Number) -> Result<Vec<Criterion>, Strin
             "group" => Criterion::Group(argument),
             "host" => Criterion::Host(argument),
             "address" | "localaddress" => {
-                if address_in(None, &argument).is_none() {
+                if address::in_list(None, &argument).is_none() {
                     return Err(format!("Invalid Match {name} argument '{argument}'"));
                 }
                 match name.as_str() {
@@ -127,9 +162,9 @@ pub(super) fn parse(line: &str, version: Number) -> Result<Vec<Criterion>, Strin
                     _ => Criterion::LocalAddress(argument),
                 }
             }
-            "localport" => match argument.parse() {
-                Ok(port) => Criterion::LocalPort(port),
-                Err(_) => return Err(format!("Invalid LocalPort '{argument}' on Match line")),
+            "localport" => match port(&argument) {
+                Some(port) => Criterion::LocalPort(port),
+                None => return Err(format!("Invalid LocalPort '{argument}' on Match line")),
             },
             "rdomain" if version >= (7, 7) => Criterion::Rdomain(argument),
             "version" if version >= (10, 0) => {
@@ -195,7 +230,11 @@ impl Words {
 
 impl Criterion {
     /// Whether the connection fulfils it; without a connection only `all` does.
-    pub(super) fn holds(&self, connection: Option<&Connection>, users: Option<&Users>) -> bool {
+    pub(super) fn holds(
+        &self,
+        connection: Option<&Connection>,
+        account: Option<&Account<'_>>,
+    ) -> bool {
         let Some(connection) = connection else {
             return matches!(self, Criterion::All | Criterion::Version(_, true));
         };
@@ -207,19 +246,12 @@ impl Criterion {
         let address = |value: &Option<String>, list: &str| {
             value
                 .as_deref()
-                .is_some_and(|value| address_in(Some(value), list) == Some(true))
+                .is_some_and(|value| address::in_list(Some(value), list) == Some(true))
         };
         match self {
             Criterion::All => true,
             Criterion::User(list) => listed(&connection.user, list),
-            Criterion::Group(list) => match (&connection.user, users) {
-                (Some(user), Some(users)) => groups_of(users, user)
-                    .iter()
-                    // A negated match of any group fails the whole list (groupaccess.c).
-                    .try_fold(false, |before, group| Some(before | in_list(group, list)?))
-                    .unwrap_or(false),
-                _ => false,
-            },
+            Criterion::Group(list) => account.is_some_and(|account| account.is_in(list)),
             Criterion::Host(list) => {
                 let host = connection
                     .host
@@ -231,10 +263,8 @@ impl Criterion {
             Criterion::LocalAddress(list) => address(&connection.local_address, list),
             Criterion::LocalPort(port) => connection.local_port == Some(*port),
             Criterion::Rdomain(list) => listed(&connection.rdomain, list),
-            Criterion::InvalidUser => match (&connection.user, users) {
-                (Some(user), Some(users)) => users.account(user.as_bytes()).is_none(),
-                _ => false,
-            },
+            Criterion::InvalidUser => connection.invalid_user,
+            Criterion::NotUnderstood(_) => false,
             Criterion::Version(_, holds) => *holds,
         }
     }
@@ -252,23 +282,18 @@ impl Criterion {
             Criterion::Rdomain(list) => format!("RDomain {list}"),
             Criterion::InvalidUser => "Invalid-User".into(),
             Criterion::Version(list, _) => format!("Version {list}"),
+            Criterion::NotUnderstood(text) => text.clone(),
         }
     }
 
-    /// Whether a connection of `user` can fulfil it, whatever else holds of the connection.
-    pub(super) fn can_hold_for(&self, user: &str, users: Option<&Users>) -> bool {
+    /// Whether a connection of the account can fulfil it, whatever else holds of the connection.
+    pub(super) fn can_hold_for(&self, account: &Account<'_>) -> bool {
         match self {
             Criterion::InvalidUser => false,
             Criterion::Version(_, holds) => *holds,
-            Criterion::User(_) | Criterion::Group(_) => {
-                let connection = Connection {
-                    user: Some(user.to_owned()),
-                    ..Connection::default()
-                };
-                // Where groups are not known the block counts: a hole is not to be overlooked.
-                matches!(self, Criterion::Group(_)) && users.is_none()
-                    || self.holds(Some(&connection), users)
-            }
+            Criterion::User(list) => in_list(account.name, list) == Some(true),
+            // Where groups are not known the block counts: a hole is not to be overlooked.
+            Criterion::Group(list) => account.groups.is_none() || account.is_in(list),
             _ => true,
         }
     }
@@ -302,8 +327,13 @@ pub(super) fn matches(text: &str, pattern: &str) -> bool {
 
 /// `match_pattern_list`: whether one of the list matches; `None` where a negated one does.
 pub(super) fn in_list(text: &str, list: &str) -> Option<bool> {
+    /// Bytes of a pattern that match.c has room for; a longer one ends the list without a match.
+    const PATTERN: usize = 1022;
     let mut hit = false;
     for pattern in list.split(',') {
+        if pattern.len() > PATTERN {
+            return Some(false);
+        }
         match pattern.strip_prefix('!') {
             Some(pattern) if matches(text, pattern) => return None,
             Some(_) => {}
@@ -311,84 +341,6 @@ pub(super) fn in_list(text: &str, list: &str) -> Option<bool> {
         }
     }
     Some(hit)
-}
-
-/// `addr_match_list`: whether the address is in the list; without an address whether the list is good.
-///
-/// `None` for a bad list; for a match of a negated entry `Some(false)`.
-fn address_in(address: Option<&str>, list: &str) -> Option<bool> {
-    let wanted: Option<IpAddr> = match address {
-        Some(text) => match text.parse() {
-            Ok(address) => Some(address),
-            Err(_) => return Some(false),
-        },
-        None => None,
-    };
-    let mut hit = address.is_none();
-    for entry in list.split(',') {
-        let (negated, entry) = match entry.strip_prefix('!') {
-            Some(entry) => (true, entry),
-            None => (false, entry),
-        };
-        if entry.is_empty() {
-            return None;
-        }
-        let found = match network(entry) {
-            Network::Bad => return None,
-            Network::Of(base, bits) => wanted.is_some_and(|address| contains(base, bits, address)),
-            Network::Pattern => address.is_some_and(|address| matches(address, entry)),
-        };
-        if found && negated {
-            return Some(false);
-        }
-        hit |= found;
-    }
-    Some(hit)
-}
-
-enum Network {
-    Of(IpAddr, u32),
-    Pattern,
-    Bad,
-}
-
-/// `addr_pton_cidr`: an address with or without a length; host bits that are set are refused.
-fn network(text: &str) -> Network {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
-    };
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return Network::Pattern;
-    };
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = match bits.map(str::parse::<u32>) {
-        None => width,
-        Some(Ok(bits)) if bits <= width => bits,
-        Some(Ok(_)) => return Network::Bad,
-        Some(Err(_)) => return Network::Pattern,
-    };
-    match contains(address, width, masked(address, bits)) {
-        true => Network::Of(address, bits),
-        false => Network::Bad,
-    }
-}
-
-fn masked(address: IpAddr, bits: u32) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            IpAddr::V4((u32::from(v4) & mask).into())
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-            IpAddr::V6((u128::from(v6) & mask).into())
-        }
-    }
-}
-
-fn contains(base: IpAddr, bits: u32, address: IpAddr) -> bool {
-    base.is_ipv4() == address.is_ipv4() && masked(base, bits) == masked(address, bits)
 }
 
 #[cfg(test)]
@@ -401,19 +353,6 @@ mod tests {
         assert_eq!(in_list("root", "*,!root"), None);
         assert_eq!(in_list("root", "!bob"), Some(false));
         assert!(matches("aXbXc", "a*b?c") && !matches("ab", "a?b"));
-    }
-
-    #[test]
-    fn addresses() {
-        assert_eq!(address_in(Some("10.1.2.3"), "10.0.0.0/8"), Some(true));
-        assert_eq!(
-            address_in(Some("10.1.2.3"), "10.0.0.0/8,!10.1.0.0/16"),
-            Some(false)
-        );
-        assert_eq!(address_in(Some("10.1.2.3"), "10.1.*"), Some(true));
-        assert_eq!(address_in(Some("::1"), "::1/128"), Some(true));
-        assert_eq!(address_in(None, "10.0.0.1/8"), None);
-        assert_eq!(address_in(None, "0.0.0.0/0,::/0"), Some(true));
     }
 
     #[test]

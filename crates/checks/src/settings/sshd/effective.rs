@@ -1,17 +1,19 @@
 //! What is in force: for everyone, or for one connection; and how `sshd -T` prints it.
 
-use super::criteria::Connection;
-use super::history::{Number, ONE_KBDINT};
-use super::keyword::{self, KEYWORDS, Kind};
-use super::parse::{Config, Entry, Place};
+use super::build::Build;
+use super::config::{Config, Directive, Location};
+use super::criteria::{Account, Connection};
+use super::history::{FIRST_STARTUPS, FRACTIONS, Number, ONE_KBDINT};
+use super::keyword::{self, KEYWORDS, Keyword, Kind};
 use crate::settings::users::Users;
 use std::io::{self, Write};
 
 /// The values in force.
+#[derive(Clone)]
 pub struct Effective<'a> {
-    /// By keyword: the entries that made the value; none where the default holds.
-    set: Vec<Vec<&'a Entry>>,
-    version: Number,
+    /// By keyword: the lines that made the value; none where the default holds.
+    set: Vec<Vec<&'a Directive>>,
+    build: Build,
 }
 
 const KBDINT: &str = "kbdinteractiveauthentication";
@@ -37,10 +39,11 @@ fn adds(kind: Kind) -> bool {
 fn last_wins(kind: Kind, version: Number) -> bool {
     match kind {
         Kind::PerSource => version < (9, 5),
-        kind => matches!(
-            kind,
-            Kind::Startups | Kind::Blocks | Kind::Qos | Kind::Mask | Kind::Hash
-        ),
+        Kind::Startups | Kind::Blocks => version < FIRST_STARTUPS,
+        Kind::Qos => version < FRACTIONS,
+        Kind::Mask => version < (10, 6),
+        // Each line of PerSourcePenalties holds what those before it said.
+        kind => matches!(kind, Kind::Hash | Kind::Penalties),
     }
 }
 
@@ -52,7 +55,9 @@ impl<'a> Effective<'a> {
 
     /// For one connection.
     pub fn of(config: &'a Config, connection: &Connection, users: Option<&Users>) -> Effective<'a> {
-        Effective::applied(config, Some(connection), users)
+        let user = connection.user.as_deref();
+        let account = user.map(|user| Account::of(user, users));
+        Effective::applied(config, Some(connection), account.as_ref())
     }
 
     /// sshd reads twice: first for everyone, blocks that are for all included; then, for a connection, the
@@ -60,45 +65,46 @@ impl<'a> Effective<'a> {
     fn applied(
         config: &'a Config,
         connection: Option<&Connection>,
-        users: Option<&Users>,
+        account: Option<&Account<'_>>,
     ) -> Effective<'a> {
-        let everyone = Effective {
+        let nothing = Effective {
             set: vec![Vec::new(); KEYWORDS.len()],
-            version: config.version,
+            build: config.build,
         };
-        everyone
-            .overlaid(
-                config
-                    .entries
-                    .iter()
-                    .filter(|entry| config.applies(entry.block, None, None)),
-            )
-            .overlaid(config.entries.iter().filter(|entry| {
-                KEYWORDS[entry.keyword].in_match(config.version)
-                    && entry.block.is_some()
-                    && config.applies(entry.block, connection, users)
+        let for_all = config.applying(None, None);
+        let everyone = config
+            .directives
+            .iter()
+            .filter(|entry| entry.block.is_none_or(|block| for_all[block]));
+        let applying = config.applying(connection, account);
+        nothing
+            .overlaid(everyone)
+            .overlaid(config.directives.iter().filter(|entry| {
+                KEYWORDS[entry.keyword].in_match(config.build.number)
+                    && entry.block.is_some_and(|block| applying[block])
             }))
     }
 
-    /// For those whom the block, and the blocks around it, are for; no other block applies.
-    pub(super) fn under(config: &'a Config, block: usize) -> Effective<'a> {
-        let mut chain = vec![block];
-        while let Some(parent) = chain.last().and_then(|last| config.blocks[*last].parent) {
-            chain.push(parent);
-        }
-        Effective::global(config).overlaid(
-            config
-                .entries
-                .iter()
-                .filter(|entry| entry.block.is_some_and(|block| chain.contains(&block))),
-        )
+    /// What holds beyond these for those whom the block, and the blocks around it, are for; no other block applies.
+    pub(super) fn under(&self, config: &'a Config, block: usize) -> Effective<'a> {
+        let around = config.around(block);
+        let mut lines: Vec<usize> = around
+            .flat_map(|block| config.of_block[block].iter().copied())
+            .collect();
+        // In the order in which they were read.
+        lines.sort_unstable();
+        let lines = lines.into_iter().map(|line| &config.directives[line]);
+        self.clone().overlaid(lines)
     }
 
-    /// The same, with what these entries say in place of what holds.
-    pub(super) fn overlaid(mut self, entries: impl Iterator<Item = &'a Entry>) -> Effective<'a> {
+    /// The same, with what these lines say in place of what holds.
+    pub(super) fn overlaid(
+        mut self,
+        entries: impl Iterator<Item = &'a Directive>,
+    ) -> Effective<'a> {
         let mut set = vec![Vec::new(); KEYWORDS.len()];
         for entry in entries {
-            take(&mut set, entry, self.version);
+            take(&mut set, entry, self.build.number);
         }
         for (old, new) in self.set.iter_mut().zip(set) {
             if !new.is_empty() {
@@ -122,7 +128,7 @@ impl<'a> Effective<'a> {
         // What a Match block says comes after that.
         let in_block = own.is_some_and(|entry| entry.block.is_some());
         let stands_in = own.is_none() || older();
-        match self.version < ONE_KBDINT && name == KBDINT && !in_block && stands_in {
+        match self.build.number < ONE_KBDINT && name == KBDINT && !in_block && stands_in {
             true => CHALLENGE,
             false => name,
         }
@@ -135,11 +141,26 @@ impl<'a> Effective<'a> {
             return Vec::new();
         };
         match self.set[index].is_empty() {
-            true if !KEYWORDS[index].is_in(self.version) => Vec::new(),
-            true => match KEYWORDS[index].default(self.version) {
+            // What the build left out is off, whatever stands there.
+            true if self.build.ignores(KEYWORDS[index].name) => vec!["no"],
+            true if !KEYWORDS[index].is_in(self.build) => Vec::new(),
+            true => match self.default(index) {
                 "" => Vec::new(),
-                default => vec![default],
+                default => default.split('\n').collect(),
             },
+            // A list that leaves nothing is the default, but in a Match block (`kex_assemble_names` is called again).
+            false
+                if matches!(KEYWORDS[index].kind, Kind::Algorithms(_))
+                    && self.set[index][0].values[0].is_empty()
+                    && !(self.set[index][0].block.is_some()
+                        && KEYWORDS[index].in_match(self.build.number)) =>
+            {
+                vec![self.default(index)]
+            }
+            false if KEYWORDS[index].kind == Kind::IdleTime => {
+                let value = self.set[index][0].values[0].as_str();
+                vec![if value == "0" { "none" } else { value }]
+            }
             false if KEYWORDS[index].kind == Kind::Rekey => {
                 let of = |n: usize| {
                     let said = self.set[index]
@@ -156,20 +177,31 @@ impl<'a> Effective<'a> {
         }
     }
 
+    fn default(&self, index: usize) -> &'static str {
+        let keyword = &KEYWORDS[index];
+        self.build
+            .default(keyword.name, keyword.default(self.build.number))
+    }
+
     /// The single value of the keyword; empty where it has none.
     pub fn value(&self, name: &'a str) -> &'a str {
         self.values(name).first().copied().unwrap_or_default()
     }
 
     /// Where the value stands; `None` for a default.
-    pub fn place(&self, name: &'a str) -> Option<&'a Place> {
+    pub fn location(&self, name: &'a str) -> Option<&'a Location> {
         let index = keyword::index(self.decides(name))?;
-        self.set[index].first().map(|entry| &entry.place)
+        self.set[index].first().map(|entry| &entry.location)
+    }
+
+    /// Whether DisableForwarding switches off X11 and agent forwarding too.
+    pub(super) fn disables_all(&self) -> bool {
+        self.build.disables_all
     }
 
     /// Whether the value of the keyword is the built-in one.
     pub fn is_default(&self, name: &'a str) -> bool {
-        self.place(name).is_none()
+        self.location(name).is_none()
     }
 
     /// Whether the value of the keyword stands in a Match block.
@@ -180,34 +212,47 @@ impl<'a> Effective<'a> {
 
     /// Prints all values as `sshd -T` does.
     pub fn dump(&self, out: &mut dyn Write) -> io::Result<()> {
-        for keyword in KEYWORDS.iter().filter(|k| k.is_in(self.version)) {
-            match keyword.kind {
-                Kind::Listen => self.dump_listen(out)?,
-                Kind::Rdomain => {}
-                Kind::Rekey => writeln!(
-                    out,
-                    "{} {}",
-                    keyword.name,
-                    self.values(keyword.name).join(" ")
-                )?,
-                // Said outside of Match blocks, `none` clears the list (servconf.c, CLEAR_ON_NONE_ARRAY), and an
-                // empty list was not printed before 9.3.
-                Kind::ChannelTimes
-                    if self.version < (9, 3)
-                        && self.value(keyword.name) == "none"
-                        && !self.in_block(keyword.name) => {}
-                _ => {
-                    for value in self.values(keyword.name) {
-                        writeln!(out, "{} {value}", keyword.printed(self.version))?;
+        let revoked = keyword::index("revokedkeys").map(|index| &KEYWORDS[index]);
+        for keyword in KEYWORDS.iter().filter(|k| k.is_in(self.build)) {
+            match keyword.name {
+                "revokedkeys" if self.build.number >= FRACTIONS => {}
+                // Since it takes several files it stands there.
+                "authorizedkeysfile" if self.build.number >= FRACTIONS => {
+                    self.dump_keyword(keyword, out)?;
+                    if let Some(revoked) = revoked {
+                        self.dump_keyword(revoked, out)?;
                     }
                 }
+                _ => self.dump_keyword(keyword, out)?,
             }
         }
         Ok(())
     }
 
+    fn dump_keyword(&self, keyword: &'static Keyword, out: &mut dyn Write) -> io::Result<()> {
+        let version = self.build.number;
+        let name = keyword.printed(version);
+        let values = self.values(keyword.name);
+        // Said outside of Match blocks, `none` clears the list (servconf.c, CLEAR_ON_NONE_ARRAY).
+        let cleared = values == ["none"] && !self.in_block(keyword.name);
+        match keyword.kind {
+            Kind::Listen => self.dump_listen(name, out),
+            Kind::Rdomain => Ok(()),
+            Kind::Rekey => writeln!(out, "{name} {}", values.join(" ")),
+            // An empty list was not printed before 9.3.
+            Kind::ChannelTimes if version < (9, 3) && cleared => Ok(()),
+            Kind::FileList if version >= FRACTIONS && cleared => Ok(()),
+            _ => values.iter().try_for_each(|value| match *value {
+                "without-password" if version >= FIRST_STARTUPS => {
+                    writeln!(out, "{name} prohibit-password")
+                }
+                value => writeln!(out, "{name} {value}"),
+            }),
+        }
+    }
+
     /// Addresses without a port listen on every port.
-    fn dump_listen(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn dump_listen(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
         let ports = self.values("port");
         let written = self.values("listenaddress");
         let mut shown: Vec<String> = Vec::new();
@@ -229,13 +274,13 @@ impl<'a> Effective<'a> {
             }
         }
         for address in shown {
-            writeln!(out, "listenaddress {address}")?;
+            writeln!(out, "{name} {address}")?;
         }
         Ok(())
     }
 }
 
-fn take<'a>(set: &mut [Vec<&'a Entry>], entry: &'a Entry, version: Number) {
+fn take<'a>(set: &mut [Vec<&'a Directive>], entry: &'a Directive, version: Number) {
     let kind = KEYWORDS[entry.keyword].kind;
     let slot = &mut set[entry.keyword];
     if adds(kind) {

@@ -1,11 +1,14 @@
 //! What differs between versions of OpenSSH, from 7.4 (Amazon Linux 2) on: servconf.c, kex.c and myproposal.h at
 //! their tags. Distributions bring some keywords to older versions; what they bring is taken there.
 
+use super::table::{IN_MATCH_SINCE, LAST, SINCE};
+
+/// The newest version that is known here.
+pub const NEWEST: Number = super::table::NEWEST;
+
 /// Major and minor, as `(9, 2)`.
 pub type Number = (u32, u32);
 
-/// The newest version that is known here.
-pub const NEWEST: Number = (10, 0);
 /// Since then values are split as a shell would, and comments may follow them.
 pub(super) const SHELL_WORDS: Number = (8, 7);
 /// Until then ChallengeResponseAuthentication was a keyword of its own, and switched the other one on.
@@ -13,59 +16,36 @@ pub(super) const ONE_KBDINT: Number = (8, 7);
 /// Since then the words of a `Match` line are split as a shell would.
 pub(super) const MATCH_WORDS: Number = (9, 9);
 
-/// Words that a version did not know yet.
-static SINCE: [(&str, Number); 24] = [
-    ("exposeauthinfo", (7, 6)),
-    ("rdomain", (7, 7)),
-    ("permitlisten", (7, 8)),
-    ("setenv", (7, 8)),
-    ("casignaturealgorithms", (7, 9)),
-    ("include", (8, 2)),
-    ("pubkeyauthoptions", (8, 2)),
-    ("securitykeyprovider", (8, 2)),
-    ("hostbasedacceptedalgorithms", (8, 5)),
-    ("pubkeyacceptedalgorithms", (8, 5)),
-    ("logverbose", (8, 5)),
-    ("persourcemaxstartups", (8, 5)),
-    ("persourcenetblocksize", (8, 5)),
-    ("modulifile", (8, 6)),
-    // 9.1; the Red Hat family brings both to the versions that it ships.
-    ("requiredrsasize", (8, 0)),
-    ("rsaminsize", (8, 0)),
-    ("channeltimeout", (9, 2)),
-    ("unusedconnectiontimeout", (9, 2)),
-    ("pamservicename", (9, 8)),
-    ("persourcepenalties", (9, 8)),
-    ("persourcepenaltyexemptlist", (9, 8)),
-    ("sshdsessionpath", (9, 8)),
-    ("refuseconnection", (9, 9)),
-    ("sshdauthpath", (10, 0)),
-];
+/// Of MaxStartups, PerSourceNetBlockSize and IPQoS's words of ToS: since then the first line counts and the words
+/// are passed over.
+pub(super) const FIRST_STARTUPS: Number = (10, 1);
+/// Since then the first IPQoS counts, seconds may have a fraction, and RevokedKeys takes several files.
+pub(super) const FRACTIONS: Number = (10, 3);
+/// Since then `sshd -T` spells keywords as the manual page does.
+pub(super) const SPELLED_OUT: Number = (10, 4);
+/// Since then DisableForwarding switches off X11 and agent forwarding too (CVE-2025-32728).
+pub(super) const DISABLES_ALL: Number = (10, 0);
 
-/// Words that may stand in a `Match` block since then.
-static IN_MATCH_SINCE: [(&str, Number); 5] = [
-    ("loglevel", (7, 6)),
-    ("ignorerhosts", (8, 3)),
-    ("challengeresponseauthentication", (8, 7)),
-    ("skeyauthentication", (8, 7)),
-    ("subsystem", (9, 5)),
-];
+/// Keywords that a distribution brought to versions older than OpenSSH's own: the Red Hat family to what it ships.
+static BACKPORTED: [(&str, Number); 2] = [("requiredrsasize", (8, 0)), ("rsaminsize", (8, 0))];
 
-const KEYS_10: &str = super::algorithms::KEYS;
+const KEYS_10_0: &str = super::algorithms::KEYS_10_0;
+const KEYS_10_5: &str = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,webauthn-sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256";
 const KEYS_8_7: &str = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-rsa-cert-v01@openssh.com,ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
 const KEYS_8_4: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-rsa-cert-v01@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ecdsa-sha2-nistp256@openssh.com,ssh-ed25519,sk-ssh-ed25519@openssh.com,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
 const KEYS_8_1: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,ssh-ed25519-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-rsa-cert-v01@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
 const KEYS_7_7: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,ssh-ed25519-cert-v01@openssh.com,ssh-rsa-cert-v01@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
-const KEY_LISTS: [(Number, &str); 5] = [
+const KEY_LISTS: [(Number, &str); 6] = [
     ((7, 7), KEYS_7_7),
     ((8, 1), KEYS_8_1),
     ((8, 4), KEYS_8_4),
     ((8, 7), KEYS_8_7),
-    (NEWEST, KEYS_10),
+    ((10, 2), KEYS_10_0),
+    ((10, 5), KEYS_10_5),
 ];
 
 /// Defaults that changed: the keyword, and what held up to each version.
-static UNTIL: [(&str, &[(Number, &str)]); 9] = [
+static UNTIL: [(&str, &[(Number, &str)]); 13] = [
     (
         "ciphers",
         &[
@@ -77,10 +57,6 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
             (
                 (9, 9),
                 "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
-            ),
-            (
-                NEWEST,
-                "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr",
             ),
         ],
     ),
@@ -120,10 +96,6 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
                 (9, 9),
                 "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256",
             ),
-            (
-                NEWEST,
-                "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521",
-            ),
         ],
     ),
     ("hostkeyalgorithms", &KEY_LISTS),
@@ -140,6 +112,7 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
                 (8, 4),
                 "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ecdsa-sha2-nistp256@openssh.com,ssh-ed25519,sk-ssh-ed25519@openssh.com,rsa-sha2-512,rsa-sha2-256",
             ),
+            ((10, 2), super::algorithms::SIGNATURES_10_0),
         ],
     ),
     // The Debian family keeps the older value in all versions.
@@ -149,33 +122,51 @@ static UNTIL: [(&str, &[(Number, &str)]); 9] = [
             ((7, 7), "lowdelay throughput"),
             ((9, 1), "af21 cs1"),
             ((9, 2), "lowdelay throughput"),
-            (NEWEST, "af21 cs1"),
+            ((10, 0), "af21 cs1"),
         ],
     ),
     ("channeltimeout", &[((9, 2), "")]),
     (
         "persourcepenalties",
+        &[
+            (
+                (9, 8),
+                "crash:90 authfail:5 noauth:1 grace-exceeded:20 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
+            ),
+            (
+                (10, 2),
+                "crash:90 authfail:5 noauth:1 grace-exceeded:10 refuseconnection:10 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
+            ),
+        ],
+    ),
+    ("tcpkeepalive", &[((10, 5), "yes")]),
+    (
+        "hostkey",
         &[(
-            (9, 8),
-            "crash:90 authfail:5 noauth:1 grace-exceeded:20 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
+            (10, 5),
+            "/etc/ssh/ssh_host_rsa_key\n/etc/ssh/ssh_host_ecdsa_key\n/etc/ssh/ssh_host_ed25519_key",
         )],
     ),
+    ("pubkeyauthoptions", &[((10, 5), "none")]),
+    ("revokedkeys", &[((10, 2), "none")]),
 ];
+
+fn of(table: &[(&str, Number)], word: &str) -> Option<Number> {
+    table
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, number)| *number)
+}
 
 /// Whether the version knows the word.
 pub(super) fn knows(version: Number, word: &str) -> bool {
-    SINCE
-        .iter()
-        .find(|(name, _)| *name == word)
-        .is_none_or(|(_, since)| version >= *since)
+    let since = of(&BACKPORTED, word).or_else(|| of(&SINCE, word));
+    since.is_none_or(|since| version >= since) && of(&LAST, word).is_none_or(|last| version <= last)
 }
 
 /// Whether the word may stand in a `Match` block of that version, where it may today.
 pub(super) fn in_match(version: Number, word: &str) -> bool {
-    IN_MATCH_SINCE
-        .iter()
-        .find(|(name, _)| *name == word)
-        .is_none_or(|(_, since)| version >= *since)
+    of(&IN_MATCH_SINCE, word).is_none_or(|since| version >= since)
 }
 
 /// The default of that version where it is another than `today`.
@@ -188,7 +179,7 @@ pub(super) fn default(version: Number, keyword: &str, today: &'static str) -> &'
 }
 
 /// Algorithms that came or went: the name, since when, and up to when.
-static ALGORITHMS: [(&str, Number, Number); 18] = [
+static ALGORITHMS: [(&str, Number, Number); 22] = [
     ("blowfish-cbc", (0, 0), (7, 5)),
     ("cast128-cbc", (0, 0), (7, 5)),
     ("arcfour", (0, 0), (7, 5)),
@@ -202,6 +193,14 @@ static ALGORITHMS: [(&str, Number, Number); 18] = [
     ("sntrup761x25519-sha512@openssh.com", (8, 5), (99, 0)),
     ("sntrup761x25519-sha512", (9, 2), (99, 0)),
     ("mlkem768x25519-sha256", (9, 9), (99, 0)),
+    ("mlkem768nistp256-sha256", (10, 5), (99, 0)),
+    ("ssh-mldsa44-ed25519", (10, 6), (99, 0)),
+    ("ssh-mldsa44-ed25519-cert", (10, 6), (99, 0)),
+    (
+        "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        (10, 3),
+        (99, 0),
+    ),
     (
         "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
         (8, 3),

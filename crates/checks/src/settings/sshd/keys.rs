@@ -1,7 +1,8 @@
 //! authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT): the keys of a file, and where files of a user lie.
 
+use super::config::Config;
+use super::criteria::Account;
 use super::effective::Effective;
-use super::parse::Config;
 use crate::settings::users::{Row, Users};
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use sha2::{Digest, Sha256};
@@ -137,14 +138,14 @@ impl<'a> Sources<'a> {
         let command = global.value("authorizedkeyscommand");
         let mut authorities = vec![authority(&global)];
         authorities.extend(
-            under("trustedusercakeys").map(|block| authority(&Effective::under(config, block))),
+            under("trustedusercakeys").map(|block| authority(&global.under(config, block))),
         );
         authorities.retain(|path| *path != "none");
         authorities.dedup();
         Sources {
             everyone: patterns(&global),
             blocks: under("authorizedkeysfile")
-                .map(|block| (block, patterns(&Effective::under(config, block))))
+                .map(|block| (block, patterns(&global.under(config, block))))
                 .collect(),
             config,
             authorities,
@@ -155,10 +156,12 @@ impl<'a> Sources<'a> {
     /// The files for the account, under whatever block it may come.
     pub fn files(&self, account: &Row, users: &Users) -> Vec<String> {
         let name = String::from_utf8_lossy(account.name());
+        let known = (!self.blocks.is_empty()).then_some(users);
+        let who = Account::of(&name, known);
         let blocks = self
             .blocks
             .iter()
-            .filter(|(block, _)| self.config.can_apply_to(*block, &name, Some(users)))
+            .filter(|(block, _)| self.config.can_apply_to(*block, &who))
             .flat_map(|(_, patterns)| patterns);
         let mut files: Vec<String> = Vec::new();
         for pattern in self.everyone.iter().chain(blocks) {

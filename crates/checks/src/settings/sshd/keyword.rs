@@ -1,8 +1,10 @@
-//! The keywords of sshd_config(5) up to OpenSSH 10.0, in the order in which `sshd -T` prints them; what a version
+//! The keywords of sshd_config(5) up to OpenSSH 10.6, in the order in which `sshd -T` prints them; what a version
 //! has of them, `history` says.
 
 use super::algorithms::Family;
+use super::build::Build;
 use super::history::{self, Number};
+use super::table;
 
 /// How the words after a keyword are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,12 @@ pub(super) enum Kind {
     Variables,
     /// `NAME=VALUE` words of the first line.
     Assignments,
-    /// Words of the first line, printed on one line.
-    FirstLine,
-    /// The same, `none` alone.
+    /// LogVerbose: words of the first line, printed on one line, `none` alone.
     Verbose,
     /// The same, of the form `TYPE=TIME`.
     ChannelTimes,
+    /// AuthorizedKeysFile and RevokedKeys since 10.3: the same, `none` alone.
+    FileList,
     /// AuthenticationMethods.
     Methods,
     /// Port
@@ -81,6 +83,12 @@ pub(super) enum Kind {
     Penalties,
     /// RDomain: refused on Linux.
     Rdomain,
+    /// TCPKeepAlive
+    KeepAlive,
+    /// AgentSocketPath: `none` or `user:PATH`.
+    AgentSocket,
+    /// PerSourcePenaltyExemptList: addresses and networks.
+    Addresses,
 }
 
 /// One keyword.
@@ -116,7 +124,7 @@ const fn keyword(name: &'static str, kind: Kind, in_match: bool, today: &'static
 }
 
 /// All keywords that have a value of their own.
-pub(super) static KEYWORDS: [Keyword; 105] = [
+pub(super) static KEYWORDS: [Keyword; 109] = [
     keyword("port", Kind::Port, false, "22"),
     keyword(
         "addressfamily",
@@ -163,6 +171,7 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("kerberosticketcleanup", FLAG, false, "yes"),
     keyword("gssapiauthentication", FLAG, true, "no"),
     keyword("gssapicleanupcredentials", FLAG, false, "yes"),
+    keyword("gssapidelegatecredentials", FLAG, false, "yes"),
     keyword("gssapikeyexchange", FLAG, false, "no"),
     keyword("gssapistrictacceptorcheck", FLAG, false, "yes"),
     keyword("gssapistorecredentialsonrekey", FLAG, false, "no"),
@@ -182,7 +191,7 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("permittty", FLAG, true, "yes"),
     keyword("permituserrc", FLAG, true, "yes"),
     keyword("strictmodes", FLAG, false, "yes"),
-    keyword("tcpkeepalive", FLAG, false, "yes"),
+    keyword("tcpkeepalive", Kind::KeepAlive, false, "true"),
     keyword("permitemptypasswords", FLAG, true, "no"),
     keyword(
         "compression",
@@ -208,7 +217,20 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("streamlocalbindunlink", FLAG, true, "no"),
     keyword("fingerprinthash", Kind::Hash, false, "SHA256"),
     keyword("exposeauthinfo", FLAG, true, "no"),
+    keyword(
+        "warnweakcrypto",
+        Kind::State(&[
+            ("yes", "true"),
+            ("true", "true"),
+            ("no", "false"),
+            ("false", "false"),
+            ("no-pq-kex", "false"),
+        ]),
+        false,
+        "true",
+    ),
     keyword("refuseconnection", FLAG, true, "no"),
+    keyword("debianbanner", FLAG, false, "yes"),
     keyword("pidfile", Kind::File, false, "/run/sshd.pid"),
     keyword("modulifile", Kind::File, false, "/etc/ssh/moduli"),
     keyword("xauthlocation", Kind::File, false, "/usr/bin/xauth"),
@@ -216,7 +238,7 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
         "ciphers",
         Kind::Algorithms(Family::Cipher),
         false,
-        "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+        "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr",
     ),
     keyword(
         "macs",
@@ -228,7 +250,7 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("forcecommand", Kind::Rest, true, "none"),
     keyword("chrootdirectory", Kind::Word, true, "none"),
     keyword("trustedusercakeys", Kind::File, true, "none"),
-    keyword("revokedkeys", Kind::File, true, "none"),
+    keyword("revokedkeys", Kind::FileList, true, ""),
     keyword("securitykeyprovider", Kind::File, false, "internal"),
     keyword("authorizedprincipalsfile", Kind::Word, true, "none"),
     keyword("versionaddendum", Kind::Rest, false, "none"),
@@ -241,7 +263,7 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
         "kexalgorithms",
         Kind::Algorithms(Family::Kex),
         false,
-        "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256",
+        "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521",
     ),
     keyword(
         "casignaturealgorithms",
@@ -275,16 +297,27 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
         "/usr/libexec/sshd-session",
     ),
     keyword("sshdauthpath", Kind::File, false, "/usr/libexec/sshd-auth"),
-    keyword("persourcepenaltyexemptlist", Kind::Word, false, "none"),
+    keyword("persourcepenaltyexemptlist", Kind::Addresses, false, "none"),
+    keyword(
+        "agentsocketpath",
+        Kind::AgentSocket,
+        true,
+        "user:.ssh/agent",
+    ),
     keyword("loglevel", Kind::Level, true, "INFO"),
     keyword("syslogfacility", Kind::Facility, false, "AUTH"),
     keyword(
         "authorizedkeysfile",
-        Kind::FirstLine,
+        Kind::FileList,
         true,
         ".ssh/authorized_keys .ssh/authorized_keys2",
     ),
-    keyword("hostkey", Kind::Files, false, ""),
+    keyword(
+        "hostkey",
+        Kind::Files,
+        false,
+        "/etc/ssh/ssh_host_rsa_key\n/etc/ssh/ssh_host_ecdsa_key\n/etc/ssh/ssh_host_ed25519_key\n/etc/ssh/ssh_host_mldsa44_ed25519_key",
+    ),
     keyword("hostcertificate", Kind::Files, false, ""),
     keyword("allowusers", Kind::Users, true, ""),
     keyword("denyusers", Kind::Users, true, ""),
@@ -300,75 +333,24 @@ pub(super) static KEYWORDS: [Keyword; 105] = [
     keyword("persourcemaxstartups", Kind::PerSource, false, "none"),
     keyword("persourcenetblocksize", Kind::Blocks, false, "32:128"),
     keyword("permittunnel", Kind::Tunnel, true, "no"),
-    keyword("ipqos", Kind::Qos, true, "lowdelay throughput"),
+    keyword("ipqos", Kind::Qos, true, "ef cs0"),
     keyword("rekeylimit", Kind::Rekey, true, "0 0"),
     keyword("permitopen", Kind::Open, true, "any"),
     keyword("permitlisten", Kind::Bind, true, "any"),
     keyword("permituserenvironment", Kind::Environment, false, "no"),
-    keyword("pubkeyauthoptions", Kind::KeyOptions, true, "none"),
+    keyword(
+        "pubkeyauthoptions",
+        Kind::KeyOptions,
+        true,
+        "none max-pk-ok:6",
+    ),
     keyword(
         "persourcepenalties",
         Kind::Penalties,
         false,
-        "crash:90 authfail:5 noauth:1 grace-exceeded:10 refuseconnection:10 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
+        "crash:90.000000 authfail:5.000000 noauth:1.000000 invaliduser:5.000000 grace-exceeded:10.000000 refuseconnection:10.000000 max:600.000000 min:15.000000 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive",
     ),
 ];
-
-/// Other spellings: the word, what it means, and whether it may stand in a Match block.
-static ALIASES: [(&str, &str, bool); 8] = [
-    (
-        "challengeresponseauthentication",
-        "kbdinteractiveauthentication",
-        true,
-    ),
-    ("skeyauthentication", "kbdinteractiveauthentication", true),
-    ("dsaauthentication", "pubkeyauthentication", false),
-    ("keepalive", "tcpkeepalive", false),
-    ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms", true),
-    (
-        "hostbasedacceptedkeytypes",
-        "hostbasedacceptedalgorithms",
-        true,
-    ),
-    ("hostdsakey", "hostkey", false),
-    ("rsaminsize", "requiredrsasize", true),
-];
-
-/// Accepted and without effect, in builds as distributions have them.
-static IGNORED: [(&str, bool); 19] = [
-    ("protocol", false),
-    ("serverkeybits", false),
-    ("keyregenerationinterval", false),
-    ("rhostsauthentication", false),
-    ("rhostsrsaauthentication", true),
-    ("rsaauthentication", true),
-    ("uselogin", false),
-    ("useprivilegeseparation", false),
-    ("checkmail", false),
-    ("verifyreversemapping", false),
-    ("reversemappingcheck", false),
-    ("pamauthenticationviakbdint", false),
-    ("authorizedkeysfile2", true),
-    ("kerberostgtpassing", false),
-    ("afstokenpassing", false),
-    ("kerberosgetafstoken", false),
-    ("gssapienablek5users", false),
-    ("gssusesessionccache", false),
-    ("debianbanner", false),
-];
-
-/// What a word at the start of a line means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Index in [`KEYWORDS`], and whether this spelling may stand in a Match block.
-    Keyword(usize, bool),
-    /// No effect; whether it may stand in a Match block.
-    Ignored(bool),
-    /// `Include`
-    Include,
-    /// `Match`
-    Match,
-}
 
 /// Index of the keyword of that name.
 pub(super) fn index(name: &str) -> Option<usize> {
@@ -391,50 +373,35 @@ impl Keyword {
         match self.name {
             "pubkeyacceptedalgorithms" if version < (8, 5) => "pubkeyacceptedkeytypes",
             "hostbasedacceptedalgorithms" if version < (8, 5) => "hostbasedacceptedkeytypes",
-            name => name,
+            name if version < history::SPELLED_OUT => name,
+            name => SPELLED_BY_DISTRIBUTIONS
+                .iter()
+                .chain(&table::SPELLED)
+                .find(|(word, _)| *word == name)
+                .map_or(name, |(_, spelled)| spelled),
         }
     }
 
-    /// Whether that version has it as a keyword of its own, under whatever spelling.
-    pub(super) fn is_in(&self, version: Number) -> bool {
+    /// Whether that build prints it as a keyword of its own, under whatever spelling.
+    pub(super) fn is_in(&self, build: Build) -> bool {
         match self.name {
-            "challengeresponseauthentication" => version < history::ONE_KBDINT,
+            "challengeresponseauthentication" => build.number < history::ONE_KBDINT,
             // Known before under another name.
             "pubkeyacceptedalgorithms" | "hostbasedacceptedalgorithms" => true,
-            name => history::knows(version, name),
+            // Read and never printed before.
+            "debianbanner" => build.debian && build.number >= (10, 0),
+            name => build.knows(name) && !build.ignores(name),
         }
     }
 }
 
-/// What the word means to that version; `None` for one that it does not know.
-pub(super) fn meaning(word: &str, version: Number) -> Option<Meaning> {
-    let word = word.to_ascii_lowercase();
-    if !history::knows(version, &word) {
-        return None;
-    }
-    match word.as_str() {
-        "include" => return Some(Meaning::Include),
-        "match" => return Some(Meaning::Match),
-        "challengeresponseauthentication" if version < history::ONE_KBDINT => {
-            return Some(Meaning::Keyword(index(&word)?, false));
-        }
-        "skeyauthentication" if version < (7, 8) => {
-            return Some(Meaning::Keyword(
-                index("challengeresponseauthentication")?,
-                false,
-            ));
-        }
-        "skeyauthentication" if version < history::ONE_KBDINT => {
-            return Some(Meaning::Ignored(false));
-        }
-        _ => {}
-    }
-    if let Some((_, name, in_match)) = ALIASES.iter().find(|(alias, _, _)| *alias == word) {
-        return Some(Meaning::Keyword(index(name)?, *in_match));
-    }
-    if let Some((_, in_match)) = IGNORED.iter().find(|(ignored, _)| *ignored == word) {
-        return Some(Meaning::Ignored(*in_match));
-    }
-    let at = index(&word)?;
-    Some(Meaning::Keyword(at, KEYWORDS[at].in_match(version)))
-}
+/// Keywords that OpenSSH's own sources do not have.
+static SPELLED_BY_DISTRIBUTIONS: [(&str, &str); 4] = [
+    ("debianbanner", "DebianBanner"),
+    ("gssapikeyexchange", "GSSAPIKeyExchange"),
+    ("gssapikexalgorithms", "GSSAPIKexAlgorithms"),
+    (
+        "gssapistorecredentialsonrekey",
+        "GSSAPIStoreCredentialsOnRekey",
+    ),
+];

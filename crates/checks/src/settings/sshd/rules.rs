@@ -110,7 +110,11 @@ pub(super) static RULES: [Rule; 29] = [
         &["allowtcpforwarding", "disableforwarding"],
         Judge::Own(tcp),
     ),
-    rule(&DISABLE_FORWARDING, &["disableforwarding"], Judge::OnDemand),
+    rule(
+        &DISABLE_FORWARDING,
+        &["disableforwarding", "x11forwarding", "allowagentforwarding"],
+        Judge::Own(disabled),
+    ),
     rule(
         &CLIENT_ALIVE_INTERVAL,
         &["clientaliveinterval"],
@@ -182,6 +186,26 @@ impl Rule {
         }
     }
 
+    /// Whether a line that stands, and no default alone, makes the value good.
+    pub(super) fn stands(&self, values: &Effective<'_>) -> bool {
+        let written = |keyword: &str| {
+            self.keywords
+                .iter()
+                .any(|own| *own == keyword && !values.is_default(own))
+        };
+        match self.check.id {
+            // Each line closes it alone.
+            "sshd.x11_forwarding" | "sshd.allow_tcp_forwarding" => {
+                written(self.keywords[0])
+                    || written("disableforwarding") && values.value("disableforwarding") == "yes"
+            }
+            "sshd.limit_user_access" | "sshd.password_authentication" => {
+                self.keywords.iter().any(|keyword| written(keyword))
+            }
+            _ => written(self.keywords[0]),
+        }
+    }
+
     /// What is demanded, in a word or two.
     pub(super) fn expected(&self, context: &Context<'_>) -> String {
         let demanded = context
@@ -223,6 +247,14 @@ impl Rule {
                 values.value("kbdinteractiveauthentication"),
                 values.value("authenticationmethods"),
             ),
+            "sshd.x11_forwarding" | "sshd.disable_forwarding"
+                if values.value("disableforwarding") == "yes" && !values.disables_all() =>
+            {
+                format!(
+                    "{} (DisableForwarding of this OpenSSH leaves X11 and agent forwarding as they are)",
+                    values.value(self.keywords[0])
+                )
+            }
             "sshd.limit_user_access" => {
                 match self.keywords.iter().find(|k| !values.values(k).is_empty()) {
                     Some(keyword) => format!("{keyword} {}", values.values(keyword).join(" ")),
@@ -280,8 +312,23 @@ fn startups(context: &Context<'_>, values: &Effective<'_>) -> Judged {
 }
 
 fn x11(context: &Context<'_>, values: &Effective<'_>) -> Judged {
-    let off = values.value("x11forwarding") == "no" || values.value("disableforwarding") == "yes";
+    let disabled = values.value("disableforwarding") == "yes" && values.disables_all();
+    let off = values.value("x11forwarding") == "no" || disabled;
     Judged::of(off || context.demanded_text(&X11_FORWARDING, "no") == "yes")
+}
+
+/// DisableForwarding, which before OpenSSH 10.0 left X11 and agent forwarding on (CVE-2025-32728).
+fn disabled(context: &Context<'_>, values: &Effective<'_>) -> Judged {
+    let demand = context.demand(&DISABLE_FORWARDING);
+    let Some(word) = demand.and_then(toml::Value::as_str) else {
+        return Judged::NoDemand;
+    };
+    let left_on = word == "yes"
+        && !values.disables_all()
+        && ["x11forwarding", "allowagentforwarding"]
+            .iter()
+            .any(|keyword| values.value(keyword) == "yes");
+    Judged::of(values.value("disableforwarding") == word && !left_on)
 }
 
 fn tcp(context: &Context<'_>, values: &Effective<'_>) -> Judged {

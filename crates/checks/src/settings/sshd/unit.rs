@@ -9,20 +9,119 @@ use std::collections::HashMap;
 /// As the Debian family calls it, then as the Red Hat family does.
 const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
 
+/// A unit that starts an sshd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Starter {
+    /// Its name, as `ssh.service`.
+    pub(super) unit: String,
+    /// The file and options of its command line.
+    pub(super) daemon: Daemon,
+    /// Where the command line stands.
+    pub(super) location: String,
+}
+
 /// The options that the unit gives the daemon; `None` where no unit starts one.
 pub(super) fn daemon(root: &Root) -> Option<Daemon> {
-    UNITS.iter().find_map(|unit| {
-        let start = systemd::values(root, unit, "Service", "ExecStart").pop()?;
-        let words = command(&start.value, &environment(root, unit));
-        let (program, rest) = words.split_first()?;
-        // Before the path: `-`, `@`, `+`, `!`, `:` (systemd.service(5)).
-        program.ends_with("/sshd").then(|| options(rest))
+    UNITS
+        .iter()
+        .find_map(|unit| of_unit(root, unit).pop())
+        .map(|starter| starter.daemon)
+}
+
+/// Every unit and template whose command line starts an sshd, by name; those that are masked start none.
+pub(super) fn starters(root: &Root) -> Vec<Starter> {
+    let units = systemd::of_kind(root, ".service");
+    let mut found: Vec<Starter> = units
+        .iter()
+        .filter(|unit| !systemd::masked(root, unit))
+        .flat_map(|unit| of_unit(root, unit))
+        .collect();
+    // On the running system the generator has written what it starts.
+    let written = found.iter().any(|starter| starter.unit == TEMPLATE);
+    if !root.is_live() && !written && !systemd::masked(root, TEMPLATE) {
+        found.extend(generated(root));
+    }
+    found
+}
+
+/// The template that systemd-ssh-generator(8) starts for AF_UNIX, vsock, and `systemd.ssh_listen=`.
+const TEMPLATE: &str = "sshd@.service";
+/// Where generators lie, the strongest first (systemd.generator(7)).
+const GENERATORS: [&str; 3] = [
+    "etc/systemd/system-generators",
+    "usr/local/lib/systemd/system-generators",
+    "usr/lib/systemd/system-generators",
+];
+
+/// What systemd-ssh-generator writes where no package brings the template; a link to /dev/null takes it away.
+fn generated(root: &Root) -> Option<Starter> {
+    let path = GENERATORS
+        .iter()
+        .map(|directory| format!("{directory}/systemd-ssh-generator"))
+        .find(|path| {
+            let found = root.resolve(path.as_bytes(), false);
+            found.is_ok_and(|found| found.handle.is_some())
+        })?;
+    let program = matches!(root.open_file(path.as_bytes()), Ok(Some(_)));
+    program.then(|| Starter {
+        unit: TEMPLATE.into(),
+        daemon: Daemon {
+            options: vec![format!(
+                "AuthorizedKeysFile /run/credentials/{TEMPLATE}/ssh.ephemeral-authorized_keys-all .ssh/authorized_keys"
+            )],
+            ..Daemon::default()
+        },
+        location: format!("/{path}"),
     })
+}
+
+fn of_unit(root: &Root, unit: &str) -> Vec<Starter> {
+    let starts = systemd::values(root, unit, "Service", "ExecStart");
+    // Most units have nothing to do with it: their environment is not read.
+    let mut starts = starts
+        .into_iter()
+        .filter(|start| start.value.contains("sshd") || start.value.contains('$'))
+        .peekable();
+    if starts.peek().is_none() {
+        return Vec::new();
+    }
+    let environment = environment(root, unit);
+    let found = starts.filter_map(|start| {
+        let words = command(&start.value, &environment);
+        Some(Starter {
+            unit: unit.to_owned(),
+            daemon: options(of_sshd(&words)?.as_slice()),
+            location: start.location,
+        })
+    });
+    found.collect()
+}
+
+/// The words behind sshd's own name: the program, or one that env(1) or a shell is to run.
+fn of_sshd(words: &[String]) -> Option<Vec<String>> {
+    // Before the path: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
+    let name = |word: &str| {
+        let path = word.trim_start_matches(['-', '@', '+', '!', ':', '|']);
+        path.rsplit('/').next().unwrap_or_default().to_owned()
+    };
+    let program = name(words.first()?);
+    let rest = match program.as_str() {
+        "sshd" => return Some(words[1..].to_vec()),
+        "sh" | "bash" | "dash" => match words.iter().position(|word| word == "-c") {
+            Some(at) => split(words.get(at + 1)?),
+            None => return None,
+        },
+        "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" => words[1..].to_vec(),
+        _ => return None,
+    };
+    let at = rest.iter().position(|word| name(word) == "sshd")?;
+    Some(rest[at + 1..].to_vec())
 }
 
 /// What `Environment=` and `EnvironmentFile=` say; files come last (systemd.exec(5)).
 fn environment(root: &Root, unit: &str) -> HashMap<String, String> {
-    let mut found = HashMap::new();
+    let credentials = format!("/run/credentials/{unit}");
+    let mut found = HashMap::from([("CREDENTIALS_DIRECTORY".to_owned(), credentials)]);
     let mut take = |assignment: &str| {
         if let Some((name, value)) = assignment.split_once('=') {
             found.insert(name.trim().to_owned(), value.to_owned());
@@ -118,6 +217,25 @@ fn split(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_that_start_it() {
+        let words = |line: &str| of_sshd(&split(line));
+        for (line, expected) in [
+            ("-/usr/sbin/sshd -i", Some("-i")),
+            ("@/usr/sbin/sshd sshd -D", Some("sshd -D")),
+            ("/usr/bin/env A=b /usr/sbin/sshd -f /x", Some("-f /x")),
+            (
+                "/bin/sh -c 'exec /usr/sbin/sshd -D -f /x'",
+                Some("-D -f /x"),
+            ),
+            ("/bin/sh /usr/sbin/sshd", None),
+            ("/usr/sbin/sshd-keygen", None),
+        ] {
+            let found = words(line).map(|words| words.join(" "));
+            assert_eq!(found.as_deref(), expected, "{line}");
+        }
+    }
 
     #[test]
     fn words_of_a_command() {

@@ -1,5 +1,6 @@
 //! Which OpenSSH a tree holds: its package database says, else the program itself.
 
+use super::build::Build;
 use super::history::{NEWEST, Number};
 use agent_core::bounds;
 use agent_core::os::root::Root;
@@ -18,6 +19,8 @@ const PROGRAMS: [&str; 4] = [
 pub struct Version {
     /// Major and minor, as `(9, 2)`.
     pub number: Number,
+    /// How it reads a configuration.
+    pub build: Build,
     /// Where it was read, for a person.
     pub source: &'static str,
 }
@@ -30,32 +33,68 @@ pub fn installed(root: &Root) -> bool {
     })
 }
 
+impl Version {
+    /// As `9.2`.
+    pub fn shown(&self) -> String {
+        let (major, minor) = self.number;
+        format!("{major}.{minor}")
+    }
+}
+
+/// Whether the tree's packages are Debian's.
+fn is_debian(root: &Root) -> bool {
+    agent_packages::detect(root) == agent_packages::Kind::Dpkg
+}
+
+/// The build of that version as the tree's distribution makes it.
+pub fn build_of(root: &Root, number: Number) -> Build {
+    Build::of(number, is_debian(root), None)
+}
+
 /// The version of the tree's sshd; the newest known where nothing tells.
 pub fn read(root: &Root) -> Version {
-    if let Some(number) = from_packages(root) {
+    if let Some((number, version)) = from_packages(root) {
+        let with = GSSAPI.iter().any(|name| package(root, name).is_some());
+        let build = Build::of_package(number, is_debian(root), &version);
         return Version {
             number,
+            build: Build {
+                gssapi: build.gssapi || with,
+                ..build
+            },
             source: "the package database",
         };
     }
-    if let Some(number) = from_program(root) {
-        return Version {
-            number,
-            source: "the program",
-        };
-    }
+    let (number, source) = match from_program(root) {
+        Some(number) => (number, "the program"),
+        None => (NEWEST, "nothing in the tree; the newest known is taken"),
+    };
     Version {
-        number: NEWEST,
-        source: "nothing in the tree; the newest known is taken",
+        number,
+        build: build_of(root, number),
+        source,
     }
 }
 
 /// Distributions of both families call the package so; its version is OpenSSH's with what they add.
 const PACKAGE: &str = "openssh-server";
+/// Debian's build with GSSAPI, which takes the other one's place.
+const GSSAPI: [&str; 1] = ["openssh-server-gssapi"];
 
-fn from_packages(root: &Root) -> Option<Number> {
-    let version = agent_packages::named(root, PACKAGE).ok()??.version;
-    number(version.split_once(':').map_or(&version, |(_, rest)| rest))
+/// Version of the package, without an epoch.
+fn package(root: &Root, name: &str) -> Option<String> {
+    let version = agent_packages::named(root, name).ok()??.version;
+    Some(match version.split_once(':') {
+        Some((_, version)) => version.to_owned(),
+        None => version,
+    })
+}
+
+fn from_packages(root: &Root) -> Option<(Number, String)> {
+    GSSAPI.iter().chain([&PACKAGE]).find_map(|name| {
+        let version = package(root, name)?;
+        Some((number(&version)?, version))
+    })
 }
 
 fn from_program(root: &Root) -> Option<Number> {

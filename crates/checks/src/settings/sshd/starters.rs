@@ -1,0 +1,127 @@
+//! Other units that start an sshd than the one whose daemon is judged: each by its own command line.
+//!
+//! Templates of ssh.socket and of systemd-ssh-generator(8) are among them, and whatever an administrator wrote. What
+//! is as it is for the daemon is not told again.
+
+use super::checks::CONFIG_VALID;
+use super::config::{Config, Rejection};
+use super::effective::Effective;
+use super::judge::shown;
+use super::live::Daemon;
+use super::root_keys;
+use super::rules::{Judged, RULES};
+use super::unit::{self, Starter};
+use super::{CONFIG, Taken};
+use crate::settings::context::Context;
+use agent_core::finding::{Finding, Verdict};
+use serde_json::json;
+
+/// Command lines that are judged, as each reads a configuration of its own.
+const MOST: usize = 32;
+
+/// Findings of what another unit's sshd would do worse than the daemon.
+pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
+    let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
+    for starter in unit::starters(context.root) {
+        let Daemon { file, options, .. } = starter.daemon.clone();
+        let called = (file.unwrap_or_else(|| CONFIG.to_owned()), options);
+        if seen.contains(&called) {
+            continue;
+        }
+        if seen.len() > MOST {
+            let message = format!("only {MOST} command lines that start an sshd are judged");
+            let finding =
+                context.finding(&CONFIG_VALID, Verdict::Unknown, subject(&starter), message);
+            emit(finding.location(starter.location));
+            return;
+        }
+        one(context, taken, &starter, &called, emit);
+        seen.push(called);
+    }
+}
+
+fn subject(starter: &Starter) -> String {
+    format!("sshd {}", starter.unit)
+}
+
+fn one(
+    context: &Context<'_>,
+    taken: &Taken,
+    starter: &Starter,
+    (file, options): &(String, Vec<String>),
+    emit: &mut dyn FnMut(Finding),
+) {
+    let config = match Config::read(context.root, file, options, taken.version.build) {
+        Ok(config) => config,
+        Err(rejection) => {
+            if taken.config.as_ref().err() != Some(&rejection) {
+                emit(refused(context, starter, file, &rejection));
+            }
+            return;
+        }
+    };
+    let values = Effective::global(&config);
+    let daemon = taken.config.as_ref().ok().map(Effective::global);
+    for rule in &RULES {
+        if !context.wants(rule.check) || !matches!(rule.judge(context, &values), Judged::Bad) {
+            continue;
+        }
+        let value = rule.observed(&values);
+        // The same value is the daemon's finding already.
+        if daemon
+            .as_ref()
+            .is_some_and(|daemon| rule.observed(daemon) == value)
+        {
+            continue;
+        }
+        let expected = rule.expected(context);
+        let message = format!(
+            "the sshd that {} starts: {}; demanded: {expected}",
+            starter.unit,
+            shown(rule, &value)
+        );
+        let location = rule
+            .keywords
+            .iter()
+            .find_map(|keyword| values.location(keyword))
+            .filter(|location| location.line > 0)
+            .map_or_else(|| starter.location.clone(), |location| location.text());
+        emit(
+            context
+                .finding(rule.check, Verdict::Fail, subject(starter), message)
+                .evidence(
+                    json!({ "value": expected }),
+                    json!({ "value": value, "default": false, "conflicts": [] }),
+                )
+                .location(location)
+                .remediation(format!(
+                    "systemctl cat {} shows its command line; systemctl mask {0} where nobody needs it",
+                    starter.unit
+                )),
+        );
+    }
+    root_keys::of_another(context, &values, daemon.as_ref(), &starter.unit, emit);
+}
+
+fn refused(context: &Context<'_>, starter: &Starter, file: &str, rejection: &Rejection) -> Finding {
+    let (verdict, why, location) = match rejection {
+        Rejection::Missing => (
+            Verdict::Fail,
+            format!("{file} is not there"),
+            starter.location.clone(),
+        ),
+        Rejection::Refused { reason, location } => (Verdict::Fail, reason.clone(), location.text()),
+        Rejection::Unknown(why) => (Verdict::Unknown, why.clone(), file.to_owned()),
+    };
+    let message = format!(
+        "the sshd that {} starts would not start: {why}",
+        starter.unit
+    );
+    context
+        .finding(&CONFIG_VALID, verdict, subject(starter), message)
+        .location(location)
+        .remediation(format!(
+            "systemctl cat {} shows its command line",
+            starter.unit
+        ))
+}
