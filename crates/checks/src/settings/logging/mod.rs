@@ -2,7 +2,9 @@
 
 mod auditd;
 mod checks;
+mod cloudwatch;
 mod integrity;
+mod rsyslog;
 mod service;
 mod shippers;
 mod targets;

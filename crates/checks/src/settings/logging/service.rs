@@ -1,7 +1,8 @@
 //! Whether a service is started at boot and runs.
 
 use crate::settings::context::Context;
-use crate::settings::{processes, systemd};
+use crate::settings::processes::{self, Running};
+use crate::settings::systemd;
 
 /// What is to be known of a service, whatever it does.
 pub(super) struct Service {
@@ -40,21 +41,29 @@ impl Service {
         let running = match context.live() {
             false => None,
             true => match context.processes() {
-                Ok(processes) => Some(processes::running(processes, self.programs).is_some()),
+                Ok(processes) => Some(processes::running(
+                    root,
+                    processes,
+                    self.programs,
+                    self.units,
+                )),
                 Err(error) => return Standing::Unknown(error.to_string()),
             },
         };
         match (started, held, running) {
-            (None, _, Some(true)) => {
+            (None, _, Some(Running::Yes)) => {
                 Standing::Down(format!("{} runs, and is not started at boot", self.name))
             }
             (None, ..) if there => Standing::Down(format!("{} is not enabled", self.name)),
             (None, ..) => Standing::Absent,
-            (Some(_), Some(why), None | Some(false)) => {
+            (Some(_), Some(why), None | Some(Running::No)) => {
                 Standing::Down(format!("{} is passed over at boot: {why}", self.name))
             }
-            (Some(_), _, Some(false)) => {
+            (Some(_), _, Some(Running::No)) => {
                 Standing::Down(format!("{} is enabled and does not run", self.name))
+            }
+            (Some(_), _, Some(Running::Unknown(why))) => {
+                Standing::Unknown(format!("{}: {why}", self.name))
             }
             (Some(_), ..) => Standing::Up,
         }

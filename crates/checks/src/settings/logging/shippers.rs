@@ -3,6 +3,7 @@
 use super::checks::AGENT_PRESENT;
 use super::service::{Service, Standing};
 use super::targets::{self, Target};
+use super::{cloudwatch, rsyslog};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
@@ -20,7 +21,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["rsyslog.service"],
             programs: &["rsyslogd"],
         },
-        target: targets::rsyslog,
+        target: rsyslog::target,
     },
     Shipper {
         service: Service {
@@ -28,7 +29,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["amazon-cloudwatch-agent.service"],
             programs: &["amazon-cloudwatch-agent"],
         },
-        target: targets::cloudwatch,
+        target: cloudwatch::target,
     },
     Shipper {
         service: Service {
