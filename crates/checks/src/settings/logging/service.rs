@@ -16,7 +16,7 @@ pub(super) struct Service {
 
 /// How it stands with a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ServiceState {
     /// Nothing of it is there.
     Absent,
     /// Started at boot, and running where that can be seen.
@@ -28,7 +28,7 @@ pub(super) enum Standing {
 }
 
 impl Service {
-    pub(super) fn standing(&self, context: &Context<'_>) -> Standing {
+    pub(super) fn state(&self, context: &Context<'_>) -> ServiceState {
         let root = context.root;
         let started = context.units().first_started(root, self.units);
         let held = started
@@ -47,25 +47,25 @@ impl Service {
                     self.programs,
                     self.units,
                 )),
-                Err(error) => return Standing::Unknown(error.to_string()),
+                Err(error) => return ServiceState::Unknown(error.to_string()),
             },
         };
         match (started, held, running) {
             (None, _, Some(Running::Yes)) => {
-                Standing::Down(format!("{} runs, and is not started at boot", self.name))
+                ServiceState::Down(format!("{} runs, and is not started at boot", self.name))
             }
-            (None, ..) if there => Standing::Down(format!("{} is not enabled", self.name)),
-            (None, ..) => Standing::Absent,
+            (None, ..) if there => ServiceState::Down(format!("{} is not enabled", self.name)),
+            (None, ..) => ServiceState::Absent,
             (Some(_), Some(why), None | Some(Running::No)) => {
-                Standing::Down(format!("{} is passed over at boot: {why}", self.name))
+                ServiceState::Down(format!("{} is passed over at boot: {why}", self.name))
             }
             (Some(_), _, Some(Running::No)) => {
-                Standing::Down(format!("{} is enabled and does not run", self.name))
+                ServiceState::Down(format!("{} is enabled and does not run", self.name))
             }
             (Some(_), _, Some(Running::Unknown(why))) => {
-                Standing::Unknown(format!("{}: {why}", self.name))
+                ServiceState::Unknown(format!("{}: {why}", self.name))
             }
-            (Some(_), ..) => Standing::Up,
+            (Some(_), ..) => ServiceState::Up,
         }
     }
 }
