@@ -121,7 +121,7 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
-    fn to_line_end(&mut self) -> &'a str {
+    fn rest_of_line(&mut self) -> &'a str {
         self.take_while(|c| c != '\n').trim()
     }
 
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
     fn statement(&mut self) -> Result<Statement, Strange> {
         if self.takes("$") {
             let name = self.take_while(|c| !c.is_whitespace()).to_ascii_lowercase();
-            let value = self.to_line_end().to_owned();
+            let value = self.rest_of_line().to_owned();
             return Ok(match name.as_str() {
                 "includeconfig" => Statement::Include(value),
                 _ => Statement::Directive(name, value),
@@ -308,17 +308,17 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('~') => {
-                self.to_line_end();
+                self.rest_of_line();
                 Ok(Statement::Stop)
             }
-            Some('@') => Ok(Statement::Send(host(self.to_line_end()), line)),
+            Some('@') => Ok(Statement::Send(host(self.rest_of_line()), line)),
             // Files, pipes, programs, modules, templates, sessions, users.
             Some('/' | '-' | '|' | '^' | ':' | '?' | '>' | '*') => {
-                self.to_line_end();
+                self.rest_of_line();
                 Ok(Statement::Nothing)
             }
             Some(c) if c.is_ascii_alphanumeric() && !rest.contains("(\"") => {
-                self.to_line_end();
+                self.rest_of_line();
                 Ok(Statement::Nothing)
             }
             _ => Err(line),
