@@ -313,11 +313,10 @@ impl<'a> Parser<'a> {
             }
             Some('@') => Ok(Statement::Send(host(self.rest_of_line()), line)),
             // Files, pipes, programs, modules, templates, sessions, users.
-            Some('/' | '-' | '|' | '^' | ':' | '?' | '>' | '*') => {
-                self.rest_of_line();
-                Ok(Statement::Nothing)
-            }
-            Some(c) if c.is_ascii_alphanumeric() && !rest.contains("(\"") => {
+            Some(c)
+                if "/-|^:?>*".contains(c)
+                    || (c.is_ascii_alphanumeric() && !rest.contains("(\"")) =>
+            {
                 self.rest_of_line();
                 Ok(Statement::Nothing)
             }
