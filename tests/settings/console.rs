@@ -213,6 +213,25 @@ fn the_password_of_the_boot_menu() {
             "pass",
         ),
         (
+            format!("{serial}; {password}; echo 'unset superusers' >> boot/grub/grub.cfg"),
+            "serial",
+            "fail",
+        ),
+        (
+            format!(
+                "{serial}; echo 'if false; then' >> boot/grub/grub.cfg; {password}; echo fi >> boot/grub/grub.cfg"
+            ),
+            "serial",
+            "fail",
+        ),
+        (
+            format!(
+                "{serial}; echo 'if sleep 1; then' >> boot/grub/grub.cfg; {password}; echo fi >> boot/grub/grub.cfg"
+            ),
+            "serial",
+            "unknown",
+        ),
+        (
             "rm boot/grub/grub.cfg; mkfifo boot/grub/grub.cfg".into(),
             "serial",
             "unknown",

@@ -123,6 +123,26 @@ fn what_a_tree_sets_for_the_next_boot() {
             "pass",
             Value::Null,
         ),
+        (
+            "sed -i 's/$/ sysctl.kernel.randomize_va_space=0/' boot/grub/grub.cfg",
+            "fail",
+            Value::from("/boot/grub/grub.cfg:1"),
+        ),
+        (
+            "sed -i 's/$/ sysctl.kernel.randomize_va_space=0/' boot/grub/grub.cfg; echo kernel.randomize_va_space=2 > etc/sysctl.d/a.conf",
+            "pass",
+            Value::from("/etc/sysctl.d/a.conf:1"),
+        ),
+        (
+            "sed -i 's/$/ sysctl.kernel.randomize_va_space=0/' boot/grub/grub.cfg; echo kernel.randomize_va_space=on > etc/sysctl.d/a.conf",
+            "fail",
+            Value::from("/boot/grub/grub.cfg:1"),
+        ),
+        (
+            "echo 'kernel.randomize_va_space = 2 # hardened' > etc/sysctl.d/a.conf",
+            "pass",
+            Value::from("/etc/sysctl.d/a.conf:1"),
+        ),
         ("mkfifo etc/sysctl.d/a.conf", "unknown", Value::Null),
     ] {
         let lab = tree();
@@ -364,7 +384,23 @@ fn modules_on_a_tree() {
         ),
         (
             format!("{there}; echo 'blacklist hfs' > etc/modprobe.d/a.conf"),
+            &["modules hfs", "modules udf", "modules modules_disabled"],
+        ),
+        (
+            format!(
+                "{there}; printf 'install hfs modprobe -i hfs\\ninstall hfs /bin/false\\n' > etc/modprobe.d/a.conf"
+            ),
+            &["modules hfs", "modules udf", "modules modules_disabled"],
+        ),
+        (
+            format!("{there}; printf 'install h?s /bin/false\\r\\n' > etc/modprobe.d/a.conf"),
             &["modules udf", "modules modules_disabled"],
+        ),
+        (
+            format!(
+                "{there}; printf 'install hfs /bin/false\\nsoftdep hfs pre: udf\\n' > etc/modprobe.d/a.conf"
+            ),
+            &["modules hfs", "modules udf", "modules modules_disabled"],
         ),
         (
             format!("{there}; echo 'blacklist hfs' > etc/modprobe.d/a.txt"),

@@ -76,6 +76,36 @@ fn a_shipper_counts_with_a_target() {
             "pass",
         ),
         (
+            format!("{agent}; {cloudwatch} '{{\"logs\":{{\"logs_collected\":{{\"files\":{{}}}}}}}}' > a.json.tmp"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{agent}; {cloudwatch} '{{\"logs\":{{\"logs_collected\":{{\"files\":{{}}}}}}}}' > a.json; mkdir ../../bin; mv a.json ../../bin/config.json"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{agent}; {cloudwatch} '{{\"logs\":{{\"logs_collected\":{{\"files\":{{}}}}}}}}' > b.json; echo '{{' > a.json"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{rsyslog}; echo '*.none @h' > etc/rsyslog.conf"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{rsyslog}; mkdir etc/rsyslog.d; echo '$IncludeConfig /etc/rsyslog.d/*.conf' > etc/rsyslog.conf; echo 'include(file=\"/etc/more\")' > etc/rsyslog.d/a.conf; echo '*.*@h' > etc/more"),
+            "pass",
+            "pass",
+        ),
+        (
+            format!("{rsyslog}; printf 'nonsense(\\n' > etc/rsyslog.conf"),
+            "unknown",
+            "unknown",
+        ),
+        (
             format!("{bit}; mkdir etc/fluent-bit; printf '[INPUT]\\n  Name tail\\n[OUTPUT]\\n  Name stdout\\n' > etc/fluent-bit/fluent-bit.conf"),
             "fail",
             "fail",

@@ -199,6 +199,26 @@ fn a_ruleset_counts_if_it_filters_input() {
             true,
         ),
         (
+            "nft add table ip6 t; nft 'add chain ip6 t in { type filter hook input priority 0; policy drop; }'",
+            false,
+        ),
+        (
+            "nft add table bridge t; nft 'add chain bridge t in { type filter hook input priority 0; policy drop; }'",
+            false,
+        ),
+        (
+            "nft add table arp t; nft 'add chain arp t in { type filter hook input priority 0; policy drop; }'",
+            false,
+        ),
+        (
+            "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; policy drop; }'; nft 'add table inet t { flags dormant; }'",
+            false,
+        ),
+        (
+            "nft add table netdev t; nft 'add chain netdev t in { type filter hook ingress device lo priority 0; policy drop; }'",
+            false,
+        ),
+        (
             "nft add table ip t; nft 'add chain ip t out { type filter hook output priority 0; policy drop; }'",
             false,
         ),
@@ -245,6 +265,20 @@ fn what_loads_a_ruleset_at_boot() {
             format!("{nft}; echo 'tcp dport 23 drop' > etc/nftables.conf"),
             "pass",
             "pass",
+        ),
+        (
+            format!(
+                "{nft}; echo 'table ip6 t {{ chain c {{ type filter hook input priority 0; policy drop; }} }}' > etc/nftables.conf"
+            ),
+            "fail",
+            "not_applicable",
+        ),
+        (
+            format!(
+                "{nft}; echo 'table inet t {{ flags dormant; chain c {{ type filter hook input priority 0; policy drop; }} }}' > etc/nftables.conf"
+            ),
+            "fail",
+            "not_applicable",
         ),
         (unit("firewalld.service"), "pass", "pass"),
         (

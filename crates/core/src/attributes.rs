@@ -427,11 +427,16 @@ impl Attributes {
     /// The attributes that differ between `self` (expected) and `observed`, out of `demand`.
     ///
     /// Where one side has no value (another type, or not recorded) there is nothing to compare:
-    /// the difference in type says it.
+    /// the difference in type says it. The link count of a directory is the file system's affair where it is 1:
+    /// btrfs gives that to each, overlayfs to those with an upper and a lower part.
     pub fn differing(&self, observed: &Attributes, demand: AttributeSet) -> AttributeSet {
         fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
             matches!((a, b), (Some(a), Some(b)) if a != b)
         }
+        // A directory that is counted has two names at least: its own and `.`.
+        let uncounted = |a: &Attributes, b: &Attributes| {
+            a.kind == FileType::Dir && (a.nlink == Some(1) || b.nlink == Some(1))
+        };
         Attribute::ALL
             .into_iter()
             .filter(|attribute| demand.has(*attribute))
@@ -443,7 +448,9 @@ impl Attributes {
                 Attribute::Size => differ(&self.size, &observed.size),
                 Attribute::Mtime => differ(&self.mtime, &observed.mtime),
                 Attribute::Link => differ(&self.link, &observed.link),
-                Attribute::Nlink => differ(&self.nlink, &observed.nlink),
+                Attribute::Nlink => {
+                    !uncounted(self, observed) && differ(&self.nlink, &observed.nlink)
+                }
                 Attribute::Sha256 => differ(&self.digest, &observed.digest),
                 Attribute::Xattrs => differ(&self.xattrs, &observed.xattrs),
                 Attribute::Flags => differ(&self.flags, &observed.flags),

@@ -74,3 +74,105 @@ pub fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace()
         .map(|word| word.trim_matches(['"', '\'']))
 }
+
+/// The kernel's own parameters on a command line, as next_arg of lib/cmdline.c takes them apart: up to `--`, blanks
+/// between double quotes belonging to the value.
+pub fn parameters(line: &str) -> Vec<(String, Option<String>)> {
+    let mut found = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let whole = rest.strip_prefix('"');
+        let text = whole.unwrap_or(rest);
+        let mut quoted = whole.is_some();
+        let end = text.find(|c: char| {
+            quoted ^= c == '"';
+            c.is_ascii_whitespace() && !quoted
+        });
+        let (word, after) = text.split_at(end.unwrap_or(text.len()));
+        rest = after.trim_start();
+        if word == "--" {
+            break;
+        }
+        let word = match whole {
+            Some(_) => word.strip_suffix('"').unwrap_or(word),
+            None => word,
+        };
+        found.push(match word.split_once('=') {
+            None => (word.to_owned(), None),
+            Some((name, value)) => {
+                let bare = match value.strip_prefix('"') {
+                    Some(inner) => inner.strip_suffix('"').unwrap_or(inner),
+                    None => value,
+                };
+                (name.to_owned(), Some(bare.to_owned()))
+            }
+        });
+    }
+    found
+}
+
+/// A number as the kernel reads one written to a parameter (proc_get_long): decimal, octal with 0 or hexadecimal with 0x
+/// in front, ended by a blank. What comes behind the blank is not read.
+pub fn number(text: &str) -> Option<i64> {
+    let word = text.split_ascii_whitespace().next()?;
+    let (sign, digits) = match word.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, word),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (digits, base) = match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
+        (Some(hex), _) => (hex, 16),
+        (None, Some(octal)) if !octal.is_empty() => (octal, 8),
+        _ => (lower.as_str(), 10),
+    };
+    // A second sign is a digit to nobody but the parser of numbers.
+    let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let value = i64::from_str_radix(digits, base).ok().filter(|_| plain)?;
+    Some(sign * value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_as_the_kernel_takes_them() {
+        let line = "linux /vmlinuz ro \"a b=c d\" x=\"1 2\" y='1 z=\"\" w -- late=1";
+        let shown: Vec<String> = parameters(line)
+            .into_iter()
+            .map(|(name, value)| format!("{name}|{}", value.unwrap_or("-".into())))
+            .collect();
+        let expected = [
+            "linux|-",
+            "/vmlinuz|-",
+            "ro|-",
+            "a b|c d",
+            "x|1 2",
+            "y|'1",
+            "z|",
+            "w|-",
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn numbers_as_the_kernel_reads_them() {
+        for (text, expected) in [
+            ("2", Some(2)),
+            ("2 # hardened", Some(2)),
+            ("\t2\tx", Some(2)),
+            ("0x10", Some(16)),
+            ("010", Some(8)),
+            ("0", Some(0)),
+            ("-1", Some(-1)),
+            ("2#", None),
+            ("2;", None),
+            ("+2", None),
+            ("--2", None),
+            ("\"2\"", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+}

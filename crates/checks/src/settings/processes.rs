@@ -86,9 +86,80 @@ impl Process {
     }
 }
 
-/// The first process that runs one of these programs.
-pub fn running<'a>(processes: &'a [Process], programs: &[&str]) -> Option<&'a Process> {
-    processes.iter().find(|process| process.is_one_of(programs))
+/// Interpreters and words that say nothing of what runs: then the unit that a process belongs to decides.
+const COMMON: [&str; 9] = [
+    "agent",
+    "aws",
+    "java",
+    "node",
+    "perl",
+    "python",
+    "python2",
+    "python2.7",
+    "ruby",
+];
+
+/// Whether a service runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// One of its processes is there.
+    Yes,
+    /// None is.
+    No,
+    /// A process bears the name, and nothing tells whose it is.
+    Unknown(String),
+}
+
+/// Whether one of the units runs one of these programs.
+///
+/// A program's own path is proof, where it can be seen and its name is no interpreter's. A name alone is none:
+/// then the control group says which unit started the process (cgroups(7)).
+pub fn running(root: &Root, processes: &[Process], programs: &[&str], units: &[&str]) -> Running {
+    let mut found = Running::No;
+    for process in processes
+        .iter()
+        .filter(|process| process.is_one_of(programs))
+    {
+        if process.program.is_some() && !COMMON.contains(&process.short()) {
+            return Running::Yes;
+        }
+        match unit(root, process.pid) {
+            Unit::Is(unit) if units.contains(&unit.as_str()) => return Running::Yes,
+            Unit::Is(_) => {}
+            Unit::Unknown => {
+                let name = agent_core::escape::terminal_text(process.short()).into_owned();
+                found = Running::Unknown(format!(
+                    "process {} is called {name}, and neither its program nor its control group tells whose it is",
+                    process.pid
+                ));
+            }
+        }
+    }
+    found
+}
+
+enum Unit {
+    /// A service or scope of systemd's.
+    Is(String),
+    /// None is named: no systemd, or a container's view.
+    Unknown,
+}
+
+fn unit(root: &Root, pid: u32) -> Unit {
+    let text = root.read(format!("proc/{pid}/cgroup").as_bytes(), 1 << 16);
+    let text = text.ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let named = |line: &str| {
+        let path = line.splitn(3, ':').nth(2)?;
+        let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
+        // Groups below the unit's are its own affair.
+        let unit = path.split('/').find(is_unit)?;
+        Some(unit.to_owned())
+    };
+    match text.lines().find_map(named) {
+        Some(unit) => Unit::Is(unit),
+        None => Unit::Unknown,
+    }
 }
 
 #[cfg(test)]

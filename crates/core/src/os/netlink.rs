@@ -16,6 +16,9 @@ const NLM_F_REQUEST_DUMP: u16 = 0x301;
 /// NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN (linux/netfilter/nf_tables.h).
 const GETCHAIN: u16 = 10 << 8 | 4;
 const NEWCHAIN: u16 = 10 << 8 | 3;
+/// NFT_MSG_GETTABLE, NFT_MSG_NEWTABLE.
+const GETTABLE: u16 = 10 << 8 | 1;
+const NEWTABLE: u16 = 10 << 8;
 /// linux/audit.h
 const AUDIT_LIST_RULES: u16 = 1013;
 
@@ -23,11 +26,20 @@ const AUDIT_LIST_RULES: u16 = 1013;
 ///
 /// Needs CAP_NET_ADMIN (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no netfilter.
 pub fn nftables_chains() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
+    nftables(GETCHAIN, NEWCHAIN)
+}
+
+/// Every table of nftables, in the same shape.
+pub fn nftables_tables() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
+    nftables(GETTABLE, NEWTABLE)
+}
+
+fn nftables(asked: u16, answer: u16) -> Result<Vec<(u8, Vec<u8>)>, Errno> {
     // struct nfgenmsg: family AF_UNSPEC, version 0, resource 0.
-    let answers = dump(netlink::NETFILTER, GETCHAIN, &[0, 0, 0, 0])?;
+    let answers = dump(netlink::NETFILTER, asked, &[0, 0, 0, 0])?;
     Ok(answers
         .into_iter()
-        .filter(|(kind, _)| *kind == NEWCHAIN)
+        .filter(|(kind, _)| *kind == answer)
         .filter_map(|(_, body)| Some((*body.first()?, body.get(4..)?.to_vec())))
         .collect())
 }

@@ -149,8 +149,18 @@ impl Loader<'_> {
                 self.damages.line(&file, number, "not a digest and a path");
                 continue;
             };
-            if listed.as_mut().is_some_and(|listed| !listed.has(&path)) {
-                if line.ended {
+            if let Some(listed) = listed.as_mut()
+                && !listed.has(&path)
+            {
+                // A carriage return or a blank too many: the path would be no file's, and the file unjudged.
+                let bare = path.trim_ascii();
+                if bare.len() < path.len() && listed.has(bare) {
+                    let what = "blanks or a carriage return around the path: no file has that name";
+                    self.damages.line(&file, number, what);
+                    self.database
+                        .undigested
+                        .extend(self.file_at(bare, claimed.package));
+                } else if line.ended {
                     self.tally.taken_over += 1;
                 } else {
                     self.damages.line(&file, number, "the list is cut off");

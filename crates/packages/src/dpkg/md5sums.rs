@@ -4,7 +4,8 @@ use super::paths;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Digest and path of one line: `MD5  PATH`, or `MD5 *PATH` as md5sum(1) marks binary mode.
+/// Digest and path of one line: `MD5  PATH`, or `MD5 *PATH` as md5sum(1) marks binary mode. One blank is what
+/// packages that were not made with debhelper have; debsums(1) takes it as well.
 ///
 /// A leading backslash says that the path is escaped, as md5sum(1) does for backslashes, newlines and
 /// carriage returns; without it backslashes stand for themselves.
@@ -15,7 +16,7 @@ pub(super) fn parse_line(line: &[u8]) -> Option<([u8; 16], Cow<'_, [u8]>)> {
     };
     let (hex, rest) = line.split_at_checked(32)?;
     let md5 = digest(hex)?;
-    let [b' ', b' ' | b'*', path @ ..] = rest else {
+    let ([b' ', b' ' | b'*', path @ ..] | [b' ', path @ ..]) = rest else {
         return None;
     };
     if !escaped {
@@ -143,6 +144,8 @@ mod tests {
             ("HEX *usr/bin/x", "usr/bin/x"),
             ("HEX  ./usr/bin/x", "usr/bin/x"),
             ("HEX  /usr/bin/x", "usr/bin/x"),
+            ("HEX usr/bin/x", "usr/bin/x"),
+            ("HEX /usr/bin/x", "usr/bin/x"),
             (
                 "HEX  usr/share/a name  with spaces ",
                 "usr/share/a name  with spaces ",
@@ -167,7 +170,6 @@ mod tests {
             "HEX",
             "HEX ",
             "HEX  ",
-            "HEX x",
             "HEX\tx",
             "HEX0  x",
             "xEX  usr",

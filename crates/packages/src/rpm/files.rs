@@ -64,7 +64,7 @@ impl Database {
             (Err(error), None) => return Err(Error::in_file(shown, error.to_string())),
             (Ok(()), None) => {}
         }
-        loader.finish(root)
+        loader.finish(root, &place.path())
     }
 }
 
@@ -231,16 +231,17 @@ impl Loader {
         }
     }
 
-    fn finish(self, root: &Root) -> Result<Database> {
+    fn finish(mut self, root: &Root, place: &str) -> Result<Database> {
+        if self.undigested > 0 {
+            let message = format!(
+                "the contents of {} files are not compared: their digests are neither SHA-256 nor MD5",
+                self.undigested
+            );
+            self.damages.file(place, message);
+        }
         let mut database = self.database;
         database.files = self.claims.settle(root)?;
         database.damaged = self.damages.0;
-        if self.undigested > 0 {
-            database.notes.push(format!(
-                "the contents of {} files are not compared: their digests are neither SHA-256 nor MD5",
-                self.undigested
-            ));
-        }
         Ok(database)
     }
 }

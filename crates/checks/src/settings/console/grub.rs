@@ -1,9 +1,12 @@
 //! `console.grub_password`: whether the boot menu can be edited by whoever reaches the serial line (GRUB manual,
 //! "Security").
 
+mod script;
+
 use super::GRUB_PASSWORD;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
+use script::{Guard, Menu};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -11,20 +14,6 @@ use std::collections::BTreeMap;
 const DIRECTORIES: [&str; 2] = ["boot/grub", "boot/grub2"];
 /// Where UEFI systems keep one a vendor.
 const VENDORS: &str = "boot/efi/EFI";
-
-/// What a menu says, its further files included.
-#[derive(Default)]
-struct Menu {
-    /// `FILE:LINE` of the serial terminal that takes keys.
-    serial: Option<String>,
-    /// Names in `superusers`, and where.
-    superusers: Vec<String>,
-    place: Option<String>,
-    /// Users with a password that is set.
-    passwords: Vec<String>,
-    /// `set NAME=VALUE` outside of the menu's own variables.
-    variables: BTreeMap<String, String>,
-}
 
 pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let say =
@@ -54,15 +43,12 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             continue;
         }
         judged = true;
-        let guarded = menu
-            .superusers
-            .iter()
-            .any(|user| menu.passwords.contains(user));
+        let guard = menu.guard();
         let evidence = json!({
-            "serial": serial.is_some(), "superusers": menu.superusers.len(), "password": guarded,
+            "serial": serial.is_some(), "superusers": menu.superusers.len(), "password": guard == Guard::Yes,
         });
-        let shown = match (&menu.superusers.is_empty(), guarded) {
-            (_, true) => {
+        let shown = match guard {
+            Guard::Yes => {
                 let finding = say(
                     Verdict::Pass,
                     "the boot menu asks for a password before it can be edited".to_owned(),
@@ -70,8 +56,15 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
                 emit(finding.evidence(json!({ "password": true }), evidence));
                 continue;
             }
-            (true, _) => "no superusers are set",
-            (false, _) => "none of its superusers has a password",
+            Guard::Maybe => {
+                let message = "whether the boot menu asks for a password is decided by conditions that show at boot alone";
+                let finding = say(Verdict::Unknown, message.to_owned())
+                    .evidence(json!({ "password": true }), evidence);
+                emit(finding.location(menu.place.clone().unwrap_or_else(|| path.clone())));
+                continue;
+            }
+            Guard::No if menu.superusers.is_empty() => "no superusers are set",
+            Guard::No => "none of its superusers has a password",
         };
         let place = menu
             .place
@@ -127,7 +120,10 @@ fn menus(context: &Context<'_>) -> Result<Vec<(String, Menu)>, (String, String)>
         if leads && !text.contains("menuentry") {
             continue;
         }
-        let mut menu = Menu::default();
+        let names = context.root.list(directory.as_bytes()).ok().flatten();
+        let names = names.iter().flat_map(|names| names.iter());
+        let names = names.map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+        let mut menu = Menu::beside(names.collect());
         // What the menu reads before it decides: the password of grub2-setpassword, and local additions.
         if let Some(user) = read(context, &format!("{directory}/user.cfg"))? {
             menu.add(&format!("{directory}/user.cfg"), &user);
@@ -185,79 +181,4 @@ fn defaults(context: &Context<'_>) -> Option<String> {
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(['"', '\'', ' ', '\t', ';'])
         .filter(|word| !word.is_empty())
-}
-
-impl Menu {
-    /// Takes in the commands of a file that bear on who may edit.
-    fn add(&mut self, path: &str, text: &str) {
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            let place = || format!("/{path}:{}", number + 1);
-            let mut parts = words(line);
-            match parts.next() {
-                Some("terminal_input") => {
-                    let rest: Vec<&str> = parts.collect();
-                    let serial = rest.iter().any(|word| word.starts_with("serial"));
-                    let adds = rest.contains(&"--append");
-                    let removes = rest.contains(&"--remove");
-                    match (serial, removes) {
-                        (true, false) => self.serial = Some(place()),
-                        (true, true) => self.serial = None,
-                        (false, _) if !adds && !removes => self.serial = None,
-                        _ => {}
-                    }
-                }
-                Some("set") => {
-                    if let Some((name, value)) =
-                        line.trim_start_matches("set").trim_start().split_once('=')
-                    {
-                        self.assign(name.trim(), value, place());
-                    }
-                }
-                Some("password" | "password_pbkdf2") => {
-                    if let (Some(user), Some(password)) = (parts.next(), parts.next())
-                        && self.is_set(password)
-                    {
-                        self.passwords.push(user.to_owned());
-                    }
-                }
-                Some(_) => {
-                    if let Some((name, value)) = line.split_once('=')
-                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                    {
-                        self.assign(name, value, place());
-                    }
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn assign(&mut self, name: &str, value: &str, place: String) {
-        let value = value.trim().trim_matches(['"', '\'']);
-        match name {
-            "superusers" => {
-                self.superusers = value
-                    .split([' ', ',', ';', '&', '|'])
-                    .filter(|user| !user.is_empty())
-                    .map(str::to_owned)
-                    .collect();
-                self.place = Some(place);
-            }
-            name => {
-                self.variables.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-
-    /// Whether a password is there: given as it stands, or by a variable that has a value.
-    fn is_set(&self, password: &str) -> bool {
-        match password.strip_prefix('$') {
-            None => !password.is_empty(),
-            Some(name) => self
-                .variables
-                .get(name.trim_matches(['{', '}']))
-                .is_some_and(|value| !value.is_empty()),
-        }
-    }
 }

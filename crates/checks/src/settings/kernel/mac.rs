@@ -1,7 +1,7 @@
 //! SELinux and AppArmor: what is enforced now, and what the next boot enforces.
 
 use super::checks::MAC;
-use crate::settings::boot;
+use super::command_line;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::host::apparmor_modes;
@@ -122,7 +122,7 @@ fn selinux_now(context: &Context<'_>) -> Enforced {
 /// selinux_config(5), and what the command line says over it.
 fn selinux_at_boot(context: &Context<'_>) -> Enforced {
     const CONFIG: &str = "etc/selinux/config";
-    if let Some((word, place)) = parameter(context, &["selinux=0", "enforcing=0"]) {
+    if let Some((word, place)) = command_line::switched_off(context, "selinux") {
         return Enforced::No(format!("the kernel is booted with {word}"), Some(place));
     }
     let text = match context.read(CONFIG) {
@@ -168,7 +168,7 @@ fn apparmor_now(context: &Context<'_>) -> Enforced {
 
 /// apparmor.service loads the profiles that lie in /etc/apparmor.d.
 fn apparmor_at_boot(context: &Context<'_>) -> Enforced {
-    if let Some((word, place)) = parameter(context, &["apparmor=0"]) {
+    if let Some((word, place)) = command_line::switched_off(context, "apparmor") {
         return Enforced::No(format!("the kernel is booted with {word}"), Some(place));
     }
     let Some(_) = context
@@ -190,14 +190,4 @@ fn apparmor_at_boot(context: &Context<'_>) -> Enforced {
         Ok(None) => Enforced::No("/etc/apparmor.d is not there".into(), None),
         Err(error) => Enforced::Unknown(format!("/etc/apparmor.d: {error}")),
     }
-}
-
-/// The first of these words on a command line, and where.
-fn parameter(context: &Context<'_>, words: &[&str]) -> Option<(String, String)> {
-    boot::command_lines(context)
-        .into_iter()
-        .find_map(|(place, line)| {
-            let word = boot::words(&line).find(|word| words.contains(word))?;
-            Some((word.to_owned(), place))
-        })
 }

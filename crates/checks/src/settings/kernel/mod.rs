@@ -1,7 +1,9 @@
 //! What the kernel is told: sysctl, lockdown, mandatory access control, modules; now, and from the next boot on.
 
 mod checks;
+mod command_line;
 mod mac;
+mod modprobe;
 mod modules;
 mod sysctl;
 
@@ -98,16 +100,26 @@ fn parameter(
         }
         Some(Err(error)) => return say(Verdict::Unknown, format!("/{path}: {error}")),
     };
-    let holds = |value: &str| value.parse().is_ok_and(good);
+    let holds = |value: &str| boot::number(value).is_some_and(good);
+    if check == &SYSRQ
+        && !good(1)
+        && let Some(place) = command_line::flag(context, "sysrq_always_enabled")
+    {
+        let message = "the kernel is booted with sysrq_always_enabled, and allows every function whatever kernel.sysrq is";
+        return say(Verdict::Fail, message.into())
+            .evidence(
+                json!({ "value": demanded }),
+                json!({ "live": live, "default": false }),
+            )
+            .location(place)
+            .remediation("remove sysrq_always_enabled from the kernel's command line, and reboot");
+    }
+    // The kernel refuses what is no number, and keeps what it has.
+    let configured = configured.filter(|value| boot::number(&value.value).is_some());
+    let at_start = command_line::value(context, key, &holds);
+    let configured = configured.or(at_start.as_ref());
     let set = configured.map(|value| value.value.as_str());
     let place = configured.map(|value| value.location.clone());
-    // A parameter of the command line comes before systemd-sysctl, and what has no line keeps it.
-    let norandmaps = (key == "kernel.randomize_va_space" && set.is_none())
-        .then(|| boot::command_lines(context))
-        .into_iter()
-        .flatten()
-        .find(|(_, line)| boot::words(line).any(|word| word == "norandmaps"))
-        .map(|(place, _)| place);
     let (verdict, message) = match (&live, set) {
         (Some(now), Some(set)) if !holds(now) && holds(set) => (
             Verdict::Fail,
@@ -127,9 +139,6 @@ fn parameter(
             (Verdict::Fail, format!("{key} will be {set} after boot"))
         }
         (None, Some(set)) => (Verdict::Pass, format!("{key} will be {set} after boot")),
-        (None, None) if norandmaps.is_some() => {
-            (Verdict::Fail, "the kernel is booted with norandmaps".into())
-        }
         (None, None) if check == &ASLR => (
             Verdict::Pass,
             format!("no file sets {key}; the kernel's default is 2"),
@@ -143,7 +152,7 @@ fn parameter(
         json!({ "value": demanded }),
         json!({ "live": live, "configured": set, "default": set.is_none() }),
     );
-    finding.location = place.or(norandmaps);
+    finding.location = place;
     match (verdict, check.remedy) {
         (Verdict::Fail, Some(remedy)) => finding.remediation(remedy),
         _ => finding,

@@ -1,21 +1,15 @@
 //! Kernel modules that the profile wants kept out: loaded, built in, there to be loaded, or blocked (modprobe.d(5)).
 
 use super::checks::MODULES;
+use super::command_line;
+use super::modprobe::{Modprobe, Outcome, plain};
 use super::sysctl::Sysctl;
 use crate::settings::boot;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Of files of one name the first directory's counts.
-const DIRECTORIES: [&str; 5] = [
-    "etc/modprobe.d",
-    "run/modprobe.d",
-    "usr/local/lib/modprobe.d",
-    "usr/lib/modprobe.d",
-    "lib/modprobe.d",
-];
 const MODULES_DISABLED: &str = "modules_disabled";
 
 /// Judges the check, one finding a module.
@@ -26,8 +20,8 @@ pub(super) fn judge(context: &Context<'_>, sysctl: Option<&Sysctl>, emit: &mut d
         emit(context.finding(&MODULES, Verdict::NotApplicable, "modules", message));
         return;
     }
-    let known = match Known::read(context) {
-        Ok(known) => known,
+    let modules = match Modules::read(context) {
+        Ok(modules) => modules,
         Err(error) => {
             emit(context.finding(&MODULES, Verdict::Unknown, "modules", error.to_string()));
             return;
@@ -35,21 +29,24 @@ pub(super) fn judge(context: &Context<'_>, sysctl: Option<&Sysctl>, emit: &mut d
     };
     let closed_now = context.live()
         && matches!(context.read("proc/sys/kernel/modules_disabled"), Ok(Some(text)) if text.trim_ascii() == b"1");
+    let fail = |why: &str| Some((Verdict::Fail, why.to_owned()));
     let mut held = true;
     for name in &demanded {
-        let wrong = match *name {
+        let wrong: Option<(Verdict, String)> = match *name {
             MODULES_DISABLED => {
                 let configured = sysctl.and_then(|sysctl| sysctl.value("kernel.modules_disabled"));
-                let at_boot = configured.is_some_and(|value| value.value == "1");
+                let at_boot = configured.is_some_and(|value| boot::number(&value.value) == Some(1));
                 match (context.live(), closed_now, at_boot) {
-                    (true, false, _) => Some("modules can still be loaded"),
-                    (_, _, false) => Some("nothing closes the kernel to modules at boot"),
+                    (true, false, _) => fail("modules can still be loaded"),
+                    (_, _, false) => fail("nothing closes the kernel to modules at boot"),
                     _ => None,
                 }
             }
-            name => known.wrong(name, closed_now),
+            name => modules.wrong(context, name, closed_now),
         };
-        let Some(wrong) = wrong else { continue };
+        let Some((verdict, wrong)) = wrong else {
+            continue;
+        };
         held = false;
         let remedy = match *name {
             MODULES_DISABLED => "echo 'kernel.modules_disabled = 1' > /etc/sysctl.d/99-modules.conf, once all that is needed is loaded".to_owned(),
@@ -57,7 +54,7 @@ pub(super) fn judge(context: &Context<'_>, sysctl: Option<&Sysctl>, emit: &mut d
         };
         emit(
             context
-                .finding(&MODULES, Verdict::Fail, *name, format!("{name}: {wrong}"))
+                .finding(&MODULES, verdict, *name, format!("{name}: {wrong}"))
                 .evidence(json!({ "value": "kept out" }), json!({ "value": wrong }))
                 .remediation(remedy),
         );
@@ -74,23 +71,26 @@ pub(super) fn judge(context: &Context<'_>, sysctl: Option<&Sysctl>, emit: &mut d
 
 /// What the tree says of modules. Names are told apart without regard to `-` and `_`, as the kernel does.
 #[derive(Default)]
-struct Known {
+struct Modules {
     loaded: BTreeSet<String>,
     built_in: BTreeSet<String>,
     there: BTreeSet<String>,
-    blocked: BTreeSet<String>,
+    modprobe: Modprobe,
 }
 
-impl Known {
-    fn read(context: &Context<'_>) -> std::io::Result<Known> {
+impl Modules {
+    fn read(context: &Context<'_>) -> std::io::Result<Modules> {
         let root = context.root;
-        let mut known = Known::default();
+        let mut modules = Modules {
+            modprobe: Modprobe::read(root)?,
+            ..Modules::default()
+        };
         if context.live()
             && let Some(text) = context.read("proc/modules")?
         {
             let text = String::from_utf8_lossy(&text);
             let names = text.lines().filter_map(|line| line.split(' ').next());
-            known.loaded.extend(names.map(plain));
+            modules.loaded.extend(names.map(plain));
         }
         let running = rustix::system::uname().release().to_bytes().to_vec();
         // Where /lib is no link to /usr/lib only one of them has modules.
@@ -101,109 +101,55 @@ impl Known {
                     continue;
                 }
                 let release = String::from_utf8_lossy(release);
-                for (file, names) in [
-                    ("modules.builtin", &mut known.built_in),
-                    ("modules.dep", &mut known.there),
-                ] {
-                    let text = context.read(&format!("{place}/{release}/{file}"))?;
-                    let text = text.unwrap_or_default();
-                    for line in String::from_utf8_lossy(&text).lines() {
-                        let path = line.split(':').next().unwrap_or_default();
-                        let file = path.rsplit('/').next().unwrap_or_default();
-                        names.extend(file.split(".ko").next().map(plain));
-                    }
-                }
+                modules.release(context, &format!("{place}/{release}"))?;
             }
         }
-        let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
-        for directory in DIRECTORIES {
-            if directory.starts_with("run/") && !context.live() {
-                continue;
+        Ok(modules)
+    }
+
+    /// Takes in the lists that depmod(8) made of a kernel's modules.
+    fn release(&mut self, context: &Context<'_>, directory: &str) -> std::io::Result<()> {
+        for (file, names) in [
+            ("modules.builtin", &mut self.built_in),
+            ("modules.dep", &mut self.there),
+        ] {
+            let text = context.read(&format!("{directory}/{file}"))?;
+            let text = text.unwrap_or_default();
+            for line in String::from_utf8_lossy(&text).lines() {
+                let path = line.split(':').next().unwrap_or_default();
+                let file = path.rsplit('/').next().unwrap_or_default();
+                names.extend(file.split(".ko").next().map(plain));
             }
-            let names = root.list(directory.as_bytes())?;
-            for (name, _) in names.iter().flat_map(|names| names.iter()) {
-                if name.ends_with(b".conf") {
-                    let path = format!("{directory}/{}", String::from_utf8_lossy(name));
-                    files.entry(name.to_vec()).or_insert(path);
-                }
-            }
         }
-        for path in files.into_values() {
-            // A link to /dev/null hides the files of that name.
-            let text = context.read(&path).ok().flatten().unwrap_or_default();
-            known
-                .blocked
-                .extend(blocked(&String::from_utf8_lossy(&text)));
-        }
-        let lines = boot::command_lines(context);
-        // Of a tree each line must keep it out.
-        let kept: Vec<BTreeSet<String>> = lines
-            .iter()
-            .map(|(_, line)| {
-                boot::words(line)
-                    .filter_map(|word| {
-                        word.strip_prefix("module_blacklist=")
-                            .or_else(|| word.strip_prefix("modprobe.blacklist="))
-                    })
-                    .flat_map(|list| list.split(',').map(plain))
-                    .collect()
-            })
-            .collect();
-        if let Some((first, rest)) = kept.split_first() {
-            let everywhere = first
-                .iter()
-                .filter(|name| rest.iter().all(|kept| kept.contains(*name)));
-            known.blocked.extend(everywhere.cloned());
-        }
-        Ok(known)
+        let softdeps = context.read(&format!("{directory}/modules.softdep"))?;
+        let softdeps = softdeps.unwrap_or_default();
+        self.modprobe.add(&String::from_utf8_lossy(&softdeps));
+        Ok(())
     }
 
     /// What is wrong with a module that should be kept out.
-    fn wrong(&self, name: &str, closed_now: bool) -> Option<&'static str> {
+    fn wrong(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        closed_now: bool,
+    ) -> Option<(Verdict, String)> {
         let name = plain(name);
+        let fail = |why: &str| Some((Verdict::Fail, why.to_owned()));
         if self.built_in.contains(&name) {
-            Some("it is built into the kernel")
-        } else if self.loaded.contains(&name) {
-            Some("it is loaded")
-        } else if self.there.contains(&name) && !self.blocked.contains(&name) && !closed_now {
-            Some("it can be loaded: neither blacklist nor install keeps it out")
-        } else {
-            None
+            return fail("it is built into the kernel");
         }
-    }
-}
-
-fn plain(name: &str) -> String {
-    name.replace('-', "_")
-}
-
-/// Modules that the text of a file keeps from being loaded: by `blacklist`, or by a command that does nothing.
-fn blocked(text: &str) -> Vec<String> {
-    let joined = text.replace("\\\n", " ");
-    joined
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            match (words.next()?, words.next()?, words.next()) {
-                ("blacklist", name, None) => Some(plain(name)),
-                ("install", name, Some(command)) => {
-                    let does_nothing =
-                        ["/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true"];
-                    does_nothing.contains(&command).then(|| plain(name))
-                }
-                _ => None,
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_block() {
-        let text = "# blacklist no\nblacklist usb-storage\ninstall dccp /bin/false\ninstall rds \\\n /bin/true\ninstall sctp /sbin/modprobe sctp\noptions x y\n";
-        assert_eq!(blocked(text), ["usb_storage", "dccp", "rds"]);
+        if self.loaded.contains(&name) {
+            return fail("it is loaded");
+        }
+        if !self.there.contains(&name) || closed_now || command_line::refused(context, &name) {
+            return None;
+        }
+        let exists = |other: &str| self.there.contains(other) || self.built_in.contains(other);
+        match self.modprobe.outcome(&name, &exists) {
+            Outcome::KeptOut => None,
+            Outcome::Loaded(why) => fail(&format!("it can be loaded: {why}")),
+            Outcome::Unknown(why) => Some((Verdict::Unknown, why)),
+        }
     }
 }

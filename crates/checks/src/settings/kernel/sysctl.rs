@@ -113,7 +113,7 @@ impl Sysctl {
     }
 }
 
-fn is_null(root: &Root, path: &str) -> bool {
+pub(super) fn is_null(root: &Root, path: &str) -> bool {
     let found = root.resolve(path.as_bytes(), true);
     found.is_ok_and(|found| found.path == b"dev/null")
 }

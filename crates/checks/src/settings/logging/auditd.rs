@@ -1,7 +1,7 @@
 //! The audit daemon: started at boot, running, with rules.
 
 use super::checks::AUDITD;
-use super::service::{Service, Standing};
+use super::service::{Service, ServiceState};
 use super::targets::files;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
@@ -24,18 +24,18 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         .flatten()
         .map(|rules| Rules::of(&rules));
     let rules = loaded.or(written.as_ref().ok().copied());
-    let (verdict, message) = match (SERVICE.standing(context), rules) {
-        (Standing::Absent, _) => (Verdict::Fail, "there is no auditd".to_owned()),
-        (Standing::Down(why), _) => (Verdict::Fail, why),
-        (Standing::Unknown(why), _) => (Verdict::Unknown, why),
-        (Standing::Up, Some(Rules::Off)) => (
+    let (verdict, message) = match (SERVICE.state(context), rules) {
+        (ServiceState::Absent, _) => (Verdict::Fail, "there is no auditd".to_owned()),
+        (ServiceState::Down(why), _) => (Verdict::Fail, why),
+        (ServiceState::Unknown(why), _) => (Verdict::Unknown, why),
+        (ServiceState::Up, Some(Rules::Off)) => (
             Verdict::Fail,
             "auditd is up, and a rule keeps the kernel from recording what anybody does: -a task,never".into(),
         ),
-        (Standing::Up, Some(Rules::On(0))) => {
+        (ServiceState::Up, Some(Rules::On(0))) => {
             (Verdict::Fail, "auditd is up, and has no rules".into())
         }
-        (Standing::Up, Some(Rules::On(count))) => {
+        (ServiceState::Up, Some(Rules::On(count))) => {
             let where_from = match loaded {
                 Some(_) => "loaded",
                 None => "written",
@@ -45,7 +45,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
                 format!("auditd is up, {count} rules are {where_from}"),
             )
         }
-        (Standing::Up, None) => (
+        (ServiceState::Up, None) => (
             Verdict::Unknown,
             written.as_ref().err().cloned().unwrap_or_default(),
         ),

@@ -2,7 +2,9 @@
 
 mod auditd;
 mod checks;
+mod cloudwatch;
 mod integrity;
+mod rsyslog;
 mod service;
 mod shippers;
 mod targets;
@@ -15,11 +17,11 @@ use agent_core::finding::{Check, Finding};
 use checks::*;
 
 /// How a check is judged.
-type Judge = fn(&Context<'_>) -> Finding;
+type JudgeCheck = fn(&Context<'_>) -> Finding;
 
 /// Judges the checks of this area.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
-    let judges: [(&Check, Judge); 4] = [
+    let judges: [(&Check, JudgeCheck); 4] = [
         (&AGENT_PRESENT, shippers::judge),
         (&AUDITD, auditd::judge),
         (&INTEGRITY_MONITOR, integrity::judge),

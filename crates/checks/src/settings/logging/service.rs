@@ -1,7 +1,8 @@
 //! Whether a service is started at boot and runs.
 
 use crate::settings::context::Context;
-use crate::settings::{processes, systemd};
+use crate::settings::processes::{self, Running};
+use crate::settings::systemd;
 
 /// What is to be known of a service, whatever it does.
 pub(super) struct Service {
@@ -15,7 +16,7 @@ pub(super) struct Service {
 
 /// How it stands with a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ServiceState {
     /// Nothing of it is there.
     Absent,
     /// Started at boot, and running where that can be seen.
@@ -27,7 +28,7 @@ pub(super) enum Standing {
 }
 
 impl Service {
-    pub(super) fn standing(&self, context: &Context<'_>) -> Standing {
+    pub(super) fn state(&self, context: &Context<'_>) -> ServiceState {
         let root = context.root;
         let started = context.units().first_started(root, self.units);
         let held = started
@@ -40,23 +41,31 @@ impl Service {
         let running = match context.live() {
             false => None,
             true => match context.processes() {
-                Ok(processes) => Some(processes::running(processes, self.programs).is_some()),
-                Err(error) => return Standing::Unknown(error.to_string()),
+                Ok(processes) => Some(processes::running(
+                    root,
+                    processes,
+                    self.programs,
+                    self.units,
+                )),
+                Err(error) => return ServiceState::Unknown(error.to_string()),
             },
         };
         match (started, held, running) {
-            (None, _, Some(true)) => {
-                Standing::Down(format!("{} runs, and is not started at boot", self.name))
+            (None, _, Some(Running::Yes)) => {
+                ServiceState::Down(format!("{} runs, and is not started at boot", self.name))
             }
-            (None, ..) if there => Standing::Down(format!("{} is not enabled", self.name)),
-            (None, ..) => Standing::Absent,
-            (Some(_), Some(why), None | Some(false)) => {
-                Standing::Down(format!("{} is passed over at boot: {why}", self.name))
+            (None, ..) if there => ServiceState::Down(format!("{} is not enabled", self.name)),
+            (None, ..) => ServiceState::Absent,
+            (Some(_), Some(why), None | Some(Running::No)) => {
+                ServiceState::Down(format!("{} is passed over at boot: {why}", self.name))
             }
-            (Some(_), _, Some(false)) => {
-                Standing::Down(format!("{} is enabled and does not run", self.name))
+            (Some(_), _, Some(Running::No)) => {
+                ServiceState::Down(format!("{} is enabled and does not run", self.name))
             }
-            (Some(_), ..) => Standing::Up,
+            (Some(_), _, Some(Running::Unknown(why))) => {
+                ServiceState::Unknown(format!("{}: {why}", self.name))
+            }
+            (Some(_), ..) => ServiceState::Up,
         }
     }
 }

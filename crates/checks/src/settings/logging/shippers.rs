@@ -1,8 +1,9 @@
 //! Who carries logs away: the known shippers, and where each sends to.
 
 use super::checks::AGENT_PRESENT;
-use super::service::{Service, Standing};
+use super::service::{Service, ServiceState};
 use super::targets::{self, Target};
+use super::{cloudwatch, rsyslog};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
@@ -20,7 +21,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["rsyslog.service"],
             programs: &["rsyslogd"],
         },
-        target: targets::rsyslog,
+        target: rsyslog::target,
     },
     Shipper {
         service: Service {
@@ -28,7 +29,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["amazon-cloudwatch-agent.service"],
             programs: &["amazon-cloudwatch-agent"],
         },
-        target: targets::cloudwatch,
+        target: cloudwatch::target,
     },
     Shipper {
         service: Service {
@@ -119,11 +120,11 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let mut location = None;
     for shipper in &SHIPPERS {
         let name = shipper.service.name;
-        match shipper.service.standing(context) {
-            Standing::Absent => {}
-            Standing::Down(why) => reasons.push(why),
-            Standing::Unknown(why) => unknown.push(why),
-            Standing::Up => match (shipper.target)(context) {
+        match shipper.service.state(context) {
+            ServiceState::Absent => {}
+            ServiceState::Down(why) => reasons.push(why),
+            ServiceState::Unknown(why) => unknown.push(why),
+            ServiceState::Up => match (shipper.target)(context) {
                 Target::At { what, place } => {
                     good.push(format!("{name} to {what}"));
                     location.get_or_insert(place);
@@ -134,7 +135,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }
     }
     for other in &OTHERS {
-        if other.standing(context) == Standing::Up {
+        if other.state(context) == ServiceState::Up {
             unknown.push(format!("{} is up, and its target is not read", other.name));
         }
     }

@@ -1,11 +1,13 @@
 //! Where shippers send to, by their own configuration.
 
 use crate::settings::context::Context;
-use crate::settings::processes;
+use crate::settings::processes::{self, Running};
 use crate::settings::systemd::{self, ini};
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
-use serde_json::Value;
+
+/// The journal's own daemon.
+const JOURNALD: [&str; 1] = ["systemd-journald"];
 
 /// Where a shipper sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub(super) fn files(
 }
 
 /// The first target that `find` sees in the files: in words, with the line.
-fn first(
+pub(super) fn first(
     files: Result<Vec<(String, String)>, String>,
     find: impl Fn(&str) -> Option<(String, usize)>,
 ) -> Target {
@@ -87,8 +89,13 @@ pub(super) fn journal(context: &Context<'_>) -> Target {
     let root = context.root;
     if context.live() {
         match context.processes() {
-            Ok(all) if processes::running(all, &["systemd-journald"]).is_some() => {}
-            Ok(_) => return Target::None,
+            Ok(all) => {
+                match processes::running(root, all, &JOURNALD, &["systemd-journald.service"]) {
+                    Running::Yes => {}
+                    Running::No => return Target::None,
+                    Running::Unknown(why) => return Target::Unknown(why),
+                }
+            }
             Err(error) => return Target::Unknown(error.to_string()),
         }
     }
@@ -123,121 +130,8 @@ pub(super) fn journal_upload(context: &Context<'_>) -> Target {
     }
 }
 
-/// rsyslog.conf(5) with what it includes: `@host`, or an action of a module that sends.
-pub(super) fn rsyslog(context: &Context<'_>) -> Target {
-    let main = match files(context, &["/etc/rsyslog.conf"]) {
-        Ok(files) => files,
-        Err(why) => return Target::Unknown(why),
-    };
-    let mut all = main.clone();
-    for (_, text) in &main {
-        let includes: Vec<String> = text.lines().filter_map(included).collect();
-        let includes: Vec<&str> = includes.iter().map(String::as_str).collect();
-        match files(context, &includes) {
-            Ok(files) => all.extend(files),
-            Err(why) => return Target::Unknown(why),
-        }
-    }
-    first(Ok(all), rsyslog_target)
-}
-
-/// `$IncludeConfig PATTERN`, `include(file="PATTERN")`
-fn included(line: &str) -> Option<String> {
-    let line = line.trim();
-    let pattern = match line.strip_prefix("$IncludeConfig") {
-        Some(pattern) => pattern.trim(),
-        None => parameter(line.strip_prefix("include")?, "file")?,
-    };
-    Some(pattern.to_owned())
-}
-
-/// The value of `NAME="VALUE"`, whatever case the name has.
-fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let lower = text.to_ascii_lowercase();
-    let mut from = 0;
-    loop {
-        let at = from + lower.get(from..)?.find(name)?;
-        let before = text[..at].chars().next_back();
-        let rest = text[at + name.len()..].trim_start();
-        if !before.is_some_and(char::is_alphanumeric)
-            && let Some(value) = rest.strip_prefix('=')
-        {
-            return value.trim_start().strip_prefix('"')?.split('"').next();
-        }
-        from = at + name.len();
-    }
-}
-
-/// Modules of rsyslog that send elsewhere; omfwd is looked at more closely.
-const SENDING: [&str; 13] = [
-    "omrelp",
-    "omelasticsearch",
-    "omkafka",
-    "omhttp",
-    "omgssapi",
-    "omamqp1",
-    "omrabbitmq",
-    "omhiredis",
-    "ommongodb",
-    "omclickhouse",
-    "omhdfs",
-    "omazureeventhubs",
-    "omsnmp",
-];
-
-fn rsyslog_target(text: &str) -> Option<(String, usize)> {
-    let mut action: Option<(usize, String)> = None;
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        // An action may go on over lines.
-        let (start, whole) = match action.take() {
-            Some((start, before)) => (start, format!("{before} {line}")),
-            None => (number + 1, line.to_owned()),
-        };
-        if whole.to_ascii_lowercase().contains("action(") {
-            if !whole.contains(')') && whole.len() < 1 << 16 {
-                action = Some((start, whole));
-                continue;
-            }
-            let module = parameter(&whole, "type").unwrap_or_default().to_lowercase();
-            let target = ["target", "server", "broker"]
-                .iter()
-                .find_map(|name| parameter(&whole, name));
-            match (module.as_str(), target) {
-                ("omfwd" | "omrelp", Some(host)) if is_elsewhere(host) => {
-                    return Some((host.to_owned(), start));
-                }
-                ("omfwd" | "omrelp", _) => {}
-                (module, target) if SENDING.contains(&module) => {
-                    return Some((target.unwrap_or(module).to_owned(), start));
-                }
-                _ => {}
-            }
-            continue;
-        }
-        // SELECTOR @host, SELECTOR @@(options)host:port, & @host
-        let Some(word) = whole.split_whitespace().nth(1) else {
-            continue;
-        };
-        if let Some(host) = word.strip_prefix('@') {
-            let host = host.strip_prefix('@').unwrap_or(host);
-            let host = match host.strip_prefix('(') {
-                Some(options) => options.split_once(')').map_or("", |(_, host)| host),
-                None => host,
-            };
-            if is_elsewhere(host) {
-                return Some((host.to_owned(), start));
-            }
-        }
-    }
-    None
-}
-
 /// Whether a host is another one: what is sent to this host's own loopback has not left it.
-fn is_elsewhere(host: &str) -> bool {
+pub(super) fn is_elsewhere(host: &str) -> bool {
     let bare = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None if host.matches(':').count() == 1 => host.split(':').next().unwrap_or_default(),
@@ -246,20 +140,6 @@ fn is_elsewhere(host: &str) -> bool {
     let bare = bare.split(';').next().unwrap_or_default();
     let address: Option<std::net::IpAddr> = bare.parse().ok();
     !bare.is_empty() && bare != "localhost" && !address.is_some_and(|address| address.is_loopback())
-}
-
-/// The CloudWatch agent: a configuration that collects logs.
-pub(super) fn cloudwatch(context: &Context<'_>) -> Target {
-    let places = [
-        "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json",
-        "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/*",
-        "/opt/aws/amazon-cloudwatch-agent/bin/config.json",
-    ];
-    first(files(context, &places), |text| {
-        let config: Value = serde_json::from_str(text).ok()?;
-        let collected = config.get("logs")?.get("logs_collected")?.as_object()?;
-        (!collected.is_empty()).then(|| ("CloudWatch Logs".to_owned(), 1))
-    })
 }
 
 /// The old agent of Amazon Linux 2: a section with a log group.
@@ -377,47 +257,4 @@ pub(super) fn syslog_ng(context: &Context<'_>) -> Target {
         }
         None
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_of_rsyslog() {
-        for (text, expected) in [
-            (
-                "*.* @@logs.example.org:6514",
-                Some(("logs.example.org:6514", 1)),
-            ),
-            ("*.* @10.0.0.1", Some(("10.0.0.1", 1))),
-            ("#*.* @10.0.0.1", None),
-            ("*.* @@(z9,o)host:514;fmt\n", Some(("host:514;fmt", 1))),
-            ("*.* @127.0.0.1:514", None),
-            ("*.* @[::1]:514", None),
-            ("auth.* /var/log/a\n& @h", Some(("h", 2))),
-            ("*.* /var/log/mail@x", None),
-            (
-                "action(type=\"omfwd\" target=\"h\" port=\"514\")",
-                Some(("h", 1)),
-            ),
-            (
-                "*.* action(type=\"omfwd\"\n # no\n  Target=\"h\"\n)",
-                Some(("h", 1)),
-            ),
-            ("action(type=\"omfwd\" target=\"localhost\")", None),
-            ("action(type=\"omfile\" file=\"/x\")", None),
-            (
-                "action(type=\"omkafka\" broker=\"k:9092\")",
-                Some(("k:9092", 1)),
-            ),
-            ("module(load=\"omrelp\")", None),
-        ] {
-            let found = rsyslog_target(text);
-            let found = found.as_ref().map(|(what, line)| (what.as_str(), *line));
-            assert_eq!(found, expected, "{text}");
-        }
-        let include = "include(file=\"/etc/rsyslog.d/*.conf\" mode=\"optional\")";
-        assert_eq!(included(include).as_deref(), Some("/etc/rsyslog.d/*.conf"));
-    }
 }

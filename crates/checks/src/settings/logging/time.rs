@@ -1,7 +1,7 @@
 //! Who keeps the clock right, and by whom they go.
 
 use super::checks::TIME_SYNC;
-use super::service::{Service, Standing};
+use super::service::{Service, ServiceState};
 use super::targets::files;
 use crate::settings::context::Context;
 use crate::settings::systemd::{self, ini};
@@ -60,17 +60,17 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let mut unknown = Vec::new();
     for keeper in &KEEPERS {
         let name = keeper.service.name;
-        match keeper.service.standing(context) {
-            Standing::Absent => continue,
-            Standing::Down(why) => {
+        match keeper.service.state(context) {
+            ServiceState::Absent => continue,
+            ServiceState::Down(why) => {
                 reasons.push(why);
                 continue;
             }
-            Standing::Unknown(why) => {
+            ServiceState::Unknown(why) => {
                 unknown.push(why);
                 continue;
             }
-            Standing::Up => {}
+            ServiceState::Up => {}
         }
         let sources = match (keeper.sources)(context) {
             Ok(sources) => sources,

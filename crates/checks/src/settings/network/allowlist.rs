@@ -43,15 +43,18 @@ pub(super) fn judge(context: &Context<'_>, listening: &Listening, emit: &mut dyn
         return say(Verdict::NotApplicable, message, json!({ "listeners": all }));
     };
     let list = context.demanded_texts(check);
-    if let Some(bad) = list.iter().find(|entry| Entry::parse(entry).is_none()) {
+    if let Some(bad) = list
+        .iter()
+        .find(|entry| AllowedListener::parse(entry).is_none())
+    {
         let message = format!(
             "the profile's entry \"{bad}\" is not PROTO/PORT, PROTO/FIRST-LAST or PROTO/* with @PROGRAM at most"
         );
         return say(Verdict::Unknown, message, Value::Null);
     }
-    let entries: Vec<Entry<'_>> = list
+    let entries: Vec<AllowedListener<'_>> = list
         .iter()
-        .filter_map(|entry| Entry::parse(entry))
+        .filter_map(|entry| AllowedListener::parse(entry))
         .collect();
     let mut held = true;
     for listener in listeners {
@@ -92,15 +95,15 @@ pub(super) fn judge(context: &Context<'_>, listening: &Listening, emit: &mut dyn
 }
 
 /// `PROTO/PORT`, `PROTO/FIRST-LAST` or `PROTO/*`, perhaps with `@PROGRAM`.
-struct Entry<'a> {
+struct AllowedListener<'a> {
     protocol: &'a str,
     first: u16,
     last: u16,
     program: Option<&'a str>,
 }
 
-impl Entry<'_> {
-    fn parse(text: &str) -> Option<Entry<'_>> {
+impl AllowedListener<'_> {
+    fn parse(text: &str) -> Option<AllowedListener<'_>> {
         let (socket, program) = match text.split_once('@') {
             Some((socket, program)) => (socket, Some(program)),
             None => (text, None),
@@ -115,7 +118,7 @@ impl Entry<'_> {
             }
         };
         let sound = matches!(protocol, "tcp" | "udp") && first <= last && program != Some("");
-        sound.then_some(Entry {
+        sound.then_some(AllowedListener {
             protocol,
             first,
             last,
@@ -158,7 +161,7 @@ mod tests {
             ("tcp/22@sshd", Match::Yes, Match::Perhaps),
             ("tcp/22@nc", Match::No, Match::Perhaps),
         ] {
-            let parsed = Entry::parse(entry).expect(entry);
+            let parsed = AllowedListener::parse(entry).expect(entry);
             assert_eq!(parsed.matches(&listener(Some("sshd"))), seen, "{entry}");
             assert_eq!(parsed.matches(&listener(None)), unseen, "{entry}");
         }
@@ -172,7 +175,7 @@ mod tests {
             "tcp/1@",
             "",
         ] {
-            assert!(Entry::parse(bad).is_none(), "{bad}");
+            assert!(AllowedListener::parse(bad).is_none(), "{bad}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Whether input is filtered: what is loaded in the kernel, and what loads it at boot.
 
 use super::checks::FIREWALL;
+use super::ruleset;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::netlink::{self, attributes};
@@ -12,13 +13,20 @@ const NFTA_CHAIN_HOOK: u16 = 4;
 const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_USE: u16 = 6;
 const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_TABLE_NAME: u16 = 1;
+const NFTA_TABLE_FLAGS: u16 = 2;
+const NFT_TABLE_F_DORMANT: u32 = 1;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
-const NFPROTO_NETDEV: u8 = 5;
+const NFTA_HOOK_DEV: u16 = 3;
+const NFTA_HOOK_DEVS: u16 = 4;
+const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
 const NF_DROP: u32 = 0;
-/// Hooks that input passes: before routing and on its way to a process; ingress of a device.
+/// Hooks that input passes: before routing and on its way to a process.
 const PREROUTING: u32 = 0;
 const LOCAL_IN: u32 = 1;
-const INGRESS: u32 = 0;
 
 /// What the kernel has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +102,74 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
 }
 
 fn loaded(context: &Context<'_>) -> Loaded {
-    match netlink::nftables_chains() {
-        Ok(chains) if chains.iter().any(|(family, chain)| filters(*family, chain)) => Loaded::Yes,
-        Ok(_) => legacy(context),
+    let chains = netlink::nftables_chains().and_then(|chains| {
+        let dormant: Vec<(u8, Vec<u8>)> = netlink::nftables_tables()?
+            .into_iter()
+            .filter(|(_, table)| is_dormant(table))
+            .filter_map(|(family, table)| Some((family, text(&table, NFTA_TABLE_NAME)?)))
+            .collect();
+        Ok((chains, dormant))
+    });
+    match chains {
+        Ok((chains, dormant)) => {
+            let mut filtered = Filtered::default();
+            for (family, chain) in &chains {
+                let table = text(chain, NFTA_CHAIN_TABLE).unwrap_or_default();
+                if !dormant.contains(&(*family, table)) && filters(*family, chain) {
+                    filtered.add(*family);
+                }
+            }
+            match filtered.all(context) {
+                true => Loaded::Yes,
+                false => legacy(context),
+            }
+        }
         Err(Errno::PERM | Errno::ACCESS) => Loaded::Unknown("it takes CAP_NET_ADMIN"),
         // Without nftables in the kernel there are at most rules of the old kind.
         Err(_) => legacy(context),
     }
+}
+
+/// Which protocols' input something filters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Filtered {
+    pub(super) v4: bool,
+    pub(super) v6: bool,
+}
+
+impl Filtered {
+    /// Chains of bridges, of ARP and of single devices see none of what the others are asked for, or not all.
+    fn add(&mut self, family: u8) {
+        self.v4 |= matches!(family, NFPROTO_INET | NFPROTO_IPV4);
+        self.v6 |= matches!(family, NFPROTO_INET | NFPROTO_IPV6);
+    }
+
+    /// Whether nothing comes in past it. A running host whose devices have no IPv6 address takes none of it in.
+    fn all(self, context: &Context<'_>) -> bool {
+        let speaks_v6 = || {
+            let addresses = context
+                .read("proc/net/if_inet6")
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            let addresses = String::from_utf8_lossy(&addresses).into_owned();
+            let device = |line: &str| line.split_whitespace().last() != Some("lo");
+            addresses.lines().any(device)
+        };
+        self.v4 && (self.v6 || (context.live() && !speaks_v6()))
+    }
+}
+
+fn text(attributes_of: &[u8], wanted: u16) -> Option<Vec<u8>> {
+    let (_, value) = attributes(attributes_of).find(|(attribute, _)| *attribute == wanted)?;
+    Some(value.strip_suffix(b"\0").unwrap_or(value).to_vec())
+}
+
+fn is_dormant(table: &[u8]) -> bool {
+    attributes(table)
+        .filter(|(attribute, _)| *attribute == NFTA_TABLE_FLAGS)
+        .filter_map(|(_, value)| value.first_chunk())
+        .any(|raw| u32::from_be_bytes(*raw) & NFT_TABLE_F_DORMANT != 0)
 }
 
 /// iptables of the old kind: its tables have names in /proc, their rules cannot be read without its own calls.
@@ -119,14 +188,17 @@ fn legacy(context: &Context<'_>) -> Loaded {
     Loaded::No
 }
 
-/// Whether a chain of nftables drops something of the input: it hangs on a hook that input passes, and has rules
+/// Whether a chain of nftables drops something of the IP input: it hangs on a hook that all of it passes, and has rules
 /// or drops what no rule takes. A chain that translates addresses filters nothing.
 fn filters(family: u8, chain: &[u8]) -> bool {
     let number = |value: &[u8]| value.first_chunk().map(|raw| u32::from_be_bytes(*raw));
+    let mut of_a_device = false;
     let (mut hook, mut policy, mut rules, mut kind) = (None, None, 0, &[][..]);
     for (attribute, value) in attributes(chain) {
         match attribute {
             NFTA_CHAIN_HOOK => {
+                of_a_device = attributes(value)
+                    .any(|(inner, _)| matches!(inner, NFTA_HOOK_DEV | NFTA_HOOK_DEVS));
                 hook = attributes(value)
                     .find(|(inner, _)| *inner == NFTA_HOOK_HOOKNUM)
                     .and_then(|(_, value)| number(value));
@@ -138,57 +210,72 @@ fn filters(family: u8, chain: &[u8]) -> bool {
             _ => {}
         }
     }
+    // The ingress hook of the inet family has the number of prerouting, and sees one device alone.
     let on_the_way = match (family, hook) {
-        (_, None) => false,
-        (NFPROTO_NETDEV, Some(hook)) => hook == INGRESS,
-        (_, Some(hook)) => hook == PREROUTING || hook == LOCAL_IN,
+        (NFPROTO_INET | NFPROTO_IPV4 | NFPROTO_IPV6, Some(hook)) => {
+            !of_a_device && (hook == PREROUTING || hook == LOCAL_IN)
+        }
+        _ => false,
     };
     on_the_way && kind == b"filter" && (policy == Some(NF_DROP) || rules > 0)
 }
 
-/// What loads a ruleset at boot.
+/// What loads rulesets at boot that filter the input, IPv4 and IPv6.
 fn configured(context: &Context<'_>) -> Option<String> {
     let root = context.root;
-    let holds = |files: &[&str], wanted: &dyn Fn(&str) -> bool| {
-        files.iter().any(|file| {
-            let text = context.read(file).ok().flatten().unwrap_or_default();
-            String::from_utf8_lossy(&text)
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.starts_with('#'))
-                .any(wanted)
-        })
+    let holds = |file: &str, wanted: &dyn Fn(&str) -> bool| {
+        let text = context.read(file).ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with('#'));
+        lines.any(wanted)
     };
     let rule = |line: &str| line.starts_with("-A INPUT") || line.starts_with(":INPUT DROP");
-    // A chain on the input hook alone is what Debian ships, and filters nothing.
-    let nft = |line: &str| {
-        ["drop", "reject", "include"]
-            .iter()
-            .any(|word| line.split([' ', ';', '\t']).any(|part| part == *word))
-    };
-    type Holds<'a> = &'a dyn Fn() -> bool;
-    let known: [(&[&str], Holds<'_>); 6] = [
+    let both = Filtered { v4: true, v6: true };
+    let only = |v4: bool, v6: bool| Filtered { v4, v6 };
+    let enabled = |line: &str| line.eq_ignore_ascii_case("ENABLED=yes");
+    type Covers<'a> = &'a dyn Fn() -> Filtered;
+    let known: [(&[&str], Covers<'_>); 6] = [
         (&["nftables.service"], &|| {
-            holds(&["etc/nftables.conf", "etc/sysconfig/nftables.conf"], &nft)
+            let files = ["etc/nftables.conf", "etc/sysconfig/nftables.conf"];
+            ruleset::filtered(context, &files)
         }),
-        (&["firewalld.service", "shorewall.service"], &|| true),
-        (&["ufw.service"], &|| {
-            holds(&["etc/ufw/ufw.conf"], &|line| {
-                line.eq_ignore_ascii_case("ENABLED=yes")
-            })
-        }),
+        (&["firewalld.service", "shorewall.service"], &|| both),
+        (
+            &["ufw.service"],
+            &|| match holds("etc/ufw/ufw.conf", &enabled) {
+                true => both,
+                false => Filtered::default(),
+            },
+        ),
         (&["iptables.service"], &|| {
-            holds(&["etc/sysconfig/iptables"], &rule)
+            only(holds("etc/sysconfig/iptables", &rule), false)
         }),
         (&["ip6tables.service"], &|| {
-            holds(&["etc/sysconfig/ip6tables"], &rule)
+            only(false, holds("etc/sysconfig/ip6tables", &rule))
         }),
         (&["netfilter-persistent.service"], &|| {
-            holds(&["etc/iptables/rules.v4", "etc/iptables/rules.v6"], &rule)
+            only(
+                holds("etc/iptables/rules.v4", &rule),
+                holds("etc/iptables/rules.v6", &rule),
+            )
         }),
     ];
-    known.iter().find_map(|(units, has_rules)| {
-        let (unit, _) = context.units().first_started(root, units)?;
-        has_rules().then(|| unit.to_owned())
-    })
+    let mut by = Vec::new();
+    let mut all = Filtered::default();
+    for (units, covers) in known {
+        let Some((unit, _)) = context.units().first_started(root, units) else {
+            continue;
+        };
+        let covered = covers();
+        if covered != Filtered::default() {
+            by.push(unit);
+            all = only(all.v4 || covered.v4, all.v6 || covered.v6);
+        }
+    }
+    // Whether a host speaks IPv6 shows when it runs; iptables.service alone is how the Red Hat family filters IPv4.
+    let enough = all.v4 && (all.v6 || by.contains(&"iptables.service") || all.all(context));
+    enough.then(|| by.join(", "))
 }

@@ -8,6 +8,7 @@ mod checks;
 mod firewall;
 mod listeners;
 mod mounts;
+mod ruleset;
 mod services;
 
 pub use checks::CHECKS;

@@ -70,62 +70,62 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         "lists": lists.read,
         "age_days": age,
     });
-    let finding = if !lists.pending.is_empty() {
-        let more = match lists.pending.len() > 3 {
-            true => ", …",
-            false => "",
-        };
+    let (verdict, message) = decide(&lists, installed, dpkg, age, days);
+    let finding =
+        say(verdict, message).evidence(json!({ "pending": 0, "age_days": days }), observed);
+    match verdict {
+        Verdict::Fail => finding.remediation(match dpkg {
+            true => "apt-get update && apt-get upgrade, or rebuild the image",
+            false => "dnf upgrade --security, for Amazon Linux 2023 with --releasever=latest; or rebuild the image",
+        }),
+        _ => finding,
+    }
+}
+
+/// What the lists come to, and in words; `age` and `days`, the most that is demanded, in days.
+fn decide(
+    lists: &Lists,
+    installed: &Installed,
+    dpkg: bool,
+    age: Option<i64>,
+    days: i64,
+) -> (Verdict, String) {
+    let unknown = |why: String| (Verdict::Unknown, why);
+    if !lists.pending.is_empty() {
+        let more = if lists.pending.len() > 3 { ", …" } else { "" };
+        let first: Vec<&str> = lists.pending.keys().take(3).map(String::as_str).collect();
         let message = format!(
             "{} packages have a security update that is not installed: {}{more}",
             lists.pending.len(),
-            lists
-                .pending
-                .keys()
-                .take(3)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ")
+            first.join(", ")
         );
-        say(Verdict::Fail, message).remediation(match dpkg {
-            true => "apt-get update && apt-get upgrade, or rebuild the image",
-            false => "dnf upgrade --security, for Amazon Linux 2023 with --releasever=latest; or rebuild the image",
-        })
-    } else if let Some(why) = &lists.unreadable {
-        say(Verdict::Unknown, why.clone())
-    } else if lists.read == 0 {
-        let message = match dpkg {
-            true => {
-                "there is no list of a security archive in /var/lib/apt/lists: apt-get update makes them"
-            }
-            false => {
-                "dnf has no advisories in its cache: dnf makecache and dnf updateinfo make them"
-            }
-        };
-        say(Verdict::Unknown, message.into())
-    } else if let Some(damaged) = &installed.damaged {
-        say(Verdict::Unknown, format!("{damaged} is damaged in part"))
-    } else {
-        match age {
-            None => say(
-                Verdict::Unknown,
-                "nothing tells how old the lists are".into(),
+        return (Verdict::Fail, message);
+    }
+    if let Some(why) = &lists.unreadable {
+        return unknown(why.clone());
+    }
+    if lists.read == 0 {
+        return unknown(match dpkg {
+            true => "there is no list of a security archive in /var/lib/apt/lists: apt-get update makes them".into(),
+            false => "dnf has no advisories in its cache: dnf makecache and dnf updateinfo make them".into(),
+        });
+    }
+    if let Some(damaged) = &installed.damaged {
+        return unknown(format!("{damaged} is damaged in part"));
+    }
+    match age {
+        None => unknown("nothing tells how old the lists are".into()),
+        Some(age) if age > days => unknown(format!(
+            "no update waits by lists that are {age} days old, {days} are demanded at most"
+        )),
+        Some(age) => (
+            Verdict::Pass,
+            format!(
+                "no security update waits, by {} lists, {age} days old",
+                lists.read
             ),
-            Some(age) if age > days => say(
-                Verdict::Unknown,
-                format!(
-                    "no update waits by lists that are {age} days old, {days} are demanded at most"
-                ),
-            ),
-            Some(age) => say(
-                Verdict::Pass,
-                format!(
-                    "no security update waits, by {} lists, {age} days old",
-                    lists.read
-                ),
-            ),
-        }
-    };
-    finding.evidence(json!({ "pending": 0, "age_days": days }), observed)
+        ),
+    }
 }
 
 /// apt's lists of security archives against dpkg's status.

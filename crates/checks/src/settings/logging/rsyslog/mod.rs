@@ -1,0 +1,388 @@
+//! Whether rsyslogd sends messages of this host elsewhere: its rules gone through as it does.
+
+mod parse;
+mod selector;
+
+use super::targets::{Target, files, is_elsewhere};
+use crate::settings::context::Context;
+use agent_core::bounds;
+use parse::{Filter, Parameters, Statement, value};
+use selector::Messages;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Modules that send elsewhere; omfwd and omrelp are looked at more closely.
+const SENDING: [&str; 12] = [
+    "omelasticsearch",
+    "omkafka",
+    "omhttp",
+    "omgssapi",
+    "omamqp1",
+    "omrabbitmq",
+    "omhiredis",
+    "ommongodb",
+    "omclickhouse",
+    "omhdfs",
+    "omazureeventhubs",
+    "omsnmp",
+];
+/// What messages of the host itself come in by; what the others bring is not the host's.
+const LOCAL: [&str; 6] = [
+    "imuxsock",
+    "imklog",
+    "imkmsg",
+    "imjournal",
+    "imfile",
+    "impstats",
+];
+/// The ruleset of statements outside of any (ruleset.c).
+const DEFAULT: &str = "RSYSLOG_DefaultRuleset";
+/// Includes in includes (grammar/lexer.l), and rulesets that call each other.
+const DEPTH: usize = 20;
+
+/// Where rsyslogd sends to.
+pub(super) fn target(context: &Context<'_>) -> Target {
+    let mut rules = Rules {
+        current: DEFAULT.to_owned(),
+        start: DEFAULT.to_owned(),
+        ..Rules::default()
+    };
+    if let Err(why) = rules.read(context, "/etc/rsyslog.conf", 0) {
+        return Target::Unknown(why);
+    }
+    let mut walk = Walk {
+        rules: &rules,
+        found: None,
+        steps: 0,
+    };
+    let starts: BTreeSet<&String> = std::iter::once(&rules.start).chain(&rules.bound).collect();
+    for start in starts {
+        walk.ruleset(start, Messages::ALL, 0);
+    }
+    if walk.steps > STEPS {
+        return Target::Unknown("the rules of rsyslog call each other without end".into());
+    }
+    match (walk.found, rules.strange) {
+        (Some((what, place)), _) => {
+            let what = agent_core::escape::terminal_text(&what).into_owned();
+            Target::At { what, place }
+        }
+        (None, Some(place)) => Target::Unknown(format!("{place} is not understood")),
+        (None, None) => Target::None,
+    }
+}
+
+/// Statements gone through before it is given up: each ruleset may call others twice.
+const STEPS: usize = 1_000_000;
+
+/// A configuration, its includes in their places.
+#[derive(Default)]
+struct Rules {
+    /// Name to statements, each with its file.
+    rulesets: BTreeMap<String, Vec<(String, Statement)>>,
+    /// Rulesets that have a queue of their own: a message goes on behind the call whatever they do.
+    queued: BTreeSet<String>,
+    /// Where statements go that stand outside of a ruleset.
+    current: String,
+    /// Where messages start.
+    start: String,
+    /// Rulesets that local inputs hand to.
+    bound: BTreeSet<String>,
+    /// The first place that is not understood.
+    strange: Option<String>,
+    files: usize,
+}
+
+impl Rules {
+    fn read(&mut self, context: &Context<'_>, pattern: &str, depth: usize) -> Result<(), String> {
+        // Of a directory all files are read.
+        let whole = match pattern.strip_suffix('/') {
+            Some(directory) => format!("{directory}/*"),
+            None => pattern.to_owned(),
+        };
+        if whole.contains(['?', '[', '{', '`']) || !whole.starts_with('/') {
+            self.strange.get_or_insert(format!("include of {whole}"));
+            return Ok(());
+        }
+        for (path, text) in files(context, &[&whole])? {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if name.starts_with('.') && whole.ends_with('*') {
+                continue;
+            }
+            self.files += 1;
+            if depth > DEPTH || self.files > bounds::SHIPPER_FILES {
+                return Err(format!("{path}: includes without end"));
+            }
+            match parse::parse(&text) {
+                Ok(statements) => self.add(context, &path, statements, depth)?,
+                Err(line) => {
+                    self.strange.get_or_insert(format!("{path}:{line}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        context: &Context<'_>,
+        path: &str,
+        statements: Vec<Statement>,
+        depth: usize,
+    ) -> Result<(), String> {
+        for statement in statements {
+            match statement {
+                Statement::Include(pattern) => self.read(context, &pattern, depth + 1)?,
+                Statement::Ruleset(parameters, inner) => {
+                    let name = value(&parameters, "name").unwrap_or_default().to_owned();
+                    if parameters.iter().any(|(name, _)| name == "queue.type") {
+                        self.queued.insert(name.clone());
+                    }
+                    let outer = std::mem::replace(&mut self.current, name);
+                    self.add(context, path, inner, depth)?;
+                    self.current = outer;
+                }
+                Statement::Input(parameters) => {
+                    let kind = value(&parameters, "type")
+                        .unwrap_or_default()
+                        .to_lowercase();
+                    let ruleset = value(&parameters, "ruleset");
+                    self.bound.extend(
+                        ruleset
+                            .filter(|_| LOCAL.contains(&kind.as_str()))
+                            .map(str::to_owned),
+                    );
+                }
+                Statement::Directive(name, value) => match name.as_str() {
+                    "ruleset" => self.current = value,
+                    "defaultruleset" => self.start = value,
+                    "inputfilebindruleset" => {
+                        self.bound.insert(value);
+                    }
+                    _ => {}
+                },
+                statement => {
+                    if includes(&statement) {
+                        self.strange
+                            .get_or_insert(format!("an include below a filter in {path}"));
+                    }
+                    let ruleset = self.rulesets.entry(self.current.clone()).or_default();
+                    ruleset.push((path.to_owned(), statement));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether files are read in below a filter.
+fn includes(statement: &Statement) -> bool {
+    match statement {
+        Statement::Include(_) => true,
+        Statement::If(_, then, otherwise) => then.iter().chain(otherwise).any(includes),
+        _ => false,
+    }
+}
+
+/// One way of messages through the rules.
+struct Walk<'a> {
+    rules: &'a Rules,
+    /// The first target: in words, and `FILE:LINE`.
+    found: Option<(String, String)>,
+    steps: usize,
+}
+
+impl Walk<'_> {
+    /// What is left of the messages behind the ruleset.
+    fn ruleset(&mut self, name: &str, mut live: Messages, depth: usize) -> Messages {
+        let rules = self.rules;
+        let statements = rules
+            .rulesets
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if depth > DEPTH {
+            self.steps = STEPS + 1;
+            return live;
+        }
+        for (path, statement) in statements {
+            live = self.statement(path, statement, live, depth);
+        }
+        live
+    }
+
+    fn all(&mut self, path: &str, all: &[Statement], mut live: Messages, depth: usize) -> Messages {
+        for statement in all {
+            live = self.statement(path, statement, live, depth);
+        }
+        live
+    }
+
+    fn statement(
+        &mut self,
+        path: &str,
+        statement: &Statement,
+        live: Messages,
+        depth: usize,
+    ) -> Messages {
+        self.steps += 1;
+        if live.is_empty() || self.found.is_some() || self.steps > STEPS {
+            return live;
+        }
+        match statement {
+            Statement::Stop => return Messages::NONE,
+            Statement::Call(name) => {
+                let left = self.ruleset(name, live, depth + 1);
+                return if self.rules.queued.contains(name) {
+                    live
+                } else {
+                    left
+                };
+            }
+            Statement::If(Filter::Takes(taken), then, otherwise) => {
+                let left = self.all(path, then, live.and(*taken), depth);
+                return left.or(self.all(path, otherwise, live.without(*taken), depth));
+            }
+            Statement::If(Filter::Some, then, otherwise) => {
+                let left = self.all(path, then, live, depth);
+                return left.or(self.all(path, otherwise, live, depth));
+            }
+            Statement::Send(host, line) if is_elsewhere(host) => {
+                self.found = Some((host.clone(), format!("{path}:{line}")));
+            }
+            Statement::Action(parameters, line) => {
+                self.found = sends(parameters).map(|what| (what, format!("{path}:{line}")));
+            }
+            _ => {}
+        }
+        live
+    }
+}
+
+/// Where an action sends to, if it does.
+fn sends(action: &Parameters) -> Option<String> {
+    let module = value(action, "type").unwrap_or_default().to_lowercase();
+    let host = ["target", "server", "broker"]
+        .iter()
+        .find_map(|name| value(action, name));
+    match (module.as_str(), host) {
+        ("omfwd" | "omrelp", Some(host)) => is_elsewhere(host).then(|| host.to_owned()),
+        (module, host) if SENDING.contains(&module) => Some(host.unwrap_or(module).to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first target of one file, `?` where it is not understood.
+    fn found(text: &str) -> String {
+        let mut rules = Rules {
+            current: DEFAULT.to_owned(),
+            start: DEFAULT.to_owned(),
+            ..Rules::default()
+        };
+        let settings = agent_baseline::profile::source::Settings::default();
+        let release = agent_core::release::OsRelease::default();
+        let root = agent_core::os::root::Root::open(std::path::Path::new("/proc/self/fdinfo"))
+            .expect("a root");
+        let context = Context::new(&root, &release, &settings, 0, &|_| true);
+        let Ok(statements) = parse::parse(text) else {
+            return "?".into();
+        };
+        rules
+            .add(&context, "f", statements, 0)
+            .expect("no includes");
+        let mut walk = Walk {
+            rules: &rules,
+            found: None,
+            steps: 0,
+        };
+        walk.ruleset(&rules.start, Messages::ALL, 0);
+        for bound in &rules.bound {
+            walk.ruleset(bound, Messages::ALL, 0);
+        }
+        walk.found.map(|(what, _)| what).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_leaves_the_host() {
+        for (text, expected) in [
+            ("*.* @@logs.example.org:6514", "logs.example.org:6514"),
+            ("*.* @10.0.0.1", "10.0.0.1"),
+            ("*.*@h", "h"),
+            ("*.*;auth,authpriv.none\t-/var/log/syslog\n& @h", "h"),
+            ("#*.* @h", ""),
+            ("  # *.* @h", ""),
+            ("/* *.* @h\n*.* @h */", ""),
+            ("*.* @@(z9,o)host:514;fmt\n", "host:514;fmt"),
+            ("*.* @127.0.0.1:514", ""),
+            ("*.* @[::1]:514", ""),
+            ("*.* /var/log/mail@x", ""),
+            ("*.none @h", ""),
+            ("*.*;*.none @h", ""),
+            ("*.none;auth.info @h", "h"),
+            ("mail.!* @h", ""),
+            ("*.* stop\n*.* @h", ""),
+            ("*.* ~\n*.* @h", ""),
+            ("stop\n*.* @h", ""),
+            ("*.* /x\n& stop\n*.* @h", ""),
+            ("auth.* stop\nauth.=err @h", ""),
+            ("auth.err stop\nauth.info @h", "h"),
+            (":msg, contains, \"x\" stop\n*.* @h", "h"),
+            (":msg,contains,\"@h\" /x", ""),
+            (":msg,contains,\"x\"@h", "h"),
+            ("if $msg contains 'then @x' then stop else @h", "h"),
+            (
+                "if $msg contains \"x\" then { stop } else { stop }\n*.* @h",
+                "",
+            ),
+            ("if 0 then @h", ""),
+            ("if prifilt(\"*.none\") then @h", ""),
+            ("*.* {\n /x\n stop\n @h\n}", ""),
+            ("action(type=\"omfwd\"target=\"h\"port=\"514\")", "h"),
+            (
+                "*.* action(type=\"omfwd\"\n # target=\"no\"\n  Target=\"h\"\n)",
+                "h",
+            ),
+            (
+                "action(type=\"omfwd\" target=\"h\" config.enabled=\"off\")",
+                "",
+            ),
+            ("action(type=\"omfwd\" target=\"localhost\")", ""),
+            ("action(type=\"omfwd\" target=[\"h\", \"i\"])", "h"),
+            ("action(type=\"omfile\" file=\"/x\")", ""),
+            ("action(type=\"omkafka\" broker=\"k:9092\")", "k:9092"),
+            ("module(load=\"omrelp\")", ""),
+            ("ruleset(name=\"remote\"){\n*.* @h\n}", ""),
+            ("ruleset(name=\"out\"){\n*.* @h\n}\ncall out", "h"),
+            ("ruleset(name=\"a\"){ stop }\ncall a\n*.* @h", ""),
+            ("ruleset(name=\"a\"){ stop }\n*.* call a\n*.* @h", ""),
+            (
+                "ruleset(name=\"a\" queue.type=\"LinkedList\"){ stop }\ncall a\n*.* @h",
+                "h",
+            ),
+            (
+                "ruleset(name=\"r\"){\n*.* @h\n}\ninput(type=\"imtcp\" port=\"1\" ruleset=\"r\")",
+                "",
+            ),
+            (
+                "ruleset(name=\"r\"){\n*.* @h\n}\ninput(type=\"imfile\" file=\"/x\" ruleset=\"r\")",
+                "h",
+            ),
+            (
+                "$RuleSet remote\n*.* @h\n$RuleSet RSYSLOG_DefaultRuleset\n*.* /x",
+                "",
+            ),
+            ("$DefaultRuleset r\n$RuleSet r\n*.* @h", "h"),
+            (
+                "template(name=\"t\" type=\"list\"){ constant(value=\"@h\") property(name=\"msg\") }",
+                "",
+            ),
+            ("nonsense(", "?"),
+            ("*.quiet @h", "?"),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! The syntax of rsyslog.conf(5): selectors, property filters, RainerScript, and the old directives.
+
+use super::selector::Messages;
+
+/// What a configuration has rsyslogd do with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// What is done with the messages that the filter takes, and with the others.
+    If(Filter, Vec<Statement>, Vec<Statement>),
+    /// An action: its parameters, and the line.
+    Action(Parameters, usize),
+    /// A legacy action that sends: host with its port and the like, and the line.
+    Send(String, usize),
+    /// Nothing further happens to the message.
+    Stop,
+    /// Another ruleset is gone through.
+    Call(String),
+    /// The statements of files, by pattern.
+    Include(String),
+    /// `ruleset(…) { … }`: its parameters and its statements.
+    Ruleset(Parameters, Vec<Statement>),
+    /// `input(…)`, `module(…)`
+    Input(Parameters),
+    /// `$NAME value`
+    Directive(String, String),
+    /// It bears on no target.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    /// These messages, and no others.
+    Takes(Messages),
+    /// Some, which only the messages tell.
+    Some,
+}
+
+/// `NAME="VALUE"`, names in small letters; of an array the first value.
+pub(super) type Parameters = Vec<(String, String)>;
+
+/// The value of a parameter.
+pub(super) fn value<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    let found = parameters.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// The line of what was not understood.
+pub(super) type Strange = usize;
+
+/// Blocks in blocks; no configuration goes deeper.
+const DEPTH: usize = 32;
+
+/// The statements of a file.
+pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
+    let statements = parser.statements()?;
+    match parser.rest().is_empty() {
+        true => Ok(statements),
+        false => Err(parser.line()),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn line(&self) -> usize {
+        let before = self.text.get(..self.at).unwrap_or_default();
+        before.matches('\n').count() + 1
+    }
+
+    /// Goes over blanks, line ends and comments.
+    fn skip(&mut self) {
+        loop {
+            let rest = self.rest();
+            let trimmed = rest.trim_start();
+            self.at += rest.len() - trimmed.len();
+            if trimmed.starts_with('#') {
+                self.at += trimmed.find('\n').unwrap_or(trimmed.len());
+            } else if trimmed.starts_with("/*") {
+                self.at += trimmed.find("*/").map_or(trimmed.len(), |end| end + 2);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn takes(&mut self, token: &str) -> bool {
+        let found = self.rest().starts_with(token);
+        self.at += if found { token.len() } else { 0 };
+        found
+    }
+
+    /// A keyword that stands for itself.
+    fn keyword(&mut self, word: &str) -> bool {
+        let rest = self.rest();
+        let found = rest
+            .get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+            && !rest[word.len()..]
+                .starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ','));
+        self.at += if found { word.len() } else { 0 };
+        found
+    }
+
+    fn take_while(&mut self, keep: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c| !keep(c)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn rest_of_line(&mut self) -> &'a str {
+        self.take_while(|c| c != '\n').trim()
+    }
+
+    fn statements(&mut self) -> Result<Vec<Statement>, Strange> {
+        let mut found = Vec::new();
+        loop {
+            self.skip();
+            if self.rest().is_empty() || self.rest().starts_with('}') {
+                return Ok(found);
+            }
+            found.push(self.statement()?);
+        }
+    }
+
+    fn block(&mut self) -> Result<Vec<Statement>, Strange> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return Err(self.line());
+        }
+        let statements = self.statements()?;
+        self.depth -= 1;
+        match self.takes("}") {
+            true => Ok(statements),
+            false => Err(self.line()),
+        }
+    }
+
+    /// What stands behind a filter: a block, or an action with those that `&` joins to it.
+    fn body(&mut self) -> Result<Vec<Statement>, Strange> {
+        self.skip();
+        if self.takes("{") {
+            return self.block();
+        }
+        let mut actions = vec![self.action()?];
+        loop {
+            let before = self.at;
+            self.skip();
+            if !self.takes("&") {
+                self.at = before;
+                return Ok(actions);
+            }
+            self.skip();
+            actions.push(self.action()?);
+        }
+    }
+
+    fn statement(&mut self) -> Result<Statement, Strange> {
+        if self.takes("$") {
+            let name = self.take_while(|c| !c.is_whitespace()).to_ascii_lowercase();
+            let value = self.rest_of_line().to_owned();
+            return Ok(match name.as_str() {
+                "includeconfig" => Statement::Include(value),
+                _ => Statement::Directive(name, value),
+            });
+        }
+        if self.keyword("if") {
+            return self.condition();
+        }
+        if self.rest().starts_with(':') {
+            return self.property();
+        }
+        if let Some(selector) = selector(self.rest()) {
+            self.at += selector.len();
+            let taken = Messages::selected(selector).ok_or(self.line())?;
+            return Ok(Statement::If(
+                Filter::Takes(taken),
+                self.body()?,
+                Vec::new(),
+            ));
+        }
+        self.action()
+    }
+
+    fn condition(&mut self) -> Result<Statement, Strange> {
+        let start = self.at;
+        let mut quote = None;
+        let mut end = None;
+        for (at, c) in self.rest().char_indices() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if matches!(c, '"' | '\'') => quote = Some(c),
+                None => {
+                    let here = Parser {
+                        text: self.text,
+                        at: start + at,
+                        depth: 0,
+                    }
+                    .keyword("then");
+                    if here && !self.text[..start + at].ends_with(|c: char| c.is_alphanumeric()) {
+                        end = Some(start + at);
+                        break;
+                    }
+                }
+            }
+        }
+        let end = end.ok_or(self.line())?;
+        let filter = filter(&self.text[start..end]);
+        self.at = end + "then".len();
+        let then = self.body()?;
+        let before = self.at;
+        self.skip();
+        let otherwise = match self.keyword("else") {
+            false => {
+                self.at = before;
+                Vec::new()
+            }
+            true => {
+                self.skip();
+                match self.keyword("if") {
+                    true => vec![self.condition()?],
+                    false => self.body()?,
+                }
+            }
+        };
+        Ok(Statement::If(filter, then, otherwise))
+    }
+
+    /// `:PROPERTY, OPERATION, "VALUE" ACTION`
+    fn property(&mut self) -> Result<Statement, Strange> {
+        let line = self.rest().split('\n').next().unwrap_or_default();
+        let open = line.find('"').ok_or(self.line())?;
+        if line[..open].matches(',').count() != 2 {
+            return Err(self.line());
+        }
+        self.at += open;
+        self.quoted('"')?;
+        Ok(Statement::If(Filter::Some, self.body()?, Vec::new()))
+    }
+
+    fn quoted(&mut self, quote: char) -> Result<String, Strange> {
+        let mut value = String::new();
+        let mut escaped = false;
+        for (at, c) in self.rest().char_indices().skip(1) {
+            match (escaped, c) {
+                (false, '\\') => escaped = true,
+                (false, c) if c == quote => {
+                    self.at += at + c.len_utf8();
+                    return Ok(value);
+                }
+                (_, c) => {
+                    value.push(c);
+                    escaped = false;
+                }
+            }
+        }
+        Err(self.line())
+    }
+
+    fn action(&mut self) -> Result<Statement, Strange> {
+        let line = self.line();
+        if self.keyword("stop") || self.keyword("discard") {
+            return Ok(Statement::Stop);
+        }
+        if self.keyword("if") {
+            return self.condition();
+        }
+        if self.keyword("call") {
+            self.skip();
+            let name = self.take_while(|c| c.is_alphanumeric() || "._-".contains(c));
+            return Ok(Statement::Call(name.to_owned()));
+        }
+        for word in [
+            "continue",
+            "set",
+            "unset",
+            "reset",
+            "call_indirect",
+            "reload_lookup_table",
+        ] {
+            if self.keyword(word) {
+                let end = if word == "continue" { '\n' } else { ';' };
+                self.take_while(|c| c != end);
+                self.takes(";");
+                return Ok(Statement::Nothing);
+            }
+        }
+        if self.keyword("foreach") {
+            return Err(line);
+        }
+        if let Some(object) = self.object()? {
+            return Ok(object);
+        }
+        let rest = self.rest();
+        match rest.chars().next() {
+            Some('~') => {
+                self.rest_of_line();
+                Ok(Statement::Stop)
+            }
+            Some('@') => Ok(Statement::Send(host(self.rest_of_line()), line)),
+            // Files, pipes, programs, modules, templates, sessions, users.
+            Some(c)
+                if "/-|^:?>*".contains(c)
+                    || (c.is_ascii_alphanumeric() && !rest.contains("(\"")) =>
+            {
+                self.rest_of_line();
+                Ok(Statement::Nothing)
+            }
+            _ => Err(line),
+        }
+    }
+
+    /// `NAME(PARAMETERS)`, with a block where it may have one.
+    fn object(&mut self) -> Result<Option<Statement>, Strange> {
+        let (start, line) = (self.at, self.line());
+        let name = self
+            .take_while(|c| c.is_ascii_alphanumeric() || c == '_')
+            .to_ascii_lowercase();
+        self.skip();
+        if name.is_empty() || !self.takes("(") {
+            self.at = start;
+            return Ok(None);
+        }
+        let parameters = self.parameters()?;
+        let off = value(&parameters, "config.enabled").is_some_and(|value| {
+            matches!(
+                value.to_ascii_lowercase().as_str(),
+                "off" | "no" | "false" | "0"
+            )
+        });
+        let mut block = Vec::new();
+        let before = self.at;
+        self.skip();
+        match matches!(name.as_str(), "ruleset" | "template") && self.takes("{") {
+            // The parts of a template look like objects.
+            true => block = self.block()?,
+            false => self.at = before,
+        }
+        let named = |name: &str| value(&parameters, name).map(str::to_owned);
+        Ok(Some(match name.as_str() {
+            _ if off => Statement::Nothing,
+            "action" => Statement::Action(parameters, line),
+            "include" => named("file").map_or(Statement::Nothing, Statement::Include),
+            "ruleset" => Statement::Ruleset(parameters, block),
+            "input" => Statement::Input(parameters),
+            _ => Statement::Nothing,
+        }))
+    }
+
+    fn parameters(&mut self) -> Result<Parameters, Strange> {
+        let mut found = Vec::new();
+        loop {
+            self.skip();
+            if self.takes(")") {
+                return Ok(found);
+            }
+            let name = self.take_while(|c| c.is_alphanumeric() || "._-".contains(c));
+            let name = name.to_ascii_lowercase();
+            self.skip();
+            if name.is_empty() || !self.takes("=") {
+                return Err(self.line());
+            }
+            self.skip();
+            let array = self.takes("[");
+            self.skip();
+            let value = self.string()?;
+            self.skip();
+            while array && !self.takes("]") {
+                if !self.takes(",") {
+                    return Err(self.line());
+                }
+                self.skip();
+                self.string()?;
+                self.skip();
+            }
+            found.push((name, value));
+        }
+    }
+
+    fn string(&mut self) -> Result<String, Strange> {
+        match self.rest().starts_with('"') {
+            true => self.quoted('"'),
+            false => Err(self.line()),
+        }
+    }
+}
+
+/// The selector that a statement begins with: it ends where its letters do, with or without a blank.
+fn selector(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"*.,;!=".contains(c));
+    let word = &text[..end.unwrap_or(text.len())];
+    word.contains('.').then_some(word)
+}
+
+/// What an expression takes that has only a number or one selector in it.
+fn filter(expression: &str) -> Filter {
+    let bare = expression
+        .trim()
+        .trim_start_matches('(')
+        .trim_end_matches(')')
+        .trim();
+    if let Ok(number) = bare.parse::<i64>() {
+        return Filter::Takes(if number == 0 {
+            Messages::NONE
+        } else {
+            Messages::ALL
+        });
+    }
+    let selector = bare
+        .strip_prefix("prifilt")
+        .map(|rest| rest.trim_start_matches([' ', '(']));
+    let selector = selector.and_then(|rest| rest.strip_prefix(['"', '\'']));
+    let selector = selector.and_then(|rest| rest.strip_suffix(['"', '\'']));
+    match selector
+        .filter(|selector| !selector.contains(['"', '\'']))
+        .and_then(Messages::selected)
+    {
+        Some(taken) => Filter::Takes(taken),
+        None => Filter::Some,
+    }
+}
+
+/// HOST of `@HOST`, `@@(OPTIONS)HOST:PORT;TEMPLATE`.
+fn host(action: &str) -> String {
+    let host = action.strip_prefix('@').unwrap_or(action);
+    let host = host.strip_prefix('@').unwrap_or(host);
+    let host = match host.strip_prefix('(') {
+        Some(options) => options.split_once(')').map_or("", |(_, host)| host),
+        None => host,
+    };
+    host.split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
