@@ -74,3 +74,17 @@ pub fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace()
         .map(|word| word.trim_matches(['"', '\'']))
 }
+
+/// Whether systemd takes the value for no (`parse_boolean`).
+pub fn is_false(value: &str) -> bool {
+    ["0", "no", "n", "false", "f", "off"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Whether systemd takes the value for yes.
+pub fn is_true(value: &str) -> bool {
+    ["1", "yes", "y", "true", "t", "on"]
+        .iter()
+        .any(|word| value.trim().eq_ignore_ascii_case(word))
+}
