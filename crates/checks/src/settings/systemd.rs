@@ -2,6 +2,8 @@
 //!
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
+mod scripts;
+
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::os::node;
@@ -23,13 +25,6 @@ const DIRECTORIES: [&str; 11] = [
     // Where /lib is no link to /usr/lib.
     "lib/systemd/system",
     "run/systemd/generator.late",
-];
-/// Where programs lie that make units at boot (systemd.generator(7)).
-const GENERATORS: [&str; 4] = [
-    "etc/systemd/system-generators",
-    "usr/local/lib/systemd/system-generators",
-    "usr/lib/systemd/system-generators",
-    "lib/systemd/system-generators",
 ];
 /// Targets that no ordinary start of the machine reaches.
 const ELSEWHERE: [&str; 10] = [
@@ -113,21 +108,7 @@ impl Units {
                 }
             }
         }
-        let levels = ["etc/rc3.d", "etc/rc5.d", "etc/rc2.d", "etc/rc.d/rc3.d"];
-        for level in levels.into_iter().filter(|_| reads_scripts(root)) {
-            for (name, _) in names(root, level) {
-                let script = name
-                    .strip_prefix('S')
-                    .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-                if let Some(script) = script {
-                    let path = format!("/{level}/{name}");
-                    units
-                        .scripts
-                        .entry(format!("{script}.service"))
-                        .or_insert(path);
-                }
-            }
-        }
+        units.scripts = scripts::started(root);
         units
     }
 
@@ -163,18 +144,6 @@ impl Units {
             .filter(move |(unit, _)| unit.ends_with(suffix))
             .map(|(unit, path)| (unit.as_str(), path.as_str()))
     }
-}
-
-/// Whether anything makes units of System V's links: systemd-sysv-generator(8), which systemd has no more from 260 on,
-/// or no systemd at all.
-fn reads_scripts(root: &Root) -> bool {
-    let there = |path: &str| link(root, path) == Found::Other;
-    let systemd = ["usr/lib/systemd/systemd", "lib/systemd/systemd"];
-    let masked = link(root, "etc/systemd/system-generators/systemd-sysv-generator") == Found::Null;
-    let generator = GENERATORS
-        .iter()
-        .any(|directory| there(&format!("{directory}/systemd-sysv-generator")));
-    !systemd.into_iter().any(there) || (generator && !masked)
 }
 
 fn names(root: &Root, directory: &str) -> Vec<(String, node::Hint)> {
