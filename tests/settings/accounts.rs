@@ -143,3 +143,33 @@ fn very_many_users_and_rubbish_end() {
     );
     check(&lab, "accounts");
 }
+
+#[test]
+fn hashes_as_crypt_makes_them() {
+    for (setting, weak) in [
+        ("$6$", false),
+        ("$6$a-b_c@d", false),
+        ("$5$rounds=5000$", false),
+        ("$y$j9T$abcdefgh", false),
+        ("$7$CU..../....abcdefgh", false),
+        ("$1$", true),
+        ("$1$s#l%t", true),
+        ("ab", true),
+        // bigcrypt: a setting longer than that of DES.
+        ("abxxxxxxxxxxxxxxxxxxxxxx", true),
+        ("_J9..abcd", true),
+        ("$3$", true),
+        ("$sha1$10$abcdefgh", true),
+        ("$md5$abcdefgh$", true),
+    ] {
+        let lab = tree();
+        lab.shell(&format!(
+            "perl -i -pe 'BEGIN {{ $hash = crypt(q(a long long secret), q({setting})); length $hash > 12 or die }} s/^ann:[^:]*/ann:$hash/' etc/shadow"
+        ));
+        let failed = told(&check(&lab, "accounts"), "fail");
+        let expected = if weak { vec!["weak_hash ann"] } else { vec![] };
+        assert_eq!(failed, expected, "{setting}");
+        let console = check(&lab, "console").one("console.serial_password", "console");
+        assert_eq!(console["verdict"], "pass", "{setting}");
+    }
+}

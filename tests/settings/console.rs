@@ -246,3 +246,72 @@ fn the_password_of_the_boot_menu() {
         assert!(!ran.stdout.contains("pbkdf2.sha512"), "a hash was told");
     }
 }
+
+#[test]
+fn every_way_past_the_login_prompt() {
+    let unit = |directory: &str, text: &str| {
+        format!("mkdir -p {directory}; printf '[Service]\\n{text}\\n' > {directory}/x.conf")
+    };
+    let serial = "etc/systemd/system/serial-getty@ttyS0.service.d";
+    let store = "mkdir -p etc/credstore; echo yes > etc/credstore/login.noauth";
+    let import = unit(serial, "ImportCredential=login.*");
+    for (line, verdict) in [
+        (unit(serial, "ExecStart=\\nExecStart=/bin/bash"), "fail"),
+        (
+            unit(serial, "ExecStart=\\nExecStart=-/sbin/agetty -iJaroot %%I"),
+            "fail",
+        ),
+        (
+            unit(
+                serial,
+                "ExecStart=\\nExecStart=-/sbin/agetty -n -l /bin/sh %%I",
+            ),
+            "fail",
+        ),
+        (
+            unit(serial, "ExecStart=\\nExecStart=-/bin/login -pf root"),
+            "fail",
+        ),
+        (
+            unit(serial, "ExecStart=\\nExecStart=-/sbin/agetty -H -aroot %%I"),
+            "pass",
+        ),
+        (
+            unit(serial, "ExecStart=\\nExecStart=-/opt/greeter"),
+            "unknown",
+        ),
+        (unit(serial, "SetCredential=login.noauth:1"), "fail"),
+        (unit(serial, "SetCredential=login.noauth:0"), "pass"),
+        (store.to_owned(), "pass"),
+        (format!("{store}; {import}"), "fail"),
+        (
+            format!(
+                "{import}; sed -i 's/$/ systemd.set_credential=login.noauth:yes/' boot/grub/grub.cfg"
+            ),
+            "fail",
+        ),
+        // Another line that the kernel talks on.
+        (
+            format!(
+                "{}; sed -i 's/$/ console=hvc0/' boot/grub/grub.cfg",
+                unit(
+                    "etc/systemd/system/serial-getty@hvc0.service.d",
+                    "ExecStart=\\nExecStart=-/sbin/agetty --autol root %%I"
+                )
+            ),
+            "fail",
+        ),
+    ] {
+        let lab = tree();
+        lab.shell(&line);
+        let ran = check(&lab, "console");
+        let seen = ran.findings();
+        let mut of_gettys = seen
+            .iter()
+            .filter(|finding| finding["check"] == "console.getty_autologin");
+        assert!(
+            of_gettys.any(|finding| finding["verdict"] == verdict),
+            "{line}: {ran:#?}"
+        );
+    }
+}

@@ -324,3 +324,56 @@ fn residue_in_an_image() {
         assert!(failed(&lab, "ami_residue").is_empty(), "{demand}");
     }
 }
+
+/// A statement of Python that makes a database of logins with one at `at` seconds, if any.
+fn logins(path: &str, at: Option<i64>) -> String {
+    let (table, factor) = match path.contains("lastlog") {
+        true => ("Lastlog2(Name TEXT PRIMARY KEY, Time INTEGER, TTY TEXT)", 1),
+        false => (
+            "wtmp(ID INTEGER PRIMARY KEY, Type INTEGER, User TEXT NOT NULL, Login INTEGER)",
+            1_000_000,
+        ),
+    };
+    let row = match (at, path.contains("lastlog")) {
+        (None, _) => String::new(),
+        (Some(at), true) => {
+            format!("d.execute(\"INSERT INTO Lastlog2 VALUES('ann', {at}, 'ssh')\")")
+        }
+        (Some(at), false) => format!(
+            "d.execute(\"INSERT INTO wtmp(Type, User, Login) VALUES(3, 'ann', {})\")",
+            at * factor
+        ),
+    };
+    format!(
+        "mkdir -p $(dirname {path}); python3 - <<'END'\nimport sqlite3\nd = sqlite3.connect('{path}')\nd.execute(\"CREATE TABLE {table}\")\n{row}\nd.commit()\nEND"
+    )
+}
+
+#[test]
+fn residue_in_databases_of_logins() {
+    let (before, after) = (Some(1_700_000_000), Some(1_790_000_000));
+    for path in [
+        "var/log/wtmp.db",
+        "var/lib/wtmpdb/wtmp.db",
+        "var/lib/lastlog/lastlog2.db",
+    ] {
+        for (lab, at, found) in [
+            (tree(), before, true),
+            (tree(), None, false),
+            (launched(), before, true),
+            (launched(), after, false),
+            (launched(), None, false),
+        ] {
+            lab.shell(&logins(path, at));
+            let told = failed(&lab, "ami_residue");
+            let expected = if found { vec!["/var/log"] } else { vec![] };
+            assert_eq!(told, expected, "{path} {at:?}");
+        }
+    }
+    let lab = tree();
+    lab.shell("mkdir -p var/lib/wtmpdb; ln -s ../../log/wtmp.db var/lib/wtmpdb/wtmp.db");
+    assert!(failed(&lab, "ami_residue").is_empty());
+    lab.shell("mkdir -p var/log; echo rubbish > var/log/wtmp.db");
+    let finding = check(&lab, "credentials").one("credentials.ami_residue", "credentials");
+    assert_eq!(finding["verdict"], "unknown");
+}

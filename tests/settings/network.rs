@@ -401,6 +401,19 @@ fn services_on_a_tree() {
             format!("{dpkg}; mkdir etc/rc3.d; ln -s ../init.d/smbd etc/rc3.d/S20smbd"),
             &["no_file_sharing smb"],
         ),
+        // systemd starts scripts by a generator, which it has no more from 260 on.
+        (
+            format!(
+                "{dpkg}; mkdir -p etc/rc3.d usr/lib/systemd; ln -s ../init.d/smbd etc/rc3.d/S20smbd; touch usr/lib/systemd/systemd"
+            ),
+            &[],
+        ),
+        (
+            format!(
+                "{dpkg}; mkdir -p etc/rc3.d usr/lib/systemd/system-generators; ln -s ../init.d/smbd etc/rc3.d/S20smbd; touch usr/lib/systemd/systemd usr/lib/systemd/system-generators/systemd-sysv-generator"
+            ),
+            &["no_file_sharing smb"],
+        ),
     ] {
         let lab = tree();
         lab.shell(&line);

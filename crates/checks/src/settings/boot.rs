@@ -131,6 +131,20 @@ pub fn number(text: &str) -> Option<i64> {
     Some(sign * value)
 }
 
+/// Whether systemd takes the value for no (`parse_boolean`).
+pub fn is_false(value: &str) -> bool {
+    ["0", "no", "n", "false", "f", "off"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Whether systemd takes the value for yes.
+pub fn is_true(value: &str) -> bool {
+    ["1", "yes", "y", "true", "t", "on"]
+        .iter()
+        .any(|word| value.trim().eq_ignore_ascii_case(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

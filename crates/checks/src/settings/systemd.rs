@@ -2,6 +2,8 @@
 //!
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
+mod scripts;
+
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::os::node;
@@ -106,20 +108,7 @@ impl Units {
                 }
             }
         }
-        for level in ["etc/rc3.d", "etc/rc5.d", "etc/rc2.d", "etc/rc.d/rc3.d"] {
-            for (name, _) in names(root, level) {
-                let script = name
-                    .strip_prefix('S')
-                    .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-                if let Some(script) = script {
-                    let path = format!("/{level}/{name}");
-                    units
-                        .scripts
-                        .entry(format!("{script}.service"))
-                        .or_insert(path);
-                }
-            }
-        }
+        units.scripts = scripts::started(root);
         units
     }
 

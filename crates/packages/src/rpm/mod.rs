@@ -82,6 +82,25 @@ fn open(root: &Root, place: &DatabaseFile, ending: &str) -> io::Result<Option<st
     root.open_file(format!("{}{ending}", place.path).as_bytes())
 }
 
+/// The least whole number in a column, counted from 0, of a table in any SQLite file; `None` where no row has one.
+///
+/// `log` is the file `-wal` beside it, where there is one.
+pub fn least_in_column(
+    file: std::fs::File,
+    log: Option<std::fs::File>,
+    table: &str,
+    column: usize,
+) -> io::Result<Option<i64>> {
+    let mut least: Option<i64> = None;
+    sqlite::Database::open(file, log)?.rows(table, &mut |_, record| {
+        if let sqlite::Column::Integer(value) = sqlite::column(record, column)? {
+            least = Some(least.map_or(value, |least| least.min(value)));
+        }
+        Ok(())
+    })?;
+    Ok(least)
+}
+
 fn open_sqlite(root: &Root, place: &DatabaseFile) -> io::Result<sqlite::Database> {
     // A journal with anything in it belongs to a transaction that was broken off and is to be rolled back.
     let broken_off = open(root, place, "-journal")?

@@ -1,10 +1,15 @@
 //! `console.debug_shell`: a root shell that nobody logs in to (systemd-debug-generator(8), debug-shell.service).
 
+use super::getty::SHELLS;
 use super::{DEBUG_SHELL, units};
+use crate::settings::accounts::login;
+use crate::settings::accounts::password::Password;
 use crate::settings::context::Context;
 use crate::settings::{boot, systemd};
+use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const UNIT: &str = "debug-shell.service";
 /// Where the kernel shows a unit that runs (cgroup v2, v1).
@@ -27,27 +32,36 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
     let lines = boot::command_lines(context);
     let masked = systemd::masked(context.root, UNIT);
-    let booted = lines.iter().find(|(_, line)| asks(line));
+    let root_open = root_has_no_password(context);
+    let booted = lines.iter().find_map(|(place, line)| {
+        let word = asks(line, root_open)?;
+        // A mask keeps the unit away, not a shell of the initial ram disk or one in place of init.
+        let of_unit = word.contains("debug") && !word.starts_with("rd.");
+        (!masked || !of_unit).then_some((place, word))
+    });
     let wanted = systemd::pulled_in(context.root, UNIT).filter(|_| !masked);
     let running = RUNNING.iter().find(|path| context.live() && there(path));
-    let found = if let Some((place, _)) = booted.filter(|_| !masked) {
+    let found = if let Some((place, word)) = booted {
         Some((
             "the kernel's command line asks for a root shell without a login",
             place.clone(),
-            "take systemd.debug_shell off the kernel's command line",
+            format!(
+                "take {} off the kernel's command line",
+                escape::terminal_text(&word)
+            ),
         ))
     } else if let Some(path) = wanted {
         Some((
             "debug-shell.service is enabled: a root shell without a login",
             path,
-            "systemctl disable --now debug-shell.service",
+            "systemctl disable --now debug-shell.service".to_owned(),
         ))
     } else {
         running.map(|path| {
             (
                 "debug-shell.service runs: a root shell without a login",
                 format!("/{path}"),
-                "systemctl stop debug-shell.service",
+                "systemctl stop debug-shell.service".to_owned(),
             )
         })
     };
@@ -71,27 +85,65 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     ));
 }
 
-/// Whether a kernel command line starts the shell: the word alone, a true value, or the name of a terminal.
+/// The word of a kernel command line that starts a shell nobody logs in to.
 ///
-/// systemd takes `-` and `_` in it for the same; `rd.` is for the initial ram disk.
-fn asks(line: &str) -> bool {
-    let mut on = [false, false];
-    for word in line.split_whitespace() {
-        let word = word.trim_matches(['"', '\'']);
+/// systemd takes `-` and `_` in its words for the same; `rd.` is for the initial ram disk. Of `systemd.debug_shell`
+/// and of `init` the last one counts.
+fn asks(line: &str, root_open: bool) -> Option<String> {
+    let mut last: BTreeMap<String, (bool, &str)> = BTreeMap::new();
+    let (mut rescue, mut forced) = (None, false);
+    for word in boot::words(line) {
         let (key, value) = match word.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (word, None),
         };
-        let slot = match key.replace('-', "_").as_str() {
-            "systemd.debug_shell" => 0,
-            "rd.systemd.debug_shell" => 1,
-            _ => continue,
-        };
-        // The last one counts.
-        let off = ["0", "no", "n", "false", "f", "off"];
-        on[slot] = value.is_none_or(|value| !off.iter().any(|off| value.eq_ignore_ascii_case(off)));
+        let key = key.replace('-', "_");
+        let value_is = |names: &[&str]| value.is_some_and(|value| names.contains(&value));
+        match key.strip_prefix("rd.").unwrap_or(&key) {
+            "systemd.debug_shell" => {
+                let on = value.is_none_or(|value| !boot::is_false(value));
+                last.insert(key, (on, word));
+            }
+            "init" | "rdinit" => {
+                let name = value.unwrap_or_default();
+                let name = name.rsplit('/').next().unwrap_or_default();
+                last.insert(key, (SHELLS.contains(&name), word));
+            }
+            // dracut, initramfs-tools, systemd from 258 on.
+            "break" | "systemd.break" => {
+                last.insert(key, (true, word));
+            }
+            "systemd.wants" if value_is(&[UNIT, "debug-shell"]) => {
+                last.insert(key, (true, word));
+            }
+            "systemd.unit" if value_is(&["rescue.target", "emergency.target"]) => {
+                rescue = Some(word);
+            }
+            "systemd.setenv" => {
+                forced |= value
+                    .and_then(|value| value.strip_prefix("SYSTEMD_SULOGIN_FORCE="))
+                    .is_some_and(boot::is_true);
+            }
+            "single" | "s" | "S" | "1" | "rescue" | "emergency" | "_b" if value.is_none() => {
+                rescue = Some(word);
+            }
+            _ => {}
+        }
     }
-    on[0] || on[1]
+    let shell = last.into_values().find(|(on, _)| *on).map(|(_, word)| word);
+    // sulogin(8) asks for root's password; forced, it asks for nothing where root has none.
+    let rescue = rescue.filter(|_| forced && root_open);
+    shell.or(rescue).map(str::to_owned)
+}
+
+/// Whether no password opens root, so that a forced sulogin(8) does not ask for one.
+fn root_has_no_password(context: &Context<'_>) -> bool {
+    let Ok(users) = context.users() else {
+        return false;
+    };
+    users
+        .account(b"root")
+        .is_some_and(|root| !matches!(login::password(users, root).0, Password::Usable { .. }))
 }
 
 #[cfg(test)]
@@ -108,8 +160,28 @@ mod tests {
             ("rd.systemd.debug_shell", true),
             ("xsystemd.debug_shell", false),
             ("systemd.debug_shellx", false),
+            ("init=/bin/sh", true),
+            ("rdinit=/bin/bash", true),
+            ("init=/sbin/init", false),
+            ("init=/bin/sh init=/lib/systemd/systemd", false),
+            ("rd.break", true),
+            ("rd.break=pre-mount", true),
+            ("break=init", true),
+            ("systemd.break=pre-switch-root", true),
+            ("systemd.wants=debug-shell.service", true),
+            ("systemd.wants=ssh.service", false),
+            ("single", false),
+            ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=1", true),
+            ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=0", false),
+            (
+                "systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1",
+                true,
+            ),
+            ("systemd.setenv=SYSTEMD_SULOGIN_FORCE=1", false),
         ] {
-            assert_eq!(super::asks(line), expected, "{line}");
+            assert_eq!(super::asks(line, true).is_some(), expected, "{line}");
         }
+        let forced = "single systemd.setenv=SYSTEMD_SULOGIN_FORCE=1";
+        assert_eq!(super::asks(forced, false), None);
     }
 }

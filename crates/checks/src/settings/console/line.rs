@@ -71,12 +71,13 @@ fn console(line: &str) -> bool {
     })
 }
 
-/// Whether systemd-getty-generator(8) is left on.
+/// Whether systemd-getty-generator(8) is left on; the last word counts.
 fn getty_auto(line: &str) -> bool {
-    !words(line).any(|word| {
-        word.strip_prefix("systemd.getty_auto=")
-            .is_some_and(|value| matches!(value, "0" | "no" | "false" | "off"))
-    })
+    words(line)
+        .filter_map(|word| word.split_once('='))
+        .filter(|(key, _)| key.replace('-', "_") == "systemd.getty_auto")
+        .last()
+        .is_none_or(|(_, value)| !boot::is_false(value))
 }
 
 #[cfg(test)]
@@ -95,6 +96,12 @@ mod tests {
         ] {
             assert_eq!(console(line), expected, "{line}");
         }
-        assert!(!getty_auto("console=ttyS0 systemd.getty_auto=no"));
+        for (line, expected) in [
+            ("console=ttyS0 systemd.getty_auto=no", false),
+            ("systemd.getty-auto=OFF", false),
+            ("systemd.getty_auto=0 systemd.getty_auto=1", true),
+        ] {
+            assert_eq!(getty_auto(line), expected, "{line}");
+        }
     }
 }

@@ -33,39 +33,13 @@ pub(super) fn wanted(root: &Root, unit: &str) -> Option<String> {
     systemd::wanted_by(root, "getty.target", unit)
 }
 
-/// The commands that the instance `TEMPLATE@INSTANCE.service` starts.
-pub(super) fn starts(root: &Root, template: &str, instance: &str) -> Vec<Start> {
-    let unit = format!("{template}@{instance}.service");
-    systemd::values(root, &unit, "Service", "ExecStart")
+/// The commands that the unit starts.
+pub(super) fn starts(root: &Root, unit: &str) -> Vec<Start> {
+    systemd::values(root, unit, "Service", "ExecStart")
         .into_iter()
         .map(|setting| Start {
             command: setting.value,
             location: setting.location,
         })
         .collect()
-}
-
-/// Whether the command logs somebody in without asking (agetty(8)).
-pub(super) fn logs_in(command: &str) -> bool {
-    command.split_whitespace().any(|word| {
-        let short = word.starts_with('-') && !word.starts_with("--") && word.starts_with("-a");
-        word == "--autologin" || word.starts_with("--autologin=") || short
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn autologin_in_every_spelling() {
-        for (command, expected) in [
-            ("-/sbin/agetty --autologin root %I", true),
-            ("-/sbin/agetty --autologin=root %I", true),
-            ("-/sbin/agetty -a root %I", true),
-            ("-/sbin/agetty -o '-p' %I", false),
-        ] {
-            assert_eq!(logs_in(command), expected, "{command}");
-        }
-    }
 }

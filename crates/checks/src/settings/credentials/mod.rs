@@ -5,6 +5,7 @@ mod access_keys;
 mod environments;
 mod homes;
 mod launch;
+mod logins;
 mod places;
 mod private_keys;
 mod residue;

@@ -3,7 +3,7 @@
 
 use super::homes::homes;
 use super::launch::{self, Launches};
-use super::{AMI_RESIDUE, Gap, conclude};
+use super::{AMI_RESIDUE, Gap, conclude, logins};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::root::Root;
@@ -264,6 +264,12 @@ impl<'b> Residue<'_, 'b> {
                     .map(str::to_owned),
             ),
         }
+        let logins = logins::earliest(self.root(), gaps).into_iter();
+        left.extend(
+            logins
+                .filter(|(_, at)| self.before(*at))
+                .map(|(path, _)| path.to_owned()),
+        );
         let own = self
             .root()
             .read(MACHINE_ID.as_bytes(), 1 << 16)
