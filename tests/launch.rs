@@ -265,6 +265,8 @@ fn later_changes_are_found_against_the_record() {
 
 /// A record that is not this instance's, not this manifest's, or not one at all: ignored, and said to be.
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn a_record_that_may_not_be_used_is_ignored() {
     let lab = instance();
     let good = record(&lab);

@@ -98,6 +98,8 @@ fn an_untouched_tree_is_clean_and_says_on_what_evidence() {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn each_change_is_found_for_what_it_is() {
     let cases: &[(&str, &str, &[&str])] = &[
         (

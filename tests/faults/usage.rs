@@ -20,6 +20,8 @@ fn plain(lab: &Lab, arguments: &[&str]) -> Ran {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn options_that_make_no_sense() {
     let lab = lab();
     let cases: &[(&[&str], &[&str])] = &[

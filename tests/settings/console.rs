@@ -139,6 +139,8 @@ fn a_root_shell_that_waits() {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn the_password_of_the_boot_menu() {
     let serial =
         "printf 'serial --unit=0\\nterminal_input serial console\\n' >> boot/grub/grub.cfg";

@@ -31,6 +31,8 @@ fn demand(lab: &Lab, names: &[String]) {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn keys_against_the_list_of_the_profile() {
     for (config, line, named, expected) in [
         (

@@ -24,6 +24,8 @@ pub(crate) fn failed(lab: &Lab) -> Vec<String> {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn one_policy_one_verdict() {
     let mut wrong = String::new();
     for (text, expected) in [

@@ -435,7 +435,8 @@ impl Attributes {
         }
         // A directory that is counted has two names at least: its own and `.`.
         let uncounted = |a: &Attributes, b: &Attributes| {
-            a.kind == FileType::Dir && (a.nlink == Some(1) || b.nlink == Some(1))
+            let directories = a.kind == FileType::Dir && b.kind == FileType::Dir;
+            directories && (a.nlink == Some(1) || b.nlink == Some(1))
         };
         Attribute::ALL
             .into_iter()

@@ -134,57 +134,14 @@ impl Claims {
         let mut entries: Vec<ClaimedFile> = Vec::with_capacity(sorted.len());
         let mut alternatives = HashMap::new();
         for group in sorted.chunk_by(|a, b| path(a.1, a.2) == path(b.1, b.2)) {
-            let Some(source) = group.iter().map(|(claim, ..)| claim.source).min() else {
+            let Some(agreed) = agreed(group, &mut recorded) else {
                 continue;
             };
-            let mut settled: Option<ClaimedFile> = None;
-            let mut agreed = true;
-            let index = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-            for (claim, start, length) in group.iter().filter(|(claim, ..)| claim.source == source)
-            {
-                if claim.digest.is_none() && claim.recorded == NOTHING {
-                    continue;
-                }
-                let Some(entry) = &mut settled else {
-                    settled = Some(ClaimedFile {
-                        digest: claim.digest,
-                        start: *start,
-                        package: claim.package,
-                        recorded: claim.recorded,
-                        length: *length,
-                        conffile: source != Source::File,
-                        optional: claim.optional,
-                    });
-                    continue;
-                };
-                entry.optional &= claim.optional;
-                let of = |number: u32| recorded.get(number as usize);
-                match (of(entry.recorded), of(claim.recorded)) {
-                    (Some(known), Some(other)) if known != other => match known.common(other) {
-                        Some(common) => {
-                            entry.recorded = u32::try_from(recorded.len()).unwrap_or(NOTHING);
-                            recorded.push(common);
-                        }
-                        None => agreed = false,
-                    },
-                    _ => {}
-                }
-                match claim.digest {
-                    Some(digest) if entry.digest != Some(digest) => {
-                        let known: &mut Vec<Digest> = alternatives.entry(index).or_default();
-                        if !known.contains(&digest) {
-                            known.push(digest);
-                        }
-                    }
-                    _ => {}
-                }
+            if !agreed.alternatives.is_empty() {
+                let index = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+                alternatives.insert(index, agreed.alternatives);
             }
-            match agreed {
-                true => entries.extend(settled),
-                false => {
-                    alternatives.remove(&index);
-                }
-            }
+            entries.push(agreed.entry);
         }
         replace(&mut arena, 0, b'/');
         entries.shrink_to_fit();
@@ -195,6 +152,60 @@ impl Claims {
             recorded,
         })
     }
+}
+
+/// What the claims on one path agree on.
+struct Agreed {
+    entry: ClaimedFile,
+    /// Digests that count beside the entry's own.
+    alternatives: Vec<Digest>,
+}
+
+/// Settles the claims on one path, each with where the path begins and how long it is; `None` where nobody knows
+/// anything, or they do not agree what it is.
+fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<Recorded>) -> Option<Agreed> {
+    let source = group.iter().map(|(claim, ..)| claim.source).min()?;
+    let mut settled: Option<Agreed> = None;
+    for (claim, start, length) in group.iter().filter(|(claim, ..)| claim.source == source) {
+        if claim.digest.is_none() && claim.recorded == NOTHING {
+            continue;
+        }
+        let Some(Agreed {
+            entry,
+            alternatives,
+        }) = &mut settled
+        else {
+            settled = Some(Agreed {
+                entry: ClaimedFile {
+                    digest: claim.digest,
+                    start: *start,
+                    package: claim.package,
+                    recorded: claim.recorded,
+                    length: *length,
+                    conffile: source != Source::File,
+                    optional: claim.optional,
+                },
+                alternatives: Vec::new(),
+            });
+            continue;
+        };
+        entry.optional &= claim.optional;
+        let of = |number: u32| recorded.get(number as usize);
+        if let (Some(known), Some(other)) = (of(entry.recorded), of(claim.recorded))
+            && known != other
+        {
+            let common = known.common(other)?;
+            entry.recorded = u32::try_from(recorded.len()).unwrap_or(NOTHING);
+            recorded.push(common);
+        }
+        if let Some(digest) = claim.digest
+            && entry.digest != Some(digest)
+            && !alternatives.contains(&digest)
+        {
+            alternatives.push(digest);
+        }
+    }
+    settled
 }
 
 /// Bytes of all paths.

@@ -191,20 +191,21 @@ mod tests {
             (by_the_byte, 200),
             (refused, 403),
         ] {
+            let ttls = [1, 2, 3, 64, 65, 255].into_iter();
+            // What comes before the answer says nothing of it.
+            let ttls = ttls.flat_map(|ttl| [1, ttl, 64].map(|before| (before, ttl)));
+            let cases: Vec<(u8, Ttls)> = ttls
+                .flat_map(|ttls| [1, 2, 64].map(|most| (most, ttls)))
+                .collect();
             // All at once: most of the time goes by in waiting.
             thread::scope(|scope| {
-                for most in [1, 2, 64] {
-                    for ttl in [1, 2, 3, 64, 65, 255] {
-                        // What comes before the answer says nothing of it.
-                        for before in [1, ttl, 64] {
-                            scope.spawn(move || {
-                                let beyond = ttl > u32::from(most);
-                                let hops = measured(most, (before, ttl), serve);
-                                let expected = Hops::Told { status, beyond };
-                                assert_eq!(hops, expected, "{most} {before} {ttl} {status}");
-                            });
-                        }
-                    }
+                for (most, ttls) in cases {
+                    scope.spawn(move || {
+                        let beyond = ttls.1 > u32::from(most);
+                        let hops = measured(most, ttls, serve);
+                        let expected = Hops::Told { status, beyond };
+                        assert_eq!(hops, expected, "{most} {ttls:?} {status}");
+                    });
                 }
             });
         }

@@ -13,6 +13,8 @@ macro_rules! wide_compress {
         /// Takes the first `count` blocks of each lane into that lane's column of `words`.
         ///
         /// Panics when a lane holds fewer blocks.
+        // Sixteen rounds in a row: a loop would spill registers.
+        #[allow(clippy::too_many_lines)]
         #[target_feature(enable = $features)]
         pub(super) fn compress(
             words: &mut Words<$lanes>,

@@ -99,6 +99,8 @@ fn verify_briefly(file: &Path) -> Ran {
 
 /// Whoever can write into a log can name any sequence. What is said of it is one row for a range.
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn what_is_said_of_absurd_sequences_is_bounded_by_the_input() {
     const LAST: u64 = u64::MAX;
     let directory = tempfile::tempdir().expect("a directory");

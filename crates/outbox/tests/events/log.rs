@@ -71,6 +71,8 @@ pub(super) fn problems(ran: &Ran) -> Vec<String> {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn every_kind_of_tampering_shows_and_says_where() {
     let directory = tempfile::tempdir().expect("a directory");
     let whole = chain(&directory.path().join("state"), 12);

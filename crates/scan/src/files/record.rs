@@ -42,6 +42,24 @@ pub(super) enum Outcome {
     Mount(Vec<u8>),
 }
 
+/// The error for paths that could not be read, some of them named.
+fn incomplete(refused: &[(Vec<u8>, String)], refusals: u64) -> Error {
+    let named: Vec<String> = refused
+        .iter()
+        .map(|(path, why)| format!("{} ({why})", escape::terminal_bytes(&subject(path))))
+        .collect();
+    let more = match refusals - named.len() as u64 {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    Error::new(format!(
+        "{refusals} path{} could not be recorded, so nothing was written: {}{more}",
+        if refusals == 1 { "" } else { "s" },
+        named.join("; "),
+    ))
+    .help("run as root on a tree that holds still; or exclude the paths in a profile, with the reason")
+}
+
 /// Walks `root` by the rules of `scope` and writes an entry for each path. `place` is for errors alone:
 /// where the manifest goes.
 ///
@@ -127,20 +145,7 @@ pub fn record<W: Write>(
         return Err(cannot_write(error));
     }
     if refusals > 0 {
-        let named: Vec<String> = refused
-            .iter()
-            .map(|(path, why)| format!("{} ({why})", escape::terminal_bytes(&subject(path))))
-            .collect();
-        let more = match refusals - named.len() as u64 {
-            0 => String::new(),
-            n => format!("; and {n} more"),
-        };
-        return Err(Error::new(format!(
-            "{refusals} path{} could not be recorded, so nothing was written: {}{more}",
-            if refusals == 1 { "" } else { "s" },
-            named.join("; "),
-        ))
-        .help("run as root on a tree that holds still; or exclude the paths in a profile, with the reason"));
+        return Err(incomplete(&refused, refusals));
     }
     let (entries, sha256) = writer.finish().map_err(cannot_write)?;
     Ok(Recorded {

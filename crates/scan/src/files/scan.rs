@@ -118,6 +118,71 @@ struct Open {
     excused: bool,
 }
 
+/// Tells outcomes in the order of the walk, and of a directory once its entries have been judged.
+struct Report<'a> {
+    each: &'a mut dyn FnMut(Told) -> ControlFlow<()>,
+    planned: Option<(&'a Plan, &'a dyn Known)>,
+    /// Directories that have been entered and not left, outermost first.
+    open: Vec<Open>,
+    mounts: Vec<Vec<u8>>,
+    broken: Option<Error>,
+}
+
+impl Report<'_> {
+    fn take(&mut self, outcome: Outcome) -> ControlFlow<()> {
+        match outcome {
+            Outcome::Deviates(deviation) => self.tell(*deviation),
+            Outcome::Entered { deviation, loose } => {
+                self.open.push(Open {
+                    deviation,
+                    excused: loose,
+                });
+                ControlFlow::Continue(())
+            }
+            Outcome::Holds { path, ctime } => (self.each)(Told::Holds { path, ctime }),
+            Outcome::Leave => match self.leave() {
+                Some(deviation) => self.tell(deviation),
+                None => ControlFlow::Continue(()),
+            },
+            Outcome::Mount { path, deviation } => {
+                self.mounts.push(path);
+                match deviation {
+                    Some(deviation) => self.tell(*deviation),
+                    None => ControlFlow::Continue(()),
+                }
+            }
+            Outcome::Broken(error) => {
+                self.broken = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn tell(&mut self, deviation: Deviation) -> ControlFlow<()> {
+        // Of what is set aside nothing is worked out.
+        if !deviation.kind.is_set_aside() {
+            task::at_file(b"", &deviation.path);
+        }
+        if let Some(parent) = self.open.last_mut() {
+            parent.excused = true;
+        }
+        (self.each)(Told::Deviates(deviation))
+    }
+
+    /// What is left of a directory's own deviation, now that its entries are known.
+    fn leave(&mut self) -> Option<Deviation> {
+        let closed = self.open.pop()?;
+        let deviation = *closed.deviation?;
+        let by_known = |(plan, known): (&Plan, &dyn Known)| {
+            may_be_excused(&deviation)
+                && plan.has_alone(&deviation.path)
+                && known.entry_deviates(&deviation.path, &|entry| plan.covers(entry))
+        };
+        let excused = closed.excused || self.planned.is_some_and(by_known);
+        judge::after_entries(deviation, excused)
+    }
+}
+
 impl Scan<'_> {
     /// Compares the tree with `expected`, which comes sorted, and hands each deviation to `each` in the order
     /// of paths (a directory after its entries). An error means that nothing further could be judged.
@@ -153,9 +218,13 @@ impl Scan<'_> {
         mut each: impl FnMut(Told) -> ControlFlow<()>,
     ) -> Result<Coverage> {
         let started = Instant::now();
-        let mut coverage = Coverage::default();
-        let mut open: Vec<Open> = Vec::new();
-        let mut broken = None;
+        let mut report = Report {
+            each: &mut each,
+            planned,
+            open: Vec::new(),
+            mounts: Vec::new(),
+            broken: None,
+        };
         let unowned = AtomicU64::new(0);
         let plan = planned.map(|(plan, _)| plan);
         let outside = match self.against {
@@ -193,68 +262,20 @@ impl Scan<'_> {
                     }
                 }
             },
-            |outcome| {
-                let mut report = |deviation: Box<Deviation>, open: &mut Vec<Open>| {
-                    // Of what is set aside nothing is worked out.
-                    if !deviation.kind.is_set_aside() {
-                        task::at_file(b"", &deviation.path);
-                    }
-                    if let Some(parent) = open.last_mut() {
-                        parent.excused = true;
-                    }
-                    each(Told::Deviates(*deviation))
-                };
-                match outcome {
-                    Outcome::Deviates(deviation) => report(deviation, &mut open),
-                    Outcome::Entered { deviation, loose } => {
-                        open.push(Open {
-                            deviation,
-                            excused: loose,
-                        });
-                        ControlFlow::Continue(())
-                    }
-                    Outcome::Holds { path, ctime } => each(Told::Holds { path, ctime }),
-                    Outcome::Leave => {
-                        let judged = open.pop().and_then(|closed| {
-                            let deviation = *closed.deviation?;
-                            let excused = closed.excused
-                                || planned.is_some_and(|(plan, known)| {
-                                    may_be_excused(&deviation)
-                                        && plan.has_alone(&deviation.path)
-                                        && known.entry_deviates(&deviation.path, &|entry| {
-                                            plan.covers(entry)
-                                        })
-                                });
-                            judge::after_entries(deviation, excused)
-                        });
-                        match judged {
-                            Some(deviation) => report(Box::new(deviation), &mut open),
-                            None => ControlFlow::Continue(()),
-                        }
-                    }
-                    Outcome::Mount { path, deviation } => {
-                        coverage.mounts.push(path);
-                        match deviation {
-                            Some(deviation) => report(deviation, &mut open),
-                            None => ControlFlow::Continue(()),
-                        }
-                    }
-                    Outcome::Broken(error) => {
-                        broken = Some(error);
-                        ControlFlow::Break(())
-                    }
-                }
-            },
+            |outcome| report.take(outcome),
         );
         task::at_whole();
-        if let Some(error) = broken {
-            return Err(error);
+        let Report { mounts, broken, .. } = report;
+        match broken {
+            Some(error) => Err(error),
+            None => Ok(Coverage {
+                checked: self.progress.checked.load(Ordering::Relaxed),
+                bytes: self.progress.bytes.load(Ordering::Relaxed),
+                unowned: unowned.into_inner(),
+                elapsed: started.elapsed(),
+                mounts,
+            }),
         }
-        coverage.checked = self.progress.checked.load(Ordering::Relaxed);
-        coverage.bytes = self.progress.bytes.load(Ordering::Relaxed);
-        coverage.unowned = unowned.into_inner();
-        coverage.elapsed = started.elapsed();
-        Ok(coverage)
     }
 
     /// What is to be looked at for an item, if anything is.

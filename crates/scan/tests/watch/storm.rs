@@ -7,6 +7,17 @@ use harness::edits::{Edits, PROFILES, Rules, storms};
 use harness::kernel::limits_stand_still;
 use std::time::Duration;
 
+/// Eighty edits, with pauses of up to 30 ms.
+fn rage(mut edits: Edits) -> Edits {
+    for _ in 0..80 {
+        edits.edit();
+        if edits.random.u8(..8) == 0 {
+            std::thread::sleep(Duration::from_millis(edits.random.u64(..30)));
+        }
+    }
+    edits
+}
+
 #[test]
 fn after_a_storm_open_findings_are_those_of_a_fresh_check() {
     let _limits = limits_stand_still();
@@ -21,15 +32,7 @@ fn after_a_storm_open_findings_are_those_of_a_fresh_check() {
             lab.create().expect(0);
             let mut sentry = Sentry::of(&lab);
             for round in 0..6 {
-                let storm = std::thread::spawn(move || {
-                    for _ in 0..80 {
-                        edits.edit();
-                        if edits.random.u8(..8) == 0 {
-                            std::thread::sleep(Duration::from_millis(edits.random.u64(..30)));
-                        }
-                    }
-                    edits
-                });
+                let storm = std::thread::spawn(move || rage(edits));
                 sentry.run_while(|_| !storm.is_finished());
                 edits = storm.join().expect("edits");
                 sentry.catch_up();

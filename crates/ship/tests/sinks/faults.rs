@@ -10,6 +10,8 @@ const PUT: &str = "PutLogEvents";
 const CREATE: &str = "CreateLogStream";
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn every_fault_is_survived() {
     use Class::{Clock, Content, Credentials, Missing, Passing, Policy, Throttled, Unknown};
     use Fault::{

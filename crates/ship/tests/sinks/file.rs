@@ -273,7 +273,7 @@ fn a_full_disk_loses_nothing() {
     let program = std::env::current_exe().expect("this program");
     let script = format!(
         "mkdir full; mount -t tmpfs -o size=256k tmpfs full; cd full; head -c 150000 /dev/zero > filler
-        exec '{}' --exact ship::file::in_a_full_directory --ignored --nocapture",
+        exec '{}' --exact file::in_a_full_directory --ignored --nocapture",
         program.display()
     );
     let ran = private(lab.path(), &script, &[]).expect(0);

@@ -6,6 +6,8 @@ use sshsig::{KeyProblem, LineProblem, NAMESPACE, Signers, SignersError};
 /// A signers file that ssh-keygen reads is read alike; what it rejects, or
 /// skips over, is an error that names the line.
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn signers_files() {
     let lab = Lab::new();
     let key = lab.ed25519();

@@ -108,6 +108,8 @@ fn rsa_sizes() {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn refused_by_both() {
     let lab = Lab::new();
     let key = lab.ed25519();
@@ -294,6 +296,8 @@ fn the_first_line_that_accepts_counts() {
 }
 
 #[test]
+// Its table of cases is what is long.
+#[allow(clippy::too_many_lines)]
 fn damaged_seals() {
     let lab = Lab::new();
     let key = lab.ed25519();

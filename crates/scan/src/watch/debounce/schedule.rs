@@ -83,16 +83,8 @@ impl Schedule {
             }
             let share = room / turn.len();
             for directory in turn {
-                self.change(&directory, |line| {
-                    for _ in 0..share {
-                        match line.first() {
-                            Some((due, _)) if *due <= now => {
-                                taken.extend(line.pop_first().map(|(_, path)| path));
-                            }
-                            _ => break,
-                        }
-                    }
-                });
+                let due = self.change(&directory, |line| first_due(line, now, share));
+                taken.extend(due.into_iter().flatten());
             }
         }
         taken
@@ -115,4 +107,13 @@ impl Schedule {
         self.lines.clear();
         self.heads.clear();
     }
+}
+
+/// Takes what is due at the head of a line, `most` paths at most.
+fn first_due(line: &mut Line, now: Instant, most: usize) -> Vec<Arc<[u8]>> {
+    let mut taken = Vec::new();
+    while taken.len() < most && line.first().is_some_and(|(due, _)| *due <= now) {
+        taken.extend(line.pop_first().map(|(_, path)| path));
+    }
+    taken
 }

@@ -34,6 +34,8 @@ pub(super) struct Contents {
     pub(super) gaps: Vec<Gap>,
 }
 
+// One table after the other, each in its own few lines.
+#[allow(clippy::too_many_lines)]
 /// Reads all of it, of events up to `known` not the bytes. `None`: the disk does not answer.
 pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
     let state = store.state.clone();
