@@ -1,5 +1,6 @@
 //! One change at a time to a tree with one of everything: each is found, with exactly the attributes that
 //! differ, and nothing else is reported.
+// Long: one table of changes, each with what is told of it.
 
 use harness::tree::Pristine;
 use harness::{Lab, sha256};

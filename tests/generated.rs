@@ -1,5 +1,6 @@
 //! Random trees under random edits. What must be found is predicted by a recorder of the test's own: plain
 //! std::fs, contents kept whole instead of digested, and the contract's rule for directories in ten lines.
+// Long: generators of one model of a tree.
 
 use harness::{Lab, readable};
 use rustix::fs::{self as sys, AtFlags, CWD, Mode, RenameFlags, Timespec, Timestamps, XattrFlags};

@@ -1,5 +1,6 @@
 //! The launch record: what the first boot may change it changes once, on the record; everything else, and
 //! everything later, shows.
+// Long: one table of what a first boot does.
 
 use harness::{Host, Lab, Ran, run, shell};
 use std::fs;

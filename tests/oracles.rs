@@ -1,5 +1,6 @@
 //! Judges that share no code with the agent: NetBSD's mtree checks trees against our manifests, libarchive
 //! lists them, sha256sum(1) passes on the export, and stat, getfattr and chattr agree on what was recorded.
+// Long: one test for each program that the record is compared with.
 
 use base64ct::{Base64, Encoding};
 use harness::tree::{FLAGGED, Pristine};

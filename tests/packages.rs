@@ -1,5 +1,6 @@
 //! With no manifest, files are verified against dpkg's own database, made here by dpkg itself from packages
 //! of the test's own.
+// Long: one table of damage to a package database.
 
 use harness::{Lab, Ran, agent_path, run, shell};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! `network.*`: real sockets, rules and mounts in a network namespace, services on trees.
+// Long: one table of rulesets and services.
 
 use super::{check, told, tree};
 use harness::{Lab, Ran, agent_path, run, shell};

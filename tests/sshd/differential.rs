@@ -7,6 +7,7 @@
 //! Known differences, kept out of the grammar: host names in ListenAddress (resolved by sshd), service names
 //! beyond a few, and `AuthenticationMethods publickey any` in a Match block (sshd 9.2 starts, and ends each
 //! connection that the block is for).
+// Long: the grammar of a configuration is one subject.
 
 use harness::{Ran, agent_path, run, shell};
 use std::fmt::Write;

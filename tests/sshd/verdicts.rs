@@ -1,4 +1,5 @@
 //! `agent check --only 'sshd.*'` on small trees: the verdict of each check for what the configuration says.
+// Long: one table of configurations and verdicts.
 
 use harness::{Lab, Ran};
 use serde_json::Value;

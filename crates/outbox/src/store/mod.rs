@@ -18,6 +18,7 @@ mod gaps;
 mod medium;
 mod migrate;
 mod open;
+mod open_in;
 mod open_scans;
 mod order;
 mod pack;

@@ -2,7 +2,7 @@
 
 use super::announce::{Fresh, gone};
 use super::queue::Found;
-use super::tables::{LEDGER, Result, damaged, entry_from_row};
+use super::tables::{Result, damaged, entry_from_row};
 use super::write_transaction::WriteTransaction;
 use super::{ScanId, Scope};
 use crate::event::StoredFinding;
@@ -11,7 +11,6 @@ use crate::ledger::{self, Observation, OpenFinding, key};
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
 use agent_core::paths::subject;
 use agent_core::region::Region;
-use redb::ReadTransaction;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -189,80 +188,6 @@ fn is_told_by(scope: &Scope, key: &[u8]) -> bool {
         }
         Scope::Area(area) => check().split('.').next() == Some(area),
     }
-}
-
-/// Paths with an open finding that are direct entries of a directory: see [`super::Store::open_in`].
-///
-/// What lies deeper is jumped over: one seek for each entry with something open at or below them.
-pub(super) fn entries(
-    transaction: &ReadTransaction,
-    directory: &[u8],
-    after: &[u8],
-    most: usize,
-) -> Result<Vec<Vec<u8>>> {
-    let ledger = transaction.open_table(LEDGER)?;
-    let above = key::below(&subject(directory));
-    let mut from = match after {
-        [] => above.clone(),
-        after => {
-            let mut from = key::below(&subject(after));
-            pass(&mut from);
-            from
-        }
-    };
-    let mut found = Vec::new();
-    while found.len() < most {
-        let Some((key, row)) = ledger.range(from.as_slice()..)?.next().transpose()? else {
-            break;
-        };
-        let key = key.value();
-        let Some(rest) = key.strip_prefix(above.as_slice()) else {
-            break;
-        };
-        let length = rest
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(rest.len());
-        let mut name = rest.to_vec();
-        name.truncate(length);
-        if name.is_empty() {
-            // The directory itself.
-            from = above.clone();
-            from.push(1);
-            continue;
-        }
-        let mut own = above.clone();
-        own.extend(&name);
-        own.push(0);
-        let is_own = key.get(own.len()) == Some(&0);
-        let stands = !entry_from_row(row.value())
-            .ok_or_else(|| damaged("ledger"))?
-            .gone;
-        if is_own && stands {
-            let mut path = directory.to_vec();
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend(&name);
-            found.push(path);
-            pass(&mut own);
-            from = own;
-        } else if is_own {
-            // Gone and not yet told; another check may have found something there.
-            from = key.to_vec();
-            from.push(0);
-        } else {
-            pass(&mut own);
-            from = own;
-        }
-    }
-    Ok(found)
-}
-
-/// From the beginning of a path's keys to what comes behind all of them: no name holds what ends a name.
-fn pass(key: &mut Vec<u8>) {
-    key.pop();
-    key.push(1);
 }
 
 /// What tells one state of a deviation from another.

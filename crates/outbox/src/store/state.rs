@@ -1,4 +1,5 @@
 //! What the store knows of itself: the head of the chain, counters. One row, written with whatever changed.
+// Long: each field is a row of the stored form; to group them would change it.
 
 use super::flood::UnderWay;
 use crate::event::chain::{Chain, Head};

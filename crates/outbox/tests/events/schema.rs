@@ -1,4 +1,5 @@
 //! Every kind of event against the published schema of OCSF 1.5.0, by a validator that is not ours.
+// Long: one sample of each class of event.
 
 use super::{Fixture, T, changed, check, source};
 use agent_core::attributes::AttributeSet;

@@ -1,4 +1,5 @@
 //! What is told of what is found.
+// Long: one table of what is told when.
 
 use super::{Fixture, T, changed, check, gists, values};
 use agent_core::change::{Actor, ChangeContext};

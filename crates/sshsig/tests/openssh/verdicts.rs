@@ -1,4 +1,5 @@
 //! Which seals are believed and which are not, each time with ssh-keygen's own opinion beside it.
+// Long: one table of seals and verdicts.
 
 use super::bench::*;
 use ssh_key::sha2::{Digest, Sha512};

@@ -1,4 +1,5 @@
 //! The one door to the store.
+// Long: the store is what its commands share; they stand here, what they do beside it.
 
 mod commit;
 #[cfg(test)]
@@ -11,7 +12,8 @@ use super::eviction::Fullest;
 use super::flood::Floods;
 use super::medium::{Medium, OnDisk};
 use super::open::{self, Refusal};
-use super::open_scans::{self, Cursor, OpenScans};
+use super::open_in;
+use super::open_scans::{Cursor, OpenScans};
 use super::pack::Sample;
 use super::queue::{Found, Op, Queue};
 use super::state::State;
@@ -275,7 +277,7 @@ impl Store {
         self.commit(now);
         let read = |backing: &Backing| {
             let transaction = backing.database.begin_read().ok()?;
-            open_scans::entries(&transaction, directory, after, most).ok()
+            open_in::entries(&transaction, directory, after, most).ok()
         };
         // A store that cannot be read shows when it is next written.
         let mut open = self.backing.as_ref().and_then(read).unwrap_or_default();

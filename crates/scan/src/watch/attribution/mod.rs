@@ -7,6 +7,7 @@
 // Three system calls.
 #[allow(unsafe_code)]
 mod fanotify;
+mod handles;
 mod process;
 mod ring;
 
@@ -19,6 +20,7 @@ use agent_core::change::Actor;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use fanotify::{Event, Fanotify, FileSystem, Handle};
+use handles::{file_system, is_alive, open};
 use ring::Ring;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -429,32 +431,4 @@ impl Attribution {
         self.processes.insert(event.pid, (actor.clone(), now));
         actor
     }
-}
-
-/// Opens a directory of the tree; a mere handle (O_PATH) can neither be marked nor open others.
-fn open(root: &Root, path: &[u8]) -> Option<OwnedFd> {
-    let handle = root.resolve(path, false).ok()?.handle?;
-    node::open_dir(handle.as_fd(), b".").ok()
-}
-
-/// Whether the process behind a pidfd runs: it reads as ready when it has ended.
-fn is_alive(process: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(process, PollFlags::IN)];
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    matches!(poll(&mut fds, Some(&at_once)), Ok(0))
-}
-
-/// How events name the file system of a directory.
-fn file_system(directory: &OwnedFd) -> Result<FileSystem, Errno> {
-    // Two 32-bit numbers, the first one below.
-    let id = rustix::fs::fstatvfs(directory)?.f_fsid;
-    let mut bytes = [0; 8];
-    for (place, number) in bytes.chunks_mut(4).zip([id & 0xffff_ffff, id >> 32]) {
-        let number = u32::try_from(number).unwrap_or(0);
-        place.copy_from_slice(&number.to_ne_bytes());
-    }
-    Ok(bytes)
 }

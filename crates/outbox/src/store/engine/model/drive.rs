@@ -1,4 +1,5 @@
 //! One episode: a store from its beginning until nothing waits, and the model beside it.
+// Long: one episode: its operations and what is compared after each.
 
 use super::disk::Disk;
 use super::ledger::Ledger;
