@@ -11,7 +11,7 @@
 //! ./usr/bin/ls type=file mode=0755 … sha256digest=… tags=,xattr.security.capability=…,
 //! # entries 3                                   a file cut short is seen
 //! ```
-//! Entries stand in the order of a sorted depth-first walk (see [`order`]), so that a scan is a merge join.
+//! Entries stand in the order of a sorted depth-first walk (`agent_core::paths`), so that a scan is a merge join.
 //! NetBSD's mtree and libarchive both read the file; what mtree has no word for rides in `tags=`.
 
 pub mod diff;

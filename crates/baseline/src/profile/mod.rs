@@ -1,7 +1,7 @@
 //! What should hold on a host: which paths are critical and how much, what is left out, what is demanded.
 //!
 //! [`source`] reads one TOML file, [`load`] resolves `extends` and chooses by os-release, [`shipped`] holds
-//! the profiles embedded in the binary, [`cover`] answers which rule decides on a path.
+//! the profiles embedded in the binary, [`path_rules`] answers which rule decides on a path.
 
 pub mod load;
 pub mod path_rules;

@@ -1,7 +1,7 @@
 //! Keys by which events wait and are given up: by severity, then as a walk of directories. Pure.
 //!
 //! `[sink] class | ledger key | place`, the place in eight bytes, big-endian. What all keys of a directory begin with
-//! ends in a zero byte, so the entries of one directory lie together and can be jumped over ([`super::fair`]).
+//! ends in a zero byte, so the entries of one directory lie together and can be jumped over ([`super::round_robin`]).
 
 use super::tables::OWN;
 use crate::ledger::key;

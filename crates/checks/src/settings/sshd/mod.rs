@@ -1,6 +1,6 @@
 //! What sshd would do: its configuration read as sshd reads it, and judged.
 //!
-//! [`read`] cuts files to lines with their places, [`config`] holds them, [`effective`] decides what is in force and
+//! `read` cuts files to lines with their places, `config` holds them, `effective` decides what is in force and
 //! prints it as `sshd -T` does, `rules` says what is demanded and `judge` judges it. Keywords, defaults and refusals
 //! are those of the tree's own build of OpenSSH: `table` and `history` say how versions differ, `build` what a
 //! distribution changed.
