@@ -290,7 +290,8 @@ fn a_configuration_or_profile_beyond_its_bound_is_refused() {
 /// A tree with a file system in it whose server stops to answer after such a request (tests/data/silent.py), recorded
 /// while it did. `then` is a script with `serve LAST`, `silenced` (the server is gone for good) and `$SERVER`.
 fn silent(crossed: bool, then: &str) -> Lab {
-    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silent.py");
+    let server = ::harness::project().join("tests/data/silent.py");
+    let server = server.display();
     let lab = Lab::new();
     lab.profile(&format!(
         "name = \"lab\"\n[[paths]]\npath = \"/data\"\nseverity = \"high\"\ncross_mounts = {crossed}\n",

@@ -71,7 +71,8 @@ fn a_file_system_that_gives_no_answer_delays_no_change_elsewhere() {
          grep -q cross_mounts etc/host-integrity-agent/profile.toml",
     );
     harness.record();
-    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/silent.py");
+    let server = ::harness::project().join("tests/data/silent.py");
+    let server = server.display();
     let daemon = harness.start_after(&format!(
         "mkfifo in; python3 {server} $PWD/root/data/m init < in & exec 9<> in
          until grep -q fuse.silent /proc/mounts; do sleep 0.02; done
