@@ -14,7 +14,6 @@ IgnoreUserKnownHosts yes
 X11Forwarding no
 AllowTcpForwarding no
 DisableForwarding yes
-X11Forwarding no
 AllowAgentForwarding no
 ClientAliveInterval 300
 ClientAliveCountMax 2
