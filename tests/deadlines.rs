@@ -206,7 +206,7 @@ fn what_is_more_than_its_bound_is_said() {
         (
             "SUDOERS_ALL",
             format!(
-                "{big} > etc/sudoers.big; for n in {{1..9}}; do echo '@include /etc/sudoers.big'; done > etc/sudoers"
+                "{big} > etc/sudoers.big; for n in {{1..10}}; do echo '@include /etc/sudoers.big'; done > etc/sudoers"
             ),
             "accounts.*",
             "the policy is larger than any real one",
