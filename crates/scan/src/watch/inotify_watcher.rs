@@ -4,7 +4,7 @@
 //! and what is there now is compared with the map ([`InotifyWatcher::reconcile`]). So events may come late, twice, or in
 //! an order that makes no sense any more. A directory is watched before its entries are listed, and told as touched
 //! after everything below it is watched, so that nothing made in between is missed.
-// Long: what the kernel told of one tree belongs together: each notice touches most of it.
+// Long: its 22 fields are still to be grouped.
 
 mod keep;
 mod linked;

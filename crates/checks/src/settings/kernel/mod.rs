@@ -2,6 +2,7 @@
 
 mod checks;
 mod command_line;
+mod drop_ins;
 mod mac;
 mod modprobe;
 mod modules;

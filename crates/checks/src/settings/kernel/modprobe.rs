@@ -1,10 +1,10 @@
 //! modprobe.d(5) as kmod reads it: what `modprobe NAME` would do.
 
-use super::sysctl::is_null;
+use super::drop_ins;
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use agent_core::os::root::Root;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
 /// Of files of one name the first directory's counts.
@@ -38,29 +38,9 @@ pub(super) enum Outcome {
 
 impl Modprobe {
     pub(super) fn read(root: &Root) -> io::Result<Modprobe> {
-        let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
-        for directory in DIRECTORIES {
-            if directory.starts_with("run/") && !root.is_live() {
-                continue;
-            }
-            let names = root.list(directory.as_bytes())?;
-            for (name, _) in names.iter().flat_map(|names| names.iter()) {
-                if name.ends_with(b".conf") && !name.starts_with(b".") {
-                    let path = format!("{directory}/{}", String::from_utf8_lossy(name));
-                    files.entry(name.to_vec()).or_insert(path);
-                }
-            }
-        }
         let mut modprobe = Modprobe::default();
-        for path in files.into_values() {
-            match root.read(path.as_bytes(), bounds::SETTINGS_FILE) {
-                Ok(text) => modprobe.add(&String::from_utf8_lossy(&text.unwrap_or_default())),
-                // A link to /dev/null hides the files of that name.
-                Err(_) if is_null(root, &path) => {}
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("/{path}: {error}")));
-                }
-            }
+        for (_, text) in drop_ins::texts(root, &DIRECTORIES, bounds::SETTINGS_FILE)? {
+            modprobe.add(&text);
         }
         Ok(modprobe)
     }

@@ -1,9 +1,9 @@
 //! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
 
+use super::drop_ins;
 use agent_core::bounds;
 use agent_core::glob::{PathGlob, Syntax};
 use agent_core::os::root::Root;
-use std::collections::BTreeMap;
 use std::io;
 
 /// Of files of one name the first directory's counts.
@@ -34,30 +34,9 @@ pub(super) struct Sysctl {
 impl Sysctl {
     /// Reads the directories below the root.
     pub(super) fn read(root: &Root) -> io::Result<Sysctl> {
-        let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
-        for directory in DIRECTORIES {
-            if directory.starts_with("run/") && !root.is_live() {
-                continue;
-            }
-            let names = root.list(directory.as_bytes())?;
-            for (name, _) in names.iter().flat_map(|names| names.iter()) {
-                if name.ends_with(b".conf") && !name.starts_with(b".") {
-                    let path = format!("{directory}/{}", String::from_utf8_lossy(name));
-                    files.entry(name.to_vec()).or_insert(path);
-                }
-            }
-        }
         let mut sysctl = Sysctl::default();
-        for path in files.into_values() {
-            match root.read(path.as_bytes(), bounds::SYSCTL_FILE) {
-                Ok(Some(text)) => sysctl.add(&String::from_utf8_lossy(&text), &path),
-                Ok(None) => {}
-                // A link to /dev/null hides the files of that name.
-                Err(_) if is_null(root, &path) => {}
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("/{path}: {error}")));
-                }
-            }
+        for (path, text) in drop_ins::texts(root, &DIRECTORIES, bounds::SYSCTL_FILE)? {
+            sysctl.add(&text, &path);
         }
         Ok(sysctl)
     }
@@ -111,11 +90,6 @@ impl Sysctl {
             .filter_map(|(_, value)| value.as_ref())
             .next_back()
     }
-}
-
-pub(super) fn is_null(root: &Root, path: &str) -> bool {
-    let found = root.resolve(path.as_bytes(), true);
-    found.is_ok_and(|found| found.path == b"dev/null")
 }
 
 /// The key as a path: if its first separator is a dot, dots and slashes change places (sysctl.d(5)).

@@ -1,5 +1,5 @@
 //! The one door to the store.
-// Long: the store is what its commands share; they stand here, what they do beside it.
+// Long: the 22 fields of the store are still to be grouped, and its commands to move with them.
 
 mod commit;
 #[cfg(test)]
