@@ -2,6 +2,7 @@
 
 use crate::daemon::baseline::ActiveBaseline;
 use agent_baseline::profile::Profile;
+use agent_checks::registry;
 use agent_core::escape;
 use agent_core::host::Host;
 use agent_core::os::last_word;
@@ -48,6 +49,7 @@ impl Identity {
                 launch_record: launch_record.unwrap_or_default(),
                 binary: self.binary.clone(),
             },
+            checks: registry::all().collect(),
         }
     }
 }

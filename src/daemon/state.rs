@@ -21,6 +21,7 @@ use crate::daemon::status::writer::StatusWriter;
 use crate::daemon::store::{Command, StoreHandle};
 use crate::daemon::watch::Watcher;
 use crate::daemon::{systemd, warn};
+use agent_checks::registry;
 use agent_core::error::Result;
 use agent_outbox::event::{EventSource, Lifecycle};
 use agent_outbox::store::OpenOutcome;
@@ -61,6 +62,7 @@ impl Daemon {
         let panics = Panics::open(&config.state_dir, now.wall);
         let origin = EventSource {
             host: host.clone(),
+            checks: registry::all().collect(),
             ..EventSource::default()
         };
         let messages = outlets.messages.clone();

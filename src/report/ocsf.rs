@@ -4,6 +4,7 @@
 //! every run on the same host.
 
 use super::{Report, Summary};
+use agent_checks::registry;
 use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_outbox::event::chain::beside;
@@ -26,6 +27,7 @@ impl<W: Write> Ocsf<W> {
     pub(crate) fn new(out: W, host: Host, now: i64) -> Ocsf<W> {
         let origin = EventSource {
             host,
+            checks: registry::all().collect(),
             ..EventSource::default()
         };
         Ocsf { out, origin, now }

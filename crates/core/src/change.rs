@@ -1,7 +1,10 @@
 //! How a change came about, as far as anybody saw: what rides on an event beside the finding. Values only.
 
-/// What is known of the circumstances of a change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// What is known of the circumstances of a change. What a stored one lacks is as in the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ChangeContext {
     /// Who did it; `None` without attribution.
     pub actor: Option<Actor>,
@@ -14,7 +17,8 @@ pub struct ChangeContext {
 }
 
 /// The process that wrote last, at the time of the change. What could not be learned is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Actor {
     /// Process id.
     pub pid: u32,

@@ -1,13 +1,14 @@
 //! A finding: one verdict of one check on one subject, with its evidence. Values only.
 
+mod form;
+
 use crate::attributes::{Attribute, AttributeSet, Attributes, Digest, Timestamp};
 use crate::escape;
-use base64ct::{Base64, Encoding};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// What a check concluded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As demanded.
@@ -33,7 +34,7 @@ impl Verdict {
 }
 
 /// How much a deviation matters; ordered, worst last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -222,22 +223,32 @@ pub static FILE_CHECKS: [&Check; 6] = [
     &FILES_LAUNCH_RECORD,
 ];
 
-/// One verdict of one check on one subject.
-#[derive(Clone, Debug)]
-pub struct Finding {
+/// One verdict of one check on one subject. By serde it is the object of the JSON contract but for its `references`, and
+/// stored so too.
+///
+/// `C` is the check: its definition; or its id (`String`), where it is read again, by a build that may not have the check.
+///
+/// What is added must be an `Option`, or have a default: then stored findings that lack it can still be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename = "finding")]
+pub struct Finding<C = &'static Check> {
     /// Which check.
-    pub check: &'static Check,
+    pub check: C,
     /// What it concluded.
     pub verdict: Verdict,
     /// How much it matters.
     pub severity: Severity,
     /// A path (`/etc/passwd`, any bytes), or the name of what was judged (`sshd`).
+    #[serde(flatten, with = "form::subject")]
     pub subject: Vec<u8>,
     /// For files: which attributes differ.
+    #[serde(default, with = "form::changed")]
     pub changed: AttributeSet,
     /// What should be; an object, or null.
+    #[serde(default)]
     pub expected: Value,
     /// What is; an object, or null.
+    #[serde(default)]
     pub observed: Value,
     /// One sentence for a person.
     pub message: String,
@@ -247,15 +258,15 @@ pub struct Finding {
     pub remediation: Option<String>,
 }
 
-impl Finding {
-    /// A finding without evidence yet.
-    pub fn new(
-        check: &'static Check,
+impl<C> Finding<C> {
+    /// A finding without evidence yet, whatever names its check. See [`Finding::new`].
+    pub fn of(
+        check: C,
         verdict: Verdict,
         severity: Severity,
         subject: impl Into<Vec<u8>>,
         message: impl Into<String>,
-    ) -> Finding {
+    ) -> Finding<C> {
         Finding {
             check,
             verdict,
@@ -272,7 +283,7 @@ impl Finding {
 
     /// The same, with what should be and what is (objects of the JSON contract).
     #[must_use]
-    pub fn evidence(self, expected: Value, observed: Value) -> Finding {
+    pub fn evidence(self, expected: Value, observed: Value) -> Finding<C> {
         Finding {
             expected,
             observed,
@@ -282,7 +293,7 @@ impl Finding {
 
     /// The same, with where the cause stands (`FILE:LINE`).
     #[must_use]
-    pub fn location(self, location: impl Into<String>) -> Finding {
+    pub fn location(self, location: impl Into<String>) -> Finding<C> {
         Finding {
             location: Some(location.into()),
             ..self
@@ -291,35 +302,51 @@ impl Finding {
 
     /// The same, with what to do about it.
     #[must_use]
-    pub fn remediation(self, text: impl Into<String>) -> Finding {
+    pub fn remediation(self, text: impl Into<String>) -> Finding<C> {
         Finding {
             remediation: Some(text.into()),
             ..self
         }
     }
 
+    /// The same of another check, or of the same under another name.
+    pub fn with_check<D>(self, check: D) -> Finding<D> {
+        Finding {
+            check,
+            verdict: self.verdict,
+            severity: self.severity,
+            subject: self.subject,
+            changed: self.changed,
+            expected: self.expected,
+            observed: self.observed,
+            message: self.message,
+            location: self.location,
+            remediation: self.remediation,
+        }
+    }
+}
+
+impl Finding {
+    /// A finding without evidence yet.
+    pub fn new(
+        check: &'static Check,
+        verdict: Verdict,
+        severity: Severity,
+        subject: impl Into<Vec<u8>>,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding::of(check, verdict, severity, subject, message)
+    }
+
+    /// The same, with the id in the place of the check.
+    pub fn by_id(&self) -> Finding<String> {
+        self.clone().with_check(self.check.id.to_owned())
+    }
+
     /// The object of the JSON contract, `"kind":"finding"`.
     pub fn to_json(&self) -> Value {
-        let (subject, whole) = escape::lossless_text(&self.subject);
-        let mut object = json!({
-            "kind": "finding",
-            "check": self.check.id,
-            "verdict": self.verdict.name(),
-            "severity": self.severity.name(),
-            "subject": subject,
-            "subject_base64": (!whole).then(|| Base64::encode_string(&self.subject)),
-        });
-        // Settings have no list of changed attributes; the key is there all the same.
-        let changed = match self.check.id.starts_with("files.") && !self.changed.is_empty() {
-            true => self.changed.iter().map(Attribute::name).collect(),
-            false => Value::Null,
-        };
-        object["changed"] = changed;
-        object["expected"] = self.expected.clone();
-        object["observed"] = self.observed.clone();
-        object["message"] = json!(self.message);
-        object["location"] = json!(self.location);
-        object["remediation"] = json!(self.remediation);
+        // Strings, numbers and lists of them always can be written.
+        let mut object = serde_json::to_value(self).unwrap_or_default();
         object["references"] = json!(self.check.references);
         object
     }

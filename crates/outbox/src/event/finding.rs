@@ -5,7 +5,7 @@ use super::source::EventSource;
 use super::stored_finding::StoredFinding;
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::escape;
-use agent_core::finding::{Check, Verdict};
+use agent_core::finding::{Check, Finding, Verdict};
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value, json};
 
@@ -50,13 +50,14 @@ pub struct Life<'a> {
 /// The event for a step in the life of a deviation, told at `now`.
 pub fn draft(
     source: &EventSource,
-    finding: &StoredFinding,
+    stored: &StoredFinding,
     step: Step,
     life: Life<'_>,
     now: i64,
 ) -> Draft {
+    let StoredFinding { finding, context } = stored;
     let (activity, activity_name, status) = step.words();
-    let file = finding.is_file();
+    let file = stored.is_file();
     let class = Class {
         uid: if file { 2004 } else { 2003 },
         name: match file {
@@ -74,9 +75,9 @@ pub fn draft(
     };
     let (subject, whole) = escape::lossless_text(&finding.subject);
     let message = format!("{subject}: {}", finding.message);
-    let check = finding.known();
+    let check = source.check(&finding.check);
     let mut draft = Draft::new(class, level, status, &message, now)
-        .with("finding_info", info(finding, check, life));
+        .with("finding_info", info(stored, check, life));
     draft = match file {
         true => of_file(draft, finding, step, &subject),
         false => of_setting(draft, finding, check, step),
@@ -86,7 +87,7 @@ pub fn draft(
     {
         draft = draft.with("remediation", json!({ "desc": text }));
     }
-    if let Some(actor) = finding.context.as_ref().and_then(|c| c.actor.as_ref()) {
+    if let Some(actor) = context.as_ref().and_then(|c| c.actor.as_ref()) {
         draft = draft.with("actor", json!({ "process": process(actor) }));
     }
     if let Some(resources) = resources(source) {
@@ -106,17 +107,18 @@ pub fn draft(
         draft = draft.unmapped("subject_base64", json!(bytes));
     }
     draft = draft.unmapped("location", json!(finding.location));
-    if let Some(context) = &finding.context {
+    if let Some(context) = context {
         draft = draft.unmapped("cause", circumstances(context));
     }
     draft.finish(source)
 }
 
-fn info(finding: &StoredFinding, check: Option<&Check>, life: Life<'_>) -> Value {
+fn info(stored: &StoredFinding, check: Option<&Check>, life: Life<'_>) -> Value {
+    let StoredFinding { finding, .. } = stored;
     json!({
         "uid": life.uid,
         "title": title(finding, check),
-        "types": [if finding.is_file() { "file_integrity" } else { "configuration_check" }],
+        "types": [if stored.is_file() { "file_integrity" } else { "configuration_check" }],
         "analytic": { "uid": finding.check, "type_id": 1 },
         "created_time": life.first_seen,
         "first_seen_time": life.first_seen,
@@ -125,7 +127,7 @@ fn info(finding: &StoredFinding, check: Option<&Check>, life: Life<'_>) -> Value
 }
 
 /// What happened, rather than what should hold, where there is a word for it.
-fn title<'a>(finding: &'a StoredFinding, check: Option<&'a Check>) -> &'a str {
+fn title<'a>(finding: &'a Finding<String>, check: Option<&'a Check>) -> &'a str {
     match finding.check.as_str() {
         "files.added" => "A path was added",
         "files.removed" => "A path was removed",
@@ -135,7 +137,7 @@ fn title<'a>(finding: &'a StoredFinding, check: Option<&'a Check>) -> &'a str {
     }
 }
 
-fn of_file(draft: Draft, finding: &StoredFinding, step: Step, path: &str) -> Draft {
+fn of_file(draft: Draft, finding: &Finding<String>, step: Step, path: &str) -> Draft {
     let (expected, expected_rest) = file(path, &finding.expected);
     let (observed, observed_rest) = file(path, &finding.observed);
     let mut evidences = Vec::new();
@@ -243,7 +245,7 @@ fn file_type(kind: &str) -> u64 {
     }
 }
 
-fn of_setting(draft: Draft, finding: &StoredFinding, check: Option<&Check>, step: Step) -> Draft {
+fn of_setting(draft: Draft, finding: &Finding<String>, check: Option<&Check>, step: Step) -> Draft {
     let (status_id, status) = match (step, finding.verdict) {
         (Step::Cleared, _) | (_, Verdict::Pass) => (1, "Pass"),
         (_, Verdict::NotApplicable) => (99, "Not Applicable"),

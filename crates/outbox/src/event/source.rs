@@ -1,6 +1,8 @@
 //! Where events come from: the host, and what it is judged by. Values only.
 
+use agent_core::finding::Check;
 use agent_core::host::Host;
+use std::sync::Arc;
 
 /// What every event says of its origin. Replaceable while the agent runs, since the metadata service
 /// may answer late and a reload may bring another manifest.
@@ -12,6 +14,15 @@ pub struct EventSource {
     pub ip: String,
     /// What files and settings are judged by.
     pub digests: Digests,
+    /// The checks that there are: their titles and demands stand in events.
+    pub checks: Arc<[&'static Check]>,
+}
+
+impl EventSource {
+    /// The check of that id, if this build has it.
+    pub fn check(&self, id: &str) -> Option<&'static Check> {
+        self.checks.iter().copied().find(|check| check.id == id)
+    }
 }
 
 /// SHA-256 digests, in lower-case hexadecimal, of what verdicts rest on; empty where there is none.

@@ -8,13 +8,13 @@ use crate::event::finding::{Life, Step, draft};
 use crate::event::own;
 use crate::event::stored_finding::StoredFinding;
 use crate::ledger::OpenFinding;
-use agent_core::finding::Severity;
+use agent_core::finding::{Finding, Severity, Verdict};
 use std::collections::HashMap;
 
 /// A step that this transaction tells.
 pub(super) struct Fresh {
     pub(super) step: Step,
-    pub(super) finding: StoredFinding,
+    pub(super) stored: StoredFinding,
     pub(super) key: Vec<u8>,
     /// Of a deviation that was cleared: the entry that stood before.
     pub(super) entry: Option<OpenFinding>,
@@ -30,7 +30,7 @@ impl WriteTransaction<'_> {
         let mut fresh = std::mem::take(&mut self.fresh);
         for new in &fresh {
             if matches!(new.step, Step::Raised | Step::Changed) {
-                let severity = new.finding.severity;
+                let severity = new.stored.finding.severity;
                 self.floods.note(&new.key, severity, new.scan, now);
             }
         }
@@ -38,7 +38,7 @@ impl WriteTransaction<'_> {
         // Steps of one deviation stay in the order in which they came about.
         let mut worst: HashMap<Vec<u8>, Severity> = HashMap::new();
         for new in &fresh {
-            let severity = new.finding.severity;
+            let severity = new.stored.finding.severity;
             let known = worst.entry(new.key.clone()).or_insert(severity);
             *known = (*known).max(severity);
         }
@@ -63,14 +63,14 @@ impl WriteTransaction<'_> {
 
     pub(super) fn tell(&mut self, fresh: &Fresh, now: i64) -> Result<()> {
         let uid = self.uid(&fresh.key, fresh.first_seen);
-        let severity = fresh.finding.severity;
+        let severity = fresh.stored.finding.severity;
         let life = Life {
             uid: &uid,
             first_seen: fresh.first_seen,
             last_seen: fresh.last_seen,
             flood: self.floods.mark(severity),
         };
-        let draft = draft(self.source, &fresh.finding, fresh.step, life, now);
+        let draft = draft(self.source, &fresh.stored, fresh.step, life, now);
         let role = Role::Told(fresh.step);
         self.append(
             draft,
@@ -86,17 +86,9 @@ impl WriteTransaction<'_> {
 /// The stored finding of a deviation that is there no longer, where nothing but its key is known.
 pub(super) fn gone(key: &[u8], severity: Severity) -> Option<StoredFinding> {
     let (check, subject) = crate::ledger::key::parts(key)?;
+    let message = "no longer deviates";
     Some(StoredFinding {
-        check: check.to_owned(),
-        verdict: agent_core::finding::Verdict::Pass,
-        severity,
-        subject,
-        changed: agent_core::attributes::AttributeSet::NONE,
-        expected: serde_json::Value::Null,
-        observed: serde_json::Value::Null,
-        message: "no longer deviates".into(),
-        location: None,
-        remediation: None,
+        finding: Finding::of(check.to_owned(), Verdict::Pass, severity, subject, message),
         context: None,
     })
 }

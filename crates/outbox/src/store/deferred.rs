@@ -25,7 +25,7 @@ impl WriteTransaction<'_> {
     pub(super) fn defer(&mut self, fresh: &Fresh, until: i64) -> Result<()> {
         let key = fresh.key.as_slice();
         let before = self.deferral(key)?;
-        let packed = self.sample.pack(fresh.finding.to_text().as_bytes());
+        let packed = self.sample.pack(&fresh.stored.to_text());
         let row = Deferred {
             until: before.map_or(until, |before| before.min(until)),
             first_seen: fresh.first_seen,
@@ -51,7 +51,7 @@ impl WriteTransaction<'_> {
     pub(super) fn renew_deferred(
         &mut self,
         key: &[u8],
-        finding: &StoredFinding,
+        stored: &StoredFinding,
         first_seen: i64,
         now: i64,
     ) -> Result<()> {
@@ -60,7 +60,7 @@ impl WriteTransaction<'_> {
         };
         let fresh = Fresh {
             step: Step::Changed,
-            finding: finding.clone(),
+            stored: stored.clone(),
             key: key.to_vec(),
             entry: None,
             first_seen,
@@ -106,11 +106,11 @@ impl WriteTransaction<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             let text = self.unpack(row.sample, row.packed, "deferred")?;
-            let finding = StoredFinding::from_text(&text).ok_or_else(|| damaged("deferred"))?;
-            due.push((key.to_vec(), finding, row.first_seen, row.last_seen));
+            let stored = StoredFinding::from_text(&text).ok_or_else(|| damaged("deferred"))?;
+            due.push((key.to_vec(), stored, row.first_seen, row.last_seen));
             Ok(ControlFlow::Continue(()))
         })?;
-        for (key, finding, first_seen, last_seen) in due {
+        for (key, stored, first_seen, last_seen) in due {
             self.undefer(&key)?;
             let Some(entry) = self.entry(&key)? else {
                 continue;
@@ -125,7 +125,7 @@ impl WriteTransaction<'_> {
             self.set_entry(&key, Some(&entry), Some(&told))?;
             self.fresh.push(Fresh {
                 step,
-                finding,
+                stored,
                 key,
                 entry: None,
                 first_seen,

@@ -159,7 +159,7 @@ impl WriteTransaction<'_> {
             self.end_told(place)?;
             let fresh = Fresh {
                 step: Step::Cleared,
-                finding: gone(key, ended.severity).ok_or_else(|| damaged("ends"))?,
+                stored: gone(key, ended.severity).ok_or_else(|| damaged("ends"))?,
                 key: key.to_vec(),
                 entry: Some(*ended),
                 first_seen: ended.first_seen,

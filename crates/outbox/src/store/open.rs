@@ -164,19 +164,19 @@ fn sample_text(source: &EventSource) -> Vec<u8> {
         .with(Attribute::Sha256);
     let changed = StoredFinding::new(&finding, None);
     let mut added = changed.clone();
-    added.check = "files.added".into();
-    added.expected = serde_json::Value::Null;
+    added.finding.check = "files.added".into();
+    added.finding.expected = serde_json::Value::Null;
     let mut setting = changed.clone();
-    setting.check = "sshd.permit_root_login".into();
-    setting.observed = json!({ "value": "yes", "default": false, "conflicts": [] });
-    setting.expected = json!({ "value": "no" });
+    setting.finding.check = "sshd.permit_root_login".into();
+    setting.finding.observed = json!({ "value": "yes", "default": false, "conflicts": [] });
+    setting.finding.expected = json!({ "value": "no" });
     let life = Life {
         uid: "00000000000000000000000000000000",
         first_seen: 0,
         last_seen: 0,
         flood: None,
     };
-    let mut text = changed.to_text().into_bytes();
+    let mut text = changed.to_text();
     for (finding, step) in [
         (&setting, Step::Raised),
         (&changed, Step::Cleared),

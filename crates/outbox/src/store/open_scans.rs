@@ -5,7 +5,6 @@ use super::queue::Found;
 use super::tables::{Result, damaged, entry_from_row};
 use super::write_transaction::WriteTransaction;
 use super::{ScanId, Scope};
-use crate::event::StoredFinding;
 use crate::event::finding::Step;
 use crate::ledger::{self, Observation, OpenFinding, key};
 use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
@@ -207,18 +206,19 @@ impl WriteTransaction<'_> {
     /// Takes in what was found of a deviation.
     pub(super) fn found(&mut self, found: &Found, now: i64) -> Result<()> {
         let Found {
-            finding,
+            stored,
             mark,
             scan,
             until,
             ..
         } = found;
+        let finding = &stored.finding;
         let observation = match finding.verdict {
             Verdict::Pass | Verdict::NotApplicable => Observation::Gone,
             verdict => Observation::There {
                 verdict,
                 severity: finding.severity,
-                fingerprint: finding.fingerprint(),
+                fingerprint: stored.fingerprint(),
             },
         };
         let key = key::of(&finding.check, &finding.subject);
@@ -252,13 +252,14 @@ impl WriteTransaction<'_> {
         let first_seen = decision.entry.or(old).map_or(now, |entry| entry.first_seen);
         let told = decision.step.map(|step| Fresh {
             step,
-            finding: match (step, old) {
+            stored: match (step, old) {
                 // An end weighs what it ends.
-                (Step::Cleared, Some(old)) => StoredFinding {
-                    severity: old.severity,
-                    ..(**finding).clone()
-                },
-                _ => (**finding).clone(),
+                (Step::Cleared, Some(old)) => {
+                    let mut ended = (**stored).clone();
+                    ended.finding.severity = old.severity;
+                    ended
+                }
+                _ => (**stored).clone(),
             },
             entry: old.filter(|_| step == Step::Cleared),
             key: key.clone(),
@@ -276,7 +277,7 @@ impl WriteTransaction<'_> {
             (None, _) if decision.entry.is_none() => self.undefer(&key)?,
             // There is no room to tell it at once; what waits is told as it is by then.
             (None, _) if decision.entry.map(evidence) != old.map(evidence) => {
-                self.renew_deferred(&key, finding, first_seen, now)?;
+                self.renew_deferred(&key, stored, first_seen, now)?;
             }
             (None, _) => {}
         }
@@ -310,7 +311,7 @@ impl WriteTransaction<'_> {
             if decision.step.is_some() {
                 self.fresh.push(Fresh {
                     step: Step::Cleared,
-                    finding: gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?,
+                    stored: gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?,
                     key: key.to_vec(),
                     entry: Some(*entry),
                     first_seen: entry.first_seen,

@@ -37,7 +37,7 @@ pub(super) enum Op {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) scan_id: ScanId,
-    pub(super) finding: Box<StoredFinding>,
+    pub(super) stored: Box<StoredFinding>,
     /// See [`super::open_scans::OpenScans::found`].
     pub(super) mark: Option<u64>,
     /// Whether a scan of everything found it.
@@ -49,7 +49,8 @@ pub(super) struct Found {
 impl Op {
     fn size(&self) -> usize {
         match self {
-            Op::Found(Found { finding, .. }) => {
+            Op::Found(Found { stored, .. }) => {
+                let finding = &stored.finding;
                 let json = json_size(&finding.expected) + json_size(&finding.observed);
                 256 + finding.subject.len() + finding.message.len() + json
             }
@@ -62,7 +63,8 @@ impl Op {
     /// Whether it is better to be taken in at once.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
-            Op::Found(Found { finding, .. }) => {
+            Op::Found(Found { stored, .. }) => {
+                let finding = &stored.finding;
                 finding.severity == Severity::Critical
                     && matches!(finding.verdict, Verdict::Fail | Verdict::Unknown)
             }
@@ -89,9 +91,9 @@ impl Queue {
     /// Takes something in. `stuck`: the store cannot be written. Gives back what there is no room for.
     pub(super) fn push(&mut self, op: Op, stuck: bool, now: i64) -> Result<(), Op> {
         if stuck {
-            if let Op::Found(Found { finding, .. }) = &op {
-                let print = hash(&finding.fingerprint());
-                if self.prints.get(&name(finding)) == Some(&print) {
+            if let Op::Found(Found { stored, .. }) = &op {
+                let print = hash(&stored.fingerprint());
+                if self.prints.get(&name(stored)) == Some(&print) {
                     return Ok(());
                 }
             }
@@ -101,9 +103,9 @@ impl Queue {
                 return Err(op);
             }
             match &op {
-                Op::Found(Found { finding, .. }) => {
-                    let print = hash(&finding.fingerprint());
-                    self.prints.insert(name(finding), print);
+                Op::Found(Found { stored, .. }) => {
+                    let print = hash(&stored.fingerprint());
+                    self.prints.insert(name(stored), print);
                 }
                 // What it clears and a later scan finds again must be told again.
                 Op::End { .. } => self.prints.clear(),
@@ -171,7 +173,8 @@ fn json_size(value: &Value) -> usize {
     }
 }
 
-fn name(finding: &StoredFinding) -> u64 {
+fn name(stored: &StoredFinding) -> u64 {
+    let finding = &stored.finding;
     hash(&(&finding.check, &finding.subject))
 }
 

@@ -77,7 +77,7 @@ pub(super) struct State {
 }
 
 /// Version of the stored form. An older one is carried over by [`super::migrate`].
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The oldest version that is carried over.
 const OLDEST: u32 = 1;
 
@@ -160,7 +160,7 @@ mod tests {
         let read = State::from_row(&state.to_row()).expect("a state");
         assert_eq!(read.chain(), Some(chain));
         assert_eq!(read, state);
-        for row in ["", "{}", "{\"version\":3}", "[]"] {
+        for row in ["", "{}", "{\"version\":4}", "[]"] {
             assert_eq!(State::from_row(row.as_bytes()), None, "{row}");
         }
     }

@@ -11,7 +11,7 @@ mod regions;
 mod schema;
 mod told;
 
-use agent_core::finding::{self, Check, Finding, Severity, Verdict};
+use agent_core::finding::{self, Check, Finding, Form, Severity, Verdict};
 use agent_core::host::{Cloud, Host};
 use agent_outbox::event::{Digests, EventSource, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
@@ -50,6 +50,10 @@ pub(crate) fn source() -> EventSource {
             launch_record: "ef".repeat(32),
             binary: "12".repeat(32),
         },
+        checks: [&PERMIT_ROOT_LOGIN, &SERIAL_PASSWORD]
+            .into_iter()
+            .chain(finding::FILE_CHECKS)
+            .collect(),
     }
 }
 
@@ -75,12 +79,30 @@ pub(crate) fn changed(path: &str, severity: Severity, size: u64) -> Finding {
     finding
 }
 
-/// The check of that id.
-pub(crate) fn check(id: &str) -> &'static Check {
-    agent_checks::registry::all()
-        .find(|check| check.id == id)
-        .unwrap_or_else(|| panic!("{id}: no such check"))
-}
+/// A check of settings, as the agent has it.
+pub(crate) static PERMIT_ROOT_LOGIN: Check = Check {
+    id: "sshd.permit_root_login",
+    title: "Root does not log in over SSH",
+    demand: "PermitRootLogin no",
+    why: "a login as root leaves nobody to be called to account, and is what every scanner tries",
+    severity: Some(Severity::High),
+    form: Form::Word(&["no", "prohibit-password", "forced-commands-only"]),
+    remedy: Some("PermitRootLogin no"),
+    references: &[
+        "CIS AL2023 4.2.7",
+        "AZLX-23-001240",
+        "RHEL-09-255045",
+        "EC2 user guide, shared AMIs",
+    ],
+};
+
+/// One that no guide asks for.
+pub(crate) static SERIAL_PASSWORD: Check = Check {
+    id: "console.serial_password",
+    title: "The serial console asks for a password",
+    references: &[],
+    ..PERMIT_ROOT_LOGIN
+};
 
 /// A engine with standard output as its sink, and a clock of its own.
 pub(crate) struct Fixture {

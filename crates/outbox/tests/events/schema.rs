@@ -1,7 +1,7 @@
 //! Every kind of event against the published schema of OCSF 1.5.0, by a validator that is not ours.
 // Long: one sample of each class of event.
 
-use super::{Fixture, T, changed, check, source};
+use super::{Fixture, PERMIT_ROOT_LOGIN, SERIAL_PASSWORD, T, changed, source};
 use agent_core::attributes::AttributeSet;
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
@@ -130,12 +130,12 @@ fn findings() -> Vec<Finding> {
             evidence,
         ));
     }
-    for (id, verdict, subject) in [
-        ("sshd.permit_root_login", Verdict::Fail, "sshd"),
-        ("sshd.max_auth_tries", Verdict::Unknown, "sshd"),
-        ("console.serial_password", Verdict::Fail, "console"),
+    for (check, verdict, subject) in [
+        (&PERMIT_ROOT_LOGIN, Verdict::Fail, "sshd"),
+        (&PERMIT_ROOT_LOGIN, Verdict::Unknown, "sshd of jail"),
+        (&SERIAL_PASSWORD, Verdict::Fail, "console"),
     ] {
-        let finding = Finding::new(check(id), verdict, Severity::Medium, subject, "is not so")
+        let finding = Finding::new(check, verdict, Severity::Medium, subject, "is not so")
             .evidence(
                 json!({ "value": "no" }),
                 json!({ "value": "yes", "default": false, "conflicts": ["a:1"] }),

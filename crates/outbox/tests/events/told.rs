@@ -1,7 +1,7 @@
 //! What is told of what is found.
 // Long: one table of what is told when.
 
-use super::{Fixture, T, changed, check, gists, values};
+use super::{Fixture, PERMIT_ROOT_LOGIN, T, changed, gists, values};
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_outbox::event::{Heartbeat, Lifecycle};
@@ -18,13 +18,7 @@ fn file(path: &str) -> Finding {
 
 fn setting(verdict: Verdict) -> Finding {
     let message = "PermitRootLogin is yes, the profile demands no";
-    Finding::new(
-        check("sshd.permit_root_login"),
-        verdict,
-        Severity::High,
-        "sshd",
-        message,
-    )
+    Finding::new(&PERMIT_ROOT_LOGIN, verdict, Severity::High, "sshd", message)
 }
 
 #[test]

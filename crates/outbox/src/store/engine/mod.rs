@@ -245,7 +245,7 @@ impl Store {
             .is_some_and(|scan| scan.scope == Scope::Files);
         let op = Op::Found(Found {
             scan_id,
-            finding: Box::new(StoredFinding::new(finding, context)),
+            stored: Box::new(StoredFinding::new(finding, context)),
             mark,
             scan,
             until,

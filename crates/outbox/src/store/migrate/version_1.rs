@@ -1,19 +1,18 @@
-//! Carries a store of an older version over, in one transaction: whole or not at all.
-//!
 //! Version 1 kept what waits for a sink by place alone (`queue`), what goes first by age (`rank`), and what was found in a
 //! flood until its end (`held`).
 
-use super::codec::{self, Reader};
-use super::order;
-use super::rows::Rows;
-use super::state::{State, VERSION};
-use super::tables::{
-    DEFERRED, Deferred, ENTRY, EVICTION, LEDGER, META, Result, Row, SPOOL, STATE, WAITING, damaged,
+use super::super::codec::{self, Reader};
+use super::super::order;
+use super::super::rows::Rows;
+use super::super::state::State;
+use super::super::tables::{
+    DEFERRED, Deferred, ENTRY, EVICTION, LEDGER, Result, Row, SPOOL, WAITING, damaged,
     entry_from_row, entry_to_row,
 };
+use super::more;
 use crate::event::finding::Step;
 use crate::ledger::{self, OpenFinding};
-use redb::{Database, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -21,27 +20,13 @@ const QUEUE_1: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("queue"
 const RANK_1: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("rank");
 const HELD_1: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("held");
 
-/// Rows that are taken in hand at a time.
-const AT_ONCE: usize = 1000;
-
-/// Makes the store one of this version. Does nothing to one that is.
-pub(super) fn migrate(database: &Database, state: &mut State) -> Result<()> {
-    if state.version == VERSION {
-        return Ok(());
-    }
-    let mut new = state.clone();
-    let transaction = database.begin_write()?;
-    events(&transaction)?;
-    held(&transaction, &mut new)?;
+/// Makes the store one of version 2.
+pub(super) fn carry_over(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
+    events(transaction)?;
+    held(transaction, state)?;
     transaction.delete_table(QUEUE_1)?;
     transaction.delete_table(RANK_1)?;
     transaction.delete_table(HELD_1)?;
-    new.version = VERSION;
-    transaction
-        .open_table(META)?
-        .insert(STATE, new.to_row().as_slice())?;
-    transaction.commit()?;
-    *state = new;
     Ok(())
 }
 
@@ -150,13 +135,6 @@ fn count(state: &mut State, key: &[u8], old: Option<&OpenFinding>, new: &OpenFin
     if old.is_none() {
         state.open += 1;
         state.ledger_bytes += (key.len() + ENTRY) as u64;
-    }
-}
-
-fn more(count: usize) -> ControlFlow<()> {
-    match count < AT_ONCE {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
     }
 }
 
