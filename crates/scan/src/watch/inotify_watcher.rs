@@ -4,10 +4,12 @@
 //! and what is there now is compared with the map ([`InotifyWatcher::reconcile`]). So events may come late, twice, or in
 //! an order that makes no sense any more. A directory is watched before its entries are listed, and told as touched
 //! after everything below it is watched, so that nothing made in between is missed.
-// Long: its 22 fields are still to be grouped.
 
 mod keep;
+mod left_out;
 mod linked;
+mod reporter;
+mod rules;
 mod unsure;
 
 use super::canary;
@@ -17,28 +19,26 @@ use super::tree::{Descriptor, Node, ROOT, Tree};
 use super::{Coverage, Notice, Options, Touch};
 use crate::files::door::Doors;
 use crate::files::probe::join;
-use crate::files::scope::{PathPolicy, RuleCursor, Scope};
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::paths::{self, is_within};
 use keep::Opened;
+use left_out::LeftOut;
 use linked::Files;
+use reporter::Reporter;
+use rules::{Concern, Rules};
 use rustix::fs::inotify::ReadFlags;
 use rustix::io::Errno;
-use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeSet, HashMap};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use unsure::Unsure;
 
 /// Events that are worked off together.
 const BATCH: usize = 4096;
-/// As many places are kept.
-const MOST_PLACES: usize = 1024;
 
 const STRUCTURE: ReadFlags = ReadFlags::CREATE
     .union(ReadFlags::DELETE)
@@ -49,23 +49,39 @@ const OF_ITSELF: ReadFlags = ReadFlags::IGNORED
     .union(ReadFlags::DELETE_SELF)
     .union(ReadFlags::MOVE_SELF);
 
-/// Watches a tree. All of it happens on one thread.
-pub(super) struct InotifyWatcher {
+/// The tree that is watched: how it is come to, and whether it is there.
+struct Base {
     root: Root,
     doors: Doors,
     path: PathBuf,
-    scope: Arc<Scope>,
+    /// The directory that the tree lies in: while the tree is open here, its removal is told there alone.
+    outside: Option<Descriptor>,
+    /// The tree cannot be opened.
+    missing: bool,
+}
+
+impl Base {
+    fn new(root: Root) -> Base {
+        Base {
+            path: root.path().to_owned(),
+            doors: Doors::of(&root),
+            root,
+            outside: None,
+            missing: false,
+        }
+    }
+}
+
+/// Watches a tree. All of it happens on one thread.
+pub(super) struct InotifyWatcher {
+    base: Base,
+    rules: Rules,
     pub(super) inotify: Inotify,
     pub(super) mounts: Mounts,
     tree: Tree,
-    /// Where directories stand in the rules, of those that were asked for of late.
-    places: Places,
     files: Files,
-    left_out: BTreeSet<Vec<u8>>,
-    reason: Option<String>,
+    left_out: LeftOut,
     canary: Option<(PathBuf, Option<Descriptor>)>,
-    /// The directory that the tree lies in: while the tree is open here, its removal is told there alone.
-    outside: Option<Descriptor>,
     waiting: Vec<Event>,
     pub(super) unsure: Unsure,
     /// Descriptors that may stand for nothing any more.
@@ -74,36 +90,7 @@ pub(super) struct InotifyWatcher {
     pub(super) lost: bool,
     /// When everything was watched anew.
     pub(super) renewed: Instant,
-    /// The tree cannot be opened.
-    pub(super) rootless: bool,
-    emit: Arc<dyn Fn(Notice) + Send + Sync>,
-    told: Option<Coverage>,
-    directories: Arc<AtomicU64>,
-}
-
-/// Where directories stand in the rules.
-#[derive(Default)]
-struct Places(HashMap<Node, (RuleCursor, PathPolicy)>);
-
-impl Places {
-    fn get(&mut self, scope: &Scope, node: Node, path: &[u8]) -> Option<&(RuleCursor, PathPolicy)> {
-        if self.0.len() > MOST_PLACES {
-            self.0.clear();
-        }
-        let found = match self.0.entry(node) {
-            Slot::Occupied(found) => found.into_mut(),
-            Slot::Vacant(slot) => {
-                let mut place = scope.root();
-                let mut policy = scope.root_policy()?;
-                for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-                    policy = scope.reach(&place, name)?;
-                    place = scope.enter(&place, name);
-                }
-                slot.insert((place, policy))
-            }
-        };
-        Some(found)
-    }
+    reporter: Reporter,
 }
 
 impl InotifyWatcher {
@@ -116,28 +103,20 @@ impl InotifyWatcher {
         directories: Arc<AtomicU64>,
     ) -> InotifyWatcher {
         InotifyWatcher {
-            path: root.path().to_owned(),
-            doors: Doors::of(&root),
-            root,
-            scope: options.scope,
+            base: Base::new(root),
+            rules: Rules::new(options.scope),
             inotify,
             mounts,
             tree: Tree::default(),
-            places: Places::default(),
             files: Files::new(options.linked),
-            left_out: BTreeSet::new(),
-            reason: None,
+            left_out: LeftOut::default(),
             canary: options.canary.map(|directory| (directory, None)),
-            outside: None,
             waiting: Vec::new(),
             unsure: Unsure::default(),
             unused: Vec::new(),
             lost: false,
             renewed: Instant::now(),
-            rootless: false,
-            emit,
-            told: None,
-            directories,
+            reporter: Reporter::new(emit, directories),
         }
     }
 
@@ -145,15 +124,15 @@ impl InotifyWatcher {
     pub(super) fn renew(&mut self) {
         let old: Vec<Descriptor> = self.tree.descriptors().collect();
         self.tree = Tree::default();
-        self.places.0.clear();
+        self.rules.forget();
         self.left_out.clear();
-        self.reason = None;
         if let Some((directory, descriptor)) = &mut self.canary {
             *descriptor = node::open_dir_path(directory)
                 .and_then(|fd| self.inotify.add(fd.as_fd()))
                 .ok();
         }
-        self.outside = self
+        self.base.outside = self
+            .base
             .path
             .parent()
             .and_then(|outside| node::open_dir_path(outside).ok())
@@ -196,8 +175,8 @@ impl InotifyWatcher {
                 continue;
             }
             self.see_canary(&event);
-            if self.outside == Some(event.descriptor)
-                && event.name.as_deref() == self.path.file_name().map(OsStrExt::as_bytes)
+            if self.base.outside == Some(event.descriptor)
+                && event.name.as_deref() == self.base.path.file_name().map(OsStrExt::as_bytes)
             {
                 self.unsure.root();
             }
@@ -225,7 +204,7 @@ impl InotifyWatcher {
         if self.unsure.is_empty() && std::mem::take(&mut self.unsure.canary) {
             touched.push(whole(canary::KEY.to_vec()));
         }
-        self.touch(touched);
+        self.reporter.touched(touched);
         self.tell_coverage();
     }
 
@@ -261,7 +240,7 @@ impl InotifyWatcher {
         if doubts.canary {
             touched.push(whole(canary::KEY.to_vec()));
         }
-        self.touch(touched);
+        self.reporter.touched(touched);
         self.tell_coverage();
     }
 
@@ -274,16 +253,14 @@ impl InotifyWatcher {
         what: ReadFlags,
         touched: &mut Vec<Touch>,
     ) {
-        let Some((place, policy)) = self.places.get(&self.scope, node, directory) else {
-            return;
-        };
         let structure = what.intersects(STRUCTURE);
-        if self.scope.reach(place, name).is_none() {
-            // Whether the directory has such entries decides what its own times say; one that only leads has none.
-            if structure && !policy.leads {
+        match self.rules.concern(node, directory, name) {
+            Concern::Entry => {}
+            Concern::Directory if structure => {
                 touched.push(alone(directory.to_vec(), false));
+                return;
             }
-            return;
+            Concern::Directory | Concern::Nobody => return,
         }
         let path = join(directory, name);
         match (what.contains(ReadFlags::ISDIR), structure) {
@@ -337,7 +314,7 @@ impl InotifyWatcher {
         let Ok(places) = self.mounts.changed() else {
             return;
         };
-        let own = self.path.as_os_str().as_bytes().to_vec();
+        let own = self.base.path.as_os_str().as_bytes().to_vec();
         if places
             .iter()
             .any(|place| is_within(&own, place.strip_suffix(b"/").unwrap_or(place)))
@@ -350,80 +327,68 @@ impl InotifyWatcher {
             let Some([b'/', path @ ..]) = place.strip_prefix(base) else {
                 continue;
             };
-            if self.scope.at(path).is_some() {
+            if self.rules.scope.at(path).is_some() {
                 self.reconcile(path);
                 touched.extend(self.relink(path));
                 touched.push(whole(path.to_vec()));
             }
         }
         self.drop_unused();
-        self.touch(touched);
+        self.reporter.touched(touched);
         self.tell_coverage();
     }
 
     /// Whether the tree is still the one at its path; if not, it is watched anew.
     pub(super) fn check_root(&mut self) {
-        let own = node::stat(self.root.as_fd()).map(|stat| stat.id);
+        let own = node::stat(self.base.root.as_fd()).map(|stat| stat.id);
         // Not opened where it is the same: what is mounted over it may be about to be unmounted.
-        let found = node::stat_path(&self.path).map(|stat| stat.id);
-        if !self.rootless && found.is_ok() && found == own {
+        let found = node::stat_path(&self.base.path).map(|stat| stat.id);
+        if !self.base.missing && found.is_ok() && found == own {
             return;
         }
-        match Root::open(&self.path) {
+        match Root::open(&self.base.path) {
             Ok(found) => {
-                self.root = found;
-                self.rootless = false;
+                self.base.root = found;
+                self.base.missing = false;
                 self.renew();
-                (self.emit)(Notice::RootReplaced);
+                self.reporter.notice(Notice::RootReplaced);
             }
             Err(error) => {
-                self.rootless = true;
+                self.base.missing = true;
                 self.unused.extend(self.tree.remove(ROOT));
                 self.drop_unused();
-                self.places.0.clear();
-                self.left_out = [Vec::new()].into();
-                self.reason = Some(format!("the tree cannot be opened: {error}"));
+                self.rules.forget();
+                self.left_out.clear();
+                let reason = format!("the tree cannot be opened: {error}");
+                self.left_out.insert(Vec::new(), reason);
                 self.tell_coverage();
             }
         }
     }
 
-    fn touch(&self, touched: Vec<Touch>) {
-        if !touched.is_empty() {
-            (self.emit)(Notice::Touched(touched));
-        }
+    fn tell_coverage(&mut self) {
+        let (left_out, reason) = self.left_out.told();
+        self.reporter.coverage(Coverage {
+            directories: self.tree.len() as u64,
+            left_out,
+            reason,
+            linked: self.files.told(),
+        });
     }
 
-    /// Tells what is watched, the first time and where the regions that are left out have changed.
-    fn tell_coverage(&mut self) {
-        let directories = self.tree.len() as u64;
-        self.directories.store(directories, Ordering::Relaxed);
-        if self.left_out.is_empty() {
-            self.reason = None;
-        }
-        let coverage = Coverage {
-            directories,
-            left_out: self.left_out.iter().cloned().collect(),
-            reason: self.reason.clone(),
-            linked: self.files.told(),
-        };
-        let same = |told: &Coverage| {
-            told.left_out == coverage.left_out && told.linked.reason == coverage.linked.reason
-        };
-        if !self.told.as_ref().is_some_and(same) {
-            self.told = Some(coverage.clone());
-            (self.emit)(Notice::Coverage(coverage));
-        }
+    /// Whether the tree cannot be opened.
+    pub(super) fn is_rootless(&self) -> bool {
+        self.base.missing
     }
 
     /// Tells that events were lost.
     pub(super) fn overflowed(&self) {
-        (self.emit)(Notice::Overflow);
+        self.reporter.notice(Notice::Overflow);
     }
 
     /// Tells what is watched, changed or not.
     pub(super) fn tell_coverage_again(&mut self) {
-        self.told = None;
+        self.reporter.forget();
         self.tell_coverage();
     }
 }

@@ -263,7 +263,7 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
     let mut not_before = Instant::now();
     loop {
         let now = Instant::now();
-        let wake_at = match (watcher.is_behind(), watcher.lost, watcher.rootless) {
+        let wake_at = match (watcher.is_behind(), watcher.lost, watcher.is_rootless()) {
             (true, ..) => Some(now),
             (false, true, _) => Some(not_before),
             (false, false, true) => Some(now + AWAIT_ROOT),
@@ -300,7 +300,7 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
         if watcher.unsure.take() {
             watcher.make_sure();
         }
-        if watcher.rootless {
+        if watcher.is_rootless() {
             watcher.check_root();
         }
         if orders.renew.swap(false, Ordering::AcqRel) {

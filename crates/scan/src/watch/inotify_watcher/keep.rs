@@ -5,11 +5,10 @@ use crate::files::door::{self, Doors, Shut};
 use crate::files::probe::{Directory, join};
 use crate::files::scope::RuleCursor;
 use crate::files::step::Blindness;
-use crate::watch::MOST_LEFT_OUT;
 use crate::watch::tree::{Descriptor, Node};
 use agent_core::bounds;
 use agent_core::os::node::{self, Hint, Id, Names, Stat};
-use agent_core::paths::{is_within, split};
+use agent_core::paths::split;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -48,7 +47,7 @@ impl InotifyWatcher {
             return false;
         }
         let there = self.tree.find(path);
-        self.left_out.retain(|left| !is_within(left, path));
+        self.left_out.remove(path);
         let opened = self.open(path).map(|opened| {
             let added = self.watch(&opened);
             (opened, added)
@@ -64,8 +63,7 @@ impl InotifyWatcher {
         }
         if let Some(node) = there {
             self.unused.extend(self.tree.remove(node));
-            // They are by node, and nodes are taken again.
-            self.places.0.clear();
+            self.rules.forget();
         }
         let is_there = opened.is_some();
         match opened {
@@ -89,7 +87,7 @@ impl InotifyWatcher {
     /// Not before what moved has been met at its new place: it keeps its watches.
     pub(super) fn drop_unused(&mut self) {
         let canary = self.canary.as_ref().and_then(|(_, canary)| *canary);
-        let others = [canary, self.outside];
+        let others = [canary, self.base.outside];
         for descriptor in std::mem::take(&mut self.unused) {
             if self.tree.behind(descriptor).is_empty() && !others.contains(&Some(descriptor)) {
                 self.inotify.remove(descriptor);
@@ -98,9 +96,10 @@ impl InotifyWatcher {
     }
 
     pub(super) fn open_root(&mut self) -> Option<Opened> {
-        self.doors = Doors::of(&self.root).within(bounds::WATCH_ANSWER);
-        let opened = self.doors.root().ok()?;
-        let place = self.scope.root_policy().map(|_| self.scope.root())?;
+        self.base.doors = Doors::of(&self.base.root).within(bounds::WATCH_ANSWER);
+        let opened = self.base.doors.root().ok()?;
+        let scope = &self.rules.scope;
+        let place = scope.root_policy().map(|_| scope.root())?;
         let (_, held) = hold(opened).ok()?;
         Some(Opened { place, ..held })
     }
@@ -112,6 +111,7 @@ impl InotifyWatcher {
         };
         let (inotify, directory) = (self.inotify.adder(), opened.directory.clone());
         let answer = self
+            .base
             .doors
             .ask(device, move || inotify.add(directory.fd.as_fd()));
         answer.unwrap_or_else(|unanswered| Err(unanswered.errno()))
@@ -141,9 +141,10 @@ impl InotifyWatcher {
         name: &[u8],
         path: &[u8],
     ) -> Option<Result<Opened, Errno>> {
-        let policy = self.scope.reach(&directory.place, name)?;
+        let policy = self.rules.scope.reach(&directory.place, name)?;
         let cross_mounts = policy.demand.cross_mounts;
         let opened = match self
+            .base
             .doors
             .open(&directory.directory, name, path, cross_mounts)
         {
@@ -163,7 +164,7 @@ impl InotifyWatcher {
             return None;
         }
         Some(Ok(Opened {
-            place: self.scope.enter(&directory.place, name),
+            place: self.rules.scope.enter(&directory.place, name),
             above,
             ..held
         }))
@@ -266,18 +267,7 @@ impl InotifyWatcher {
         if errno == Errno::NOENT {
             return;
         }
-        self.reason = Some(why(errno));
-        self.left_out.insert(path);
-        // Regions that lie side by side become the one that they lie in.
-        while self.left_out.len() > MOST_LEFT_OUT {
-            let depth = |path: &[u8]| path.iter().filter(|b| **b == b'/').count();
-            let Some(deepest) = self.left_out.iter().max_by_key(|path| depth(path)) else {
-                return;
-            };
-            let above = split(deepest).0.to_vec();
-            self.left_out.retain(|path| !is_within(path, &above));
-            self.left_out.insert(above);
-        }
+        self.left_out.insert(path, why(errno));
     }
 }
 

@@ -154,7 +154,7 @@ impl InotifyWatcher {
 
     /// Watches an entry of a directory, if it is a file that is looked at.
     fn watch_file(&self, directory: &Opened, name: &[u8]) -> Result<Option<Descriptor>, Errno> {
-        if self.scope.reach(&directory.place, name).is_none() {
+        if self.rules.scope.reach(&directory.place, name).is_none() {
             return Ok(None);
         }
         let (inotify, directory) = (self.inotify.adder(), directory.directory.clone());
@@ -163,6 +163,7 @@ impl InotifyWatcher {
         };
         let name = name.to_vec();
         let answer = self
+            .base
             .doors
             .ask(device, move || watch_file(&inotify, &directory, &name));
         answer.unwrap_or_else(|unanswered| Err(unanswered.errno()))
