@@ -41,6 +41,8 @@ pub(super) struct OpenScan {
 #[derive(Debug, Default)]
 pub(super) struct OpenScans {
     scans: Vec<OpenScan>,
+    /// Number of the last that was begun.
+    last: u64,
     hash: RandomState,
 }
 
@@ -54,7 +56,14 @@ pub(super) struct Cursor {
 }
 
 impl OpenScans {
-    pub(super) fn begin(&mut self, number: u64, scope: Scope) -> ScanId {
+    /// Numbers are greater than this one from now on.
+    pub(super) fn number_from(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    pub(super) fn begin(&mut self, scope: Scope) -> ScanId {
+        self.last += 1;
+        let number = self.last;
         self.scans.push(OpenScan {
             number,
             prefixes: prefixes(&scope),

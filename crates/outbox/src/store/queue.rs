@@ -85,6 +85,10 @@ pub(super) struct Queue {
     findings: usize,
     /// What was last found of each deviation that waits, so that a scan that finds it again need not hold it twice.
     prints: HashMap<u64, u64>,
+    /// Since when something waits, in milliseconds since 1970.
+    since: Option<i64>,
+    /// When all of it was last taken in.
+    emptied: i64,
 }
 
 impl Queue {
@@ -143,6 +147,27 @@ impl Queue {
         if let Some((Op::End { cursor, .. }, _)) = self.ops.front_mut() {
             *cursor = at;
         }
+    }
+
+    /// Since when something waits: from now on, if nothing did.
+    pub(super) fn waits(&mut self, now: i64) -> i64 {
+        *self.since.get_or_insert(now)
+    }
+
+    /// Since when something waits.
+    pub(super) fn since(&self) -> Option<i64> {
+        self.since
+    }
+
+    /// Nothing is to be taken in at present.
+    pub(super) fn rest(&mut self, now: i64) {
+        self.since = None;
+        self.emptied = now;
+    }
+
+    /// Whether so many milliseconds have passed since all was taken in; so they have where the clock went back.
+    pub(super) fn rested(&self, time: i64, now: i64) -> bool {
+        !(0..time).contains(&(now - self.emptied))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -69,21 +69,23 @@ pub(super) struct WriteTransaction<'t> {
     pub(super) fresh: Vec<Fresh>,
 }
 
-/// What of a transaction outlives it.
-pub(super) struct After {
+/// What of a transaction outlives it: what the store on disk is known to say, once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
     pub(super) state: State,
     pub(super) floods: Floods,
+    /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
 }
 
 impl WriteTransaction<'_> {
     /// Writes the state. The transaction may be committed now.
-    pub(super) fn finish(mut self) -> Result<After> {
+    pub(super) fn finish(mut self) -> Result<Committed> {
         self.state.set_chain(&self.chain);
         self.state.flood = self.floods.kept();
         let row = self.state.to_row();
         self.tables.meta.insert(STATE, row.as_slice())?;
-        Ok(After {
+        Ok(Committed {
             state: self.state,
             floods: self.floods,
             fullest: self.fullest,

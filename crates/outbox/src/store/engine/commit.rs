@@ -43,7 +43,7 @@ impl Store {
                         Op::End { scan_id, .. } => {
                             let scan = self.scans.of(scan_id).map(|scan| &scan.scope);
                             if scan == Some(&Scope::Files) {
-                                self.floods.scan_ended();
+                                self.committed.floods.scan_ended();
                             }
                             self.scans.remove(scan_id);
                         }
@@ -55,7 +55,7 @@ impl Store {
                             };
                             let keys = delivery.accepted.iter().chain(refused);
                             for key in keys.filter(|key| !on_disk(key)) {
-                                self.settled.remove(&(sink.code(), *key));
+                                self.delivering.settled.remove(&(sink.code(), *key));
                             }
                         }
                         _ => {}
@@ -96,10 +96,10 @@ impl Store {
         now: i64,
         step: impl FnOnce(&mut WriteTransaction<'_>, &OpenScans, &Queue) -> Redb<T>,
     ) -> Redb<Outcome<T>> {
-        let (Some(backing), Some(chain)) = (&self.backing, self.state.chain()) else {
+        let (Some(backing), Some(chain)) = (&self.backing, self.committed.state.chain()) else {
             return Err(redb::Error::DatabaseClosed);
         };
-        if self.volatile.is_none() && self.file != self.medium.identity() {
+        if self.volatile.is_none() && self.file.identity != self.medium.identity() {
             let gone = std::io::Error::other("its file is gone, or another one");
             return Err(redb::Error::Io(gone));
         }
@@ -108,9 +108,9 @@ impl Store {
         let (result, after, written) = {
             let mut tx = WriteTransaction {
                 tables: Tables::open(&transaction)?,
-                state: self.state.clone(),
+                state: self.committed.state.clone(),
                 chain,
-                floods: self.floods.clone(),
+                floods: self.committed.floods.clone(),
                 below: match &self.volatile {
                     None => None,
                     Some(disk) => Some(Below {
@@ -118,7 +118,7 @@ impl Store {
                         superseded: Rows::new(transaction.open_table(SUPERSEDED)?),
                     }),
                 },
-                fullest: self.fullest.clone(),
+                fullest: self.committed.fullest.clone(),
                 source: &self.source,
                 sample: &backing.sample,
                 limits,
@@ -138,15 +138,13 @@ impl Store {
             transaction.abort()?;
             return Ok(Outcome::Done(result));
         };
-        if !self.unbounded && self.length() > limits.file {
+        if !self.file.unbounded && self.length() > limits.file {
             transaction.abort()?;
             return Ok(Outcome::TooLarge);
         }
         transaction.commit()?;
-        self.state = after.state;
-        self.floods = after.floods;
-        self.fullest = after.fullest;
-        self.unmeasured += written;
+        self.committed = after;
+        self.file.unmeasured += written;
         Ok(Outcome::Done(result))
     }
 
@@ -162,10 +160,10 @@ impl Store {
             return;
         }
         let length = self.length();
-        if length.saturating_mul(2) <= self.limits.file || self.unmeasured < length / 16 {
+        if length.saturating_mul(2) <= self.limits.file || self.file.unmeasured < length / 16 {
             return;
         }
-        self.unmeasured = 0;
+        self.file.unmeasured = 0;
         let measure = |backing: &Backing| -> Redb<u64> {
             let transaction = backing.database.begin_write()?;
             let stats = transaction.stats()?;
@@ -185,7 +183,7 @@ impl Store {
     fn squeeze(&mut self, now: i64) {
         if !self.drop_some(now) && self.backing.is_some() {
             // A store that takes nothing more would be worse than one that is too large.
-            self.unbounded = true;
+            self.file.unbounded = true;
             self.take_no_more(now);
         }
     }
@@ -205,7 +203,7 @@ impl Store {
 
     /// Whether something could be dropped; false as well if the store failed.
     fn drop_some(&mut self, now: i64) -> bool {
-        let payload = self.state.payload;
+        let payload = self.committed.state.payload;
         // An eighth may touch more pages than are free: then less of it.
         for part in [8, 64, 512] {
             let target = payload - (payload / part).max(1).min(payload);
@@ -214,7 +212,7 @@ impl Store {
                 tx.shrink(target, now)
             });
             match outcome {
-                Ok(Outcome::Done(())) if self.state.payload < payload => return true,
+                Ok(Outcome::Done(())) if self.committed.state.payload < payload => return true,
                 Ok(_) => {}
                 Err(error) => {
                     self.failed(open::from_redb(error), now);

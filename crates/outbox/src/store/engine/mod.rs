@@ -1,25 +1,22 @@
 //! The one door to the store.
-// Long: the 22 fields of the store are still to be grouped, and its commands to move with them.
 
 mod commit;
+mod due;
 #[cfg(test)]
 mod model;
 mod recovery;
 mod volatile;
 
 use super::delivery::{self, Cursors};
-use super::eviction::Fullest;
-use super::flood::Floods;
 use super::medium::{Medium, OnDisk};
 use super::open::{self, Refusal};
 use super::open_in;
 use super::open_scans::{Cursor, OpenScans};
 use super::pack::Sample;
 use super::queue::{Found, Op, Queue};
-use super::state::State;
-use super::tables::{self, Role};
-use super::write_transaction::Limits;
-use super::{GROUP_TIME, OpenOutcome, Pending, ScanId, Scope, SinkKind};
+
+use super::write_transaction::{Committed, Limits};
+use super::{OpenOutcome, Pending, ScanId, Scope, SinkKind};
 use crate::event::chain::{self, Head};
 use crate::event::{EventSource, Heartbeat, Lifecycle, StoredFinding, own};
 use crate::parcel::{Delivery, Parcel};
@@ -51,31 +48,36 @@ pub struct Store {
     backing: Option<Backing>,
     /// What the store stands in for while the one on disk cannot be written.
     volatile: Option<Volatile>,
-    /// Device and inode of the file that is open.
-    file: Option<(u64, u64)>,
-    /// As last committed.
-    state: State,
+    file: OpenFile,
+    committed: Committed,
     queue: Queue,
-    /// Since when something waits in the queue.
-    waiting: Option<i64>,
-    committed: i64,
     scans: OpenScans,
-    scan_id: u64,
-    floods: Floods,
-    fullest: Option<Fullest>,
-    cursors: Cursors,
-    /// What sinks settled and the store does not know yet.
-    settled: HashSet<(u8, u64)>,
+    delivering: Delivering,
     down: Option<Down>,
     /// What came in and could not be held, ever.
     lost: u64,
     news: Vec<OpenOutcome>,
     /// How a chain is begun, should a store have to be made.
     next: Next,
-    /// The file may exceed its limit, since nothing in it may be given up.
+}
+
+/// The file that is open.
+#[derive(Debug, Default)]
+struct OpenFile {
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+    /// It may exceed its limit, since nothing in it may be given up.
     unbounded: bool,
-    /// Bytes written since the free pages were counted.
+    /// Bytes written since its free pages were counted.
     unmeasured: u64,
+}
+
+/// What is on its way to sinks.
+#[derive(Debug, Default)]
+struct Delivering {
+    cursors: Cursors,
+    /// What sinks settled and the store does not know yet.
+    settled: HashSet<(u8, u64)>,
 }
 
 #[derive(Debug)]
@@ -130,17 +132,11 @@ impl Store {
             source,
             backing: None,
             volatile: None,
-            file: None,
-            state: State::default(),
+            file: OpenFile::default(),
+            committed: Committed::default(),
             queue: Queue::default(),
-            waiting: None,
-            committed: 0,
             scans: OpenScans::default(),
-            scan_id: 0,
-            floods: Floods::default(),
-            fullest: None,
-            cursors: Cursors::default(),
-            settled: HashSet::new(),
+            delivering: Delivering::default(),
             down: None,
             lost: 0,
             news: Vec::new(),
@@ -150,8 +146,6 @@ impl Store {
                 base: 0,
                 sinks: Vec::new(),
             },
-            unbounded: false,
-            unmeasured: 0,
         };
         match store.bring_up(true, now) {
             Ok(()) => {}
@@ -180,7 +174,7 @@ impl Store {
         self.commit(now);
         self.source = source;
         if let Some(backing) = self.backing.take() {
-            let former = open::other_host(&self.state, &self.source.host);
+            let former = open::other_host(&self.committed.state, &self.source.host);
             // What stands in for the store on disk is this host's in any case.
             match former.filter(|_| self.volatile.is_none()) {
                 Some(former) => {
@@ -209,8 +203,7 @@ impl Store {
 
     /// Begins a scan. Every finding of it goes to [`Store::found`], passes as well.
     pub fn begin(&mut self, scope: Scope) -> ScanId {
-        self.scan_id += 1;
-        self.scans.begin(self.scan_id, scope)
+        self.scans.begin(scope)
     }
 
     /// A finding of the scan, with what is known of how it came about.
@@ -299,7 +292,7 @@ impl Store {
     /// A heartbeat: one JSON object. No link of the chain, and nothing is stored.
     pub fn heartbeat(&self, facts: &Heartbeat, now: i64) -> Vec<u8> {
         let draft = own::heartbeat(&self.source, facts, &self.pending(now), now);
-        let head = self.state.chain().map(|chain| chain.head);
+        let head = self.committed.state.chain().map(|chain| chain.head);
         chain::beside(head.as_ref(), draft, now)
     }
 
@@ -308,7 +301,7 @@ impl Store {
         if self.group_due(now) == Some(0) {
             self.commit(now);
         }
-        if self.floods.due(now) == Some(0) {
+        if self.committed.floods.due(now) == Some(0) {
             self.transact(now, |tx, _, _| tx.tell_flood(now));
         }
         while self.deferred_due(now) == Some(0) {
@@ -320,7 +313,11 @@ impl Store {
         if self.declaration_due(now) == Some(0) {
             self.transact(now, |tx, _, _| tx.declare(now));
         }
-        let flood = self.floods.due(now).filter(|_| self.backing.is_some());
+        let flood = self
+            .committed
+            .floods
+            .due(now)
+            .filter(|_| self.backing.is_some());
         [
             self.group_due(now),
             flood,
@@ -342,8 +339,7 @@ impl Store {
                 return;
             }
         }
-        self.waiting = None;
-        self.committed = now;
+        self.queue.rest(now);
     }
 
     /// The next events for `sink`, `max_events` and `max_bytes` at most (one at least): critical ones first, then the
@@ -353,7 +349,7 @@ impl Store {
             return Vec::new();
         };
         let most = (max_events, max_bytes);
-        let (settled, cursors) = (&self.settled, &mut self.cursors);
+        let Delivering { settled, cursors } = &mut self.delivering;
         let mut read = |backing: &Backing, most| {
             let transaction = backing.database.begin_read()?;
             delivery::parcels(&transaction, sink, most, settled, cursors)
@@ -374,7 +370,7 @@ impl Store {
     pub fn settle(&mut self, sink: SinkKind, delivery: &Delivery, now: i64) {
         let refused = delivery.refused.iter().map(|(key, _)| key);
         for key in delivery.accepted.iter().chain(refused) {
-            self.settled.insert((sink.code(), *key));
+            self.delivering.settled.insert((sink.code(), *key));
         }
         if let Some(volatile) = &mut self.volatile {
             volatile.owe(sink, delivery);
@@ -389,7 +385,7 @@ impl Store {
             let transaction = backing.database.begin_read().ok()?;
             delivery::oldest(&transaction).ok()?
         });
-        let state = &self.state;
+        let state = &self.committed.state;
         Pending {
             events: state.events + self.volatile.as_ref().map_or(0, Volatile::events),
             bytes: state.payload,
@@ -423,77 +419,6 @@ impl Store {
 
     /// The end of the chain, once there is one.
     pub fn head(&self) -> Option<Head> {
-        self.state.chain().map(|chain| chain.head)
-    }
-}
-
-/// What is due, and when.
-impl Store {
-    fn group_due(&self, now: i64) -> Option<i64> {
-        // The clock may have gone back.
-        let again = self
-            .down
-            .as_ref()
-            .map(|down| (down.again - now).clamp(0, RETRY_MOST));
-        let (Some(since), Some(_)) = (self.waiting, &self.backing) else {
-            return again;
-        };
-        if now < since || self.queue.is_group() {
-            return Some(0);
-        }
-        let group = (since + GROUP_TIME - now).max(0);
-        Some(again.map_or(group, |again| again.min(group)))
-    }
-
-    fn deferred_due(&self, now: i64) -> Option<i64> {
-        let until = self.state.deferred_until;
-        // A clock that went back must not make it wait longer than it was meant to.
-        let waits = self.state.deferred > 0 && self.backing.is_some();
-        waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
-    }
-
-    /// A flood that the last run did not see to its end is over.
-    fn sum_up_left_over(&mut self, now: i64) {
-        if let Some(flood) = self.state.flood.clone() {
-            self.transact(now, |tx, _, _| {
-                let flood = Floods::left_over(&flood);
-                let why = Some("the agent was stopped meanwhile");
-                let draft = own::flood_ended(tx.source, &flood, why, now);
-                tx.append(draft, tables::rank(None), Role::Own, &[], None, now)
-            });
-        }
-    }
-
-    fn declaration_due(&self, now: i64) -> Option<i64> {
-        if self.state.undeclared == 0 || self.backing.is_none() {
-            return None;
-        }
-        let elapsed = now - self.state.declared;
-        Some(match (0..DECLARE).contains(&elapsed) {
-            true => DECLARE - elapsed,
-            false => 0,
-        })
-    }
-
-    fn push(&mut self, op: Op, now: i64) {
-        let urgent = op.is_urgent();
-        if let Err(op) = self.queue.push(op, self.backing.is_none(), now) {
-            self.lost += 1;
-            if let Some(down) = &mut self.down {
-                down.lost += 1;
-            }
-            match op {
-                Op::Found(Found { scan_id, .. }) => self.scans.spoil(scan_id),
-                Op::End { scan_id, .. } => self.scans.remove(scan_id),
-                _ => {}
-            }
-            return;
-        }
-        let since = *self.waiting.get_or_insert(now);
-        // At once, but not one transaction for each of thousands.
-        let rested = !(0..GROUP_TIME).contains(&(now - self.committed));
-        if self.backing.is_some() && (self.queue.is_group() || (urgent && rested) || now < since) {
-            self.commit(now);
-        }
+        self.committed.state.chain().map(|chain| chain.head)
     }
 }

@@ -42,11 +42,11 @@ impl Store {
         match opened {
             Ok((database, Some(state))) => match open::other_host(&state, &self.source.host) {
                 None => {
-                    self.state = state;
+                    self.committed.state = state;
                     self.adopt(database)
                 }
                 Some(former) => {
-                    self.state = state;
+                    self.committed.state = state;
                     drop(database);
                     self.start_over(Aside::OtherInstance(former), now)
                 }
@@ -55,7 +55,8 @@ impl Store {
                 let next = &self.next;
                 let chain = Chain::begin(&*next.reason, next.after.clone(), now);
                 let host = &self.source.host;
-                self.state = open::begin(&database, &chain, next.base, host, &next.sinks)?;
+                self.committed.state =
+                    open::begin(&database, &chain, next.base, host, &next.sinks)?;
                 if self.news.is_empty() {
                     self.news.push(OpenOutcome::Fresh);
                 }
@@ -70,18 +71,18 @@ impl Store {
     pub(super) fn adopt(&mut self, database: Database) -> std::result::Result<(), Refusal> {
         let host = &self.source.host;
         for (known, told) in [
-            (&mut self.state.instance_id, &host.instance_id),
-            (&mut self.state.machine_id, &host.machine_id),
+            (&mut self.committed.state.instance_id, &host.instance_id),
+            (&mut self.committed.state.machine_id, &host.machine_id),
         ] {
             if !told.is_empty() {
                 known.clone_from(told);
             }
         }
-        let sample = open::sample(&database, &mut self.state, &self.source)?;
+        let sample = open::sample(&database, &mut self.committed.state, &self.source)?;
         if self.volatile.is_none() {
-            self.file = self.medium.identity();
+            self.file.identity = self.medium.identity();
         }
-        self.scan_id = self.scan_id.max(self.state.scan_id);
+        self.scans.number_from(self.committed.state.scan_id);
         self.backing = Some(Backing { database, sample });
         Ok(())
     }
@@ -89,12 +90,16 @@ impl Store {
     /// Sets the store aside and begins a new one, whose first event says why.
     pub(super) fn start_over(&mut self, why: Aside, now: i64) -> std::result::Result<(), Refusal> {
         let place = self.medium.set_aside(now).map_err(Refusal::Io)?;
-        self.next.after = open::head(&self.state);
-        self.next.base = self.state.chain().map_or(self.state.base, |chain| {
-            self.state.base + chain.head.sequence
-        });
-        if !self.state.sinks.is_empty() {
-            self.next.sinks.clone_from(&self.state.sinks);
+        self.next.after = open::head(&self.committed.state);
+        self.next.base = self
+            .committed
+            .state
+            .chain()
+            .map_or(self.committed.state.base, |chain| {
+                self.committed.state.base + chain.head.sequence
+            });
+        if !self.committed.state.sinks.is_empty() {
+            self.next.sinks.clone_from(&self.committed.state.sinks);
         }
         let (reason, opening) = match why {
             Aside::Damaged(why) => (
@@ -115,11 +120,11 @@ impl Store {
         self.next.reason.clone_from(&reason);
         self.news.push(opening);
         self.scans.spoil_all();
-        self.state = State::default();
+        self.committed.state = State::default();
         let shown = place.display().to_string();
         let draft = own::set_aside(&self.source, &shown, &reason, now);
         self.queue.push_front(Op::Note(Box::new(draft)), now);
-        self.waiting.get_or_insert(now);
+        self.queue.waits(now);
         self.bring_up(false, now)
     }
 
@@ -202,11 +207,12 @@ impl Store {
             }
             None => {
                 let chain = Chain::begin("the store before it is gone", None, now);
-                let base = self.state.base + self.state.chain().map_or(0, |c| c.head.sequence);
-                let sinks = self.state.sinks.clone();
+                let base = self.committed.state.base
+                    + self.committed.state.chain().map_or(0, |c| c.head.sequence);
+                let sinks = self.committed.state.sinks.clone();
                 let mut state = open::begin(&database, &chain, base, &self.source.host, &sinks)?;
                 // What memory told goes on under the same uids.
-                state.salt.clone_from(&self.state.salt);
+                state.salt.clone_from(&self.committed.state.salt);
                 state
             }
         };
@@ -221,7 +227,7 @@ impl Store {
             Some(fault) => commit::tell(tx, &Lifecycle::Fault(fault), now),
             None => Ok(()),
         })?;
-        self.file = self.medium.identity();
+        self.file.identity = self.medium.identity();
         self.down = None;
         Ok(())
     }

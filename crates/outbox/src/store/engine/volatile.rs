@@ -101,15 +101,19 @@ impl Store {
         if !self.medium.may_be_stood_in_for() {
             return;
         }
-        let known = self.state.chain().is_some();
-        let after = open::head(&self.state);
+        let known = self.committed.state.chain().is_some();
+        let after = open::head(&self.committed.state);
         let reason = format!("the store on disk cannot be written: {reason}");
         let chain = Chain::begin(reason, after, now);
-        let base = self.state.chain().map_or(self.next.base, |chain| {
-            self.state.base + chain.head.sequence + APART
-        });
+        let base = self
+            .committed
+            .state
+            .chain()
+            .map_or(self.next.base, |chain| {
+                self.committed.state.base + chain.head.sequence + APART
+            });
         let sinks = match known {
-            true => &self.state.sinks,
+            true => &self.committed.state.sinks,
             false => &self.next.sinks,
         };
         let backend = InMemoryBackend::new();
@@ -121,13 +125,13 @@ impl Store {
             return;
         };
         if known {
-            state.salt.clone_from(&self.state.salt);
+            state.salt.clone_from(&self.committed.state.salt);
         }
-        state.scan_id = self.state.scan_id;
-        let disk = std::mem::replace(&mut self.state, state);
+        state.scan_id = self.committed.state.scan_id;
+        let disk = std::mem::replace(&mut self.committed.state, state);
         // What scans under way found is in another ledger than what they will find.
         self.scans.spoil_all();
-        self.fullest = None;
+        self.committed.fullest = None;
         let below = known.then(|| self.readable()).flatten();
         self.volatile = Some(Volatile {
             disk: known.then_some(disk),
@@ -158,7 +162,7 @@ impl Store {
     /// The store on disk could not be taken up again: it is read as before. What seemed to fail may have arrived there all
     /// the same, so memory speaks for its own entries, and takes places that none of it has.
     pub(super) fn read_below_again(&mut self, now: i64) {
-        self.state.base += APART;
+        self.committed.state.base += APART;
         self.transact(now, |tx, _, _| tx.supersede_own());
         let known = self
             .volatile
@@ -195,13 +199,17 @@ impl Store {
         let (Some(volatile), Some(backing)) = (&mut self.volatile, &self.backing) else {
             return Err(Refusal::Damaged("there is nothing to carry over".into()));
         };
-        let sequence = self.state.chain().map_or(0, |chain| chain.head.sequence);
+        let sequence = self
+            .committed
+            .state
+            .chain()
+            .map_or(0, |chain| chain.head.sequence);
         // Places of the two chains must not meet.
-        state.base = state.base.max(self.state.base + sequence);
+        state.base = state.base.max(self.committed.state.base + sequence);
         let sample = open::sample(&database, &mut state, &self.source)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
-        let moved = moved(backing, &self.state).map_err(open::from_redb)?;
+        let moved = moved(backing, &self.committed.state).map_err(open::from_redb)?;
         let entries = entries(backing).map_err(open::from_redb)?;
         let ends = ends(backing).map_err(open::from_redb)?;
         let superseded = superseded(backing).map_err(open::from_redb)?;
@@ -212,7 +220,7 @@ impl Store {
                     tables: Tables::open(&transaction)?,
                     state,
                     chain,
-                    floods: self.floods.clone(),
+                    floods: self.committed.floods.clone(),
                     fullest: None,
                     below: None,
                     source: &self.source,
@@ -238,9 +246,9 @@ impl Store {
                 for (key, end) in &ends {
                     tx.owe_end(key, end)?;
                 }
-                tx.state.dropped += self.state.dropped;
-                tx.state.refused += self.state.refused;
-                tx.enable_codes(self.state.sinks.clone())?;
+                tx.state.dropped += self.committed.state.dropped;
+                tx.state.refused += self.committed.state.refused;
+                tx.enable_codes(self.committed.state.sinks.clone())?;
                 tell(&mut tx)?;
                 tx.make_room(now)?;
                 tx.finish()?
@@ -248,10 +256,10 @@ impl Store {
             transaction.commit()?;
             Ok(after.state)
         };
-        self.state = write().map_err(open::from_redb)?;
+        self.committed.state = write().map_err(open::from_redb)?;
         self.volatile = None;
-        self.settled.clear();
-        self.fullest = None;
+        self.delivering.settled.clear();
+        self.committed.fullest = None;
         self.scans.spoil_all();
         self.backing = Some(Backing { database, sample });
         Ok(())

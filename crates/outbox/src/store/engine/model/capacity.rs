@@ -255,10 +255,10 @@ fn what_memory_began_anew_for_want_of_the_disk_ends_once() {
 #[test]
 fn what_memory_counts_is_what_it_holds() {
     let (mut store, _disk) = in_memory(|disk| disk.fail_in(0));
-    let before = store.state.open;
+    let before = store.committed.state.open;
     deviate(&mut store, &name(PLACE), Severity::High, T + 3);
     deviate(&mut store, &name("/g"), Severity::High, T + 3);
-    assert_eq!(store.state.open, before + 2);
+    assert_eq!(store.committed.state.open, before + 2);
 }
 
 #[test]

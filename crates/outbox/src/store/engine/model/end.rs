@@ -28,7 +28,7 @@ impl Episode {
             !self.store.is_down(),
             "{:?} {:?} of {:?}, {} bytes",
             self.store.down,
-            self.store.state,
+            self.store.committed.state,
             self.store.limits,
             self.disk.length()
         );
@@ -69,7 +69,7 @@ impl Episode {
                 .iter()
                 .map(|sink| self.deliver_to(*sink, 500, true))
                 .sum();
-            if taken == 0 && self.store.state.undeclared == 0 {
+            if taken == 0 && self.store.committed.state.undeclared == 0 {
                 let contents = tables::read(&self.store, self.log.head.0).expect("the disk works");
                 assert!(
                     contents.spool.is_empty() && contents.gaps.is_empty(),
@@ -78,7 +78,7 @@ impl Episode {
                 return contents;
             }
         }
-        panic!("it never ends: {:?}", self.store.state);
+        panic!("it never ends: {:?}", self.store.committed.state);
     }
 
     /// The log side takes to be open what is open, as it is.

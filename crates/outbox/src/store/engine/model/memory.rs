@@ -86,7 +86,11 @@ fn what_memory_remembers_of_ends_is_bounded_and_the_rest_ends_later() {
         hold(&mut store, &name(path), T + 4);
     }
     assert!(store.is_down() && store.volatile.is_some());
-    assert!(store.state.ledger_bytes <= 900, "{:?}", store.state);
+    assert!(
+        store.committed.state.ledger_bytes <= 900,
+        "{:?}",
+        store.committed.state
+    );
     let told = deliver(&mut store, T + 5);
     let ended = |told: &[(String, String)]| told.iter().filter(|told| told.1 == "Close").count();
     let from_memory = ended(&told);

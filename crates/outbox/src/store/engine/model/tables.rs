@@ -38,7 +38,7 @@ pub(super) struct Contents {
 #[allow(clippy::too_many_lines)]
 /// Reads all of it, of events up to `known` not the bytes. `None`: the disk does not answer.
 pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
-    let state = store.state.clone();
+    let state = store.committed.state.clone();
     let backing = store.backing.as_ref()?;
     let read = || -> Result<Contents> {
         let transaction = backing.database.begin_read()?;
