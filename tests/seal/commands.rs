@@ -72,6 +72,24 @@ fn accepted(lab: &Lab) {
     assert!(signer.contains("builder@example.org") && signer.contains(&key));
 }
 
+/// Nothing is read of a seal, or of signers, beyond what there may be.
+#[test]
+fn a_seal_or_signers_beyond_their_bounds_are_refused() {
+    for (bound, file, most, status) in [
+        ("SEAL", "manifest.mtree.sig", 64 << 10, 4),
+        ("SIGNERS", "signers", 1 << 20, 2),
+    ] {
+        let lab = lab();
+        lab.create().expect(0);
+        shell(lab.path(), SIGN);
+        accepted(&lab);
+        shell(lab.path(), &format!("truncate -s {} {file}", most + 1));
+        let ran = verify(&lab, &TRUST);
+        assert!(ran.stderr.contains("larger than"), "{bound}: {ran:?}");
+        assert_eq!(ran.status, status, "{bound}: {ran:?}");
+    }
+}
+
 /// A refused seal ends in 4 whatever the manifest is: nothing of it has been parsed.
 #[test]
 fn without_a_good_seal_nothing_of_the_manifest_is_parsed() {

@@ -79,8 +79,8 @@ bounds! {
         "systemd itself takes lines of 1 MiB at most";
     ENVIRONMENT_FILE: u64 = Bytes(1 << 20), "an environment file of a service",
         "the kernel takes no more for a program's environment in most set-ups";
-    ENVIRONMENT: u64 = Bytes(4 << 20), "the environment of a process",
-        "the kernel lets a program start with more; nobody's environment is longer";
+    ENVIRONMENT: u64 = Bytes(8 << 20), "the environment of a process",
+        "the kernel starts no program with more than 6 MiB of arguments and environment (execve(2))";
     ACCOUNTS_FILE: u64 = Bytes(256 << 20), "each of passwd, shadow and group",
         "100,000 users take some ten megabytes";
     SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",

@@ -272,6 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn more_files_than_any_system_has_are_an_error() {
+        let mut claims = Claims::default();
+        for _ in 0..bounds::CLAIMS {
+            claims.add(b"a", FILE).expect("as many as there may be");
+        }
+        let error = claims.add(b"a", FILE).expect_err("one more");
+        assert!(error.message.contains("more than 2000000 files"), "{error}");
+    }
+
+    #[test]
+    fn more_bytes_of_names_than_any_system_has_are_an_error() {
+        let name = [b'a'; 65_535];
+        let mut claims = Claims::default();
+        for _ in 0..bounds::CLAIMS_BYTES / (name.len() + 1) {
+            claims.add(&name, FILE).expect("as many as there may be");
+        }
+        let error = claims.add(&name, FILE).expect_err("one more");
+        assert!(error.message.contains("134217728 bytes"), "{error}");
+    }
+
+    #[test]
     fn a_walk_orders_paths() {
         let claims = ["b", "a.b", "a/z", "a/b/c", "a/b-c", "a", "a!/x", "ä"].map(|p| (p, FILE));
         let settled = settle(&Tree::new(), &claims);

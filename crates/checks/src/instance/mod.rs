@@ -25,9 +25,11 @@ pub use endpoint::{Environment, Platform};
 pub use snapshot::{ImdsSnapshot, Metadata, Questions};
 pub use trust::Identity;
 
+use crate::settings;
 use crate::settings::context::Context;
 use agent_core::config;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::os::trail;
 use checks::{BACKUP_TAG, IMDS_ENDPOINT, IMDS_HOP_LIMIT, IMDS_V1_DISABLED, IMDS_V2_TOKEN};
 use checks::{IMAGE_AGE, NITRO, ROLE_PRESENT};
 use client::Item;
@@ -98,8 +100,14 @@ pub fn judge(
         }
     };
     if context.wants(&IMDS_ENDPOINT) {
+        trail::take_cut();
         let found = overrides::find(context.root, grounds.environment);
-        emit(posture::endpoint(context, seen, &found));
+        let cut = trail::take_cut();
+        let finding = posture::endpoint(context, seen, &found);
+        emit(match cut.first() {
+            Some(cut) => settings::without(finding, cut),
+            None => finding,
+        });
     }
     emit(trust::verified(context, identity));
     emit(trust::ami(context, identity, grounds.config));

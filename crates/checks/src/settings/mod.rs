@@ -105,7 +105,7 @@ impl Area {
 }
 
 /// The finding as it is without the file: a verdict that tells of nothing wrong may lack what is in there.
-fn without(mut finding: Finding, cut: &Cut) -> Finding {
+pub(crate) fn without(mut finding: Finding, cut: &Cut) -> Finding {
     let is_told = match finding.verdict {
         Verdict::Fail => true,
         Verdict::Unknown => finding.location.is_some(),

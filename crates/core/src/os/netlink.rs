@@ -99,16 +99,26 @@ fn dump(protocol: Protocol, kind: u16, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)
     request.extend(body);
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
     net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
+    collect(|| {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
+        let ((received, _), _) = net::recv(&socket, &mut buffer, RecvFlags::empty())?;
+        Ok(received.to_vec())
+    })
+}
+
+/// The messages of an answer, received part by part. Errors: `MSGSIZE` where it does not end.
+fn collect(
+    mut receive: impl FnMut() -> Result<Vec<u8>, Errno>,
+) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
     let mut answers = Vec::new();
     let mut total = 0;
     loop {
-        let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
-        let ((received, _), _) = net::recv(&socket, &mut buffer, RecvFlags::empty())?;
+        let received = receive()?;
         total += received.len();
         if received.is_empty() || total > bounds::NETLINK {
             return Err(Errno::MSGSIZE);
         }
-        let mut rest: &[u8] = received;
+        let mut rest: &[u8] = &received;
         while let Some((kind, body, after)) = message(rest) {
             match kind {
                 NLMSG_DONE => return Ok(answers),
@@ -152,6 +162,24 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_end_is_an_error() {
+        let of = |kind: u16| {
+            let mut message = vec![0; 16 * 1024];
+            message[..4].copy_from_slice(&(16u32 * 1024).to_ne_bytes());
+            message[4..6].copy_from_slice(&kind.to_ne_bytes());
+            message
+        };
+        let parts = bounds::NETLINK / (16 * 1024);
+        let mut left = parts;
+        let ends = collect(|| {
+            left -= 1;
+            Ok(of(if left == 0 { NLMSG_DONE } else { 17 }))
+        });
+        assert_eq!(ends.map(|answers| answers.len()), Ok(parts - 1));
+        assert_eq!(collect(|| Ok(of(17))), Err(Errno::MSGSIZE));
+    }
 
     #[test]
     #[cfg(target_endian = "little")]

@@ -36,8 +36,19 @@ pub(super) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Takes in one package.
+    /// Takes in one package. Errors: lists of more bytes than there may be, or more files.
     pub(super) fn package(&mut self, package: &Package<'_>) -> Result<()> {
+        self.take_in(package)?;
+        if self.info.read > bounds::DPKG_LISTS {
+            return Err(Error::in_file(
+                INFO,
+                format!("lists of more than {} bytes", bounds::DPKG_LISTS),
+            ));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, package: &Package<'_>) -> Result<()> {
         let mut name = format!("{}:{}", package.name, package.arch);
         // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
         let qualified = ["list", "md5sums"]
@@ -90,12 +101,6 @@ impl Loader<'_> {
         self.conffiles(&claimed, &mut listed)?;
         if package.state != State::ConfigFiles {
             self.digests(&claimed, &mut listed)?;
-        }
-        if self.info.read > bounds::DPKG_LISTS {
-            return Err(Error::in_file(
-                INFO,
-                format!("lists of more than {} bytes", bounds::DPKG_LISTS),
-            ));
         }
         self.database.verified += usize::from(package.state != State::ConfigFiles);
         self.database.packages.push(name.into_boxed_str());

@@ -230,6 +230,43 @@ mod tests {
 
     const HEX: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
+    /// The error of a status file, if it is one.
+    fn refused(text: &str) -> Option<String> {
+        let mut damages = Damages::default();
+        let added = Status::default().add(text.as_bytes(), "/status", &mut damages);
+        added.err().map(|error| error.message)
+    }
+
+    #[test]
+    fn more_packages_than_any_distribution_has_are_an_error() {
+        let of = |count: usize| {
+            let text: String = (0..count)
+                .map(|n| format!("Package: p{n}\nStatus: install ok installed\nVersion: 1\n\n"))
+                .collect();
+            refused(&text)
+        };
+        assert_eq!(of(bounds::PACKAGES), None);
+        assert_eq!(
+            of(bounds::PACKAGES + 1),
+            Some("more than 500000 packages".into())
+        );
+    }
+
+    #[test]
+    fn more_conffiles_than_any_distribution_has_are_an_error() {
+        let of = |count: usize| {
+            let lines = format!(" /a {HEX}\n").repeat(count);
+            refused(&format!(
+                "Package: p\nStatus: install ok installed\nVersion: 1\nConffiles:\n{lines}\n"
+            ))
+        };
+        assert_eq!(of(bounds::CONFFILES), None);
+        assert_eq!(
+            of(bounds::CONFFILES + 1),
+            Some("more than 1000000 conffiles".into())
+        );
+    }
+
     fn parse(text: &str) -> (Vec<String>, Damages) {
         let mut damages = Damages::default();
         let mut status = Status::default();

@@ -370,6 +370,32 @@ fn giants_are_refused_without_eating_memory() {
     assert!(!Database::busy(&tree.root()));
 }
 
+/// Whatever state the packages are in: each list is within its own bound, all together are not.
+#[test]
+fn lists_of_more_bytes_than_there_may_be_are_an_error() {
+    for status in ["install ok installed", "install reinstreq half-installed"] {
+        let tree = Tree::new();
+        let mut text = String::new();
+        for number in 0..=bounds::DPKG_LISTS / bounds::DPKG_LIST {
+            text +=
+                &format!("Package: p{number}\nStatus: {status}\nVersion: 1\nArchitecture: all\n\n");
+            let path = format!("var/lib/dpkg/info/p{number}.list");
+            tree.write(&path, "");
+            let file = std::fs::OpenOptions::new()
+                .write(true)
+                .open(tree.path(&path));
+            let grown = file.and_then(|file| file.set_len(bounds::DPKG_LIST));
+            grown.expect("a sparse file");
+        }
+        tree.write("var/lib/dpkg/status", text);
+        let error = Database::load_dpkg(&tree.root()).err().expect("an error");
+        assert!(
+            error.message.contains("more than 2147483648 bytes"),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn a_list_that_is_cut_off_takes_nothing_away() {
     for list in ["", "/.\n/usr/a\n/usr"] {

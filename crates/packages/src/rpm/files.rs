@@ -40,15 +40,16 @@ impl Database {
     pub fn load_rpm(root: &Root) -> Result<Database> {
         let place = find(root).map_err(Error::new)?;
         let shown = root.path().join(&place.path()[1..]);
+        let mut damages = Damages::default();
         let mut loader = Loader {
-            users: accounts(root, "etc/passwd"),
-            groups: accounts(root, "etc/group"),
+            users: accounts(root, "etc/passwd", &mut damages),
+            groups: accounts(root, "etc/group", &mut damages),
             claims: Claims::default(),
             database: Database {
                 kind: Kind::Rpm,
                 ..Database::default()
             },
-            damages: Damages::default(),
+            damages,
             undigested: 0,
         };
         let mut fault = None;
@@ -78,13 +79,16 @@ struct Loader {
     undigested: u64,
 }
 
-/// Names to numbers out of passwd(5) or group(5); of several rows of a name the first counts.
-fn accounts(root: &Root, path: &str) -> HashMap<Vec<u8>, u32> {
+/// Names to numbers out of passwd(5) or group(5); of several rows of a name the first counts. Where it cannot be read, no
+/// owner can be compared.
+fn accounts(root: &Root, path: &str, damages: &mut Damages) -> HashMap<Vec<u8>, u32> {
     let mut found = HashMap::new();
     let text = root
         .read(path.as_bytes(), bounds::RPM_ACCOUNTS)
-        .ok()
-        .flatten();
+        .unwrap_or_else(|error| {
+            damages.file(&format!("/{path}"), error);
+            None
+        });
     for line in text.unwrap_or_default().split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next().unwrap_or_default();
@@ -325,6 +329,26 @@ fn path(directory: &[u8], base: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Tree;
+
+    #[test]
+    fn accounts_that_cannot_be_read_are_told() {
+        let tree = Tree::new();
+        tree.write("etc/passwd", "root:x:0:\nann:x:1000:\nann:x:7:\n");
+        let mut damages = Damages::default();
+        let found = accounts(&tree.root(), "etc/passwd", &mut damages);
+        assert_eq!(found.get(&b"ann"[..]), Some(&1000));
+        assert_eq!(accounts(&tree.root(), "etc/group", &mut damages).len(), 1);
+        assert!(damages.0.is_empty());
+        let file = std::fs::File::create(tree.path("etc/group")).expect("a file");
+        file.set_len(bounds::RPM_ACCOUNTS + 1).expect("its length");
+        accounts(&tree.root(), "etc/group", &mut damages);
+        let told = format!("{:?}", damages.0);
+        assert!(
+            told.contains("/etc/group") && told.contains("larger than"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn paths_and_digests() {

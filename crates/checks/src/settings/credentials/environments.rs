@@ -69,7 +69,7 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
         Err(error) => return reader.gap("/proc", error),
     };
     let mut told: Vec<String> = Vec::new();
-    let mut hidden = 0usize;
+    let (mut hidden, mut cut) = (0usize, 0usize);
     for (name, _) in names.iter().flat_map(|names| names.iter()) {
         let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
             continue;
@@ -80,6 +80,7 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
             Ok(None) => continue,
             Err(error) => Err(error),
         };
+        cut += usize::from(matches!(keys, Ok((_, false))));
         match keys {
             Ok((keys, _)) if keys.is_empty() => {}
             Ok((keys, _)) => {
@@ -94,6 +95,10 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
             // It ended meanwhile.
             Err(_) => {}
         }
+    }
+    if cut > 0 {
+        let why = format!("longer than is looked at for {cut}");
+        reader.gap("environments of processes", why);
     }
     if hidden > 0 {
         let why = format!("permission denied for {hidden}");

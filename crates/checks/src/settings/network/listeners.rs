@@ -180,6 +180,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_table_beyond_its_bound_is_an_error() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let tables = directory.path().join("proc/net");
+        std::fs::create_dir_all(&tables).expect("made");
+        for name in ["tcp", "udp"] {
+            std::fs::write(tables.join(name), "head\n").expect("written");
+        }
+        let root = Root::open(directory.path()).expect("a tree");
+        assert_eq!(read(&root, &[]).expect("nothing listens").len(), 0);
+        let table = std::fs::File::options()
+            .write(true)
+            .open(tables.join("udp"));
+        let grown = table.and_then(|table| table.set_len(bounds::SOCKETS + 1));
+        grown.expect("a sparse file");
+        let error = read(&root, &[]).err().expect("an error");
+        assert!(error.to_string().contains("larger than"), "{error}");
+    }
+
+    #[test]
     #[cfg(target_endian = "little")]
     fn rows_of_the_kernel() {
         let tcp = "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1 0";

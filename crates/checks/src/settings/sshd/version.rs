@@ -122,6 +122,24 @@ pub fn number(text: &str) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::io::{Seek, SeekFrom, Write};
+
+    #[test]
+    fn a_version_beyond_what_is_searched_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(directory.path().join("usr/sbin")).expect("made");
+        let root = Root::open(directory.path()).expect("a tree");
+        for (more, expected) in [(-16, Some((9, 9))), (1, None)] {
+            let program = directory.path().join("usr/sbin/sshd");
+            let mut file = std::fs::File::create(program).expect("a program");
+            let at = bounds::SSHD_PROGRAM.saturating_add_signed(more);
+            file.seek(SeekFrom::Start(at)).expect("a sparse file");
+            file.write_all(b"OpenSSH_9.9p1\0").expect("written");
+            assert_eq!(from_program(&root), expected, "{more}");
+        }
+    }
+
     #[test]
     fn numbers() {
         assert_eq!(super::number("9.2p1-2+deb12u3"), Some((9, 2)));

@@ -188,6 +188,29 @@ fn what_cannot_be_read_or_is_too_much_holds_nothing_back() {
     };
     assert!(!counts(&without("var/lib/dpkg/status")));
     assert!(!counts(&without("var/lib/dpkg/info/tool.list")));
+    for (path, most) in [
+        ("status", bounds::UNPACKING_STATUS),
+        ("info/tool.list", bounds::UNPACKING_LIST),
+        ("diversions", bounds::UNPACKING_DIVERSIONS),
+    ] {
+        assert!(!counts(&|tree| {
+            let path = tree.path(format!("var/lib/dpkg/{path}"));
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path);
+            file.and_then(|file| file.set_len(most + 1))
+                .expect("a sparse file");
+        }));
+    }
+    assert!(!counts(&|tree| {
+        let many: String = (0..=bounds::UNPACKING_PATHS)
+            .map(|n| format!("/{n:x}\n"))
+            .collect();
+        let text = format!("/.\n/usr/bin/tool\n{many}");
+        assert!((text.len() as u64) < bounds::UNPACKING_LIST);
+        tree.write("var/lib/dpkg/info/tool.list", text);
+    }));
     assert!(!counts(&|tree| {
         for number in 0..=bounds::UNPACKING_UPDATES {
             tree.write(format!("var/lib/dpkg/updates/{number:04}"), "");

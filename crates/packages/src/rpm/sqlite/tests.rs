@@ -137,3 +137,20 @@ fn damage_ends() {
     }
     assert!(refused > 100, "{refused}");
 }
+
+#[test]
+fn a_header_or_a_log_beyond_its_bound_is_an_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    let most = bounds::RPM_HEADER;
+    sqlite(
+        path,
+        &format!("{TABLE} INSERT INTO Packages VALUES(1, zeroblob({most} + 1));"),
+    );
+    let error = seen(path).expect_err("a header too large");
+    assert!(error.to_string().contains("64 MiB"), "{error}");
+    let log = File::create(path.join("db-wal")).expect("a log");
+    log.set_len(bounds::RPM_LOG + 1).expect("a sparse file");
+    let error = open(path).err().expect("a log too large");
+    assert!(error.to_string().contains("1 GiB"), "{error}");
+}
