@@ -38,9 +38,9 @@ impl WriteTransaction<'_> {
         self.written += row.len() as u64;
         self.dirty = true;
         if before.is_none() {
-            self.state.deferred += 1;
+            self.state.waiting.deferred += 1;
         }
-        self.state.deferred_until = match self.state.deferred_until {
+        self.state.waiting.deferred_until = match self.state.waiting.deferred_until {
             0 => until,
             due => due.min(until),
         };
@@ -71,7 +71,7 @@ impl WriteTransaction<'_> {
     }
 
     fn deferral(&self, key: &[u8]) -> Result<Option<i64>> {
-        if self.state.deferred == 0 {
+        if self.state.waiting.deferred == 0 {
             return Ok(None);
         }
         let until = |row: &[u8]| Deferred::read(row).map(|row| row.until);
@@ -83,8 +83,8 @@ impl WriteTransaction<'_> {
 
     /// It is told, or gone: it waits no longer.
     pub(super) fn undefer(&mut self, key: &[u8]) -> Result<()> {
-        if self.state.deferred > 0 && self.tables.deferred.remove(key)? {
-            self.state.deferred -= 1;
+        if self.state.waiting.deferred > 0 && self.tables.deferred.remove(key)? {
+            self.state.waiting.deferred -= 1;
             self.dirty = true;
         }
         Ok(())
@@ -134,7 +134,7 @@ impl WriteTransaction<'_> {
             });
         }
         if !more {
-            self.state.deferred_until = match next {
+            self.state.waiting.deferred_until = match next {
                 i64::MAX => 0,
                 next => next,
             };

@@ -79,7 +79,7 @@ impl WriteTransaction<'_> {
         while self.tables.aside.len()? > KEPT_ASIDE {
             self.tables.aside.remove_first()?;
         }
-        self.state.refused += 1;
+        self.state.spool.refused += 1;
         let first_seen = self.lose(&row, Loss::Refused)?;
         if row.other_chain && !row.lost {
             // Its own chain can no longer tell what it told.

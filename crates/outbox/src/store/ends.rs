@@ -98,13 +98,13 @@ impl WriteTransaction<'_> {
         let first_seen = u64::from_ne_bytes(ended.first_seen.to_ne_bytes());
         let key = order::eviction(rank, key, first_seen);
         let size = (key.len() + ENTRY) as u64;
-        while self.state.ends_bytes + size > self.limits.ledger / SHARE {
+        while self.state.ledger.ends_bytes + size > self.limits.ledger / SHARE {
             let mut least = None;
             self.tables.ends.walk(&b""[..].., |key, _| {
                 least = Some(key.to_vec());
                 Ok(ControlFlow::Break(()))
             })?;
-            self.state.given_up += 1;
+            self.state.ledger.given_up += 1;
             self.dirty = true;
             match least {
                 Some(least) if least[0] < rank => self.end_told(&least)?,
@@ -113,8 +113,8 @@ impl WriteTransaction<'_> {
         }
         let row = entry_to_row(ended);
         if !self.tables.ends.has(key.as_slice())? {
-            self.state.ends += 1;
-            self.state.ends_bytes += size;
+            self.state.ledger.ends += 1;
+            self.state.ledger.ends_bytes += size;
         }
         self.tables.ends.insert(key.as_slice(), row.as_slice())?;
         self.written += size;
@@ -125,8 +125,8 @@ impl WriteTransaction<'_> {
     fn end_told(&mut self, key: &[u8]) -> Result<()> {
         if self.tables.ends.remove(key)? {
             let size = (key.len() + ENTRY) as u64;
-            self.state.ends = self.state.ends.saturating_sub(1);
-            self.state.ends_bytes = self.state.ends_bytes.saturating_sub(size);
+            self.state.ledger.ends = self.state.ledger.ends.saturating_sub(1);
+            self.state.ledger.ends_bytes = self.state.ledger.ends_bytes.saturating_sub(size);
             self.dirty = true;
         }
         Ok(())
@@ -134,7 +134,7 @@ impl WriteTransaction<'_> {
 
     /// Tells ends that were given up, worst first, as long as the spool has room.
     pub(super) fn tell_ends(&mut self, now: i64) -> Result<()> {
-        if self.state.ends == 0 || self.capacity() != Capacity::Ample {
+        if self.state.ledger.ends == 0 || self.capacity() != Capacity::Ample {
             return Ok(());
         }
         let mut ends = Vec::new();

@@ -24,7 +24,7 @@ pub(super) struct Fullest {
 impl WriteTransaction<'_> {
     /// Gives up what goes first until the spool is below its limit, and declares it.
     pub(super) fn make_room(&mut self, now: i64) -> Result<()> {
-        if self.state.payload <= self.payload_limit() {
+        if self.state.spool.payload <= self.payload_limit() {
             return Ok(());
         }
         let target = self.payload_limit().saturating_sub(self.limits.step());
@@ -34,7 +34,7 @@ impl WriteTransaction<'_> {
     /// Gives up the least severe of the fullest directory until at most `target` bytes are left, and declares it.
     pub(super) fn shrink(&mut self, target: u64, now: i64) -> Result<()> {
         'ranks: for rank in EVENT_RANKS {
-            while self.state.payload > target {
+            while self.state.spool.payload > target {
                 let fullest = fullest(&self.tables.eviction, vec![rank], order::child, |_, ()| {
                     true
                 })?;
@@ -51,7 +51,7 @@ impl WriteTransaction<'_> {
     /// Gives up events of a directory: at most `most`, and none once at most `target` bytes are left.
     fn evict_in(&mut self, prefix: &[u8], most: u64, target: u64) -> Result<()> {
         let mut left = most;
-        while left > 0 && self.state.payload > target {
+        while left > 0 && self.state.spool.payload > target {
             let mut keys = Vec::new();
             self.tables.eviction.walk(prefix.., |key, ()| {
                 let inside = key.starts_with(prefix);
@@ -65,7 +65,7 @@ impl WriteTransaction<'_> {
                 return Ok(());
             }
             for key in keys {
-                if self.state.payload <= target {
+                if self.state.spool.payload <= target {
                     return Ok(());
                 }
                 left = left.saturating_sub(1);
@@ -87,7 +87,7 @@ impl WriteTransaction<'_> {
             let key = order::waiting(sink, row.rank, row.key, place);
             self.tables.waiting.remove(key.as_slice())?;
         }
-        self.state.dropped += 1;
+        self.state.spool.dropped += 1;
         let first_seen = self.lose(&row, Loss::Full)?;
         self.untell(&row, first_seen)
     }
@@ -96,8 +96,8 @@ impl WriteTransaction<'_> {
     pub(super) fn forget(&mut self, place: u64, row: &Row<'_>) -> Result<()> {
         let key = order::eviction(row.rank, row.key, place);
         self.tables.eviction.remove(key.as_slice())?;
-        self.state.events = self.state.events.saturating_sub(1);
-        self.state.payload = self.state.payload.saturating_sub(row.length);
+        self.state.spool.events = self.state.spool.events.saturating_sub(1);
+        self.state.spool.payload = self.state.spool.payload.saturating_sub(row.length);
         self.dirty = true;
         Ok(())
     }
@@ -108,7 +108,7 @@ impl WriteTransaction<'_> {
         key: &[u8],
         severity: agent_core::finding::Severity,
     ) -> Result<bool> {
-        if self.state.ledger_bytes + (key.len() + ENTRY) as u64 <= self.limits.ledger {
+        if self.state.ledger.ledger_bytes + (key.len() + ENTRY) as u64 <= self.limits.ledger {
             return Ok(true);
         }
         let own = rank(Some(severity));
@@ -147,7 +147,7 @@ impl WriteTransaction<'_> {
         let Fullest { rank, prefix } = fullest;
         let target = self.limits.ledger - self.limits.ledger / LEDGER_STEP;
         let mut from = prefix.clone();
-        while self.state.ledger_bytes > target {
+        while self.state.ledger.ledger_bytes > target {
             let mut taken = Vec::new();
             let mut last = None;
             self.tables.ledger.walk(from.as_slice().., |key, row| {
@@ -162,7 +162,7 @@ impl WriteTransaction<'_> {
             for (key, entry) in &taken {
                 self.undefer(key)?;
                 self.set_entry(key, Some(entry), None)?;
-                self.state.given_up += 1;
+                self.state.ledger.given_up += 1;
             }
             let Some(mut last) = last else {
                 return Ok(());

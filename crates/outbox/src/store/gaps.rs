@@ -62,7 +62,7 @@ impl WriteTransaction<'_> {
             gap.range.first = left.range.first;
             gap.range.prev = left.range.prev;
             add(&mut gap.counts, &left.counts);
-            self.state.undeclared = self.state.undeclared.saturating_sub(1);
+            self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_sub(1);
         }
         if let Some(right) = self.gap(row.sequence + 1)?
             && right.declared == 0
@@ -72,11 +72,11 @@ impl WriteTransaction<'_> {
             gap.range.digest = right.range.digest;
             add(&mut gap.counts, &right.counts);
             self.tables.gaps.remove(right.range.first)?;
-            self.state.undeclared = self.state.undeclared.saturating_sub(1);
+            self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_sub(1);
         }
         let row = gap.write();
         self.tables.gaps.insert(gap.range.first, row.as_slice())?;
-        self.state.undeclared += 1;
+        self.state.gaps.undeclared += 1;
         self.dirty = true;
         Ok(first_seen)
     }
@@ -121,7 +121,7 @@ impl WriteTransaction<'_> {
 
     /// Writes events that declare every range that none declares yet.
     pub(super) fn declare(&mut self, now: i64) -> Result<()> {
-        let lost = std::mem::take(&mut self.state.lost_of_other_chain);
+        let lost = std::mem::take(&mut self.state.spool.lost_of_other_chain);
         if lost > 0 {
             let fault = Fault {
                 code: "spool.dropped",
@@ -134,7 +134,7 @@ impl WriteTransaction<'_> {
                 self.append(draft, rank(None), Role::Own, &[], None, now)?;
             }
         }
-        while self.state.undeclared > 0 {
+        while self.state.gaps.undeclared > 0 {
             let mut some = false;
             for loss in Loss::ALL {
                 let fits = |gap: &Gap| gap.declared == 0 && gap.loss == loss;
@@ -161,13 +161,13 @@ impl WriteTransaction<'_> {
                 let declared = self.chain.head.sequence;
                 for gap in gaps {
                     self.put_gap(&Gap { declared, ..gap })?;
-                    self.state.undeclared = self.state.undeclared.saturating_sub(1);
+                    self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_sub(1);
                 }
             }
-            self.state.declared = now;
+            self.state.gaps.declared = now;
             if !some {
                 // The count was wrong; what it counts is not there.
-                self.state.undeclared = 0;
+                self.state.gaps.undeclared = 0;
             }
         }
         Ok(())
@@ -182,7 +182,7 @@ impl WriteTransaction<'_> {
             }
             for gap in gaps {
                 self.put_gap(&Gap { declared: 0, ..gap })?;
-                self.state.undeclared += 1;
+                self.state.gaps.undeclared += 1;
             }
         }
     }

@@ -106,8 +106,8 @@ pub(super) fn begin(
     sinks: &[u8],
 ) -> Result<State, Refusal> {
     let mut state = State::begin(chain, base);
-    state.instance_id.clone_from(&host.instance_id);
-    state.machine_id.clone_from(&host.machine_id);
+    state.host.instance_id.clone_from(&host.instance_id);
+    state.host.machine_id.clone_from(&host.machine_id);
     state.sinks = sinks.to_vec();
     let write = || -> tables::Result<()> {
         let transaction = database.begin_write()?;
@@ -125,12 +125,13 @@ pub(super) fn begin(
 /// The former host, if the store is another one's.
 pub(super) fn other_host(state: &State, host: &Host) -> Option<String> {
     let differ = |then: &str, now: &str| !then.is_empty() && !now.is_empty() && then != now;
-    if differ(&state.instance_id, &host.instance_id) {
-        return Some(state.instance_id.clone());
+    if differ(&state.host.instance_id, &host.instance_id) {
+        return Some(state.host.instance_id.clone());
     }
     // Where an instance id is known, that decides: a machine id may be made anew.
-    let by_machine = state.instance_id.is_empty() || host.instance_id.is_empty();
-    (by_machine && differ(&state.machine_id, &host.machine_id)).then(|| state.machine_id.clone())
+    let by_machine = state.host.instance_id.is_empty() || host.instance_id.is_empty();
+    (by_machine && differ(&state.host.machine_id, &host.machine_id))
+        .then(|| state.host.machine_id.clone())
 }
 
 /// The end of a store's chain, for the chain that comes after it.
@@ -214,7 +215,7 @@ pub(super) fn sample(
                 transaction.abort()?;
                 return Ok(());
             }
-            let empty = transaction.open_table(SPOOL)?.is_empty()? && state.deferred == 0;
+            let empty = transaction.open_table(SPOOL)?.is_empty()? && state.waiting.deferred == 0;
             if empty {
                 samples.retain(|_, _| false)?;
             }

@@ -242,7 +242,7 @@ impl WriteTransaction<'_> {
         let weight = old.map_or(finding.severity, |old| old.severity.max(finding.severity));
         if enters && !self.admit(&key, weight)? {
             // It is found again by every scan; once there is room it is told.
-            self.state.unentered += 1;
+            self.state.ledger.unentered += 1;
             self.dirty = true;
             return Ok(());
         }

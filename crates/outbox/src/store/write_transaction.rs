@@ -94,7 +94,7 @@ impl WriteTransaction<'_> {
 
     /// Whether what can wait may be told.
     pub(super) fn capacity(&self) -> Capacity {
-        match self.state.payload {
+        match self.state.spool.payload {
             payload if payload < self.payload_limit() / 2 => Capacity::Ample,
             payload if payload <= self.payload_limit() + self.limits.step() => Capacity::Scarce,
             // Only what is critical is left, and is not given up for what is new.
@@ -103,7 +103,7 @@ impl WriteTransaction<'_> {
     }
 
     pub(super) fn payload_limit(&self) -> u64 {
-        match self.state.payload_limit {
+        match self.state.spool.payload_limit {
             0 => self.limits.payload,
             limit => limit.min(self.limits.payload),
         }
@@ -111,7 +111,7 @@ impl WriteTransaction<'_> {
 
     /// `finding_info.uid` of a deviation.
     pub(super) fn uid(&self, key: &[u8], first_seen: i64) -> String {
-        uid(&self.state.salt, key, first_seen)
+        uid(&self.state.chain.salt, key, first_seen)
     }
 
     /// Gives an event its place in the chain and in the spool.
@@ -127,7 +127,7 @@ impl WriteTransaction<'_> {
         let time = draft.time;
         let bytes = self.chain.seal(draft, now);
         let sequence = self.chain.head.sequence;
-        let place = self.state.base + sequence;
+        let place = self.state.chain.base + sequence;
         let packed = self.sample.pack(&bytes);
         let length = bytes.len() as u64;
         let row = Row {
@@ -162,8 +162,8 @@ impl WriteTransaction<'_> {
             let waiting = order::waiting(*sink, row.rank, row.key, place);
             self.tables.waiting.insert(waiting.as_slice(), ())?;
         }
-        self.state.events += 1;
-        self.state.payload += row.length;
+        self.state.spool.events += 1;
+        self.state.spool.payload += row.length;
         self.written += bytes.len() as u64;
         self.dirty = true;
         Ok(())
@@ -206,21 +206,21 @@ impl WriteTransaction<'_> {
             Some(below) => {
                 let here = self.tables.ledger.has(key)?;
                 if let Some(old) = old.filter(|_| !here) {
-                    state.ledger_bytes += below.supersede(key, old.first_seen)?;
+                    state.ledger.ledger_bytes += below.supersede(key, old.first_seen)?;
                 }
                 here
             }
         };
         if let Some(old) = old.filter(|_| counted) {
-            state.untold = state.untold.saturating_sub(untold(old));
-            state.open = state.open.saturating_sub(1);
-            state.ledger_bytes = state.ledger_bytes.saturating_sub(size);
+            state.ledger.untold = state.ledger.untold.saturating_sub(untold(old));
+            state.ledger.open = state.ledger.open.saturating_sub(1);
+            state.ledger.ledger_bytes = state.ledger.ledger_bytes.saturating_sub(size);
         }
         match new {
             Some(new) => {
-                state.untold += untold(new);
-                state.open += 1;
-                state.ledger_bytes += size;
+                state.ledger.untold += untold(new);
+                state.ledger.open += 1;
+                state.ledger.ledger_bytes += size;
                 let row = entry_to_row(new);
                 self.tables.ledger.insert(key, row.as_slice())?;
                 self.written += size;

@@ -191,8 +191,8 @@ impl Store {
     /// Only what is critical is left, and the file has hardly any room: what is new waits in the ledger.
     fn take_no_more(&mut self, now: i64) {
         let outcome = self.attempt(now, |tx, _, _| {
-            let limit = tx.state.payload.saturating_sub(2 * tx.limits.step());
-            tx.state.payload_limit = limit.max(1);
+            let limit = tx.state.spool.payload.saturating_sub(2 * tx.limits.step());
+            tx.state.spool.payload_limit = limit.max(1);
             tx.dirty = true;
             Ok(())
         });
@@ -203,16 +203,18 @@ impl Store {
 
     /// Whether something could be dropped; false as well if the store failed.
     fn drop_some(&mut self, now: i64) -> bool {
-        let payload = self.committed.state.payload;
+        let payload = self.committed.state.spool.payload;
         // An eighth may touch more pages than are free: then less of it.
         for part in [8, 64, 512] {
             let target = payload - (payload / part).max(1).min(payload);
             let outcome = self.attempt(now, |tx, _, _| {
-                tx.state.payload_limit = target.max(1);
+                tx.state.spool.payload_limit = target.max(1);
                 tx.shrink(target, now)
             });
             match outcome {
-                Ok(Outcome::Done(())) if self.committed.state.payload < payload => return true,
+                Ok(Outcome::Done(())) if self.committed.state.spool.payload < payload => {
+                    return true;
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.failed(open::from_redb(error), now);
@@ -249,8 +251,8 @@ fn take(
         }
         Op::Settle { sink, delivery } => {
             tx.settle(*sink, delivery)?;
-            if tx.state.payload <= tx.state.payload_limit / 2 {
-                tx.state.payload_limit = 0;
+            if tx.state.spool.payload <= tx.state.spool.payload_limit / 2 {
+                tx.state.spool.payload_limit = 0;
             }
             tx.tell_ends(now)?;
         }
@@ -261,7 +263,7 @@ fn take(
 
 /// What had no room in the ledger, and what was given up for others.
 fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
-    let (unentered, given_up) = (tx.state.unentered, tx.state.given_up);
+    let (unentered, given_up) = (tx.state.ledger.unentered, tx.state.ledger.given_up);
     if unentered + given_up == 0 {
         return Ok(());
     }
@@ -272,8 +274,8 @@ fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
         ),
         severity: Severity::High,
     };
-    tx.state.unentered = 0;
-    tx.state.given_up = 0;
+    tx.state.ledger.unentered = 0;
+    tx.state.ledger.given_up = 0;
     tell(tx, &Lifecycle::Fault(fault), now)
 }
 

@@ -25,9 +25,9 @@ impl Store {
     }
 
     pub(super) fn deferred_due(&self, now: i64) -> Option<i64> {
-        let until = self.committed.state.deferred_until;
+        let until = self.committed.state.waiting.deferred_until;
         // A clock that went back must not make it wait longer than it was meant to.
-        let waits = self.committed.state.deferred > 0 && self.backing.is_some();
+        let waits = self.committed.state.waiting.deferred > 0 && self.backing.is_some();
         waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
     }
 
@@ -44,10 +44,10 @@ impl Store {
     }
 
     pub(super) fn declaration_due(&self, now: i64) -> Option<i64> {
-        if self.committed.state.undeclared == 0 || self.backing.is_none() {
+        if self.committed.state.gaps.undeclared == 0 || self.backing.is_none() {
             return None;
         }
-        let elapsed = now - self.committed.state.declared;
+        let elapsed = now - self.committed.state.gaps.declared;
         Some(match (0..DECLARE).contains(&elapsed) {
             true => DECLARE - elapsed,
             false => 0,

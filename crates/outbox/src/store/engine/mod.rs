@@ -387,14 +387,15 @@ impl Store {
         });
         let state = &self.committed.state;
         Pending {
-            events: state.events + self.volatile.as_ref().map_or(0, Volatile::events),
-            bytes: state.payload,
+            events: state.spool.events + self.volatile.as_ref().map_or(0, Volatile::events),
+            bytes: state.spool.payload,
             age: oldest.map_or(0, |time| (now - time).max(0)),
-            dropped: state.dropped,
-            refused: state.refused,
-            untold: state.untold + state.ends,
-            open: state.open + self.volatile.as_ref().map_or(0, Volatile::open),
-            held: self.queue.len() as u64 + self.volatile.as_ref().map_or(0, |_| state.events),
+            dropped: state.spool.dropped,
+            refused: state.spool.refused,
+            untold: state.ledger.untold + state.ledger.ends,
+            open: state.ledger.open + self.volatile.as_ref().map_or(0, Volatile::open),
+            held: self.queue.len() as u64
+                + self.volatile.as_ref().map_or(0, |_| state.spool.events),
             lost: self.lost,
             trouble: self
                 .down

@@ -71,8 +71,11 @@ impl Store {
     pub(super) fn adopt(&mut self, database: Database) -> std::result::Result<(), Refusal> {
         let host = &self.source.host;
         for (known, told) in [
-            (&mut self.committed.state.instance_id, &host.instance_id),
-            (&mut self.committed.state.machine_id, &host.machine_id),
+            (
+                &mut self.committed.state.host.instance_id,
+                &host.instance_id,
+            ),
+            (&mut self.committed.state.host.machine_id, &host.machine_id),
         ] {
             if !told.is_empty() {
                 known.clone_from(told);
@@ -95,8 +98,8 @@ impl Store {
             .committed
             .state
             .chain()
-            .map_or(self.committed.state.base, |chain| {
-                self.committed.state.base + chain.head.sequence
+            .map_or(self.committed.state.chain.base, |chain| {
+                self.committed.state.chain.base + chain.head.sequence
             });
         if !self.committed.state.sinks.is_empty() {
             self.next.sinks.clone_from(&self.committed.state.sinks);
@@ -207,12 +210,15 @@ impl Store {
             }
             None => {
                 let chain = Chain::begin("the store before it is gone", None, now);
-                let base = self.committed.state.base
+                let base = self.committed.state.chain.base
                     + self.committed.state.chain().map_or(0, |c| c.head.sequence);
                 let sinks = self.committed.state.sinks.clone();
                 let mut state = open::begin(&database, &chain, base, &self.source.host, &sinks)?;
                 // What memory told goes on under the same uids.
-                state.salt.clone_from(&self.committed.state.salt);
+                state
+                    .chain
+                    .salt
+                    .clone_from(&self.committed.state.chain.salt);
                 state
             }
         };

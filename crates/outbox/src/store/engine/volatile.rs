@@ -78,12 +78,12 @@ impl Volatile {
 
     /// Events that wait on disk.
     pub(super) fn events(&self) -> u64 {
-        self.disk.as_ref().map_or(0, |disk| disk.events)
+        self.disk.as_ref().map_or(0, |disk| disk.spool.events)
     }
 
     /// Deviations that stand on disk.
     pub(super) fn open(&self) -> u64 {
-        self.disk.as_ref().map_or(0, |disk| disk.open)
+        self.disk.as_ref().map_or(0, |disk| disk.ledger.open)
     }
 }
 
@@ -110,7 +110,7 @@ impl Store {
             .state
             .chain()
             .map_or(self.next.base, |chain| {
-                self.committed.state.base + chain.head.sequence + APART
+                self.committed.state.chain.base + chain.head.sequence + APART
             });
         let sinks = match known {
             true => &self.committed.state.sinks,
@@ -125,7 +125,10 @@ impl Store {
             return;
         };
         if known {
-            state.salt.clone_from(&self.committed.state.salt);
+            state
+                .chain
+                .salt
+                .clone_from(&self.committed.state.chain.salt);
         }
         state.scan_id = self.committed.state.scan_id;
         let disk = std::mem::replace(&mut self.committed.state, state);
@@ -162,7 +165,7 @@ impl Store {
     /// The store on disk could not be taken up again: it is read as before. What seemed to fail may have arrived there all
     /// the same, so memory speaks for its own entries, and takes places that none of it has.
     pub(super) fn read_below_again(&mut self, now: i64) {
-        self.committed.state.base += APART;
+        self.committed.state.chain.base += APART;
         self.transact(now, |tx, _, _| tx.supersede_own());
         let known = self
             .volatile
@@ -205,7 +208,10 @@ impl Store {
             .chain()
             .map_or(0, |chain| chain.head.sequence);
         // Places of the two chains must not meet.
-        state.base = state.base.max(self.committed.state.base + sequence);
+        state.chain.base = state
+            .chain
+            .base
+            .max(self.committed.state.chain.base + sequence);
         let sample = open::sample(&database, &mut state, &self.source)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
@@ -246,8 +252,8 @@ impl Store {
                 for (key, end) in &ends {
                     tx.owe_end(key, end)?;
                 }
-                tx.state.dropped += self.committed.state.dropped;
-                tx.state.refused += self.committed.state.refused;
+                tx.state.spool.dropped += self.committed.state.spool.dropped;
+                tx.state.spool.refused += self.committed.state.spool.refused;
                 tx.enable_codes(self.committed.state.sinks.clone())?;
                 tell(&mut tx)?;
                 tx.make_room(now)?;
@@ -347,7 +353,7 @@ impl WriteTransaction<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         for (key, first_seen) in own {
-            self.state.ledger_bytes += below.supersede(&key, first_seen)?;
+            self.state.ledger.ledger_bytes += below.supersede(&key, first_seen)?;
         }
         self.dirty = true;
         Ok(())
@@ -398,7 +404,7 @@ impl WriteTransaction<'_> {
 
     /// An event of another chain will not arrive. Its own chain can no longer say so: this one does.
     pub(in crate::store) fn lose_of_other_chain(&mut self) {
-        self.state.lost_of_other_chain += 1;
+        self.state.spool.lost_of_other_chain += 1;
         self.dirty = true;
     }
 }

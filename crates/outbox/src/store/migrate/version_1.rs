@@ -98,7 +98,7 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
             Some(entry) => Some(entry.ok_or_else(|| damaged("ledger"))?),
         };
         let waits = deferred.remove(held.key)?;
-        state.deferred -= u64::from(waits && state.deferred > 0);
+        state.waiting.deferred -= u64::from(waits && state.waiting.deferred > 0);
         if held.step == Step::Raised {
             untold.insert(held.key.to_vec());
         }
@@ -116,7 +116,7 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
                     packed: held.packed,
                 };
                 deferred.insert(held.key, row.write().as_slice())?;
-                state.deferred += 1;
+                state.waiting.deferred += 1;
                 Some(ledger::dropped(&entry, step))
             }
         };
@@ -125,16 +125,16 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
             ledger.insert(held.key, entry_to_row(&new).as_slice())?;
         }
     }
-    state.deferred_until = i64::from(state.deferred > 0);
+    state.waiting.deferred_until = i64::from(state.waiting.deferred > 0);
     Ok(())
 }
 
 fn count(state: &mut State, key: &[u8], old: Option<&OpenFinding>, new: &OpenFinding) {
     let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
-    state.untold = state.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
+    state.ledger.untold = state.ledger.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
     if old.is_none() {
-        state.open += 1;
-        state.ledger_bytes += (key.len() + ENTRY) as u64;
+        state.ledger.open += 1;
+        state.ledger.ledger_bytes += (key.len() + ENTRY) as u64;
     }
 }
 

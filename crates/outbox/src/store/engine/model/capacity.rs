@@ -91,10 +91,10 @@ fn came_back(store: &mut Store) {
 fn an_end_that_was_given_up_is_told_though_the_deviation_came_back() {
     let mut store = store(&[SinkKind::Stdout]);
     came_back(&mut store);
-    assert_eq!(contents(&store).state.ends, 1);
+    assert_eq!(contents(&store).state.ledger.ends, 1);
     let told = deliver(&mut store, T + 4);
     assert_eq!(told, [pair(PLACE, "Create"), pair(PLACE, "Close")]);
-    assert_eq!(contents(&store).state.ends, 0);
+    assert_eq!(contents(&store).state.ledger.ends, 0);
     assert!(entry(&store, &name(PLACE)).current, "it stands");
 }
 
@@ -255,10 +255,10 @@ fn what_memory_began_anew_for_want_of_the_disk_ends_once() {
 #[test]
 fn what_memory_counts_is_what_it_holds() {
     let (mut store, _disk) = in_memory(|disk| disk.fail_in(0));
-    let before = store.committed.state.open;
+    let before = store.committed.state.ledger.open;
     deviate(&mut store, &name(PLACE), Severity::High, T + 3);
     deviate(&mut store, &name("/g"), Severity::High, T + 3);
-    assert_eq!(store.committed.state.open, before + 2);
+    assert_eq!(store.committed.state.ledger.open, before + 2);
 }
 
 #[test]
@@ -296,7 +296,10 @@ fn of_ends_without_a_place_the_least_severe_go_and_are_counted() {
         Ok(())
     });
     let contents = contents(&store);
-    assert_eq!((contents.state.ends, contents.state.given_up), (2, 2));
+    assert_eq!(
+        (contents.state.ledger.ends, contents.state.ledger.given_up),
+        (2, 2)
+    );
     store.transact(T, |tx, _, _| tx.tell_ends(T));
     let told = deliver(&mut store, T);
     assert_eq!(told, [pair("/d/2", "Close"), pair("/d/3", "Close")]);

@@ -125,8 +125,8 @@ impl Episode {
         let own = &episode.totals;
         totals.steps += steps;
         totals.events += episode.store.head().map_or(0, |head| head.sequence);
-        totals.dropped += episode.store.committed.state.dropped;
-        totals.refused += episode.store.committed.state.refused;
+        totals.dropped += episode.store.committed.state.spool.dropped;
+        totals.refused += episode.store.committed.state.spool.refused;
         totals.given_up += episode.log.given_up;
         totals.crashes += own.crashes;
         totals.crashes_in_writes += own.crashes_in_writes;
@@ -207,7 +207,7 @@ impl Episode {
     }
 
     fn given_up(&self, contents: &Contents) -> u64 {
-        self.log.given_up + contents.state.unentered + contents.state.given_up
+        self.log.given_up + contents.state.ledger.unentered + contents.state.ledger.given_up
     }
 
     /// The machine lost power and starts again, perhaps to lose it again at once.
@@ -380,10 +380,10 @@ impl Episode {
         let name = World::noise(self.random.usize(0..5000));
         let value = self.world.value(&name);
         self.find_in(scan_id, number, name, Some(value), None);
-        let before = self.store.committed.state.open;
+        let before = self.store.committed.state.ledger.open;
         self.end_of(scan_id, number, true);
         self.store.commit(self.now);
-        self.totals.large_ends += u64::from(self.store.committed.state.open + 500 < before);
+        self.totals.large_ends += u64::from(self.store.committed.state.ledger.open + 500 < before);
     }
 
     fn ask_entries(&mut self) {
@@ -425,7 +425,7 @@ impl Episode {
         let mut delivery = Delivery::default();
         let mut seen = BTreeSet::new();
         for parcel in &parcels {
-            let sequence = parcel.key - self.store.committed.state.base;
+            let sequence = parcel.key - self.store.committed.state.chain.base;
             assert!(seen.insert(sequence), "{sequence} twice");
             self.log.check_parcel(sink.code(), sequence, &parcel.bytes);
             match fate {
@@ -439,11 +439,11 @@ impl Episode {
             }
         }
         for place in &delivery.accepted {
-            let sequence = place - self.store.committed.state.base;
+            let sequence = place - self.store.committed.state.chain.base;
             self.log.settling.insert((sink.code(), sequence), false);
         }
         for (place, _) in &delivery.refused {
-            let sequence = place - self.store.committed.state.base;
+            let sequence = place - self.store.committed.state.chain.base;
             self.log.settling.insert((sink.code(), sequence), true);
         }
         self.store.settle(sink, &delivery, self.now);

@@ -69,7 +69,7 @@ impl Episode {
                 .iter()
                 .map(|sink| self.deliver_to(*sink, 500, true))
                 .sum();
-            if taken == 0 && self.store.committed.state.undeclared == 0 {
+            if taken == 0 && self.store.committed.state.gaps.undeclared == 0 {
                 let contents = tables::read(&self.store, self.log.head.0).expect("the disk works");
                 assert!(
                     contents.spool.is_empty() && contents.gaps.is_empty(),
@@ -94,7 +94,7 @@ impl Episode {
                 entry.raised && entry.current && !entry.gone,
                 "untold: {name:?} {entry:?}"
             );
-            let uid = uid(&contents.state.salt, key, entry.first_seen);
+            let uid = uid(&contents.state.chain.salt, key, entry.first_seen);
             let told = self.log.last_told(&uid);
             let told = told.unwrap_or_else(|| panic!("{name:?} was never told: {entry:?}"));
             let verdict = match value.verdict {

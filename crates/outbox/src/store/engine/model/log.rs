@@ -76,7 +76,7 @@ impl Log {
         // What one sink refused and others did not get to see is counted as both, and declared once.
         let dropped = self.full.len() as u64..=(self.full.len() + self.refused.len()) as u64;
         assert!(
-            dropped.contains(&now.state.dropped),
+            dropped.contains(&now.state.spool.dropped),
             "events dropped: {dropped:?}"
         );
     }

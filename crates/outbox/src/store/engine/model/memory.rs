@@ -87,7 +87,7 @@ fn what_memory_remembers_of_ends_is_bounded_and_the_rest_ends_later() {
     }
     assert!(store.is_down() && store.volatile.is_some());
     assert!(
-        store.committed.state.ledger_bytes <= 900,
+        store.committed.state.ledger.ledger_bytes <= 900,
         "{:?}",
         store.committed.state
     );

@@ -85,7 +85,7 @@ fn what_two_sinks_refuse_is_declared_once() {
         };
         store.settle(sink, &delivery, T);
         store.commit(T);
-        assert_eq!(store.committed.state.undeclared, 1);
+        assert_eq!(store.committed.state.gaps.undeclared, 1);
         let contents = super::tables::read(&store, u64::MAX).expect("a store");
         let [gap] = &contents.gaps[..] else {
             panic!("{:?}", contents.gaps);

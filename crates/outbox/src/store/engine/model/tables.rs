@@ -69,7 +69,7 @@ pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
         for row in transaction.open_table(SPOOL)?.iter()? {
             let (place, row) = row?;
             let (place, row) = (place.value(), Row::read(row.value()).expect("a row"));
-            let own = place == contents.state.base + row.sequence;
+            let own = place == contents.state.chain.base + row.sequence;
             assert_ne!(own, row.other_chain, "a wrong place");
             assert_eq!(row.sample, contents.state.sample, "one sample is used");
             let mut bytes = Vec::new();
@@ -108,7 +108,7 @@ pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
             contents.gaps.push(gap);
         }
         let ends = transaction.open_table(ENDS)?;
-        assert_eq!(ends.len()?, contents.state.ends, "ends");
+        assert_eq!(ends.len()?, contents.state.ledger.ends, "ends");
         let mut bytes = 0;
         for row in ends.iter()? {
             let (key, row) = row?;
@@ -122,9 +122,9 @@ pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
             );
             bytes += (key.value().len() + ENTRY) as u64;
         }
-        assert_eq!(bytes, contents.state.ends_bytes, "bytes of ends");
+        assert_eq!(bytes, contents.state.ledger.ends_bytes, "bytes of ends");
         let deferred = transaction.open_table(DEFERRED)?;
-        assert_eq!(deferred.len()?, contents.state.deferred, "deferred");
+        assert_eq!(deferred.len()?, contents.state.waiting.deferred, "deferred");
         for row in deferred.iter()? {
             let key = row?.0.value().to_vec();
             let entry = contents.ledger.get(&key).expect("what is deferred stands");
@@ -143,16 +143,19 @@ impl Contents {
         let Contents { state, .. } = self;
         let all = || self.spool.values().chain(self.others.values());
         let payload: u64 = all().map(|event| event.length).sum();
-        assert_eq!(state.events, all().count() as u64, "events");
-        assert_eq!(state.payload, payload, "payload");
-        assert_eq!(state.open, self.ledger.len() as u64, "open");
+        assert_eq!(state.spool.events, all().count() as u64, "events");
+        assert_eq!(state.spool.payload, payload, "payload");
+        assert_eq!(state.ledger.open, self.ledger.len() as u64, "open");
         let bytes: usize = self.ledger.keys().map(|key| key.len() + ENTRY).sum();
-        assert_eq!(state.ledger_bytes, bytes as u64, "bytes of the ledger");
+        assert_eq!(
+            state.ledger.ledger_bytes, bytes as u64,
+            "bytes of the ledger"
+        );
         let untold = |entry: &&OpenFinding| !entry.raised || !entry.current || entry.gone;
         let untold = self.ledger.values().filter(untold).count();
-        assert_eq!(state.untold, untold as u64, "untold");
+        assert_eq!(state.ledger.untold, untold as u64, "untold");
         let undeclared = self.gaps.iter().filter(|gap| gap.declared == 0).count();
-        assert_eq!(state.undeclared, undeclared as u64, "undeclared");
+        assert_eq!(state.gaps.undeclared, undeclared as u64, "undeclared");
         let mut end = 0;
         for gap in &self.gaps {
             assert!(gap.range.first > end, "gaps overlap: {:?}", self.gaps);
