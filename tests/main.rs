@@ -21,6 +21,7 @@ mod reports;
 mod rpm;
 mod seal;
 mod settings;
+mod shape;
 
 mod sshd;
 mod usage;

@@ -212,6 +212,17 @@ fn the_ssm_agent_by_its_files() {
 }
 
 #[test]
+fn what_is_too_large_to_be_read_may_lead_elsewhere() {
+    let imds = Imds::new().start();
+    let host = host(&imds, "");
+    for (size, expected) in [(1 << 20, "pass"), ((1 << 20) + 1, "unknown")] {
+        host.shell(&format!("truncate -s {size} etc/environment"));
+        let finding = check(&host, &[]).one("instance.imds_endpoint", "metadata service");
+        assert_eq!(finding["verdict"], expected, "{size}: {finding:#?}");
+    }
+}
+
+#[test]
 fn environments_and_configurations_that_lead_elsewhere() {
     let imds = Imds::new().start();
     let clean = host(&imds, "");
