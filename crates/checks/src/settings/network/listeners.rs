@@ -194,7 +194,7 @@ mod tests {
             .open(tables.join("udp"));
         let grown = table.and_then(|table| table.set_len(bounds::SOCKETS + 1));
         grown.expect("a sparse file");
-        let error = read(&root, &[]).err().expect("an error");
+        let error = read(&root, &[]).expect_err("too large");
         assert!(error.to_string().contains("larger than"), "{error}");
     }
 
