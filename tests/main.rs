@@ -17,6 +17,7 @@ mod launch;
 mod oracles;
 mod packages;
 mod packaging;
+mod page;
 mod reports;
 mod rpm;
 mod seal;

@@ -3,6 +3,7 @@
 mod configuration;
 mod contents;
 mod generated;
+mod pipelines;
 mod policy;
 mod unit;
 
