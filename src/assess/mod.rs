@@ -14,4 +14,5 @@ mod settings;
 pub(crate) mod summary;
 pub(crate) mod tree;
 
+pub(crate) use agent_checks::settings::context::Own;
 pub(crate) use settings::settings;

@@ -2,7 +2,7 @@
 //!
 //! Verdict first, then deviations by severity, files grouped by directory, then what passed, then coverage.
 
-use super::words::{against, bytes, outcome, plural, rank, thousands};
+use super::words::{about, headline, notes, outcome, plural, rank, tallies, thousands};
 use super::{Report, Summary, markup};
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
@@ -116,41 +116,15 @@ impl<W: Write> Html<W> {
 
     fn coverage(&mut self, summary: &Summary) -> io::Result<()> {
         writeln!(self.out, "<h2>Coverage</h2><ul>")?;
-        let mut lines = Vec::new();
-        if let Some(files) = &summary.files {
-            lines.push(format!(
-                "{} paths, {}, in {:.2} s, against {}",
-                thousands(files.checked),
-                bytes(files.bytes),
-                files.elapsed.as_secs_f64(),
-                against(summary.evidence.as_ref())
-            ));
-            if !files.mounts.is_empty() {
-                lines.push(format!(
-                    "Not crossed into what is mounted at {}",
-                    files.mounts.join(", ")
-                ));
-            }
-        }
-        if let Some(launch) = &summary.launch {
-            lines.push(format!(
-                "{} path{} compared with the launch record {}",
-                thousands(launch.files),
-                plural(launch.files),
-                launch.path
-            ));
-        }
+        let tallies = tallies(summary).into_iter();
+        let mut lines: Vec<String> = tallies.map(|(what, row)| format!("{what}: {row}")).collect();
         if self.left_out > 0 {
             lines.push(format!(
                 "{} further findings are not listed here: --format json lists all",
                 thousands(self.left_out)
             ));
         }
-        lines.push(format!(
-            "Profile {}, tree {}",
-            summary.profile, summary.root
-        ));
-        lines.extend(summary.notes.iter().cloned());
+        lines.extend(notes(summary));
         for line in lines {
             writeln!(self.out, "<li>{}</li>", markup::text(&line))?;
         }
@@ -187,17 +161,19 @@ impl<W: Write> Report for Html<W> {
                 .then_with(|| group(a).cmp(group(b)))
                 .then_with(|| a.subject.cmp(&b.subject))
         });
-        let (class, word) = match summary.counts.verdict() {
-            Verdict::Pass | Verdict::NotApplicable => ("pass", "PASS"),
-            Verdict::Fail => ("critical", "FAIL"),
-            Verdict::Unknown => ("unknown", "UNKNOWN"),
+        let verdict = summary.verdict();
+        let word = headline(verdict);
+        let class = match verdict {
+            Verdict::Pass | Verdict::NotApplicable => "pass",
+            Verdict::Fail => "critical",
+            Verdict::Unknown => "unknown",
         };
-        let about = &summary.host;
+        let known = &summary.host;
         let names = [
-            &about.hostname,
-            &about.machine_id,
-            &about.instance_id,
-            &about.os,
+            &known.hostname,
+            &known.machine_id,
+            &known.instance_id,
+            &known.os,
         ];
         let host: Vec<&str> = names
             .into_iter()
@@ -211,14 +187,16 @@ impl<W: Write> Report for Html<W> {
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
              <meta name=\"viewport\" content=\"width=device-width\">\
              <title>{word} {host}</title><style>{STYLE}</style></head><body>\n\
-             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{host}</p>",
-            markup::text(&outcome(summary))
+             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{host}</p><p>{}</p>",
+            markup::text(&outcome(summary)),
+            markup::text(&about(summary))
         )?;
         let mut rest = &kept[..];
         for (title, until, open) in [
             ("Deviations", 3, true),
             ("Could not be judged", 4, true),
-            ("Holds, or does not apply", 5, false),
+            ("Waived", 5, true),
+            ("Holds, or does not apply", 6, false),
         ] {
             let (these, others) = rest.split_at(rest.partition_point(|f| rank(f) <= until));
             self.section(title, these, open)?;

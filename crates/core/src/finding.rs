@@ -2,6 +2,7 @@
 
 use crate::attributes::{Attribute, AttributeSet, Attributes, Digest, Timestamp};
 use crate::escape;
+use crate::waiver::WaivedBy;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -245,6 +246,8 @@ pub struct Finding {
     pub location: Option<String>,
     /// What to do about it.
     pub remediation: Option<String>,
+    /// Who answers for it, where the profile waives it.
+    pub waived_by: Option<Box<WaivedBy>>,
 }
 
 impl Finding {
@@ -267,6 +270,7 @@ impl Finding {
             message: message.into(),
             location: None,
             remediation: None,
+            waived_by: None,
         }
     }
 
@@ -320,6 +324,7 @@ impl Finding {
         object["message"] = json!(self.message);
         object["location"] = json!(self.location);
         object["remediation"] = json!(self.remediation);
+        object["waived_by"] = json!(self.waived_by);
         object["references"] = json!(self.check.references);
         object
     }
