@@ -25,7 +25,10 @@ pub(super) fn of(check: &Check, tree: &Tree) -> Vec<String> {
         }
         "sshd" => steps.push(format!("then: systemctl reload {}", system.sshd_unit)),
         "packages" | "logging" | "network" if steps.is_empty() => {
-            steps.push(format!("install or remove with {}", system.manager));
+            steps.push(format!(
+                "install what is missing, or remove what should not be there, with {}; the finding names it: --now",
+                system.manager
+            ));
         }
         _ => {}
     }

@@ -14,6 +14,7 @@ use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::Sender;
 
@@ -39,6 +40,8 @@ pub(super) struct Worker {
     pub(super) store: Asker,
     /// What dpkg is unpacking, where that is at work.
     pub(super) unpacking: Option<Arc<Mutex<Unpacking>>>,
+    /// Counts while it scans everything, for those who ask.
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Worker {
@@ -53,13 +56,21 @@ impl Worker {
 
     /// Compares all files, or those that are at least so severe.
     pub(super) fn scan(&self, pace: Option<&Pace>, least: Option<Severity>) -> Outcome {
-        let progress = Progress::default();
+        let own = Progress::default();
+        let progress = match least {
+            Some(_) => &own,
+            None => {
+                self.progress.checked.store(0, Ordering::Relaxed);
+                self.progress.bytes.store(0, Ordering::Relaxed);
+                &*self.progress
+            }
+        };
         let readers = NonZeroUsize::new(READERS).unwrap_or(NonZeroUsize::MIN);
         let effort = Effort {
             workers: tree::threads(None).min(readers).into(),
             pace,
             aside: &self.left_out.files,
-            progress: &progress,
+            progress,
         };
         let each = |finding: Finding| match least.is_some() && finding.check.id == FILES_PROFILE.id
         {

@@ -53,6 +53,8 @@ pub(crate) struct Status {
     pub spool: Spool,
     /// Whole scans.
     pub scan: Scan,
+    /// What the agent uses of the host.
+    pub cost: Cost,
     /// What verdicts rest on.
     pub ground: BaselineInfo,
     /// What is not looked at, since the agent panicked there again and again.
@@ -115,6 +117,10 @@ pub(crate) struct Spool {
 pub(crate) struct Scan {
     /// Whether one is under way.
     pub running: bool,
+    /// Paths that the one under way has looked at.
+    pub running_files: u64,
+    /// Paths that it will have looked at, about; `None` where that is not known.
+    pub running_total: Option<u64>,
     /// When the last one ended; `None` before.
     pub ended: Option<String>,
     /// Paths that it looked at.
@@ -123,6 +129,18 @@ pub(crate) struct Scan {
     pub deviations: u64,
     /// Those that could not be judged.
     pub unknowns: u64,
+}
+
+/// What the agent uses of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cost {
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Processor time since it began.
+    pub cpu_ms: u64,
+    /// Seconds since it began.
+    pub uptime_s: u64,
 }
 
 /// What verdicts rest on.

@@ -153,6 +153,12 @@ impl<W: Write> Text<W> {
         for finding in &kept {
             let subject = terminal_bytes(&finding.subject);
             let mut said = terminal_text(&finding.message).into_owned();
+            // As of `sshd Match User x`, which says whom it is about.
+            if let Some((whom, rest)) = said.split_once(": ")
+                && subject.ends_with(whom)
+            {
+                said = rest.to_owned();
+            }
             said += &location(finding);
             let row = Row {
                 rank: rank(finding),

@@ -7,10 +7,10 @@ use agent_core::finding::Finding;
 
 /// Rows of settings with all that is said of them; where there are more, the least severe are named alone.
 const WHOLE: usize = 10;
-/// Subjects of one check that have a row each; more are counted.
+/// Subjects of one check that are named; more are counted.
 const SUBJECTS: usize = 3;
 /// The same of a check that tells of a way in, or of what could not be judged.
-const SUBJECTS_NAMED: usize = 20;
+const SUBJECTS_NAMED: usize = 12;
 
 /// Checks whose deviations are ways in: each has a row of its own.
 const WAYS_IN: [&str; 8] = [
@@ -50,20 +50,35 @@ impl Row {
     }
 
     fn of(finding: &Finding) -> Row {
-        let mut said = terminal_text(&finding.message).into_owned();
-        let subject = terminal_bytes(&finding.subject);
-        let area = finding.check.id.split('.').next().unwrap_or_default();
-        if subject != area && !said.contains(&subject) {
-            said = format!("{subject}: {said}");
-        }
-        said += &location(finding);
+        let message = terminal_text(&finding.message).into_owned();
+        let (said, location) = match place(finding) {
+            (None, location) => (message, location),
+            (Some(place), location) => (format!("{place}: {message}"), location),
+        };
         Row {
             rank: rank(finding),
             word: None,
             check: finding.check.id,
             name: finding.check.id.to_owned(),
-            said,
+            said: said + &location,
         }
+    }
+}
+
+/// What a finding is about, where its check's id and its message do not say so, and where else its cause stands, in
+/// brackets.
+fn place(finding: &Finding) -> (Option<String>, String) {
+    let subject = terminal_bytes(&finding.subject);
+    let area = finding.check.id.split('.').next().unwrap_or_default();
+    // As `sshd Match User x` is by `Match User x: …`.
+    let inner = subject.strip_prefix(area).map_or(&subject[..], str::trim_start);
+    let told = subject == area || finding.message.contains(inner);
+    match &finding.location {
+        // A line of the subject itself.
+        Some(line) if !told && line.starts_with(&format!("{subject}:")) => {
+            (Some(terminal_text(line).into_owned()), String::new())
+        }
+        _ => ((!told).then_some(subject), location(finding)),
     }
 }
 
@@ -96,31 +111,62 @@ fn way_in(check: &str) -> bool {
     WAYS_IN.iter().any(|way| check.starts_with(way))
 }
 
-/// Rows for all that one check found: a row each, and one that counts what is beyond.
+/// Rows for all that one check found: those of which the same is said in one row, and of more than a few rows one that
+/// counts the rest.
 fn subjects(findings: &[Finding]) -> Vec<Row> {
     let Some(first) = findings.first() else {
         return Vec::new();
     };
+    let mut alike: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        match alike.iter_mut().find(|like| like[0].message == finding.message) {
+            Some(like) => like.push(finding),
+            None => alike.push(vec![finding]),
+        }
+    }
     let bound = match way_in(first.check.id) || rank(first) == UNKNOWN {
         true => SUBJECTS_NAMED,
         false => SUBJECTS,
     };
-    // A row that counts one says no less if it names it.
-    let shown = match findings.len() <= bound + 1 {
-        true => findings.len(),
-        false => bound,
-    };
-    let (named, counted) = findings.split_at(shown);
-    let mut rows: Vec<Row> = named.iter().map(Row::of).collect();
+    let (named, counted) = alike.split_at(shown(alike.len(), bound));
+    let mut rows: Vec<Row> = named.iter().map(|alike| together(alike, bound)).collect();
     if let Some(next) = counted.first() {
-        let count = thousands(counted.len() as u64);
-        let next = terminal_bytes(&next.subject);
+        let count: usize = counted.iter().map(Vec::len).sum();
+        let next = terminal_bytes(&next[0].subject);
         rows.push(Row {
-            said: format!("… and {count} more, as {next}"),
+            said: format!("… and {} more, as {next}", thousands(count as u64)),
             ..Row::of(first)
         });
     }
     rows
+}
+
+/// How many of `count` are named: one that would be counted alone is.
+fn shown(count: usize, bound: usize) -> usize {
+    if count <= bound + 1 { count } else { bound }
+}
+
+/// One row for findings of which the same is said.
+fn together(alike: &[&Finding], bound: usize) -> Row {
+    let row = Row::of(alike[0]);
+    if alike.len() == 1 {
+        return row;
+    }
+    let shown = shown(alike.len(), bound);
+    let names = alike[..shown].iter().map(|finding| {
+        let (name, location) = place(finding);
+        name.unwrap_or_else(|| terminal_bytes(&finding.subject)) + &location
+    });
+    let mut names: Vec<String> = names.collect();
+    if alike.len() > shown {
+        let left = thousands((alike.len() - shown) as u64);
+        names.push(format!("… and {left} more"));
+    }
+    let message = terminal_text(&alike[0].message);
+    Row {
+        said: format!("{message}: {}", names.join(", ")),
+        ..row
+    }
 }
 
 /// Rows of which the same is said become one.
@@ -201,7 +247,10 @@ mod tests {
         let mut findings = vec![of("packages.minimal"), of("packages.security_pending")];
         for i in 0..9 {
             let subject = format!("/mnt/{i}");
-            findings.push(found("network.encrypted_mounts", Verdict::Fail, Severity::Medium, &subject));
+            let check = "network.encrypted_mounts";
+            let mut finding = found(check, Verdict::Fail, Severity::Medium, &subject);
+            finding.message += if i > 4 { "" } else { &subject };
+            findings.push(finding);
         }
         let rows = settings(findings);
         let text: Vec<String> = rows.iter().map(Row::text).collect();

@@ -7,6 +7,7 @@ mod keys;
 pub mod login;
 pub mod password;
 mod polkit;
+mod opened;
 mod sudo;
 mod sudo_program;
 mod sudoers;
