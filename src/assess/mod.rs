@@ -8,6 +8,7 @@ mod deadline;
 pub(crate) mod instance;
 pub(crate) mod launch;
 mod packaged;
+pub(crate) mod privileges;
 mod sealed;
 pub(crate) mod selected;
 mod settings;

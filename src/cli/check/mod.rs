@@ -8,6 +8,7 @@ use super::check_args::{Check, Color, ReportFormat, Target};
 use super::{colour, hint};
 use crate::assess;
 use crate::assess::instance::Instance;
+use crate::assess::privileges;
 use crate::assess::selected::Selected;
 use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
@@ -188,6 +189,7 @@ impl Run<'_> {
         if !self.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }
+        let finding = privileges::told(&self.tree.root, finding);
         self.counts.add(&finding);
         match self.reports.finding(finding) {
             Ok(()) => ControlFlow::Continue(()),

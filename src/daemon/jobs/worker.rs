@@ -1,6 +1,7 @@
 //! What a job's thread works with: what it goes by, and where it sends what it finds.
 
 use crate::assess::baseline::Effort;
+use crate::assess::privileges;
 use crate::assess::tree;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::message::{self, Message, OpenedBy, Outcome};
@@ -93,6 +94,7 @@ impl Worker {
         if held_back || !self.setup.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }
+        let finding = privileges::told(&self.setup.tree.root, finding);
         self.try_send(Message::Found {
             job: self.id,
             finding: Box::new(finding),

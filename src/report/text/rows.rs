@@ -3,7 +3,7 @@
 use crate::report::words::{UNKNOWN, WAIVED, rank, thousands};
 use agent_checks::registry;
 use agent_core::escape::{terminal_bytes, terminal_text};
-use agent_core::finding::Finding;
+use agent_core::finding::{Finding, Verdict};
 
 /// Rows of settings with all that is said of them; where there are more, the least severe are named alone.
 const WHOLE: usize = 10;
@@ -72,7 +72,11 @@ fn place(finding: &Finding) -> (Option<String>, String) {
     let area = finding.check.id.split('.').next().unwrap_or_default();
     // As `sshd Match User x` is by `Match User x: …`.
     let inner = subject.strip_prefix(area).map_or(&subject[..], str::trim_start);
-    let told = subject == area || finding.message.contains(inner);
+    // What could not be looked at anywhere is about nothing narrower than the check.
+    let everywhere = finding.verdict == Verdict::Unknown
+        && finding.location.is_none()
+        && !subject.contains('/');
+    let told = everywhere || subject == area || finding.message.contains(inner);
     match &finding.location {
         // A line of the subject itself.
         Some(line) if !told && line.starts_with(&format!("{subject}:")) => {
@@ -209,7 +213,7 @@ fn names_alone(mut rows: Vec<Row>) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use agent_core::finding::{Severity, Verdict};
+    use agent_core::finding::Severity;
 
     fn found(check: &str, verdict: Verdict, severity: Severity, subject: &str) -> Finding {
         let check = registry::all().find(|known| known.id == check).expect(check);
