@@ -16,6 +16,7 @@ mod launch;
 mod oracles;
 mod packages;
 mod packaging;
+mod people;
 mod reports;
 mod rpm;
 mod seal;

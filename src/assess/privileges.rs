@@ -41,7 +41,10 @@ pub(crate) fn told(root: &Root, mut finding: Finding) -> Finding {
         };
         let clause = terminal_text(&clause).into_owned();
         let written = ["added", "removed", "changed"].map(|what| format!("{name} {what}"));
-        match written.iter().find(|written| finding.message.contains(*written)) {
+        match written
+            .iter()
+            .find(|written| finding.message.contains(*written))
+        {
             Some(written) => finding.message = finding.message.replace(written, &clause),
             None if finding.check.id == "files.added" => finding.message += &format!(", {clause}"),
             None => {}
@@ -117,10 +120,18 @@ mod tests {
         };
         let none = u32::MAX;
         let entries = [
-            entry(1, 6, none), entry(2, 6, 33), entry(4, 4, none), entry(8, 4, 5), entry(16, 6, none), entry(32, 0, none),
+            entry(1, 6, none),
+            entry(2, 6, 33),
+            entry(4, 4, none),
+            entry(8, 4, 5),
+            entry(16, 6, none),
+            entry(32, 0, none),
         ];
         let value = [vec![2, 0, 0, 0], entries.concat()].concat();
-        assert_eq!(acl(&value).as_deref(), Some("user:33:rw-,group:5:r--,mask::rw-"));
+        assert_eq!(
+            acl(&value).as_deref(),
+            Some("user:33:rw-,group:5:r--,mask::rw-")
+        );
         assert_eq!(acl(&value[..value.len() - 1]), None);
         assert_eq!(acl(b""), None);
     }

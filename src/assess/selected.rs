@@ -25,13 +25,17 @@ impl Selected {
                     .help("`agent profile show NAME` lists the check ids"));
             }
             let matched = |check: &&Check| glob.matches(check.id.as_bytes());
-            if !registry::all().filter(matched).any(|check| profile.settings.enables(check.id)) {
+            if !registry::all()
+                .filter(matched)
+                .any(|check| profile.settings.enables(check.id))
+            {
                 let message = format!(
                     "--only '{text}' matches no check: the profile {} switches off what it names",
                     profile.name
                 );
-                return Err(Error::new(message)
-                    .help("set enabled = true for it in the profile, or name another with --profile"));
+                return Err(Error::new(message).help(
+                    "set enabled = true for it in the profile, or name another with --profile",
+                ));
             }
         }
         let ids = registry::all()
@@ -82,7 +86,12 @@ mod tests {
     use agent_baseline::profile::load;
 
     fn selected(only: &[&str], skip: &[&str]) -> Result<Selected> {
-        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        let owned = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<_>>()
+        };
         let mut profile = load::named("default").expect("shipped");
         let off = profile.settings.checks.entry("sshd.banner".into());
         off.or_default().enabled = Some(false);
@@ -94,8 +103,14 @@ mod tests {
         let of = |only: &[&str], skip: &[&str]| selected(only, skip).expect("checks").0;
         let sshd = of(&["sshd.*"], &[]);
         assert_eq!(of(&["sshd"], &[]), sshd);
-        assert!(sshd.len() > 20 && sshd.iter().all(|id| id.starts_with("sshd.")), "{sshd:?}");
-        assert!(!sshd.contains(&"sshd.banner"), "the profile switches it off");
+        assert!(
+            sshd.len() > 20 && sshd.iter().all(|id| id.starts_with("sshd.")),
+            "{sshd:?}"
+        );
+        assert!(
+            !sshd.contains(&"sshd.banner"),
+            "the profile switches it off"
+        );
         let rest = of(&[], &["sshd"]);
         assert!(!rest.iter().any(|id| id.starts_with("sshd.")), "{rest:?}");
         assert!(of(&["sshd"], &["sshd"]).is_empty());

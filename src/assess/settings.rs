@@ -56,14 +56,7 @@ pub(crate) fn settings(
             judged = Judged::default();
         }
     };
-    match work(
-        tree,
-        profile,
-        selected,
-        now,
-        own.clone(),
-        areas.clone(),
-    ) {
+    match work(tree, profile, selected, now, own.clone(), areas.clone()) {
         Ok(work) => deadline::in_turn(&stages, &work, &mut hear),
         Err(error) => {
             for at in 0..areas.len() {

@@ -2,10 +2,10 @@
 
 use super::args::{Status as Arguments, TextOrJson};
 use super::print;
-use crate::report::words::{bytes, counted, thousands};
-use crate::report::wrap;
 use crate::daemon::paths::runtime_directory;
 use crate::daemon::status::{self, Against, Standing, Status};
+use crate::report::words::{bytes, counted, thousands};
+use crate::report::wrap;
 use agent_core::error::Result;
 use agent_core::escape::terminal_text;
 use serde_json::json;
@@ -49,7 +49,10 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
     let width = wrap::width();
     let mut row = |name: &str, value: &str| -> io::Result<()> {
         let value = terminal_text(value);
-        for (i, line) in wrap::lines(&value, width, COLUMN, COLUMN).iter().enumerate() {
+        for (i, line) in wrap::lines(&value, width, COLUMN, COLUMN)
+            .iter()
+            .enumerate()
+        {
             let name = if i == 0 { name } else { "" };
             writeln!(out, "{name:12} {line}")?;
         }

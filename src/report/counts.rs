@@ -142,7 +142,10 @@ mod tests {
         ];
         for (fail_on, check, verdict, severity, wanted) in cases {
             let found = exit(fail_on, check, verdict, severity);
-            assert_eq!(found, wanted, "{fail_on:?} {check:?} {verdict:?} {severity:?}");
+            assert_eq!(
+                found, wanted,
+                "{fail_on:?} {check:?} {verdict:?} {severity:?}"
+            );
         }
     }
 }

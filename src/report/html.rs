@@ -117,7 +117,9 @@ impl<W: Write> Html<W> {
     fn coverage(&mut self, summary: &Summary) -> io::Result<()> {
         writeln!(self.out, "<h2>Coverage</h2><ul>")?;
         let tallies = tallies(summary).into_iter();
-        let mut lines: Vec<String> = tallies.map(|(what, row)| format!("{what}: {row}")).collect();
+        let mut lines: Vec<String> = tallies
+            .map(|(what, row)| format!("{what}: {row}"))
+            .collect();
         if self.left_out > 0 {
             lines.push(format!(
                 "{} further findings are not listed here: --format json lists all",

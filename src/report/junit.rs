@@ -59,7 +59,11 @@ impl<W: Write> Junit<W> {
     fn write(&mut self, summary: &Summary) -> io::Result<()> {
         // Neither schema has a place for the whole: a comment, which no reader stumbles over.
         let counts = tallies(summary).into_iter();
-        let mut said = vec![format!("{} {}", headline(summary.verdict()), outcome(summary))];
+        let mut said = vec![format!(
+            "{} {}",
+            headline(summary.verdict()),
+            outcome(summary)
+        )];
         said.extend(counts.map(|(what, row)| format!("{what}: {row}")));
         said.push(about(summary));
         said.extend(notes(summary));
@@ -78,11 +82,23 @@ impl<W: Write> Junit<W> {
         let timestamp = summary.began();
         let timestamp = timestamp.trim_end_matches('Z');
         for (id, suite) in self.suites.iter().enumerate() {
-            let Suite { area, tests, failures, errors, skipped, time, cases } = suite;
-            let mut properties = format!("<property name=\"profile\" value=\"{}\"/>", markup::text(&summary.profile));
+            let Suite {
+                area,
+                tests,
+                failures,
+                errors,
+                skipped,
+                time,
+                cases,
+            } = suite;
+            let mut properties = format!(
+                "<property name=\"profile\" value=\"{}\"/>",
+                markup::text(&summary.profile)
+            );
             if let Some(least) = summary.counts.fail_on {
                 let least = least.name();
-                write!(properties, "<property name=\"fail-on\" value=\"{least}\"/>").unwrap_or_default();
+                write!(properties, "<property name=\"fail-on\" value=\"{least}\"/>")
+                    .unwrap_or_default();
             }
             writeln!(
                 self.out,

@@ -41,7 +41,10 @@ pub(crate) fn lines(text: &str, width: Option<usize>, taken: usize, indent: usiz
     }
     lines.push(line);
     // Two blanks where a name ends are kept within a line, and are of no use at its end.
-    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+    lines
+        .into_iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -54,7 +57,12 @@ mod tests {
         let wrapped = lines(text, Some(20), 10, 10);
         assert_eq!(
             wrapped,
-            ["one two", "three", "/a/path/that/is/longer/than/the/line", "four"]
+            [
+                "one two",
+                "three",
+                "/a/path/that/is/longer/than/the/line",
+                "four"
+            ]
         );
         assert_eq!(lines(text, None, 10, 10), [text]);
         assert_eq!(lines("", Some(20), 10, 10), [""]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Who answers for a finding, why, and until when: `waived_by` of the JSON contract.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaivedBy {
     /// Why the demand is not met.
     pub reason: String,

@@ -10,7 +10,9 @@ pub(super) fn line(bytes: &[u8]) -> String {
         Err(_) => return terminal_text(&String::from_utf8_lossy(bytes)).into_owned(),
     };
     let text = |key: &str| event[key].as_str().unwrap_or_default();
-    let time = event["time"].as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let time = event["time"]
+        .as_i64()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let time = time.map_or_else(String::new, |time| format!("{:.0}", time));
     let time = time.split('T').nth(1).unwrap_or_default();
     let finding = event["finding_info"].is_object();
@@ -29,7 +31,11 @@ pub(super) fn line(bytes: &[u8]) -> String {
         Some(owner) => format!(" (waived by {owner})"),
         None => String::new(),
     };
-    let mut line = format!("{time:9}  {severity:8}  {:7}  {}", step.to_lowercase(), text("message"));
+    let mut line = format!(
+        "{time:9}  {severity:8}  {:7}  {}",
+        step.to_lowercase(),
+        text("message")
+    );
     if let Some(place) = event["unmapped"]["location"].as_str()
         && !line.contains(place)
     {
@@ -55,7 +61,10 @@ mod tests {
             "08:45:07Z  critical  new      /etc/passwd: changed\\n\\u{1b}[2J (/etc/passwd:3)"
         );
         let event = json!({ "time": 0, "severity": "Informational", "activity_name": "Heartbeat", "message": "alive" });
-        assert_eq!(line(event.to_string().as_bytes()), "00:00:00Z  info      heartbeat  alive");
+        assert_eq!(
+            line(event.to_string().as_bytes()),
+            "00:00:00Z  info      heartbeat  alive"
+        );
         assert_eq!(line(b"{torn"), "{torn");
     }
 }

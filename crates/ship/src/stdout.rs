@@ -2,8 +2,8 @@
 //! each for a person at a terminal.
 
 use super::Sent;
-use super::people;
 use super::lines::{Lines, Place, Wrote};
+use super::people;
 use agent_outbox::parcel::Parcel;
 use std::io::{IsTerminal, Write};
 

@@ -112,7 +112,10 @@ fn targets(arguments: &Check) -> Result<Vec<Target>> {
     for (i, target) in targets.iter().enumerate() {
         if targets[..i].iter().any(|other| other.file == target.file) {
             let place = target.file.as_deref().unwrap_or(Path::new("-"));
-            let message = format!("--report: two reports cannot both go to {}", place.display());
+            let message = format!(
+                "--report: two reports cannot both go to {}",
+                place.display()
+            );
             return Err(Error::new(message).help("give each a file of its own"));
         }
     }
@@ -215,16 +218,9 @@ impl Run<'_> {
             manifest: self.manifest.clone(),
             trust: Some(Arc::clone(&self.trust)),
         };
-        assess::settings(
-            tree,
-            profile,
-            selected,
-            now,
-            &own,
-            &mut |finding| {
-                stopped = stopped || self.finding(finding).is_break();
-            },
-        );
+        assess::settings(tree, profile, selected, now, &own, &mut |finding| {
+            stopped = stopped || self.finding(finding).is_break();
+        });
     }
 
     fn summary(&mut self, looked: Looked, host: Host) -> Summary {

@@ -6,7 +6,9 @@ use agent_core::release::OsRelease;
 
 /// The notes on a check of that tree under the profile that was asked for as `named`.
 pub(super) fn of(tree: &Tree, profile: &Profile, named: &str) -> Vec<String> {
-    let mut notes: Vec<String> = on_profile(profile, named, &tree.release).into_iter().collect();
+    let mut notes: Vec<String> = on_profile(profile, named, &tree.release)
+        .into_iter()
+        .collect();
     let uid = rustix::process::geteuid();
     if !uid.is_root() {
         notes.push(format!(
@@ -66,9 +68,15 @@ mod tests {
         assert_eq!(note("rhel-9", "rhel", "9.4"), None);
         assert_eq!(note("default", "plan9", "4"), None, "asked for by name");
         let told = note("rhel-9", "debian", "12").expect("a note");
-        assert!(told.contains("rhel 9") && told.contains("debian 12"), "{told}");
+        assert!(
+            told.contains("rhel 9") && told.contains("debian 12"),
+            "{told}"
+        );
         let told = note("auto", "plan9", "4").expect("a note");
-        assert!(told.contains("plan9 4") && told.contains("\"default\""), "{told}");
+        assert!(
+            told.contains("plan9 4") && told.contains("\"default\""),
+            "{told}"
+        );
         let told = note("auto", "", "").expect("a note");
         assert!(told.contains("without os-release"), "{told}");
     }

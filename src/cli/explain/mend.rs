@@ -52,7 +52,10 @@ fn is_keyword(check: &Check) -> bool {
 fn files(id: &str, system: &System) -> Vec<String> {
     let reinstall = match system.dpkg {
         true => "apt-get install --reinstall PACKAGE (dpkg -S PATH names it)".to_owned(),
-        false => format!("{} reinstall PACKAGE (rpm -qf PATH names it)", system.manager),
+        false => format!(
+            "{} reinstall PACKAGE (rpm -qf PATH names it)",
+            system.manager
+        ),
     };
     let steps: &[&str] = match id {
         "files.unreadable" => &[
@@ -89,7 +92,9 @@ impl System {
         let dpkg = match agent_packages::detect(&tree.root) {
             Kind::Dpkg => true,
             Kind::Rpm => false,
-            Kind::None => tree.release.id == "debian" || tree.release.id_like.iter().any(|id| id == "debian"),
+            Kind::None => {
+                tree.release.id == "debian" || tree.release.id_like.iter().any(|id| id == "debian")
+            }
         };
         let old = tree.release.id == "amzn" && tree.release.version_id == "2";
         let drop_ins = tree.root.resolve(b"/etc/ssh/sshd_config.d", true);
@@ -103,7 +108,9 @@ impl System {
             },
             sshd_unit: if dpkg { "ssh" } else { "sshd" },
             sshd_place: match drop_ins {
-                true => "/etc/ssh/sshd_config.d/00-local.conf, where sshd_config includes that directory",
+                true => {
+                    "/etc/ssh/sshd_config.d/00-local.conf, where sshd_config includes that directory"
+                }
                 false => "/etc/ssh/sshd_config",
             },
         }

@@ -49,9 +49,15 @@ fn find(id: &str) -> Result<&'static Check> {
     let area = id.split('.').next().unwrap_or(id);
     let part = id.rsplit('.').next().unwrap_or(id);
     let alike = |check: &&Check| check.id.split('.').next() == Some(area);
-    let mut near: Vec<&str> = registry::all().filter(alike).map(|check| check.id).collect();
+    let mut near: Vec<&str> = registry::all()
+        .filter(alike)
+        .map(|check| check.id)
+        .collect();
     if near.is_empty() && part.len() > 2 {
-        near = registry::all().map(|check| check.id).filter(|id| id.contains(part)).collect();
+        near = registry::all()
+            .map(|check| check.id)
+            .filter(|id| id.contains(part))
+            .collect();
     }
     let help = match near.is_empty() {
         true => "`agent profile show default` lists every check".to_owned(),
@@ -93,7 +99,10 @@ impl Page<'_> {
         if !check.references.is_empty() {
             self.part("see", &check.references.join(", "))?;
         }
-        let only = format!("agent explain {} --now, or agent check --only {}", check.id, check.id);
+        let only = format!(
+            "agent explain {} --now, or agent check --only {}",
+            check.id, check.id
+        );
         self.part("judge", &only)?;
         self.change(check, profile)
     }
@@ -103,21 +112,28 @@ impl Page<'_> {
         let severity = set
             .and_then(|set| set.severity)
             .or(check.severity)
-            .map_or("that of the path's entry in the profile", |severity| severity.name());
+            .map_or("that of the path's entry in the profile", |severity| {
+                severity.name()
+            });
         self.part("demands", check.demand)?;
         if let Some(demand) = set.and_then(|set| set.demand.as_ref()) {
             let demand = format!("demand = {demand}, as the profile {} sets it", profile.name);
             self.part("here", &demand)?;
         }
         if check.id.starts_with("sshd.") && profile.settings.sshd_explicit == Some(true) {
-            let explicit = "the line must stand: a good built-in default does not count (sshd_explicit)";
+            let explicit =
+                "the line must stand: a good built-in default does not count (sshd_explicit)";
             self.part("here", explicit)?;
         }
         if !profile.settings.enables(check.id) {
             let off = format!("not judged: the profile {} switches it off", profile.name);
             self.part("here", &off)?;
         }
-        for waiver in profile.waivers.iter().filter(|waiver| waiver.check == check.id) {
+        for waiver in profile
+            .waivers
+            .iter()
+            .filter(|waiver| waiver.check == check.id)
+        {
             let stands = waiver.by.stands(jiff::Timestamp::now().as_second());
             let word = if stands { "waived" } else { "no longer waived" };
             let text = format!("{word} for {}: {}", waiver.subject, waiver.by.words());
@@ -138,7 +154,8 @@ impl Page<'_> {
         self.part("change", &place)?;
         let lines = match check.id.starts_with("files.") {
             true => vec![
-                "[[paths]]                  # the most specific entry that covers a path decides".into(),
+                "[[paths]]                  # the most specific entry that covers a path decides"
+                    .into(),
                 "path = \"/opt/app\"".into(),
                 "severity = \"medium\"".into(),
                 "[[exclude]]                # a blind spot: say why".into(),
@@ -155,7 +172,10 @@ impl Page<'_> {
 
     fn part(&mut self, word: &str, text: &str) -> io::Result<()> {
         let text = terminal_text(text);
-        for (i, line) in wrap::lines(&text, self.width, LABEL, LABEL).iter().enumerate() {
+        for (i, line) in wrap::lines(&text, self.width, LABEL, LABEL)
+            .iter()
+            .enumerate()
+        {
             let word = if i == 0 { word } else { "" };
             writeln!(self.out, "{word:LABEL$}{line}")?;
         }
@@ -166,7 +186,10 @@ impl Page<'_> {
 fn settings_lines(check: &Check) -> Vec<String> {
     let mut lines = vec![format!("[settings.\"{}\"]", check.id)];
     if check.form != Form::Nothing {
-        lines.push(format!("demand = …                 # {}", check.form.describe()));
+        lines.push(format!(
+            "demand = …                 # {}",
+            check.form.describe()
+        ));
     }
     lines.extend([
         "severity = \"medium\"         # low, medium, high, critical".to_owned(),

@@ -50,7 +50,9 @@ pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
 /// Writes the status, for those who ask.
 pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
     let total = daemon.status.total();
-    let uptime = now.monotonic.saturating_duration_since(daemon.status.started.monotonic);
+    let uptime = now
+        .monotonic
+        .saturating_duration_since(daemon.status.started.monotonic);
     let cost = Cost {
         rss_bytes: total.rss_bytes,
         cpu_ms: u64::try_from(total.cpu.as_millis()).unwrap_or(u64::MAX),

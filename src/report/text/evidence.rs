@@ -20,7 +20,11 @@ pub(super) fn lines(finding: &Finding) -> Vec<(&'static str, String)> {
     };
     // What could not be looked at was not found to be otherwise.
     let judged = finding.verdict != Verdict::Unknown;
-    let expected = if judged { pairs(&expected) } else { String::new() };
+    let expected = if judged {
+        pairs(&expected)
+    } else {
+        String::new()
+    };
     let mut lines = vec![("expected", expected), ("observed", pairs(&observed))];
     lines.retain(|(_, text)| !text.is_empty());
     lines

@@ -197,14 +197,15 @@ fn add(groups: &mut BTreeMap<Place, Group>, place: Place, group: Group) {
 
 /// Whether the finding is told by itself whatever else is found.
 fn has_own_row(finding: &Finding) -> bool {
-    !FOLDS.contains(&finding.check.id) || rank(finding) == UNKNOWN || runs_with_rights(finding) || is_way_in(&finding.subject)
+    !FOLDS.contains(&finding.check.id)
+        || rank(finding) == UNKNOWN
+        || runs_with_rights(finding)
+        || is_way_in(&finding.subject)
 }
 
 fn is_way_in(path: &[u8]) -> bool {
     let listed = WAYS_IN.iter().any(|way| match way.strip_suffix('/') {
-        Some(directory) => {
-            path == directory.as_bytes() || path.starts_with(way.as_bytes())
-        }
+        Some(directory) => path == directory.as_bytes() || path.starts_with(way.as_bytes()),
         None => path == way.as_bytes(),
     });
     let mut names = path.split(|byte| *byte == b'/');
@@ -216,7 +217,9 @@ fn is_way_in(path: &[u8]) -> bool {
 fn runs_with_rights(finding: &Finding) -> bool {
     let bits = |evidence: &Value| {
         let mode = evidence["mode"].as_str();
-        mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0) & 0o6000
+        mode.and_then(|mode| u32::from_str_radix(mode, 8).ok())
+            .unwrap_or(0)
+            & 0o6000
     };
     let capability = |evidence: &Value| evidence["xattrs"]["security.capability"].clone();
     let (was, is) = (&finding.expected, &finding.observed);
@@ -316,19 +319,40 @@ mod tests {
         setuid.changed = AttributeSet::NONE.with(Attribute::Mode);
         let setuid = setuid.evidence(json!({"mode": "0755"}), json!({"mode": "4755"}));
         findings.push(setuid);
-        let added = Finding::new(&FILES_ADDED, Verdict::Fail, Severity::Low, "/usr/bin/y", "new");
-        let capable = json!({"type": "file", "mode": "0755", "xattrs": {"security.capability": "00"}});
+        let added = Finding::new(
+            &FILES_ADDED,
+            Verdict::Fail,
+            Severity::Low,
+            "/usr/bin/y",
+            "new",
+        );
+        let capable =
+            json!({"type": "file", "mode": "0755", "xattrs": {"security.capability": "00"}});
         findings.push(added.evidence(Value::Null, capable));
-        let unread = Finding::new(&FILES_UNREADABLE, Verdict::Unknown, Severity::High, "/opt/z", "no");
+        let unread = Finding::new(
+            &FILES_UNREADABLE,
+            Verdict::Unknown,
+            Severity::High,
+            "/opt/z",
+            "no",
+        );
         findings.push(unread);
         let text = text(findings);
         let rows: Vec<&str> = text.lines().collect();
         assert!(rows.len() <= NAMED.min(8), "{text}");
         assert!(rows[0].starts_with("/etc/passwd  "), "{text}");
-        for path in ["/home/a/.ssh/authorized_keys  ", "/usr/bin/find  ", "/usr/bin/y  ", "/opt/z  "] {
+        for path in [
+            "/home/a/.ssh/authorized_keys  ",
+            "/usr/bin/find  ",
+            "/usr/bin/y  ",
+            "/opt/z  ",
+        ] {
             assert!(text.contains(path), "{path}: {text}");
         }
-        assert!(text.contains("/usr/lib/x/  900 changed; the worst "), "{text}");
+        assert!(
+            text.contains("/usr/lib/x/  900 changed; the worst "),
+            "{text}"
+        );
     }
 
     #[test]
@@ -357,7 +381,11 @@ mod tests {
             ("/a", "/b", ""),
             ("", "/b", ""),
         ] {
-            assert_eq!(common(a.as_bytes(), b.as_bytes()), both.as_bytes(), "{a} {b}");
+            assert_eq!(
+                common(a.as_bytes(), b.as_bytes()),
+                both.as_bytes(),
+                "{a} {b}"
+            );
         }
     }
 }

@@ -71,11 +71,12 @@ fn place(finding: &Finding) -> (Option<String>, String) {
     let subject = terminal_bytes(&finding.subject);
     let area = finding.check.id.split('.').next().unwrap_or_default();
     // As `sshd Match User x` is by `Match User x: …`.
-    let inner = subject.strip_prefix(area).map_or(&subject[..], str::trim_start);
+    let inner = subject
+        .strip_prefix(area)
+        .map_or(&subject[..], str::trim_start);
     // What could not be looked at anywhere is about nothing narrower than the check.
-    let everywhere = finding.verdict == Verdict::Unknown
-        && finding.location.is_none()
-        && !subject.contains('/');
+    let everywhere =
+        finding.verdict == Verdict::Unknown && finding.location.is_none() && !subject.contains('/');
     let told = everywhere || subject == area || finding.message.contains(inner);
     match &finding.location {
         // A line of the subject itself.
@@ -123,7 +124,10 @@ fn subjects(findings: &[Finding]) -> Vec<Row> {
     };
     let mut alike: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {
-        match alike.iter_mut().find(|like| like[0].message == finding.message) {
+        match alike
+            .iter_mut()
+            .find(|like| like[0].message == finding.message)
+        {
             Some(like) => like.push(finding),
             None => alike.push(vec![finding]),
         }
@@ -216,8 +220,16 @@ mod tests {
     use agent_core::finding::Severity;
 
     fn found(check: &str, verdict: Verdict, severity: Severity, subject: &str) -> Finding {
-        let check = registry::all().find(|known| known.id == check).expect(check);
-        Finding::new(check, verdict, severity, subject, format!("{} here", check.title))
+        let check = registry::all()
+            .find(|known| known.id == check)
+            .expect(check);
+        Finding::new(
+            check,
+            verdict,
+            severity,
+            subject,
+            format!("{} here", check.title),
+        )
     }
 
     #[test]
@@ -226,9 +238,24 @@ mod tests {
             .filter(|check| check.id.starts_with("sshd.") || check.id.starts_with("kernel."))
             .map(|check| found(check.id, Verdict::Fail, Severity::Medium, "x"))
             .collect();
-        findings.push(found("accounts.only_root_uid0", Verdict::Fail, Severity::High, "toor"));
-        findings.push(found("packages.minimal", Verdict::Unknown, Severity::Low, "packages"));
-        findings.push(found("packages.gpgcheck", Verdict::Unknown, Severity::Low, "packages"));
+        findings.push(found(
+            "accounts.only_root_uid0",
+            Verdict::Fail,
+            Severity::High,
+            "toor",
+        ));
+        findings.push(found(
+            "packages.minimal",
+            Verdict::Unknown,
+            Severity::Low,
+            "packages",
+        ));
+        findings.push(found(
+            "packages.gpgcheck",
+            Verdict::Unknown,
+            Severity::Low,
+            "packages",
+        ));
         let count = findings.len();
         let rows = settings(findings);
         assert!(count > 30 && rows.len() < WHOLE, "{count}: {rows:#?}");
@@ -236,7 +263,11 @@ mod tests {
         assert!(rows[0].said.starts_with("toor: "), "{:?}", rows[0]);
         let text: Vec<String> = rows.iter().map(Row::text).collect();
         let text = text.join("\n");
-        for named in ["sshd.password_authentication  ", "packages.minimal  ", "kernel.aslr, "] {
+        for named in [
+            "sshd.password_authentication  ",
+            "packages.minimal  ",
+            "kernel.aslr, ",
+        ] {
             assert!(text.contains(named), "{named}: {text}");
         }
     }

@@ -268,7 +268,10 @@ impl Source {
         let excludes = raw.exclude.into_iter().map(|raw| exclude_entry(text, raw));
         let excludes = excludes.collect::<Result<Vec<ExcludeEntry>>>()?;
         if raw.waivers.len() > MAX_RULES {
-            return Err(Error::in_file(file, format!("more than {MAX_RULES} waivers")));
+            return Err(Error::in_file(
+                file,
+                format!("more than {MAX_RULES} waivers"),
+            ));
         }
         let waivers = raw.waivers.into_iter().map(|raw| {
             raw.checked(text.text)

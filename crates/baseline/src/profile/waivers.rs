@@ -33,7 +33,11 @@ impl Waiver {
 
     /// The waiver as text that is the same however it was written.
     pub(super) fn canonical(&self) -> String {
-        let WaivedBy { reason, owner, until } = &self.by;
+        let WaivedBy {
+            reason,
+            owner,
+            until,
+        } = &self.by;
         format!(" {:?}", (&self.check, &self.subject, reason, owner, until))
     }
 }
@@ -77,7 +81,11 @@ impl Raw {
     pub(super) fn checked(self, text: &str) -> Result<Waiver, (Range<usize>, String)> {
         let texts = [
             ("check", &self.check, "the id of a check"),
-            ("subject", &self.subject, "a glob over subjects, as \"sshd\""),
+            (
+                "subject",
+                &self.subject,
+                "a glob over subjects, as \"sshd\"",
+            ),
             ("reason", &self.reason, "why the demand is not met"),
             ("owner", &self.owner, "who answers for it"),
         ];
@@ -90,8 +98,7 @@ impl Raw {
         }
         let until = self.until.get_ref();
         if !waiver::is_day(until) {
-            let message =
-                format!("waivers.until = \"{until}\": expected a day, as \"2027-03-31\"");
+            let message = format!("waivers.until = \"{until}\": expected a day, as \"2027-03-31\"");
             return Err((self.until.span(), message));
         }
         let subject = self.subject.into_inner();
@@ -127,23 +134,53 @@ mod tests {
     #[test]
     fn every_key_is_demanded_and_named_with_its_line() {
         assert_eq!(parse(GOOD).expect("good")[0].line, 3);
-        for (key, line) in [("check", 3), ("subject", 4), ("reason", 5), ("owner", 6), ("until", 7)] {
+        for (key, line) in [
+            ("check", 3),
+            ("subject", 4),
+            ("reason", 5),
+            ("owner", 6),
+            ("until", 7),
+        ] {
             let without: Vec<&str> = GOOD.lines().filter(|l| !l.starts_with(key)).collect();
             let error = parse(&without.join("\n")).expect_err(key);
-            assert!(error.contains("p.toml:2:") && error.contains(key), "{error}");
+            assert!(
+                error.contains("p.toml:2:") && error.contains(key),
+                "{error}"
+            );
             let empty: Vec<String> = GOOD
                 .lines()
-                .map(|l| if l.starts_with(key) { format!("{key} = \"\"") } else { l.to_owned() })
+                .map(|l| {
+                    if l.starts_with(key) {
+                        format!("{key} = \"\"")
+                    } else {
+                        l.to_owned()
+                    }
+                })
                 .collect();
             let error = parse(&empty.join("\n")).expect_err(key);
-            assert!(error.contains(&format!("p.toml:{line}:")) && error.contains(key), "{error}");
+            assert!(
+                error.contains(&format!("p.toml:{line}:")) && error.contains(key),
+                "{error}"
+            );
         }
-        for until in ["tomorrow", "2027-13-01", "2027-02-30", "27-01-01", "2027-3-1"] {
+        for until in [
+            "tomorrow",
+            "2027-13-01",
+            "2027-02-30",
+            "27-01-01",
+            "2027-3-1",
+        ] {
             let error = parse(&GOOD.replace("2027-03-31", until)).expect_err(until);
-            assert!(error.contains("p.toml:7:") && error.contains("until"), "{error}");
+            assert!(
+                error.contains("p.toml:7:") && error.contains("until"),
+                "{error}"
+            );
         }
         let error = parse(&format!("{GOOD}forever = true\n")).expect_err("unknown");
-        assert!(error.contains("p.toml:8:") && error.contains("forever"), "{error}");
+        assert!(
+            error.contains("p.toml:8:") && error.contains("forever"),
+            "{error}"
+        );
     }
 
     #[test]

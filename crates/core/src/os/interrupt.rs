@@ -17,7 +17,11 @@ impl ErasedLine {
     pub fn on_interrupt() -> ErasedLine {
         let handler: extern "C" fn(libc::c_int) = erase;
         for signal in ENDING {
-            set(signal, handler as libc::sighandler_t, libc::SA_RESETHAND | libc::SA_NODEFER);
+            set(
+                signal,
+                handler as libc::sighandler_t,
+                libc::SA_RESETHAND | libc::SA_NODEFER,
+            );
         }
         ErasedLine(())
     }

@@ -4,6 +4,7 @@ use agent_checks::registry;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::finding::{Check, Finding, Severity, Verdict};
+use agent_core::waiver::WaivedBy;
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -31,6 +32,8 @@ pub struct StoredFinding {
     pub location: Option<String>,
     /// What to do.
     pub remediation: Option<String>,
+    /// See [`Finding::waived_by`].
+    pub waived_by: Option<Box<WaivedBy>>,
     /// How it came about.
     pub context: Option<ChangeContext>,
 }
@@ -49,6 +52,7 @@ impl StoredFinding {
             message: finding.message.clone(),
             location: finding.location.clone(),
             remediation: finding.remediation.clone(),
+            waived_by: finding.waived_by.clone(),
             context: context.cloned(),
         }
     }
@@ -78,6 +82,10 @@ impl StoredFinding {
         if self.expected.is_null() && self.observed.is_null() {
             all[5] = json!(self.message);
         }
+        // Who answers for it from now on, or no longer, is worth telling.
+        if let (Some(waived_by), Some(list)) = (&self.waived_by, all.as_array_mut()) {
+            list.push(json!(waived_by));
+        }
         let digest = Sha256::digest(all.to_string());
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
@@ -98,6 +106,7 @@ impl StoredFinding {
             "message": self.message,
             "location": self.location,
             "remediation": self.remediation,
+            "waived_by": self.waived_by,
             "cause": context,
         })
         .to_string()
@@ -118,6 +127,7 @@ impl StoredFinding {
             message: text("message")?,
             location: text("location"),
             remediation: text("remediation"),
+            waived_by: serde_json::from_value(value["waived_by"].take()).unwrap_or_default(),
             context: value["cause"]
                 .is_object()
                 .then(|| cause_from_json(&value["cause"])),
@@ -194,6 +204,11 @@ mod tests {
         .location("/a:1")
         .remediation("mend it");
         finding.changed = AttributeSet::NONE.with(Attribute::Size);
+        finding.waived_by = Some(Box::new(WaivedBy {
+            reason: "r".into(),
+            owner: "o".into(),
+            until: "2027-03-31".into(),
+        }));
         let context = ChangeContext {
             actor: Some(Actor {
                 pid: 7,
@@ -227,5 +242,6 @@ mod tests {
         assert!(!with(&|s| s.observed = json!({ "size": 3 })));
         assert!(!with(&|s| s.severity = Severity::Low));
         assert!(!with(&|s| s.verdict = Verdict::Unknown));
+        assert!(!with(&|s| s.waived_by = Some(Box::default())));
     }
 }

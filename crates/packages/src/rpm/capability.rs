@@ -155,7 +155,11 @@ fn names(set: u64) -> String {
     }
     let bits = (0..64).filter(|bit| set >> bit & 1 != 0);
     let names: Vec<String> = bits
-        .map(|bit| NAMES.get(bit).map_or_else(|| bit.to_string(), |name| (*name).to_owned()))
+        .map(|bit| {
+            NAMES
+                .get(bit)
+                .map_or_else(|| bit.to_string(), |name| (*name).to_owned())
+        })
         .collect();
     names.join(",")
 }
@@ -164,7 +168,9 @@ fn names(set: u64) -> String {
 /// every program with capabilities has them. `None` for others.
 pub fn text_of_digest(sha256: &[u8; 32]) -> Option<String> {
     let bits = 0..NAMES.len();
-    let pairs = bits.clone().flat_map(|a| bits.clone().map(move |b| 1u64 << a | 1 << b));
+    let pairs = bits
+        .clone()
+        .flat_map(|a| bits.clone().map(move |b| 1u64 << a | 1 << b));
     pairs
         .flat_map(|set| [EFFECTIVE, 0].map(|effective| value(set, effective)))
         .find(|value| Sha256::digest(value)[..] == sha256[..])
@@ -210,7 +216,10 @@ mod tests {
         for (written, told) in [
             ("cap_net_raw=ep", "cap_net_raw=ep"),
             ("cap_net_admin,cap_bpf=p", "cap_net_admin,cap_bpf=p"),
-            ("cap_checkpoint_restore=ep cap_checkpoint_restore-e", "cap_checkpoint_restore=p"),
+            (
+                "cap_checkpoint_restore=ep cap_checkpoint_restore-e",
+                "cap_checkpoint_restore=p",
+            ),
         ] {
             let value = parse(written).expect("understood");
             assert_eq!(text(&value).as_deref(), Some(told));
@@ -218,7 +227,10 @@ mod tests {
             assert_eq!(text_of_digest(&digest).as_deref(), Some(told));
         }
         let value = parse("cap_checkpoint_restore=p cap_net_raw=i").expect("understood");
-        assert_eq!(text(&value).as_deref(), Some("cap_checkpoint_restore=p cap_net_raw=i"));
+        assert_eq!(
+            text(&value).as_deref(),
+            Some("cap_checkpoint_restore=p cap_net_raw=i")
+        );
         assert_eq!(text(b"short"), None);
         for text in [
             "all=ep",

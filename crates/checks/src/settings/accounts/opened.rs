@@ -39,7 +39,9 @@ fn comes_by_key_alone(users: &Users, principal: &str) -> bool {
 }
 
 fn opens_nothing(command: &str) -> bool {
-    let name = Path::new(command).file_name().and_then(|name| name.to_str());
+    let name = Path::new(command)
+        .file_name()
+        .and_then(|name| name.to_str());
     // A program elsewhere is another one, and a wildcard any.
     let installed = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
     let installed = installed.iter().any(|place| command.starts_with(place));

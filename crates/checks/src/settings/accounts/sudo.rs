@@ -84,12 +84,7 @@ fn judge(
     })
 }
 
-fn tell(
-    context: &Context<'_>,
-    users: &Users,
-    judged: Vec<Judged>,
-    emit: &mut dyn FnMut(Finding),
-) {
+fn tell(context: &Context<'_>, users: &Users, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding)) {
     let say = |verdict, subject: &str, message: String| {
         context.finding(&SUDO_NOPASSWD, verdict, subject, message)
     };

@@ -147,7 +147,9 @@ fn excess(uid: u32, mode: u16, allowed: u16) -> String {
     let beyond = mode & !allowed;
     for (shift, who) in [(6, "its owner"), (3, "its group"), (0, "everybody")] {
         let rights = [(4, "read"), (2, "write"), (1, "run")];
-        let held = rights.into_iter().filter(|(bit, _)| beyond >> shift & bit != 0);
+        let held = rights
+            .into_iter()
+            .filter(|(bit, _)| beyond >> shift & bit != 0);
         let held: Vec<&str> = held.map(|(_, what)| what).collect();
         if !held.is_empty() {
             parts.push(format!("{who} may {} it", held.join(" and ")));
@@ -156,6 +158,8 @@ fn excess(uid: u32, mode: u16, allowed: u16) -> String {
     if beyond & 0o7000 != 0 {
         parts.push("it has setuid, setgid or sticky bits".into());
     }
-    format!("mode {mode:04o}, {allowed:04o} at most is demanded: {}", parts.join(", "))
+    format!(
+        "mode {mode:04o}, {allowed:04o} at most is demanded: {}",
+        parts.join(", ")
+    )
 }
-

@@ -98,9 +98,12 @@ impl Judging<'_> {
             Judged::Bad if default => {
                 let keywords = self.decisive(judged, self.global);
                 // Where several stand in the message, it names those that no line sets.
-                let said = match self.rule.keywords.len() > 1 && keywords.len() < self.rule.keywords.len() {
+                let said = match self.rule.keywords.len() > 1
+                    && keywords.len() < self.rule.keywords.len()
+                {
                     true => {
-                        let names: Vec<&str> = keywords.iter().map(|keyword| proper(keyword)).collect();
+                        let names: Vec<&str> =
+                            keywords.iter().map(|keyword| proper(keyword)).collect();
                         format!("; {} by default, no line", names.join(" and "))
                     }
                     false => ", by default".to_owned(),

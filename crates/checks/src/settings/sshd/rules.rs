@@ -193,7 +193,11 @@ impl Rule {
         values: &Effective<'_>,
     ) -> Vec<&'static str> {
         let blamed = |bad: &dyn Fn(&&str) -> bool| -> Vec<&'static str> {
-            self.keywords.iter().copied().filter(|keyword| bad(keyword)).collect()
+            self.keywords
+                .iter()
+                .copied()
+                .filter(|keyword| bad(keyword))
+                .collect()
         };
         let blamed = match self.check.id {
             "sshd.password_authentication" => blamed(&|keyword| {
