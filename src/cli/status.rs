@@ -3,6 +3,7 @@
 use super::args::{Status as Arguments, TextOrJson};
 use super::print;
 use crate::daemon::paths::runtime_directory;
+use crate::daemon::status::open::{self, OpenList};
 use crate::daemon::status::{self, Against, Standing, Status};
 use crate::report::words::{bytes, counted, thousands};
 use crate::report::wrap;
@@ -13,6 +14,8 @@ use std::io::{self, Write};
 
 /// Columns before the values.
 const COLUMN: usize = 13;
+/// Columns of a severity and the blanks behind it.
+const LABEL: usize = 10;
 /// Seconds after which an event that waits is late: several times what a batch takes.
 const LATE: u64 = 10;
 
@@ -20,6 +23,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let now = jiff::Timestamp::now().as_millisecond();
     let standing = status::read(&runtime_directory(), now)?;
     let exit = standing.exit();
+    if arguments.open
+        && let Standing::Runs(status, _) = &standing
+    {
+        let list = open::read(&runtime_directory())?;
+        print(|out| match arguments.format {
+            TextOrJson::Text => open_text(out, &list, status.spool.open),
+            TextOrJson::Json => open_json(out, &list),
+        })?;
+        return Ok(exit);
+    }
     print(|out| match arguments.format {
         TextOrJson::Text => text(out, &standing),
         TextOrJson::Json => {
@@ -34,6 +47,60 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         }
     })?;
     Ok(exit)
+}
+
+/// The deviations that stand, worst first.
+fn open_text(out: &mut dyn Write, list: &OpenList, stand: u64) -> io::Result<()> {
+    let width = wrap::width();
+    let more = if list.more {
+        "; more stand than are listed"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "{} at {}, worst first{more}",
+        match list.findings.len() as u64 {
+            0 => "no deviation stood".to_owned(),
+            listed => format!(
+                "{} of {} that stand",
+                thousands(listed),
+                thousands(stand.max(listed))
+            ),
+        },
+        list.at
+    )?;
+    for row in &list.findings {
+        let word = match row.verdict.as_str() {
+            "unknown" => "unknown",
+            _ => row.severity.as_str(),
+        };
+        let text = format!("{}  {}  since {}", row.check, row.subject, row.since);
+        let text = terminal_text(&text);
+        for (i, line) in wrap::lines(&text, width, LABEL, LABEL).iter().enumerate() {
+            let word = if i == 0 { word } else { "" };
+            writeln!(out, "{word:LABEL$}{line}")?;
+        }
+    }
+    if let Some(first) = list.findings.first() {
+        writeln!(out, "{:LABEL$}agent explain {} --now", "more", first.check)?;
+    }
+    Ok(())
+}
+
+fn open_json(out: &mut dyn Write, list: &OpenList) -> io::Result<()> {
+    for row in &list.findings {
+        let mut object = json!({ "kind": "open" });
+        if let (Some(object), Ok(serde_json::Value::Object(row))) =
+            (object.as_object_mut(), serde_json::to_value(row))
+        {
+            object.extend(row);
+        }
+        writeln!(out, "{object}")?;
+    }
+    let (listed, more) = (list.findings.len(), list.more);
+    let summary = json!({ "kind": "open_summary", "at": list.at, "listed": listed, "more": more });
+    writeln!(out, "{summary}")
 }
 
 fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {

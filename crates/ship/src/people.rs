@@ -31,8 +31,16 @@ pub(super) fn line(bytes: &[u8]) -> String {
         Some(owner) => format!(" (waived by {owner})"),
         None => String::new(),
     };
+    // Of files the message says what happened; of a setting the check is what can be explained.
+    let check = event["finding_info"]["analytic"]["uid"]
+        .as_str()
+        .unwrap_or_default();
+    let check = match check.is_empty() || check.starts_with("files.") {
+        true => String::new(),
+        false => format!("{check}  "),
+    };
     let mut line = format!(
-        "{time:9}  {severity:8}  {:7}  {}",
+        "{time:9}  {severity:8}  {:7}  {check}{}",
         step.to_lowercase(),
         text("message")
     );

@@ -1,5 +1,6 @@
 //! What the running daemon says of itself: a file that it writes, and the judgement of it.
 
+pub(crate) mod open;
 pub(in crate::daemon) mod report;
 mod usage;
 pub(in crate::daemon) mod writer;
@@ -215,6 +216,7 @@ pub(in crate::daemon) fn write(runtime: &Path, status: &Status) -> io::Result<()
 pub(in crate::daemon) fn remove(runtime: &Path) {
     // Where it stays, its process is looked for in vain.
     std::fs::remove_file(place(runtime)).unwrap_or_default();
+    open::remove(runtime);
 }
 
 /// How it is with the daemon; an error if what it wrote cannot be read. `now` in milliseconds since 1970.

@@ -58,6 +58,8 @@ const WAYS_IN_NAMES: [&[u8]; 4] = [b".rhosts", b".shosts", b".k5login", b".k5use
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     named: Vec<Finding>,
+    /// The others, as long as they are no more than have rows of their own.
+    few: Vec<Finding>,
     groups: BTreeMap<Place, Group>,
 }
 
@@ -125,6 +127,9 @@ impl Fold {
         if self.named.len() < NAMED && has_own_row(&finding) {
             return self.named.push(finding);
         }
+        if self.few.len() <= GROUPS {
+            self.few.push(finding.clone());
+        }
         let package = [&finding.expected, &finding.observed]
             .into_iter()
             .find_map(|evidence| evidence["package"].as_str());
@@ -137,10 +142,15 @@ impl Fold {
 
     /// The rows, worst first.
     pub(super) fn rows(mut self) -> Vec<Row> {
+        if self.few.len() <= GROUPS {
+            self.named.append(&mut self.few);
+            self.groups.clear();
+        }
         self.fit();
         let mut groups: Vec<(Place, Group)> = self.groups.into_iter().collect();
         groups.sort_by_key(|(_, group)| (rank(&group.worst), u64::MAX - group.count()));
         let hidden = groups.split_off(groups.len().min(GROUPS));
+        self.named.sort_by(|a, b| a.subject.cmp(&b.subject));
         let mut rows: Vec<Row> = self.named.iter().map(single).collect();
         rows.extend(groups.iter().map(|(place, group)| folded(place, group)));
         // A row of its own comes before a fold of the same rank.
@@ -357,19 +367,24 @@ mod tests {
 
     #[test]
     fn a_package_tells_its_worst() {
-        let of = |path: &str, severity| {
-            changed(path, severity).evidence(json!({"package": "tool"}), json!({}))
+        let of = |path: String, severity| {
+            changed(&path, severity).evidence(json!({"package": "tool"}), json!({}))
         };
-        let mut findings = vec![
-            of("/usr/bin/tool", Severity::High),
-            of("/usr/lib/tool/so", Severity::Critical),
-        ];
+        let mut findings: Vec<Finding> = (0..20)
+            .map(|i| of(format!("/usr/bin/{i}"), Severity::High))
+            .collect();
+        findings.push(of("/usr/lib/tool/so".into(), Severity::Critical));
         findings.push(changed("/opt/alone", Severity::Low));
-        let text = text(findings);
         assert_eq!(
-            text,
-            "package tool  2 changed below /usr/; the worst lib/tool/so: contents\n/opt/alone  contents"
+            text(findings),
+            "package tool  21 changed below /usr/; the worst lib/tool/so: contents\n/opt/alone  contents"
         );
+    }
+
+    #[test]
+    fn a_few_have_rows_of_their_own() {
+        let findings = (0..GROUPS).map(|i| changed(&format!("/usr/{i}"), Severity::High));
+        assert_eq!(text(findings.collect()).lines().count(), GROUPS);
     }
 
     #[test]
