@@ -6,6 +6,11 @@
 # BEFORE and AFTER are binaries; the same one twice shows how far the figures wander. Prints medians, their ratios and
 # which targets are reached. Everything happens below a temporary directory (TMPDIR, some 600 MB) and on loopback.
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 if [ $# != 2 ] || [ ! -x "$1" ] || [ ! -x "$2" ]; then
   echo "usage: benches/mass_change.sh BEFORE AFTER (two binaries)" >&2
   exit 2

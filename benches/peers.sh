@@ -8,6 +8,11 @@
 # Needs root (the page cache is dropped) and Debian packages, installed by name. Prints medians, ratios, and
 # which targets are reached.
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 cd "$(dirname "$0")/.."
 missing=()
 for package in aide hashdeep openssl coreutils time util-linux python3; do

@@ -20,6 +20,8 @@ def size(u):
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        return print(__doc__.strip())
     root = sys.argv[1]
     files = int(sys.argv[2]) if len(sys.argv) > 2 else 26_000
     total = int(sys.argv[3]) if len(sys.argv) > 3 else 950_000_000

@@ -7,6 +7,11 @@
 #   tampering.
 # Seen with dpkg 1.21.23 (Debian 12, amd64).
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

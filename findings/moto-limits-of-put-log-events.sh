@@ -6,6 +6,11 @@
 #   limits.
 # Seen with moto 5.2.5 and boto3 1.44.8; limits: API reference of CloudWatch Logs, PutLogEvents.
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"

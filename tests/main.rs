@@ -18,6 +18,7 @@ mod oracles;
 mod packages;
 mod packaging;
 mod page;
+mod people;
 mod reports;
 mod rpm;
 mod seal;

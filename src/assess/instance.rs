@@ -103,7 +103,7 @@ impl<'a> Instance<'a> {
             Ok(work) => deadline::in_turn(&[stage], &work, &mut |_, event| match event {
                 Event::Said(finding) => {
                     judged.push(finding.check.id);
-                    emit(finding);
+                    emit(self.profile.waive(finding, now));
                 }
                 Event::Ended => {}
                 Event::Unended(why) => unended = Some(why),
@@ -117,7 +117,7 @@ impl<'a> Instance<'a> {
             for check in open.filter(|check| !judged.contains(&check.id)) {
                 let message = format!("{} could not be judged: {why}", check.id);
                 let finding = context.finding(check, Verdict::Unknown, "instance", message);
-                emit(finding.remediation(REMEDY));
+                emit(self.profile.waive(finding.remediation(REMEDY), now));
             }
         }
         self.describe(&identity)

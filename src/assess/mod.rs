@@ -8,10 +8,12 @@ mod deadline;
 pub(crate) mod instance;
 pub(crate) mod launch;
 mod packaged;
+pub(crate) mod privileges;
 mod sealed;
 pub(crate) mod selected;
 mod settings;
 pub(crate) mod summary;
 pub(crate) mod tree;
 
+pub(crate) use agent_checks::settings::context::Own;
 pub(crate) use settings::settings;

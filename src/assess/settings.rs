@@ -3,9 +3,8 @@
 use super::deadline::{self, Event, Stage, Turns, Work};
 use super::selected::Selected;
 use super::tree::Tree;
-use agent_baseline::manifest::verified::Shared;
 use agent_baseline::profile::Profile;
-use agent_checks::settings::context::Context;
+use agent_checks::settings::context::{Context, Own};
 use agent_checks::settings::{self, Area};
 use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Verdict};
@@ -14,8 +13,8 @@ use std::sync::Arc;
 /// What helps where a look did not end.
 pub(super) const REMEDY: &str = "find out what does not answer (a network or FUSE mount without its server, a disk) and mend it; what hangs is looked at again once it answers";
 
-/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970. `manifest`: the
-/// host's own, where the run opens it for its files too.
+/// Judges sshd and local settings; each finding is handed to `emit`. `now` in seconds since 1970. `own`: what the
+/// run knows of the host's own baseline. What the profile waives is marked.
 ///
 /// Of an area that does not end in time, each check that is wanted and has not been judged is unknown. Returns the
 /// names of such areas: what was found there before may stand all the same.
@@ -24,7 +23,7 @@ pub(crate) fn settings(
     profile: &Profile,
     selected: &Selected,
     now: i64,
-    manifest: Option<&Arc<Shared>>,
+    own: &Own,
     emit: &mut dyn FnMut(Finding),
 ) -> Vec<&'static str> {
     let areas = settings::wanted(|check| selected.has(check.id));
@@ -42,7 +41,7 @@ pub(crate) fn settings(
     let mut hear = |at: usize, event: Event<Finding>| match event {
         Event::Said(finding) => {
             judged.note(&finding);
-            emit(finding);
+            emit(profile.waive(finding, now));
         }
         Event::Ended => judged = Judged::default(),
         Event::Unended(why) => {
@@ -52,19 +51,12 @@ pub(crate) fn settings(
             for check in open.filter(|check| context.wants(check)) {
                 let message = format!("{} could not be judged: {why}", check.id);
                 let finding = context.finding(check, Verdict::Unknown, area.name, message);
-                emit(finding.remediation(REMEDY));
+                emit(profile.waive(finding.remediation(REMEDY), now));
             }
             judged = Judged::default();
         }
     };
-    match work(
-        tree,
-        profile,
-        selected,
-        now,
-        manifest.cloned(),
-        areas.clone(),
-    ) {
+    match work(tree, profile, selected, now, own.clone(), areas.clone()) {
         Ok(work) => deadline::in_turn(&stages, &work, &mut hear),
         Err(error) => {
             for at in 0..areas.len() {
@@ -82,7 +74,7 @@ fn work(
     profile: &Profile,
     selected: &Selected,
     now: i64,
-    manifest: Option<Arc<Shared>>,
+    own: Own,
     areas: Vec<&'static Area>,
 ) -> std::io::Result<Arc<Work<Finding>>> {
     let root = tree.root.clone();
@@ -91,7 +83,7 @@ fn work(
     Ok(Arc::new(move |turns: &mut Turns<Finding>| {
         let has = |id: &str| selected.has(id);
         let mut context = Context::new(&root, &release, &demands, now, &has);
-        context.manifest = manifest.clone();
+        context.own = own.clone();
         while let Some(at) = turns.next() {
             let mut given_up = false;
             areas[at].judge(&context, &mut |finding| {

@@ -1,8 +1,7 @@
 //! The command line, as `docs` and `--help` show it.
 
-use agent_core::units;
+use super::check_args::Check;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Tells, with evidence, whether a host is still what its owners baked.
@@ -45,6 +44,8 @@ pub(super) enum Command {
     Run(Run),
     /// Whether the daemon is alive, watching and delivering
     Status(Status),
+    /// What a check demands here, why, how it is read, and how to mend it
+    Explain(Explain),
     /// Events that were shipped
     #[command(subcommand)]
     Log(Log),
@@ -71,7 +72,26 @@ pub(super) struct Run {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The check, as sshd.permit_root_login
+    #[arg(value_name = "CHECK")]
+    pub(super) check: String,
+    /// Also judge it now
+    #[arg(long)]
+    pub(super) now: bool,
+    /// For the tree at DIR (a mounted image) instead of the running host
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+    /// A shipped profile or a file [default: that of the configuration, else by os-release]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Status {
+    /// The deviations that stand, worst first
+    #[arg(long)]
+    pub(super) open: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
     pub(super) format: TextOrJson,
@@ -100,55 +120,6 @@ pub(super) struct SshdEffective {
     pub(super) openssh: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Check {
-    /// Check the tree at DIR (a mounted image) instead of the running host
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub(super) root: PathBuf,
-    /// The manifest [default: the tree's own, /usr/share/host-integrity-agent/manifest.mtree]
-    #[arg(long, value_name = "FILE")]
-    pub(super) manifest: Option<PathBuf>,
-    /// The launch record [default: the running host's own; none with --root]
-    #[arg(long, value_name = "FILE")]
-    pub(super) launch: Option<PathBuf>,
-    /// A shipped profile or a file [default: auto, by os-release]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(super) profile: Option<String>,
-    /// The configuration [default: /etc/host-integrity-agent/agent.toml]
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// Signers, one of which must have sealed the manifest [default: /etc/host-integrity-agent/trusted_signers]
-    #[arg(long, value_name = "FILE")]
-    pub(super) trust: Option<PathBuf>,
-    /// Only checks whose id matches, as 'files.*'; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub(super) only: Vec<String>,
-    /// No checks whose id matches; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub(super) skip: Vec<String>,
-    /// How to report
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(super) format: ReportFormat,
-    /// Write the report to FILE, whole or not at all, instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// Threads that read and digest [default: one a processor, at least 6 while they wait for the disk]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub(super) threads: Option<NonZeroUsize>,
-    /// Read at most so many bytes a second; takes K, M, G
-    #[arg(long, value_name = "BYTES_PER_S", value_parser = rate)]
-    pub(super) max_rate: Option<u64>,
-    /// Every finding with its evidence
-    #[arg(long, short)]
-    pub(super) verbose: bool,
-    /// Say nothing unless something deviates
-    #[arg(long, short, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
-    /// No progress bar
-    #[arg(long)]
-    pub(super) no_progress: bool,
-}
-
 /// A reason is read by others, on one line of the manifest.
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
@@ -156,34 +127,6 @@ fn reason(text: &str) -> Result<String, String> {
         text if text.contains(char::is_control) => Err("expected one line".into()),
         text => Ok(text.to_owned()),
     }
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse() {
-        Ok(threads) if threads <= NonZeroUsize::MIN.saturating_add(1023) => Ok(threads),
-        _ => Err("expected 1 to 1024".into()),
-    }
-}
-
-fn rate(text: &str) -> Result<u64, String> {
-    match units::parse_size(text)? {
-        0 => Err("expected more than nothing".into()),
-        rate => Ok(rate),
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportFormat {
-    /// For people
-    Text,
-    /// One object a line, the summary last
-    Json,
-    /// OCSF 1.5.0, one object a line
-    Ocsf,
-    /// JUnit XML, for build servers
-    Junit,
-    /// A page, for tickets
-    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -247,8 +190,8 @@ pub(super) struct Accept {
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The manifest
-    pub(super) file: PathBuf,
+    /// The manifest [default: the host's own]
+    pub(super) file: Option<PathBuf>,
     /// Signers, one of which must have sealed it [default: /etc/host-integrity-agent/trusted_signers]
     #[arg(long, value_name = "FILE")]
     pub(super) trust: Option<PathBuf>,

@@ -8,7 +8,7 @@ use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::diff::{Difference, differences};
 use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{self, Standing, Trust};
+use agent_baseline::manifest::verified::{self, Standing, Trust, VerifiedManifest};
 use agent_baseline::manifest::write::Writer;
 use agent_core::attributes::{Attribute, AttributeSet, Digest, FileType};
 use agent_core::bounds;
@@ -86,8 +86,11 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 
 pub(super) fn verify(arguments: &Verify) -> Result<u8> {
     let trust = Trust::load(arguments.trust.as_deref())?;
-    let verified = verified::open_named(&arguments.file, Owner::RootOrCaller, &trust)?
-        .ok_or_else(|| no_manifest(&arguments.file))?;
+    let verified = match &arguments.file {
+        Some(file) => verified::open_named(file, Owner::RootOrCaller, &trust)?
+            .ok_or_else(|| no_manifest(file))?,
+        None => own(&trust)?,
+    };
     let manifest = &verified.manifest;
     let header = manifest.header();
     let (exit, seal) = match &verified.standing {
@@ -111,7 +114,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8> {
         writeln!(
             out,
             "{}: well formed, {} entries",
-            escape::terminal_path(&arguments.file),
+            escape::terminal_path(manifest.path()),
             manifest.len()
         )?;
         writeln!(out, "SHA-256  {}", escape::hex(&manifest.sha256()))?;
@@ -133,6 +136,14 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8> {
         Ok(())
     })?;
     Ok(exit)
+}
+
+/// The host's own manifest, where its configuration says that it is.
+fn own(trust: &Trust) -> Result<VerifiedManifest> {
+    let tree = Tree::open(Path::new("/"))?;
+    let config = tree::config(None)?;
+    let found = tree.manifest(None, &config, trust)?;
+    found.ok_or_else(|| no_manifest(&config.manifest))
 }
 
 /// Opens a manifest to look at: its seal is `verify`'s business.

@@ -4,7 +4,9 @@ mod accept;
 mod args;
 mod baseline;
 mod check;
+mod check_args;
 mod config;
+mod explain;
 mod generate;
 mod launch;
 mod log;
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::SshdEffective(sshd) => sshd::run(&sshd),
         Command::Run(run) => crate::daemon::run(run.config.as_deref()),
         Command::Status(status) => status::run(&status),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Config(args::Config::Validate { file }) => config::validate(&file),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),
@@ -92,7 +95,7 @@ fn hint(text: &str) {
 }
 
 /// Whether to colour what goes to a place that is a terminal or not (<https://no-color.org>).
-fn colour(terminal: bool) -> bool {
+pub(crate) fn colour(terminal: bool) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

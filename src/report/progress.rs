@@ -1,5 +1,6 @@
 //! The bar on standard error while files are checked: on a terminal only, gone when the report comes.
 
+use agent_core::os::interrupt::ErasedLine;
 use agent_scan::files::scan::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -26,6 +27,7 @@ pub(crate) fn shown<T>(
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_style(style);
+    let _line = ErasedLine::on_interrupt();
     let (done, wait) = channel::<()>();
     std::thread::scope(|scope| {
         let bar = &bar;

@@ -5,21 +5,30 @@ use crate::assess::summary::{Evidence, PackagesSummary};
 use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
 
+/// The verdict's own word, as a headline.
+pub(super) fn headline(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Unknown => "UNKNOWN",
+        Verdict::NotApplicable => "NOT APPLICABLE",
+    }
+}
+
 /// What came of it in one line, without the verdict's own word.
 pub(super) fn outcome(summary: &Summary) -> String {
-    let counts = &summary.counts;
+    let counts = summary.counts.all();
     let mut parts = Vec::new();
     if counts.fail > 0 {
         let severities: Vec<String> = Severity::WORST_FIRST
             .into_iter()
-            .zip(counts.by_severity)
+            .zip(summary.counts.by_severity)
             .filter(|(_, count)| *count > 0)
             .map(|(severity, count)| format!("{} {}", thousands(count), severity.name()))
             .collect();
         parts.push(format!(
-            "{} deviation{}: {}",
-            thousands(counts.fail),
-            plural(counts.fail),
+            "{}: {}",
+            counted(counts.fail, "deviation"),
             severities.join(", ")
         ));
     }
@@ -27,13 +36,118 @@ pub(super) fn outcome(summary: &Summary) -> String {
         parts.push(format!("{} could not be judged", thousands(counts.unknown)));
     }
     if parts.is_empty() {
-        parts.push(match &summary.evidence {
-            Some(Baseline::Manifest(_)) => "as recorded".into(),
-            Some(Baseline::Packages(_)) => "as installed by its packages".into(),
-            None => "nothing deviates".into(),
+        parts.push(match (summary.verdict(), &summary.evidence) {
+            (Verdict::NotApplicable, _) => {
+                format!("0 judged, {}", do_not_apply(counts.not_applicable))
+            }
+            (_, Some(Baseline::Manifest(_))) => "as recorded".into(),
+            (_, Some(Baseline::Packages(_))) => "as installed by its packages".into(),
+            (_, None) => "nothing deviates".into(),
         });
     }
+    if counts.waived > 0 {
+        parts.push(format!("{} waived", thousands(counts.waived)));
+    }
     parts.join("; ")
+}
+
+/// How many were judged, passed, failed, are unknown and do not apply: a line for settings, one for files.
+pub(super) fn tallies(summary: &Summary) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    let settings = &summary.counts.settings;
+    if settings.total() > 0 || summary.files.is_none() {
+        let mut row = format!(
+            "{} judged: {} passed, {} failed; {} unknown, {} not applicable",
+            thousands(settings.judged()),
+            thousands(settings.pass),
+            thousands(settings.fail),
+            thousands(settings.unknown),
+            thousands(settings.not_applicable),
+        );
+        if settings.waived > 0 {
+            row += &format!(", {} waived", thousands(settings.waived));
+        }
+        rows.push(("Settings", row));
+    }
+    let tally = &summary.counts.files;
+    if let Some(files) = &summary.files {
+        let mut row = format!(
+            "{} looked at: {} failed, {} unknown; {} in {:.2} s, against {}",
+            counted(files.checked, "path"),
+            thousands(tally.fail),
+            thousands(tally.unknown),
+            bytes(files.bytes),
+            files.elapsed.as_secs_f64(),
+            against(summary.evidence.as_ref()),
+        );
+        if let Some(launch) = &summary.launch {
+            row += &format!(
+                "; {} compared with the launch record {}",
+                counted(launch.files, "path"),
+                launch.path
+            );
+        }
+        rows.push(("Files", row));
+    } else if tally.total() > 0 {
+        let (fail, unknown) = (thousands(tally.fail), thousands(tally.unknown));
+        rows.push((
+            "Files",
+            format!("0 looked at: {fail} failed, {unknown} unknown"),
+        ));
+    }
+    rows
+}
+
+/// What was checked, when, for how long, and what was demanded.
+pub(super) fn about(summary: &Summary) -> String {
+    let host = &summary.host;
+    let names = [&host.hostname, &host.instance_id, &host.os];
+    let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    names.retain(|name| !name.is_empty());
+    let what = match (summary.root.as_str(), names.is_empty()) {
+        ("/", true) => "this host".to_owned(),
+        ("/", false) => names.join(", "),
+        (root, true) => root.to_owned(),
+        (root, false) => format!("{root} ({})", names.join(", ")),
+    };
+    format!(
+        "{what}; {}, took {:.1} s; profile {}",
+        summary.began(),
+        summary.took.as_secs_f64(),
+        summary.profile
+    )
+}
+
+/// What `--fail-on` made of the exit status, where it was asked for.
+pub(super) fn asked(summary: &Summary) -> Option<String> {
+    let least = summary.counts.fail_on?.name();
+    let exit = summary.counts.exit();
+    Some(match exit {
+        0 => format!("exit status 0: nothing is {least} or worse (--fail-on {least})"),
+        _ => format!("exit status {exit} (--fail-on {least})"),
+    })
+}
+
+/// What is read after the verdict: waivers, mounts, `--fail-on`, notes.
+pub(super) fn notes(summary: &Summary) -> Vec<String> {
+    let mut notes: Vec<String> = asked(summary).into_iter().collect();
+    let mounts = summary.files.iter().flat_map(|files| &files.mounts);
+    let mounts: Vec<&str> = mounts.map(String::as_str).collect();
+    if !mounts.is_empty() {
+        notes.push(format!(
+            "not crossed into what is mounted at {}",
+            mounts.join(", ")
+        ));
+    }
+    notes.extend(summary.notes.iter().cloned());
+    notes
+}
+
+fn do_not_apply(count: u64) -> String {
+    match count {
+        1 => "1 does not apply".into(),
+        count => format!("{} do not apply", thousands(count)),
+    }
 }
 
 /// What the files were compared with.
@@ -61,15 +175,21 @@ pub(super) fn against(evidence: Option<&Evidence>) -> String {
     }
 }
 
-/// Worst first: failures by severity, then what could not be judged, then the rest.
+/// Rank of what could not be judged.
+pub(super) const UNKNOWN: u8 = 4;
+/// Rank of what somebody answers for.
+pub(super) const WAIVED: u8 = 5;
+
+/// Worst first: failures by severity, then what could not be judged, what is waived, then the rest.
 pub(super) fn rank(finding: &Finding) -> u8 {
     match (finding.verdict, finding.severity) {
+        (Verdict::Fail | Verdict::Unknown, _) if finding.waived_by.is_some() => WAIVED,
         (Verdict::Fail, Severity::Critical) => 0,
         (Verdict::Fail, Severity::High) => 1,
         (Verdict::Fail, Severity::Medium) => 2,
         (Verdict::Fail, Severity::Low) => 3,
-        (Verdict::Unknown, _) => 4,
-        _ => 5,
+        (Verdict::Unknown, _) => UNKNOWN,
+        _ => 6,
     }
 }
 
@@ -77,8 +197,13 @@ pub(super) fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// `1 path`, `26,454 paths`
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(count), plural(count))
+}
+
 /// `26,454`
-pub(super) fn thousands(count: u64) -> String {
+pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -91,7 +216,7 @@ pub(super) fn thousands(count: u64) -> String {
 }
 
 /// `953 MB`, in thousands as disks are sold.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {

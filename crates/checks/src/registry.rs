@@ -3,6 +3,7 @@
 use crate::instance;
 use crate::settings;
 use agent_baseline::profile::Profile;
+use agent_baseline::profile::waivers::Waiver;
 use agent_core::error::{Error, Result};
 use agent_core::finding::{Check, FILE_CHECKS, Form};
 
@@ -46,5 +47,22 @@ pub fn validate(profile: &Profile) -> Result<()> {
             )));
         }
     }
-    Ok(())
+    profile.waivers.iter().try_for_each(waiver)
+}
+
+/// Refuses a waiver of a check that does not exist, or that nobody can answer for.
+fn waiver(waiver: &Waiver) -> Result<()> {
+    let id = &waiver.check;
+    let message = match all().find(|check| check.id == id) {
+        Some(check) if !check.id.starts_with("files.") => return Ok(()),
+        Some(_) => format!(
+            "waivers.check = \"{id}\": a deviation of files cannot be waived, expected a check of settings"
+        ),
+        None => format!("waivers.check = \"{id}\": there is no such check"),
+    };
+    let error = match &waiver.file {
+        Some(file) => Error::in_file(file, message).at_line(waiver.line),
+        None => Error::new(message),
+    };
+    Err(error.help("`agent profile show NAME` lists every check; [[exclude]] leaves out files"))
 }

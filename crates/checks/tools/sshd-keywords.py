@@ -93,4 +93,7 @@ def main(repository):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip())
+    else:
+        main(sys.argv[1])

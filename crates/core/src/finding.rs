@@ -4,6 +4,7 @@ mod form;
 
 use crate::attributes::{Attribute, AttributeSet, Attributes, Digest, Timestamp};
 use crate::escape;
+use crate::waiver::WaivedBy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -256,6 +257,8 @@ pub struct Finding<C = &'static Check> {
     pub location: Option<String>,
     /// What to do about it.
     pub remediation: Option<String>,
+    /// Who answers for it, where the profile waives it.
+    pub waived_by: Option<Box<WaivedBy>>,
 }
 
 impl<C> Finding<C> {
@@ -278,6 +281,7 @@ impl<C> Finding<C> {
             message: message.into(),
             location: None,
             remediation: None,
+            waived_by: None,
         }
     }
 
@@ -322,6 +326,7 @@ impl<C> Finding<C> {
             message: self.message,
             location: self.location,
             remediation: self.remediation,
+            waived_by: self.waived_by,
         }
     }
 }

@@ -23,3 +23,4 @@ pub mod release;
 pub mod task;
 pub mod toml_text;
 pub mod units;
+pub mod waiver;

@@ -14,6 +14,7 @@ pub mod cloudwatch;
 pub mod file;
 mod lines;
 pub mod pack;
+mod people;
 pub mod retry;
 pub mod stdout;
 

@@ -1,9 +1,11 @@
-//! Standard output, so that `agent run` is of use where nothing is configured.
+//! Standard output, so that `agent run` is of use where nothing is configured: events as they are for a program, a line
+//! each for a person at a terminal.
 
 use super::Sent;
 use super::lines::{Lines, Place, Wrote};
+use super::people;
 use agent_outbox::parcel::Parcel;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// The sink.
 #[derive(Debug)]
@@ -12,7 +14,8 @@ pub struct StdoutSink(Lines<Stdout>);
 impl StdoutSink {
     /// Lines for standard output.
     pub fn new(seed: u64) -> StdoutSink {
-        StdoutSink(Lines::new(Stdout, seed))
+        let people = std::io::stdout().is_terminal();
+        StdoutSink(Lines::new(Stdout { people }, seed))
     }
 
     /// Writes the parcels.
@@ -22,15 +25,21 @@ impl StdoutSink {
 }
 
 #[derive(Debug)]
-struct Stdout;
+struct Stdout {
+    /// Whether a person reads it.
+    people: bool,
+}
 
 impl Place for Stdout {
     fn write(&mut self, parcels: &[Parcel]) -> Wrote {
         let mut output = std::io::stdout().lock();
         let mut wrote = Wrote::default();
         for parcel in parcels {
-            let line = output
-                .write_all(&parcel.bytes)
+            let written = match self.people {
+                true => output.write_all(people::line(&parcel.bytes).as_bytes()),
+                false => output.write_all(&parcel.bytes),
+            };
+            let line = written
                 .and_then(|()| output.write_all(b"\n"))
                 .and_then(|()| output.flush());
             if let Err(error) = line {

@@ -4,7 +4,6 @@ use super::{Looked, Run};
 use crate::assess::baseline::{Effort, Named, Opened};
 use crate::assess::tree;
 use crate::report::progress;
-use agent_baseline::manifest::verified::Trust;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;
@@ -12,7 +11,7 @@ use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 
 impl Run<'_> {
-    pub(super) fn files(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {
+    pub(super) fn files(&mut self, config: &Config) -> Result<Looked> {
         let nothing = Looked {
             evidence: None,
             files: None,
@@ -28,7 +27,7 @@ impl Run<'_> {
             launch: arguments.launch.as_deref(),
             shared: self.manifest.as_deref(),
         };
-        let mut opened = Opened::open(self.tree, self.profile, config, trust, named)?;
+        let mut opened = Opened::open(self.tree, self.profile, config, &self.trust, named)?;
         self.notes.append(&mut opened.notes);
         for finding in std::mem::take(&mut opened.findings) {
             if self.finding(finding).is_break() {

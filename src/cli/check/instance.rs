@@ -2,7 +2,6 @@
 
 use super::{Looked, Run};
 use crate::assess::instance::Instance;
-use agent_baseline::manifest::verified::Trust;
 use agent_checks::instance::ImdsSnapshot;
 use agent_core::config::Config;
 use agent_core::host::Host;
@@ -16,11 +15,10 @@ impl Run<'_> {
         snapshot: &ImdsSnapshot,
         looked: &Looked,
         config: &Config,
-        trust: &Trust,
     ) -> Host {
         let now = jiff::Timestamp::now().as_second();
         let mut found = Vec::new();
-        let baked = || looked.baked.or_else(|| self.baked(config, trust));
+        let baked = || looked.baked.or_else(|| self.baked(config));
         let host = instance.judge(snapshot, baked, now, &mut |finding| found.push(finding));
         for finding in found {
             if self.finding(finding).is_break() {
@@ -32,9 +30,9 @@ impl Run<'_> {
 
     /// When the image was baked: as its manifest says, where there is one that can be used. Only asked for
     /// where no file was looked at.
-    fn baked(&self, config: &Config, trust: &Trust) -> Option<i64> {
+    fn baked(&self, config: &Config) -> Option<i64> {
         let named = self.arguments.manifest.as_deref();
-        let open = || self.tree.manifest(named, config, trust);
+        let open = || self.tree.manifest(named, config, &self.trust);
         let verified = match &self.manifest {
             Some(shared) => shared.or_open(open),
             None => open().map(|opened| opened.map(Arc::new)),

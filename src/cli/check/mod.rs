@@ -2,21 +2,25 @@
 
 mod files;
 mod instance;
+mod notes;
 
-use super::args::{Check, ReportFormat};
+use super::check_args::{Check, Color, ReportFormat, Target};
 use super::{colour, hint};
 use crate::assess;
 use crate::assess::instance::Instance;
+use crate::assess::privileges;
 use crate::assess::selected::Selected;
 use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
+use crate::report::counts::Counts;
 use crate::report::html::Html;
 use crate::report::json::Json;
 use crate::report::junit::Junit;
 use crate::report::ocsf::Ocsf;
 use crate::report::output::Output;
+use crate::report::several::{Several, Unwritten};
 use crate::report::text::{Style, Text};
-use crate::report::{Counts, Report, Summary};
+use crate::report::{Report, Summary, wrap};
 use agent_baseline::manifest::verified::{Shared, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
@@ -28,64 +32,112 @@ use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(super) fn run(arguments: &Check) -> Result<u8> {
     limits::raise_open_files();
-    let mut out = Output::open(arguments.output.as_deref())?;
+    let began = (jiff::Timestamp::now(), Instant::now());
+    let targets = targets(arguments)?;
+    let mut outputs = targets
+        .iter()
+        .map(|target| Output::open(target.file.as_deref()))
+        .collect::<Result<Vec<Output>>>()?;
     let tree = Tree::open(&arguments.root)?;
     let config = tree::config(arguments.config.as_deref())?;
-    let profile = tree.profile(arguments.profile.as_deref().unwrap_or(&config.profile))?;
+    let named = arguments.profile.as_deref().unwrap_or(&config.profile);
+    let profile = tree.profile(named)?;
     let selected = Selected::new(&arguments.only, &arguments.skip, &profile)?;
-    let trust = Trust::load(arguments.trust.as_deref())?;
+    let trust = Arc::new(Trust::load(arguments.trust.as_deref())?);
 
     let exit = {
-        let mut report: Box<dyn Report> = match arguments.format {
-            ReportFormat::Text => Box::new(Text::new(&mut out, style(arguments))),
-            ReportFormat::Json => Box::new(Json(&mut out)),
-            ReportFormat::Junit => Box::new(Junit::new(&mut out)),
-            ReportFormat::Html => Box::new(Html::new(&mut out)),
-            ReportFormat::Ocsf => {
-                let now = jiff::Timestamp::now().as_millisecond();
-                Box::new(Ocsf::new(&mut out, tree.host.clone(), now))
-            }
-        };
+        let each = outputs.iter_mut().zip(&targets);
+        let each = each.map(|(output, target)| opened(arguments, target, output, &tree));
         let mut run = Run {
             arguments,
             tree: &tree,
             profile: &profile,
             selected: &selected,
-            report: report.as_mut(),
-            counts: Counts::default(),
+            reports: Several::new(each.collect()),
+            counts: Counts::new(arguments.fail_on),
             written: Ok(()),
-            notes: Vec::new(),
+            notes: notes::of(&tree, &profile, named),
             manifest: own_manifest(arguments).then(Arc::default),
+            trust: Arc::clone(&trust),
+            began,
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
         let mut instance = Instance::new(&tree, &profile, &selected, &config.instance);
-        let (looked, snapshot) = match arguments.format {
-            // Each of these says which host it is about: that is asked first.
-            ReportFormat::Ocsf => {
+        // OCSF says with each finding which host it is about: that is asked first.
+        let (looked, snapshot) = match targets.iter().any(|t| t.format == ReportFormat::Ocsf) {
+            true => {
                 let ((), snapshot) = instance.ask_beside(|| ());
-                run.report.about(&instance.host(&snapshot));
-                (run.look(&config, &trust), snapshot)
+                run.reports.about(&instance.host(&snapshot));
+                (run.look(&config), snapshot)
             }
-            _ => instance.ask_beside(|| run.look(&config, &trust)),
+            false => instance.ask_beside(|| run.look(&config)),
         };
         let looked = looked?;
-        let host = run.instance(&instance, &snapshot, &looked, &config, &trust);
+        let host = run.instance(&instance, &snapshot, &looked, &config);
         let summary = run.summary(looked, host);
-        let written = run.written.and_then(|()| report.finish(&summary));
-        written.map_err(|error| {
-            let place = arguments
-                .output
-                .as_deref()
-                .unwrap_or(Path::new("standard output"));
-            Error::cannot_write(place, &error)
+        let Run {
+            written,
+            mut reports,
+            ..
+        } = run;
+        let written = written.and_then(|()| reports.finish(&summary));
+        written.map_err(|Unwritten { which, error }| {
+            let place = targets[which].file.as_deref();
+            Error::cannot_write(place.unwrap_or(Path::new("standard output")), &error)
         })?;
         summary.counts.exit()
     };
-    out.commit(arguments.output.as_deref())?;
+    // Each that can be put in its place is, whatever becomes of another.
+    let committed = outputs.into_iter().zip(&targets);
+    let committed: Vec<Result<()>> = committed
+        .map(|(output, target)| output.commit(target.file.as_deref()))
+        .collect();
+    committed.into_iter().collect::<Result<()>>()?;
     Ok(exit)
+}
+
+/// The reports that are asked for.
+fn targets(arguments: &Check) -> Result<Vec<Target>> {
+    if arguments.report.is_empty() {
+        return Ok(vec![Target {
+            format: arguments.format,
+            file: arguments.output.clone(),
+        }]);
+    }
+    let targets = arguments.report.clone();
+    for (i, target) in targets.iter().enumerate() {
+        if targets[..i].iter().any(|other| other.file == target.file) {
+            let place = target.file.as_deref().unwrap_or(Path::new("-"));
+            let message = format!(
+                "--report: two reports cannot both go to {}",
+                place.display()
+            );
+            return Err(Error::new(message).help("give each a file of its own"));
+        }
+    }
+    Ok(targets)
+}
+
+fn opened<'a>(
+    arguments: &Check,
+    target: &Target,
+    output: &'a mut Output,
+    tree: &Tree,
+) -> Box<dyn Report + 'a> {
+    match target.format {
+        ReportFormat::Text => Box::new(Text::new(output, style(arguments, target))),
+        ReportFormat::Json => Box::new(Json(output)),
+        ReportFormat::Junit => Box::new(Junit::new(output)),
+        ReportFormat::Html => Box::new(Html::new(output)),
+        ReportFormat::Ocsf => {
+            let now = jiff::Timestamp::now().as_millisecond();
+            Box::new(Ocsf::new(output, tree.host.clone(), now))
+        }
+    }
 }
 
 /// Whether the manifest of the check is the one that the host itself goes by.
@@ -93,11 +145,17 @@ fn own_manifest(arguments: &Check) -> bool {
     arguments.manifest.is_none() && arguments.trust.is_none() && arguments.config.is_none()
 }
 
-fn style(arguments: &Check) -> Style {
+fn style(arguments: &Check, target: &Target) -> Style {
+    let on_terminal = target.file.is_none() && io::stdout().is_terminal();
     Style {
-        colour: arguments.output.is_none() && colour(io::stdout().is_terminal()),
+        colour: match arguments.color {
+            Color::Auto => colour(on_terminal),
+            Color::Always => true,
+            Color::Never => false,
+        },
         verbose: arguments.verbose,
         quiet: arguments.quiet,
+        width: on_terminal.then(wrap::width).flatten(),
     }
 }
 
@@ -107,14 +165,17 @@ struct Run<'a> {
     tree: &'a Tree,
     profile: &'a Profile,
     selected: &'a Selected,
-    report: &'a mut dyn Report,
+    reports: Several<'a>,
     counts: Counts,
-    /// The first error in writing the report; judging goes no further after it.
-    written: io::Result<()>,
+    /// The first error in writing a report; judging goes no further after it.
+    written: std::result::Result<(), Unwritten>,
     notes: Vec<String>,
     /// The host's own manifest, opened once for settings, files and instance; `None` where another one, other signers
     /// or another configuration were named.
     manifest: Option<Arc<Shared>>,
+    /// Who may seal: the host's own signers, or those that were named.
+    trust: Arc<Trust>,
+    began: (jiff::Timestamp, Instant),
 }
 
 /// What a check looked at.
@@ -131,8 +192,9 @@ impl Run<'_> {
         if !self.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }
+        let finding = privileges::told(&self.tree.root, finding);
         self.counts.add(&finding);
-        match self.report.finding(finding) {
+        match self.reports.finding(finding) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.written = Err(error);
@@ -142,9 +204,9 @@ impl Run<'_> {
     }
 
     /// Everything but the instance.
-    fn look(&mut self, config: &Config, trust: &Trust) -> Result<Looked> {
+    fn look(&mut self, config: &Config) -> Result<Looked> {
         self.settings();
-        self.files(config, trust)
+        self.files(config)
     }
 
     /// sshd and local settings.
@@ -152,17 +214,13 @@ impl Run<'_> {
         let now = jiff::Timestamp::now().as_second();
         let (tree, profile, selected) = (self.tree, self.profile, self.selected);
         let mut stopped = false;
-        let manifest = self.manifest.clone();
-        assess::settings(
-            tree,
-            profile,
-            selected,
-            now,
-            manifest.as_ref(),
-            &mut |finding| {
-                stopped = stopped || self.finding(finding).is_break();
-            },
-        );
+        let own = assess::Own {
+            manifest: self.manifest.clone(),
+            trust: Some(Arc::clone(&self.trust)),
+        };
+        assess::settings(tree, profile, selected, now, &own, &mut |finding| {
+            stopped = stopped || self.finding(finding).is_break();
+        });
     }
 
     fn summary(&mut self, looked: Looked, host: Host) -> Summary {
@@ -185,6 +243,8 @@ impl Run<'_> {
             root: self.tree.root.path().display().to_string(),
             host,
             notes: std::mem::take(&mut self.notes),
+            began: self.began.0,
+            took: self.began.1.elapsed(),
         }
     }
 }

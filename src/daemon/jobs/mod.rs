@@ -29,8 +29,10 @@ use agent_core::task;
 use agent_outbox::store::Scope;
 use agent_packages::dpkg::unpacking::Unpacking;
 use agent_scan::files::pace::Pace;
+use agent_scan::files::scan::Progress;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Instant, SystemTime};
@@ -56,6 +58,8 @@ pub(in crate::daemon) struct Jobs {
     outlets: Outlets,
     /// What dpkg is unpacking, as whichever job read it last.
     unpacking: Arc<Mutex<Unpacking>>,
+    /// How far the whole scan is that is under way, or was last.
+    progress: Arc<Progress>,
 }
 
 /// A job that has begun and not ended.
@@ -131,12 +135,18 @@ impl Jobs {
             ended: false,
             outlets,
             unpacking: Arc::default(),
+            progress: Arc::default(),
         }
     }
 
     /// Where the threads send their messages.
     pub(in crate::daemon) fn outlets(&self) -> &Outlets {
         &self.outlets
+    }
+
+    /// Paths that the whole scan under way has looked at.
+    pub(in crate::daemon) fn scanned(&self) -> u64 {
+        self.progress.checked.load(Ordering::Relaxed)
     }
 
     /// A scan of everything, at full speed: something may have been missed. One that runs is in its way.

@@ -15,7 +15,14 @@ pub(super) fn run(worker: &Worker) {
     let (selected, left_out) = worker.left_out.settings(profile, selected);
     let mut stopped = false;
     let mut emit = |finding| stopped = stopped || worker.found(finding, None).is_break();
-    let unended = assess::settings(tree, profile, &selected, now, None, &mut emit);
+    let unended = assess::settings(
+        tree,
+        profile,
+        &selected,
+        now,
+        &assess::Own::default(),
+        &mut emit,
+    );
     left_out.into_iter().for_each(emit);
     // What was not judged to the end is not cleared.
     let outcome = match unended.is_empty() {

@@ -1,6 +1,7 @@
 //! What a job's thread works with: what it goes by, and where it sends what it finds.
 
 use crate::assess::baseline::Effort;
+use crate::assess::privileges;
 use crate::assess::tree;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::message::{self, Message, OpenedBy, Outcome};
@@ -14,6 +15,7 @@ use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::Sender;
 
@@ -39,6 +41,8 @@ pub(super) struct Worker {
     pub(super) store: Asker,
     /// What dpkg is unpacking, where that is at work.
     pub(super) unpacking: Option<Arc<Mutex<Unpacking>>>,
+    /// Counts while it scans everything, for those who ask.
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Worker {
@@ -53,13 +57,21 @@ impl Worker {
 
     /// Compares all files, or those that are at least so severe.
     pub(super) fn scan(&self, pace: Option<&Pace>, least: Option<Severity>) -> Outcome {
-        let progress = Progress::default();
+        let own = Progress::default();
+        let progress = match least {
+            Some(_) => &own,
+            None => {
+                self.progress.checked.store(0, Ordering::Relaxed);
+                self.progress.bytes.store(0, Ordering::Relaxed);
+                &*self.progress
+            }
+        };
         let readers = NonZeroUsize::new(READERS).unwrap_or(NonZeroUsize::MIN);
         let effort = Effort {
             workers: tree::threads(None).min(readers).into(),
             pace,
             aside: &self.left_out.files,
-            progress: &progress,
+            progress,
         };
         let each = |finding: Finding| match least.is_some() && finding.check.id == FILES_PROFILE.id
         {
@@ -82,6 +94,7 @@ impl Worker {
         if held_back || !self.setup.selected.has(finding.check.id) {
             return ControlFlow::Continue(());
         }
+        let finding = privileges::told(&self.setup.tree.root, finding);
         self.try_send(Message::Found {
             job: self.id,
             finding: Box::new(finding),

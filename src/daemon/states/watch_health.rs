@@ -161,7 +161,8 @@ impl WatchHealth {
         match &self.attribution {
             None => String::new(),
             Some(attribution::Status::On(systems)) => {
-                format!("changes are attributed on {systems} file systems")
+                let plural = if *systems == 1 { "" } else { "s" };
+                format!("changes are attributed on {systems} file system{plural}")
             }
             Some(attribution::Status::Partly(systems, why)) => {
                 format!("changes are attributed on {systems} file systems, not on all: {why}")

@@ -1,5 +1,6 @@
 //! What the running daemon says of itself: a file that it writes, and the judgement of it.
 
+pub(crate) mod open;
 pub(in crate::daemon) mod report;
 mod usage;
 pub(in crate::daemon) mod writer;
@@ -53,6 +54,8 @@ pub(crate) struct Status {
     pub spool: Spool,
     /// Whole scans.
     pub scan: Scan,
+    /// What the agent uses of the host.
+    pub cost: Cost,
     /// What verdicts rest on.
     pub ground: BaselineInfo,
     /// What is not looked at, since the agent panicked there again and again.
@@ -115,6 +118,10 @@ pub(crate) struct Spool {
 pub(crate) struct Scan {
     /// Whether one is under way.
     pub running: bool,
+    /// Paths that the one under way has looked at.
+    pub running_files: u64,
+    /// Paths that it will have looked at, about; `None` where that is not known.
+    pub running_total: Option<u64>,
     /// When the last one ended; `None` before.
     pub ended: Option<String>,
     /// Paths that it looked at.
@@ -123,6 +130,18 @@ pub(crate) struct Scan {
     pub deviations: u64,
     /// Those that could not be judged.
     pub unknowns: u64,
+}
+
+/// What the agent uses of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cost {
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Processor time since it began.
+    pub cpu_ms: u64,
+    /// Seconds since it began.
+    pub uptime_s: u64,
 }
 
 /// What verdicts rest on.
@@ -197,6 +216,7 @@ pub(in crate::daemon) fn write(runtime: &Path, status: &Status) -> io::Result<()
 pub(in crate::daemon) fn remove(runtime: &Path) {
     // Where it stays, its process is looked for in vain.
     std::fs::remove_file(place(runtime)).unwrap_or_default();
+    open::remove(runtime);
 }
 
 /// How it is with the daemon; an error if what it wrote cannot be read. `now` in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! What the daemon says of itself: its status, and heartbeats.
 
-use super::{Against, BaselineInfo, Scan, Sink, Spool, Status, Watch, ticks};
+use super::{Against, BaselineInfo, Cost, Scan, Sink, Spool, Status, Watch, ticks};
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::state::Daemon;
@@ -49,7 +49,16 @@ pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
 
 /// Writes the status, for those who ask.
 pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
-    let status = status(daemon, now);
+    let total = daemon.status.total();
+    let uptime = now
+        .monotonic
+        .saturating_duration_since(daemon.status.started.monotonic);
+    let cost = Cost {
+        rss_bytes: total.rss_bytes,
+        cpu_ms: u64::try_from(total.cpu.as_millis()).unwrap_or(u64::MAX),
+        uptime_s: uptime.as_secs(),
+    };
+    let status = status(daemon, cost, now);
     let line = line(&status);
     let written = daemon.status.write(&status, line);
     let problem = written.err();
@@ -70,11 +79,14 @@ fn line(status: &Status) -> String {
     )
 }
 
-fn status(daemon: &Daemon, now: Now) -> Status {
+fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
     let pending = daemon.store.pending(now);
     let scan = daemon.scan.last_scan();
     let mut trouble = daemon.problems.sentences();
     trouble.extend(pending.trouble.clone());
+    let running = daemon.jobs.queue.running(JobKind::FullScan);
+    let active = daemon.baseline.active.as_ref();
+    let total = active.and_then(|active| active.opened.total());
     let sink = |state: agent_outbox::event::SinkState| Sink {
         name: state.name.into(),
         state: state.state.into(),
@@ -99,12 +111,15 @@ fn status(daemon: &Daemon, now: Now) -> Status {
             open: pending.open,
         },
         scan: Scan {
-            running: daemon.jobs.queue.running(JobKind::FullScan),
+            running,
+            running_files: if running { daemon.jobs.scanned() } else { 0 },
+            running_total: total.filter(|_| running),
             ended: scan.map(|scan| UnixMillis(scan.ended).rfc3339()),
             files: scan.map_or(0, |scan| scan.files),
             deviations: scan.map_or(0, |scan| scan.deviations),
             unknowns: scan.map_or(0, |scan| scan.unknowns),
         },
+        cost,
         ground: baseline(daemon),
         set_aside: daemon.panics.set_aside(),
         trouble,

@@ -13,6 +13,15 @@ pub(super) struct UsageMeter {
     last: (Instant, Duration),
 }
 
+/// What has been used since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Total {
+    /// Resident memory.
+    pub(super) rss_bytes: u64,
+    /// Processor time.
+    pub(super) cpu: Duration,
+}
+
 /// One measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
@@ -32,25 +41,34 @@ impl UsageMeter {
         }
     }
 
-    /// Measures.
-    pub(super) fn measure(&mut self, now: Instant) -> Usage {
+    /// What has been used until now. The next measurement is still of the time since the last one.
+    pub(super) fn total(&mut self) -> Total {
         let what = ProcessRefreshKind::nothing()
             .with_memory()
             .with_cpu()
             .without_tasks();
         let Some(system) = &mut self.system else {
-            return Usage::default();
+            return Total::default();
         };
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.own]), false, what);
-        let Some(process) = system.process(self.own) else {
-            return Usage::default();
-        };
-        let used = Duration::from_millis(process.accumulated_cpu_time());
+        let process = system.process(self.own);
+        process.map_or_else(Total::default, |process| Total {
+            rss_bytes: process.memory(),
+            cpu: Duration::from_millis(process.accumulated_cpu_time()),
+        })
+    }
+
+    /// Measures.
+    pub(super) fn measure(&mut self, now: Instant) -> Usage {
+        let Total {
+            rss_bytes,
+            cpu: used,
+        } = self.total();
         let (then, before) = std::mem::replace(&mut self.last, (now, used));
         let passed = now.saturating_duration_since(then).as_millis().max(1);
         let permille = used.saturating_sub(before).as_millis() * 1000 / passed;
         Usage {
-            rss_bytes: process.memory(),
+            rss_bytes,
             cpu_permille: u64::try_from(permille).unwrap_or(u64::MAX),
         }
     }

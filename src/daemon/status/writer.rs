@@ -1,6 +1,6 @@
 //! When the status is written, and where to.
 
-use super::usage::{Usage, UsageMeter};
+use super::usage::{Total, Usage, UsageMeter};
 use super::{Status, remove, write};
 use crate::daemon::clock::Now;
 use crate::daemon::systemd;
@@ -56,6 +56,11 @@ impl StatusWriter {
     /// What the agent uses of the host.
     pub(super) fn measure(&mut self, now: Instant) -> Usage {
         self.meter.measure(now)
+    }
+
+    /// What the agent has used of the host since it began.
+    pub(super) fn total(&mut self) -> Total {
+        self.meter.total()
     }
 
     /// Writes it, and tells systemd the line.

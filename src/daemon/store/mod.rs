@@ -4,6 +4,7 @@
 //! Commands are carried out in the order in which they were given, urgent ones first. While more than [`MOST`] of them
 //! wait the event loop receives no findings, so that jobs wait too.
 
+mod listing;
 mod queue;
 mod thread;
 

@@ -2,8 +2,11 @@
 
 use crate::daemon::clock::UnixMillis;
 use crate::daemon::message::Message;
+use crate::daemon::paths::runtime_directory;
 use crate::daemon::run_record::RunRecord;
 use crate::daemon::states::restored::RecentlyTold;
+use crate::daemon::status::open;
+use crate::daemon::store::listing::Listing;
 use crate::daemon::store::queue::CommandQueue;
 use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
 use agent_core::change::ChangeContext;
@@ -46,6 +49,7 @@ pub(in crate::daemon) struct StoreThread {
     /// What the next run must know and is not written yet, and when to try again.
     owed: Option<(RunRecord, Instant)>,
     said: Standing,
+    listing: Listing,
 }
 
 impl StoreThread {
@@ -69,6 +73,7 @@ impl StoreThread {
             kept,
             owed: None,
             said: Standing::default(),
+            listing: Listing::default(),
         }
     }
 
@@ -107,6 +112,7 @@ impl StoreThread {
             }
             self.gauge.begin();
             let due = self.tend();
+            let due = self.list(due);
             wait = match self.queue.is_empty() {
                 true => due,
                 false => Some(Duration::ZERO),
@@ -137,6 +143,25 @@ impl StoreThread {
         let owed = self.owed.as_ref();
         let owed = owed.map(|(_, again)| again.saturating_duration_since(now));
         wait.into_iter().chain(owed).min()
+    }
+
+    /// Lists what stands, where that has changed and nothing else is to be done; returns how long to wait then.
+    fn list(&mut self, wait: Option<Duration>) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            return wait;
+        }
+        let now = Instant::now();
+        if self.listing.is_due(now) {
+            if let Some((standing, more)) = self.store.standing(open::ROWS) {
+                let at = UnixMillis::now().rfc3339();
+                // Whoever asks finds an older one, or none.
+                open::write(&runtime_directory(), &standing, more, at).unwrap_or_default();
+            }
+            self.listing.done(now, Instant::now());
+        }
+        wait.into_iter()
+            .chain(self.listing.wait(Instant::now()))
+            .min()
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -307,6 +332,7 @@ impl StoreThread {
         }
         if old != new || before.head != standing.head {
             before.clone_from(&standing);
+            self.listing.stale();
             self.say(Answer::Standing(Box::new(standing)));
         }
     }

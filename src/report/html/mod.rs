@@ -8,7 +8,7 @@ mod overview;
 mod rows;
 mod treemap;
 
-use super::words::{against, bytes, outcome, plural, rank, thousands};
+use super::words::{about, headline, notes, outcome, plural, rank, tallies, thousands};
 use super::{Report, Summary, markup};
 use agent_core::finding::{Check, Finding, Verdict};
 use agent_core::paths::split;
@@ -145,30 +145,10 @@ impl<W: Write> Html<W> {
 
     fn coverage(&mut self, summary: &Summary) -> io::Result<()> {
         writeln!(self.out, "<h2>Coverage</h2><ul>")?;
-        let mut lines = Vec::new();
-        if let Some(files) = &summary.files {
-            lines.push(format!(
-                "{} paths, {}, in {:.2} s, against {}",
-                thousands(files.checked),
-                bytes(files.bytes),
-                files.elapsed.as_secs_f64(),
-                against(summary.evidence.as_ref())
-            ));
-            if !files.mounts.is_empty() {
-                lines.push(format!(
-                    "Not crossed into what is mounted at {}",
-                    files.mounts.join(", ")
-                ));
-            }
-        }
-        if let Some(launch) = &summary.launch {
-            lines.push(format!(
-                "{} path{} compared with the launch record {}",
-                thousands(launch.files),
-                plural(launch.files),
-                launch.path
-            ));
-        }
+        let tallies = tallies(summary).into_iter();
+        let mut lines: Vec<String> = tallies
+            .map(|(what, row)| format!("{what}: {row}"))
+            .collect();
         if self.left_out > 0 {
             lines.push(format!(
                 "{} further findings are not listed here: --format json lists all",
@@ -181,11 +161,7 @@ impl<W: Write> Html<W> {
                 thousands(self.bare)
             ));
         }
-        lines.push(format!(
-            "Profile {}, tree {}",
-            summary.profile, summary.root
-        ));
-        lines.extend(summary.notes.iter().cloned());
+        lines.extend(notes(summary));
         for line in lines {
             writeln!(self.out, "<li>{}</li>", markup::text(&line))?;
         }
@@ -193,17 +169,19 @@ impl<W: Write> Html<W> {
     }
 
     fn head(&mut self, summary: &Summary) -> io::Result<()> {
-        let (class, word) = match summary.counts.verdict() {
-            Verdict::Pass | Verdict::NotApplicable => ("pass", "PASS"),
-            Verdict::Fail => ("critical", "FAIL"),
-            Verdict::Unknown => ("unknown", "UNKNOWN"),
+        let verdict = summary.verdict();
+        let word = headline(verdict);
+        let class = match verdict {
+            Verdict::Pass | Verdict::NotApplicable => "pass",
+            Verdict::Fail => "critical",
+            Verdict::Unknown => "unknown",
         };
-        let about = &summary.host;
+        let known = &summary.host;
         let names = [
-            &about.hostname,
-            &about.machine_id,
-            &about.instance_id,
-            &about.os,
+            &known.hostname,
+            &known.machine_id,
+            &known.instance_id,
+            &known.os,
         ];
         let host: Vec<&str> = names
             .into_iter()
@@ -219,8 +197,9 @@ impl<W: Write> Html<W> {
              script-src '{script}'; base-uri 'none'; form-action 'none'\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <title>{word} {host}</title><style>{STYLE}</style></head><body>\n\
-             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{host}</p>",
-            markup::text(&outcome(summary))
+             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{host}</p><p>{}</p>",
+            markup::text(&outcome(summary)),
+            markup::text(&about(summary))
         )
     }
 }
@@ -254,13 +233,14 @@ fn group_name(finding: &Finding) -> &[u8] {
     }
 }
 
-/// Where a finding stands: settings that deviate, files that deviate, unknown, the rest.
+/// Where a finding stands: settings that deviate, files that deviate, unknown, waived, the rest.
 fn part(finding: &Finding) -> usize {
     match (rank(finding), is_file(finding)) {
         (0..=3, false) => 0,
         (0..=3, true) => 1,
         (4, _) => 2,
-        _ => 3,
+        (5, _) => 3,
+        _ => 4,
     }
 }
 
@@ -314,6 +294,7 @@ impl<W: Write> Report for Html<W> {
             ("Settings that deviate", true),
             ("Files that deviate", true),
             ("Could not be judged", true),
+            ("Waived", true),
             ("Holds, or does not apply", false),
         ]
         .into_iter()

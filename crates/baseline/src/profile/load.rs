@@ -137,7 +137,8 @@ fn resolve((source, file): Opened) -> Result<Profile> {
     let mut paths = Vec::new();
     let mut excludes: Vec<ExcludeEntry> = Vec::new();
     let mut settings = Settings::default();
-    for (source, _) in chain.iter().rev() {
+    let mut waivers = Vec::new();
+    for (source, file) in chain.iter().rev() {
         for entry in &source.paths {
             paths.retain(|old: &Rule| old.pattern != entry.pattern);
             paths.push(Rule {
@@ -150,6 +151,8 @@ fn resolve((source, file): Opened) -> Result<Profile> {
             excludes.push(entry.clone());
         }
         settings = settings.overlaid(&source.settings);
+        let of_source = source.waivers.iter().cloned();
+        waivers.extend(of_source.map(|waiver| waiver.of_file(file.clone())));
     }
     let names: Vec<String> = chain.iter().map(|(s, _)| s.name.clone()).collect();
     let (source, file) = chain.swap_remove(0);
@@ -173,5 +176,6 @@ fn resolve((source, file): Opened) -> Result<Profile> {
         path_rules: PathRules::new(paths, excludes.iter().map(|e| e.pattern.clone()).collect()),
         excludes,
         settings,
+        waivers,
     })
 }

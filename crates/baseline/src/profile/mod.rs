@@ -8,13 +8,16 @@ pub mod path_rules;
 pub mod pattern;
 pub mod shipped;
 pub mod source;
+pub mod waivers;
 
 use agent_core::escape;
+use agent_core::finding::Finding;
 use agent_core::release::OsRelease;
 use path_rules::PathRules;
 use sha2::{Digest, Sha256};
 use source::{ExcludeEntry, Settings};
 use std::path::PathBuf;
+use waivers::Waiver;
 
 /// A profile with everything that it extends worked in.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Profile {
     pub excludes: Vec<ExcludeEntry>,
     /// What is demanded of settings.
     pub settings: Settings,
+    /// Who answers for what of it is not met.
+    pub waivers: Vec<Waiver>,
 }
 
 impl Profile {
@@ -44,7 +49,16 @@ impl Profile {
             hasher.update(b"\n");
         }
         hasher.update(self.settings.canonical());
+        for waiver in &self.waivers {
+            hasher.update(waiver.canonical());
+        }
         escape::hex(&hasher.finalize())
+    }
+
+    /// The finding as it is to be told at `now`, in seconds since 1970: with who answers for it, where somebody does.
+    #[must_use]
+    pub fn waive(&self, finding: Finding, now: i64) -> Finding {
+        waivers::waive(&self.waivers, finding, now)
     }
 
     /// Whether the profile says that it is for that distribution.

@@ -2,6 +2,7 @@
 
 use super::path_rules::{Demand, MAX_RULES};
 use super::pattern::Pattern;
+use super::waivers::{self, Waiver};
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::error::{Error, Result};
 use agent_core::finding::Severity;
@@ -30,6 +31,8 @@ pub struct Source {
     pub excludes: Vec<ExcludeEntry>,
     /// `[settings]`
     pub settings: Settings,
+    /// `[[waivers]]`
+    pub waivers: Vec<Waiver>,
 }
 
 /// Which distribution a profile is for.
@@ -172,6 +175,8 @@ struct Raw {
     #[serde(default)]
     exclude: Vec<RawExclude>,
     #[serde(default)]
+    waivers: Vec<waivers::Raw>,
+    #[serde(default)]
     settings: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
 
@@ -262,6 +267,17 @@ impl Source {
         }
         let excludes = raw.exclude.into_iter().map(|raw| exclude_entry(text, raw));
         let excludes = excludes.collect::<Result<Vec<ExcludeEntry>>>()?;
+        if raw.waivers.len() > MAX_RULES {
+            return Err(Error::in_file(
+                file,
+                format!("more than {MAX_RULES} waivers"),
+            ));
+        }
+        let waivers = raw.waivers.into_iter().map(|raw| {
+            raw.checked(text.text)
+                .map_err(|(at, message)| text.error(at, message))
+        });
+        let waivers = waivers.collect::<Result<Vec<Waiver>>>()?;
         let mut settings = Settings::default();
         for (key, value) in &raw.settings {
             settings.take(text, key, value)?;
@@ -278,6 +294,7 @@ impl Source {
             paths,
             excludes,
             settings,
+            waivers,
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::processes::{self, Process};
 use super::systemd::Units;
 use super::users::Users;
-use agent_baseline::manifest::verified::Shared;
+use agent_baseline::manifest::verified::{Shared, Trust};
 use agent_baseline::profile::source::{SerialConsole, Settings};
 use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Severity, Verdict};
@@ -17,6 +17,15 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// What a run knows of the host's own baseline before its settings are looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    /// The host's own manifest, where the run opens it for other purposes too.
+    pub manifest: Option<Arc<Shared>>,
+    /// Who may seal it; `None`: whoever the host itself trusts.
+    pub trust: Option<Arc<Trust>>,
+}
+
 /// One look at the settings of one tree.
 pub struct Context<'a> {
     /// The tree. Nothing is read but below it.
@@ -29,8 +38,8 @@ pub struct Context<'a> {
     pub now: i64,
     /// Whether the check of that id was asked for and is enabled.
     pub selected: &'a dyn Fn(&str) -> bool,
-    /// The host's own manifest, where the run opens it for other purposes too.
-    pub manifest: Option<Arc<Shared>>,
+    /// What the run knows of the host's own baseline.
+    pub own: Own,
     users: OnceCell<io::Result<Users>>,
     units: OnceCell<Units>,
     processes: OnceCell<io::Result<Vec<Process>>>,
@@ -54,7 +63,7 @@ impl<'a> Context<'a> {
             settings,
             now,
             selected,
-            manifest: None,
+            own: Own::default(),
             users: OnceCell::new(),
             units: OnceCell::new(),
             processes: OnceCell::new(),

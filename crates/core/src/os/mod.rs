@@ -4,6 +4,9 @@
 
 pub mod atomic;
 pub mod host;
+// sigaction(2), behind a safe interface.
+#[allow(unsafe_code)]
+pub mod interrupt;
 pub mod last_word;
 pub mod limits;
 pub mod netlink;

@@ -107,6 +107,9 @@ pub fn draft(
         draft = draft.unmapped("subject_base64", json!(bytes));
     }
     draft = draft.unmapped("location", json!(finding.location));
+    if let Some(waived_by) = &finding.waived_by {
+        draft = draft.unmapped("waived_by", json!(waived_by));
+    }
     if let Some(context) = context {
         draft = draft.unmapped("cause", circumstances(context));
     }

@@ -45,6 +45,10 @@ impl StoredFinding {
         if finding.expected.is_null() && finding.observed.is_null() {
             all[5] = json!(finding.message);
         }
+        // Who answers for it from now on, or no longer, is worth telling.
+        if let (Some(waived_by), Some(list)) = (&finding.waived_by, all.as_array_mut()) {
+            list.push(json!(waived_by));
+        }
         let digest = Sha256::digest(all.to_string());
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
@@ -119,5 +123,6 @@ mod tests {
         assert!(!with(&|s| s.finding.observed = json!({ "size": 3 })));
         assert!(!with(&|s| s.finding.severity = Severity::Low));
         assert!(!with(&|s| s.finding.verdict = Verdict::Unknown));
+        assert!(!with(&|s| s.finding.waived_by = Some(Box::default())));
     }
 }

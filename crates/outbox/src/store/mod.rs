@@ -25,6 +25,7 @@ mod pack;
 mod queue;
 mod round_robin;
 mod rows;
+mod standing;
 mod state;
 mod superseded;
 mod tables;
@@ -41,6 +42,7 @@ pub const GROUP_FINDINGS: usize = 500;
 
 pub use engine::Store;
 pub use flood::FLOOD;
+pub use standing::Standing;
 pub use write_transaction::uid;
 
 /// Where events go. Each event stays until every enabled sink has settled it.

@@ -1,4 +1,6 @@
-//! Capabilities as rpm writes them (cap_text_formats(7)), as the kernel keeps them in `security.capability`.
+//! Capabilities as rpm writes them (cap_text_formats(7)), as the kernel keeps them in `security.capability`, and back.
+
+use sha2::{Digest, Sha256};
 
 /// By number (linux/capability.h).
 const NAMES: [&str; 41] = [
@@ -45,6 +47,10 @@ const NAMES: [&str; 41] = [
     "cap_checkpoint_restore",
 ];
 
+/// VFS_CAP_REVISION_1, whose sets have 32 bits.
+const REVISION_1: u32 = 0x0100_0000;
+/// VFS_CAP_REVISION_3, which names the user namespace's root besides.
+const REVISION_3: u32 = 0x0300_0000;
 /// VFS_CAP_REVISION_2, and the bit that makes permitted capabilities effective at once.
 const REVISION: u32 = 0x0200_0000;
 const EFFECTIVE: u32 = 1;
@@ -112,6 +118,74 @@ pub(super) fn parse(text: &str) -> Option<[u8; 20]> {
     Some(value)
 }
 
+/// The value of `security.capability` in words, as getcap(8) prints it; `None` for what is none.
+pub fn text(value: &[u8]) -> Option<String> {
+    let word = |n: usize| -> Option<u32> {
+        let bytes = value.get(4 * n..4 * n + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let magic = word(0)?;
+    let high = |n: usize| match (magic & !EFFECTIVE, value.len()) {
+        (REVISION_1, 12) => Some(0),
+        (REVISION, 20) | (REVISION_3, 24) => word(n),
+        _ => None,
+    };
+    let permitted = u64::from(word(1)?) | u64::from(high(3)?) << 32;
+    let inheritable = u64::from(word(2)?) | u64::from(high(4)?) << 32;
+    let effective = if magic & EFFECTIVE != 0 { "e" } else { "" };
+    let sets = [
+        (permitted & inheritable, "ip"),
+        (permitted & !inheritable, "p"),
+        (inheritable & !permitted, "i"),
+    ];
+    let sets = sets.into_iter().filter(|(set, _)| *set != 0);
+    let clauses: Vec<String> = sets
+        .map(|(set, flags)| format!("{}={effective}{flags}", names(set)))
+        .collect();
+    match clauses.is_empty() {
+        true => Some("none".into()),
+        false => Some(clauses.join(" ")),
+    }
+}
+
+fn names(set: u64) -> String {
+    let known = (1u64 << NAMES.len()) - 1;
+    if set & known == known {
+        return "all".into();
+    }
+    let bits = (0..64).filter(|bit| set >> bit & 1 != 0);
+    let names: Vec<String> = bits
+        .map(|bit| {
+            NAMES
+                .get(bit)
+                .map_or_else(|| bit.to_string(), |name| (*name).to_owned())
+        })
+        .collect();
+    names.join(",")
+}
+
+/// The capabilities whose value has that SHA-256, in words: one or two that are permitted, effective or not, as nearly
+/// every program with capabilities has them. `None` for others.
+pub fn text_of_digest(sha256: &[u8; 32]) -> Option<String> {
+    let bits = 0..NAMES.len();
+    let pairs = bits
+        .clone()
+        .flat_map(|a| bits.clone().map(move |b| 1u64 << a | 1 << b));
+    pairs
+        .flat_map(|set| [EFFECTIVE, 0].map(|effective| value(set, effective)))
+        .find(|value| Sha256::digest(value)[..] == sha256[..])
+        .and_then(|value| text(&value))
+}
+
+fn value(permitted: u64, effective: u32) -> [u8; 20] {
+    let mut value = [0; 20];
+    value[..4].copy_from_slice(&(REVISION | effective).to_le_bytes());
+    let halves = permitted.to_le_bytes();
+    value[4..8].copy_from_slice(&halves[..4]);
+    value[12..16].copy_from_slice(&halves[4..]);
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +213,25 @@ mod tests {
                 rustix::fs::getxattr(&file, "security.capability", &mut value).expect("set");
             assert_eq!(parse(text).expect("understood"), value[..length], "{text}");
         }
+        for (written, told) in [
+            ("cap_net_raw=ep", "cap_net_raw=ep"),
+            ("cap_net_admin,cap_bpf=p", "cap_net_admin,cap_bpf=p"),
+            (
+                "cap_checkpoint_restore=ep cap_checkpoint_restore-e",
+                "cap_checkpoint_restore=p",
+            ),
+        ] {
+            let value = parse(written).expect("understood");
+            assert_eq!(text(&value).as_deref(), Some(told));
+            let digest: [u8; 32] = Sha256::digest(value).into();
+            assert_eq!(text_of_digest(&digest).as_deref(), Some(told));
+        }
+        let value = parse("cap_checkpoint_restore=p cap_net_raw=i").expect("understood");
+        assert_eq!(
+            text(&value).as_deref(),
+            Some("cap_checkpoint_restore=p cap_net_raw=i")
+        );
+        assert_eq!(text(b"short"), None);
         for text in [
             "all=ep",
             "cap_nothing=p",

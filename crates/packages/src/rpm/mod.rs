@@ -9,7 +9,7 @@
 //! - Times are not compared: they say nothing that the contents do not say better.
 
 mod berkeley;
-mod capability;
+pub mod capability;
 mod files;
 mod header;
 mod sqlite;

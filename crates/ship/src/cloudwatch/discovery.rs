@@ -81,13 +81,23 @@ impl Discovery {
         if !self.options.demanded {
             let kept = Kept::new(service::source(&self.options, region.clone()), None);
             if let Err(error) = kept.provide_credentials().await {
-                return Err(format!("no credentials: {}", causes(&error)));
+                return Err(self.without_credentials(&causes(&error)));
             }
         }
         region.ok_or_else(|| {
             "no region: neither sinks.cloudwatch_logs.region, AWS_REGION, a profile nor the metadata service names one"
                 .to_owned()
         })
+    }
+
+    /// What it means for a person that none were found.
+    fn without_credentials(&self, causes: &str) -> String {
+        // The SDK speaks of the last place that it asked, whatever the host is.
+        match (causes.contains("IMDS"), self.options.on_ec2) {
+            (true, Some(true)) => format!("no credentials: the instance has no role, or its metadata service refuses ({causes})"),
+            (true, _) => "no credentials: no instance metadata service answers (not on EC2, or it is switched off), and neither environment nor profile holds any".to_owned(),
+            (false, _) => format!("no credentials: {causes}"),
+        }
     }
 
     async fn region(&self) -> Option<Region> {

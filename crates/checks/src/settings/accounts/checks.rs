@@ -128,7 +128,7 @@ pub(crate) static PASSWORD_CHANGE_IN_PAST: Check = check(
 /// Who becomes root unasked.
 pub(crate) static SUDO_NOPASSWD: Check = check(
     "accounts.sudo_nopasswd",
-    Severity::Low,
+    Severity::High,
     Form::Texts("users, and groups as %group, that sudo need not ask for a password"),
     "sudo asks for a password",
     "no NOPASSWD, !authenticate or exempt_group but for those that the profile names",

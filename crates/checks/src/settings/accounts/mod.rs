@@ -5,6 +5,7 @@ mod directory;
 mod doas;
 mod keys;
 pub mod login;
+mod opened;
 pub mod password;
 mod polkit;
 mod sudo;

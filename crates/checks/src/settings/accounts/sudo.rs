@@ -3,7 +3,7 @@
 use super::checks::SUDO_NOPASSWD;
 use super::sudo_program::{self, Program};
 use super::sudoers::{self, Grants, Links};
-use super::{doas, polkit};
+use super::{doas, opened, polkit};
 use crate::settings::context::Context;
 use crate::settings::users::Users;
 use agent_core::finding::{Finding, Verdict};
@@ -39,7 +39,7 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
     let mut judged: Vec<Judged> = sudo.collect();
     judged.extend(doas::judge(context, users, &links));
     judged.extend(polkit::judge(context, users));
-    tell(context, judged, emit);
+    tell(context, users, judged, emit);
 }
 
 /// Which directories of programs lead to others.
@@ -84,7 +84,7 @@ fn judge(
     })
 }
 
-fn tell(context: &Context<'_>, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding)) {
+fn tell(context: &Context<'_>, users: &Users, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding)) {
     let say = |verdict, subject: &str, message: String| {
         context.finding(&SUDO_NOPASSWD, verdict, subject, message)
     };
@@ -155,9 +155,13 @@ fn tell(context: &Context<'_>, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding
         };
         // Two programs that follow one policy are told once.
         if told.insert(subject.clone()) {
-            emit(failed(
-                context, &allowed, &subject, program, principal, grant,
-            ));
+            let finding = failed(context, &allowed, &subject, program, principal, grant);
+            let set = context.settings.checks.get(SUDO_NOPASSWD.id);
+            let set = set.and_then(|set| set.severity);
+            emit(Finding {
+                severity: set.unwrap_or_else(|| opened::severity(users, principal, grant)),
+                ..finding
+            });
         }
     }
 }

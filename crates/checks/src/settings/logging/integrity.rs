@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 
-/// Judges the check. The signers are this host's own: a tree cannot vouch for itself.
+/// Judges the check. The signers are this host's own, or named by whoever asks: a tree cannot vouch for itself.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let limit = context.demanded_number(&INTEGRITY_MONITOR, 365);
     let place = match context.live() {
@@ -31,12 +31,16 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }
     };
     let open = || {
-        Trust::load(None).and_then(|trust| match context.live() {
+        let trust = match &context.own.trust {
+            Some(trust) => Arc::clone(trust),
+            None => Arc::new(Trust::load(None)?),
+        };
+        match context.live() {
             true => verified::open_named(&place, Owner::Root, &trust),
             false => verified::open_in(context.root, &place, &trust),
-        })
+        }
     };
-    let opened = match &context.manifest {
+    let opened = match &context.own.manifest {
         Some(shared) => shared.or_open(open),
         None => open().map(|opened| opened.map(Arc::new)),
     };

@@ -56,6 +56,10 @@ const BUILT_IN: &str = "built-in servers";
 /// Judges the check.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let demanded = context.demanded_texts(&TIME_SYNC);
+    let expected = match demanded.is_empty() {
+        true => json!("any"),
+        false => json!(demanded),
+    };
     let mut reasons = Vec::new();
     let mut unknown = Vec::new();
     for keeper in &KEEPERS {
@@ -93,7 +97,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             return context
                 .finding(&TIME_SYNC, Verdict::Pass, "clock", message)
                 .evidence(
-                    json!({ "sources": demanded }),
+                    json!({ "sources": expected }),
                     json!({ "daemon": name, "sources": sources }),
                 );
         }
@@ -108,7 +112,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let finding = context
         .finding(&TIME_SYNC, verdict, "clock", message)
         .evidence(
-            json!({ "sources": demanded }),
+            json!({ "sources": expected }),
             json!({ "missing": reasons }),
         );
     match (verdict, TIME_SYNC.remedy) {

@@ -74,7 +74,7 @@ fn services(
     }
     let trouble = match (listening, needs_packages.then(|| context.installed())) {
         (Some(Err(why)), _) => Some(format!("what listens cannot be told: {why}")),
-        (_, Some(Err(why))) => Some(format!("what is installed cannot be told: {why}")),
+        (_, Some(Err(why))) => Some(why.to_owned()),
         _ => None,
     };
     if let Some(why) = trouble {

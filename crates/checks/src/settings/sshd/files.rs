@@ -125,10 +125,7 @@ fn permissions(
                 check,
                 Verdict::Fail,
                 path,
-                format!(
-                    "owner {} mode {:04o}: others than root may read or write it",
-                    stat.uid, stat.mode
-                ),
+                excess(stat.uid, stat.mode & 0o7777, allowed),
             )
             .evidence(
                 json!({ "uid": 0, "mode": format!("{allowed:04o}") }),
@@ -139,4 +136,30 @@ fn permissions(
             )),
     );
     true
+}
+
+/// What is beyond root and the bits that are allowed, in words.
+fn excess(uid: u32, mode: u16, allowed: u16) -> String {
+    let mut parts = Vec::new();
+    if uid != 0 {
+        parts.push(format!("it belongs to uid {uid}, not to root"));
+    }
+    let beyond = mode & !allowed;
+    for (shift, who) in [(6, "its owner"), (3, "its group"), (0, "everybody")] {
+        let rights = [(4, "read"), (2, "write"), (1, "run")];
+        let held = rights
+            .into_iter()
+            .filter(|(bit, _)| beyond >> shift & bit != 0);
+        let held: Vec<&str> = held.map(|(_, what)| what).collect();
+        if !held.is_empty() {
+            parts.push(format!("{who} may {} it", held.join(" and ")));
+        }
+    }
+    if beyond & 0o7000 != 0 {
+        parts.push("it has setuid, setgid or sticky bits".into());
+    }
+    format!(
+        "mode {mode:04o}, {allowed:04o} at most is demanded: {}",
+        parts.join(", ")
+    )
 }

@@ -75,8 +75,8 @@ impl Judging<'_> {
     fn everyone(&self, judged: &Judged, emit: &mut dyn FnMut(Finding)) {
         let (context, rule, global) = (self.context, self.rule, self.global);
         let value = rule.observed(global);
-        let default = rule
-            .keywords
+        let default = self
+            .decisive(judged, global)
             .iter()
             .all(|keyword| global.is_default(keyword));
         let (verdict, message) = self.verdict(judged, &value, default);
@@ -95,10 +95,21 @@ impl Judging<'_> {
         let (context, expected) = (self.context, &self.expected);
         let is = shown(self.rule, value);
         match judged {
-            Judged::Bad if default => (
-                Verdict::Fail,
-                format!("{is}, by default; demanded: {expected}"),
-            ),
+            Judged::Bad if default => {
+                let keywords = self.decisive(judged, self.global);
+                // Where several stand in the message, it names those that no line sets.
+                let said = match self.rule.keywords.len() > 1
+                    && keywords.len() < self.rule.keywords.len()
+                {
+                    true => {
+                        let names: Vec<&str> =
+                            keywords.iter().map(|keyword| proper(keyword)).collect();
+                        format!("; {} by default, no line", names.join(" and "))
+                    }
+                    false => ", by default".to_owned(),
+                };
+                (Verdict::Fail, format!("{is}{said}; demanded: {expected}"))
+            }
             Judged::Bad => (Verdict::Fail, format!("{is}; demanded: {expected}")),
             _ if context.sshd_explicit() && !self.rule.stands(self.global) => (
                 Verdict::Fail,
@@ -118,17 +129,19 @@ impl Judging<'_> {
         }
     }
 
-    /// Where it stands; of several keywords, the one that opens what should be closed.
+    /// Where it stands: the line that decides, none where a default does.
     fn location(&self, judged: &Judged) -> Option<&Location> {
-        let global = self.global;
-        let keywords = self.rule.keywords;
-        let opens =
-            |keyword: &&&str| matches!(judged, Judged::Bad) && global.value(keyword) == "yes";
-        keywords
-            .iter()
-            .filter(opens)
-            .chain(keywords)
-            .find_map(|keyword| global.location(keyword))
+        let keywords = self.decisive(judged, self.global);
+        let mut keywords = keywords.into_iter();
+        keywords.find_map(|keyword| self.global.location(keyword))
+    }
+
+    /// The keywords that decide: of what is not as demanded, those that make it so.
+    fn decisive(&self, judged: &Judged, values: &Effective<'_>) -> Vec<&'static str> {
+        match judged {
+            Judged::Bad => self.rule.to_blame(self.context, values),
+            Judged::Good | Judged::NoDemand => self.rule.keywords.to_vec(),
+        }
     }
 
     fn evidence(&self, finding: Finding, value: &str, default: bool) -> Finding {
@@ -179,7 +192,8 @@ impl Judging<'_> {
             self.expected
         );
         let start = &config.blocks[block].location;
-        let location = rule.keywords.iter().find_map(|keyword| {
+        let to_blame = rule.to_blame(context, values);
+        let location = to_blame.iter().chain(rule.keywords).find_map(|keyword| {
             values
                 .location(keyword)
                 .filter(|location| *location > start || location.file != start.file)

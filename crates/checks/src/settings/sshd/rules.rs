@@ -186,6 +186,42 @@ impl Rule {
         }
     }
 
+    /// The keywords whose values, in a configuration that is not as demanded, are not.
+    pub(super) fn to_blame(
+        &self,
+        context: &Context<'_>,
+        values: &Effective<'_>,
+    ) -> Vec<&'static str> {
+        let blamed = |bad: &dyn Fn(&&str) -> bool| -> Vec<&'static str> {
+            self.keywords
+                .iter()
+                .copied()
+                .filter(|keyword| bad(keyword))
+                .collect()
+        };
+        let blamed = match self.check.id {
+            "sshd.password_authentication" => blamed(&|keyword| {
+                *keyword != "authenticationmethods" && values.value(keyword) != "no"
+            }),
+            "sshd.weak_crypto" => blamed(&|keyword| !weak_of(values, keyword).is_empty()),
+            "sshd.limit_user_access" => self.keywords.to_vec(),
+            "sshd.disable_forwarding" => {
+                let demand = context.demand(self.check).and_then(toml::Value::as_str);
+                match demand == Some(values.value("disableforwarding")) {
+                    true => blamed(&|keyword| {
+                        *keyword != "disableforwarding" && values.value(keyword) == "yes"
+                    }),
+                    false => vec!["disableforwarding"],
+                }
+            }
+            _ => vec![self.keywords[0]],
+        };
+        match blamed.is_empty() {
+            true => self.keywords.to_vec(),
+            false => blamed,
+        }
+    }
+
     /// Whether a line that stands, and no default alone, makes the value good.
     pub(super) fn stands(&self, values: &Effective<'_>) -> bool {
         let written = |keyword: &str| {
@@ -394,19 +430,19 @@ fn level(context: &Context<'_>, values: &Effective<'_>) -> Judged {
 
 /// The weak names among the algorithms in force.
 fn weak(values: &Effective<'_>) -> Vec<String> {
+    ["ciphers", "macs", "kexalgorithms", "hostkeyalgorithms"]
+        .iter()
+        .flat_map(|keyword| weak_of(values, keyword))
+        .collect()
+}
+
+/// Those of one keyword.
+fn weak_of(values: &Effective<'_>, keyword: &str) -> Vec<String> {
     let bad = |name: &&str| {
         ["cbc", "3des", "arcfour", "md5", "sha1-96", "group1-"]
             .iter()
             .any(|part| name.contains(part))
     };
-    ["ciphers", "macs", "kexalgorithms", "hostkeyalgorithms"]
-        .iter()
-        .flat_map(|keyword| {
-            values
-                .value(keyword)
-                .split(',')
-                .filter(bad)
-                .map(str::to_owned)
-        })
-        .collect()
+    let names = values.value(keyword).split(',');
+    names.filter(bad).map(str::to_owned).collect()
 }

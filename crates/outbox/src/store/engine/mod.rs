@@ -5,6 +5,7 @@ mod due;
 #[cfg(test)]
 mod model;
 mod recovery;
+mod standing;
 mod volatile;
 
 use super::delivery::{self, Cursors};

@@ -1,0 +1,31 @@
+//! See [`Store::standing`].
+
+use super::super::standing::{self, Standing};
+use super::{Backing, Store};
+use redb::ReadableDatabase;
+
+impl Store {
+    /// The deviations that stand among the first `most` of the ledger, worst first, as last committed, and whether there
+    /// are more. `None` where the store cannot be read, which shows when it is next written.
+    pub fn standing(&self, most: usize) -> Option<(Vec<Standing>, bool)> {
+        let read = |backing: &Backing| {
+            let transaction = backing.database.begin_read().ok()?;
+            standing::entries(&transaction, most).ok()
+        };
+        let (mut all, mut more) = self.backing.as_ref().and_then(read)?;
+        // While memory stands in, it has what changed since.
+        let below = self.volatile.as_ref().and_then(|v| v.below.as_ref());
+        if let Some((others, further)) = below.and_then(read) {
+            let known = |other: &Standing| {
+                let same =
+                    |one: &Standing| one.check == other.check && one.subject == other.subject;
+                all.iter().any(same)
+            };
+            let others: Vec<Standing> = others.into_iter().filter(|other| !known(other)).collect();
+            all.extend(others);
+            all.sort_unstable();
+            more |= further;
+        }
+        Some((all, more))
+    }
+}

@@ -1,0 +1,83 @@
+//! What a reader must know before any file is looked at: whether the profile fits, and who looks.
+
+use crate::assess::tree::Tree;
+use agent_baseline::profile::Profile;
+use agent_core::release::OsRelease;
+
+/// The notes on a check of that tree under the profile that was asked for as `named`.
+pub(super) fn of(tree: &Tree, profile: &Profile, named: &str) -> Vec<String> {
+    let mut notes: Vec<String> = on_profile(profile, named, &tree.release)
+        .into_iter()
+        .collect();
+    let uid = rustix::process::geteuid();
+    if !uid.is_root() {
+        notes.push(format!(
+            "not run as root but as uid {}: what that user may not read could not be judged, and what other users' processes do was not seen",
+            uid.as_raw()
+        ));
+    }
+    notes
+}
+
+/// What is amiss with the profile for a tree of that distribution.
+fn on_profile(profile: &Profile, named: &str, release: &OsRelease) -> Option<String> {
+    let tree = match (release.id.as_str(), release.version_id.as_str()) {
+        ("", _) => "a tree without os-release".to_owned(),
+        (id, "") => id.to_owned(),
+        (id, version) => format!("{id} {version}"),
+    };
+    let fell_back = named == "auto" && profile.file.is_none() && profile.applies_to.is_none();
+    if fell_back {
+        return Some(format!(
+            "no shipped profile is for {tree}, so \"{}\" is used: it knows paths of no one distribution; --profile names another (`agent profile list`)",
+            profile.name
+        ));
+    }
+    let wanted = profile.applies_to.as_ref()?;
+    if wanted.matches(release) {
+        return None;
+    }
+    let version = wanted.version_id.as_deref().unwrap_or("of any version");
+    Some(format!(
+        "the profile {} is for {} {version}, and this is {tree}: what it demands may not fit",
+        profile.name, wanted.id
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agent_baseline::profile::load;
+
+    fn note(named: &str, id: &str, version: &str) -> Option<String> {
+        let release = OsRelease {
+            id: id.into(),
+            version_id: version.into(),
+            ..OsRelease::default()
+        };
+        let shipped = match named {
+            "auto" => "default",
+            name => name,
+        };
+        let profile = load::named(shipped).expect("shipped");
+        on_profile(&profile, named, &release)
+    }
+
+    #[test]
+    fn a_profile_that_does_not_fit_is_told() {
+        assert_eq!(note("rhel-9", "rhel", "9.4"), None);
+        assert_eq!(note("default", "plan9", "4"), None, "asked for by name");
+        let told = note("rhel-9", "debian", "12").expect("a note");
+        assert!(
+            told.contains("rhel 9") && told.contains("debian 12"),
+            "{told}"
+        );
+        let told = note("auto", "plan9", "4").expect("a note");
+        assert!(
+            told.contains("plan9 4") && told.contains("\"default\""),
+            "{told}"
+        );
+        let told = note("auto", "", "").expect("a note");
+        assert!(told.contains("without os-release"), "{told}");
+    }
+}
