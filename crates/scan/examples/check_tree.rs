@@ -31,6 +31,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// The share of blocks by the number of lanes that were in use, where the build counts them (feature `tally`).
+#[cfg(feature = "tally")]
+fn tell_lanes() {
+    let blocks = sha256_lanes::tally::blocks_by_lanes();
+    let all: u64 = blocks.iter().sum();
+    for (lanes, blocks) in blocks.iter().enumerate().filter(|(_, blocks)| **blocks > 0) {
+        println!(
+            "{lanes} lanes: {:.1} % of blocks",
+            100.0 * *blocks as f64 / all as f64
+        );
+    }
+}
+
+#[cfg(not(feature = "tally"))]
+fn tell_lanes() {}
+
 fn create(profile: &str, root: &str, manifest: &str) -> Result<(), Box<dyn Error>> {
     let profile = load::file(Path::new(profile))?;
     let header = Header {
@@ -85,5 +101,6 @@ fn check(
         coverage.bytes,
         coverage.elapsed.as_secs_f64()
     );
+    tell_lanes();
     Ok(())
 }

@@ -30,3 +30,4 @@ pub mod spot;
 pub mod step;
 pub mod walk;
 pub mod wording;
+mod worker;

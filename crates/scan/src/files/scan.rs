@@ -6,12 +6,13 @@ use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
 use super::pace::Pace;
-use super::pipeline::{Done, Workers, ordered};
+use super::pipeline::{Workers, ordered};
 use super::plan::Plan;
 use super::probe::{Directory, Target, Unseen, Wanted};
 use super::remote;
 use super::scope::{PathPolicy, Scope};
 use super::walk::{Blindness, Walk};
+use super::worker::Worker;
 use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
 use agent_core::bounds;
@@ -242,25 +243,20 @@ impl Scan<'_> {
                 let mut looker = Looker::new(self.pace, self.workers.most());
                 looker.alone = self.aside.alone;
                 let unowned = &unowned;
-                move |batch: Vec<Item>| {
-                    let before = looker.bytes;
-                    let count = batch.iter().filter(|item| item.is_path()).count() as u64;
-                    let mut looks = looker
-                        .look_all(batch.iter().filter_map(|item| self.wanted(item)))
-                        .into_iter();
-                    let results = batch
-                        .into_iter()
-                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
-                        .collect();
-                    self.progress.checked.fetch_add(count, Ordering::Relaxed);
-                    self.progress
-                        .bytes
-                        .fetch_add(looker.bytes - before, Ordering::Relaxed);
-                    Done {
-                        results,
-                        waited: looker.waited,
-                    }
-                }
+                Worker::new(
+                    looker,
+                    self.progress,
+                    |item: &Item| self.wanted(item),
+                    move |batch: Vec<Item>, looks| {
+                        let count = batch.iter().filter(|item| item.is_path()).count() as u64;
+                        self.progress.checked.fetch_add(count, Ordering::Relaxed);
+                        let mut looks = looks.into_iter();
+                        batch
+                            .into_iter()
+                            .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
+                            .collect()
+                    },
+                )
             },
             |outcome| report.take(outcome),
         );
