@@ -83,6 +83,13 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
         ),
     };
     row("last scan", &last)?;
+    if !scan.unread_why.is_empty() {
+        let unread = format!(
+            "{} files of it, {} bytes: {}",
+            scan.unread, scan.unread_bytes, scan.unread_why
+        );
+        row("not read", &unread)?;
+    }
     row("judged by", &judged_by(status))?;
     for subject in &status.set_aside {
         row("set aside", subject)?;

@@ -87,6 +87,7 @@ fn check(
         against: Baseline::Manifest(()),
         partial: false,
         aside: Aside::NONE,
+        belief: None,
         progress: &Progress::default(),
     };
     let record = Record::default();

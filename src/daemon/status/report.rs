@@ -73,6 +73,7 @@ fn line(status: &Status) -> String {
 fn status(daemon: &Daemon, now: Now) -> Status {
     let pending = daemon.store.pending(now);
     let scan = daemon.scan.last_scan();
+    let unread = scan.and_then(|scan| scan.unread).unwrap_or_default();
     let mut trouble = daemon.problems.sentences();
     trouble.extend(pending.trouble.clone());
     let sink = |state: agent_outbox::event::SinkState| Sink {
@@ -104,6 +105,9 @@ fn status(daemon: &Daemon, now: Now) -> Status {
             files: scan.map_or(0, |scan| scan.files),
             deviations: scan.map_or(0, |scan| scan.deviations),
             unknowns: scan.map_or(0, |scan| scan.unknowns),
+            unread: unread.files,
+            unread_bytes: unread.bytes,
+            unread_why: unread.why.to_owned(),
         },
         ground: baseline(daemon),
         set_aside: daemon.panics.set_aside(),

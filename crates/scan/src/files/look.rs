@@ -11,6 +11,7 @@ mod tick;
 mod under_way;
 
 use super::away::Away;
+use super::belief::Belief;
 use super::digest;
 use super::pace::Pace;
 use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
@@ -111,17 +112,19 @@ impl Looker {
         targets: impl IntoIterator<Item = (&'t Target, Wanted)>,
     ) -> Vec<Look> {
         let targets: Vec<(&Target, Wanted)> = targets.into_iter().collect();
-        self.take_on(0, targets.iter().copied());
+        self.take_on(0, targets.iter().copied(), None);
         self.settle();
         let looks = self.done().map(|(_, looks)| looks).unwrap_or_default();
         self.complete(targets.into_iter(), looks)
     }
 
-    /// Looks at a batch of targets. The contents of some may be read with those of later batches; numbers rise.
+    /// Looks at a batch of targets. The contents of some may be read with those of later batches; numbers rise. What
+    /// `belief` says is not read.
     pub(super) fn take_on<'t>(
         &mut self,
         number: u64,
         targets: impl Iterator<Item = (&'t Target, Wanted)>,
+        belief: Option<&Belief<'_>>,
     ) {
         self.looks.begin(number);
         let mut met = Met::default();
@@ -141,10 +144,13 @@ impl Looker {
                 Ok(First::Whole(attributes)) => self.looks.tell(place, Ok(attributes)),
                 // Written to just now: a further write might leave the same times. Looked at again, later.
                 Ok(First::Contents(opened)) if Tick::now().holds(opened.before.ctime) => {}
-                Ok(First::Contents(opened)) => {
-                    let algorithm = wanted.contents.unwrap_or(Algorithm::Sha256);
-                    self.take(place, opened, algorithm, &mut met);
-                }
+                Ok(First::Contents(opened)) => match believed(belief, target, wanted, &opened) {
+                    Some(digest) => self.looks.tell(place, unread(opened, digest)),
+                    None => {
+                        let algorithm = wanted.contents.unwrap_or(Algorithm::Sha256);
+                        self.take(place, opened, algorithm, &mut met);
+                    }
+                },
                 Err(unseen) => self.looks.tell(place, Err(unseen)),
             }
             if self.alone {
@@ -306,6 +312,26 @@ impl Looker {
         drop_left(&opened, fetched.filter(|_| hands.reader.leaves_behind()));
         whole(opened, digested)
     }
+}
+
+/// The digest of a file that need not be read, if it is believed.
+fn believed(
+    belief: Option<&Belief<'_>>,
+    target: &Target,
+    wanted: Wanted,
+    opened: &Opened,
+) -> Option<Digest> {
+    let (belief, digest) = belief.zip(wanted.recorded)?;
+    belief
+        .believes(&target.path(), opened, &digest)
+        .then_some(digest)
+}
+
+/// The attributes of a file that is believed to have that digest.
+fn unread(opened: Opened, digest: Digest) -> Look {
+    let mut attributes = opened.unchanged()?;
+    attributes.digest = Some(digest);
+    Ok(attributes)
 }
 
 /// Takes in a small file; gives it back if the disk has to be waited for.

@@ -8,6 +8,7 @@
 pub mod amend;
 pub mod aside;
 mod away;
+pub mod belief;
 pub mod deviation;
 pub mod digest;
 pub mod door;

@@ -1,6 +1,7 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
 use super::aside::Aside;
+use super::belief::{Belief, Unread};
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
@@ -44,6 +45,8 @@ pub struct Scan<'a> {
     pub partial: bool,
     /// What is not looked at.
     pub aside: &'a Aside,
+    /// What need not be read.
+    pub belief: Option<&'a Belief<'a>>,
     /// Counts while the scan runs, for whoever shows progress.
     pub progress: &'a Progress,
 }
@@ -70,6 +73,8 @@ pub struct Coverage {
     pub mounts: Vec<Vec<u8>>,
     /// Where only packages are known: files that none of them owns.
     pub unowned: u64,
+    /// What was believed unread, where a scan may believe anything.
+    pub unread: Option<Unread>,
 }
 
 /// What a look at some paths tells.
@@ -257,6 +262,7 @@ impl Scan<'_> {
                             .collect()
                     },
                 )
+                .believing(self.belief)
             },
             |outcome| report.take(outcome),
         );
@@ -269,6 +275,7 @@ impl Scan<'_> {
                 bytes: self.progress.bytes.load(Ordering::Relaxed),
                 unowned: unowned.into_inner(),
                 elapsed: started.elapsed(),
+                unread: self.believing().map(Belief::end),
                 mounts,
             }),
         }
@@ -289,10 +296,21 @@ impl Scan<'_> {
         if self.is_aside(target) {
             return None;
         }
-        Some((
-            target,
-            judge::wanted(*policy, expected.as_deref(), self.selinux, packages),
-        ))
+        let mut wanted = judge::wanted(*policy, expected.as_deref(), self.selinux, packages);
+        if let Some(belief) = self.believing()
+            && target.remote().is_none()
+            && wanted.contents.is_some()
+            && belief.may_believe(&target.path(), *policy)
+        {
+            let attributes = expected.as_deref().and_then(|e| e.attributes.as_ref());
+            wanted.recorded = attributes.and_then(|attributes| attributes.digest);
+        }
+        Some((target, wanted))
+    }
+
+    /// What need not be read, where there is a manifest: what a package database says of contents is weak.
+    fn believing(&self) -> Option<&Belief<'_>> {
+        self.belief.filter(|_| !self.against.is_packages())
     }
 
     /// Whether it is not looked at. What is walked into has been found not to be.
@@ -341,6 +359,13 @@ impl Scan<'_> {
                         kind,
                     })
                 });
+                if let Some(belief) = self.believing()
+                    && recorded
+                    && !is_directory
+                    && deviation.is_none()
+                {
+                    belief.holds(&target.path());
+                }
                 match (is_directory, deviation) {
                     (true, deviation) => Some(Outcome::Entered { deviation, loose }),
                     (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),

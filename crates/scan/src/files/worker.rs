@@ -1,6 +1,7 @@
 //! A thread's work on a tree: batches of items looked at, large files side by side across batches, each batch judged
 //! once all of it has been seen.
 
+use super::belief::Belief;
 use super::look::{Look, Looker};
 use super::pipeline::Work;
 use super::probe::{Target, Wanted};
@@ -20,6 +21,8 @@ pub(super) struct Worker<'a, I, W, J> {
     /// Makes results of a batch and its looks, one for each item that something is wanted of.
     judge: J,
     progress: &'a Progress,
+    /// What need not be read.
+    belief: Option<&'a Belief<'a>>,
 }
 
 impl<'a, I, O, W, J> Worker<'a, I, W, J>
@@ -34,7 +37,13 @@ where
             wanted,
             judge,
             progress,
+            belief: None,
         }
+    }
+
+    /// The same, but for what need not be read.
+    pub(super) fn believing(self, belief: Option<&'a Belief<'a>>) -> Self {
+        Worker { belief, ..self }
     }
 
     fn pass_on(&mut self, done: &mut dyn FnMut(u64, Vec<O>)) {
@@ -69,7 +78,7 @@ where
     fn take(&mut self, number: u64, batch: Vec<I>, done: &mut dyn FnMut(u64, Vec<O>)) -> bool {
         self.counting(|worker| {
             let targets = batch.iter().filter_map(&worker.wanted);
-            worker.looker.take_on(number, targets);
+            worker.looker.take_on(number, targets, worker.belief);
             worker.held.push_back((number, batch));
             let first = worker.held.front().map_or(number, |(first, _)| *first);
             if number - first >= HELD {
