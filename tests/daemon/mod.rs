@@ -13,6 +13,7 @@ mod interrupts;
 mod launch;
 mod links;
 mod panics;
+mod rehash;
 mod scans;
 mod signals;
 mod silent;
