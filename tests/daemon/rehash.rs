@@ -29,7 +29,10 @@ fn by_default_every_scan_reads_every_file() {
     let harness = DaemonHarness::recorded();
     let daemon = harness.start_scanned();
     let second = scan_again(&harness, &daemon);
-    assert_eq!((&second["unread"], &second["unread_why"]), (&0.into(), &"".into()));
+    assert_eq!(
+        (&second["unread"], &second["unread_why"]),
+        (&0.into(), &"".into())
+    );
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -59,12 +62,18 @@ fn what_an_unbroken_watch_calls_unchanged_is_believed_and_said_to_be() {
     // `agent check` reads all, whatever the configuration says.
     let checked = harness.host.agent(&["check", "--format", "json"]).json();
     let summary = checked.last().expect("a summary");
-    assert!(summary["files"]["bytes"].as_u64() >= Some(16), "{summary:#}");
+    assert!(
+        summary["files"]["bytes"].as_u64() >= Some(16),
+        "{summary:#}"
+    );
     // What was touched is read again, as it is no more what was read.
     harness.host.shell("echo X > data/d3/file");
     harness.until_told("raised files.changed /data/d3/file");
     let third = scan_again(&harness, &daemon);
-    assert!(third["unread"].as_u64() < second["unread"].as_u64(), "{third:#}");
+    assert!(
+        third["unread"].as_u64() < second["unread"].as_u64(),
+        "{third:#}"
+    );
     assert_eq!(third["deviations"], 1, "{third:#}");
     assert_eq!(daemon.stop(), 0);
 }
@@ -113,8 +122,8 @@ fn what_somebody_has_mapped_is_read_by_every_scan() {
     line.clear();
     said.read_line(&mut line).expect("it has written");
     let third = scan_again(&harness, &daemon);
-    harness.until_told("raised files.changed /data/d5/file");
     assert_eq!(third["deviations"], 1, "{third:#}");
+    harness.until_told("raised files.changed /data/d5/file");
     drop(writer.stdin.take());
     writer.wait().expect("it ends");
     assert_eq!(daemon.stop(), 0);

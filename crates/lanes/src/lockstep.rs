@@ -2,13 +2,13 @@
 
 use super::kernel::Path;
 use super::kernel::constants::{Block, State};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::kernel::engine::Wide;
 #[cfg(target_arch = "aarch64")]
 use super::kernel::engine::{Arm, Md5Neon};
 #[cfg(target_arch = "x86_64")]
 use super::kernel::engine::{Avx2, Avx512, Md5Avx2, ShaNi};
 use super::kernel::engine::{Bank, Engine, Few, Portable, PortableMd5};
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::kernel::engine::Wide;
 
 /// Where jobs come from and results go.
 pub trait Jobs<'a> {

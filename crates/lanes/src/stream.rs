@@ -155,8 +155,20 @@ mod tests {
     #[test]
     fn a_tail_of_56_bytes_needs_a_second_block() {
         let mut end = [[0xff; 64]; 2];
-        assert_eq!((blocks(55), pad(&[1; 55], (55_u64 * 8).to_be_bytes(), &mut end)), (1, 1));
-        assert_eq!((blocks(56), pad(&[1; 56], (56_u64 * 8).to_be_bytes(), &mut end)), (2, 2));
+        assert_eq!(
+            (
+                blocks(55),
+                pad(&[1; 55], (55_u64 * 8).to_be_bytes(), &mut end)
+            ),
+            (1, 1)
+        );
+        assert_eq!(
+            (
+                blocks(56),
+                pad(&[1; 56], (56_u64 * 8).to_be_bytes(), &mut end)
+            ),
+            (2, 2)
+        );
         assert_eq!(end[0][56..], [0x80, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(end[1][..56], [0; 56]);
         assert_eq!(end[1][56..], (56_u64 * 8).to_be_bytes());

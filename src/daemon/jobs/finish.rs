@@ -190,7 +190,9 @@ fn scanned(daemon: &mut Daemon, job: &RunningJob, coverage: Option<Coverage>, no
         files: coverage.as_ref().map_or(0, |coverage| coverage.checked),
         deviations: job.deviations,
         unknowns: job.unknowns,
-        unread: coverage.and_then(|coverage| coverage.unread).map(told_unread),
+        unread: coverage
+            .and_then(|coverage| coverage.unread)
+            .map(told_unread),
     };
     let again = daemon.scan.scan_ended(scan, job.began);
     let mut actions = vec![Action::Problem(Problem::Scan, None), Action::Recheck(again)];

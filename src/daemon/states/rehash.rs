@@ -109,8 +109,14 @@ mod tests {
         let mut rehash = Rehash::default();
         assert_eq!(doubt(&mut rehash, GOOD), None);
         let doubtful = [
-            Conditions { sees: false, ..GOOD },
-            Conditions { whole: false, ..GOOD },
+            Conditions {
+                sees: false,
+                ..GOOD
+            },
+            Conditions {
+                whole: false,
+                ..GOOD
+            },
             Conditions {
                 at_full_speed: true,
                 ..GOOD

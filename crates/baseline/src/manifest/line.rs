@@ -116,7 +116,10 @@ fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
 
 /// Parses a line without its newline. The error says what was found and what was expected.
 pub fn parse(line: &[u8]) -> Result<Entry, String> {
-    parse_into(line, Vec::with_capacity(words(line).next().map_or(0, <[u8]>::len)))
+    parse_into(
+        line,
+        Vec::with_capacity(words(line).next().map_or(0, <[u8]>::len)),
+    )
 }
 
 /// The same with memory for the path that may be in use again: a line like most allocates nothing then.
@@ -329,9 +332,7 @@ fn decimal<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
         return None;
     }
     let value = text.iter().try_fold(0_u64, |value, digit| match digit {
-        b'0'..=b'9' => value
-            .checked_mul(10)?
-            .checked_add(u64::from(digit - b'0')),
+        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
         _ => None,
     })?;
     T::try_from(value).ok()

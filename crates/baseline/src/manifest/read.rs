@@ -305,7 +305,12 @@ impl Measured {
         let blocks: Vec<&[u8]> = bytes.chunks(BLOCK).collect();
         digest_many(Kernel::detected(), &blocks, &mut found);
         let expected = self.blocks.iter().skip(first);
-        if length != wanted || !found.iter().zip(expected).all(|(found, wanted)| found == wanted) {
+        if length != wanted
+            || !found
+                .iter()
+                .zip(expected)
+                .all(|(found, wanted)| found == wanted)
+        {
             let message = format!(
                 "changed while it was in use (bytes {offset} to {}): what was verified is not what is there now",
                 offset + wanted as u64

@@ -64,7 +64,9 @@ impl Writers {
                 // Closed meanwhile.
                 Err(_) => false,
             };
-            if is_written && let Ok(file) = fs::metadata(process.join("fd").join(&name)) && file.is_file()
+            if is_written
+                && let Ok(file) = fs::metadata(process.join("fd").join(&name))
+                && file.is_file()
             {
                 self.inodes.insert(file.ino());
             }
@@ -89,7 +91,8 @@ fn is_gone(error: &io::Error) -> bool {
 fn may_write(fdinfo: &str) -> bool {
     let flags = fdinfo.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
-    flags.is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
+    flags
+        .is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
 /// The inode of a shared mapping of a file: `START-END rw-s OFFSET MAJOR:MINOR INODE PATH`.

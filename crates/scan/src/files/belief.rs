@@ -166,7 +166,9 @@ impl Memory {
         let doubt = terms.doubt.or(match before {
             None => None,
             Some(before) if were_set(before, clocks) => Some("the clock was set"),
-            Some(_) if were_mounted != mounts => Some("something was mounted, remounted or unmounted"),
+            Some(_) if were_mounted != mounts => {
+                Some("something was mounted, remounted or unmounted")
+            }
             Some(_) => None,
         });
         if doubt.is_some() {
@@ -308,7 +310,10 @@ fn state(keys: &RandomState, opened: &Opened, digest: &Digest) -> u64 {
     }
     stat.id.hash(&mut hasher);
     let attributes = &opened.attributes;
-    attributes.flags.map(|flags| flags.to_string()).hash(&mut hasher);
+    attributes
+        .flags
+        .map(|flags| flags.to_string())
+        .hash(&mut hasher);
     for xattr in attributes.xattrs.iter().flatten() {
         (&xattr.name, xattr.sha256).hash(&mut hasher);
     }

@@ -245,7 +245,9 @@ impl Looker {
         self.looks.put_off(place);
         let (hands, looks, most) = (&mut self.hands, &mut self.looks, self.open_files);
         match algorithm {
-            Algorithm::Sha256 => take_large(&mut self.sha256, hands, looks, (place, opened, cold, most)),
+            Algorithm::Sha256 => {
+                take_large(&mut self.sha256, hands, looks, (place, opened, cold, most))
+            }
             Algorithm::Md5 => take_large(&mut self.md5, hands, looks, (place, opened, cold, most)),
         }
         cold
@@ -352,7 +354,12 @@ fn take_small<H: Kind>(
         Err(errno) => Err(refused("read")(errno)),
     };
     looks.put_off(place);
-    keep(side, looks, (place, size), read.and_then(|()| opened.unchanged()));
+    keep(
+        side,
+        looks,
+        (place, size),
+        read.and_then(|()| opened.unchanged()),
+    );
     None
 }
 
@@ -365,11 +372,21 @@ fn fetch_small<H: Kind>(
 ) {
     let size = usize::try_from(opened.before.size).unwrap_or(0);
     let read = hands.fetch(&opened, side.room(size, looks));
-    keep(side, looks, (place, size), read.and_then(|()| opened.unchanged()));
+    keep(
+        side,
+        looks,
+        (place, size),
+        read.and_then(|()| opened.unchanged()),
+    );
 }
 
 /// Puts a small file that has been read among those to be digested.
-fn keep<H: Kind>(side: &mut Side<H>, looks: &mut UnderWay, (place, size): (Place, usize), look: Look) {
+fn keep<H: Kind>(
+    side: &mut Side<H>,
+    looks: &mut UnderWay,
+    (place, size): (Place, usize),
+    look: Look,
+) {
     match look {
         Ok(attributes) => side.keep(place, size, attributes),
         Err(unseen) => looks.settle(place, Err(unseen)),

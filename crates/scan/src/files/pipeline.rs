@@ -176,7 +176,9 @@ impl<F> Crew<F> {
                 return;
             }
             if helps && !waited {
-                work.settle(&mut |number, outcome| wanted &= results.send((number, outcome)).is_ok());
+                work.settle(&mut |number, outcome| {
+                    wanted &= results.send((number, outcome)).is_ok()
+                });
                 return;
             }
             if waited && self.one_more() {
@@ -345,7 +347,12 @@ mod tests {
     struct Slow(Vec<(u64, Vec<u64>)>);
 
     impl Work<u64, u64> for Slow {
-        fn take(&mut self, number: u64, batch: Vec<u64>, done: &mut dyn FnMut(u64, Vec<u64>)) -> bool {
+        fn take(
+            &mut self,
+            number: u64,
+            batch: Vec<u64>,
+            done: &mut dyn FnMut(u64, Vec<u64>),
+        ) -> bool {
             self.0.push((number, batch));
             if self.0.len() == 3 {
                 self.settle(done);

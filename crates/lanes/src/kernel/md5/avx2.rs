@@ -88,10 +88,8 @@ fn store_words(words: &mut Words<LANES>, rows: [__m256i; 4]) {
 #[target_feature(enable = "avx2")]
 fn load_schedule(lanes: &[&[Block]; LANES], at: usize) -> [__m256i; 16] {
     // Words are little-endian, as they lie there.
-    let as_they_lie = _mm256_broadcastsi128_si256(_mm_set_epi64x(
-        0x0f0e_0d0c_0b0a_0908,
-        0x0706_0504_0302_0100,
-    ));
+    let as_they_lie =
+        _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0f0e_0d0c_0b0a_0908, 0x0706_0504_0302_0100));
     let [l0, l1, l2, l3, l4, l5, l6, l7] = transposed_half(lanes, at, 0, as_they_lie);
     let [h0, h1, h2, h3, h4, h5, h6, h7] = transposed_half(lanes, at, 1, as_they_lie);
     [

@@ -100,16 +100,10 @@ fn columns(lanes: &[&[Block]; LANES], at: usize, quarter: usize) -> [uint32x4_t;
         // SAFETY: `bytes` is a reference to 16 readable bytes.
         vreinterpretq_u32_u8(unsafe { vld1q_u8(bytes.as_ptr()) })
     });
-    let even = [
-        vtrn1q_u32(rows[0], rows[1]),
-        vtrn1q_u32(rows[2], rows[3]),
-    ]
-    .map(|x| vreinterpretq_u64_u32(x));
-    let odd = [
-        vtrn2q_u32(rows[0], rows[1]),
-        vtrn2q_u32(rows[2], rows[3]),
-    ]
-    .map(|x| vreinterpretq_u64_u32(x));
+    let even = [vtrn1q_u32(rows[0], rows[1]), vtrn1q_u32(rows[2], rows[3])]
+        .map(|x| vreinterpretq_u64_u32(x));
+    let odd = [vtrn2q_u32(rows[0], rows[1]), vtrn2q_u32(rows[2], rows[3])]
+        .map(|x| vreinterpretq_u64_u32(x));
     [
         vtrn1q_u64(even[0], even[1]),
         vtrn1q_u64(odd[0], odd[1]),

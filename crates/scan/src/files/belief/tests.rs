@@ -257,7 +257,10 @@ fn a_clock_that_was_set_and_another_mount_are_doubts() {
         let start = (Instant::now(), SystemTime::now());
         let later = Duration::from_secs(monotonic);
         let shown = start.1 + Duration::from_secs(1000) + Duration::from_secs(wall);
-        ((start.0, start.1 + Duration::from_secs(1000)), (start.0 + later, shown))
+        (
+            (start.0, start.1 + Duration::from_secs(1000)),
+            (start.0 + later, shown),
+        )
     };
     let set = |(before, now)| were_set(before, now);
     assert!(!set(at(21_600, 21_605)) && !set(at(21_605, 21_600)));
