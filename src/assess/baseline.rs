@@ -15,6 +15,7 @@ use agent_core::paths::subject;
 use agent_core::task;
 use agent_packages::Kind as Manager;
 use agent_scan::files::aside::Aside;
+use agent_scan::files::belief::Belief;
 use agent_scan::files::deviation::{Deviation, Kind};
 use agent_scan::files::owned;
 use agent_scan::files::pace::Pace;
@@ -64,6 +65,8 @@ pub(crate) struct Effort<'a> {
     pub aside: &'a Aside,
     /// Counts while the scan runs.
     pub progress: &'a Progress,
+    /// What need not be read.
+    pub belief: Option<&'a Belief<'a>>,
 }
 
 impl Opened {
@@ -147,6 +150,7 @@ impl Opened {
             against,
             aside: effort.aside,
             progress: effort.progress,
+            belief: effort.belief,
         };
         match &self.baseline {
             Some(Baseline::Manifest(sealed)) => {

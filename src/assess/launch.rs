@@ -150,6 +150,7 @@ fn compared(
         partial: false,
         aside: effort.aside,
         progress: effort.progress,
+        belief: None,
     };
     let mut collector = Collector::default();
     let no_record = Record::default();

@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
         pace: None,
         aside: Aside::NONE,
         progress: &counts,
+        belief: None,
     };
     let time = super::baseline::now();
     let launched = progress::shown(true, &counts, Some(manifest.len()), || {

@@ -152,6 +152,14 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
     row("waiting", &waiting(status))?;
     row("deviations", &deviations(status))?;
     row("last scan", &last_scan(status))?;
+    let scan = &status.scan;
+    if !scan.unread_why.is_empty() {
+        let unread = format!(
+            "{} files of it, {} bytes: {}",
+            scan.unread, scan.unread_bytes, scan.unread_why
+        );
+        row("not read", &unread)?;
+    }
     row("judged by", &judged_by(status))?;
     row("cost", &cost(status))?;
     for subject in &status.set_aside {

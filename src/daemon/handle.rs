@@ -61,10 +61,17 @@ fn pending(daemon: &Daemon, question: &Question) {
 fn notice(daemon: &mut Daemon, notice: Notice, now: Now) {
     let actions = match notice {
         Notice::Touched(touches) => {
+            for touch in touches.iter().filter(|touch| touch.below) {
+                daemon.scan.rehash.touched(&touch.path);
+            }
             daemon.watch.pending.touch(touches, now.monotonic);
             return;
         }
         Notice::Coverage(coverage) => {
+            if !coverage.left_out.is_empty() {
+                let why = "not all directories were watched";
+                daemon.scan.rehash.doubt(why);
+            }
             let before = daemon.watch.health.coverage();
             let actions = daemon.gap.covered(before, &coverage, now.wall);
             daemon.watch.covered(coverage, now.monotonic);

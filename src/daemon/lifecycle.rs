@@ -80,9 +80,13 @@ fn watch(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
     let emit = move |generation, notice| {
         message::send(&messages, Message::Notice(generation, notice));
     };
+    let generation = daemon.watch.generation();
     match daemon.panics.left_out().watch(&daemon.setup.config.watch) {
         Ok(config) => daemon.watch.follow(baseline, &config, emit),
         Err(why) => daemon.watch.fail(why),
+    }
+    if daemon.watch.generation() != generation || daemon.watch.health.failed().is_some() {
+        daemon.scan.rehash.doubt("the watch began anew");
     }
     let failed = daemon.watch.health.failed();
     if let Some(why) = failed.filter(|_| baseline.scope.is_some()) {

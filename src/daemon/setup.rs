@@ -50,6 +50,7 @@ impl Setup {
             ("manifest", old.manifest != now.manifest),
             ("state_dir", old.state_dir != now.state_dir),
             ("scan.interval", old.scan.interval != now.scan.interval),
+            ("scan.rehash", old.scan.rehash != now.scan.rehash),
             ("scan.max_rate", old.scan.max_rate != now.scan.max_rate),
             ("watch", old.watch != now.watch),
             ("settings.interval", old.settings != now.settings),

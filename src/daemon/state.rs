@@ -125,7 +125,10 @@ impl Daemon {
                     self.status.stale |= self.problems.set(problem, sentence);
                 }
                 Action::Want(kind) => self.jobs.queue.want(kind),
-                Action::ScanNow => self.jobs.scan_now(),
+                Action::ScanNow => {
+                    self.scan.rehash.doubt("something may have been missed");
+                    self.jobs.scan_now();
+                }
                 Action::ScanBy(then) => self.timers.scan.hurry(then),
                 Action::OpenBaseline => self.open_baseline(),
                 Action::OutdateJobs => self.jobs.outdate(),

@@ -14,6 +14,7 @@ mod launch;
 mod links;
 mod panics;
 mod people;
+mod rehash;
 mod scans;
 mod signals;
 mod silent;

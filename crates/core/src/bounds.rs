@@ -160,6 +160,10 @@ bounds! {
     LAUNCH_RECORD: u64 = Bytes(64 << 20), "a launch record", "what one boot changes is little";
     LAUNCH_ENTRIES: u64 = Number(100_000), "entries of a launch record",
         "a record holds what one boot changed; one with more is none";
+    FILES_REMEMBERED: usize = Number(262_144), "files remembered as read, where scan.rehash is set",
+        "some 15 MiB; those beyond are read by every scan";
+    TOUCHED_SINCE_READ: usize = Number(16_384), "paths remembered as touched since a scan began, likewise",
+        "some 2 MiB; after more of them everything is read";
 }
 
 #[cfg(test)]

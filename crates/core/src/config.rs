@@ -62,6 +62,9 @@ pub struct Scan {
     /// Between two of them; jittered per host.
     #[serde(deserialize_with = "units::duration")]
     pub interval: Duration,
+    /// Within so long each file is read, where an unbroken watch calls it unchanged; zero: by every scan.
+    #[serde(deserialize_with = "units::duration")]
+    pub rehash: Duration,
     /// Bytes a second.
     #[serde(deserialize_with = "units::size")]
     pub max_rate: u64,
@@ -71,6 +74,7 @@ impl Default for Scan {
     fn default() -> Scan {
         Scan {
             interval: Duration::from_secs(6 * 3600),
+            rehash: Duration::ZERO,
             max_rate: 50 << 20,
         }
     }
@@ -275,7 +279,7 @@ impl Config {
     fn judge(&self) -> std::result::Result<(), (&'static str, &'static str)> {
         let cloudwatch = &self.sinks.cloudwatch_logs;
         let minute = Duration::from_secs(60);
-        let checks: [(bool, &str, &str); 14] = [
+        let checks: [(bool, &str, &str); 15] = [
             (
                 !self.profile.is_empty(),
                 "profile",
@@ -288,6 +292,11 @@ impl Config {
                 "an absolute path",
             ),
             (self.scan.interval >= minute, "scan.interval", "1m or more"),
+            (
+                self.scan.rehash <= 24 * 60 * minute,
+                "scan.rehash",
+                "24h or less",
+            ),
             (self.scan.max_rate >= 1 << 20, "scan.max_rate", "1M or more"),
             (
                 self.watch.settle <= Duration::from_secs(2),
@@ -363,6 +372,12 @@ mod tests {
             ("[scan]\ninterval = \"6d\"\n", 2, "interval"),
             ("[scan]\ninterval = \"1s\"\n", 2, "scan.interval"),
             ("[scan]\nmax_rate = 5\n", 2, "max_rate"),
+            (
+                "[scan]\ninterval = \"1h\"\nrehash = \"25h\"\n",
+                3,
+                "scan.rehash",
+            ),
+            ("[scan]\nrehash = 24\n", 2, "rehash"),
             ("[watch]\nsettle = \"3s\"\n", 2, "watch.settle"),
             ("[watch]\nattribution = \"on\"\n", 2, "attribution"),
             (

@@ -7,8 +7,25 @@ use std::path::Path;
 
 /// Whether both NetBSD's mtree and libarchive take the byte unescaped in a name.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!%$&'()+,-./:;<>@^_`{|}~\"=]".contains(&byte)
+    PLAIN[usize::from(byte)]
 }
+
+/// By byte: a manifest's every byte of a name is looked up here.
+static PLAIN: [bool; 256] = {
+    let others = b"!%$&'()+,-./:;<>@^_`{|}~\"=]";
+    let mut plain = [false; 256];
+    let mut i = 0;
+    while i < others.len() {
+        plain[others[i] as usize] = true;
+        i += 1;
+    }
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    plain
+};
 
 /// Appends `name` with every byte that some mtree reader trips over as `\ooo`: vis(3)'s octal form.
 pub fn push_octal(out: &mut Vec<u8>, name: &[u8]) {
@@ -30,27 +47,35 @@ pub fn push_octal(out: &mut Vec<u8>, name: &[u8]) {
 /// for a byte that should have been escaped, and for NUL, which no name holds.
 pub fn from_octal(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
+    push_from_octal(&mut out, text).then_some(out)
+}
+
+/// Appends the bytes that [`push_octal`] wrote; false where [`from_octal`] gives nothing, with any of them appended.
+#[must_use]
+pub fn push_from_octal(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    let plain = text.iter().take_while(|byte| is_plain(**byte)).count();
+    let (plain, mut rest) = text.split_at(plain);
+    out.extend_from_slice(plain);
     while let [first, tail @ ..] = rest {
         if *first == b'\\' {
             let [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..] = tail else {
-                return None;
+                return false;
             };
             let byte = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
             if byte == 0 {
-                return None;
+                return false;
             }
             out.push(byte);
             rest = tail;
         } else {
             if !is_plain(*first) {
-                return None;
+                return false;
             }
             out.push(*first);
             rest = tail;
         }
     }
-    Some(out)
+    true
 }
 
 /// The name as text, its bytes that are not UTF-8 as `\xHH`. The second value is false if there were any.
@@ -121,21 +146,28 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of lower-case hexadecimal of exactly that length.
 pub fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    fn digit(c: u8) -> Option<u8> {
-        match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            _ => None,
+    /// By character; what is no digit has a bit above the four.
+    static DIGITS: [u8; 256] = {
+        let mut digits = [0xf0; 256];
+        let mut i = 0;
+        while i < 16 {
+            digits[b"0123456789abcdef"[i as usize] as usize] = i;
+            i += 1;
         }
-    }
+        digits
+    };
+    let digit = |character: u8| DIGITS[usize::from(character)];
     if text.len() != 2 * N {
         return None;
     }
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    let mut seen = 0;
+    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let [high, low] = pair.map(digit);
+        *byte = high << 4 | low & 0xf;
+        seen |= high | low;
     }
-    Some(bytes)
+    (seen < 16).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use std::cmp::Ordering;
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     // A slash sorts below every byte that a name can hold, so `a/x` comes before `a-x`.
     let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    if a == b {
+        return Ordering::Equal;
+    }
     match a.iter().zip(b).position(|(a, b)| a != b) {
         Some(i) => rank(a[i]).cmp(&rank(b[i])),
         None => a.len().cmp(&b.len()),

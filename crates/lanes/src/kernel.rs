@@ -8,12 +8,15 @@ mod avx2;
 mod avx512;
 pub(super) mod constants;
 pub(super) mod engine;
+pub(super) mod md5;
 #[cfg(target_arch = "x86_64")]
 mod shani;
 #[cfg(target_arch = "x86_64")]
 mod wide;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod words;
 
-/// A way to compute SHA-256.
+/// A way to compute SHA-256, and MD5 on what vectors come with it.
 ///
 /// Any value is safe to use on any processor: one that the processor lacks computes as
 /// [`Path::Portable`] does.

@@ -2,17 +2,19 @@
 
 use super::kernel::Path;
 use super::kernel::constants::{Block, State};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::kernel::engine::Wide;
 #[cfg(target_arch = "aarch64")]
-use super::kernel::engine::Arm;
+use super::kernel::engine::{Arm, Md5Neon};
 #[cfg(target_arch = "x86_64")]
-use super::kernel::engine::{Avx2, Avx512, ShaNi, Wide};
-use super::kernel::engine::{Bank, Engine, Few, Portable};
+use super::kernel::engine::{Avx2, Avx512, Md5Avx2, ShaNi};
+use super::kernel::engine::{Bank, Engine, Few, Portable, PortableMd5};
 
 /// Where jobs come from and results go.
-pub(super) trait Jobs<'a> {
+pub trait Jobs<'a> {
     /// How many jobs there are at most.
     #[cfg_attr(
-        not(target_arch = "x86_64"),
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
         expect(
             dead_code,
             reason = "no other architecture has a kernel for many lanes alone"
@@ -31,7 +33,7 @@ pub(super) const EDGE: usize = 4;
 
 /// The blocks that a lane has yet to take: a slice of the caller's bytes, and before or after
 /// it blocks put together here.
-pub(super) struct Slot<'a> {
+pub struct Slot<'a> {
     id: usize,
     body: &'a [Block],
     edge: [Block; EDGE],
@@ -167,6 +169,48 @@ pub(super) fn run<'a>(path: Path, jobs: &mut impl Jobs<'a>) {
     lanes::<_, 1>(Few(Portable), jobs);
 }
 
+/// The same for MD5.
+pub(super) fn run_md5<'a>(path: Path, jobs: &mut impl Jobs<'a>) {
+    let few = PortableMd5;
+    #[cfg(target_arch = "x86_64")]
+    if matches!(path, Path::Avx512 | Path::ShaNi | Path::Avx2)
+        && let Some(many) = Md5Avx2::detect()
+        && jobs.count() >= MD5_VECTORS_BEAT_PORTABLE
+    {
+        let worthwhile = MD5_VECTORS_BEAT_PORTABLE;
+        return lanes::<_, 8>(
+            Wide {
+                many,
+                few,
+                worthwhile,
+            },
+            jobs,
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    if path == Path::ArmSha2
+        && let Some(many) = Md5Neon::detect()
+        && jobs.count() >= MD5_VECTORS_BEAT_PORTABLE
+    {
+        let worthwhile = MD5_VECTORS_BEAT_PORTABLE;
+        return lanes::<_, 4>(
+            Wide {
+                many,
+                few,
+                worthwhile,
+            },
+            jobs,
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _: Path = path;
+    lanes::<_, 1>(Few(few), jobs);
+}
+
+/// The least number of lanes at which vectors of MD5 beat the md-5 crate: a step of all lanes takes about as long as one
+/// of a single stream.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const MD5_VECTORS_BEAT_PORTABLE: usize = 2;
 /// The least number of lanes at which sixteen lanes of AVX-512 beat the SHA instructions: the
 /// measured time of one step of all sixteen, over the time of a block on the SHA instructions.
 #[cfg(target_arch = "x86_64")]
@@ -193,6 +237,8 @@ fn lanes<'a, E: Engine<N>, const N: usize>(engine: E, jobs: &mut impl Jobs<'a>) 
             std::array::from_fn(|lane| slots[if lane < active { lane } else { 0 }].run());
         let count = runs.iter().map(|run| run.len()).min().unwrap_or(0);
         engine.advance(&mut bank, &runs, active, count);
+        #[cfg(feature = "tally")]
+        super::tally::add(active, count);
         let mut lane = 0;
         while lane < active {
             if slots[lane].skip(count) {

@@ -1,24 +1,26 @@
-//! SHA-256 of many messages at once.
+//! Digests of many messages at once.
 
+use super::hash::{Hash, Sha256};
 use super::kernel::Path;
-use super::kernel::constants::{Block, INITIAL, State};
-use super::lockstep::{self, EDGE, Jobs, Slot};
-use super::stream::{Stream, blocks, pad};
+use super::kernel::constants::{Block, State};
+use super::lockstep::{EDGE, Jobs, Slot};
+use super::stream::{StreamOf, blocks, pad};
+use std::marker::PhantomData;
 
 /// Feeds each stream its piece.
 ///
 /// Any number of streams, pieces of any length. The more streams with whole blocks, the better
-/// the lanes are filled ([`Path::lanes`]). Nothing is allocated.
-pub fn update_many(path: Path, work: &mut [(&mut Stream, &[u8])]) {
-    lockstep::run(path, &mut Updates { work, next: 0 });
+/// the lanes are filled ([`Hash::lanes`]). Nothing is allocated.
+pub fn update_many<H: Hash>(path: Path, work: &mut [(&mut StreamOf<H>, &[u8])]) {
+    H::run(path, &mut Updates { work, next: 0 });
 }
 
-struct Updates<'w, 's, 'a> {
-    work: &'w mut [(&'s mut Stream, &'a [u8])],
+struct Updates<'w, 's, 'a, H> {
+    work: &'w mut [(&'s mut StreamOf<H>, &'a [u8])],
     next: usize,
 }
 
-impl<'a> Jobs<'a> for Updates<'_, '_, 'a> {
+impl<'a, H: Hash> Jobs<'a> for Updates<'_, '_, 'a, H> {
     fn count(&self) -> usize {
         self.work.len()
     }
@@ -42,15 +44,15 @@ impl<'a> Jobs<'a> for Updates<'_, '_, 'a> {
 }
 
 /// Ends every stream; `digests` receives as many digests, in the same order.
-pub fn finish_many(path: Path, streams: &[Stream], digests: &mut Vec<[u8; 32]>) {
+pub fn finish_many<H: Hash>(path: Path, streams: &[StreamOf<H>], digests: &mut Vec<H::Digest>) {
     digests.clear();
-    digests.resize(streams.len(), [0; 32]);
+    digests.resize(streams.len(), H::NOTHING);
     finish_into(path, streams, digests);
 }
 
 /// As [`finish_many`], into a place of the right size.
-pub(super) fn finish_into(path: Path, streams: &[Stream], digests: &mut [[u8; 32]]) {
-    lockstep::run(
+pub(super) fn finish_into<H: Hash>(path: Path, streams: &[StreamOf<H>], digests: &mut [H::Digest]) {
+    H::run(
         path,
         &mut Ends {
             streams,
@@ -60,13 +62,13 @@ pub(super) fn finish_into(path: Path, streams: &[Stream], digests: &mut [[u8; 32
     );
 }
 
-struct Ends<'w> {
-    streams: &'w [Stream],
-    digests: &'w mut [[u8; 32]],
+struct Ends<'w, H: Hash> {
+    streams: &'w [StreamOf<H>],
+    digests: &'w mut [H::Digest],
     next: usize,
 }
 
-impl<'a> Jobs<'a> for Ends<'_> {
+impl<'a, H: Hash> Jobs<'a> for Ends<'_, H> {
     fn count(&self) -> usize {
         self.streams.len()
     }
@@ -79,11 +81,11 @@ impl<'a> Jobs<'a> for Ends<'_> {
     }
 
     fn end(&mut self, id: usize, state: &State) {
-        self.digests[id] = bytes(state);
+        self.digests[id] = H::of(state);
     }
 }
 
-/// The digests of whole messages, in the order given; they replace what `digests` held.
+/// The SHA-256 of whole messages, in the order given; they replace what `digests` held.
 ///
 /// Allocates an order of work with each call: [`Order::digest_many`] keeps it.
 pub fn digest_many(path: Path, messages: &[&[u8]], digests: &mut Vec<[u8; 32]>) {
@@ -104,10 +106,20 @@ pub struct Order {
 }
 
 impl Order {
-    /// The digests of whole messages, in the order given; they replace what `digests` held.
+    /// The SHA-256 of whole messages, in the order given; they replace what `digests` held.
     pub fn digest_many(&mut self, path: Path, messages: &[&[u8]], digests: &mut Vec<[u8; 32]>) {
+        self.digest_many_as::<Sha256>(path, messages, digests);
+    }
+
+    /// The same for either digest.
+    pub fn digest_many_as<H: Hash>(
+        &mut self,
+        path: Path,
+        messages: &[&[u8]],
+        digests: &mut Vec<H::Digest>,
+    ) {
         digests.clear();
-        digests.resize(messages.len(), [0; 32]);
+        digests.resize(messages.len(), H::NOTHING);
         self.longest_first.clear();
         self.longest_first
             .extend(messages.iter().zip(0_u64..).map(|(message, index)| {
@@ -116,28 +128,30 @@ impl Order {
             }));
         // Lanes then end together: neighbours have about the same number of blocks, and no long
         // message is left to run alone.
-        if path.lanes() > 1 {
+        if H::lanes(path) > 1 {
             self.longest_first.sort_unstable();
             self.longest_first.reverse();
         }
-        lockstep::run(
+        H::run(
             path,
-            &mut Messages {
+            &mut Messages::<H> {
                 messages,
                 order: self.longest_first.iter(),
                 digests,
+                hash: PhantomData,
             },
         );
     }
 }
 
-struct Messages<'w, 'a> {
+struct Messages<'w, 'a, H: Hash> {
     messages: &'w [&'a [u8]],
     order: std::slice::Iter<'w, u64>,
-    digests: &'w mut [[u8; 32]],
+    digests: &'w mut [H::Digest],
+    hash: PhantomData<H>,
 }
 
-impl<'a> Jobs<'a> for Messages<'_, 'a> {
+impl<'a, H: Hash> Jobs<'a> for Messages<'_, 'a, H> {
     fn count(&self) -> usize {
         self.messages.len()
     }
@@ -146,26 +160,17 @@ impl<'a> Jobs<'a> for Messages<'_, 'a> {
         let index = self.order.next()? & ((1 << INDEX_BITS) - 1);
         let id = usize::try_from(index).ok()?;
         let message = self.messages[id];
-        let length = message.len() as u64;
+        let count = H::count((message.len() as u64).wrapping_mul(8));
         if blocks(message.len()) <= EDGE {
-            slot.conclude(id, &[], |end| pad(message, length, end));
+            slot.conclude(id, &[], |end| pad(message, count, end));
         } else {
             let (body, tail): (&'a [Block], _) = message.as_chunks();
-            slot.conclude(id, body, |end| pad(tail, length, end));
+            slot.conclude(id, body, |end| pad(tail, count, end));
         }
-        Some(INITIAL)
+        Some(H::INITIAL)
     }
 
     fn end(&mut self, id: usize, state: &State) {
-        self.digests[id] = bytes(state);
+        self.digests[id] = H::of(state);
     }
-}
-
-/// The digest that a state is: its words, high byte first.
-fn bytes(state: &State) -> [u8; 32] {
-    let mut digest = [0; 32];
-    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
-        *to = word.to_be_bytes();
-    }
-    digest
 }

@@ -1,24 +1,30 @@
-//! One SHA-256 computation under way.
+//! One computation under way.
 
-use super::kernel::constants::{Block, INITIAL, State};
+use super::hash::{Hash, Sha256};
+use super::kernel::constants::{Block, State};
+use std::marker::PhantomData;
 
 /// A message of which a part has been seen.
 ///
 /// [`update_many`](super::update_many) feeds it.
 #[derive(Clone)]
-pub struct Stream {
+pub struct StreamOf<H> {
     pub(super) state: State,
     length: u64,
     tail: Block,
+    hash: PhantomData<H>,
 }
 
-impl Default for Stream {
+/// A SHA-256 computation under way.
+pub type Stream = StreamOf<Sha256>;
+
+impl<H: Hash> Default for StreamOf<H> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl std::fmt::Debug for Stream {
+impl<H> std::fmt::Debug for StreamOf<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stream")
             .field("length", &self.length)
@@ -26,13 +32,14 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-impl Stream {
+impl<H: Hash> StreamOf<H> {
     /// The empty message.
     pub fn new() -> Self {
         Self {
-            state: INITIAL,
+            state: H::INITIAL,
             length: 0,
             tail: [0; 64],
+            hash: PhantomData,
         }
     }
 
@@ -42,8 +49,8 @@ impl Stream {
     }
 
     /// The digest of what has been fed.
-    pub fn finish(self) -> [u8; 32] {
-        let mut digest = [[0; 32]];
+    pub fn finish(self) -> H::Digest {
+        let mut digest = [H::NOTHING];
         super::many::finish_into(
             super::Path::detected(),
             std::slice::from_ref(&self),
@@ -78,7 +85,8 @@ impl Stream {
     /// The last one or two blocks.
     pub(super) fn padded(&self, into: &mut [Block]) -> usize {
         let kept = tail_length(self.length);
-        pad(&self.tail[..kept], self.length, into)
+        let count = H::count(self.length.wrapping_mul(8));
+        pad(&self.tail[..kept], count, into)
     }
 }
 
@@ -93,11 +101,11 @@ pub(super) fn blocks(length: usize) -> usize {
     length / 64 + if length % 64 < 56 { 1 } else { 2 }
 }
 
-/// Writes the end of a message of `length` bytes, of which `tail` is not yet in a block, and
-/// returns how many blocks it took (FIPS 180-4, section 5.1.1).
+/// Writes the end of a message, of which `tail` is not yet in a block and `bits` is the number of bits, and returns how
+/// many blocks it took (FIPS 180-4, section 5.1.1; RFC 1321, sections 3.1 and 3.2).
 ///
-/// The standard's messages have fewer than 2^64 bits; the count of a longer one would wrap.
-pub(super) fn pad(tail: &[u8], length: u64, into: &mut [Block]) -> usize {
+/// SHA-256 takes fewer than 2^64 bits; MD5 counts modulo 2^64.
+pub(super) fn pad(tail: &[u8], bits: [u8; 8], into: &mut [Block]) -> usize {
     let blocks = blocks(tail.len());
     let into = &mut into[..blocks];
     // The last block in one go, then as much of the one before as the padding may reach: sizes
@@ -109,7 +117,7 @@ pub(super) fn pad(tail: &[u8], length: u64, into: &mut [Block]) -> usize {
     end[..tail.len()].copy_from_slice(tail);
     end[tail.len()] = 0x80;
     let count = end.len() - 8;
-    end[count..].copy_from_slice(&length.wrapping_mul(8).to_be_bytes());
+    end[count..].copy_from_slice(&bits);
     blocks
 }
 
@@ -147,8 +155,20 @@ mod tests {
     #[test]
     fn a_tail_of_56_bytes_needs_a_second_block() {
         let mut end = [[0xff; 64]; 2];
-        assert_eq!((blocks(55), pad(&[1; 55], 55, &mut end)), (1, 1));
-        assert_eq!((blocks(56), pad(&[1; 56], 56, &mut end)), (2, 2));
+        assert_eq!(
+            (
+                blocks(55),
+                pad(&[1; 55], (55_u64 * 8).to_be_bytes(), &mut end)
+            ),
+            (1, 1)
+        );
+        assert_eq!(
+            (
+                blocks(56),
+                pad(&[1; 56], (56_u64 * 8).to_be_bytes(), &mut end)
+            ),
+            (2, 2)
+        );
         assert_eq!(end[0][56..], [0x80, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(end[1][..56], [0; 56]);
         assert_eq!(end[1][56..], (56_u64 * 8).to_be_bytes());

@@ -147,7 +147,7 @@ fn every_length_to_300() {
 #[test]
 fn nothing_to_do() {
     for path in Path::available() {
-        update_many(path, &mut []);
+        update_many::<sha256_lanes::Sha256>(path, &mut []);
         let mut digests = vec![[1; 32]];
         digest_many(path, &[], &mut digests);
         assert!(digests.is_empty());

@@ -195,6 +195,7 @@ fn scan(bencher: Bencher<'_, '_>) {
             against: Baseline::Manifest(()),
             partial: false,
             aside: Aside::NONE,
+            belief: None,
             progress: &Progress::default(),
         };
         let mut deviations = 0;

@@ -35,6 +35,7 @@ fn main() {
         xattrs: true,
         flags: true,
         selinux: false,
+        recorded: None,
     };
     let (mut paths, mut bytes) = (0u64, 0u64);
     ordered(

@@ -45,6 +45,7 @@ impl Run<'_> {
             pace: pace.as_ref(),
             aside: Aside::NONE,
             progress: &counts,
+            belief: None,
         };
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;

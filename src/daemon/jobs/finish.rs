@@ -14,7 +14,8 @@ use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
 use agent_core::attributes::Timestamp;
 use agent_core::finding::{Finding, Severity};
-use agent_outbox::event::LastScan;
+use agent_outbox::event::{LastScan, Unread};
+use agent_scan::files::belief;
 use agent_scan::files::scan::Coverage;
 use std::time::{Duration, SystemTime};
 
@@ -125,6 +126,9 @@ pub(in crate::daemon) fn ended(daemon: &mut Daemon, id: u64, outcome: Outcome, n
     match outcome {
         Ok(coverage) => completed(daemon, job, coverage, now),
         Err(why) => {
+            if job.kind == JobKind::FullScan {
+                daemon.scan.rehash.doubt("the scan before broke off");
+            }
             let actions = broken(job.kind, why, now);
             daemon.perform(actions, now);
         }
@@ -170,12 +174,25 @@ fn broken(kind: JobKind, why: String, now: Now) -> Vec<Action> {
     }
 }
 
+/// What was believed unread, as heartbeats tell it.
+fn told_unread(unread: belief::Unread) -> Unread {
+    Unread {
+        files: unread.files,
+        bytes: unread.bytes,
+        why: unread.why,
+        hidden: unread.hidden,
+    }
+}
+
 fn scanned(daemon: &mut Daemon, job: &RunningJob, coverage: Option<Coverage>, now: Now) {
     let scan = LastScan {
         ended: now.wall.0,
-        files: coverage.map_or(0, |coverage| coverage.checked),
+        files: coverage.as_ref().map_or(0, |coverage| coverage.checked),
         deviations: job.deviations,
         unknowns: job.unknowns,
+        unread: coverage
+            .and_then(|coverage| coverage.unread)
+            .map(told_unread),
     };
     let again = daemon.scan.scan_ended(scan, job.began);
     let mut actions = vec![Action::Problem(Problem::Scan, None), Action::Recheck(again)];

@@ -66,6 +66,7 @@ fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<Rec
         pace: None,
         aside,
         progress: &progress,
+        belief: None,
     };
     let time = format!("{:.0}", jiff::Timestamp::now());
     let (tree, profile) = (&setup.tree, &setup.profile);

@@ -9,6 +9,7 @@ use crate::daemon::lifecycle;
 use crate::daemon::state::Daemon;
 use crate::daemon::states::first_boot::Ready;
 use crate::daemon::states::job_queue::JobKind;
+use crate::daemon::states::rehash::{Believing, Conditions};
 use crate::daemon::store::Command;
 use agent_core::finding::Severity;
 use agent_core::region::Region;
@@ -162,7 +163,14 @@ fn begin(daemon: &mut Daemon, kind: JobKind, baseline: Arc<ActiveBaseline>, now:
     if kind == JobKind::FullScan && daemon.scan.scan_begun() {
         daemon.watch.renew();
     }
-    let worker = worker(daemon, id, &job, baseline);
+    let believing = match kind {
+        JobKind::FullScan => believing(daemon, !slowly),
+        _ => None,
+    };
+    let worker = Worker {
+        believing,
+        ..worker(daemon, id, &job, baseline)
+    };
     let begun = super::run(worker, &job, daemon.records.had_manifest());
     daemon.jobs.running.insert(id, job);
     daemon.status.stale |= !matches!(kind, JobKind::Urgent | JobKind::Spot);
@@ -191,10 +199,24 @@ fn worker(daemon: &Daemon, id: u64, job: &RunningJob, baseline: Arc<ActiveBaseli
             _ => outlets.findings.clone(),
         },
         questions: outlets.messages.clone(),
+        believing: None,
         store: daemon.store.asker(),
         unpacking: unpacking.then(|| daemon.jobs.unpacking.clone()),
         progress: daemon.jobs.progress.clone(),
     }
+}
+
+/// What a scan of everything may believe unread.
+fn believing(daemon: &mut Daemon, at_full_speed: bool) -> Option<Believing> {
+    let coverage = daemon.watch.health.coverage();
+    let conditions = Conditions {
+        span: daemon.setup.config.scan.rehash,
+        interval: daemon.timers.scan.longest(),
+        at_full_speed,
+        sees: daemon.watch.health.sees(),
+        whole: coverage.left_out.is_empty(),
+    };
+    daemon.scan.rehash.begin(conditions)
 }
 
 /// What clears something in place of the job itself, where a part of it is left out: what was not judged clears

@@ -7,6 +7,7 @@ use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::message::{self, Message, OpenedBy, Outcome};
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
+use crate::daemon::states::rehash::Believing;
 use crate::daemon::store::Asker;
 use agent_core::finding::{FILES_PROFILE, Finding, Severity};
 use agent_core::task;
@@ -33,6 +34,8 @@ pub(super) struct Worker {
     pub(super) held_back: bool,
     /// What is not looked at, since that brought the agent to its end.
     pub(super) left_out: Arc<LeftOut>,
+    /// What a scan need not read.
+    pub(super) believing: Option<Believing>,
     /// What it finds goes here, in order.
     pub(super) findings: Sender<Message>,
     /// What it has to know is asked here,
@@ -67,11 +70,14 @@ impl Worker {
             }
         };
         let readers = NonZeroUsize::new(READERS).unwrap_or(NonZeroUsize::MIN);
+        let believing = self.believing.as_ref();
+        let belief = believing.map(|believing| believing.memory.begin(believing.terms.clone()));
         let effort = Effort {
             workers: tree::threads(None).min(readers).into(),
             pace,
             aside: &self.left_out.files,
             progress,
+            belief: belief.as_ref(),
         };
         let each = |finding: Finding| match least.is_some() && finding.check.id == FILES_PROFILE.id
         {

@@ -175,6 +175,7 @@ mod tests {
             files: 7,
             deviations: 0,
             unknowns: 0,
+            unread: None,
         };
         let end = gap.end(Some(scan), UnixMillis(5));
         assert_eq!(told(&end), [(1, Some(5), "overflow:".into())]);

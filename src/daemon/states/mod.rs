@@ -7,6 +7,7 @@ pub(in crate::daemon) mod job_queue;
 pub(in crate::daemon) mod pending_paths;
 pub(in crate::daemon) mod problems;
 pub(in crate::daemon) mod quarantine;
+pub(in crate::daemon) mod rehash;
 pub(in crate::daemon) mod restored;
 pub(in crate::daemon) mod scan_state;
 pub(in crate::daemon) mod schedule;

@@ -1,6 +1,7 @@
 //! What has been judged since the daemon began: what the first pass may have found changed while it was down, what was
 //! touched during a scan, and when each path was last checked. Pure: the time is passed in.
 
+use crate::daemon::states::rehash::Rehash;
 use crate::daemon::states::restored::Restored;
 use crate::daemon::states::touched::Touched;
 use agent_core::region::Region;
@@ -27,6 +28,8 @@ pub(in crate::daemon) struct ScanState {
     unknown_settings: u64,
     /// When each path was last checked.
     pub(in crate::daemon) restored: Restored,
+    /// What scans may believe unread.
+    pub(in crate::daemon) rehash: Rehash,
 }
 
 impl ScanState {
@@ -40,6 +43,7 @@ impl ScanState {
             last_scan: None,
             unknown_settings: 0,
             restored: Restored::new(now),
+            rehash: Rehash::default(),
         }
     }
 
@@ -128,6 +132,7 @@ mod tests {
             files: 1,
             deviations: 0,
             unknowns,
+            unread: None,
         }
     }
 

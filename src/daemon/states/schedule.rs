@@ -47,6 +47,11 @@ impl Recurring {
         }
     }
 
+    /// The longest time from one time to the next, with a tenth for what may delay it.
+    pub(in crate::daemon) fn longest(&self) -> Duration {
+        self.interval.mul_f64(1.1)
+    }
+
     /// When it is due next.
     pub(in crate::daemon) fn due(&self) -> Instant {
         self.due

@@ -130,6 +130,12 @@ pub(crate) struct Scan {
     pub deviations: u64,
     /// Those that could not be judged.
     pub unknowns: u64,
+    /// Files that were believed unread (`scan.rehash`).
+    pub unread: u64,
+    /// Their bytes.
+    pub unread_bytes: u64,
+    /// Why, or why there are none; empty where every scan reads everything.
+    pub unread_why: String,
 }
 
 /// What the agent uses of the host.

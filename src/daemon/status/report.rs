@@ -82,6 +82,7 @@ fn line(status: &Status) -> String {
 fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
     let pending = daemon.store.pending(now);
     let scan = daemon.scan.last_scan();
+    let unread = scan.and_then(|scan| scan.unread).unwrap_or_default();
     let mut trouble = daemon.problems.sentences();
     trouble.extend(pending.trouble.clone());
     let running = daemon.jobs.queue.running(JobKind::FullScan);
@@ -118,6 +119,9 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
             files: scan.map_or(0, |scan| scan.files),
             deviations: scan.map_or(0, |scan| scan.deviations),
             unknowns: scan.map_or(0, |scan| scan.unknowns),
+            unread: unread.files,
+            unread_bytes: unread.bytes,
+            unread_why: unread.why.to_owned(),
         },
         cost,
         ground: baseline(daemon),

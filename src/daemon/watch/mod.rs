@@ -104,6 +104,11 @@ impl Watcher {
         }
     }
 
+    /// The number of the watch that is listened to: another one is another watch.
+    pub(in crate::daemon) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether this is the generation that is listened to.
     pub(in crate::daemon) fn is_of(&self, generation: u64) -> bool {
         generation == self.generation

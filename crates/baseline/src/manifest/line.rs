@@ -116,8 +116,16 @@ fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
 
 /// Parses a line without its newline. The error says what was found and what was expected.
 pub fn parse(line: &[u8]) -> Result<Entry, String> {
-    let mut words = line.split(|b| *b == b' ');
-    let path = parse_path(words.next().unwrap_or_default())?;
+    parse_into(
+        line,
+        Vec::with_capacity(words(line).next().map_or(0, <[u8]>::len)),
+    )
+}
+
+/// The same with memory for the path that may be in use again: a line like most allocates nothing then.
+pub fn parse_into(line: &[u8], mut path: Vec<u8>) -> Result<Entry, String> {
+    let mut words = words(line);
+    parse_path(words.next().unwrap_or_default(), &mut path)?;
     let mut found = Found::default();
     for word in words {
         let (key, value) = match word.iter().position(|b| *b == b'=') {
@@ -133,6 +141,17 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
         }
     }
     found.entry(path)
+}
+
+/// What stands between single blanks.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr(b' ', text);
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
 }
 
 /// The keywords of a line, as far as it is read.
@@ -247,14 +266,17 @@ fn bad(word: &[u8], expected: &str) -> String {
 }
 
 /// `.` or `./a/b`, never climbing.
-fn parse_path(text: &[u8]) -> Result<Vec<u8>, String> {
+fn parse_path(text: &[u8], path: &mut Vec<u8>) -> Result<(), String> {
+    path.clear();
     if text == b"." {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let Some(rest) = text.strip_prefix(b"./") else {
         return Err(bad(text, "a path starting with `./`"));
     };
-    let path = escape::from_octal(rest).ok_or_else(|| bad(text, "odd bytes of a name as \\ooo"))?;
+    if !escape::push_from_octal(path, rest) {
+        return Err(bad(text, "odd bytes of a name as \\ooo"));
+    }
     for name in path.split(|b| *b == b'/') {
         match name {
             b"" => return Err(bad(text, "no empty component")),
@@ -268,10 +290,10 @@ fn parse_path(text: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     // An escaped slash would be a second way to write one path.
-    if rest.windows(4).any(|four| four == b"\\057") {
+    if path.len() != rest.len() && rest.windows(4).any(|four| four == b"\\057") {
         return Err(bad(text, "a plain `/`"));
     }
-    Ok(path)
+    Ok(())
 }
 
 fn parse_tags(value: &[u8], role: &mut Role) -> Option<Vec<Xattr>> {
@@ -305,11 +327,15 @@ fn parse_tags(value: &[u8], role: &mut Role) -> Option<Vec<Xattr>> {
 }
 
 /// Digits alone: no sign, no blanks.
-fn decimal<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+fn decimal<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    if text.is_empty() {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let value = text.iter().try_fold(0_u64, |value, digit| match digit {
+        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })?;
+    T::try_from(value).ok()
 }
 
 fn octal(text: &[u8]) -> Option<u16> {

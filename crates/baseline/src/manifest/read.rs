@@ -13,7 +13,8 @@ use agent_core::attributes::{AttributeSet, FileType};
 use agent_core::error::{Error, Result};
 use agent_core::paths::{self, split};
 use lines::Lines;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest as _, Sha512};
+use sha256_lanes::{Path as Kernel, Stream, digest_many, update_many};
 use std::cmp::Ordering;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -42,7 +43,8 @@ impl Measured {
     /// seal needs that digest.
     pub fn new(file: File, path: &Path, limit: u64, sha512: bool) -> Result<Measured> {
         let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
-        let mut whole = Sha256::new();
+        let kernel = Kernel::detected();
+        let mut whole = Stream::new();
         let mut wide = sha512.then(Sha512::new);
         let mut blocks = Vec::new();
         let mut size = 0;
@@ -53,8 +55,10 @@ impl Measured {
             if length == 0 {
                 break;
             }
-            blocks.push(Sha256::digest(block).into());
-            whole.update(block);
+            // Side by side the two take little longer than one.
+            let mut alone = Stream::new();
+            update_many(kernel, &mut [(&mut whole, block), (&mut alone, block)]);
+            blocks.push(alone.finish());
             if let Some(wide) = &mut wide {
                 wide.update(block);
             }
@@ -72,7 +76,7 @@ impl Measured {
             blocks,
             size,
             sealed: false,
-            sha256: whole.finalize().into(),
+            sha256: whole.finish(),
             sha512: wide.map(|wide| wide.finalize().into()),
         })
     }
@@ -121,6 +125,7 @@ impl Manifest {
         let mut walk = Order::new(&header.path_rules);
         let mut entries = 0;
         let mut ended = false;
+        let mut spare = Vec::new();
         loop {
             let mark = lines.mark();
             let Some(text) = lines.next()? else { break };
@@ -136,7 +141,7 @@ impl Manifest {
                 ended = true;
                 continue;
             }
-            let entry = line::parse(text).map_err(|message| lines.error(message))?;
+            let entry = line::parse_into(text, spare).map_err(|message| lines.error(message))?;
             walk.check(&entry).map_err(|message| lines.error(message))?;
             entries += 1;
             let block = |offset: u64| offset / BLOCK as u64;
@@ -144,8 +149,9 @@ impl Manifest {
                 .last()
                 .is_none_or(|(last, _)| block(last.offset) < block(mark.offset))
             {
-                marks.push((mark, entry.path.into_boxed_slice()));
+                marks.push((mark, entry.path.clone().into_boxed_slice()));
             }
+            spare = entry.path;
         }
         if !ended {
             return Err(lines
@@ -218,7 +224,7 @@ impl Manifest {
     /// Copies the file's verified bytes.
     pub fn copy_to(&self, out: &mut dyn std::io::Write) -> Result<std::io::Result<()>> {
         for number in 0..self.measured.blocks.len() {
-            let block = self.measured.block(number)?;
+            let block = self.measured.blocks(number, 1)?;
             if let Err(error) = out.write_all(&block) {
                 return Ok(Err(error));
             }
@@ -276,17 +282,35 @@ impl Cursor<'_> {
 }
 
 impl Measured {
-    /// The block of that number, if it still is the one that was measured.
-    fn block(&self, number: usize) -> Result<Vec<u8>> {
-        let offset = number as u64 * BLOCK as u64;
-        let wanted = usize::try_from(self.size - offset)
-            .unwrap_or(BLOCK)
-            .min(BLOCK);
-        let mut block = vec![0; wanted];
-        let length = read_block(&self.file, offset, &mut block)
+    /// So many blocks from that number on, fewer at the end, if they still are those that were measured.
+    fn blocks(&self, first: usize, most: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.push_blocks(first, most, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends them to `into`; how many they were.
+    fn push_blocks(&self, first: usize, most: usize, into: &mut Vec<u8>) -> Result<usize> {
+        let offset = first as u64 * BLOCK as u64;
+        let wanted = usize::try_from(self.size.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(most.saturating_mul(BLOCK));
+        let start = into.len();
+        into.resize(start + wanted, 0);
+        let bytes = &mut into[start..];
+        let length = read_block(&self.file, offset, bytes)
             .map_err(|error| Error::in_file(&self.path, format!("cannot be read: {error}")))?;
-        let digest: [u8; 32] = Sha256::digest(&block[..length]).into();
-        if length != wanted || self.blocks.get(number) != Some(&digest) {
+        let bytes = &bytes[..length];
+        let mut found = Vec::new();
+        let blocks: Vec<&[u8]> = bytes.chunks(BLOCK).collect();
+        digest_many(Kernel::detected(), &blocks, &mut found);
+        let expected = self.blocks.iter().skip(first);
+        if length != wanted
+            || !found
+                .iter()
+                .zip(expected)
+                .all(|(found, wanted)| found == wanted)
+        {
             let message = format!(
                 "changed while it was in use (bytes {offset} to {}): what was verified is not what is there now",
                 offset + wanted as u64
@@ -298,7 +322,7 @@ impl Measured {
                 false => error,
             });
         }
-        Ok(block)
+        Ok(found.len())
     }
 }
 
@@ -395,7 +419,9 @@ impl<'a> Order<'a> {
         if is_directory {
             self.directories.push((path.len(), place));
         }
-        self.last = Some(path.clone());
+        let last = self.last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(path);
         Ok(())
     }
 

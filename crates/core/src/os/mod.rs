@@ -24,3 +24,4 @@ pub mod signals;
 pub mod tcp;
 pub mod trail;
 pub mod trust;
+pub mod writers;

@@ -104,25 +104,30 @@ fn store_words(words: &mut Words<LANES>, rows: [__m256i; 8]) {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_schedule(lanes: &[&[Block]; LANES], at: usize) -> [__m256i; 16] {
-    let [l0, l1, l2, l3, l4, l5, l6, l7] = half(lanes, at, 0);
-    let [h0, h1, h2, h3, h4, h5, h6, h7] = half(lanes, at, 1);
+    let big_endian =
+        _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203));
+    let [l0, l1, l2, l3, l4, l5, l6, l7] = transposed_half(lanes, at, 0, big_endian);
+    let [h0, h1, h2, h3, h4, h5, h6, h7] = transposed_half(lanes, at, 1, big_endian);
     [
         l0, l1, l2, l3, l4, l5, l6, l7, h0, h1, h2, h3, h4, h5, h6, h7,
     ]
 }
 
-/// Eight message words of every lane: the first or the second half of block `at`.
+/// Eight message words of every lane: the first or the second half of block `at`, bytes put in `order` within each 16.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn half(lanes: &[&[Block]; LANES], at: usize, half: usize) -> [__m256i; 8] {
-    let big_endian =
-        _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203));
+pub(super) fn transposed_half(
+    lanes: &[&[Block]; LANES],
+    at: usize,
+    half: usize,
+    order: __m256i,
+) -> [__m256i; 8] {
     let rows = lanes.map(|blocks| {
         let (halves, _) = blocks[at].as_chunks::<32>();
         let bytes: &[u8; 32] = &halves[half];
         // SAFETY: `bytes` is a reference to 32 readable bytes, and the load needs no alignment.
         let row = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
-        _mm256_shuffle_epi8(row, big_endian)
+        _mm256_shuffle_epi8(row, order)
     });
     transpose(rows)
 }

@@ -5,6 +5,8 @@
 //! for.
 
 use super::constants::{Block, State};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::words::Words;
 
 /// Runs up to `N` lanes side by side.
 pub(crate) trait Engine<const N: usize>: Copy {
@@ -75,6 +77,21 @@ impl Narrow for Portable {
     }
 }
 
+/// The md-5 crate's compression function.
+#[derive(Clone, Copy)]
+pub(crate) struct PortableMd5;
+
+impl Narrow for PortableMd5 {
+    fn run(self, states: &mut [State], lanes: &[&[Block]], count: usize) {
+        for (state, blocks) in states.iter_mut().zip(lanes) {
+            let (words, _) = state.as_chunks_mut::<4>();
+            if let Some(words) = words.first_mut() {
+                md5::block_api::compress(words, &blocks[..count]);
+            }
+        }
+    }
+}
+
 /// Splits lanes over kernels for three, two and one. Four are two pairs: a single lane at the
 /// end would leave the unit idle half the time.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -104,14 +121,54 @@ fn by_threes(
     }
 }
 
+/// A kernel that takes exactly `N` lanes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) trait WideKernel<const N: usize>: Copy {
+    /// Takes the first `count` blocks of each lane.
+    fn compress(self, words: &mut Words<N>, lanes: &[&[Block]; N], count: usize);
+}
+
+/// A wide kernel for many lanes, with a narrow one for the few that are left at the end.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Wide<W, F> {
+    /// The kernel for many.
+    pub(crate) many: W,
+    /// The kernel for few.
+    pub(crate) few: F,
+    /// How many lanes make the wide kernel the faster one, empty lanes and all.
+    pub(crate) worthwhile: usize,
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+impl<W: WideKernel<N>, F: Narrow, const N: usize> Engine<N> for Wide<W, F> {
+    type Bank = Words<N>;
+
+    #[inline]
+    fn advance(self, bank: &mut Words<N>, lanes: &[&[Block]; N], active: usize, count: usize) {
+        if active >= self.worthwhile {
+            self.many.compress(bank, lanes, count);
+            return;
+        }
+        let mut states = [[0; 8]; N];
+        for (lane, state) in states[..active].iter_mut().enumerate() {
+            *state = bank.get(lane);
+        }
+        self.few.run(&mut states[..active], &lanes[..active], count);
+        for (lane, state) in states[..active].iter().enumerate() {
+            bank.put(lane, state);
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, ShaNi, Wide};
+pub(crate) use x86::{Avx2, Avx512, Md5Avx2, ShaNi};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::wide::Words;
-    use super::super::{avx2, avx512, shani};
-    use super::{Bank, Block, Engine, Narrow, State, by_threes};
+    use super::super::words::Words;
+    use super::super::{avx2, avx512, md5, shani};
+    use super::{Block, Narrow, State, WideKernel, by_threes};
     use std::arch::is_x86_feature_detected;
 
     /// Proof of the SHA instructions.
@@ -142,12 +199,6 @@ mod x86 {
         }
     }
 
-    /// A kernel that takes exactly `N` lanes.
-    pub(crate) trait WideKernel<const N: usize>: Copy {
-        /// Takes the first `count` blocks of each lane.
-        fn compress(self, words: &mut Words<N>, lanes: &[&[Block]; N], count: usize);
-    }
-
     /// Proof of AVX2.
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2(());
@@ -164,6 +215,26 @@ mod x86 {
         fn compress(self, words: &mut Words<8>, lanes: &[&[Block]; 8], count: usize) {
             // SAFETY: `self` exists only where `detect` found avx2.
             unsafe { avx2::compress(words, lanes, count) }
+        }
+    }
+
+    /// Proof of AVX2, for MD5.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Md5Avx2(Avx2);
+
+    impl Md5Avx2 {
+        /// Asks the processor; std keeps its answer.
+        pub(crate) fn detect() -> Option<Self> {
+            Avx2::detect().map(Self)
+        }
+    }
+
+    impl WideKernel<{ md5::avx2::LANES }> for Md5Avx2 {
+        #[inline]
+        fn compress(self, words: &mut Words<8>, lanes: &[&[Block]; 8], count: usize) {
+            let Self(Avx2(())) = self;
+            // SAFETY: `self` exists only where `detect` found avx2.
+            unsafe { md5::avx2::compress(words, lanes, count) }
         }
     }
 
@@ -186,64 +257,16 @@ mod x86 {
             unsafe { avx512::compress(words, lanes, count) }
         }
     }
-
-    impl<const N: usize> Bank for Words<N> {
-        fn new() -> Self {
-            Self([[0; N]; 8])
-        }
-
-        #[inline]
-        fn put(&mut self, lane: usize, state: &State) {
-            for (row, word) in self.0.iter_mut().zip(state) {
-                row[lane] = *word;
-            }
-        }
-
-        #[inline]
-        fn get(&self, lane: usize) -> State {
-            self.0.each_ref().map(|row| row[lane])
-        }
-    }
-
-    /// A wide kernel for many lanes, with a narrow one for the few that are left at the end.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Wide<W, F> {
-        /// The kernel for many.
-        pub(crate) many: W,
-        /// The kernel for few.
-        pub(crate) few: F,
-        /// How many lanes make the wide kernel the faster one, empty lanes and all.
-        pub(crate) worthwhile: usize,
-    }
-
-    impl<W: WideKernel<N>, F: Narrow, const N: usize> Engine<N> for Wide<W, F> {
-        type Bank = Words<N>;
-
-        #[inline]
-        fn advance(self, bank: &mut Words<N>, lanes: &[&[Block]; N], active: usize, count: usize) {
-            if active >= self.worthwhile {
-                self.many.compress(bank, lanes, count);
-                return;
-            }
-            let mut states = [[0; 8]; N];
-            for (lane, state) in states[..active].iter_mut().enumerate() {
-                *state = bank.get(lane);
-            }
-            self.few.run(&mut states[..active], &lanes[..active], count);
-            for (lane, state) in states[..active].iter().enumerate() {
-                bank.put(lane, state);
-            }
-        }
-    }
 }
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::Arm;
+pub(crate) use aarch64::{Arm, Md5Neon};
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
-    use super::super::arm;
-    use super::{Block, Narrow, State, by_threes};
+    use super::super::words::Words;
+    use super::super::{arm, md5};
+    use super::{Block, Narrow, State, WideKernel, by_threes};
     use std::arch::is_aarch64_feature_detected;
 
     /// Proof of the SHA-256 instructions.
@@ -271,6 +294,25 @@ mod aarch64 {
                 // SAFETY: as above.
                 |s, l| unsafe { arm::compress3(s, l, count) },
             );
+        }
+    }
+
+    /// Proof of NEON, for MD5.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Md5Neon(());
+
+    impl Md5Neon {
+        /// Asks the processor; std keeps its answer.
+        pub(crate) fn detect() -> Option<Self> {
+            is_aarch64_feature_detected!("neon").then_some(Self(()))
+        }
+    }
+
+    impl WideKernel<{ md5::neon::LANES }> for Md5Neon {
+        #[inline]
+        fn compress(self, words: &mut Words<4>, lanes: &[&[Block]; 4], count: usize) {
+            // SAFETY: `self` exists only where `detect` found neon.
+            unsafe { md5::neon::compress(words, lanes, count) }
         }
     }
 }

@@ -123,10 +123,7 @@ macro_rules! wide_compress {
 }
 pub(super) use wide_compress;
 
-/// The working variables of `N` lanes: row by word, column by lane.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(crate) struct Words<const N: usize>(pub(crate) [[u32; N]; 8]);
+pub(crate) use super::words::Words;
 
 /// The round constants by sixteen; the last ones apart, whose rounds need no further words.
 pub(super) fn quarters() -> (&'static [[u32; 16]], &'static [u32; 16]) {

@@ -177,6 +177,21 @@ pub struct LastScan {
     pub deviations: u64,
     /// Those that could not be judged.
     pub unknowns: u64,
+    /// What was believed unread; `None` where every scan reads everything.
+    pub unread: Option<Unread>,
+}
+
+/// Files that a scan did not read, since an unbroken watch told of no change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Why, or why there are none: a sentence.
+    pub why: &'static str,
+    /// Processes that did not show what they have open for writing or mapped.
+    pub hidden: u64,
 }
 
 /// A sink, as heartbeats tell it.

@@ -18,6 +18,7 @@ pub mod verify;
 pub use draft::Draft;
 pub use lifecycle::{
     Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
+    Unread,
 };
 pub use source::{Digests, EventSource};
 pub use stored_finding::StoredFinding;

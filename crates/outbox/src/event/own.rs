@@ -376,9 +376,16 @@ pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i6
         false => (FAILURE, format!("alive; {}", trouble.join("; "))),
     };
     let scan = facts.last_scan.map(|scan| {
+        let unread = scan.unread.map(|unread| {
+            json!({
+                "files": unread.files, "bytes": unread.bytes,
+                "why": unread.why, "hidden_processes": unread.hidden,
+            })
+        });
         json!({
             "ended": scan.ended, "files": scan.files,
             "deviations": scan.deviations, "unknowns": scan.unknowns,
+            "unread": unread,
         })
     });
     let sinks: Map<String, Value> = facts

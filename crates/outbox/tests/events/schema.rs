@@ -238,6 +238,7 @@ fn beat() -> Heartbeat {
             files: 26_454,
             deviations: 2,
             unknowns: 1,
+            unread: None,
         }),
         rss_bytes: 12 << 20,
         cpu_permille: 3,

@@ -30,10 +30,10 @@ impl Away {
         let looker = self.looker.take();
         let mut looker =
             looker.unwrap_or_else(|| Box::new(Looker::new(self.pace.as_ref(), self.lookers)));
-        let before = looker.bytes;
+        let before = looker.bytes();
         let target = target.clone();
         let answer = remote::ask(bounds::ANSWER, device, move |pulse| {
-            looker.pulse = Some(pulse.clone());
+            looker.with_pulse(pulse);
             let look = looker.look_all([(&target, wanted)]).pop();
             // Also the last handle: to close a file may take an answer too.
             drop(target);
@@ -41,7 +41,7 @@ impl Away {
         });
         match answer {
             Ok((looker, Some(look))) => {
-                let bytes = looker.bytes - before;
+                let bytes = looker.bytes() - before;
                 self.looker = Some(looker);
                 (look, bytes)
             }

@@ -3,12 +3,31 @@
 //! What a scan reads goes through the lanes of [`sha256_lanes`], several files in lock step; [`of_stream`] is for one
 //! stream, of either algorithm.
 
-pub use sha256_lanes::{Order, Path, Stream, digest_many, finish_many, update_many};
+pub use sha256_lanes::{
+    Hash, Md5, Order, Path, Sha256, Stream, StreamOf, digest_many, finish_many, update_many,
+};
 
 use agent_core::attributes::{Algorithm, Digest};
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 use std::io;
+
+/// A digest that files are compared by.
+pub trait Kind: Hash {
+    /// The value as findings and records have it.
+    fn value(digest: Self::Digest) -> Digest;
+}
+
+impl Kind for Sha256 {
+    fn value(digest: [u8; 32]) -> Digest {
+        Digest::Sha256(digest)
+    }
+}
+
+impl Kind for Md5 {
+    fn value(digest: [u8; 16]) -> Digest {
+        Digest::Md5(digest)
+    }
+}
 
 /// Reads to the end through `read` and returns the digest with the number of bytes it covers.
 ///
@@ -34,12 +53,12 @@ pub fn of_stream(
     };
     let digest = match algorithm {
         Algorithm::Sha256 => {
-            let mut hasher = Sha256::new();
+            let mut hasher = sha2::Sha256::new();
             each(&mut |bytes| hasher.update(bytes))?;
             Digest::Sha256(hasher.finalize().into())
         }
         Algorithm::Md5 => {
-            let mut hasher = Md5::new();
+            let mut hasher = md5::Md5::new();
             each(&mut |bytes| hasher.update(bytes))?;
             Digest::Md5(hasher.finalize().into())
         }

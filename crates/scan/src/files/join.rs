@@ -333,6 +333,7 @@ fn compare(expected: &[u8], directory: &[u8], name: Option<&[u8]>) -> Ordering {
         _ => None,
     };
     match below {
+        Some(rest) if rest == name => Ordering::Equal,
         Some(rest) if !rest.is_empty() => paths::compare(rest, name),
         _ => paths::compare(expected, &join(directory, name)),
     }

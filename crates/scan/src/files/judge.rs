@@ -41,6 +41,7 @@ pub fn wanted(
         xattrs: demand.has(Attribute::Xattrs),
         flags: demand.has(Attribute::Flags),
         selinux,
+        recorded: None,
     }
 }
 

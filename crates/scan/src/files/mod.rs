@@ -8,6 +8,7 @@
 pub mod amend;
 pub mod aside;
 mod away;
+pub mod belief;
 pub mod deviation;
 pub mod digest;
 pub mod door;
@@ -30,3 +31,4 @@ pub mod spot;
 pub mod step;
 pub mod walk;
 pub mod wording;
+mod worker;

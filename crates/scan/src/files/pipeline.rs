@@ -6,13 +6,14 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope};
+use std::time::Duration;
 
-/// Handed over together, so that threads seldom meet and a worker has files to put side by side.
-const BATCH: usize = 1024;
-/// While helpers are there: full lanes matter less than the memory of many batches.
-const BATCH_OF_HELPERS: usize = 128;
+/// Handed over together: enough that threads seldom meet, so few that all have work from the first moment to the last.
+const BATCH: usize = 128;
 /// Batches that may be under way or wait for an earlier one: one slow file holds the others up only after so many.
-const WINDOW: usize = 24;
+const WINDOW: usize = 64;
+/// Who has put work off waits so long for more of it, to do it side by side.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// How many threads work.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,34 @@ impl Workers {
     pub fn most(self) -> usize {
         self.waiting.max(self.steady.get())
     }
+}
+
+/// What a thread makes of batches. It may put parts of them off, to do them side by side with parts of the next.
+pub trait Work<I, O> {
+    /// Takes a batch on; whether it waited for the disk. Batches that are done, this one or earlier ones, go to `done`,
+    /// results in the order of the items.
+    fn take(&mut self, number: u64, batch: Vec<I>, done: &mut dyn FnMut(u64, Vec<O>)) -> bool;
+
+    /// Whether a batch is not done.
+    fn owes(&self) -> bool;
+
+    /// Ends what was put off.
+    fn settle(&mut self, done: &mut dyn FnMut(u64, Vec<O>));
+}
+
+/// Work of which nothing is put off.
+impl<I, O, F: FnMut(Vec<I>) -> Done<O>> Work<I, O> for F {
+    fn take(&mut self, number: u64, batch: Vec<I>, done: &mut dyn FnMut(u64, Vec<O>)) -> bool {
+        let Done { results, waited } = self(batch);
+        done(number, results);
+        waited
+    }
+
+    fn owes(&self) -> bool {
+        false
+    }
+
+    fn settle(&mut self, _done: &mut dyn FnMut(u64, Vec<O>)) {}
 }
 
 /// What became of a batch.
@@ -68,7 +97,7 @@ pub fn ordered<I, O, W>(
 ) where
     I: Send,
     O: Send,
-    W: FnMut(Vec<I>) -> Done<O>,
+    W: Work<I, O>,
 {
     let (jobs_in, jobs_out) = bounded::<(u64, Vec<I>)>(2 * workers.steady.get());
     let (results_in, results_out) = bounded::<(u64, Vec<O>)>(WINDOW);
@@ -84,7 +113,7 @@ pub fn ordered<I, O, W>(
     };
     // Moved in, so that an early return closes every channel before the threads are joined.
     std::thread::scope(move |scope| {
-        scope.spawn(move || feed_batches(feed, &jobs_in, &tickets_out, &crew.helpers));
+        scope.spawn(move || feed_batches(feed, &jobs_in, &tickets_out));
         for _ in 0..workers.steady.get() {
             let (jobs, results) = (jobs_out.clone(), results_in.clone());
             scope.spawn(move || {
@@ -120,17 +149,39 @@ impl<F> Crew<F> {
         helps: bool,
     ) where
         F: Fn() -> W + Sync,
-        W: FnMut(Vec<I>) -> Done<O>,
+        W: Work<I, O>,
         I: Send + 'scope,
         O: Send + 'scope,
     {
         let mut work = (self.worker)();
-        for (number, batch) in jobs {
-            let done = work(batch);
-            if results.send((number, done.results)).is_err() || (helps && !done.waited) {
+        let mut wanted = true;
+        loop {
+            let job = match work.owes() {
+                true => jobs.recv_timeout(PATIENCE).ok(),
+                false => jobs.recv().ok(),
+            };
+            let Some((number, batch)) = job else {
+                if work.owes() {
+                    work.settle(&mut |number, outcome| {
+                        wanted &= results.send((number, outcome)).is_ok();
+                    });
+                    continue;
+                }
+                return;
+            };
+            let waited = work.take(number, batch, &mut |number, outcome| {
+                wanted &= results.send((number, outcome)).is_ok();
+            });
+            if !wanted {
                 return;
             }
-            if done.waited && self.one_more() {
+            if helps && !waited {
+                work.settle(&mut |number, outcome| {
+                    wanted &= results.send((number, outcome)).is_ok()
+                });
+                return;
+            }
+            if waited && self.one_more() {
                 let (jobs, results) = (jobs.clone(), results.clone());
                 let helper = Builder::new().spawn_scoped(scope, move || {
                     self.work_off(scope, &jobs, &results, true);
@@ -158,9 +209,8 @@ fn feed_batches<I>(
     feed: impl FnOnce(&mut dyn FnMut(I) -> bool),
     jobs: &Sender<(u64, Vec<I>)>,
     tickets: &Receiver<()>,
-    helpers: &AtomicUsize,
 ) {
-    let mut batch = Vec::new();
+    let mut batch = Vec::with_capacity(BATCH);
     let mut number = 0;
     let mut send = |batch: Vec<I>| {
         let sent = tickets.recv().is_ok() && jobs.send((number, batch)).is_ok();
@@ -169,14 +219,10 @@ fn feed_batches<I>(
     };
     feed(&mut |item| {
         batch.push(item);
-        let full = match helpers.load(Ordering::Relaxed) {
-            0 => BATCH,
-            _ => BATCH_OF_HELPERS,
-        };
-        if batch.len() < full {
+        if batch.len() < BATCH {
             return true;
         }
-        send(std::mem::replace(&mut batch, Vec::with_capacity(full)))
+        send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
     });
     if !batch.is_empty() {
         send(batch);
@@ -254,7 +300,7 @@ mod tests {
 
     #[test]
     fn helpers_come_while_work_waits_and_leave_after() {
-        const WAITS: u64 = 40_000;
+        const WAITS: u64 = 10_000;
         let workers = Workers {
             steady: NonZeroUsize::MIN,
             waiting: 4,
@@ -294,5 +340,97 @@ mod tests {
         assert_eq!(most.into_inner(), 4);
         // One batch is all that a helper does without waiting.
         assert_eq!(after.values().filter(|batches| **batches > 1).count(), 1);
+    }
+
+    /// Puts every batch off until it has three, and then gives them back newest first.
+    #[derive(Default)]
+    struct Slow(Vec<(u64, Vec<u64>)>);
+
+    impl Work<u64, u64> for Slow {
+        fn take(
+            &mut self,
+            number: u64,
+            batch: Vec<u64>,
+            done: &mut dyn FnMut(u64, Vec<u64>),
+        ) -> bool {
+            self.0.push((number, batch));
+            if self.0.len() == 3 {
+                self.settle(done);
+            }
+            false
+        }
+
+        fn owes(&self) -> bool {
+            !self.0.is_empty()
+        }
+
+        fn settle(&mut self, done: &mut dyn FnMut(u64, Vec<u64>)) {
+            while let Some((number, batch)) = self.0.pop() {
+                done(number, batch);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_put_off_comes_out_in_order_and_whole() {
+        for workers in [1, 2, 5] {
+            for items in [1, 127, 128, 129, 10_000, 40_000] {
+                let mut seen = Vec::new();
+                ordered(
+                    threads(workers),
+                    |emit| {
+                        for i in 0..items {
+                            assert!(emit(i));
+                        }
+                    },
+                    Slow::default,
+                    |result: u64| {
+                        seen.push(result);
+                        ControlFlow::Continue(())
+                    },
+                );
+                assert_eq!(seen, (0..items).collect::<Vec<_>>(), "{workers} {items}");
+            }
+        }
+    }
+
+    /// Gives nothing back before it is asked to: more batches than may be under way.
+    struct Never(Vec<(u64, Vec<u64>)>);
+
+    impl Work<u64, u64> for Never {
+        fn take(&mut self, number: u64, batch: Vec<u64>, _: &mut dyn FnMut(u64, Vec<u64>)) -> bool {
+            self.0.push((number, batch));
+            false
+        }
+
+        fn owes(&self) -> bool {
+            !self.0.is_empty()
+        }
+
+        fn settle(&mut self, done: &mut dyn FnMut(u64, Vec<u64>)) {
+            for (number, batch) in self.0.drain(..) {
+                done(number, batch);
+            }
+        }
+    }
+
+    #[test]
+    fn who_puts_everything_off_stops_nobody() {
+        let items = (3 * WINDOW * BATCH) as u64;
+        let mut seen = 0;
+        ordered(
+            threads(3),
+            |emit| {
+                for i in 0..items {
+                    assert!(emit(i));
+                }
+            },
+            || Never(Vec::new()),
+            |_: u64| {
+                seen += 1;
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(seen, items);
     }
 }

@@ -1,6 +1,6 @@
 //! Looking at one path: its attributes as one moment's truth, or the reason why there is none.
 
-use agent_core::attributes::{Algorithm, Attributes, FileType};
+use agent_core::attributes::{Algorithm, Attributes, Digest, FileType};
 use agent_core::os::mounts::Device;
 use agent_core::os::node::{self, Access, Hint, Stat};
 use agent_core::task;
@@ -88,6 +88,8 @@ pub struct Wanted {
     pub flags: bool,
     /// Whether SELinux labels count among the extended attributes.
     pub selinux: bool,
+    /// The recorded digest, where the contents may be believed unread.
+    pub recorded: Option<Digest>,
 }
 
 /// Why there is nothing to say of a path.

@@ -2,12 +2,13 @@
 
 use super::judge;
 use super::look::{Look, Looker};
-use super::pipeline::{Done, Workers, ordered};
+use super::pipeline::{Workers, ordered};
 use super::probe::{Target, Unseen, Wanted};
 use super::scan::Progress;
 use super::scope::Scope;
 use super::walk::{Blindness, Step, Walk};
 use super::wording::SILENT;
+use super::worker::Worker;
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::manifest::{Entry, Role, line};
 use agent_core::attributes::{AttributeSet, Attributes};
@@ -89,28 +90,21 @@ pub fn record<W: Write>(
             }
         },
         || {
-            let mut looker = Looker::new(None, workers.most());
-            move |batch: Vec<Step>| {
-                let before = looker.bytes;
-                let count = batch
-                    .iter()
-                    .filter(|s| matches!(s, Step::Look { .. }))
-                    .count() as u64;
-                let wanted = batch.iter().filter_map(|step| wanted(step, selinux));
-                let mut looks = looker.look_all(wanted).into_iter();
-                let results = batch
-                    .into_iter()
-                    .filter_map(|step| see(step, &mut looks))
-                    .collect();
-                progress.checked.fetch_add(count, Ordering::Relaxed);
-                progress
-                    .bytes
-                    .fetch_add(looker.bytes - before, Ordering::Relaxed);
-                Done {
-                    results,
-                    waited: looker.waited,
-                }
-            }
+            let looker = Looker::new(None, workers.most());
+            Worker::new(
+                looker,
+                progress,
+                |step: &Step| wanted(step, selinux),
+                |batch: Vec<Step>, looks| {
+                    let count = looks.len() as u64;
+                    progress.checked.fetch_add(count, Ordering::Relaxed);
+                    let mut looks = looks.into_iter();
+                    batch
+                        .into_iter()
+                        .filter_map(|step| see(step, &mut looks))
+                        .collect()
+                },
+            )
         },
         |outcome| match outcome {
             Outcome::Entry(entry) => match writer.push(&entry) {

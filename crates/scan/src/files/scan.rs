@@ -1,17 +1,19 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
 use super::aside::Aside;
+use super::belief::{Belief, Unread};
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
 use super::pace::Pace;
-use super::pipeline::{Done, Workers, ordered};
+use super::pipeline::{Workers, ordered};
 use super::plan::Plan;
 use super::probe::{Directory, Target, Unseen, Wanted};
 use super::remote;
 use super::scope::{PathPolicy, Scope};
 use super::walk::{Blindness, Walk};
+use super::worker::Worker;
 use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
 use agent_core::bounds;
@@ -43,6 +45,8 @@ pub struct Scan<'a> {
     pub partial: bool,
     /// What is not looked at.
     pub aside: &'a Aside,
+    /// What need not be read.
+    pub belief: Option<&'a Belief<'a>>,
     /// Counts while the scan runs, for whoever shows progress.
     pub progress: &'a Progress,
 }
@@ -69,6 +73,8 @@ pub struct Coverage {
     pub mounts: Vec<Vec<u8>>,
     /// Where only packages are known: files that none of them owns.
     pub unowned: u64,
+    /// What was believed unread, where a scan may believe anything.
+    pub unread: Option<Unread>,
 }
 
 /// What a look at some paths tells.
@@ -242,25 +248,21 @@ impl Scan<'_> {
                 let mut looker = Looker::new(self.pace, self.workers.most());
                 looker.alone = self.aside.alone;
                 let unowned = &unowned;
-                move |batch: Vec<Item>| {
-                    let before = looker.bytes;
-                    let count = batch.iter().filter(|item| item.is_path()).count() as u64;
-                    let mut looks = looker
-                        .look_all(batch.iter().filter_map(|item| self.wanted(item)))
-                        .into_iter();
-                    let results = batch
-                        .into_iter()
-                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
-                        .collect();
-                    self.progress.checked.fetch_add(count, Ordering::Relaxed);
-                    self.progress
-                        .bytes
-                        .fetch_add(looker.bytes - before, Ordering::Relaxed);
-                    Done {
-                        results,
-                        waited: looker.waited,
-                    }
-                }
+                Worker::new(
+                    looker,
+                    self.progress,
+                    |item: &Item| self.wanted(item),
+                    move |batch: Vec<Item>, looks| {
+                        let count = batch.iter().filter(|item| item.is_path()).count() as u64;
+                        self.progress.checked.fetch_add(count, Ordering::Relaxed);
+                        let mut looks = looks.into_iter();
+                        batch
+                            .into_iter()
+                            .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
+                            .collect()
+                    },
+                )
+                .believing(self.belief)
             },
             |outcome| report.take(outcome),
         );
@@ -273,6 +275,7 @@ impl Scan<'_> {
                 bytes: self.progress.bytes.load(Ordering::Relaxed),
                 unowned: unowned.into_inner(),
                 elapsed: started.elapsed(),
+                unread: self.believing().map(Belief::end),
                 mounts,
             }),
         }
@@ -293,10 +296,21 @@ impl Scan<'_> {
         if self.is_aside(target) {
             return None;
         }
-        Some((
-            target,
-            judge::wanted(*policy, expected.as_deref(), self.selinux, packages),
-        ))
+        let mut wanted = judge::wanted(*policy, expected.as_deref(), self.selinux, packages);
+        if let Some(belief) = self.believing()
+            && target.remote().is_none()
+            && wanted.contents.is_some()
+            && belief.may_believe(&target.path(), *policy)
+        {
+            let attributes = expected.as_deref().and_then(|e| e.attributes.as_ref());
+            wanted.recorded = attributes.and_then(|attributes| attributes.digest);
+        }
+        Some((target, wanted))
+    }
+
+    /// What need not be read, where there is a manifest: what a package database says of contents is weak.
+    fn believing(&self) -> Option<&Belief<'_>> {
+        self.belief.filter(|_| !self.against.is_packages())
     }
 
     /// Whether it is not looked at. What is walked into has been found not to be.
@@ -345,6 +359,13 @@ impl Scan<'_> {
                         kind,
                     })
                 });
+                if let Some(belief) = self.believing()
+                    && recorded
+                    && !is_directory
+                    && deviation.is_none()
+                {
+                    belief.holds(&target.path());
+                }
                 match (is_directory, deviation) {
                     (true, deviation) => Some(Outcome::Entered { deviation, loose }),
                     (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),

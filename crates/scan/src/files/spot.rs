@@ -76,6 +76,8 @@ impl Spot<'_> {
             against: self.baseline.kind(),
             partial: self.partial,
             aside: self.aside,
+            // What was touched is read.
+            belief: None,
             progress: self.progress,
         };
         let regions = plan.regions();

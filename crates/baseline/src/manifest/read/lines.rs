@@ -4,11 +4,17 @@ use super::{BLOCK, Mark, Measured};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 
+/// As many blocks are read together by who reads on: their digests are computed side by side, three where the processor
+/// has SHA instructions.
+const TOGETHER: usize = 3;
+
 /// The lines of a measured file, each block checked as it is read.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
     measured: &'a Measured,
     next_block: usize,
+    /// How many blocks are read next: one for who looks for a single line.
+    together: usize,
     buffer: Vec<u8>,
     consumed: usize,
     /// Of the line that comes next.
@@ -24,6 +30,7 @@ impl<'a> Lines<'a> {
         Lines {
             measured,
             next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
+            together: 1,
             buffer: Vec::new(),
             consumed: 0,
             mark,
@@ -57,7 +64,7 @@ impl<'a> Lines<'a> {
         self.mark.line += 1;
         self.mark.offset += (end + 1 - start) as u64;
         let text = &self.buffer[start..end];
-        if text.contains(&0) {
+        if memchr::memchr(0, text).is_some() {
             return Err(self.error("holds a NUL byte"));
         }
         if text.last() == Some(&b'\r') {
@@ -92,11 +99,13 @@ impl<'a> Lines<'a> {
             self.buffer.drain(..self.consumed);
             self.consumed = 0;
             searched = self.buffer.len();
-            let block = self.measured.block(self.next_block)?;
-            self.buffer
-                .extend_from_slice(block.get(self.skip..).unwrap_or_default());
-            self.skip = 0;
-            self.next_block += 1;
+            let (first, together) = (self.next_block, self.together);
+            let more = &mut self.buffer;
+            self.next_block += self.measured.push_blocks(first, together, more)?;
+            self.together = TOGETHER;
+            // Of the first block alone, before anything was read.
+            self.consumed = std::mem::take(&mut self.skip).min(self.buffer.len());
+            searched = searched.max(self.consumed);
         }
     }
 }

@@ -1,39 +1,35 @@
 //! Large files: read in pieces and digested side by side, one a lane.
 
-use super::{Batch, CHUNK, Look, Looker, drop_left, settle};
-use crate::files::digest::{Stream, update_many};
-use crate::files::probe::{Opened, Unseen, refused};
-use agent_core::attributes::Digest;
+use super::hands::Hands;
+use super::side::{Large, Side};
+use super::under_way::UnderWay;
+use crate::files::digest::{Kind, StreamOf, update_many};
+use crate::files::probe::{Unseen, refused};
 use agent_core::os::read::Piece;
 use std::os::fd::AsFd;
 
-/// A large file under way.
-pub(super) struct Large {
-    pub(super) index: usize,
-    pub(super) opened: Opened,
-    pub(super) stream: Stream,
-    pub(super) offset: u64,
-    /// Where the first byte lies that this scan left in the page cache.
-    pub(super) left_behind: Option<u64>,
-}
+/// What is read of a large file at a time.
+pub(super) const CHUNK: usize = 32 * 1024;
+/// Lanes end a round together, so that each has a file in all of the next; for an end that is nearer they do not.
+const LEAST: usize = 4096;
 
-impl Looker {
+impl<H: Kind> Side<H> {
     /// Digests large files side by side, the longest first, until no more than `leave` are left.
-    pub(super) fn digest_large(&mut self, batch: &mut Batch, leave: usize) {
-        self.many_are_at_hand();
-        batch.waiting.sort_by_key(|file| file.opened.before.size);
-        while batch.waiting.len() + batch.active.len() > leave {
-            while batch.active.len() < self.path.lanes() {
-                match batch.waiting.pop() {
-                    Some(file) => batch.active.push(file),
-                    None => break,
-                }
+    pub(super) fn digest_large(&mut self, leave: usize, hands: &mut Hands, looks: &mut UnderWay) {
+        self.waiting.sort_by_key(|file| file.opened.before.size);
+        while self.waiting.len() + self.active.len() > leave {
+            while self.active.len() < H::lanes(self.path) {
+                let Some(file) = self.waiting.pop() else {
+                    break;
+                };
+                self.cold -= usize::from(file.cold);
+                self.active.push(file);
             }
-            while self.chunks.len() < batch.active.len() {
+            while self.chunks.len() < self.active.len() {
                 self.chunks.push(vec![0; CHUNK]);
             }
-            let lengths = self.read_round(&mut batch.active);
-            let mut work: Vec<(&mut Stream, &[u8])> = batch
+            let lengths = self.read_round(hands);
+            let mut work: Vec<(&mut StreamOf<H>, &[u8])> = self
                 .active
                 .iter_mut()
                 .zip(&self.chunks)
@@ -45,83 +41,84 @@ impl Looker {
             update_many(self.path, &mut work);
             // From the back, so that what takes a finished file's place has been dealt with.
             for (lane, length) in lengths.into_iter().enumerate().rev() {
-                let file = &batch.active[lane];
-                let look = match length {
+                let file = &self.active[lane];
+                let read = match length {
                     Ok(_) if file.offset < file.opened.before.size => continue,
-                    Ok(_) => finish(batch.active.swap_remove(lane)),
-                    Err(unseen) => {
-                        let file = batch.active.swap_remove(lane);
-                        drop_left(&file.opened, file.left_behind);
-                        (file.index, Err(unseen))
-                    }
+                    read => read.map(|_| ()),
                 };
-                batch.looks[look.0] = settle(look.1);
+                Self::finish(self.active.swap_remove(lane), read, looks);
             }
         }
     }
 
     /// Reads a piece of each active file: what is cached, and only if that is nothing, what the disk has.
-    fn read_round(&mut self, active: &mut [Large]) -> Vec<Result<usize, Unseen>> {
-        let mut lengths = Vec::with_capacity(active.len());
-        for (lane, file) in active.iter_mut().enumerate() {
-            lengths.push(self.read_chunk(lane, file, false));
+    fn read_round(&mut self, hands: &mut Hands) -> Vec<Result<usize, Unseen>> {
+        let left = |file: &Large<H>| {
+            let left = file.opened.before.size.saturating_sub(file.offset);
+            usize::try_from(left).unwrap_or(CHUNK)
+        };
+        let shortest = self.active.iter().map(left).min().unwrap_or(CHUNK);
+        // Whole blocks, so that nothing has to be kept for the next round.
+        let most = match shortest {
+            LEAST..CHUNK => shortest.next_multiple_of(64),
+            _ => CHUNK,
+        };
+        let mut lengths = Vec::with_capacity(self.active.len());
+        for (file, chunk) in self.active.iter_mut().zip(&mut self.chunks) {
+            lengths.push(read_chunk(&mut chunk[..most], file, hands, false));
         }
         if lengths.iter().all(|length| *length == Ok(0))
-            && let Some(file) = active.first_mut()
+            && let Some(file) = self.active.first_mut()
+            && let Some(chunk) = self.chunks.first_mut()
         {
-            lengths[0] = self.read_chunk(0, file, true);
+            lengths[0] = read_chunk(&mut chunk[..most], file, hands, true);
         }
         lengths
     }
-
-    /// Reads the next piece of a large file into the lane's buffer, never beyond the size that it had.
-    /// Unless `wait` is set, nothing comes of a piece that is not cached.
-    fn read_chunk(&mut self, lane: usize, file: &mut Large, wait: bool) -> Result<usize, Unseen> {
-        self.reader.on_device(file.opened.before.id.device);
-        let left = file.opened.before.size - file.offset;
-        let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-        let chunk = &mut self.chunks[lane][..want];
-        let fd = file.opened.file.as_fd();
-        let piece = match wait {
-            false => match self
-                .reader
-                .cached_at(fd, chunk, file.offset)
-                .map_err(refused("read"))?
-            {
-                Some(length) => Piece {
-                    length,
-                    left_behind: false,
-                },
-                None => {
-                    if self.reader.leaves_behind() && file.left_behind.is_none() {
-                        file.left_behind = Some(file.offset);
-                    }
-                    return Ok(0);
-                }
-            },
-            true => self
-                .reader
-                .fetch_at(fd, chunk, file.offset)
-                .map_err(refused("read"))?,
-        };
-        if piece.length == 0 {
-            return Err(Unseen::Changing);
-        }
-        if piece.left_behind && file.left_behind.is_none() {
-            file.left_behind = Some(file.offset);
-        }
-        file.offset += piece.length as u64;
-        self.read(piece.length);
-        Ok(piece.length)
-    }
 }
 
-fn finish(file: Large) -> (usize, Look) {
-    drop_left(&file.opened, file.left_behind);
-    let stream = file.stream;
-    let look = file.opened.unchanged().map(|mut attributes| {
-        attributes.digest = Some(Digest::Sha256(stream.finish()));
-        attributes
-    });
-    (file.index, look)
+/// Reads the next piece of a large file into the lane's buffer, never beyond the size that it had.
+/// Unless `wait` is set, nothing comes of a piece that is not cached.
+fn read_chunk<H: Kind>(
+    buffer: &mut [u8],
+    file: &mut Large<H>,
+    hands: &mut Hands,
+    wait: bool,
+) -> Result<usize, Unseen> {
+    hands.reader.on_device(file.opened.before.id.device);
+    let left = file.opened.before.size - file.offset;
+    let want = usize::try_from(left).unwrap_or(CHUNK).min(buffer.len());
+    let chunk = &mut buffer[..want];
+    let fd = file.opened.file.as_fd();
+    let piece = match wait {
+        false => match hands
+            .reader
+            .cached_at(fd, chunk, file.offset)
+            .map_err(refused("read"))?
+        {
+            Some(length) => Piece {
+                length,
+                left_behind: false,
+            },
+            None => {
+                if hands.reader.leaves_behind() && file.left_behind.is_none() {
+                    file.left_behind = Some(file.offset);
+                }
+                return Ok(0);
+            }
+        },
+        true => hands
+            .reader
+            .fetch_at(fd, chunk, file.offset)
+            .map_err(refused("read"))?,
+    };
+    if piece.length == 0 {
+        return Err(Unseen::Changing);
+    }
+    if piece.left_behind && file.left_behind.is_none() {
+        file.left_behind = Some(file.offset);
+    }
+    file.offset += piece.length as u64;
+    hands.count(piece.length);
+    Ok(piece.length)
 }

@@ -1,0 +1,145 @@
+//! Files that somebody may be writing to now: open for writing, or mapped shared, as far as /proc shows it
+//! (proc_pid_fd(5), proc_pid_fdinfo(5), proc_pid_maps(5)).
+//!
+//! Whoever is not root sees of other users' processes nothing of this without CAP_SYS_PTRACE; how many hide it is
+//! counted.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What /proc shows.
+#[derive(Clone, Debug, Default)]
+pub struct Writers {
+    /// Inode numbers, whatever the file system: what a mapping names as its device is not always what a stat says.
+    inodes: HashSet<u64>,
+    /// Processes that do not show what they have open.
+    pub hidden: u64,
+}
+
+impl Writers {
+    /// Looks through all processes.
+    pub fn now() -> Writers {
+        Writers::below(Path::new("/proc"))
+    }
+
+    fn below(proc: &Path) -> Writers {
+        let mut writers = Writers::default();
+        let Ok(entries) = fs::read_dir(proc) else {
+            writers.hidden = 1;
+            return writers;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+                continue;
+            }
+            let process = entry.path();
+            let shown = writers
+                .add_descriptors(&process)
+                .and_then(|()| writers.add_mappings(&process));
+            match shown {
+                // Ended meanwhile.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound) || is_gone(&error) => {}
+                Err(_) => writers.hidden += 1,
+                Ok(()) => {}
+            }
+        }
+        writers
+    }
+
+    /// Whether somebody has a file of that inode number open for writing, or mapped.
+    pub fn have(&self, inode: u64) -> bool {
+        self.inodes.contains(&inode)
+    }
+
+    fn add_descriptors(&mut self, process: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(process.join("fd"))? {
+            let name = entry?.file_name();
+            let told = process.join("fdinfo").join(&name);
+            let is_written = match fs::read_to_string(told) {
+                Ok(text) => may_write(&text),
+                // Closed meanwhile.
+                Err(_) => false,
+            };
+            if is_written
+                && let Ok(file) = fs::metadata(process.join("fd").join(&name))
+                && file.is_file()
+            {
+                self.inodes.insert(file.ino());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_mappings(&mut self, process: &Path) -> io::Result<()> {
+        let maps = BufReader::new(File::open(process.join("maps"))?);
+        for line in maps.split(b'\n') {
+            self.inodes.extend(shared_inode(&line?));
+        }
+        Ok(())
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Whether an fdinfo says that the file is open for writing.
+fn may_write(fdinfo: &str) -> bool {
+    let flags = fdinfo.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+    flags
+        .is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
+}
+
+/// The inode of a shared mapping of a file: `START-END rw-s OFFSET MAJOR:MINOR INODE PATH`.
+fn shared_inode(line: &[u8]) -> Option<u64> {
+    let mut words = line
+        .split(|byte| *byte == b' ')
+        .filter(|word| !word.is_empty());
+    let rights = words.nth(1)?;
+    let inode = words.nth(2)?;
+    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    (rights.last() == Some(&b's') && inode != 0).then_some(inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+
+    fn inode(path: &Path) -> u64 {
+        fs::metadata(path).expect("there").ino()
+    }
+
+    #[test]
+    fn a_file_is_written_as_long_as_somebody_has_it_open_for_that() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        fs::write(&path, "text").expect("written");
+        let reader = File::open(&path).expect("there");
+        assert!(!Writers::now().have(inode(&path)), "it is only read");
+        let writer = OpenOptions::new().append(true).open(&path).expect("there");
+        assert!(Writers::now().have(inode(&path)));
+        drop((reader, writer));
+        assert!(!Writers::now().have(inode(&path)));
+    }
+
+    #[test]
+    fn what_proc_says_is_understood() {
+        assert!(may_write("pos:\t0\nflags:\t0100002\nmnt_id:\t25\n"));
+        assert!(may_write("pos:\t0\nflags:\t0102001\nmnt_id:\t25\n"));
+        assert!(!may_write("pos:\t0\nflags:\t0100000\nmnt_id:\t25\n"));
+        assert!(!may_write("pos:\t0\nflags:\t012000000\n") && !may_write(""));
+        let line = "7f1c00000000-7f1c00001000 rw-s 00000000 fe:00 4711          /srv/a b";
+        assert_eq!(shared_inode(line.as_bytes()), Some(4711));
+        let private = line.replace("rw-s", "rw-p");
+        assert_eq!(shared_inode(private.as_bytes()), None);
+        let anonymous = "7f1c00000000-7f1c00001000 rw-s 00000000 00:00 0 ";
+        assert_eq!(shared_inode(anonymous.as_bytes()), None);
+        assert_eq!(shared_inode(b""), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! What reads: the page cache left as it was, the pace kept, bytes counted.
+
+use crate::files::pace::Pace;
+use crate::files::probe::{Opened, Unseen, refused};
+use crate::files::remote::Pulse;
+use agent_core::os::read::{Piece, Reader};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// Reads for one looker.
+#[derive(Debug)]
+pub(super) struct Hands {
+    pub(super) reader: Reader,
+    pub(super) pace: Option<Pace>,
+    /// Told of each piece that was read, on a helper thread.
+    pub(super) pulse: Option<Arc<Pulse>>,
+    /// Bytes read so far to be digested.
+    pub(super) bytes: u64,
+}
+
+impl Hands {
+    /// Counts, and waits where the pace says so.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        match (&self.pulse, &self.pace) {
+            (None, None) => {}
+            (None, Some(pace)) => pace.pay(bytes),
+            (Some(pulse), None) => pulse.beat(),
+            (Some(pulse), Some(pace)) => pulse.pause(|| pace.pay(bytes)),
+        }
+    }
+
+    /// Reads what is missing of a small file, of which `filled` bytes are there.
+    pub(super) fn fill(
+        &mut self,
+        opened: &Opened,
+        buffer: &mut [u8],
+        mut filled: usize,
+    ) -> Result<(), Unseen> {
+        let mut left_behind = None;
+        let mut outcome = Ok(());
+        while filled < buffer.len() {
+            let rest = &mut buffer[filled..];
+            match self
+                .reader
+                .read_at(opened.file.as_fd(), rest, filled as u64)
+            {
+                Ok(Piece { length: 0, .. }) => outcome = Err(Unseen::Changing),
+                Ok(piece) => {
+                    if piece.left_behind && left_behind.is_none() {
+                        left_behind = Some(filled as u64);
+                    }
+                    filled += piece.length;
+                    continue;
+                }
+                Err(errno) => outcome = Err(refused("read")(errno)),
+            }
+            break;
+        }
+        if outcome.is_ok() {
+            self.count(buffer.len());
+        }
+        drop_left(opened, left_behind);
+        outcome
+    }
+
+    /// Reads a small file that was not cached.
+    pub(super) fn fetch(&mut self, opened: &Opened, buffer: &mut [u8]) -> Result<(), Unseen> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let piece = self
+            .reader
+            .fetch_at(opened.file.as_fd(), buffer, 0)
+            .map_err(refused("read"))?;
+        let filled = self.fill(opened, buffer, piece.length);
+        drop_left(opened, piece.left_behind.then_some(0));
+        filled
+    }
+}
+
+/// Drops from the page cache what a scan has left there of a file, from that byte on.
+pub(super) fn drop_left(opened: &Opened, from: Option<u64>) {
+    if let Some(offset) = from {
+        Reader::drop_from(opened.file.as_fd(), offset);
+    }
+}
