@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             report: report.as_mut(),
             counts: Counts::default(),
             written: Ok(()),
-            notes: Vec::new(),
+            notes: profile.stands_in.iter().cloned().collect(),
             manifest: own_manifest(arguments).then(Arc::default),
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
