@@ -18,6 +18,7 @@ mod packages;
 mod packaging;
 mod reports;
 mod rpm;
+mod rpm_kinds;
 mod seal;
 mod settings;
 

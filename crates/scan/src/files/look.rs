@@ -147,9 +147,9 @@ impl Looker {
                 // Written to just now: a further write might leave the same times. Looked at again, later.
                 Ok(First::Contents(opened)) if Tick::now().holds(opened.before.ctime) => {}
                 Ok(First::Contents(opened)) => match wanted.contents {
-                    Some(Algorithm::Sha256) => self.take(index, opened, &mut batch),
-                    _ => {
-                        let (look, fetched) = self.alone(opened, Algorithm::Md5);
+                    None | Some(Algorithm::Sha256) => self.take(index, opened, &mut batch),
+                    Some(algorithm) => {
+                        let (look, fetched) = self.alone(opened, algorithm);
                         batch.read += 1;
                         batch.fetched += usize::from(fetched && self.reader.tells());
                         batch.looks[index] = settle(look);
