@@ -117,3 +117,55 @@ fn a_damaged_ndb_is_unknown() {
         assert!(message.contains(words), "{damage}: {message}");
     }
 }
+
+/// Packages of formats 4 and 6, digests of three kinds, in an ndb: what the real rpm 6 of a root makes and says.
+///
+/// The root is one of Debian's unstable with rpm in it; left out where there is none.
+#[test]
+fn as_rpm_6_says() {
+    let Some(root) = std::env::var_os("AGENT_TEST_RPM6_ROOT") else {
+        println!("left out: AGENT_TEST_RPM6_ROOT names no root with rpm 6");
+        return;
+    };
+    const SPEC: &str = "Name: NAME\nVersion: 1\nRelease: 1\nSummary: a test\nLicense: none\nBuildArch: noarch\n%description\na test\n%install\nmkdir -p %{buildroot}/opt/NAME; for f in a b c d e; do echo $f > %{buildroot}/opt/NAME/$f; done; ln -s a %{buildroot}/opt/NAME/link\n%files\n/opt/NAME\n";
+    let root = std::path::Path::new(&root);
+    let place = tempfile::tempdir_in(root.join("tmp")).expect("a directory");
+    let inside = format!(
+        "/{}",
+        place.path().strip_prefix(root).expect("below").display()
+    );
+    std::fs::write(place.path().join("spec"), SPEC).expect("a spec");
+    let script = format!(
+        "cd {inside}; mkdir tree
+         for format in 4 6; do for kind in 8 10 12; do
+           sed s/NAME/p$format-$kind/ spec > it.spec
+           rpmbuild -bb --define \"_rpmformat $format\" --define \"_binary_filedigest_algorithm $kind\" --define \"_topdir $PWD/top\" it.spec
+         done; done > built 2>&1
+         q() {{ rpm --root $PWD/tree --dbpath /usr/lib/sysimage/rpm --define '_db_backend ndb' \"$@\"; }}
+         q --nosignature -i top/RPMS/noarch/*.rpm; test -s tree/usr/lib/sysimage/rpm/Packages.db
+         for directory in tree/opt/*; do printf x >> $directory/c; rm $directory/d; chmod 4755 $directory/e; done
+         q -Va --nomtime || :"
+    );
+    let verified = run(std::process::Command::new("chroot")
+        .arg(root)
+        .args(["bash", "-eu", "-c", &script]));
+    let mut theirs: Vec<String> = verified
+        .stdout
+        .lines()
+        .filter_map(|line| Some(format!("/{}", line.split_once('/')?.1)))
+        .collect();
+    theirs.sort();
+    assert_eq!(theirs.len(), 18, "{verified:#?}");
+    let tree = place.path().join("tree");
+    let tree = tree.to_str().expect("text");
+    let ran = harness::agent([
+        "check", "--root", tree, "--only", "files.*", "--format", "json",
+    ]);
+    let mut found: Vec<String> = ran
+        .findings()
+        .iter()
+        .map(|finding| finding["subject"].as_str().expect("text").to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, theirs, "{ran:#?}");
+}
