@@ -138,7 +138,7 @@ fn as_rpm_6_says() {
     let script = format!(
         "cd {inside}; mkdir tree
          for format in 4 6; do for kind in 8 10 12; do
-           sed s/NAME/p$format-$kind/ spec > it.spec
+           sed s/NAME/p$format-$kind/g spec > it.spec
            rpmbuild -bb --define \"_rpmformat $format\" --define \"_binary_filedigest_algorithm $kind\" --define \"_topdir $PWD/top\" it.spec
          done; done > built 2>&1
          q() {{ rpm --root $PWD/tree --dbpath /usr/lib/sysimage/rpm --define '_db_backend ndb' \"$@\"; }}

@@ -8,7 +8,7 @@ fn suse(line: &str) -> Lab {
     lab.shell(&format!(
         "printf 'ID=sles\\nVERSION_ID=16.0\\nID_LIKE=suse\\n' > etc/os-release
          mkdir -p usr/lib/sysimage/rpm etc/zypp/repos.d; echo x > usr/lib/sysimage/rpm/Packages.db
-         repo() {{ printf \"[$1]\\nenabled=1\\nbaseurl=http://x\\n$2\\n\" > etc/zypp/repos.d/$1.repo; }}
+         repo() {{ printf \"[$1]\\nenabled=1\\nbaseurl=http://x\\n${{2:-}}\\n\" > etc/zypp/repos.d/$1.repo; }}
          {line}"
     ));
     lab
@@ -77,8 +77,8 @@ fn dnf5s_repositories() {
         lab.shell(&format!(
             "printf 'ID=fedora\\nVERSION_ID=44\\nSUPPORT_END=2999-01-01\\n' > etc/os-release; mkdir -p usr/lib/sysimage/rpm etc/yum.repos.d
              echo x > usr/lib/sysimage/rpm/rpmdb.sqlite
-             repo() {{ printf \"[$1]\\nbaseurl=http://x\\n$2\\n\" > etc/yum.repos.d/$1.repo; }}
-             main() {{ mkdir -p $(dirname $1); printf \"[main]\\n$2\\n\" > $1; }}
+             repo() {{ printf \"[$1]\\nbaseurl=http://x\\n${{2:-}}\\n\" > etc/yum.repos.d/$1.repo; }}
+             main() {{ mkdir -p $(dirname $1); printf \"[main]\\n${{2:-}}\\n\" > $1; }}
              {line}"
         ));
         let ran = check(&lab, "packages");

@@ -48,9 +48,13 @@ for file in etc/nsswitch.conf usr/etc/nsswitch.conf etc/authselect/nsswitch.conf
 done
 
 # --- console
-case $family in
-  rpm) echo 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0A.0B' | put boot/grub2/user.cfg 600 ;;
-  dpkg)
+case $ID$family in
+  slesrpm)
+    rest=$(cat boot/grub2/grub.cfg)
+    printf 'set superusers="root"\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.0A.0B\n%s\n' "$rest" | put boot/grub2/grub.cfg 600
+    ;;
+  *rpm) echo 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0A.0B' | put boot/grub2/user.cfg 600 ;;
+  *dpkg)
     rest=$(cat boot/grub/grub.cfg)
     printf 'set superusers="root"\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.0A.0B\n%s\n' "$rest" | put boot/grub/grub.cfg 600
     ;;
