@@ -160,6 +160,10 @@ fn sudoers_below_usr() {
             "echo '@includedir /usr/etc/sudoers.d' > usr/etc/sudoers; mkdir usr/etc/sudoers.d; echo 'ann ALL=(ALL) NOPASSWD: ALL' > usr/etc/sudoers.d/a; chmod 440 usr/etc/sudoers usr/etc/sudoers.d/a".to_owned(),
             &["sudo_nopasswd ann"],
         ),
+        (
+            "echo 'ann ALL=(ALL) NOPASSWD: ALL' > mine; chmod 440 mine; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/mine' > usr/etc/sudo.conf; echo 'root ALL=(ALL) ALL' > etc/sudoers; chmod 440 etc/sudoers".to_owned(),
+            &["sudo_nopasswd ann"],
+        ),
     ] {
         let lab = tree();
         lab.shell(&format!("mkdir -p usr/etc; {line}"));

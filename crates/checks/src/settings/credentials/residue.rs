@@ -267,7 +267,11 @@ impl<'b> Residue<'_, 'b> {
         }
         for (path, what) in SECRETS {
             if self.is_old(path) {
-                self.tell(path, what, format!("remove {path} before the image is made"));
+                self.tell(
+                    path,
+                    what,
+                    format!("remove {path} before the image is made"),
+                );
             }
         }
         if self.launched.is_none() && self.is_old(SEED) {
