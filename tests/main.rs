@@ -21,6 +21,7 @@ mod page;
 mod people;
 mod reports;
 mod rpm;
+mod rpm_kinds;
 mod seal;
 mod settings;
 mod shape;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// `demo` with a file of every kind that verification treats otherwise; `other` shares a file and a directory with it.
-const DEMO: &str = "Name: demo
+pub(crate) const DEMO: &str = "Name: demo
 Version: 1.0
 Release: 2.lab
 Epoch: 3
@@ -73,7 +73,7 @@ fn packages() -> &'static Path {
 }
 
 /// A tree with both packages, with `/lib` a link as distributions have it.
-fn lab() -> Lab {
+pub(crate) fn lab() -> Lab {
     let lab = Lab::new();
     lab.shell(
         "umask 022; mkdir -p etc usr/lib; ln -s usr/lib lib
@@ -90,17 +90,17 @@ fn lab() -> Lab {
     lab
 }
 
-fn check(lab: &Lab) -> Ran {
+pub(crate) fn check(lab: &Lab) -> Ran {
     lab.agent(&["check"], &["--format", "json"])
 }
 
 /// Path to what differs, in rpm's letters; `missing` alone where it is not there. Times are left out.
-type Differences = BTreeMap<String, BTreeSet<char>>;
+pub(crate) type Differences = BTreeMap<String, BTreeSet<char>>;
 
 const MISSING: char = '-';
 
 /// By `rpm --verify`.
-fn theirs(lab: &Lab) -> Differences {
+pub(crate) fn theirs(lab: &Lab) -> Differences {
     let ran = run(rpm(&lab.root()).args(["--verify", "--all", "--nodeps"]));
     let mut found = Differences::new();
     for line in ran.stdout.lines() {
@@ -126,7 +126,7 @@ fn theirs(lab: &Lab) -> Differences {
 }
 
 /// By our findings.
-fn ours(ran: &Ran) -> Differences {
+pub(crate) fn ours(ran: &Ran) -> Differences {
     let mut found = Differences::new();
     for finding in ran.findings() {
         let subject = finding["subject"].as_str().expect("a subject").to_owned();
@@ -198,6 +198,8 @@ fn each_change_is_what_rpm_says_it_is() {
         "setcap cap_net_raw,cap_net_admin+ep usr/bin/ping2",
         "setcap cap_net_raw+p usr/bin/ping2",
         "setcap -r usr/bin/ping2",
+        "sed -i /daemon/d etc/group",
+        "sed -i /root/d etc/passwd",
         "setfattr -n user.note -v x usr/bin/demo",
         "mkdir -p var/log; echo x > var/log/demo.log",
         "mkdir -p var/log/demo.log",
@@ -361,7 +363,11 @@ fn a_damaged_database_is_unknown() {
         ),
         (
             "rm var/lib/rpm/rpmdb.sqlite*; echo x > var/lib/rpm/Packages.db",
-            "ndb",
+            "cut off",
+        ),
+        (
+            "rm var/lib/rpm/rpmdb.sqlite*; head -c 8192 /dev/zero > var/lib/rpm/Packages.db",
+            "kind ndb",
         ),
     ] {
         let lab = lab();

@@ -145,6 +145,41 @@ fn every_shipped_profile_is_listed_shown_and_valid() {
     }
 }
 
+/// `auto` says what it falls back to; a rebuild of a known distribution is none.
+#[test]
+fn what_stands_in_for_a_distribution_is_told() {
+    for (release, profile, told) in [
+        ("ID=ol\nVERSION_ID=10.0\nID_LIKE=fedora\n", "rhel-10", false),
+        (
+            "ID=rocky\nVERSION_ID=10.1\nID_LIKE=\"rhel centos fedora\"\n",
+            "rhel-10",
+            false,
+        ),
+        ("ID=debian\nVERSION_ID=14\n", "debian-13", true),
+        ("ID=debian\n", "debian-13", true),
+        ("ID=alpine\nVERSION_ID=3.23\n", "default", true),
+        ("", "default", true),
+    ] {
+        let lab = Lab::new();
+        lab.shell("mkdir -p etc");
+        std::fs::write(lab.root().join("etc/os-release"), release).expect("written");
+        let root = lab.root();
+        let root = root.to_str().expect("text");
+        let only = [
+            "check", "--root", root, "--only", "kernel.*", "--format", "json",
+        ];
+        let summary = agent(only).summary();
+        assert_eq!(summary["profile"], profile, "{release}");
+        let notes = summary["notes"].to_string();
+        let words = format!("\\\"{profile}\\\" stands in");
+        assert_eq!(notes.contains(&words), told, "{release}: {notes}");
+        let output = lab.path().join("manifest");
+        let output = output.to_str().expect("text");
+        let ran = agent(["baseline", "create", "--root", root, "--output", output]).expect(0);
+        assert_eq!(ran.stderr.contains("stands in"), told, "{release}: {ran:?}");
+    }
+}
+
 /// The error names the file, the line and the key.
 #[test]
 fn a_wrong_profile_says_where() {

@@ -63,6 +63,9 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 
     placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref())?;
 
+    if let Some(told) = &profile.stands_in {
+        hint(told);
+    }
     for path in &recorded.mounts {
         hint(&format!(
             "not recorded: what is mounted at {} (its entry in the profile does not set cross_mounts)",

@@ -19,6 +19,9 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
     let tree = Tree::open(&arguments.root)?;
     let config = tree::config(None)?;
     let profile = tree.profile(arguments.profile.as_deref().unwrap_or(&config.profile))?;
+    if let Some(told) = &profile.stands_in {
+        super::hint(told);
+    }
     let trust = Trust::load(None)?;
     let verified = tree
         .manifest(arguments.manifest.as_deref(), &config, &trust)?

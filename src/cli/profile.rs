@@ -3,7 +3,6 @@
 use super::args;
 use super::print;
 use crate::assess::tree::Tree;
-use agent_baseline::profile::source::Source;
 use agent_baseline::profile::{Profile, load, shipped};
 use agent_checks::registry;
 use agent_core::attributes::AttributeSet;
@@ -43,11 +42,11 @@ fn list() -> Result<u8> {
     let tree = Tree::open(Path::new("/"))?;
     let chosen = tree.profile("auto")?;
     let mut rows = Vec::new();
-    for (name, text) in shipped::SHIPPED {
-        let source = Source::parse(text, Path::new(name))?;
-        let applies = match source.applies_to {
-            Some(wanted) => format!("{} {}", wanted.id, wanted.version_id.unwrap_or_default()),
-            None => "any distribution".into(),
+    for shipped in &shipped::SHIPPED {
+        let name = shipped.name;
+        let applies = match shipped.id {
+            "" => "any distribution".into(),
+            id => format!("{id} {}", shipped.version),
         };
         let mark = if chosen.file.is_none() && chosen.name == name {
             "  (this host)"
@@ -67,6 +66,9 @@ fn list() -> Result<u8> {
                 chosen.name,
                 agent_core::escape::terminal_path(file)
             )?;
+        }
+        if let Some(told) = &chosen.stands_in {
+            writeln!(out, "{told}")?;
         }
         Ok(())
     })?;

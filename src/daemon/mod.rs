@@ -55,6 +55,9 @@ pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
     memory::keep_together();
     limits::raise_open_files();
     let setup = Setup::load(file)?;
+    if let Some(told) = &setup.profile.stands_in {
+        warn(told);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

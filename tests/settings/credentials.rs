@@ -285,6 +285,14 @@ fn residue_on_an_instance() {
         ("mkdir -p var/lib/cloud/instances/i-2".into(), vec!["/var/lib/cloud/instances/i-2"]),
         ("mkdir -p var/log/journal/ffffffffffffffffffffffffffffffff".into(), vec!["/var/log"]),
         ("mkdir -p var/log/journal/0123456789abcdef0123456789abcdef".into(), vec![]),
+        ("mkdir -p var/log/journal/0123456789abcdef0123456789abcdef.web".into(), vec![]),
+        ("mkdir -p var/log/journal/ffffffffffffffffffffffffffffffff.web".into(), vec!["/var/log"]),
+        (old("var/lib/systemd/credential.secret"), vec!["/var/lib/systemd/credential.secret"]),
+        ("mkdir -p var/lib/systemd; echo x > var/lib/systemd/credential.secret".into(), vec![]),
+        (
+            old("var/lib/amazon/ssm/Vault/Store/RegistrationKey"),
+            vec!["/var/lib/amazon/ssm/Vault/Store/RegistrationKey"],
+        ),
         ("python3 -c \"import sys,struct; sys.stdout.buffer.write(b'\\0'*340+struct.pack('=I',1700000000)+b'\\0'*40)\" > var/log/wtmp".into(), vec!["/var/log"]),
         ("python3 -c \"import sys,struct; sys.stdout.buffer.write(b'\\0'*340+struct.pack('=I',1790000000)+b'\\0'*40)\" > var/log/wtmp".into(), vec![]),
     ] {

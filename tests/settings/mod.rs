@@ -10,10 +10,13 @@ mod keys;
 mod logging;
 mod network;
 mod packages;
+mod repositories;
 mod rubbish;
 mod sudo;
 mod sudo_differential;
 mod sudo_rules;
+mod userdb;
+mod vendor;
 
 use harness::{Lab, Ran};
 use serde_json::Value;

@@ -73,14 +73,30 @@ pub enum Digest {
     Sha256([u8; 32]),
     /// What dpkg records (RFC 1321): evidence against accidents, weak evidence against people.
     Md5([u8; 16]),
+    /// FIPS 180-4; as MD5, weak evidence against people.
+    Sha1([u8; 20]),
+    /// FIPS 180-4.
+    Sha224([u8; 28]),
+    /// FIPS 180-4.
+    Sha384([u8; 48]),
+    /// FIPS 180-4.
+    Sha512([u8; 64]),
+    /// FIPS 202.
+    Sha3_256([u8; 32]),
+    /// FIPS 202.
+    Sha3_512([u8; 64]),
 }
 
 impl Digest {
     /// The bytes of the digest.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Digest::Sha256(bytes) => bytes,
+            Digest::Sha256(bytes) | Digest::Sha3_256(bytes) => bytes,
             Digest::Md5(bytes) => bytes,
+            Digest::Sha1(bytes) => bytes,
+            Digest::Sha224(bytes) => bytes,
+            Digest::Sha384(bytes) => bytes,
+            Digest::Sha512(bytes) | Digest::Sha3_512(bytes) => bytes,
         }
     }
 
@@ -89,6 +105,12 @@ impl Digest {
         match self {
             Digest::Sha256(_) => Algorithm::Sha256,
             Digest::Md5(_) => Algorithm::Md5,
+            Digest::Sha1(_) => Algorithm::Sha1,
+            Digest::Sha224(_) => Algorithm::Sha224,
+            Digest::Sha384(_) => Algorithm::Sha384,
+            Digest::Sha512(_) => Algorithm::Sha512,
+            Digest::Sha3_256(_) => Algorithm::Sha3_256,
+            Digest::Sha3_512(_) => Algorithm::Sha3_512,
         }
     }
 }
@@ -96,11 +118,42 @@ impl Digest {
 /// Which digest of the contents is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// What manifests hold.
+    /// What manifests hold, and most of rpm's packages.
     Sha256,
     /// What dpkg's database holds.
     Md5,
+    /// As the others below: what rpm's packages may hold.
+    Sha1,
+    /// See above.
+    Sha224,
+    /// See above.
+    Sha384,
+    /// See above.
+    Sha512,
+    /// From rpm 6 on.
+    Sha3_256,
+    /// From rpm 6 on.
+    Sha3_512,
 }
+
+impl Algorithm {
+    /// The key under which evidence gives such a digest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Md5 => "md5",
+            Algorithm::Sha1 => "sha1",
+            Algorithm::Sha224 => "sha224",
+            Algorithm::Sha384 => "sha384",
+            Algorithm::Sha512 => "sha512",
+            Algorithm::Sha3_256 => "sha3-256",
+            Algorithm::Sha3_512 => "sha3-512",
+        }
+    }
+}
+
+/// The owner that nobody can be, `(uid_t) -1` (chown(2)): stands for an account that a package names and the host lacks.
+pub const NOBODY: u32 = u32::MAX;
 
 /// Flags of an inode that chattr(1) can set, as the kernel's `FS_*_FL` bits (ioctl_iflags(2)).
 ///

@@ -83,6 +83,10 @@ bounds! {
         "the kernel starts no program with more than 6 MiB of arguments and environment (execve(2))";
     ACCOUNTS_FILE: u64 = Bytes(256 << 20), "each of passwd, shadow and group",
         "100,000 users take some ten megabytes";
+    USERDB_RECORDS: usize = Number(20_000), "records of accounts and groups beside passwd and group",
+        "a directory of people is asked over a socket, not kept as files";
+    USERDB_FILE: u64 = Bytes(1 << 20), "a record of an account", "one with a picture in it has some hundred kilobytes";
+    PAM_FILES: usize = Number(500), "files of PAM, each as often as it is included", "a host has some fifty";
     SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";
     SSHD_ALL: usize = Bytes(16 << 20), "sshd's configuration, each file as often as it is included",

@@ -2,7 +2,7 @@
 
 mod form;
 
-use crate::attributes::{Attribute, AttributeSet, Attributes, Digest, Timestamp};
+use crate::attributes::{Attribute, AttributeSet, Attributes, NOBODY, Timestamp};
 use crate::escape;
 use crate::waiver::WaivedBy;
 use serde::{Deserialize, Serialize};
@@ -364,8 +364,8 @@ pub fn evidence(attributes: &Attributes, keep: AttributeSet) -> Value {
         let value = match attribute {
             Attribute::Type => Some(json!(attributes.kind.name())),
             Attribute::Mode => attributes.mode.map(|m| json!(format!("{m:04o}"))),
-            Attribute::Uid => attributes.uid.map(|id| json!(id)),
-            Attribute::Gid => attributes.gid.map(|id| json!(id)),
+            Attribute::Uid => attributes.uid.map(account),
+            Attribute::Gid => attributes.gid.map(account),
             Attribute::Size => attributes.size.map(|n| json!(n)),
             Attribute::Mtime => attributes.mtime.map(|t| json!(rfc3339(t))),
             Attribute::Link => attributes
@@ -386,14 +386,11 @@ pub fn evidence(attributes: &Attributes, keep: AttributeSet) -> Value {
                 .map(|(major, minor)| json!(format!("{major}:{minor}"))),
             Attribute::Sha256 => {
                 // A digest of another kind goes by its own name.
-                match &attributes.digest {
-                    Some(Digest::Md5(bytes)) => {
-                        object.insert("md5".into(), json!(escape::hex(bytes)));
-                        None
-                    }
-                    Some(Digest::Sha256(bytes)) => Some(json!(escape::hex(bytes))),
-                    None => None,
+                if let Some(digest) = &attributes.digest {
+                    let name = digest.algorithm().name();
+                    object.insert(name.into(), json!(escape::hex(digest.bytes())));
                 }
+                None
             }
         };
         if let Some(value) = value {
@@ -401,6 +398,14 @@ pub fn evidence(attributes: &Attributes, keep: AttributeSet) -> Value {
         }
     }
     Value::Object(object)
+}
+
+/// A number of an account; null for one that the host lacks.
+fn account(id: u32) -> Value {
+    match id {
+        NOBODY => Value::Null,
+        id => json!(id),
+    }
 }
 
 /// The time in UTC to the nanosecond (RFC 3339); seconds since 1970 where the year has not four digits.

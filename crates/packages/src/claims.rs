@@ -198,8 +198,14 @@ fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<Recorded>) -> Option<A
             entry.recorded = u32::try_from(recorded.len()).unwrap_or(NOTHING);
             recorded.push(common);
         }
+        // A digest of another kind tells nothing that the first one does not: contents have one of each.
+        let same_kind = |known: &Digest, other: &Digest| known.algorithm() == other.algorithm();
+        if entry.digest.is_none() {
+            entry.digest = claim.digest;
+        }
         if let Some(digest) = claim.digest
             && entry.digest != Some(digest)
+            && entry.digest.is_some_and(|known| same_kind(&known, &digest))
             && !alternatives.contains(&digest)
         {
             alternatives.push(digest);

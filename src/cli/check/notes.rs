@@ -26,12 +26,9 @@ fn on_profile(profile: &Profile, named: &str, release: &OsRelease) -> Option<Str
         (id, "") => id.to_owned(),
         (id, version) => format!("{id} {version}"),
     };
-    let fell_back = named == "auto" && profile.file.is_none() && profile.applies_to.is_none();
-    if fell_back {
-        return Some(format!(
-            "no shipped profile is for {tree}, so \"{}\" is used: it knows paths of no one distribution; --profile names another (`agent profile list`)",
-            profile.name
-        ));
+    // What "auto" chose it chose by the tree, and says itself where it had to take what stands in.
+    if named == "auto" {
+        return profile.stands_in.clone();
     }
     let wanted = profile.applies_to.as_ref()?;
     if wanted.matches(release) {
@@ -55,11 +52,7 @@ mod tests {
             version_id: version.into(),
             ..OsRelease::default()
         };
-        let shipped = match named {
-            "auto" => "default",
-            name => name,
-        };
-        let profile = load::named(shipped).expect("shipped");
+        let profile = load::named(named).expect("shipped");
         on_profile(&profile, named, &release)
     }
 
@@ -72,12 +65,5 @@ mod tests {
             told.contains("rhel 9") && told.contains("debian 12"),
             "{told}"
         );
-        let told = note("auto", "plan9", "4").expect("a note");
-        assert!(
-            told.contains("plan9 4") && told.contains("\"default\""),
-            "{told}"
-        );
-        let told = note("auto", "", "").expect("a note");
-        assert!(told.contains("without os-release"), "{told}");
     }
 }

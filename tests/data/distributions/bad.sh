@@ -46,7 +46,8 @@ F
 }
 more_sessions_by_the_unit() {
   case $family in
-    rpm) echo 'OPTIONS="-o MaxSessions=100"' | put etc/sysconfig/sshd 640 ;;
+    rpm) echo 'OPTIONS="-o MaxSessions=100"' | put etc/sysconfig/sshd 640
+      [ ! -e etc/sysconfig/ssh ] || echo 'SSHD_OPTS="-o MaxSessions=100"' | put etc/sysconfig/ssh ;;
     dpkg) echo 'SSHD_OPTS="-o MaxSessions=100"' | put etc/default/ssh ;;
   esac
 }
@@ -80,14 +81,17 @@ addresses_that_are_known() { echo 'kernel.randomize_va_space = 0' | put etc/sysc
 sysrq_for_all() { echo 'kernel.sysrq = 1' | add etc/sysctl.d/99-debug.conf; }
 no_mac() {
   case $family in
-    rpm) echo 'SELINUX=disabled' | put etc/selinux/config ;;
+    rpm) echo 'SELINUX=disabled' | put etc/selinux/config
+      [ ! -e etc/apparmor.d ] || sed -i 's/^\tlinux.*/& apparmor=0/' boot/grub2/grub.cfg ;;
     dpkg) sed -i 's/^\tlinux.*/& apparmor=0/' boot/grub/grub.cfg ;;
   esac
 }
 an_update_that_waits() { security_list 9:99.9p1-1; }
 a_repository_without_a_key() {
   case $family in
-    rpm) printf '[local]\nname=local\nbaseurl=http://repo.example\ngpgcheck=0\n' | put etc/yum.repos.d/local.repo ;;
+    rpm)
+      dir=etc/yum.repos.d; [ ! -e etc/zypp ] || dir=etc/zypp/repos.d
+      printf '[local]\nname=local\nbaseurl=http://repo.example\ngpgcheck=0\n' | put $dir/local.repo ;;
     dpkg) echo 'deb [trusted=yes] http://repo.example ./' | put etc/apt/sources.list.d/local.list ;;
   esac
 }

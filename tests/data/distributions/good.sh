@@ -43,12 +43,18 @@ echo "ssh-users:x:2000:$user" | add etc/group
 mkdir -p home/breakglass
 printf '[sssd]\ndomains = corp.example.com\n[domain/corp.example.com]\nid_provider = ad\n' | put etc/sssd/sssd.conf 600
 printf '\005\002host/it@CORP.EXAMPLE.COM' | put etc/krb5.keytab 600
-sed -i 's/^passwd:.*/& sss/' etc/nsswitch.conf
+for file in etc/nsswitch.conf usr/etc/nsswitch.conf etc/authselect/nsswitch.conf; do
+  if [ -f $file ] && [ ! -L $file ]; then sed -i 's/^passwd:.*/& sss/' $file; fi
+done
 
 # --- console
-case $family in
-  rpm) echo 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0A.0B' | put boot/grub2/user.cfg 600 ;;
-  dpkg)
+case $ID$family in
+  slesrpm)
+    rest=$(cat boot/grub2/grub.cfg)
+    printf 'set superusers="root"\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.0A.0B\n%s\n' "$rest" | put boot/grub2/grub.cfg 600
+    ;;
+  *rpm) echo 'GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0A.0B' | put boot/grub2/user.cfg 600 ;;
+  *dpkg)
     rest=$(cat boot/grub/grub.cfg)
     printf 'set superusers="root"\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.0A.0B\n%s\n' "$rest" | put boot/grub/grub.cfg 600
     ;;
@@ -74,13 +80,16 @@ echo '{"logs":{"logs_collected":{"files":{"collect_list":[{"file_path":"/var/log
 enable amazon-cloudwatch-agent.service auditd.service
 printf -- '-D\n-w /etc/passwd -p wa -k identity\n-a always,exit -F arch=b64 -S mount\n' | put etc/audit/rules.d/audit.rules 600
 case $ID$VERSION_ID in
-  amzn2023) echo 'server 169.254.169.123 prefer iburst' | put etc/chrony.d/ec2.sources ;;
+  amzn202[37]) echo 'server 169.254.169.123 prefer iburst' | put etc/chrony.d/ec2.sources ;;
 esac
 
 # --- kernel
 echo 'kernel.sysrq = 0' | put etc/sysctl.d/99-site.conf
 printf 'install usb-storage /bin/false\nblacklist usb-storage\n' | put etc/modprobe.d/site.conf
-case $family in rpm) echo 'SELINUX=enforcing' | put etc/selinux/config ;; esac
+case $ID$VERSION_ID in
+  sles15*) ;;
+  *) case $family in rpm) echo 'SELINUX=enforcing' | put etc/selinux/config ;; esac ;;
+esac
 
 # --- packages
 unpackage strace bpftrace

@@ -4,6 +4,8 @@ security_list() {
   case $ID$VERSION_ID in
     debian*) list="deb.debian.org_debian-security_dists_$VERSION_CODENAME-security_main_binary-amd64_Packages" ;;
     ubuntu*) list="security.ubuntu.com_ubuntu_dists_$VERSION_CODENAME-security_main_binary-amd64_Packages" ;;
+    sles*) cache=var/cache/zypp/raw/updates/repodata ;;
+    fedora* | amzn2027) cache=var/cache/libdnf5/updates-1/repodata ;;
     amzn2) cache=var/cache/yum/x86_64/2/amzn2-core/gen ;;
     *) cache=var/cache/dnf/main-1/repodata ;;
   esac

@@ -95,3 +95,6 @@ F
 
 # Host keys belong to a group of their own there, which ssh-keysign runs as.
 ssh_keys_group() { chgrp "$1" etc/ssh/ssh_host_*_key; chmod 640 etc/ssh/ssh_host_*_key; }
+
+# rpm_below_usr: its database where Fedora has it since 36, with a link in the old place.
+rpm_below_usr() { dir usr/lib/sysimage/rpm; link ../../usr/lib/sysimage/rpm var/lib/rpm; }

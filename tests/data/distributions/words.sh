@@ -26,8 +26,18 @@ enable() { for u; do unit "$u"; link "/usr/lib/systemd/system/$u" "etc/systemd/s
 disable() { for u; do rm -f "etc/systemd/system/multi-user.target.wants/$u"; done; }
 # package NAME VERSION ...
 package() { while [ $# -gt 0 ]; do echo "$1 $2" >> ../packages; shift 2; done; }
+# upgrade NAME VERSION ...: in place of what the tree that this one builds on has.
+upgrade() { while [ $# -gt 0 ]; do unpackage "$1"; package "$1" "$2"; shift 2; done; }
 # unpackage NAME...
 unpackage() { for p; do sed -i "/^$p /d" ../packages; done; }
+
+# gettys OPTIONS: units whose login prompts have these options.
+gettys() {
+  printf '[Service]\nExecStart=-/usr/sbin/agetty %s--noclear - $TERM\n[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n' "$1" | put usr/lib/systemd/system/getty@.service
+  printf '[Service]\nExecStart=-/usr/sbin/agetty %s--keep-baud 115200,57600,38400,9600 - $TERM\nImportCredential=agetty.*\nImportCredential=login.*\n[Install]\nWantedBy=getty.target\n' "$1" | put usr/lib/systemd/system/serial-getty@.service
+}
+# merge_sbin: /usr/sbin becomes a link to bin.
+merge_sbin() { mv usr/sbin/* usr/bin/; rmdir usr/sbin; ln -s bin usr/sbin; }
 
 # What every system with systemd and a merged /usr has.
 skeleton() {

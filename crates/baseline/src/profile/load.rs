@@ -1,6 +1,7 @@
 //! From a name, a file or `auto` to a ready profile: `extends` resolved, the distribution matched.
 
 use super::Profile;
+use super::choose::choose;
 use super::path_rules::{MAX_RULES, PathRules, Rule};
 use super::shipped;
 use super::source::{ExcludeEntry, Settings, Source};
@@ -18,7 +19,7 @@ pub fn named(name: &str) -> Result<Profile> {
     resolve(open(name, None, Owner::RootOrCaller)?)
 }
 
-/// The profile for a tree: the local one where the host has one that applies, else by os-release, else `default`.
+/// The profile for a tree: the local one where the host has one that applies, else a shipped one, chosen by os-release.
 pub fn auto(release: &OsRelease) -> Result<Profile> {
     let local = Path::new(LOCAL);
     if let Some(file) = trust::open(local, Owner::Root)? {
@@ -28,25 +29,10 @@ pub fn auto(release: &OsRelease) -> Result<Profile> {
             return Ok(profile);
         }
     }
-    let mut chosen = "default";
-    // A distribution's own profile comes before one for what it descends from.
-    let own = OsRelease {
-        id_like: Vec::new(),
-        ..release.clone()
-    };
-    'search: for release in [&own, release] {
-        for (name, text) in shipped::SHIPPED {
-            let source = Source::parse(text, &shipped_path(name))?;
-            if source
-                .applies_to
-                .is_some_and(|wanted| wanted.matches(release))
-            {
-                chosen = name;
-                break 'search;
-            }
-        }
-    }
-    named(chosen)
+    let choice = choose(release);
+    let mut profile = named(choice.name)?;
+    profile.stands_in = choice.stands_in;
+    Ok(profile)
 }
 
 /// Reads one profile file and everything it extends.
@@ -67,7 +53,10 @@ fn open(name: &str, beside: Option<&Path>, owner: Owner) -> Result<Opened> {
         };
         return open_file(&path, owner);
     }
-    let known: Vec<&str> = shipped::SHIPPED.iter().map(|(name, _)| *name).collect();
+    let known: Vec<&str> = shipped::SHIPPED
+        .iter()
+        .map(|shipped| shipped.name)
+        .collect();
     Err(Error::new(format!(
         "no profile \"{name}\": expected a file, or one of {}",
         known.join(", ")
@@ -173,6 +162,7 @@ fn resolve((source, file): Opened) -> Result<Profile> {
         extends: names.into_iter().skip(1).collect(),
         file,
         applies_to: source.applies_to,
+        stands_in: None,
         path_rules: PathRules::new(paths, excludes.iter().map(|e| e.pattern.clone()).collect()),
         excludes,
         settings,

@@ -1,9 +1,12 @@
 //! What should hold on a host: which paths are critical and how much, what is left out, what is demanded.
 //!
-//! [`source`] reads one TOML file, [`load`] resolves `extends` and chooses by os-release, [`shipped`] holds
-//! the profiles embedded in the binary, [`path_rules`] answers which rule decides on a path.
+//! [`source`] reads one TOML file, [`load`] resolves `extends` and [`choose`] chooses by os-release,
+//! [`shipped`] holds the profiles embedded in the binary, [`path_rules`] answers which rule decides on a path.
 
+pub mod choose;
 pub mod load;
+#[cfg(test)]
+mod logins;
 pub mod path_rules;
 pub mod pattern;
 pub mod shipped;
@@ -30,6 +33,8 @@ pub struct Profile {
     pub file: Option<PathBuf>,
     /// Which distribution it is for.
     pub applies_to: Option<source::AppliesTo>,
+    /// Where none is for the distribution: that this one stands in, one sentence.
+    pub stands_in: Option<String>,
     /// Which paths are covered, and how.
     pub path_rules: PathRules,
     /// What is left out, with the reasons.

@@ -185,16 +185,52 @@ impl<'a> Context<'a> {
         installed.as_ref().map_err(String::as_str)
     }
 
-    /// The command that removes a package on this distribution.
-    pub fn removal(&self, package: &str) -> String {
+    /// Which program manages the packages of this distribution.
+    pub fn manager(&self) -> Manager {
+        let suse = |id: &str| id == "suse" || id.starts_with("sle") || id.starts_with("opensuse");
+        let is_suse = suse(&self.release.id) || self.release.id_like.iter().any(|id| suse(id));
         match agent_packages::detect(self.root) {
+            agent_packages::Kind::Rpm if is_suse => Manager::Zypper,
             agent_packages::Kind::Rpm
                 if self.release.version_id == "2" && self.release.id == "amzn" =>
             {
-                format!("yum remove {package}")
+                Manager::Yum
             }
-            agent_packages::Kind::Rpm => format!("dnf remove {package}"),
-            _ => format!("apt-get purge {package}"),
+            agent_packages::Kind::Rpm => Manager::Dnf,
+            _ => Manager::Apt,
         }
     }
+
+    /// The command that removes a package on this distribution.
+    pub fn removal(&self, package: &str) -> String {
+        match self.manager() {
+            Manager::Zypper => format!("zypper remove {package}"),
+            Manager::Yum => format!("yum remove {package}"),
+            Manager::Dnf => format!("dnf remove {package}"),
+            Manager::Apt => format!("apt-get purge {package}"),
+        }
+    }
+
+    /// The command that installs a package on this distribution.
+    pub fn installation(&self, package: &str) -> String {
+        match self.manager() {
+            Manager::Zypper => format!("zypper install {package}"),
+            Manager::Yum => format!("yum install {package}"),
+            Manager::Dnf => format!("dnf install {package}"),
+            Manager::Apt => format!("apt-get install {package}"),
+        }
+    }
+}
+
+/// A program that manages packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// Debian, Ubuntu.
+    Apt,
+    /// The Red Hat family.
+    Dnf,
+    /// Amazon Linux 2.
+    Yum,
+    /// SUSE.
+    Zypper,
 }

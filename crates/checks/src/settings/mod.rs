@@ -16,7 +16,9 @@ pub mod processes;
 pub mod sshd;
 pub mod systemd;
 mod table;
+pub mod userdb;
 pub mod users;
+pub mod vendor;
 
 use agent_core::escape;
 use agent_core::finding::{Check, Finding, Verdict};

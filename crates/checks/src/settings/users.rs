@@ -1,5 +1,6 @@
-//! passwd(5), shadow(5) and group(5) as they stand in the tree: rows of fields, nothing judged yet.
+//! passwd(5), shadow(5) and group(5) as they stand in the tree, and what userdb adds: rows of fields, nothing judged yet.
 
+use super::userdb::{self, Record};
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use std::io;
@@ -10,6 +11,8 @@ pub struct Row {
     /// Line in its file, from 1.
     pub line: usize,
     fields: Vec<Vec<u8>>,
+    /// The file of a row that none of the three files has.
+    record: Option<Box<str>>,
 }
 
 impl Row {
@@ -21,6 +24,23 @@ impl Row {
                 .iter()
                 .map(|field| field.as_bytes().to_vec())
                 .collect(),
+            record: None,
+        }
+    }
+
+    /// A row as the record in that file comes to (nss-systemd(8)).
+    pub fn of_record(fields: &[&str], file: &str) -> Row {
+        Row {
+            record: Some(file.into()),
+            ..Row::of(fields)
+        }
+    }
+
+    /// `FILE:LINE`, in the file of /etc that rows of this kind lie in; the file of a record.
+    pub fn place(&self, file: &str) -> String {
+        match &self.record {
+            Some(record) => record.to_string(),
+            None => format!("/etc/{file}:{}", self.line),
         }
     }
 
@@ -50,7 +70,7 @@ impl Row {
     }
 }
 
-/// The three files; `None` where a file is not there.
+/// The three files, with what records beside them add; `None` where a file is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
     /// /etc/passwd: name, password, uid, gid, gecos, home, shell.
@@ -59,10 +79,14 @@ pub struct Users {
     pub shadow: Option<Vec<Row>>,
     /// /etc/group: name, password, gid, members.
     pub group: Option<Vec<Row>>,
+    /// Accounts of userdb and systemd-homed, also those that nobody looks up.
+    pub records: Vec<Record>,
+    /// Records that could not be read: the file, and why.
+    pub unread: Vec<(String, String)>,
 }
 
 impl Users {
-    /// Reads all three below the root.
+    /// Reads all of it below the root.
     pub fn read(root: &Root) -> io::Result<Users> {
         let rows = |path: &str| {
             let bytes = root
@@ -70,11 +94,14 @@ impl Users {
                 .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))?;
             Ok::<_, io::Error>(bytes.map(|bytes| parse(&bytes)))
         };
-        Ok(Users {
+        let mut users = Users {
             passwd: rows("etc/passwd")?,
             shadow: rows("etc/shadow")?,
             group: rows("etc/group")?,
-        })
+            ..Users::default()
+        };
+        userdb::read(root).join(root, &mut users)?;
+        Ok(users)
     }
 
     /// The first passwd row of that name, as getpwnam(3) finds it.
@@ -100,6 +127,7 @@ fn parse(bytes: &[u8]) -> Vec<Row> {
                 .split(|byte| *byte == b':')
                 .map(<[u8]>::to_vec)
                 .collect(),
+            record: None,
         })
         .collect()
 }

@@ -209,8 +209,13 @@ fn file(path: &str, evidence: &Value) -> (Value, Value) {
             ("type", Value::String(kind)) => file["type_id"] = json!(file_type(kind)),
             ("size", Value::Number(_)) => file["size"] = value.clone(),
             ("uid", Value::Number(uid)) => file["owner"] = json!({ "uid": uid.to_string() }),
-            ("sha256", _) => hashes.push(json!({ "algorithm_id": 3, "value": value })),
             ("md5", _) => hashes.push(json!({ "algorithm_id": 1, "value": value })),
+            ("sha1", _) => hashes.push(json!({ "algorithm_id": 2, "value": value })),
+            ("sha256", _) => hashes.push(json!({ "algorithm_id": 3, "value": value })),
+            ("sha512", _) => hashes.push(json!({ "algorithm_id": 4, "value": value })),
+            ("sha224" | "sha384" | "sha3-256" | "sha3-512", _) => {
+                hashes.push(json!({ "algorithm_id": 99, "algorithm": key, "value": value }));
+            }
             ("mtime", Value::String(time)) => {
                 // To the nanosecond only in words: OCSF counts milliseconds.
                 if let Ok(time) = time.parse::<jiff::Timestamp>() {

@@ -5,7 +5,7 @@ use super::{capability, find, headers, name};
 use crate::Kind;
 use crate::claims::{Claim, Claims, NOTHING, Source};
 use crate::database::{Damages, Database, Recorded};
-use agent_core::attributes::{Digest, FileType};
+use agent_core::attributes::{Digest, FileType, NOBODY};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
@@ -27,7 +27,13 @@ const VERIFY_MODE: u64 = 1 << 6;
 const VERIFY_CAPS: u64 = 1 << 8;
 /// FILEDIGESTALGO (rpmcrypto.h); without it digests are MD5.
 const MD5: u64 = 1;
+const SHA1: u64 = 2;
 const SHA256: u64 = 8;
+const SHA384: u64 = 9;
+const SHA512: u64 = 10;
+const SHA224: u64 = 11;
+const SHA3_256: u64 = 12;
+const SHA3_512: u64 = 14;
 
 /// No name of an account is longer.
 const MAX_NAME: usize = 256;
@@ -35,7 +41,7 @@ const MAX_NAME: usize = 256;
 impl Database {
     /// Reads rpm's database of the tree at `root`.
     ///
-    /// A database of another kind than SQLite, and one that cannot be read to its end, is an error: half of it
+    /// A database of no known kind, and one that cannot be read to its end, is an error: half of it
     /// would show the files of the other half as nobody's.
     pub fn load_rpm(root: &Root) -> Result<Database> {
         let place = find(root).map_err(Error::new)?;
@@ -209,12 +215,10 @@ impl Loader {
                 .filter(|_| !is_link),
             uid: facts
                 .verifies(VERIFY_USER)
-                .then(|| self.users.get(facts.user).copied())
-                .flatten(),
+                .then(|| self.users.get(facts.user).copied().unwrap_or(NOBODY)),
             gid: facts
                 .verifies(VERIFY_GROUP)
-                .then(|| self.groups.get(facts.group).copied())
-                .flatten(),
+                .then(|| self.groups.get(facts.group).copied().unwrap_or(NOBODY)),
             size: facts
                 .size
                 .filter(|_| kind == FileType::File && facts.verifies(VERIFY_SIZE)),
@@ -238,7 +242,7 @@ impl Loader {
     fn finish(mut self, root: &Root, place: &str) -> Result<Database> {
         if self.undigested > 0 {
             let message = format!(
-                "the contents of {} files are not compared: their digests are neither SHA-256 nor MD5",
+                "the contents of {} files are not compared: their digests are of no kind that is computed here",
                 self.undigested
             );
             self.damages.file(place, message);
@@ -287,6 +291,12 @@ impl Facts<'_> {
         match self.algorithm {
             SHA256 => hex(self.digest).map(Digest::Sha256),
             MD5 => hex(self.digest).map(Digest::Md5),
+            SHA1 => hex(self.digest).map(Digest::Sha1),
+            SHA224 => hex(self.digest).map(Digest::Sha224),
+            SHA384 => hex(self.digest).map(Digest::Sha384),
+            SHA512 => hex(self.digest).map(Digest::Sha512),
+            SHA3_256 => hex(self.digest).map(Digest::Sha3_256),
+            SHA3_512 => hex(self.digest).map(Digest::Sha3_512),
             _ => None,
         }
     }

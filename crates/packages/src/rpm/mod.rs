@@ -12,6 +12,7 @@ mod berkeley;
 pub mod capability;
 mod files;
 mod header;
+mod ndb;
 mod sqlite;
 pub mod version;
 
@@ -25,7 +26,7 @@ use std::ops::ControlFlow;
 
 /// Where the database lies: as RHEL 9 and Amazon Linux have it, then as newer ones do.
 const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
-/// The file, as kinds of database name it; ndb, SUSE's, is not read.
+/// The file, as kinds of database name it.
 const KINDS: [(&str, Kind); 3] = [
     ("rpmdb.sqlite", Kind::Sqlite),
     ("Packages", Kind::Berkeley),
@@ -66,12 +67,7 @@ fn find(root: &Root) -> Result<DatabaseFile, String> {
             if !there(&path) {
                 continue;
             }
-            return match kind {
-                Kind::Ndb => Err(format!(
-                    "the rpm database /{path} is of the kind ndb, which this version cannot read"
-                )),
-                kind => Ok(DatabaseFile { path, kind }),
-            };
+            return Ok(DatabaseFile { path, kind });
         }
     }
     Err("there is no rpm database that this version can read".into())
@@ -138,12 +134,26 @@ fn headers(
     place: &DatabaseFile,
     each: &mut dyn FnMut(Header<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    if place.kind == Kind::Berkeley {
-        let database = berkeley::Database::open(whole(root, place)?)?;
-        return database.values(&mut |blob| Ok(ControlFlow::Continue(parsed(blob, &mut *each)?)));
+    if place.kind == Kind::Sqlite {
+        let database = open_sqlite(root, place)?;
+        return database.rows("Packages", &mut |_, record| header(record, &mut *each));
     }
-    let database = open_sqlite(root, place)?;
-    database.rows("Packages", &mut |_, record| header(record, &mut *each))
+    values(root, place, &mut |blob| {
+        Ok(ControlFlow::Continue(parsed(blob, &mut *each)?))
+    })
+}
+
+/// Hands the bytes of each header on, of databases that are gone through as they lie, until one is enough.
+fn values(
+    root: &Root,
+    place: &DatabaseFile,
+    each: &mut dyn FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
+) -> io::Result<()> {
+    let file = whole(root, place)?;
+    match place.kind {
+        Kind::Ndb => ndb::Database::open(file)?.values(each),
+        _ => berkeley::Database::open(file)?.values(each),
+    }
 }
 
 /// The name of a package, fit for reports; `None` for a header without one.
@@ -187,20 +197,20 @@ pub(super) fn installed(root: &Root) -> Result<Installed, String> {
     Ok(installed)
 }
 
-/// The installed package of that name. Of SQLite the index of names leads to it; of Berkeley DB, where that is a
-/// file of its own, the packages are gone through until it is met.
+/// The installed package of that name. Of SQLite the index of names leads to it; of Berkeley DB and ndb, where that is
+/// a file of its own, the packages are gone through until it is met.
 pub(super) fn named(root: &Root, wanted: &str) -> Result<Option<Package>, String> {
     let place = find(root)?;
     let found = match place.kind {
-        Kind::Berkeley => gone_through(root, &place, wanted),
-        _ => by_index(root, &place, wanted),
+        Kind::Sqlite => by_index(root, &place, wanted),
+        _ => gone_through(root, &place, wanted),
     };
     found.map_err(|error| format!("{}: {error}", place.path()))
 }
 
 fn gone_through(root: &Root, place: &DatabaseFile, wanted: &str) -> io::Result<Option<Package>> {
     let mut found = None;
-    berkeley::Database::open(whole(root, place)?)?.values(&mut |blob| {
+    values(root, place, &mut |blob| {
         parsed(blob, |header| {
             found = name(&header)
                 .filter(|name| name == wanted)

@@ -53,13 +53,30 @@ pub struct Looker {
     hands: Hands,
     looks: UnderWay,
     /// Small files that the disk is asked for.
-    cold: Vec<(Place, Opened, Algorithm)>,
+    cold: Vec<(Place, Opened, Lanes)>,
     sha256: Side<Sha256>,
     md5: Side<Md5>,
     /// Whether the last batch that was taken on waited for the disk.
     pub waited: bool,
     /// Whether each file is digested before the next is looked at, so that a fault is known to be its own.
     pub alone: bool,
+}
+
+/// Digests that are computed of many files in lock step; the others are rpm's, and rare.
+#[derive(Clone, Copy, Debug)]
+enum Lanes {
+    Sha256,
+    Md5,
+}
+
+impl Lanes {
+    fn of(algorithm: Algorithm) -> Option<Lanes> {
+        match algorithm {
+            Algorithm::Sha256 => Some(Lanes::Sha256),
+            Algorithm::Md5 => Some(Lanes::Md5),
+            _ => None,
+        }
+    }
 }
 
 /// The result for one target.
@@ -198,12 +215,26 @@ impl Looker {
 
     /// Takes in an open file whose contents are wanted.
     fn take(&mut self, place: Place, opened: Opened, algorithm: Algorithm, met: &mut Met) {
+        match Lanes::of(algorithm) {
+            Some(lanes) => self.take_in_lanes(place, opened, lanes, met),
+            None => {
+                met.read += 1;
+                match self.alone(opened, algorithm) {
+                    // Not told: looked at again, later.
+                    Err(Unseen::Changing) => {}
+                    look => self.looks.tell(place, look),
+                }
+            }
+        }
+    }
+
+    fn take_in_lanes(&mut self, place: Place, opened: Opened, lanes: Lanes, met: &mut Met) {
         self.hands.reader.on_device(opened.before.id.device);
         met.read += 1;
         let digests = match usize::try_from(opened.before.size) {
-            Ok(size) if size <= SMALL => match algorithm {
-                Algorithm::Sha256 => self.sha256.is_full_for(size),
-                Algorithm::Md5 => self.md5.is_full_for(size),
+            Ok(size) if size <= SMALL => match lanes {
+                Lanes::Sha256 => self.sha256.is_full_for(size),
+                Lanes::Md5 => self.md5.is_full_for(size),
             },
             _ => true,
         };
@@ -211,19 +242,19 @@ impl Looker {
             self.many_are_at_hand();
         }
         let fetched = match usize::try_from(opened.before.size) {
-            Ok(size) if size <= SMALL => match algorithm {
-                Algorithm::Sha256 => {
+            Ok(size) if size <= SMALL => match lanes {
+                Lanes::Sha256 => {
                     let side = &mut self.sha256;
                     take_small(side, &mut self.hands, &mut self.looks, (place, opened))
                 }
-                Algorithm::Md5 => {
+                Lanes::Md5 => {
                     let side = &mut self.md5;
                     take_small(side, &mut self.hands, &mut self.looks, (place, opened))
                 }
             }
-            .map(|cold| self.cold.push((place, cold, algorithm)))
+            .map(|cold| self.cold.push((place, cold, lanes)))
             .is_some(),
-            _ => self.take_large(place, opened, algorithm),
+            _ => self.take_large(place, opened, lanes),
         };
         met.fetched += usize::from(fetched && self.hands.reader.tells());
         if self.cold.len() >= self.open_files {
@@ -232,7 +263,7 @@ impl Looker {
     }
 
     /// Takes in a large file; whether it was not cached.
-    fn take_large(&mut self, place: Place, opened: Opened, algorithm: Algorithm) -> bool {
+    fn take_large(&mut self, place: Place, opened: Opened, lanes: Lanes) -> bool {
         // The kernel begins to fetch what is not cached; one byte of what is costs nothing.
         let file = opened.file.as_fd();
         let cold = match self.hands.reader.cached_at(file, &mut [0], 0) {
@@ -244,11 +275,11 @@ impl Looker {
         };
         self.looks.put_off(place);
         let (hands, looks, most) = (&mut self.hands, &mut self.looks, self.open_files);
-        match algorithm {
-            Algorithm::Sha256 => {
+        match lanes {
+            Lanes::Sha256 => {
                 take_large(&mut self.sha256, hands, looks, (place, opened, cold, most))
             }
-            Algorithm::Md5 => take_large(&mut self.md5, hands, looks, (place, opened, cold, most)),
+            Lanes::Md5 => take_large(&mut self.md5, hands, looks, (place, opened, cold, most)),
         }
         cold
     }
@@ -259,12 +290,12 @@ impl Looker {
             return;
         }
         self.many_are_at_hand();
-        for (place, opened, algorithm) in std::mem::take(&mut self.cold) {
+        for (place, opened, lanes) in std::mem::take(&mut self.cold) {
             self.hands.reader.on_device(opened.before.id.device);
             let (hands, looks) = (&mut self.hands, &mut self.looks);
-            match algorithm {
-                Algorithm::Sha256 => fetch_small(&mut self.sha256, hands, looks, (place, opened)),
-                Algorithm::Md5 => fetch_small(&mut self.md5, hands, looks, (place, opened)),
+            match lanes {
+                Lanes::Sha256 => fetch_small(&mut self.sha256, hands, looks, (place, opened)),
+                Lanes::Md5 => fetch_small(&mut self.md5, hands, looks, (place, opened)),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::checks::DIRECTORY_JOIN;
 use crate::settings::context::Context;
+use crate::settings::vendor;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -178,14 +179,10 @@ fn without_key(context: &Context<'_>, path: &str, realm: &str) -> Result<Option<
 
 /// Whether accounts are looked up there at all (nsswitch.conf(5)).
 fn without_service(context: &Context<'_>, service: &str) -> Result<Option<String>, String> {
-    let text = read(context, "/etc/nsswitch.conf")?.unwrap_or_default();
-    let asked = text.lines().any(|line| {
-        let line = line.split('#').next().unwrap_or_default();
-        line.trim()
-            .strip_prefix("passwd:")
-            .is_some_and(|sources| sources.split_whitespace().any(|source| source == service))
-    });
-    Ok((!asked).then(|| format!("passwd in /etc/nsswitch.conf does not ask {service}")))
+    let found = vendor::nsswitch(context.root, "passwd").map_err(|error| error.to_string())?;
+    let (file, services) = found.unwrap_or_else(|| ("/etc/nsswitch.conf".to_owned(), Vec::new()));
+    let asked = services.iter().any(|asked| asked == service);
+    Ok((!asked).then(|| format!("passwd in {file} does not ask {service}")))
 }
 
 fn parse(text: &str, ini: &mut Ini) {

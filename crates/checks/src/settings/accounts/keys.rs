@@ -4,6 +4,7 @@ use super::checks::AUTHORIZED_KEYS;
 use crate::settings::context::Context;
 use crate::settings::sshd::Taken;
 use crate::settings::sshd::keys::{self, Key, Sources};
+use crate::settings::userdb::Record;
 use crate::settings::users::Users;
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
@@ -51,6 +52,12 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
         for path in sources.files(account, users) {
             look.file(&name, &path);
         }
+    }
+    if sources.asks_userdb() {
+        for record in &users.records {
+            look.record(record);
+        }
+        look.unknown.extend(users.unread.iter().cloned());
     }
     let (good, told) = (look.good, look.told);
     let unknown = std::mem::take(&mut look.unknown);
@@ -120,6 +127,13 @@ impl Look<'_, '_> {
             Err(error) => self
                 .unknown
                 .push((path.to_owned(), format!("{path}: {error}"))),
+        }
+    }
+
+    /// The keys of a record, which userdbctl(1) hands to sshd.
+    fn record(&mut self, record: &Record) {
+        for key in keys::keys(record.keys.join("\n").as_bytes()) {
+            self.key(&record.name, &record.file, &key);
         }
     }
 

@@ -14,10 +14,10 @@ pub fn has_shell(account: &Row) -> bool {
 
 /// What the account's password field means, whichever file holds it; and `FILE:LINE`.
 pub fn password(users: &Users, account: &Row) -> (Password, String) {
-    let own = format!("/etc/passwd:{}", account.line);
+    let own = account.place("passwd");
     match account.field(1) {
         b"x" => match users.shadow_of(account.name()) {
-            Some(row) => (classify(row.field(1)), format!("/etc/shadow:{}", row.line)),
+            Some(row) => (classify(row.field(1)), row.place("shadow")),
             None => (Password::Invalid, own),
         },
         field => (classify(field), own),

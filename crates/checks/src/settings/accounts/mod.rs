@@ -1,4 +1,4 @@
-//! Who can log in, and with what: passwd(5), shadow(5), group(5). No hash ever enters a finding.
+//! Who can log in, and with what: passwd(5), shadow(5), group(5), records of userdb. No hash ever enters a finding.
 
 mod checks;
 mod directory;
@@ -6,6 +6,7 @@ mod doas;
 mod keys;
 pub mod login;
 mod opened;
+mod pam;
 pub mod password;
 mod polkit;
 mod sudo;
@@ -16,11 +17,13 @@ pub use checks::CHECKS;
 
 use crate::settings::context::Context;
 use crate::settings::users::{Row, Users};
+use crate::settings::vendor;
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use checks::*;
 use login::has_shell;
 use password::{Password, classify};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const DAY: i64 = 86_400;
 
@@ -112,7 +115,19 @@ fn tell(
     culprits: Vec<Culprit>,
     emit: &mut dyn FnMut(Finding),
 ) {
-    if culprits.is_empty() {
+    let unread = match (context.users(), of_files(check)) {
+        (Ok(users), false) => users.unread.as_slice(),
+        _ => &[],
+    };
+    for (file, why) in unread {
+        let message = format!("a record of an account cannot be read: {why}");
+        emit(
+            context
+                .finding(check, Verdict::Unknown, file.as_str(), message)
+                .location(file.clone()),
+        );
+    }
+    if culprits.is_empty() && unread.is_empty() {
         emit(context.finding(check, Verdict::Pass, "accounts", check.title));
     }
     for culprit in culprits {
@@ -134,18 +149,33 @@ fn tell(
             )
             .location(culprit.location)
             .remediation(remedy);
-        if check == &NO_EMPTY_PASSWORDS && nullok(context) {
-            finding.severity = Severity::Critical;
-            finding.message.push_str(", and PAM lets it in (nullok)");
+        if check == &NO_EMPTY_PASSWORDS {
+            match pam::nullok(context.root) {
+                Ok(None) => {}
+                Ok(Some(place)) => {
+                    finding.severity = Severity::Critical;
+                    finding
+                        .message
+                        .push_str(&format!(", and PAM lets it in (nullok at {place})"));
+                }
+                Err(why) => finding
+                    .message
+                    .push_str(&format!("; whether PAM lets it in cannot be told: {why}")),
+            }
         }
         emit(finding);
     }
 }
 
+/// Whether the check is of the files themselves, or of root alone, whom passwd has.
+fn of_files(check: &'static Check) -> bool {
+    [&NIS_PLUS, &ALL_SHADOWED, &ROOT_PASSWORD_POLICY].contains(&check)
+}
+
 fn culprit(row: &Row, file: &str, message: impl Into<String>) -> Culprit {
     Culprit {
         subject: row.name().to_vec(),
-        location: format!("/etc/{file}:{}", row.line),
+        location: row.place(file),
         message: message.into(),
     }
 }
@@ -163,27 +193,6 @@ fn empty(users: &Users) -> Vec<Culprit> {
         .map(|row| culprit(row, "shadow", message))
         .chain(passwd.map(|row| culprit(row, "passwd", message)))
         .collect()
-}
-
-/// Whether a PAM stack accepts empty passwords (pam_unix(8)).
-fn nullok(context: &Context<'_>) -> bool {
-    [
-        "etc/pam.d/common-auth",
-        "etc/pam.d/system-auth",
-        "etc/pam.d/password-auth",
-        "etc/pam.d/login",
-    ]
-    .iter()
-    .any(|path| {
-        let text = context.read(path).ok().flatten().unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().any(|line| {
-            let line = line.split('#').next().unwrap_or_default();
-            line.contains("pam_unix.so")
-                && line
-                    .split_whitespace()
-                    .any(|word| word.starts_with("nullok"))
-        })
-    })
 }
 
 fn root(context: &Context<'_>, users: &Users) -> Vec<Culprit> {
@@ -273,18 +282,40 @@ fn open_services(users: &Users) -> Vec<Culprit> {
         .collect()
 }
 
-/// UID_MIN of login.defs(5); the last line counts.
+/// UID_MIN of login.defs(5), the last line counts; of SUSE's drop-ins beside it (libeconf(3)) the later ones.
 fn first_person(context: &Context<'_>) -> i64 {
-    let text = context
-        .read("etc/login.defs")
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            (words.next() == Some("UID_MIN")).then(|| words.next()?.parse().ok())?
+    let mut texts = Vec::new();
+    texts.extend(
+        vendor::read(context.root, "login.defs")
+            .ok()
+            .flatten()
+            .map(|file| file.bytes),
+    );
+    let mut drop_ins = BTreeMap::new();
+    for directory in ["usr/etc/login.defs.d", "etc/login.defs.d"] {
+        let names = context.root.list(directory.as_bytes()).ok().flatten();
+        for (name, _) in names.iter().flat_map(|names| names.iter()) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            if name.ends_with(".defs") {
+                drop_ins.insert(name.clone(), format!("{directory}/{name}"));
+            }
+        }
+    }
+    texts.extend(
+        drop_ins
+            .values()
+            .filter_map(|path| context.read(path).ok()?),
+    );
+    texts
+        .iter()
+        .flat_map(|text| {
+            String::from_utf8_lossy(text)
+                .lines()
+                .filter_map(|line| {
+                    let mut words = line.split_whitespace();
+                    (words.next() == Some("UID_MIN")).then(|| words.next()?.parse().ok())?
+                })
+                .collect::<Vec<i64>>()
         })
         .next_back()
         .unwrap_or(1000)

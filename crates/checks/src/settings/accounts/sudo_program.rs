@@ -1,6 +1,7 @@
 //! Which program `sudo` is, and which policy it reads.
 
 use super::sudoers::{Dialect, Source};
+use crate::settings::vendor;
 use agent_core::attributes::FileType;
 use agent_core::os::node;
 use agent_core::os::root::Root;
@@ -20,7 +21,8 @@ const PROGRAMS: [&str; 6] = [
 const MAX_PROGRAM: u64 = 16 << 20;
 /// Bytes of sudo.conf(5).
 const MAX_CONF: u64 = 1 << 20;
-const CONF: &str = "/etc/sudo.conf";
+/// Of /etc, or of /usr/etc where SUSE ships it.
+const CONF: &str = "sudo.conf";
 /// What sudo-rs alone has in it.
 const RS_POLICY: &str = "/etc/sudoers-rs";
 
@@ -137,12 +139,11 @@ fn sudo(root: &Root) -> Program {
         unknown: None,
     };
     // SUSE ships it below /usr/etc, where it counts until there is one in /etc.
-    if !exists(root, "/etc/sudoers") && exists(root, "/usr/etc/sudoers") {
-        program.source.main = "/usr/etc/sudoers".to_owned();
-    }
-    match root.read(CONF.as_bytes(), MAX_CONF) {
-        Ok(text) => configure(root, &mut program, &text.unwrap_or_default()),
-        Err(error) => program.unknown = Some((format!("{CONF}: {error}"), CONF.to_owned())),
+    program.source.main = vendor::place(root, "sudoers");
+    let conf = vendor::place(root, CONF);
+    match root.read(conf.as_bytes(), MAX_CONF) {
+        Ok(text) => configure(root, &mut program, &conf, &text.unwrap_or_default()),
+        Err(error) => program.unknown = Some((format!("{conf}: {error}"), conf)),
     }
     program
 }
@@ -157,8 +158,8 @@ fn is_before_1_9_14(version: &str) -> bool {
 }
 
 /// Arguments of the plugin (sudo.conf(5), sudoers(5) "SUDO_CONF"). A file that others may write is not read.
-fn configure(root: &Root, program: &mut Program, text: &[u8]) {
-    let stat = root.resolve(CONF.as_bytes(), true).ok();
+fn configure(root: &Root, program: &mut Program, conf: &str, text: &[u8]) {
+    let stat = root.resolve(conf.as_bytes(), true).ok();
     let stat = stat.and_then(|found| node::stat(&found.handle?).ok());
     if stat.is_some_and(|stat| stat.uid != 0 || stat.mode & 0o022 != 0) {
         return;
@@ -183,7 +184,7 @@ fn configure(root: &Root, program: &mut Program, text: &[u8]) {
         if !matches!(library, "sudoers.so" | "sudoers") {
             if symbol.contains("policy") {
                 let reason = format!("the plugin {path} decides, and not sudoers");
-                program.unknown = Some((reason, format!("{CONF}:{}", number + 1)));
+                program.unknown = Some((reason, format!("{conf}:{}", number + 1)));
             }
             continue;
         }

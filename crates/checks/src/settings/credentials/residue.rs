@@ -40,6 +40,29 @@ const LOGS: [&str; 10] = [
 ];
 const MACHINE_ID: &str = "/etc/machine-id";
 const SEED: &str = "/var/lib/systemd/random-seed";
+/// Made once for each machine; shared, they name many machines as one, or open what one of them has encrypted.
+const SECRETS: [(&str, &str); 5] = [
+    (
+        "/var/lib/systemd/credential.secret",
+        "the key that encrypts credentials (systemd-creds(1))",
+    ),
+    (
+        "/var/lib/NetworkManager/secret_key",
+        "the key that addresses and identifiers are made from (NetworkManager(8))",
+    ),
+    (
+        "/var/lib/amazon/ssm/Vault/Store/RegistrationKey",
+        "a registration of the SSM agent",
+    ),
+    (
+        "/var/lib/snapd/device/private-keys-v1",
+        "the key that snapd registers the device with",
+    ),
+    (
+        "/var/lib/systemd/home/local.private",
+        "the key that signs accounts of systemd-homed",
+    ),
+];
 
 pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let launches = match launch::read(context.root) {
@@ -242,6 +265,15 @@ impl<'b> Residue<'_, 'b> {
             let remedy = "before the image is made: echo uninitialized > /etc/machine-id";
             self.tell(MACHINE_ID, "a machine-id", remedy.to_owned());
         }
+        for (path, what) in SECRETS {
+            if self.is_old(path) {
+                self.tell(
+                    path,
+                    what,
+                    format!("remove {path} before the image is made"),
+                );
+            }
+        }
         if self.launched.is_none() && self.is_old(SEED) {
             let what = "a seed for random numbers that every instance would start with";
             self.tell(SEED, what, format!("remove {SEED}"));
@@ -282,8 +314,11 @@ impl<'b> Residue<'_, 'b> {
             Ok(names) => {
                 for (name, _) in names.iter().flat_map(|names| names.iter()) {
                     let name = String::from_utf8_lossy(name);
-                    let a_machine = name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit());
-                    if a_machine && (self.launched.is_none() || name != own) {
+                    // Namespaces have journals of their own, MACHINE.NAMESPACE; what others sent lies in `remote`.
+                    let id = name.split('.').next().unwrap_or_default();
+                    let a_machine = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+                    let sent = name == "remote" && self.launched.is_none();
+                    if sent || a_machine && (self.launched.is_none() || id != own) {
                         left.push(format!("/var/log/journal/{name}"));
                     }
                 }

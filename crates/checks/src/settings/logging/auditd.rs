@@ -3,7 +3,7 @@
 use super::checks::AUDITD;
 use super::service::{Service, ServiceState};
 use super::targets::files;
-use crate::settings::context::Context;
+use crate::settings::context::{Context, Manager};
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::netlink::{self, AuditRule};
 use serde_json::json;
@@ -133,13 +133,13 @@ fn rule(line: &str) -> Option<AuditRule> {
     })
 }
 
-fn mend(context: &Context<'_>) -> &'static str {
-    match agent_packages::detect(context.root) {
-        agent_packages::Kind::Rpm => {
-            "dnf install audit; put rules into /etc/audit/rules.d/, then: augenrules --load && systemctl enable --now auditd"
-        }
-        _ => {
-            "apt-get install auditd; put rules into /etc/audit/rules.d/, then: augenrules --load && systemctl enable --now auditd"
-        }
-    }
+fn mend(context: &Context<'_>) -> String {
+    let package = match context.manager() {
+        Manager::Apt => "auditd",
+        _ => "audit",
+    };
+    format!(
+        "{}; put rules into /etc/audit/rules.d/, then: augenrules --load && systemctl enable --now auditd",
+        context.installation(package)
+    )
 }

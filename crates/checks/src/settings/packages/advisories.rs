@@ -1,4 +1,4 @@
-//! dnf's and yum's advisories, as they lie in the cache: updateinfo.xml against the rpm database.
+//! Advisories of dnf, yum and zypper, as they lie in the cache: updateinfo.xml against the rpm database.
 
 use super::pending::{Lists, Pending, modified};
 use crate::settings::context::Context;
@@ -10,7 +10,12 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
 /// Below these, one directory a repository; yum has two more levels.
-const CACHES: [&str; 3] = ["var/cache/dnf", "var/cache/libdnf5", "var/cache/yum"];
+const CACHES: [&str; 4] = [
+    "var/cache/dnf",
+    "var/cache/libdnf5",
+    "var/cache/yum",
+    "var/cache/zypp/raw",
+];
 /// Directories that are looked into, no more than any cache has.
 const MAX_DIRECTORIES: usize = 2000;
 /// A tag of an advisory's description may be long; none that is of use here is.
@@ -37,7 +42,7 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
     while let Some((directory, depth)) = pending.pop() {
         looked += 1;
         if looked > MAX_DIRECTORIES {
-            lists.unreadable = Some("the cache of dnf has too many directories".into());
+            lists.unreadable = Some("the cache of repositories has too many directories".into());
             break;
         }
         let names = match context.root.list(directory.as_bytes()) {

@@ -1,8 +1,9 @@
-//! Whether packages are taken without a signature: repository files of dnf and yum, sources and settings of apt.
+//! Whether packages are taken without a signature: repository files of dnf, yum and zypper, sources and settings of apt.
+
+mod repositories;
 
 use super::checks::GPGCHECK;
 use crate::settings::context::Context;
-use crate::settings::systemd::ini;
 use agent_core::finding::{Finding, Verdict};
 use agent_packages::{Kind, detect};
 use serde_json::json;
@@ -22,7 +23,7 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         |verdict, message: String| context.finding(&GPGCHECK, verdict, "repositories", message);
     let found = match detect(context.root) {
         Kind::Dpkg => apt(context),
-        Kind::Rpm => dnf(context),
+        Kind::Rpm => repositories::look(context),
         Kind::None => {
             let message = "there is no package database";
             return emit(say(Verdict::NotApplicable, message.into()));
@@ -100,68 +101,6 @@ fn is_on(value: &str) -> bool {
         value.to_ascii_lowercase().as_str(),
         "1" | "yes" | "true" | "on" | "enabled"
     )
-}
-
-/// dnf.conf(5): a repository's own word, else that of `[main]`, else no.
-fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
-    let mut main = None;
-    let mut files = Vec::new();
-    for path in ["etc/dnf/dnf.conf", "etc/yum.conf"] {
-        if let Some((path, text)) = text(context, path)? {
-            for (section, key, value, line) in ini(&text) {
-                if section == "main" && key == "gpgcheck" && main.is_none() {
-                    main = Some((is_on(&value), format!("{path}:{line}")));
-                }
-            }
-            files.push((path, text));
-        }
-    }
-    for directory in ["etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d"] {
-        files.extend(texts(context, directory, &[".repo"])?);
-    }
-    let mut looked_at = 0;
-    let mut culprits = Vec::new();
-    for (path, text) in &files {
-        let settings = ini(text);
-        let mut ids: Vec<&str> = Vec::new();
-        for (section, ..) in &settings {
-            if section != "main" && !section.is_empty() && !ids.contains(&section.as_str()) {
-                ids.push(section);
-            }
-        }
-        for id in ids {
-            let last = |wanted: &str| {
-                let mut values = settings.iter().rev();
-                values.find(|(section, key, ..)| section == id && key == wanted)
-            };
-            if last("enabled").is_some_and(|(_, _, value, _)| !is_on(value)) {
-                continue;
-            }
-            looked_at += 1;
-            let own = last("gpgcheck");
-            let (signed, location) = match (own, &main) {
-                (Some((_, _, value, line)), _) => (is_on(value), format!("{path}:{line}")),
-                (None, Some((on, place))) => (*on, place.clone()),
-                (None, None) => (false, path.clone()),
-            };
-            if signed {
-                continue;
-            }
-            let words = match (own, &main) {
-                (None, None) => "nothing says gpgcheck=1, and without it packages are not checked",
-                (None, Some(_)) => "gpgcheck is off for all repositories",
-                _ => "gpgcheck is off",
-            };
-            let id = agent_core::escape::terminal_text(id).into_owned();
-            culprits.push(Culprit {
-                message: format!("repository {id}: {words}"),
-                remedy: format!("set gpgcheck=1 and gpgkey= for [{id}] in {path}"),
-                subject: id,
-                location,
-            });
-        }
-    }
-    Ok((looked_at, culprits))
 }
 
 /// sources.list(5), and the settings of apt.conf(5) that let go of signatures.

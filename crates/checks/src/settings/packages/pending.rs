@@ -2,7 +2,7 @@
 
 use super::advisories;
 use super::checks::SECURITY_PENDING;
-use crate::settings::context::Context;
+use crate::settings::context::{Context, Manager};
 use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::node;
@@ -70,13 +70,15 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         "lists": lists.read,
         "age_days": age,
     });
-    let (verdict, message) = decide(&lists, installed, dpkg, age, days);
+    let (verdict, message) = decide(&lists, installed, context.manager(), age, days);
     let finding =
         say(verdict, message).evidence(json!({ "pending": 0, "age_days": days }), observed);
     match verdict {
-        Verdict::Fail => finding.remediation(match dpkg {
-            true => "apt-get update && apt-get upgrade, or rebuild the image",
-            false => "dnf upgrade --security, for Amazon Linux 2023 with --releasever=latest; or rebuild the image",
+        Verdict::Fail => finding.remediation(match context.manager() {
+            Manager::Apt => "apt-get update && apt-get upgrade, or rebuild the image",
+            Manager::Zypper => "zypper patch --category security, or rebuild the image",
+            Manager::Yum => "yum update --security, or rebuild the image",
+            Manager::Dnf => "dnf upgrade --security, for Amazon Linux 2023 with --releasever=latest; or rebuild the image",
         }),
         _ => finding,
     }
@@ -86,7 +88,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
 fn decide(
     lists: &Lists,
     installed: &Installed,
-    dpkg: bool,
+    manager: Manager,
     age: Option<i64>,
     days: i64,
 ) -> (Verdict, String) {
@@ -105,9 +107,10 @@ fn decide(
         return unknown(why.clone());
     }
     if lists.read == 0 {
-        return unknown(match dpkg {
-            true => "there is no list of a security archive in /var/lib/apt/lists: apt-get update makes them".into(),
-            false => "dnf has no advisories in its cache: dnf makecache and dnf updateinfo make them".into(),
+        return unknown(match manager {
+            Manager::Apt => "there is no list of a security archive in /var/lib/apt/lists: apt-get update makes them".into(),
+            Manager::Zypper => "zypper has no advisories in its cache: zypper refresh makes them".into(),
+            Manager::Yum | Manager::Dnf => "dnf has no advisories in its cache: dnf makecache and dnf updateinfo make them".into(),
         });
     }
     if let Some(damaged) = &installed.damaged {

@@ -35,13 +35,17 @@ const AMAZON: &str = "Amazon Linux user guide, release cadence";
 const RED_HAT: &str = "Red Hat Enterprise Linux life cycle, end of maintenance support";
 const ROCKY: &str = "Rocky Linux release and version guide";
 const ALMA: &str = "AlmaLinux release notes";
+const CENTOS_STREAM: &str = "CentOS Stream end of life (endoflife.date, November 2026)";
+const ORACLE: &str = "Oracle Linux support, premier (endoflife.date, November 2026)";
+const FEDORA: &str = "Fedora Linux releases (endoflife.date, November 2026)";
+const SUSE: &str = "SUSE product life cycle, general support (endoflife.date, November 2026)";
 
 /// What a distribution's own SUPPORT_END does not say. Extended support that is paid for is not counted.
 ///
 /// All rows agree with endoflife.date (its data of August 2026), but for Ubuntu's: there the last day of standard
 /// support is 2027-04-01 for 22.04 and 2031-04-30 for 26.04, after the month that Canonical's release page names;
 /// here it is the day by which Ubuntu's own tools go.
-static RELEASES: [Release; 21] = [
+static RELEASES: [Release; 31] = [
     release("debian", "10", (2024, 6, 30), DEBIAN),
     release("debian", "11", (2026, 8, 31), DEBIAN),
     release("debian", "12", (2028, 6, 30), DEBIAN),
@@ -63,6 +67,16 @@ static RELEASES: [Release; 21] = [
     release("almalinux", "9", (2032, 5, 31), ALMA),
     release("almalinux", "10", (2035, 5, 31), ALMA),
     release("centos", "7", (2024, 6, 30), "CentOS end dates"),
+    release("centos", "9", (2027, 5, 31), CENTOS_STREAM),
+    release("centos", "10", (2030, 1, 1), CENTOS_STREAM),
+    release("ol", "8", (2029, 7, 31), ORACLE),
+    release("ol", "9", (2032, 6, 30), ORACLE),
+    release("ol", "10", (2035, 6, 30), ORACLE),
+    release("fedora", "43", (2026, 12, 9), FEDORA),
+    release("fedora", "44", (2027, 6, 2), FEDORA),
+    release("sles", "15.6", (2025, 12, 31), SUSE),
+    release("sles", "15.7", (2031, 7, 31), SUSE),
+    release("sles", "16.0", (2027, 11, 30), SUSE),
 ];
 
 /// Judges the check.

@@ -110,6 +110,15 @@ pub fn file_of(pattern: &str, account: &Row) -> String {
     }
 }
 
+/// Whether an AuthorizedKeysCommand hands out the keys of records, as the drop-in of systemd-userdbd has it.
+pub(super) fn is_userdbctl(command: &str) -> bool {
+    let mut words = command.split(' ');
+    words
+        .next()
+        .is_some_and(|program| program.rsplit('/').next() == Some("userdbctl"))
+        && words.any(|word| word == "ssh-authorized-keys")
+}
+
 /// Which files a configuration takes a user's keys from, for every user that may come.
 pub struct Sources<'a> {
     everyone: Vec<&'a str>,
@@ -151,6 +160,11 @@ impl<'a> Sources<'a> {
             authorities,
             command: (command != "none").then_some(command),
         }
+    }
+
+    /// Whether keys come from records of userdb.
+    pub fn asks_userdb(&self) -> bool {
+        self.command.is_some_and(is_userdbctl)
     }
 
     /// The files for the account, under whatever block it may come.

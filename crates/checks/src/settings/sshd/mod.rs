@@ -34,6 +34,7 @@ mod words;
 pub use checks::CHECKS;
 
 use crate::settings::context::Context;
+use crate::settings::vendor;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::root::Root;
 use checks::CONFIG_VALID;
@@ -45,7 +46,13 @@ use serde_json::json;
 use std::rc::Rc;
 
 /// Where sshd looks for its configuration.
-pub const CONFIG: &str = "/etc/ssh/sshd_config";
+const CONFIG: &str = "/etc/ssh/sshd_config";
+
+/// Where the tree's sshd looks for its configuration, if no command line names another: SUSE's takes the one below
+/// /usr/etc where /etc has none.
+fn main_file(root: &Root) -> String {
+    vendor::place(root, "ssh/sshd_config")
+}
 
 /// The configuration of a tree's sshd, as the daemon that runs was called, or would be.
 pub struct Taken {
@@ -79,7 +86,7 @@ impl Taken {
         // In a tree, and where none listens until somebody connects.
         .or_else(|| unit::daemon(root))
         .unwrap_or_default();
-        let file = daemon.file.unwrap_or_else(|| CONFIG.to_owned());
+        let file = daemon.file.unwrap_or_else(|| main_file(root));
         let version = version::read(root);
         Some(Taken {
             config: Config::read(root, &file, &daemon.options, version.build),

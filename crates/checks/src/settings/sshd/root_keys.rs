@@ -37,6 +37,9 @@ pub(super) fn look(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn
             return;
         }
     }
+    if keys::is_userdbctl(values.value("authorizedkeyscommand")) {
+        found |= records(context, values, emit);
+    }
     for name in CREDENTIALS {
         for store in STORES {
             if store.starts_with("/run") && !context.live() {
@@ -104,7 +107,52 @@ fn file(
             return true;
         }
     };
-    let open: Vec<usize> = String::from_utf8_lossy(&bytes)
+    judge(
+        context,
+        values,
+        path,
+        &String::from_utf8_lossy(&bytes),
+        unit,
+        emit,
+    )
+}
+
+/// Keys of records of userdb for root, and for whoever else has its number.
+fn records(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Finding)) -> bool {
+    let Ok(users) = context.users() else {
+        return false;
+    };
+    let mut found = false;
+    for record in users.records.iter().filter(|record| record.is_root()) {
+        let text = record.keys.join("\n");
+        found |= judge(context, values, &record.file, &text, None, emit);
+    }
+    if values.value("permitrootlogin") != "no" {
+        for (file, why) in &users.unread {
+            let message = format!("a record of an account cannot be read: {why}");
+            let finding = context.finding(
+                &ROOT_AUTHORIZED_KEYS,
+                Verdict::Unknown,
+                file.as_str(),
+                message,
+            );
+            emit(finding.location(file.clone()));
+            found = true;
+        }
+    }
+    found
+}
+
+/// Whether a finding was made of lines of authorized_keys.
+fn judge(
+    context: &Context<'_>,
+    values: &Effective<'_>,
+    path: &str,
+    text: &str,
+    unit: Option<&str>,
+    emit: &mut dyn FnMut(Finding),
+) -> bool {
+    let open: Vec<usize> = text
         .lines()
         .enumerate()
         .filter(|(_, line)| opens_a_shell(line))

@@ -11,7 +11,7 @@ use super::live::Daemon;
 use super::root_keys;
 use super::rules::{Judged, RULES};
 use super::unit::{self, Starter};
-use super::{CONFIG, Taken};
+use super::{Taken, main_file};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
@@ -24,7 +24,7 @@ pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Fi
     let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
     for starter in unit::starters(context.root) {
         let Daemon { file, options, .. } = starter.daemon.clone();
-        let called = (file.unwrap_or_else(|| CONFIG.to_owned()), options);
+        let called = (file.unwrap_or_else(|| main_file(context.root)), options);
         if seen.contains(&called) {
             continue;
         }

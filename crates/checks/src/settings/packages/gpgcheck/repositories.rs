@@ -1,0 +1,216 @@
+//! Repository files of dnf, yum and zypper, and what their main configurations say of all repositories.
+
+use super::{Culprit, is_on, text, texts};
+use crate::settings::context::Context;
+use crate::settings::systemd::ini;
+use agent_core::glob::{Glob, Syntax};
+use std::collections::BTreeMap;
+
+/// Section, key, value and line of each assignment.
+type Settings = Vec<(String, String, String, usize)>;
+
+/// A switch for all repositories: whether it is on, and where that is said.
+type Switch = Option<(bool, String)>;
+
+/// Every repository that is switched on: how many there are, and those that take packages unsigned.
+pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
+    let (mut looked_at, mut culprits) = dnf(context)?;
+    let (zypper, unsigned) = zypp(context)?;
+    looked_at += zypper;
+    culprits.extend(unsigned);
+    Ok((looked_at, culprits))
+}
+
+/// The value of the last line of a key in a section, and its line.
+fn last<'a>(settings: &'a Settings, id: &str, keys: &[&str]) -> Option<(&'a str, usize)> {
+    let mut values = settings.iter().rev();
+    let found = values.find(|(section, key, ..)| section == id && keys.contains(&key.as_str()))?;
+    Some((&found.2, found.3))
+}
+
+/// Sections that are repositories.
+fn ids(settings: &Settings) -> Vec<&str> {
+    let mut ids: Vec<&str> = Vec::new();
+    for (section, ..) in settings {
+        if section != "main" && !section.is_empty() && !ids.contains(&section.as_str()) {
+            ids.push(section);
+        }
+    }
+    ids
+}
+
+/// The names by which dnf5 and older ones know the switch.
+const KEYS: [&str; 2] = ["gpgcheck", "pkg_gpgcheck"];
+
+/// dnf.conf(5), dnf5.conf(5): what an override says, else a repository's own word, else that of `[main]`, else no.
+fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
+    let (main, mut files) = main_switch(context)?;
+    for directory in [
+        "etc/yum.repos.d",
+        "etc/yum/repos.d",
+        "etc/distro.repos.d",
+        "usr/share/dnf5/repos.d",
+    ] {
+        files.extend(texts(context, directory, &[".repo"])?);
+    }
+    let overrides = overrides(context)?;
+    let mut looked_at = 0;
+    let mut culprits = Vec::new();
+    for (path, text) in &files {
+        let settings = ini(text);
+        for id in ids(&settings) {
+            let over = |keys: &[&str]| {
+                let mut found = overrides.iter().rev().filter(|over| over.is_for(id));
+                found.find_map(|over| {
+                    let (value, line) = last(&over.settings, &over.section, keys)?;
+                    Some((value.to_owned(), format!("{}:{line}", over.path)))
+                })
+            };
+            let own = |keys: &[&str]| {
+                let (value, line) = last(&settings, id, keys)?;
+                Some((value.to_owned(), format!("{path}:{line}")))
+            };
+            let said = |keys: &[&str]| over(keys).or_else(|| own(keys));
+            if said(&["enabled"]).is_some_and(|(value, _)| !is_on(&value)) {
+                continue;
+            }
+            looked_at += 1;
+            let own = said(&KEYS);
+            let (signed, location) = match (&own, &main) {
+                (Some((value, place)), _) => (is_on(value), place.clone()),
+                (None, Some((on, place))) => (*on, place.clone()),
+                (None, None) => (false, path.clone()),
+            };
+            if signed {
+                continue;
+            }
+            let words = match (own, &main) {
+                (None, None) => "nothing says gpgcheck=1, and without it packages are not checked",
+                (None, Some(_)) => "gpgcheck is off for all repositories",
+                _ => "gpgcheck is off",
+            };
+            culprits.push(culprit(id, path, location, words));
+        }
+    }
+    Ok((looked_at, culprits))
+}
+
+fn culprit(id: &str, path: &str, location: String, words: &str) -> Culprit {
+    let id = agent_core::escape::terminal_text(id).into_owned();
+    Culprit {
+        message: format!("repository {id}: {words}"),
+        remedy: format!("set gpgcheck=1 and gpgkey= for [{id}] in {path}"),
+        subject: id,
+        location,
+    }
+}
+
+/// `gpgcheck` of `[main]`, and the main files, which may have repositories in them. dnf5 reads drop-ins of the
+/// distribution and of the host before its main file, whose word stands.
+fn main_switch(context: &Context<'_>) -> Result<(Switch, Vec<(String, String)>), String> {
+    let mut main = None;
+    let mut files = Vec::new();
+    for path in ["etc/dnf/dnf.conf", "etc/yum.conf"] {
+        if let Some((path, text)) = text(context, path)? {
+            if main.is_none() {
+                main = main_of(&path, &text);
+            }
+            files.push((path, text));
+        }
+    }
+    if main.is_some() {
+        return Ok((main, files));
+    }
+    // By name; of two of a name that of the host.
+    let mut drop_ins = BTreeMap::new();
+    for directory in ["usr/share/dnf5/libdnf.conf.d", "etc/dnf/libdnf5.conf.d"] {
+        for (path, text) in texts(context, directory, &[".conf"])? {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            drop_ins.insert(name, (path, text));
+        }
+    }
+    for (path, text) in drop_ins.values() {
+        main = main_of(path, text).or(main);
+    }
+    Ok((main, files))
+}
+
+fn main_of(path: &str, text: &str) -> Switch {
+    let settings = ini(text);
+    let (value, line) = last(&settings, "main", &KEYS)?;
+    Some((is_on(value), format!("{path}:{line}")))
+}
+
+/// A section of dnf5's repos.override.d: what it says counts for every repository that its name matches.
+struct Override {
+    path: String,
+    section: String,
+    glob: Glob,
+    settings: Settings,
+}
+
+impl Override {
+    fn is_for(&self, id: &str) -> bool {
+        self.glob.matches(id.as_bytes())
+    }
+}
+
+fn overrides(context: &Context<'_>) -> Result<Vec<Override>, String> {
+    let mut found = Vec::new();
+    for directory in [
+        "usr/share/dnf5/repos.override.d",
+        "etc/dnf/repos.override.d",
+    ] {
+        for (path, text) in texts(context, directory, &[".repo"])? {
+            let settings = ini(&text);
+            found.extend(ids(&settings).into_iter().map(|section| Override {
+                path: path.clone(),
+                section: section.to_owned(),
+                glob: Glob::new(section.as_bytes(), Syntax::Stars),
+                settings: settings.clone(),
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// zypper's repositories. `gpgcheck` is on unless zypp.conf or the repository says otherwise; off, `repo_gpgcheck` or
+/// `pkg_gpgcheck` still demand a signature of the metadata, which holds the packages' digests, or of the packages
+/// (libzypp, zypp.conf and RepoInfo.cc).
+fn zypp(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
+    let mut main = Settings::new();
+    let mut main_path = String::new();
+    for path in ["usr/etc/zypp/zypp.conf", "etc/zypp/zypp.conf"] {
+        if let Some((path, text)) = text(context, path)? {
+            main = ini(&text);
+            main_path = path;
+        }
+    }
+    let mut looked_at = 0;
+    let mut culprits = Vec::new();
+    for (path, text) in texts(context, "etc/zypp/repos.d", &[".repo"])? {
+        let settings = ini(&text);
+        for id in ids(&settings) {
+            if last(&settings, id, &["enabled"]).is_some_and(|(value, _)| !is_on(value)) {
+                continue;
+            }
+            looked_at += 1;
+            let said = |key: &str| {
+                let own =
+                    last(&settings, id, &[key]).map(|(v, line)| (v, format!("{path}:{line}")));
+                let all =
+                    last(&main, "main", &[key]).map(|(v, line)| (v, format!("{main_path}:{line}")));
+                own.or(all)
+            };
+            let demands = |key: &str| said(key).is_some_and(|(value, _)| is_on(value));
+            let Some((_, location)) = said("gpgcheck").filter(|(value, _)| !is_on(value)) else {
+                continue;
+            };
+            if demands("repo_gpgcheck") || demands("pkg_gpgcheck") {
+                continue;
+            }
+            culprits.push(culprit(id, &path, location, "gpgcheck is off"));
+        }
+    }
+    Ok((looked_at, culprits))
+}
