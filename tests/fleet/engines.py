@@ -55,6 +55,8 @@ class Spark:
         for key, value in {
             "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.driver.memory": "1g",
             "spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false",
+            # A few thousand rows: compiling the plans takes longer than running them.
+            "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
             "spark.local.dir": str(work / "spark"), "spark.sql.warehouse.dir": str(work / "warehouse"),
         }.items():
