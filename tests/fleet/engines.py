@@ -69,13 +69,13 @@ class Spark:
             self.session.conf.set(f"agent.{name}", str(value))
         for statement in statements(SQL / "spark.sql"):
             self.session.sql(statement)
+        # What was read is kept as rows: planning the reading anew for each of a question's parts takes minutes.
+        self.session.table("event_line").localCheckpoint().createOrReplaceTempView("event_line")
 
     def keep_cases_apart(self):
         """Chains and uids of each case are its own from here on; the lines and their digests are as they were read."""
-        self.session.sql("CREATE OR REPLACE TEMPORARY VIEW every_line AS SELECT * FROM event_line")
-        every = self.session.table("event_line")
-        every.createOrReplaceTempView("every_line")
-        self.session.sql(CASES).createOrReplaceTempView("event_line")
+        self.session.table("event_line").createOrReplaceTempView("every_line")
+        self.session.sql(CASES).localCheckpoint().createOrReplaceTempView("event_line")
         declared = next(s for s in statements(SQL / "spark.sql") if "VIEW declared" in s)
         self.session.sql(declared)
 
