@@ -160,6 +160,10 @@ bounds! {
     LAUNCH_RECORD: u64 = Bytes(64 << 20), "a launch record", "what one boot changes is little";
     LAUNCH_ENTRIES: u64 = Number(100_000), "entries of a launch record",
         "a record holds what one boot changed; one with more is none";
+    LOG_PROBLEMS: u64 = Number(10_000), "lines that `log verify` prints on problems",
+        "more are counted; whoever can write into a log must not fill a disk";
+    LOG_CHAINS: u64 = Number(10_000), "lines that `log verify` prints on chains, half of them on whole ones",
+        "more are counted; a fleet has a chain for each host";
 }
 
 #[cfg(test)]

@@ -393,11 +393,7 @@ mod tests {
             ("[watch]\nsettle = \"3s\"\n", 2, "watch.settle"),
             ("[watch]\nattribution = \"on\"\n", 2, "attribution"),
             ("[heartbeat]\ninterval = \"often\"\n", 2, "auto"),
-            (
-                "[heartbeat]\ninterval = \"2h\"\n",
-                2,
-                "heartbeat.interval",
-            ),
+            ("[heartbeat]\ninterval = \"2h\"\n", 2, "heartbeat.interval"),
             (
                 "[sinks.cloudwatch_logs]\nenabled = \"maybe\"\n",
                 2,

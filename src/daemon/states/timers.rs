@@ -100,8 +100,7 @@ impl Timers {
     /// Whether something is amiss from now on.
     pub(in crate::daemon) fn pace_heartbeats(&mut self, amiss: bool, now: Instant) {
         self.amiss = amiss;
-        self.heartbeat
-            .set_interval(self.heartbeat_interval(), now);
+        self.heartbeat.set_interval(self.heartbeat_interval(), now);
     }
 
     /// The time to the next heartbeat after one.

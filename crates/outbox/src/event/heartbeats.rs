@@ -223,10 +223,11 @@ mod tests {
         assert!(beat(&|_, spool| spool.trouble = Some("full".into())));
         assert!(beat(&|_, spool| spool.age = 61_000));
         assert!(beat(&|_, spool| spool.held = 1));
-        assert!(beat(&|facts, _| facts.sinks = vec![super::super::SinkState {
-            name: "file",
-            state: "retrying",
-            error: "no".into(),
-        }]));
+        assert!(beat(&|facts, _| facts.sinks =
+            vec![super::super::SinkState {
+                name: "file",
+                state: "retrying",
+                error: "no".into(),
+            }]));
     }
 }

@@ -10,8 +10,8 @@ use agent_outbox::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
 use agent_outbox::event::finding::Step;
 use agent_outbox::event::own::Spool;
 use agent_outbox::event::{
-    EventSource, Fault, Heartbeat, Heartbeats, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
-    Transaction,
+    EventSource, Fault, Heartbeat, Heartbeats, LastScan, LaunchEntry, Lifecycle, ManifestState,
+    SinkState, Transaction,
 };
 use agent_outbox::store::{Scope, SinkKind, Store};
 use harness::{Lab, Ran, agent};
