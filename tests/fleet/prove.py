@@ -45,10 +45,14 @@ def readable(files, unread, work):
 
 WHOLE = ("whole", "two hosts", "all twice", "all in reverse", "a chain begun anew")
 
+# To the agent the event is nobody's. An engine takes the first of the two keys, or the first that holds what is asked
+# for (Spark, and not by every one of its ways to run an expression).
+LOOSE = ("a key twice",)
 
-def judge(engine, name, agreed, rows, told):
+
+def judge(engine, name, said, rows, told):
     """Prints what is wrong with an answer; returns whether something is."""
-    problem = agreed
+    problem = verdicts.disagreement(said, rows, name in LOOSE)
     if name in WHOLE and rows[0] != 0:
         problem = f"is whole, and SQL says {rows}"
     if "no UTF-8" in name and not told:
@@ -69,7 +73,7 @@ def on_duckdb(agent, written, work, given):
         rows = verdicts.by_rows(engine.ask("chain"))
         refused = engine.ask_refused()
         said = verdicts.by_agent(agent, readable(files, refused, copies) if refused else files)
-        wrong += judge(engine, name, verdicts.disagreement(said, rows), rows, engine.ask("unread"))
+        wrong += judge(engine, name, said, rows, engine.ask("unread"))
     return wrong, engine
 
 
@@ -86,7 +90,7 @@ def on_spark(agent, written, work, given):
         mine = [(row[0].removeprefix(f"{place}/"), *row[1:]) for row in answer if row[0].startswith(f"{place}/")]
         rows = verdicts.by_rows(mine)
         told = [row for row in unread if f"cases/{place}/" in row[0]]
-        wrong += judge(engine, name, verdicts.disagreement(verdicts.by_agent(agent, files), rows), rows, told)
+        wrong += judge(engine, name, verdicts.by_agent(agent, files), rows, told)
     return wrong, engine
 
 

@@ -38,11 +38,16 @@ def covered(some, others):
     return all(any(c == chain and f <= last and l >= first for c, f, l in others) for chain, first, last in some)
 
 
-def disagreement(agent, rows):
+def disagreement(agent, rows, loose=False):
     """In words what the two disagree on; None where they agree. SQL names both neighbours where nothing vouches for
-    either, so places of edits agree where they touch; everything else is equal."""
+    either, so places of edits agree where they touch; everything else is equal. `loose`: the same places are at fault,
+    whatever is said of them."""
     if agent[0] != rows[0]:
         return f"status {agent[0]} by the agent, {rows[0]} by SQL: {agent[1]} {rows[1]}"
+    if loose:
+        places = [[(chain, first, last) for chain, _, first, last in side[1]] for side in (agent, rows)]
+        same = covered(places[0], places[1]) and covered(places[1], places[0])
+        return None if same else f"places: {agent[1]} by the agent, {rows[1]} by SQL"
     for kind in ("missing", "declared"):
         mine, theirs = joined(agent[1], kind), joined(rows[1], kind)
         if mine != theirs:

@@ -150,7 +150,11 @@ impl<'a> Fleet<'a> {
             }
             Step::Heartbeat => {
                 host.heartbeat = Some(host.full || host.heartbeat == Some(true));
-                let next = if std::mem::take(&mut host.unphased) { phase } else { interval };
+                let next = if std::mem::take(&mut host.unphased) {
+                    phase
+                } else {
+                    interval
+                };
                 self.plan(at + next, index, Step::Heartbeat);
                 self.send(service, at, index);
             }
@@ -162,7 +166,9 @@ impl<'a> Fleet<'a> {
     fn send(&mut self, service: &mut Service, at: u64, index: usize) {
         let parcels = self.waiting(index, at);
         let host = &mut self.hosts[index];
-        let urgent = parcels.iter().any(|parcel| parcel.severity >= Severity::High);
+        let urgent = parcels
+            .iter()
+            .any(|parcel| parcel.severity >= Severity::High);
         if parcels.is_empty() || at < host.again || (at < host.begin && !urgent) {
             return;
         }
@@ -230,7 +236,11 @@ impl<'a> Fleet<'a> {
             parcels.extend(self.sample.deviation.iter().cloned());
         }
         if let Some(full) = host.heartbeat {
-            let bytes = if full { &self.sample.full } else { &self.sample.brief };
+            let bytes = if full {
+                &self.sample.full
+            } else {
+                &self.sample.brief
+            };
             parcels.push(Parcel {
                 key: u64::MAX,
                 time,

@@ -92,15 +92,25 @@ fn scenarios(sample: &Sample, hosts: usize, interval: u64, seed: u64) -> Vec<Out
     let slow = (10 * MINUTE, 40 * MINUTE);
     let service = |fault| Service::new(hosts, true, fault);
     let runs = [
-        ("first boot within a minute", boot(fleet(), Service::new(hosts, false, None))),
-        ("the same deviation everywhere", deviation(fleet(), service(None))),
+        (
+            "first boot within a minute",
+            boot(fleet(), Service::new(hosts, false, None)),
+        ),
+        (
+            "the same deviation everywhere",
+            deviation(fleet(), service(None)),
+        ),
         (
             "no answer for an hour",
             fault(fleet(), service(Some(Fault::Down(out.0..out.1))), out.1),
         ),
         (
             "a tenth of the quota for half an hour",
-            fault(fleet(), service(Some(Fault::Slow(slow.0..slow.1, 0.1))), slow.1),
+            fault(
+                fleet(),
+                service(Some(Fault::Slow(slow.0..slow.1, 0.1))),
+                slow.1,
+            ),
         ),
     ];
     let outcome = |(name, (fleet, service, since)): (_, (Fleet<'_>, Service, u64))| Outcome {
@@ -116,9 +126,20 @@ fn scenarios(sample: &Sample, hosts: usize, interval: u64, seed: u64) -> Vec<Out
 }
 
 fn show(outcome: &Outcome) {
-    let sum = |of: fn(&Second) -> u32| outcome.seconds.iter().map(|s| u64::from(of(s))).sum::<u64>();
+    let sum = |of: fn(&Second) -> u32| {
+        outcome
+            .seconds
+            .iter()
+            .map(|s| u64::from(of(s)))
+            .sum::<u64>()
+    };
     let (requests, refused) = (sum(|s| s.requests), sum(|s| s.refused));
-    let peak = outcome.seconds.iter().map(|s| s.requests).max().unwrap_or(0);
+    let peak = outcome
+        .seconds
+        .iter()
+        .map(|s| s.requests)
+        .max()
+        .unwrap_or(0);
     println!(
         "| {} | {} | {:.0} | {} | {peak} | {:.1} | {} | {:.0} |",
         outcome.hosts,
@@ -145,13 +166,20 @@ fn check(outcome: &Outcome) {
     // A fault is noticed before it has lasted twice as long, within 5 minutes; what was refused meanwhile is a fault.
     let most = 2 * creating + 2 * 5 * MINUTE;
     assert_eq!(outcome.unheard, 0, "{}", outcome.name);
-    assert!(outcome.last <= most, "{}: {} ms", outcome.name, outcome.last);
+    assert!(
+        outcome.last <= most,
+        "{}: {} ms",
+        outcome.name,
+        outcome.last
+    );
 }
 
 fn main() {
     let arguments = arguments();
     let sample = Sample::make();
-    println!("| hosts | what happens | s until the last is heard | never heard | most requests a second | refused, % | events a host | bytes a host |");
+    println!(
+        "| hosts | what happens | s until the last is heard | never heard | most requests a second | refused, % | events a host | bytes a host |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let mut drawn = Vec::new();
     for hosts in &arguments.hosts {

@@ -28,7 +28,9 @@ fn panel(text: &mut String, outcome: &Outcome, top: f64) {
     let step = outcome.seconds.len().div_ceil(380).max(1);
     let most = |of: fn(&Second) -> u32| -> Vec<f64> {
         let chunks = outcome.seconds.chunks(step);
-        chunks.map(|chunk| f64::from(chunk.iter().map(of).max().unwrap_or(0))).collect()
+        chunks
+            .map(|chunk| f64::from(chunk.iter().map(of).max().unwrap_or(0)))
+            .collect()
     };
     let (requests, refused) = (most(|s| s.requests), most(|s| s.refused));
     let highest = requests.iter().copied().fold(1.0, f64::max);

@@ -42,10 +42,20 @@ impl Sample {
             EPOCH,
         );
         let settings: Vec<Finding> = (0..12)
-            .map(|n| changed(&format!("/etc/{n}"), [Severity::Low, Severity::Medium][n % 2]))
+            .map(|n| {
+                changed(
+                    &format!("/etc/{n}"),
+                    [Severity::Low, Severity::Medium][n % 2],
+                )
+            })
             .collect();
-        let start = told(&mut store, &settings);
-        let deviation = told(&mut store, &[changed("/etc/ssh/sshd_config", Severity::High)]);
+        let start = told(&mut store, Scope::Files, &settings);
+        let sshd = "/etc/ssh/sshd_config";
+        let deviation = told(
+            &mut store,
+            Scope::Path(sshd.as_bytes().to_vec()),
+            &[changed(sshd, Severity::High)],
+        );
         let well = Heartbeat {
             watching: true,
             interval_s: 300,
@@ -70,8 +80,8 @@ impl Sample {
 }
 
 /// What the store hands over of a scan that finds these.
-fn told(store: &mut Store, findings: &[Finding]) -> Vec<Parcel> {
-    let scan = store.begin(Scope::Files);
+fn told(store: &mut Store, scope: Scope, findings: &[Finding]) -> Vec<Parcel> {
+    let scan = store.begin(scope);
     for finding in findings {
         store.found(scan, finding, None, EPOCH);
     }
