@@ -31,7 +31,8 @@ def put(events, subject):
 def make(directory, work):
     """Writes the fleet; returns its files, the moment it is asked at, and the two tables beside it."""
     events = [json.loads(line) for line in cases.lines(directory / "two.jsonl")]
-    manifest = next(e["unmapped"]["digests"]["manifest"] for e in events if "digests" in e["unmapped"])
+    digests = (event["unmapped"].get("digests", {}) for event in events)
+    manifest = next(some["manifest"] for some in digests if "manifest" in some)
     end = max(event["time"] for event in events)
     rare = next(e["unmapped"]["subject"] for e in events if e["class_uid"] == 2004)
     usual = put(events, rare)
