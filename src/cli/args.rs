@@ -287,7 +287,8 @@ pub(super) enum Log {
 
 #[derive(Debug, Args)]
 pub(super) struct LogVerify {
-    /// Events one a line, or what `aws logs get-log-events` and `filter-log-events` print
+    /// Events one a line, or what `aws logs get-log-events` and `filter-log-events` print; plain, gzip or zstd; a
+    /// directory stands for all files below it
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 }

@@ -74,7 +74,7 @@ pub(super) fn tick(daemon: &mut Daemon, now: Now) {
         systemd::alive();
     }
     start::due_jobs(daemon, now);
-    if daemon.timers.heartbeat.take(now.monotonic) {
+    if daemon.timers.take_heartbeat(now.monotonic) {
         report::heartbeat(daemon, now);
     }
     daemon.status.stale |= daemon.store.check(now.monotonic);
@@ -83,6 +83,7 @@ pub(super) fn tick(daemon: &mut Daemon, now: Now) {
     if regular {
         reopen_baseline(daemon, now);
         retry::tick(daemon, now);
+        report::pace_heartbeats(daemon, now);
     }
     if daemon.status.take(regular, now.monotonic) {
         report::write_status(daemon, now);

@@ -7,6 +7,7 @@ mod deadlines;
 mod delivers;
 mod disk;
 mod editors;
+mod fleet;
 mod harness;
 mod heartbeats;
 mod interrupts;

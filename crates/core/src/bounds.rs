@@ -168,6 +168,10 @@ bounds! {
         "some 15 MiB; those beyond are read by every scan";
     TOUCHED_SINCE_READ: usize = Number(16_384), "paths remembered as touched since a scan began, likewise",
         "some 2 MiB; after more of them everything is read";
+    LOG_PROBLEMS: u64 = Number(10_000), "lines that `log verify` prints on problems",
+        "more are counted; whoever can write into a log must not fill a disk";
+    LOG_CHAINS: u64 = Number(10_000), "lines that `log verify` prints on chains, half of them on whole ones",
+        "more are counted; a fleet has a chain for each host";
 }
 
 #[cfg(test)]

@@ -135,14 +135,36 @@ impl Default for Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct Heartbeat {
     /// Between two heartbeats.
-    #[serde(deserialize_with = "units::duration")]
-    pub interval: Duration,
+    pub interval: HeartbeatInterval,
 }
 
 impl Default for Heartbeat {
     fn default() -> Heartbeat {
         Heartbeat {
-            interval: Duration::from_secs(60),
+            interval: HeartbeatInterval::Auto,
+        }
+    }
+}
+
+/// The time between two heartbeats.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum HeartbeatInterval {
+    /// `auto`: seldom where nothing is amiss, more often where something is.
+    Auto,
+    /// Always this.
+    Every(Duration),
+}
+
+impl TryFrom<String> for HeartbeatInterval {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<HeartbeatInterval, String> {
+        match text.as_str() {
+            "auto" => Ok(HeartbeatInterval::Auto),
+            time => units::parse_duration(time)
+                .map(HeartbeatInterval::Every)
+                .map_err(|error| format!("{error}, or \"auto\"")),
         }
     }
 }
@@ -309,9 +331,14 @@ impl Config {
                 "1m or more",
             ),
             (
-                (Duration::from_secs(1)..=60 * minute).contains(&self.heartbeat.interval),
+                match self.heartbeat.interval {
+                    HeartbeatInterval::Auto => true,
+                    HeartbeatInterval::Every(time) => {
+                        (Duration::from_secs(1)..=60 * minute).contains(&time)
+                    }
+                },
                 "heartbeat.interval",
-                "1s to 1h",
+                "auto, or 1s to 1h",
             ),
             (
                 self.instance.endpoint.starts_with("http://"),
@@ -380,6 +407,8 @@ mod tests {
             ("[scan]\nrehash = 24\n", 2, "rehash"),
             ("[watch]\nsettle = \"3s\"\n", 2, "watch.settle"),
             ("[watch]\nattribution = \"on\"\n", 2, "attribution"),
+            ("[heartbeat]\ninterval = \"often\"\n", 2, "auto"),
+            ("[heartbeat]\ninterval = \"2h\"\n", 2, "heartbeat.interval"),
             (
                 "[sinks.cloudwatch_logs]\nenabled = \"maybe\"\n",
                 2,

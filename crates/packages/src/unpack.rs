@@ -1,6 +1,7 @@
 //! Reading compressed lists of a package manager piece by piece: LZ4 frames, as apt keeps them on images, and gzip.
 //!
-//! Checksums are not verified: a damaged list shows as text that cannot be parsed, or ends early.
+//! Checksums are not verified: a damaged list shows as text that cannot be parsed, or ends early. A gzip file may have
+//! several members (RFC 1952): all of them are read.
 
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
@@ -24,6 +25,11 @@ pub fn reader<'a>(name: &str, file: impl Read + 'a, most: u64) -> Option<Box<dyn
     };
     let bounded = Bounded { text, left: most };
     Some(Box::new(BufReader::with_capacity(64 * 1024, bounded)))
+}
+
+/// The text of a gzip file, all of its members. A file that ends within one is an error.
+pub fn gzip(file: impl Read) -> impl Read {
+    Gzip::new(file)
 }
 
 /// Text that ends within a bound, or in an error.
@@ -228,6 +234,17 @@ impl<R: Read> Gzip<R> {
         self.begun = true;
         Ok(())
     }
+
+    /// Goes past checksum and length, and begins the next member if there is one.
+    fn next_member(&mut self) -> io::Result<()> {
+        self.source.read_exact(&mut [0; 8])?;
+        self.ended = self.source.fill_buf()?.is_empty();
+        if !self.ended {
+            self.state.reset(DataFormat::Raw);
+            self.begin()?;
+        }
+        Ok(())
+    }
 }
 
 impl<R: Read> Read for Gzip<R> {
@@ -241,7 +258,7 @@ impl<R: Read> Read for Gzip<R> {
             let step = inflate(&mut self.state, input, buffer, MZFlush::None);
             self.source.consume(step.bytes_consumed);
             match step.status {
-                Ok(MZStatus::StreamEnd) => self.ended = true,
+                Ok(MZStatus::StreamEnd) => self.next_member()?,
                 Ok(_) | Err(MZError::Buf) => {}
                 Err(_) => return Err(bad("a damaged gzip file")),
             }

@@ -3,6 +3,7 @@
 
 pub(in crate::daemon) mod coverage_gap;
 pub(in crate::daemon) mod first_boot;
+pub(in crate::daemon) mod heartbeat_pace;
 pub(in crate::daemon) mod job_queue;
 pub(in crate::daemon) mod pending_paths;
 pub(in crate::daemon) mod problems;

@@ -1,8 +1,9 @@
 //! What recurs, and when settings are judged again after something below `/etc` was touched. Pure: the time is passed
 //! in.
 
+use crate::daemon::states::heartbeat_pace;
 use crate::daemon::states::schedule::{Recurring, jittered, share};
-use agent_core::config::Config;
+use agent_core::config::{Config, HeartbeatInterval};
 use std::time::{Duration, Instant};
 
 /// The first heartbeat comes after this time at the latest, whatever the interval.
@@ -13,11 +14,13 @@ const SETTINGS_SETTLE: Duration = Duration::from_secs(2);
 const SETTINGS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Times between what recurs, each host's own share of the jitter in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::daemon) struct Intervals {
     scan: Duration,
     settings: Duration,
-    heartbeat: Duration,
+    heartbeat: HeartbeatInterval,
+    /// The host's own share of the time between two heartbeats.
+    heartbeat_share: f64,
 }
 
 impl Intervals {
@@ -28,6 +31,7 @@ impl Intervals {
             scan: of(config.scan.interval, "scan"),
             settings: of(config.settings.interval, "settings"),
             heartbeat: config.heartbeat.interval,
+            heartbeat_share: share(machine_id, "heartbeat"),
         }
     }
 }
@@ -42,7 +46,12 @@ pub(in crate::daemon) struct Timers {
     /// When they were last judged.
     settings_judged: Option<Instant>,
     pub(in crate::daemon) instance: Recurring,
-    pub(in crate::daemon) heartbeat: Recurring,
+    heartbeat: Recurring,
+    heartbeat_interval: HeartbeatInterval,
+    /// From the first heartbeat to the second, until that is due.
+    heartbeat_phase: Option<Duration>,
+    /// Whether anything is amiss: heartbeats are more frequent then.
+    amiss: bool,
     pub(in crate::daemon) status: Recurring,
     pub(in crate::daemon) watchdog: Option<Recurring>,
 }
@@ -59,7 +68,9 @@ impl Timers {
             scan,
             settings,
             heartbeat,
+            heartbeat_share,
         } = intervals;
+        let calm = heartbeat_pace::interval(heartbeat, false);
         Timers {
             // The first ones are wanted as soon as there is something to compare with.
             scan: Recurring::new(scan, now + scan),
@@ -68,7 +79,10 @@ impl Timers {
             settings_judged: None,
             instance: Recurring::new(settings, now + settings),
             // When there is something to say.
-            heartbeat: Recurring::new(heartbeat, now + heartbeat.min(FIRST_HEARTBEAT)),
+            heartbeat: Recurring::new(calm, now + calm.min(FIRST_HEARTBEAT)),
+            heartbeat_interval: heartbeat,
+            heartbeat_phase: heartbeat_pace::phase(heartbeat, heartbeat_share),
+            amiss: false,
             status: Recurring::new(status, now),
             watchdog: watchdog.map(|interval| Recurring::new(interval, now)),
         }
@@ -79,7 +93,28 @@ impl Timers {
         self.scan.set_interval(intervals.scan, now);
         self.settings.set_interval(intervals.settings, now);
         self.instance.set_interval(intervals.settings, now);
-        self.heartbeat.set_interval(intervals.heartbeat, now);
+        self.heartbeat_interval = intervals.heartbeat;
+        self.pace_heartbeats(self.amiss, now);
+    }
+
+    /// Whether something is amiss from now on.
+    pub(in crate::daemon) fn pace_heartbeats(&mut self, amiss: bool, now: Instant) {
+        self.amiss = amiss;
+        self.heartbeat.set_interval(self.heartbeat_interval(), now);
+    }
+
+    /// The time to the next heartbeat after one.
+    pub(in crate::daemon) fn heartbeat_interval(&self) -> Duration {
+        heartbeat_pace::interval(self.heartbeat_interval, self.amiss)
+    }
+
+    /// Whether a heartbeat is due; if so, the next one is due an interval later.
+    pub(in crate::daemon) fn take_heartbeat(&mut self, now: Instant) -> bool {
+        let due = self.heartbeat.take(now);
+        if due && let Some(phase) = self.heartbeat_phase.take() {
+            self.heartbeat.hurry(now + phase);
+        }
+        due
     }
 
     /// Something below `/etc` was touched.
@@ -123,7 +158,8 @@ mod tests {
         let intervals = Intervals {
             scan: hour,
             settings: hour,
-            heartbeat: hour,
+            heartbeat: HeartbeatInterval::Every(hour),
+            heartbeat_share: 0.5,
         };
         let mut timers = Timers::new(intervals, hour, None, start);
         assert!(timers.status.take(start));
@@ -144,5 +180,38 @@ mod tests {
         };
         timers.set_intervals(shorter, at(3600));
         assert!(!timers.take_settings(at(3659)) && timers.take_settings(at(3660)));
+    }
+
+    #[test]
+    fn heartbeats_of_a_fleet_drift_apart_and_hurry_where_something_is_amiss() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let hour = Duration::from_secs(3600);
+        let intervals = Intervals {
+            scan: hour,
+            settings: hour,
+            heartbeat: HeartbeatInterval::Auto,
+            heartbeat_share: 0.5,
+        };
+        let mut timers = Timers::new(intervals, hour, None, start);
+        assert!(timers.status.take(start));
+        assert!(!timers.take_heartbeat(at(9)) && timers.take_heartbeat(at(10)));
+        assert!(!timers.take_heartbeat(at(159)) && timers.take_heartbeat(at(160)));
+        assert!(!timers.take_heartbeat(at(459)) && timers.take_heartbeat(at(460)));
+        timers.pace_heartbeats(true, at(500));
+        assert_eq!(timers.heartbeat_interval(), Duration::from_secs(60));
+        assert!(!timers.take_heartbeat(at(559)) && timers.take_heartbeat(at(560)));
+        assert!(timers.take_heartbeat(at(620)));
+        timers.pace_heartbeats(false, at(621));
+        // What was due stays due.
+        assert!(timers.take_heartbeat(at(680)));
+        assert!(!timers.take_heartbeat(at(979)) && timers.take_heartbeat(at(980)));
+        let often = Intervals {
+            heartbeat: HeartbeatInterval::Every(Duration::from_secs(1)),
+            ..intervals
+        };
+        timers.set_intervals(often, at(981));
+        timers.pace_heartbeats(true, at(981));
+        assert!(timers.take_heartbeat(at(982)) && timers.take_heartbeat(at(983)));
     }
 }

@@ -8,43 +8,57 @@ use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
 use agent_baseline::Baseline;
 use agent_core::os::memory;
-use agent_outbox::event::{Heartbeat, chain, own};
+use agent_outbox::event::{Heartbeat, heartbeats};
 
 /// Sends a sign of life to every sink.
 pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
     if daemon.jobs.take_ended() {
         memory::give_back();
     }
+    pace_heartbeats(daemon, now);
+    let mut facts = facts(daemon, now);
     let usage = daemon.status.measure(now.monotonic);
+    facts.rss_bytes = usage.rss_bytes;
+    facts.cpu_permille = usage.cpu_permille;
+    // From what the store said last: a sign of life does not wait for the disk.
+    let pending = daemon.store.pending(now);
+    let (source, head) = (daemon.store.origin(), daemon.store.head());
+    let heartbeats = &mut daemon.status.heartbeats;
+    let bytes = heartbeats.next(source, &facts, &pending, head, now.wall.0);
+    daemon.sinks.heartbeat(&bytes, now.wall);
+    daemon.status.stale = true;
+}
+
+/// Heartbeats are more frequent while something is amiss.
+pub(in crate::daemon) fn pace_heartbeats(daemon: &mut Daemon, now: Now) {
+    let amiss = heartbeats::amiss(&facts(daemon, now), &daemon.store.pending(now));
+    daemon.timers.pace_heartbeats(amiss, now.monotonic);
+}
+
+/// What a heartbeat says, but for what the agent uses of the host.
+fn facts(daemon: &Daemon, now: Now) -> Heartbeat {
     let uptime = now
         .monotonic
         .saturating_duration_since(daemon.status.started.monotonic);
     let scan = daemon.scan.last_scan();
     let kernel = rustix::system::uname();
-    let heartbeat = Heartbeat {
+    Heartbeat {
         uptime_s: uptime.as_secs(),
-        interval_s: daemon.setup.config.heartbeat.interval.as_secs(),
+        interval_s: daemon.timers.heartbeat_interval().as_secs(),
         watching: daemon.watch.health.sees(),
         files: scan.map_or(0, |scan| scan.files),
         directories: daemon.watch.directories(),
         linked: daemon.watch.health.linked(),
         unknowns: daemon.scan.unknowns(),
         last_scan: scan,
-        rss_bytes: usage.rss_bytes,
-        cpu_permille: usage.cpu_permille,
+        rss_bytes: 0,
+        cpu_permille: 0,
         clock_skew_ms: daemon.sinks.skew(),
         sinks: daemon.sinks.states(),
         kernel: kernel.release().to_string_lossy().into_owned(),
         // The store adds its own.
         trouble: daemon.problems.sentences(),
-    };
-    // From what the store said last: a sign of life does not wait for the disk.
-    let pending = daemon.store.pending(now);
-    let wall = now.wall.0;
-    let draft = own::heartbeat(daemon.store.origin(), &heartbeat, &pending, wall);
-    let bytes = chain::beside(daemon.store.head(), draft, wall);
-    daemon.sinks.heartbeat(&bytes, now.wall);
-    daemon.status.stale = true;
+    }
 }
 
 /// Writes the status, for those who ask.

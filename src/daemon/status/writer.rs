@@ -4,6 +4,7 @@ use super::usage::{Total, Usage, UsageMeter};
 use super::{Status, remove, write};
 use crate::daemon::clock::Now;
 use crate::daemon::systemd;
+use agent_outbox::event::Heartbeats;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub(in crate::daemon) struct StatusWriter {
     /// The line that systemd was told last.
     told: String,
     meter: UsageMeter,
+    /// What heartbeats have said so far.
+    pub(super) heartbeats: Heartbeats,
 }
 
 impl StatusWriter {
@@ -34,6 +37,7 @@ impl StatusWriter {
             written: now.monotonic,
             told: String::new(),
             meter: UsageMeter::new(now.monotonic),
+            heartbeats: Heartbeats::default(),
         }
     }
 

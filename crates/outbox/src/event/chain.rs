@@ -88,6 +88,16 @@ pub fn beside(head: Option<&Head>, draft: Draft, now: i64) -> Vec<u8> {
     draft.text()
 }
 
+/// The same with no more than the event's own uid put in.
+pub fn beside_briefly(head: &Head, draft: Draft, now: i64) -> Vec<u8> {
+    let mut draft = draft;
+    if let Some(Value::Object(metadata)) = draft.object.get_mut("metadata") {
+        metadata.insert("uid".into(), json!(uuid(now)));
+    }
+    draft.unmapped.insert("chain_head".into(), head.to_json());
+    draft.text()
+}
+
 fn stamp(object: &mut Map<String, Value>, sequence: Option<u64>, now: i64) {
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         if let Some(sequence) = sequence {

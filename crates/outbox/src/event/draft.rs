@@ -222,19 +222,32 @@ fn cloud(source: &EventSource) -> Option<Value> {
     Some(object)
 }
 
+/// Which host it is, in as few fields as OCSF allows.
+pub(super) fn device_id(source: &EventSource) -> Value {
+    let host = &source.host;
+    match (host.instance_id.as_str(), host.machine_id.as_str()) {
+        ("", "") => json!({ "type_id": 1, "hostname": hostname(source) }),
+        ("", machine) => json!({ "type_id": 1, "uid": machine }),
+        (instance, _) => json!({ "type_id": 6, "instance_uid": instance }),
+    }
+}
+
+fn hostname(source: &EventSource) -> &str {
+    match source.host.hostname.as_str() {
+        "" => "localhost",
+        name => name,
+    }
+}
+
 fn device(source: &EventSource) -> Value {
     let host = &source.host;
     let virtual_machine = !host.instance_id.is_empty();
     let uid = [&host.instance_id, &host.machine_id]
         .into_iter()
         .find(|id| !id.is_empty());
-    let hostname = match host.hostname.as_str() {
-        "" => "localhost",
-        name => name,
-    };
     let mut device = json!({
         "type_id": if virtual_machine { 6 } else { 1 },
-        "hostname": hostname,
+        "hostname": hostname(source),
     });
     if let Some(uid) = uid {
         device["uid"] = json!(uid);

@@ -8,6 +8,7 @@ pub mod chain;
 pub mod draft;
 pub mod finding;
 pub mod gap;
+pub mod heartbeats;
 pub mod lifecycle;
 pub mod own;
 pub mod source;
@@ -16,6 +17,7 @@ mod transaction;
 pub mod verify;
 
 pub use draft::Draft;
+pub use heartbeats::Heartbeats;
 pub use lifecycle::{
     Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
     Unread,

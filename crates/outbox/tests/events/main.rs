@@ -6,6 +6,7 @@ mod bounds;
 mod damage;
 mod killed;
 mod log;
+mod log_forms;
 mod migration;
 mod regions;
 mod schema;

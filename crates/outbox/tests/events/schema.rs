@@ -8,9 +8,10 @@ use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::host::Host;
 use agent_outbox::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
 use agent_outbox::event::finding::Step;
+use agent_outbox::event::own::Spool;
 use agent_outbox::event::{
-    EventSource, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
-    Transaction,
+    EventSource, Fault, Heartbeat, Heartbeats, LastScan, LaunchEntry, Lifecycle, ManifestState,
+    SinkState, Transaction,
 };
 use agent_outbox::store::{Scope, SinkKind, Store};
 use harness::{Lab, Ran, agent};
@@ -224,6 +225,33 @@ fn dpkg() -> Transaction {
     }
 }
 
+/// Heartbeats of hosts where nothing is amiss, of each sort of host.
+fn brief(store: &Store, now: i64) -> Vec<Vec<u8>> {
+    let well = Heartbeat {
+        watching: true,
+        ..Heartbeat::default()
+    };
+    let head = store.head();
+    let machine = Host {
+        machine_id: "ab".repeat(16),
+        ..Host::default()
+    };
+    let hosts = [source().host, machine, Host::default()];
+    let second = |host| {
+        let source = EventSource {
+            host,
+            ..EventSource::default()
+        };
+        let mut heartbeats = Heartbeats::default();
+        let mut next = || heartbeats.next(&source, &well, &Spool::default(), head.as_ref(), now);
+        let first = next().len();
+        let second = next();
+        assert!(second.len() <= 600 && second.len() < first);
+        second
+    };
+    hosts.into_iter().map(second).collect()
+}
+
 fn beat() -> Heartbeat {
     Heartbeat {
         uptime_s: 3600,
@@ -322,6 +350,7 @@ fn every_kind(source: EventSource) -> Vec<Vec<u8>> {
     drain(&mut fixture);
     lines.push(fixture.store.heartbeat(&beat(), fixture.now));
     lines.push(fixture.store.heartbeat(&Heartbeat::default(), fixture.now));
+    lines.extend(brief(&fixture.store, fixture.now));
     drop(fixture);
     // A store that is no store.
     std::fs::write(directory.path().join("store.redb"), "x".repeat(5000)).expect("damage");

@@ -1,14 +1,12 @@
 //! What is known of each event, in a temporary file, so that memory stays flat however many there are.
 
-use super::read::Message;
+use super::record::{Device, Event, Head, Link, Record};
 use super::{Problem, Totals};
 use crate::event::gap::Range;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 pub(super) type Sha = [u8; 32];
@@ -20,7 +18,7 @@ pub(super) type GapRow = (Option<Sha>, Sha);
 /// By chain and sequence.
 const EVENTS: TableDefinition<'_, (u32, u64), EventRow> = TableDefinition::new("events");
 /// Uid → digest.
-const UIDS: TableDefinition<'_, &str, Sha> = TableDefinition::new("uids");
+const UIDS: TableDefinition<'_, u128, Sha> = TableDefinition::new("uids");
 /// By chain, first and last of the range.
 const GAPS: TableDefinition<'_, (u32, u64, u64), GapRow> = TableDefinition::new("gaps");
 /// Chain and sequence of an event that stands after a later one → that one's sequence.
@@ -31,57 +29,6 @@ const HEADS: TableDefinition<'_, (u32, u64), Sha> = TableDefinition::new("heads"
 const CACHE: usize = 32 << 20;
 /// Problems found while reading that are listed one by one; more are counted.
 const LISTED: usize = 1000;
-
-/// An event as far as the chain goes.
-#[derive(Deserialize)]
-struct Event {
-    metadata: Metadata,
-    #[serde(default)]
-    device: Device,
-    unmapped: Unmapped,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    uid: String,
-    sequence: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Device {
-    #[serde(default)]
-    instance_uid: String,
-    #[serde(default)]
-    hostname: String,
-}
-
-#[derive(Deserialize)]
-struct Unmapped {
-    chain: Option<Link>,
-    chain_head: Option<Head>,
-    dropped: Option<Dropped>,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    id: String,
-    prev: Option<String>,
-    #[serde(default)]
-    reason: String,
-    after: Option<Head>,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    id: String,
-    sequence: u64,
-    digest: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Dropped {
-    ranges: Vec<String>,
-}
 
 /// What is known of a chain besides its events.
 #[derive(Debug, Default)]
@@ -95,8 +42,6 @@ pub(super) struct ChainFacts {
     pub(super) problems: Vec<Problem>,
     /// Of them those that are not listed.
     pub(super) unlisted: u64,
-    /// The file and the document of it that were read last, and the highest sequence in them.
-    highest: Option<((u64, u64), u64)>,
 }
 
 /// The temporary file, and what is small enough for memory.
@@ -112,13 +57,12 @@ pub(super) struct Known {
     pub(super) totals: Totals,
     numbers: HashMap<String, u32>,
     pub(super) chains: Vec<ChainFacts>,
-    file: u64,
 }
 
 /// The index in use.
 pub(super) struct Open<'t, 'k> {
     pub(super) events: Table<'t, (u32, u64), EventRow>,
-    uids: Table<'t, &'static str, Sha>,
+    uids: Table<'t, u128, Sha>,
     pub(super) gaps: Table<'t, (u32, u64, u64), GapRow>,
     pub(super) heads: Table<'t, (u32, u64), Sha>,
     pub(super) late: Table<'t, (u32, u64), u64>,
@@ -202,23 +146,16 @@ impl<'t, 'k> Open<'t, 'k> {
         })
     }
 
-    pub(super) fn begin_file(&mut self) {
-        self.known.file += 1;
-    }
-
     /// Takes in one message.
-    pub(super) fn message(&mut self, message: &Message) -> Result<()> {
-        let event: Event = match serde_json::from_slice(&message.bytes) {
-            Ok(event) => event,
-            Err(_) => {
-                self.known.totals.foreign += 1;
-                return Ok(());
-            }
+    pub(super) fn take(&mut self, record: Record) -> Result<()> {
+        let Record::Event(event) = record else {
+            self.known.totals.foreign += 1;
+            return Ok(());
         };
-        let digest: Sha = Sha256::digest(&message.bytes).into();
+        let digest = event.digest;
         let before = self
             .uids
-            .insert(&*event.metadata.uid, digest)
+            .insert(event.uid, digest)
             .map_err(trouble)?
             .map(|digest| digest.value());
         if before == Some(digest) {
@@ -226,11 +163,11 @@ impl<'t, 'k> Open<'t, 'k> {
             return Ok(());
         }
         let same_uid = before.is_some();
-        match (&event.unmapped.chain, event.metadata.sequence) {
+        match (&event.chain, event.sequence) {
             (Some(link), Some(sequence)) if sequence > 0 => {
-                self.link(&event, link, sequence, digest, same_uid, message)
+                self.link(&event, link, sequence, same_uid)
             }
-            _ => match &event.unmapped.chain_head {
+            _ => match &event.chain_head {
                 Some(head) => {
                     self.known.totals.heartbeats += 1;
                     self.beat(head, &event.device, same_uid)
@@ -243,15 +180,8 @@ impl<'t, 'k> Open<'t, 'k> {
         }
     }
 
-    fn link(
-        &mut self,
-        event: &Event,
-        link: &Link,
-        sequence: u64,
-        digest: Sha,
-        same_uid: bool,
-        message: &Message,
-    ) -> Result<()> {
+    fn link(&mut self, event: &Event, link: &Link, sequence: u64, same_uid: bool) -> Result<()> {
+        let digest = event.digest;
         let chain = self.chain(&link.id, &event.device);
         if let Some(facts) = self.facts(chain) {
             facts.seen = true;
@@ -301,7 +231,7 @@ impl<'t, 'k> Open<'t, 'k> {
         if let Some(after) = &link.after {
             self.claim(after, &Device::default(), false)?;
         }
-        for range in event.unmapped.dropped.iter().flat_map(|d| &d.ranges) {
+        for range in &event.dropped {
             for text in range.split_ascii_whitespace() {
                 match Range::from_text(text) {
                     Some(range) => {
@@ -313,7 +243,14 @@ impl<'t, 'k> Open<'t, 'k> {
                 }
             }
         }
-        self.order(chain, sequence, message.document)
+        // What is worse is delivered first, and what the service refused at first arrives later, so whether it means
+        // anything that an event stands after a later one shows when all digests are known.
+        if let Some(after) = event.after {
+            self.late
+                .insert((chain, sequence), after)
+                .map_err(trouble)?;
+        }
+        Ok(())
     }
 
     /// What is known of the event at that place.
@@ -360,24 +297,6 @@ impl<'t, 'k> Open<'t, 'k> {
             self.problem(chain, note("heartbeats do not agree on its digest"));
         }
         Ok(chain)
-    }
-
-    /// Takes note of an event that stands after a later one of its chain. What is worse is delivered first, and what
-    /// the service refused at first arrives later, so whether it means anything shows when all digests are known.
-    fn order(&mut self, chain: u32, sequence: u64, document: u64) -> Result<()> {
-        let here = (self.known.file, document);
-        let Some(facts) = self.facts(chain) else {
-            return Ok(());
-        };
-        match facts.highest {
-            Some((place, highest)) if place == here && sequence < highest => {
-                self.late
-                    .insert((chain, sequence), highest)
-                    .map_err(trouble)?;
-            }
-            _ => facts.highest = Some((here, sequence)),
-        }
-        Ok(())
     }
 
     fn facts(&mut self, chain: u32) -> Option<&mut ChainFacts> {

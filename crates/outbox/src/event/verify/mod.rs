@@ -7,15 +7,18 @@
 //! bytes that the one after it, or a heartbeat, names. What cannot: that nothing followed after the last
 //! event or heartbeat, and that whoever wrote the last events was the agent.
 
+mod files;
 mod index;
 mod judge;
 mod read;
+mod record;
 
-pub use read::{Message, messages};
+pub use files::Open;
+pub use read::{Message, messages, text};
 
 use agent_core::error::Result;
 use index::Index;
-use std::io::BufRead;
+use std::path::PathBuf;
 
 /// What is wrong, or was declared, at some place of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,12 +122,10 @@ impl Verifier {
         })
     }
 
-    /// Takes in one file: events, one a line, or what the AWS command line prints.
-    pub fn take(&mut self, file: impl BufRead) -> Result<()> {
-        self.index.take(|index| {
-            index.begin_file();
-            messages(file, &mut |message| index.message(&message))
-        })
+    /// Takes in files: events, one a line, or what the AWS command line prints, plain or compressed. As many threads
+    /// read and digest them; an error names the file.
+    pub fn take(&mut self, files: &[PathBuf], readers: usize, open: Open<'_>) -> Result<()> {
+        files::take(&mut self.index, files, readers, open)
     }
 
     /// Judges everything that was taken in.

@@ -1,13 +1,94 @@
-//! The messages of a file: events one a line, or in the JSON of the AWS command line
-//! (`get-log-events`, `filter-log-events`, whole or after `--query`).
+//! The messages of a file: events one a line, with the time before each that an export of CloudWatch Logs to S3 puts
+//! there, or in the JSON of the AWS command line (`get-log-events`, `filter-log-events`, whole or after `--query`).
+//! Compressed files (gzip, zstd) are known by their first bytes.
 
 use agent_core::error::{Error, Result};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader, Read};
 
 /// Longer than any event may be (CloudWatch Logs takes 1 MB).
 const MAX_LINE: u64 = 2 << 20;
+
+/// What is read of a file at a time.
+const PIECE: usize = 256 * 1024;
+/// The text of a file, unpacked if it is compressed.
+pub fn text<'a>(file: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>> {
+    let mut file = BufReader::with_capacity(PIECE, file);
+    let begin = file.fill_buf().map_err(|e| unreadable(&e))?;
+    let unpacked: Box<dyn Read + 'a> = match begin {
+        [0x1f, 0x8b, ..] => Box::new(agent_packages::unpack::gzip(file)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Zstd {
+            source: file,
+            frame: None,
+        }),
+        _ => return Ok(Box::new(file)),
+    };
+    Ok(Box::new(BufReader::with_capacity(PIECE, unpacked)))
+}
+
+/// The frames of a zstd file (RFC 8878), one after the other. The decoder refuses windows above 100 MiB.
+struct Zstd<R> {
+    source: R,
+    frame: Option<Box<FrameDecoder>>,
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bad = |error: FrameDecoderError| std::io::Error::other(format!("zstd: {error}"));
+        loop {
+            let frame = match &mut self.frame {
+                Some(frame) if frame.can_collect() > 0 || !frame.is_finished() => frame,
+                frame => {
+                    if self.source.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let frame = frame.get_or_insert_with(|| Box::new(FrameDecoder::new()));
+                    match frame.reset(&mut self.source) {
+                        // Skippable frames hold whatever somebody else put there.
+                        Err(FrameDecoderError::ReadFrameHeaderError(
+                            ReadFrameHeaderError::SkipFrame { length, .. },
+                        )) => {
+                            let skipped = self.source.by_ref().take(length.into());
+                            std::io::copy(&mut { skipped }, &mut std::io::sink())?;
+                            continue;
+                        }
+                        other => other.map_err(bad)?,
+                    }
+                    frame
+                }
+            };
+            if frame.can_collect() == 0 && !frame.is_finished() {
+                frame
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBytes(PIECE))
+                    .map_err(bad)?;
+            }
+            let read = frame.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+/// An event without the time that an export puts before it, as `2026-11-29T08:00:00.123Z {…}`.
+fn without_time(line: &[u8]) -> &[u8] {
+    if !line.first().is_some_and(u8::is_ascii_digit) {
+        return line;
+    }
+    // A time in RFC 3339 is shorter, whatever its fraction.
+    let blank = line.iter().take(40).position(|byte| *byte == b' ');
+    match blank.and_then(|at| line.split_at_checked(at)) {
+        Some((time, [b' ', event @ ..]))
+            if event.first() == Some(&b'{') && time.get(4) == Some(&b'-') =>
+        {
+            event
+        }
+        _ => line,
+    }
+}
 
 /// A message as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +165,7 @@ fn lines(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
             line.clear();
             line.push(b'?');
         }
-        let bytes = line.trim_ascii();
+        let bytes = without_time(line.trim_ascii());
         if !bytes.is_empty() {
             take(Message {
                 bytes: bytes.to_vec(),

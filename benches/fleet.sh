@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# A fleet simulated: time until the last host is heard, requests a second, share refused, bytes and dollars, and a
+# picture. The ledger, the chain, the heartbeats, the packer and the retries are the agent's; the service is a model of
+# CloudWatch Logs' quotas. See crates/ship/examples/fleet. docs/fleet.md has what it printed.
+#   benches/fleet.sh [--hosts 10000,100000,1000000] [--interval 300] [--seed 1]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec cargo run --release --locked -q -p agent-ship --example fleet -- --svg docs/fleet-simulation.svg "$@"

@@ -1,0 +1,93 @@
+-- What `agent log verify` says of the chains: missing, edited, reordered, declared as lost. No row: all is whole.
+-- `first` and `last` are sequences. Where nothing vouches for either of two neighbours, both are named.
+WITH link AS (
+  SELECT chain, seq, digest, max(prev) AS prev, max(uid) AS uid FROM event_line WHERE kind = 'link'
+  GROUP BY chain, seq, digest
+),
+place AS (SELECT chain, seq, count(*) AS versions FROM link GROUP BY chain, seq),
+lost AS (
+  SELECT DISTINCT chain, CAST(split_part(split_part(range_text, ':', 1), '-', 1) AS DECIMAL(20, 0)) AS first,
+    CAST(split_part(split_part(range_text, ':', 1), '-', 2) AS DECIMAL(20, 0)) AS last,
+    nullif(split_part(range_text, ':', 2), '-') AS prev, split_part(range_text, ':', 3) AS digest
+  FROM declared
+  WHERE translate(split_part(range_text, ':', 1), '0123456789', '') = '-'
+),
+node AS (
+  SELECT chain, seq AS first, seq AS last, digest, prev FROM link
+  UNION ALL SELECT chain, first, last, digest, prev FROM lost
+),
+-- What heartbeats, and the beginnings of later chains, say of the end of a chain.
+head AS (
+  SELECT DISTINCT head_chain AS chain, head_seq AS seq, head_digest AS digest, 1 AS beats
+  FROM event_line WHERE kind = 'heartbeat'
+  UNION SELECT DISTINCT after_chain, after_seq, after_digest, 0
+  FROM event_line WHERE kind = 'link' AND after_chain IS NOT NULL AND after_seq IS NOT NULL
+),
+span AS (SELECT chain, first, max(last) AS last FROM node GROUP BY chain, first),
+step AS (
+  SELECT chain, first, max(last) OVER (PARTITION BY chain ORDER BY first
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM span
+),
+tail AS (SELECT chain, max(last) AS last FROM node GROUP BY chain),
+pair AS (
+  SELECT e.chain, e.first, count(CASE WHEN p.digest = e.prev THEN 1 END) AS fits
+  FROM node e JOIN node p ON p.chain = e.chain AND p.last = e.first - 1
+  GROUP BY e.chain, e.first, e.last, e.digest, e.prev
+),
+-- What is said of an event's digest: by the one after it, by a heartbeat, by a declared loss after it.
+claim AS (
+  SELECT chain, first - 1 AS seq, prev AS digest FROM node WHERE prev IS NOT NULL
+  UNION SELECT chain, seq, digest FROM head WHERE digest IS NOT NULL
+),
+ordered AS (
+  SELECT file, chain, seq, digest, min(pos) AS pos FROM event_line WHERE kind = 'link'
+  GROUP BY file, chain, seq, digest
+),
+late AS (
+  SELECT chain, seq, digest, max(seq) OVER (PARTITION BY file, chain ORDER BY pos
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later FROM ordered
+),
+reading AS (SELECT chain, max(seq) AS last FROM link GROUP BY chain)
+SELECT chain, 'missing' AS problem, '' AS why, coalesce(reached, 0) + 1 AS first, first - 1 AS last
+FROM step WHERE first > coalesce(reached, 0) + 1
+UNION ALL
+SELECT chain, 'declared', 'a full spool, or a sink, gave them up', first, last
+FROM lost d WHERE NOT EXISTS (SELECT 1 FROM place p WHERE p.chain = d.chain AND p.seq = d.first)
+UNION ALL
+SELECT chain, 'edited', 'its place is claimed by several', seq, seq FROM place WHERE versions > 1
+UNION ALL
+SELECT DISTINCT chain, 'edited', 'it, or the next, which names other bytes', first - 1, first FROM pair WHERE fits = 0
+UNION ALL
+SELECT chain, 'edited', 'the first names one before it', seq, seq FROM link WHERE seq = 1 AND prev IS NOT NULL
+UNION ALL
+SELECT chain, 'edited', 'it names none before it', seq, seq FROM link WHERE seq > 1 AND prev IS NULL
+UNION ALL
+SELECT DISTINCT h.chain, 'edited', 'a heartbeat names other bytes', h.seq, h.seq
+FROM head h JOIN place p ON p.chain = h.chain AND p.seq = h.seq
+LEFT JOIN link e ON e.chain = h.chain AND e.seq = h.seq AND e.digest = h.digest
+WHERE e.digest IS NULL AND h.digest IS NOT NULL
+UNION ALL
+SELECT chain, 'edited', 'heartbeats do not agree on its digest', seq, seq FROM head
+GROUP BY chain, seq HAVING count(DISTINCT digest) > 1
+UNION ALL
+SELECT h.chain, 'missing', 'a heartbeat names them: lost, or not shipped yet',
+  max(coalesce(t.last, 0)) + 1, max(h.seq)
+FROM head h LEFT JOIN tail t ON t.chain = h.chain
+WHERE h.seq > coalesce(t.last, 0)
+GROUP BY h.chain HAVING max(h.beats) = 1 OR max(t.last) IS NOT NULL
+UNION ALL
+SELECT min(chain), 'edited', 'one uid stands on several bytes', min(seq), max(seq) FROM link
+GROUP BY uid HAVING count(DISTINCT digest) > 1
+UNION ALL
+SELECT min(head_chain), 'edited', 'the uid of a heartbeat stands on several bytes', min(head_seq), max(head_seq)
+FROM event_line WHERE kind = 'heartbeat' GROUP BY uid HAVING count(DISTINCT digest) > 1
+UNION ALL
+SELECT l.chain, 'reordered', 'stands after a later one, and digests contradict its place', l.seq, max(l.later)
+FROM late l JOIN claim c ON c.chain = l.chain AND c.seq = l.seq
+LEFT JOIN link v ON v.chain = l.chain AND v.seq = l.seq AND v.digest = c.digest
+WHERE l.later > l.seq AND v.digest IS NULL GROUP BY l.chain, l.seq
+UNION ALL
+SELECT r.chain, 'edited', 'a range that it declares is no range', max(r.last), max(r.last)
+FROM reading r JOIN declared d ON d.chain = r.chain
+WHERE translate(split_part(d.range_text, ':', 1), '0123456789', '') <> '-' GROUP BY r.chain
+ORDER BY 1, 4, 2, 3
