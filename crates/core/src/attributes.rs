@@ -259,6 +259,32 @@ impl Attributes {
             .collect()
     }
 
+    /// What of `demand` was recorded of `self` (expected) and not seen of `observed`, which is of the same type: a
+    /// comparison that has one side alone must not pass.
+    pub fn unseen_in(&self, observed: &Attributes, demand: AttributeSet) -> AttributeSet {
+        fn one_sided<T>(was: &Option<T>, is: &Option<T>) -> bool {
+            was.is_some() && is.is_none()
+        }
+        let unseen = |attribute: &Attribute| match attribute {
+            Attribute::Type => false,
+            Attribute::Mode => one_sided(&self.mode, &observed.mode),
+            Attribute::Uid => one_sided(&self.uid, &observed.uid),
+            Attribute::Gid => one_sided(&self.gid, &observed.gid),
+            Attribute::Size => one_sided(&self.size, &observed.size),
+            Attribute::Mtime => one_sided(&self.mtime, &observed.mtime),
+            Attribute::Link => one_sided(&self.link, &observed.link),
+            Attribute::Nlink => one_sided(&self.nlink, &observed.nlink),
+            Attribute::Sha256 => one_sided(&self.digest, &observed.digest),
+            Attribute::Xattrs => one_sided(&self.xattrs, &observed.xattrs),
+            Attribute::Flags => one_sided(&self.flags, &observed.flags),
+            Attribute::Device => one_sided(&self.device, &observed.device),
+        };
+        match self.kind == observed.kind {
+            true => demand.iter().filter(unseen).collect(),
+            false => AttributeSet::NONE,
+        }
+    }
+
     /// The attributes that differ between `self` (expected) and `observed`, out of `demand`.
     ///
     /// Where one side has no value (another type, or not recorded) there is nothing to compare:

@@ -153,6 +153,10 @@ bounds! {
         "libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both";
     PROFILE: u64 = Bytes(4 << 20), "a profile",
         "the shipped ones have some kilobytes";
+    RULES: usize = Number(4096), "entries of a profile or of a manifest's header, and excludes, each",
+        "the shipped profiles have some hundred; each path is compared with all that may reach it";
+    RULE_STEPS: usize = Number(4_000_000), "steps to tell whether a manifest's rules demand as much as the profile",
+        "the shipped profiles take a hundredth; beyond it `files.profile` is `unknown`";
     SIGNERS: u64 = Bytes(1 << 20), "a file of trusted signers",
         "a key takes a hundred bytes";
     SEAL: u64 = Bytes(64 << 10), "a seal of a manifest",

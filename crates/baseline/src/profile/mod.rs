@@ -3,6 +3,7 @@
 //! [`source`] reads one TOML file, [`load`] resolves `extends` and chooses by os-release, [`shipped`] holds
 //! the profiles embedded in the binary, [`path_rules`] answers which rule decides on a path.
 
+pub mod demands;
 pub mod load;
 pub mod path_rules;
 pub mod pattern;

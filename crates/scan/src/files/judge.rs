@@ -93,7 +93,12 @@ pub fn present(
     {
         changed = changed.without(AttributeSet::NONE.with(Attribute::Sha256));
     }
-    (!changed.is_empty()).then(|| Kind::Changed {
+    // A file that is too long is not read to its end: that much is known of it.
+    if changed.is_empty() {
+        let unseen = attributes.unseen_in(&observed, policy.demand.attributes);
+        return (!unseen.is_empty()).then_some(Kind::Unseen(Unseen::Partly(unseen)));
+    }
+    Some(Kind::Changed {
         expected,
         observed: Box::new(observed),
         changed,

@@ -180,7 +180,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             let mut attributes: Attributes = match looks.next()? {
                 Ok(attributes) => attributes,
                 Err(Unseen::Gone) => return None,
-                Err(Unseen::Changing) => {
+                Err(Unseen::Changing | Unseen::Partly(_)) => {
                     return Some(Outcome::Refused(path, "changes while it is read".into()));
                 }
                 // Nothing is set aside where something is recorded.
@@ -199,6 +199,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 keep = keep.without(AttributeSet::OF_ENTRIES);
             }
             attributes.retain(keep);
+            let lacks = attributes.lacks(keep);
+            if !lacks.is_empty() {
+                return Some(Outcome::Refused(path, format!("{lacks} of it could not be seen")));
+            }
             let entry = Entry {
                 path,
                 attributes,

@@ -244,6 +244,10 @@ fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
             "changed each of three times it was read, so nothing can be said of it".into(),
             "run again when its writer is quiet; if it is written all the time, the profile should demand less of it",
         ),
+        Unseen::Partly(attributes) => (
+            format!("{attributes} of it could not be seen, so it cannot be compared"),
+            "run again; if it stays so, look at the file system",
+        ),
         Unseen::Silent => (SILENT.into(), ANSWERS),
         Unseen::SetAside => (
             "looking at it brought the agent to its end again and again: it is not looked at for a while".into(),
