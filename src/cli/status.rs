@@ -120,7 +120,11 @@ fn delivering(status: &Status) -> String {
             true => String::new(),
             false => format!(" ({})", sink.error),
         };
-        format!("{} {}{error}", sink.name, sink.state)
+        let to = match sink.endpoint.is_empty() {
+            true => String::new(),
+            false => format!(" to {}", sink.endpoint),
+        };
+        format!("{} {}{to}{error}", sink.name, sink.state)
     });
     let sinks: Vec<String> = sinks.collect();
     match sinks.is_empty() {

@@ -195,6 +195,8 @@ pub struct Attributes {
     pub flags: Option<Flags>,
     /// Extended attributes, sorted by name, without `trusted.*`.
     pub xattrs: Option<Vec<Xattr>>,
+    /// How fs-verity seals the contents (see [`crate::os::verity`]); a seal that is lost is a change of the flags.
+    pub verity: Option<Box<str>>,
 }
 
 impl Attributes {
@@ -213,6 +215,7 @@ impl Attributes {
             digest: None,
             flags: None,
             xattrs: None,
+            verity: None,
         }
     }
 
@@ -234,6 +237,7 @@ impl Attributes {
         clear(&mut self.digest, keep.has(Attribute::Sha256));
         clear(&mut self.flags, keep.has(Attribute::Flags));
         clear(&mut self.xattrs, keep.has(Attribute::Xattrs));
+        clear(&mut self.verity, keep.has(Attribute::Flags));
     }
 
     /// What of `demand` should be known of such a file and is not. Of a directory, mtime and nlink need not be
@@ -257,6 +261,12 @@ impl Attributes {
                 }
             })
             .collect()
+    }
+
+    /// Whether `self` (expected) was sealed and `observed`, a file as well, is not: it can be written again.
+    pub fn lost_seal(&self, observed: &Attributes) -> bool {
+        let files = self.kind == FileType::File && observed.kind == FileType::File;
+        files && self.verity.is_some() && observed.verity.is_none()
     }
 
     /// What of `demand` was recorded of `self` (expected) and not seen of `observed`, which is of the same type: a
@@ -315,7 +325,9 @@ impl Attributes {
                 }
                 Attribute::Sha256 => differ(&self.digest, &observed.digest),
                 Attribute::Xattrs => differ(&self.xattrs, &observed.xattrs),
-                Attribute::Flags => differ(&self.flags, &observed.flags),
+                Attribute::Flags => {
+                    differ(&self.flags, &observed.flags) || self.lost_seal(observed)
+                }
                 Attribute::Device => differ(&self.device, &observed.device),
             })
             .collect()

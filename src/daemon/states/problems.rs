@@ -9,6 +9,8 @@ pub(in crate::daemon) enum Problem {
     Canary,
     /// What was read again is not good.
     Configuration,
+    /// Events go where neither AWS nor the configuration sends them.
+    Endpoint,
     /// The manifest cannot be used.
     Manifest,
     /// What the next run must know cannot be written.

@@ -1,12 +1,14 @@
 //! What the daemon says of itself: its status, and heartbeats.
 
 use super::{Against, BaselineInfo, Scan, Sink, Spool, Status, Watch, ticks};
+use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
 use agent_baseline::Baseline;
+use agent_core::finding::Severity;
 use agent_core::os::memory;
 use agent_outbox::event::{Heartbeat, chain, own};
 
@@ -47,6 +49,20 @@ pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
     daemon.status.stale = true;
 }
 
+/// Tells of an endpoint that is neither AWS's own nor named in `agent.toml`, once: all events go there.
+pub(in crate::daemon) fn tell_endpoint(daemon: &mut Daemon, now: Now) {
+    let foreign = (daemon.sinks.endpoint()).filter(|endpoint| endpoint.is_foreign());
+    let sentence = foreign.map(|endpoint| {
+        format!("events go to {endpoint}, which is no address of AWS and not named in agent.toml")
+    });
+    if daemon.problems.get(Problem::Endpoint) == sentence.as_ref() {
+        return;
+    }
+    let mut actions = vec![Action::Problem(Problem::Endpoint, sentence.clone())];
+    actions.extend(sentence.map(|sentence| Action::fault("sinks.endpoint", Severity::High, sentence)));
+    daemon.perform(actions, now);
+}
+
 /// Writes the status, for those who ask.
 pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
     let status = status(daemon, now);
@@ -79,6 +95,7 @@ fn status(daemon: &Daemon, now: Now) -> Status {
         name: state.name.into(),
         state: state.state.into(),
         error: state.error,
+        endpoint: state.endpoint,
     };
     Status {
         version: env!("CARGO_PKG_VERSION").into(),

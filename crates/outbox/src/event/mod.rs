@@ -10,6 +10,7 @@ pub mod finding;
 pub mod gap;
 pub mod lifecycle;
 pub mod own;
+pub mod replaced;
 pub mod source;
 pub mod stored_finding;
 mod transaction;

@@ -10,7 +10,7 @@ mod tick;
 use super::away::Away;
 use super::digest::{self, Order, Stream};
 use super::pace::Pace;
-use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
+use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, unread};
 use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest};
 use agent_core::os::limits;
@@ -205,7 +205,7 @@ impl Looker {
                     filled => {
                         let read = match filled {
                             Ok(filled) => self.fill(&opened, start, filled.unwrap_or(0)),
-                            Err(errno) => Err(refused("read")(errno)),
+                            Err(errno) => Err(unread(&opened, errno)),
                         };
                         self.small(index, start, read.and_then(|()| opened.unchanged()), batch);
                     }
@@ -217,7 +217,7 @@ impl Looker {
                 let cold = match probe {
                     Ok(cached) => cached.is_none(),
                     Err(errno) => {
-                        batch.looks[index] = Some(Err(refused("read")(errno)));
+                        batch.looks[index] = Some(Err(unread(&opened, errno)));
                         return;
                     }
                 };
@@ -267,7 +267,7 @@ impl Looker {
                     filled += piece.length;
                     continue;
                 }
-                Err(errno) => outcome = Err(refused("read")(errno)),
+                Err(errno) => outcome = Err(unread(opened, errno)),
             }
             break;
         }
@@ -313,7 +313,7 @@ impl Looker {
         let piece = self
             .reader
             .fetch_at(opened.file.as_fd(), &mut self.arena[start..self.used], 0)
-            .map_err(refused("read"))?;
+            .map_err(|errno| unread(opened, errno))?;
         let filled = self.fill(opened, start, piece.length);
         drop_left(opened, piece.left_behind.then_some(0));
         filled
@@ -408,7 +408,7 @@ fn drop_left(opened: &Opened, from: Option<u64>) {
 /// The attributes with the digest, if that covers what the file was before and after.
 fn whole(opened: Opened, digested: std::io::Result<(Digest, u64)>) -> Look {
     let (digest, length) = digested.map_err(|error| {
-        Unseen::Refused("read", Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        unread(&opened, Errno::from_io_error(&error).unwrap_or(Errno::IO))
     })?;
     if length != opened.before.size {
         return Err(Unseen::Changing);

@@ -3,6 +3,7 @@
 use agent_core::attributes::{Algorithm, AttributeSet, Attributes, FileType};
 use agent_core::os::mounts::Device;
 use agent_core::os::node::{self, Access, Hint, Stat};
+use agent_core::os::verity;
 use agent_core::task;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
@@ -99,6 +100,8 @@ pub enum Unseen {
     Changing,
     /// These attributes were recorded of it and could not be seen.
     Partly(AttributeSet),
+    /// What fs-verity sealed does not read back: a part of it is not what was sealed.
+    Corrupt,
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
     /// Its file system gave no answer in time.
@@ -236,7 +239,9 @@ fn extras(
     attributes: &mut Attributes,
 ) -> Result<(), Unseen> {
     if wanted.flags && access == Access::Open {
-        attributes.flags = Some(node::flags(fd.as_fd()).map_err(refused("read flags"))?);
+        let (flags, sealed) = node::flags(fd.as_fd()).map_err(refused("read flags"))?;
+        attributes.flags = Some(flags);
+        attributes.verity = sealed.then(|| verity::seal(fd.as_fd()));
     }
     if wanted.xattrs {
         let without_selinux = !wanted.selinux;
@@ -252,6 +257,16 @@ fn extras(
         )?);
     }
     Ok(())
+}
+
+/// Why an open file could not be read.
+pub(super) fn unread(opened: &Opened, errno: Errno) -> Unseen {
+    let sealed = || node::flags(opened.file.as_fd()).is_ok_and(|(_, sealed)| sealed);
+    match errno {
+        // The kernel checks each block that it fetches against the seal.
+        Errno::IO if sealed() => Unseen::Corrupt,
+        errno => refused("read")(errno),
+    }
 }
 
 pub(super) fn refused(what: &'static str) -> impl Fn(Errno) -> Unseen {

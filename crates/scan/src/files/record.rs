@@ -187,6 +187,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 Err(Unseen::Silent) => {
                     return Some(Outcome::Refused(path, SILENT.into()));
                 }
+                Err(Unseen::Corrupt) => {
+                    let why = "does not read back as fs-verity sealed it";
+                    return Some(Outcome::Refused(path, why.into()));
+                }
                 Err(Unseen::SetAside) => {
                     return Some(Outcome::Refused(path, "is not looked at".into()));
                 }

@@ -5,6 +5,7 @@ use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
+use super::mounted::{self, News, Recorded};
 use super::pace::Pace;
 use super::pipeline::{Done, Workers, ordered};
 use super::plan::Plan;
@@ -41,6 +42,8 @@ pub struct Scan<'a> {
     pub against: Baseline,
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
+    /// What was mounted then; `None` where nobody recorded anything.
+    pub mounts: Option<Recorded<'a>>,
     /// What is not looked at.
     pub aside: &'a Aside,
     /// Counts while the scan runs, for whoever shows progress.
@@ -67,6 +70,8 @@ pub struct Coverage {
     pub elapsed: Duration,
     /// Mount points that were not crossed, relative to the root.
     pub mounts: Vec<Vec<u8>>,
+    /// Mount points that were crossed, of which nobody recorded whether they were there; relative to the root.
+    pub unrecorded_mounts: Vec<Vec<u8>>,
     /// Where only packages are known: files that none of them owns.
     pub unowned: u64,
 }
@@ -227,6 +232,14 @@ impl Scan<'_> {
         };
         let unowned = AtomicU64::new(0);
         let plan = planned.map(|(plan, _)| plan);
+        let News {
+            deviations,
+            unrecorded,
+            is_settled,
+        } = self.mount_news(plan);
+        if deviations.into_iter().any(|news| report.tell(news).is_break()) {
+            return Ok(Coverage::default());
+        }
         let outside = match self.against {
             Baseline::Manifest(()) if !self.partial => Outside::Refuse,
             Baseline::Manifest(()) | Baseline::Packages(()) => Outside::Ignore,
@@ -250,7 +263,7 @@ impl Scan<'_> {
                         .into_iter();
                     let results = batch
                         .into_iter()
-                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
+                        .filter_map(|item| self.judge(item, &mut looks, plan, unowned, is_settled))
                         .collect();
                     self.progress.checked.fetch_add(count, Ordering::Relaxed);
                     self.progress
@@ -274,7 +287,17 @@ impl Scan<'_> {
                 unowned: unowned.into_inner(),
                 elapsed: started.elapsed(),
                 mounts,
+                unrecorded_mounts: unrecorded,
             }),
+        }
+    }
+
+    /// What is mounted that was not when the tree was recorded.
+    fn mount_news(&self, plan: Option<&Plan>) -> News {
+        let planned = |path: &[u8]| plan.is_none_or(|plan| plan.covers(path));
+        match self.mounts {
+            Some(recorded) => mounted::news(self.root, self.scope, recorded, &planned),
+            None => News::default(),
         }
     }
 
@@ -313,6 +336,7 @@ impl Scan<'_> {
         looks: &mut impl Iterator<Item = Look>,
         plan: Option<&Plan>,
         unowned: &AtomicU64,
+        mounts_told: bool,
     ) -> Option<Outcome> {
         let packages = self.against.is_packages();
         let deviates = |path, policy, kind| {
@@ -366,11 +390,11 @@ impl Scan<'_> {
                 why: Blindness::Mount,
                 known,
             } => Some(Outcome::Mount {
-                deviation: (!known && !packages).then(|| {
+                deviation: (!known && !packages && !mounts_told).then(|| {
                     Box::new(Deviation {
                         path: path.clone(),
                         policy,
-                        kind: Kind::Mounted,
+                        kind: Kind::Mounted(Vec::new()),
                     })
                 }),
                 path,

@@ -2,7 +2,7 @@
 
 use super::{Batch, CHUNK, Look, Looker, drop_left, settle};
 use crate::files::digest::{Stream, update_many};
-use crate::files::probe::{Opened, Unseen, refused};
+use crate::files::probe::{Opened, Unseen, unread};
 use agent_core::attributes::Digest;
 use agent_core::os::read::Piece;
 use std::os::fd::AsFd;
@@ -86,7 +86,7 @@ impl Looker {
             false => match self
                 .reader
                 .cached_at(fd, chunk, file.offset)
-                .map_err(refused("read"))?
+                .map_err(|errno| unread(&file.opened, errno))?
             {
                 Some(length) => Piece {
                     length,
@@ -102,7 +102,7 @@ impl Looker {
             true => self
                 .reader
                 .fetch_at(fd, chunk, file.offset)
-                .map_err(refused("read"))?,
+                .map_err(|errno| unread(&file.opened, errno))?,
         };
         if piece.length == 0 {
             return Err(Unseen::Changing);
