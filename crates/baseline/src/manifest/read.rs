@@ -42,6 +42,12 @@ impl Measured {
     /// seal needs that digest.
     pub fn new(file: File, path: &Path, limit: u64, sha512: bool) -> Result<Measured> {
         let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
+        let too_large =
+            || Error::in_file(path, format!("is larger than {limit} bytes"));
+        // A file with a hole has a length at once.
+        if file.metadata().map_err(fault)?.len() > limit {
+            return Err(too_large());
+        }
         let mut whole = Sha256::new();
         let mut wide = sha512.then(Sha512::new);
         let mut blocks = Vec::new();
@@ -60,10 +66,7 @@ impl Measured {
             }
             size += length as u64;
             if size > limit {
-                return Err(Error::in_file(
-                    path,
-                    format!("is larger than {limit} bytes"),
-                ));
+                return Err(too_large());
             }
         }
         Ok(Measured {
