@@ -84,16 +84,18 @@ bounds! {
     ACCOUNTS_FILE: u64 = Bytes(10 << 20), "each of passwd, shadow and group",
         "100,000 users take some seven megabytes";
     ACCOUNTS_ROWS: usize = Number(120_000), "rows of each of them", "a directory service serves more users than that";
-    SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
+    SSHD_FILE: u64 = Bytes(2 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";
-    SSHD_ALL: usize = Bytes(16 << 20), "sshd's configuration, each file as often as it is included",
+    SSHD_WORDS: usize = Number(200_000), "words of sshd's configuration, each as often as it is included",
+        "20,000 Match blocks take half of them";
+    SSHD_ALL: usize = Bytes(2 << 20), "sshd's configuration, each file as often as it is included",
         "a file may be included again and again";
     SSHD_PROGRAM: u64 = Bytes(16 << 20), "the program sshd, searched for its version",
         "it has about one megabyte";
     INCLUDED: usize = Number(4096), "files that one pattern of a configuration names",
         "more than any configuration has";
-    SUDOERS_FILE: u64 = Bytes(16 << 20), "a file of sudoers", "100,000 rules take four million";
-    SUDOERS_ALL: usize = Bytes(32 << 20), "sudoers, each file as often as it is included",
+    SUDOERS_FILE: u64 = Bytes(4 << 20), "a file of sudoers", "60,000 rules take two million";
+    SUDOERS_ALL: usize = Bytes(4 << 20), "sudoers, each file as often as it is included",
         "a file may be included again and again";
     SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
     SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",

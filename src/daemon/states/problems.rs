@@ -15,6 +15,8 @@ pub(in crate::daemon) enum Problem {
     Manifest,
     /// What the next run must know cannot be written.
     RunRecord,
+    /// The state directory is not the one that was opened, or cannot be written.
+    StateDirectory,
     /// The agent panicked, and leaves something out for it.
     Panics,
     /// A scan broke off.

@@ -105,7 +105,8 @@ fn status(daemon: &Daemon, now: Now) -> Status {
         updated: now.wall.rfc3339(),
         watching: daemon.watch.health.sees(),
         delivering: daemon.sinks.deliver(),
-        storing: pending.trouble.is_none(),
+        storing: pending.trouble.is_none()
+            && daemon.problems.get(Problem::StateDirectory).is_none(),
         watch: watch(daemon),
         sinks: daemon.sinks.states().into_iter().map(sink).collect(),
         spool: Spool {

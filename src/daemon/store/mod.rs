@@ -4,6 +4,7 @@
 //! Commands are carried out in the order in which they were given, urgent ones first. While more than [`MOST`] of them
 //! wait the event loop receives no findings, so that jobs wait too.
 
+mod place;
 mod queue;
 mod thread;
 
@@ -126,6 +127,8 @@ pub(in crate::daemon) enum Answer {
     Remembered(std::result::Result<(), String>),
     /// What was given before is committed; `down`: in memory alone.
     Committed { down: bool },
+    /// What is wrong with the state directory itself, or that nothing is any more.
+    Place(Option<String>),
     /// The store is closed.
     Closed,
 }
