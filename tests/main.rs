@@ -8,6 +8,7 @@ mod diff;
 
 mod faults;
 mod generated;
+mod hostile;
 
 mod evasion;
 mod instance;

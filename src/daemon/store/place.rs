@@ -36,6 +36,12 @@ impl StatePlace {
         }
     }
 
+    /// The store was opened again: the directory that it is in now is the one.
+    pub(super) fn renew(&mut self) {
+        self.id = None;
+        self.had_file = false;
+    }
+
     /// What there is to say, where that has changed: what is wrong, or that nothing is any more.
     pub(super) fn news(&mut self, now: Instant) -> Option<Option<String>> {
         if now < self.next {

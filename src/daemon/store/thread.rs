@@ -282,6 +282,7 @@ impl StoreThread {
         if openings.is_empty() {
             return;
         }
+        self.place.renew();
         if openings
             .iter()
             .any(|opening| matches!(opening, OpenOutcome::SetAside { .. }))

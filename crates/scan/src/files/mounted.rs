@@ -6,7 +6,7 @@ use agent_baseline::manifest::header::Mounted;
 use agent_core::finding::Severity;
 use agent_core::os::mounts::{self, Layer, Mounts};
 use agent_core::os::root::Root;
-use agent_core::paths::is_within;
+use agent_core::paths::{is_within, split};
 
 /// What lies on a place until something is mounted there on first use: says nothing of itself.
 const AUTOFS: &str = "autofs";
@@ -71,18 +71,20 @@ pub fn lines(root: &Root, scope: &Scope) -> Vec<Mounted> {
     let (Some(base), Some(places)) = (mounts::place_of(root.as_fd()), places(root, scope)) else {
         return Vec::new();
     };
-    let line = |path: &[u8], layer: &Layer| Mounted {
+    let line = |path: &[u8], fstype: &str| Mounted {
         path: path.to_vec(),
-        fstype: layer.fstype.clone(),
+        fstype: fstype.to_owned(),
     };
     let mut above = &base[..];
     while mounts.layers(above).is_empty() && !above.is_empty() {
-        above = agent_core::paths::split(above).0;
+        above = split(above).0;
     }
-    let mut lines: Vec<Mounted> = Vec::new();
-    lines.extend(mounts.layers(above).last().map(|layer| line(b"", layer)));
+    // In a change of root that is no mount point the table does not show it.
+    let root = mounts.layers(above).last();
+    let mut lines = vec![line(b"", root.map_or("unknown", |layer| &layer.fstype))];
     for place in &places {
-        lines.extend(place.layers.iter().map(|layer| line(&place.path, layer)));
+        let layers = place.layers.iter();
+        lines.extend(layers.map(|layer| line(&place.path, &layer.fstype)));
     }
     lines
 }
