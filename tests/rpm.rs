@@ -415,7 +415,11 @@ fn a_berkeley_db_with_a_page_of_damaged_type_is_unknown() {
             bytes[page * 512 + 25] = kind;
             std::fs::write(&place, bytes).expect("written");
             let ran = check(&lab).expect(3);
-            assert_eq!(ran.told(), ["unknown files.unreadable /"], "page {page} type {kind}");
+            assert_eq!(
+                ran.told(),
+                ["unknown files.unreadable /"],
+                "page {page} type {kind}"
+            );
             let message = ran.one("files.unreadable", "/")["message"].to_string();
             assert!(message.contains(&format!("page {page}:")), "{message}");
         }

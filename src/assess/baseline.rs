@@ -270,7 +270,9 @@ impl Opened {
             format!("{count} files belong to no package{unjudged}: only a manifest can judge them")
         });
         let mounted = coverage.unrecorded_mounts.iter();
-        let mounted: Vec<String> = mounted.map(|path| escape::terminal_bytes(&subject(path))).collect();
+        let mounted: Vec<String> = mounted
+            .map(|path| escape::terminal_bytes(&subject(path)))
+            .collect();
         let mounted = (!mounted.is_empty()).then(|| {
             format!(
                 "mounted over what the profile covers: {}; the manifest does not say what was mounted when it was made, so whether this was cannot be told",

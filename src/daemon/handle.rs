@@ -118,7 +118,10 @@ fn answer(daemon: &mut Daemon, answer: Answer, now: Now) {
                 Some(wrong) => Action::fault("state.lost", Severity::High, wrong.clone()),
                 None => Action::Warn("the state directory is as it should be again".into()),
             };
-            daemon.perform(vec![Action::Problem(Problem::StateDirectory, news), told], now);
+            daemon.perform(
+                vec![Action::Problem(Problem::StateDirectory, news), told],
+                now,
+            );
         }
         Answer::Committed { down } => daemon.panics.committed(down),
         Answer::Closed => daemon.store.close(),

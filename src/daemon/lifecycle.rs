@@ -38,7 +38,10 @@ pub(in crate::daemon) fn set_baseline(
         let mut actions = vec![Action::Tell(Lifecycle::Started {
             first_of_boot: daemon.records.first_of_boot(),
             message: match daemon.sinks.endpoint() {
-                Some(endpoint) => format!("{}; events go to {endpoint}", daemon.records.start_message()),
+                Some(endpoint) => format!(
+                    "{}; events go to {endpoint}",
+                    daemon.records.start_message()
+                ),
                 None => daemon.records.start_message().into(),
             },
         })];

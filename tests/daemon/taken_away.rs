@@ -18,7 +18,9 @@ fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish(
     harness.host.shell("echo evil > data/d1/file");
     harness.until_told("raised files.changed /data/d1/file");
     let digest = || {
-        let text = harness.host.shell("sha256sum usr/share/host-integrity-agent/manifest.mtree");
+        let text = harness
+            .host
+            .shell("sha256sum usr/share/host-integrity-agent/manifest.mtree");
         text.split(' ').next().expect("a digest").to_owned()
     };
     let before = digest();
@@ -31,8 +33,14 @@ fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish(
         .find(|event| event["activity_name"] == "Manifest replaced")
         .unwrap_or_else(|| panic!("{events:#?}"));
     assert_eq!(replaced["severity"], "Critical", "nobody sealed it");
-    assert_eq!(replaced["unmapped"]["manifest_before"]["sha256"], json!(before));
-    assert_eq!(replaced["unmapped"]["manifest_after"]["sha256"], json!(after));
+    assert_eq!(
+        replaced["unmapped"]["manifest_before"]["sha256"],
+        json!(before)
+    );
+    assert_eq!(
+        replaced["unmapped"]["manifest_after"]["sha256"],
+        json!(after)
+    );
     let cleared = harness.event("cleared files.changed", "/data/d1/file");
     assert_eq!(cleared["unmapped"]["manifest"], json!(after));
     assert_eq!(daemon.stop(), 0);
@@ -43,12 +51,20 @@ fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish(
 fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
     let harness = DaemonHarness::recorded();
     let daemon = harness.start_scanned();
-    harness.host.shell("cp -a data/d1 clean; echo evil > data/d1/file");
+    harness
+        .host
+        .shell("cp -a data/d1 clean; echo evil > data/d1/file");
     harness.until_told("raised files.changed /data/d1/file");
     let inside = |line: &str| {
         let root = format!("/proc/{}/root", daemon.id());
         let status = std::process::Command::new("nsenter")
-            .args(["--mount", "--target", &daemon.id().to_string(), "bash", "-euc"])
+            .args([
+                "--mount",
+                "--target",
+                &daemon.id().to_string(),
+                "bash",
+                "-euc",
+            ])
             .arg(format!("cd {root}; {line}"))
             .status();
         assert!(status.expect("nsenter").success(), "{line}");
@@ -64,21 +80,31 @@ fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
 fn a_state_directory_taken_away_is_told_and_shows_in_the_status() {
     let harness = DaemonHarness::recorded();
     let daemon = harness.start_scanned();
-    harness.host.shell("mv var/lib/host-integrity-agent var/lib/away");
-    harness.until("the state directory is told", |harness| has_fault(harness, "state.lost"));
+    harness
+        .host
+        .shell("mv var/lib/host-integrity-agent var/lib/away");
+    harness.until("the state directory is told", |harness| {
+        has_fault(harness, "state.lost")
+    });
     harness.until("the status says so", |harness| {
         let (exit, status) = harness.status();
         exit == 1 && status["daemon"]["storing"] == false
     });
-    harness.host.shell("mv var/lib/away var/lib/host-integrity-agent");
-    harness.until("it is back", |harness| harness.status().1["daemon"]["storing"] == true);
+    harness
+        .host
+        .shell("mv var/lib/away var/lib/host-integrity-agent");
+    harness.until("it is back", |harness| {
+        harness.status().1["daemon"]["storing"] == true
+    });
     assert_eq!(daemon.stop(), 0);
 }
 
 #[test]
 fn a_link_on_the_way_to_the_log_file_is_not_followed() {
     let harness = DaemonHarness::recorded();
-    harness.host.shell("mkdir var/elsewhere; ln -s elsewhere var/linked");
+    harness
+        .host
+        .shell("mkdir var/elsewhere; ln -s elsewhere var/linked");
     harness.configure(&CONFIG.replace("/var/log/", "/var/linked/"));
     let daemon = harness.start();
     harness.until("it is told", |harness| {
@@ -116,7 +142,10 @@ fn an_endpoint_of_the_environment_is_named_and_told() {
             event["activity_name"] == "Heartbeat" && event["unmapped"]["endpoint"] == named
         })
     });
-    let start = harness.events().into_iter().find(|event| event["activity_name"] == "Start");
+    let start = harness
+        .events()
+        .into_iter()
+        .find(|event| event["activity_name"] == "Start");
     let message = start.expect("a start")["message"].to_string();
     assert!(message.contains(named), "{message}");
     let text = harness.host.agent(&["status"]).stdout;

@@ -6,7 +6,8 @@ use std::process::Command;
 
 /// The agent's check below a limit of the shell's.
 fn limited(lab: &Lab, limit: &str, more: &str) -> harness::Ran {
-    let line = format!("ulimit -c 0; {limit}; exec \"$AGENT\" check --root root --no-progress {more}");
+    let line =
+        format!("ulimit -c 0; {limit}; exec \"$AGENT\" check --root root --no-progress {more}");
     run(Command::new("bash")
         .args(["-c", &line])
         .env("AGENT", agent_path())
@@ -38,7 +39,10 @@ fn limits_of_the_process_end_with_a_sentence_and_never_by_a_signal() {
             continue;
         }
         assert!((0..=4).contains(&ran.status), "{megabytes}: {ran:#?}");
-        assert!(!ran.stderr.contains("a fault of the agent"), "{megabytes}: {ran:#?}");
+        assert!(
+            !ran.stderr.contains("a fault of the agent"),
+            "{megabytes}: {ran:#?}"
+        );
     }
 }
 
@@ -64,19 +68,39 @@ fn cost(lab: &Lab) -> (u64, f64, i32) {
 #[test]
 fn huge_configurations_take_little_memory() {
     for (place, text) in [
-        ("root/.ssh/authorized_keys", "yes 'a ' | tr -d '\\n' | head -c 15000000"),
-        ("root/.ssh/authorized_keys", "yes 'a ' | tr -d '\\n' | head -c 1000000"),
-        ("etc/apt/apt.conf", "yes 'a ' | tr -d '\\n' | head -c 15000000"),
-        ("etc/apt/apt.conf", "yes 'a ' | tr -d '\\n' | head -c 1000000"),
+        (
+            "root/.ssh/authorized_keys",
+            "yes 'a ' | tr -d '\\n' | head -c 15000000",
+        ),
+        (
+            "root/.ssh/authorized_keys",
+            "yes 'a ' | tr -d '\\n' | head -c 1000000",
+        ),
+        (
+            "etc/apt/apt.conf",
+            "yes 'a ' | tr -d '\\n' | head -c 15000000",
+        ),
+        (
+            "etc/apt/apt.conf",
+            "yes 'a ' | tr -d '\\n' | head -c 1000000",
+        ),
         ("etc/group", "yes a=b | head -c 15000000"),
         ("etc/group", "yes a:b:1:c | head -n 119000"),
-        ("etc/systemd/network/a.network", "yes a=b | head -c 15000000"),
-        ("var/lib/dpkg/status", "seq -f 'Package: a%.0f\\nStatus: install ok installed\\n' 90000"),
+        (
+            "etc/systemd/network/a.network",
+            "yes a=b | head -c 15000000",
+        ),
+        (
+            "var/lib/dpkg/status",
+            "seq -f 'Package: a%.0f\\nStatus: install ok installed\\n' 90000",
+        ),
         ("etc/ssh/sshd_config", "yes 'Port 22' | head -n 99000"),
         ("etc/sudoers", "yes 'a ALL=(ALL) ALL' | head -n 59000"),
     ] {
         let lab = tree();
-        lab.shell(&format!("mkdir -p $(dirname {place}); {{ {text}; }} > {place}"));
+        lab.shell(&format!(
+            "mkdir -p $(dirname {place}); {{ {text}; }} > {place}"
+        ));
         let (megabytes, _, status) = cost(&lab);
         assert!(megabytes <= 64, "{place} by {text}: {megabytes} MiB");
         assert!((0..=4).contains(&status), "{place}: {status}");

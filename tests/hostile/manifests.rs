@@ -42,8 +42,16 @@ fn a_sealed_manifest_that_demands_less_than_the_profile_is_told_by_the_line_that
         ("exclude /usr/b*/**", "/usr/b*/**"),
     ] {
         let lab = lab();
-        let hidden = if line.starts_with("exclude") { "/^.\\/usr\\/bin\\/ls /d;" } else { "" };
-        let hidden = if line.ends_with("b*/**") { "/^.\\/usr\\/bin\\/.* /d;" } else { hidden };
+        let hidden = if line.starts_with("exclude") {
+            "/^.\\/usr\\/bin\\/ls /d;"
+        } else {
+            ""
+        };
+        let hidden = if line.ends_with("b*/**") {
+            "/^.\\/usr\\/bin\\/.* /d;"
+        } else {
+            hidden
+        };
         edit(
             &lab,
             &format!(
@@ -72,8 +80,14 @@ fn roles_of_launch_records_are_malformed_in_a_manifest() {
         "type=dir tags=,mount,",
     ] {
         let lab = lab();
-        edit(&lab, &format!("sed -i 's|^./usr/bin/ls .*|./usr/bin/ls {entry}|' manifest.mtree"));
-        lab.check(&TRUST).expect(2).silent().complains(&["manifest.mtree:", "tag"]);
+        edit(
+            &lab,
+            &format!("sed -i 's|^./usr/bin/ls .*|./usr/bin/ls {entry}|' manifest.mtree"),
+        );
+        lab.check(&TRUST)
+            .expect(2)
+            .silent()
+            .complains(&["manifest.mtree:", "tag"]);
     }
 }
 
@@ -85,7 +99,10 @@ fn a_manifest_of_very_many_patterns_is_refused_at_once() {
         "{ sed '/^# exclude/,$d' manifest.mtree; seq -f '# exclude /**/x%.0f*' 60000; \
            sed -n '/^# exclude/,$p' manifest.mtree; } > m; mv m manifest.mtree",
     );
-    lab.check(&TRUST).expect(2).silent().complains(&["more than 4096 entries"]);
+    lab.check(&TRUST)
+        .expect(2)
+        .silent()
+        .complains(&["more than 4096 entries"]);
 }
 
 /// What fs-verity sealed when it was recorded and is not sealed now can be written again.

@@ -368,7 +368,9 @@ pub fn evidence(attributes: &Attributes, keep: AttributeSet) -> Value {
                     object.insert("verity".into(), json!(seal));
                 }
                 let seal = seal.map_or("", |_| "V");
-                attributes.flags.map(|flags| json!(format!("{flags}{seal}")))
+                attributes
+                    .flags
+                    .map(|flags| json!(format!("{flags}{seal}")))
             }
             Attribute::Device => attributes
                 .device

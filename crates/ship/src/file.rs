@@ -93,7 +93,9 @@ struct Open {
 /// The directory of the file, opened name by name, and the file's name: a link on the way is no more followed than one
 /// in the file's place.
 fn directory(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("no file's name"))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("no file's name"))?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let begin = if path.is_absolute() { "/" } else { "." };
     let mut directory = fs::openat(CWD, begin, flags, Mode::empty())?;

@@ -59,7 +59,8 @@ pub(in crate::daemon) fn tell_endpoint(daemon: &mut Daemon, now: Now) {
         return;
     }
     let mut actions = vec![Action::Problem(Problem::Endpoint, sentence.clone())];
-    actions.extend(sentence.map(|sentence| Action::fault("sinks.endpoint", Severity::High, sentence)));
+    actions
+        .extend(sentence.map(|sentence| Action::fault("sinks.endpoint", Severity::High, sentence)));
     daemon.perform(actions, now);
 }
 

@@ -59,7 +59,9 @@ impl StatePlace {
         let StatePlace { path, id, .. } = self;
         let wrong = |what: &str| {
             let path = path.display();
-            Some(format!("the state directory {path} {what}: what is kept is lost with this run"))
+            Some(format!(
+                "the state directory {path} {what}: what is kept is lost with this run"
+            ))
         };
         let there = match std::fs::metadata(&*path) {
             Ok(there) => there,

@@ -114,7 +114,10 @@ impl Header {
 
     /// The types of what was mounted at that place, lowest first.
     pub fn mounted_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
-        let here = self.mounts.iter().filter(move |mounted| mounted.path == path);
+        let here = self
+            .mounts
+            .iter()
+            .filter(move |mounted| mounted.path == path);
         here.map(|mounted| mounted.fstype.as_str())
     }
 
@@ -168,9 +171,9 @@ impl Header {
                     _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
                 }
             }
-            b"mount" => self.mounts.push(
-                mounted(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?,
-            ),
+            b"mount" => self
+                .mounts
+                .push(mounted(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?),
             b"accepted" => self.accepted.push(
                 accepted(&text)
                     .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,

@@ -201,7 +201,8 @@ impl Found {
             }
             b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
             b"tags" => {
-                let expected = ",removed, or ,parent, or ,mount, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
+                let expected =
+                    ",removed, or ,parent, or ,mount, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
                 let tags = parse_tags(value, &mut self.role, &mut found.verity);
                 found.xattrs = Some(tags.ok_or_else(|| bad(word, expected))?);
                 Ok(!std::mem::replace(&mut self.tags, true))
@@ -279,11 +280,7 @@ fn parse_path(text: &[u8]) -> Result<Vec<u8>, String> {
     Ok(path)
 }
 
-fn parse_tags(
-    value: &[u8],
-    role: &mut Role,
-    verity: &mut Option<Box<str>>,
-) -> Option<Vec<Xattr>> {
+fn parse_tags(value: &[u8], role: &mut Role, verity: &mut Option<Box<str>>) -> Option<Vec<Xattr>> {
     let inner = value.strip_prefix(b",")?.strip_suffix(b",")?;
     let mut xattrs: Vec<Xattr> = Vec::new();
     for tag in inner.split(|b| *b == b',') {
@@ -301,7 +298,9 @@ fn parse_tags(
         }
         if let Some(seal) = tag.strip_prefix(VERITY) {
             let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b':';
-            let seal = std::str::from_utf8(seal).ok().filter(|_| seal.iter().all(plain))?;
+            let seal = std::str::from_utf8(seal)
+                .ok()
+                .filter(|_| seal.iter().all(plain))?;
             if seal.is_empty() || verity.replace(seal.into()).is_some() {
                 return None;
             }

@@ -42,8 +42,7 @@ impl Measured {
     /// seal needs that digest.
     pub fn new(file: File, path: &Path, limit: u64, sha512: bool) -> Result<Measured> {
         let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
-        let too_large =
-            || Error::in_file(path, format!("is larger than {limit} bytes"));
+        let too_large = || Error::in_file(path, format!("is larger than {limit} bytes"));
         // A file with a hole has a length at once.
         if file.metadata().map_err(fault)?.len() > limit {
             return Err(too_large());

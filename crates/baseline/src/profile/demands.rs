@@ -231,7 +231,9 @@ impl Shortfall {
         match self.lack {
             Lack::Excluded => "the manifest's rules exclude it, and the profile covers it",
             Lack::Uncovered => "the profile covers it, and no rule of the manifest does",
-            Lack::Attributes => "the profile demands more attributes of it than the manifest's rules",
+            Lack::Attributes => {
+                "the profile demands more attributes of it than the manifest's rules"
+            }
             Lack::Mounts => "the profile crosses mounts there, and the manifest's rules do not",
             Lack::Launch => {
                 "the manifest's rules let the first boot change it, and the profile does not"

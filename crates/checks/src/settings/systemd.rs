@@ -435,7 +435,10 @@ mod tests {
     #[test]
     fn a_value_of_very_many_lines_takes_no_longer_than_its_length() {
         let lines = 500_000;
-        let text = format!("[Service]\nExecStart=/bin/a \\\n{}c\n", "b \\\n".repeat(lines));
+        let text = format!(
+            "[Service]\nExecStart=/bin/a \\\n{}c\n",
+            "b \\\n".repeat(lines)
+        );
         let begun = std::time::Instant::now();
         let found = ini(&text);
         assert_eq!(found.len(), 1);

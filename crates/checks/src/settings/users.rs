@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn more_rows_than_any_host_has_are_an_error() {
         let rows = |count| parse(b"a:b\n".repeat(count));
-        assert_eq!(rows(bounds::ACCOUNTS_ROWS).expect("as many").len(), bounds::ACCOUNTS_ROWS);
+        assert_eq!(
+            rows(bounds::ACCOUNTS_ROWS).expect("as many").len(),
+            bounds::ACCOUNTS_ROWS
+        );
         assert!(rows(bounds::ACCOUNTS_ROWS + 1).is_err());
     }
 }

@@ -135,9 +135,18 @@ mod tests {
         let none: Vec<usize> = vec![];
         assert_eq!(sets(&[]), [none.clone()]);
         assert_eq!(sets(&["*"]), [[0]]);
-        assert_eq!(sets(&["a*", "*b"]), [none.clone(), vec![0], vec![0, 1], vec![1]]);
-        assert_eq!(sets(&["a?", "?b"]), [none.clone(), vec![0], vec![0, 1], vec![1]]);
-        assert_eq!(sets(&["abc", "a*", "*"]), [vec![0, 1, 2], vec![1, 2], vec![2]]);
+        assert_eq!(
+            sets(&["a*", "*b"]),
+            [none.clone(), vec![0], vec![0, 1], vec![1]]
+        );
+        assert_eq!(
+            sets(&["a?", "?b"]),
+            [none.clone(), vec![0], vec![0, 1], vec![1]]
+        );
+        assert_eq!(
+            sets(&["abc", "a*", "*"]),
+            [vec![0, 1, 2], vec![1, 2], vec![2]]
+        );
         // Two of these bytes are no name, a third one makes one.
         assert_eq!(sets(&[".", ".."]), [none.clone()]);
         assert_eq!(sets(&[".*"]), [none.clone(), vec![0]]);

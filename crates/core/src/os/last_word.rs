@@ -141,7 +141,9 @@ fn say(mut text: &[u8]) {
 
 /// Whether the standard library could not start a thread: nobody's fault but that of a limit.
 fn is_no_thread(panic: &PanicHookInfo<'_>) -> bool {
-    let there = panic.location().is_some_and(|at| at.file().contains("std/src/thread"));
+    let there = panic
+        .location()
+        .is_some_and(|at| at.file().contains("std/src/thread"));
     let words = panic.payload().downcast_ref::<String>();
     there && words.is_some_and(|words| words.starts_with("failed to spawn thread"))
 }

@@ -3,8 +3,7 @@
 use crate::attributes::{Attributes, FileType, Flags, Timestamp, Xattr};
 use crate::os::verity;
 use rustix::fs::{
-    self, AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes,
-    StatxFlags,
+    self, AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags,
 };
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};

@@ -78,12 +78,8 @@ fn parameters(file: BorrowedFd<'_>) -> Option<(u64, String)> {
     };
     // SAFETY: the opcode takes a struct fsverity_read_metadata_arg, whose buffer has the length that it says and
     // outlives the call.
-    let read = unsafe {
-        ioctl::ioctl(
-            file,
-            Updater::<READ_METADATA, Metadata>::new(&mut metadata),
-        )
-    };
+    let read =
+        unsafe { ioctl::ioctl(file, Updater::<READ_METADATA, Metadata>::new(&mut metadata)) };
     read.ok()?;
     // version, hash_algorithm, log_blocksize, salt_size; the salt behind data_size and root_hash.
     let block = 1_u64.checked_shl(u32::from(descriptor[2]))?;

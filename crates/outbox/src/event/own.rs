@@ -428,7 +428,10 @@ pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i6
         .unmapped("kernel", json!(facts.kernel))
         .unmapped("clock_skew_ms", json!(facts.clock_skew_ms))
         .unmapped("sinks", Value::Object(sinks))
-        .unmapped("endpoint", endpoint.map_or(Value::Null, |sink| json!(sink.endpoint)))
+        .unmapped(
+            "endpoint",
+            endpoint.map_or(Value::Null, |sink| json!(sink.endpoint)),
+        )
         .unmapped("digests", digests(&source.digests))
         .finish(source)
 }

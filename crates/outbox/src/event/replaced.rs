@@ -38,7 +38,10 @@ pub(super) fn draft(replaced: &ManifestReplaced, now: i64) -> Draft {
         actor,
     } = replaced;
     let (level, by) = match after.signer.is_empty() {
-        true => (severity(Severity::Critical), "which no trusted signer sealed".to_owned()),
+        true => (
+            severity(Severity::Critical),
+            "which no trusted signer sealed".to_owned(),
+        ),
         false => (INFORMATIONAL, format!("sealed by {}", after.signer)),
     };
     let message = format!(

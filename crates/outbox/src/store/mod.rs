@@ -61,7 +61,7 @@ pub enum Scope {
     /// Every check of files.
     Files,
     /// A path and all below it, as findings name it: starting with `/`, any bytes. Clears what can be
-    /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`), nothing else.
+    /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`, `.mount`), nothing else.
     Path(Vec<u8>),
     /// These regions: paths alone, or with all below them. Clears what [`Scope::Path`] does.
     Regions(Vec<Region>),

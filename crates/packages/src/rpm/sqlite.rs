@@ -243,7 +243,10 @@ impl Database {
                 let (row, more) = varint(&cell[used..])?;
                 // Numbers are those of SQLite: with a sign.
                 let order = row.cast_signed();
-                if last_row.replace(order).is_some_and(|before| before >= order) {
+                if last_row
+                    .replace(order)
+                    .is_some_and(|before| before >= order)
+                {
                     return Err(bad_page(number, "its rows are out of order"));
                 }
                 let local = &cell[used + more..];

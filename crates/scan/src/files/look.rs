@@ -407,9 +407,8 @@ fn drop_left(opened: &Opened, from: Option<u64>) {
 
 /// The attributes with the digest, if that covers what the file was before and after.
 fn whole(opened: Opened, digested: std::io::Result<(Digest, u64)>) -> Look {
-    let (digest, length) = digested.map_err(|error| {
-        unread(&opened, Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    })?;
+    let (digest, length) = digested
+        .map_err(|error| unread(&opened, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     if length != opened.before.size {
         return Err(Unseen::Changing);
     }

@@ -109,7 +109,10 @@ pub(super) fn news(
 ) -> News {
     let Some(places) = places(root, scope) else {
         return News {
-            deviations: unknown(scope, recorded).filter(|_| planned(b"")).into_iter().collect(),
+            deviations: unknown(scope, recorded)
+                .filter(|_| planned(b""))
+                .into_iter()
+                .collect(),
             ..News::default()
         };
     };
@@ -139,7 +142,9 @@ pub(super) fn news(
 
 /// That nobody can tell what is mounted, where that was recorded.
 fn unknown(scope: &Scope, recorded: Recorded<'_>) -> Option<Deviation> {
-    let mut policy = scope.root_policy().filter(|_| !recorded.manifest.is_empty())?;
+    let mut policy = scope
+        .root_policy()
+        .filter(|_| !recorded.manifest.is_empty())?;
     policy.demand.severity = scope.worst_within(b"", Severity::High);
     Some(Deviation {
         path: Vec::new(),

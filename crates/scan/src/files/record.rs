@@ -205,7 +205,10 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             attributes.retain(keep);
             let lacks = attributes.lacks(keep);
             if !lacks.is_empty() {
-                return Some(Outcome::Refused(path, format!("{lacks} of it could not be seen")));
+                return Some(Outcome::Refused(
+                    path,
+                    format!("{lacks} of it could not be seen"),
+                ));
             }
             let entry = Entry {
                 path,

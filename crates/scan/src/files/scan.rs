@@ -14,7 +14,7 @@ use super::remote;
 use super::scope::{PathPolicy, Scope};
 use super::walk::{Blindness, Walk};
 use agent_baseline::Baseline;
-use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
+use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Timestamp};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::node;
@@ -112,7 +112,7 @@ enum Outcome {
     },
     Mount {
         path: Vec<u8>,
-        deviation: Option<Box<Deviation>>,
+        deviations: Vec<Deviation>,
     },
     Broken(Error),
 }
@@ -149,12 +149,9 @@ impl Report<'_> {
                 Some(deviation) => self.tell(deviation),
                 None => ControlFlow::Continue(()),
             },
-            Outcome::Mount { path, deviation } => {
+            Outcome::Mount { path, deviations } => {
                 self.mounts.push(path);
-                match deviation {
-                    Some(deviation) => self.tell(*deviation),
-                    None => ControlFlow::Continue(()),
-                }
+                deviations.into_iter().try_for_each(|news| self.tell(news))
             }
             Outcome::Broken(error) => {
                 self.broken = Some(error);
@@ -237,7 +234,10 @@ impl Scan<'_> {
             unrecorded,
             is_settled,
         } = self.mount_news(plan);
-        if deviations.into_iter().any(|news| report.tell(news).is_break()) {
+        if deviations
+            .into_iter()
+            .any(|news| report.tell(news).is_break())
+        {
             return Ok(Coverage::default());
         }
         let outside = match self.against {
@@ -389,16 +389,23 @@ impl Scan<'_> {
                 policy,
                 why: Blindness::Mount,
                 known,
-            } => Some(Outcome::Mount {
-                deviation: (!known && !packages && !mounts_told).then(|| {
-                    Box::new(Deviation {
-                        path: path.clone(),
-                        policy,
-                        kind: Kind::Mounted(Vec::new()),
-                    })
-                }),
-                path,
-            }),
+                was_mount,
+            } => {
+                let deviation = |kind| Deviation {
+                    path: path.clone(),
+                    policy,
+                    kind,
+                };
+                // What the mount table tells has been told.
+                let told = mounts_told || was_mount || packages;
+                let mounted = (!told).then(|| Kind::Mounted(Vec::new()));
+                let is_new = !known && !packages;
+                let added = is_new.then(|| Kind::Added(Box::new(Attributes::new(FileType::Dir))));
+                Some(Outcome::Mount {
+                    deviations: mounted.into_iter().chain(added).map(deviation).collect(),
+                    path,
+                })
+            }
             Item::Blind {
                 path, policy, why, ..
             } => deviates(path, policy, Kind::Blind(why)),

@@ -107,7 +107,11 @@ fn tidy(url: &str) -> String {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
     let plain = host.chars().filter(|c| !c.is_control());
-    format!("{}://{}", scheme.to_lowercase(), plain.collect::<String>().to_lowercase())
+    format!(
+        "{}://{}",
+        scheme.to_lowercase(),
+        plain.collect::<String>().to_lowercase()
+    )
 }
 
 /// Notes where the last call went.
@@ -117,7 +121,10 @@ pub(super) struct Called(Arc<Mutex<Option<String>>>);
 impl Called {
     /// The endpoint that was called last.
     pub(super) fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -171,7 +178,10 @@ mod tests {
         let configured = "http://one (endpoint in agent.toml)".to_owned();
         assert_eq!(told(Some("http://one/"), &both), Some((configured, false)));
         let variable = "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS in the environment";
-        assert_eq!(told(None, &both), Some((format!("http://three ({variable})"), true)));
+        assert_eq!(
+            told(None, &both),
+            Some((format!("http://three ({variable})"), true))
+        );
         let general = "http://two:1 (AWS_ENDPOINT_URL in the environment)".to_owned();
         assert_eq!(told(None, &one), Some((general, true)));
         assert_eq!(told(None, &ignored), None);
@@ -181,7 +191,10 @@ mod tests {
     fn aws_is_known_by_its_domains_over_tls() {
         for (url, aws) in [
             ("https://logs.eu-central-1.amazonaws.com", true),
-            ("https://vpce-1.logs.eu-central-1.vpce.amazonaws.com:443", true),
+            (
+                "https://vpce-1.logs.eu-central-1.vpce.amazonaws.com:443",
+                true,
+            ),
             ("https://logs.cn-north-1.amazonaws.com.cn", true),
             ("http://logs.eu-central-1.amazonaws.com", false),
             ("https://logs.amazonaws.com.example.net", false),

@@ -117,7 +117,11 @@ fn nothing_is_lacking_exactly_where_no_path_is_demanded_less_of() {
                 asked(&offered, &shortfall.example),
                 asked(&wanted, &shortfall.example),
             );
-            assert_eq!(is, Some(shortfall.lack), "{shortfall:?} {offered:?} {wanted:?}");
+            assert_eq!(
+                is,
+                Some(shortfall.lack),
+                "{shortfall:?} {offered:?} {wanted:?}"
+            );
         }
         let lacking = paths
             .iter()
@@ -149,18 +153,37 @@ fn told(offered: &[&str], wanted: &[&str]) -> Vec<(Lack, String)> {
 
 #[test]
 fn each_way_to_demand_less_is_named_by_the_line_that_does() {
-    let wanted = ["cover high all cross_mounts /usr", "exclude /usr/share/doc/**"];
+    let wanted = [
+        "cover high all cross_mounts /usr",
+        "exclude /usr/share/doc/**",
+    ];
     let with = |line| [wanted[0], wanted[1], line];
     for (line, lack, text) in [
-        ("cover low type /usr/bin/ls", Lack::Attributes, "/usr/bin/ls"),
+        (
+            "cover low type /usr/bin/ls",
+            Lack::Attributes,
+            "/usr/bin/ls",
+        ),
         ("cover high all /usr/lib", Lack::Mounts, "/usr/lib"),
-        ("cover high all cross_mounts launch /usr/l*", Lack::Launch, "/usr/l*"),
+        (
+            "cover high all cross_mounts launch /usr/l*",
+            Lack::Launch,
+            "/usr/l*",
+        ),
         ("exclude /us?/bin/ls", Lack::Excluded, "/us?/bin/ls"),
         ("exclude /**/ls", Lack::Excluded, "/**/ls"),
         ("exclude /u*/**", Lack::Excluded, "/u*/**"),
-        ("exclude /usr/share/do*/x", Lack::Excluded, "/usr/share/do*/x"),
+        (
+            "exclude /usr/share/do*/x",
+            Lack::Excluded,
+            "/usr/share/do*/x",
+        ),
     ] {
-        assert_eq!(told(&with(line), &wanted), [(lack, text.to_owned())], "{line}");
+        assert_eq!(
+            told(&with(line), &wanted),
+            [(lack, text.to_owned())],
+            "{line}"
+        );
     }
     for line in [
         "exclude /usr/share/doc/x/**",
@@ -173,7 +196,10 @@ fn each_way_to_demand_less_is_named_by_the_line_that_does() {
     let less = told(&["cover high all /usr/bin"], &wanted);
     assert_eq!(
         less,
-        [(Lack::Uncovered, "/usr".to_owned()), (Lack::Mounts, "/usr/bin".to_owned())]
+        [
+            (Lack::Uncovered, "/usr".to_owned()),
+            (Lack::Mounts, "/usr/bin".to_owned())
+        ]
     );
 }
 
@@ -182,7 +208,10 @@ fn what_takes_too_long_is_told_as_such() {
     let mut lines = vec!["cover high all /".to_owned()];
     lines.extend((b'a'..=b'z').map(|c| format!("exclude /**/*{0}*{0}*", char::from(c))));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    assert_eq!(shortfalls(&rules(&lines), &rules(&lines[..1])), Err(TooComplex));
+    assert_eq!(
+        shortfalls(&rules(&lines), &rules(&lines[..1])),
+        Err(TooComplex)
+    );
 }
 
 #[test]
@@ -193,5 +222,8 @@ fn the_shipped_profiles_are_compared_in_time() {
     };
     let (debian, amazon) = (rules("debian-12"), rules("amazon-linux-2023"));
     assert!(shortfalls(&debian, &amazon).is_ok_and(|found| !found.is_empty()));
-    assert_eq!(shortfalls(&debian, &rules("default")).map(|found| found.len()), Ok(0));
+    assert_eq!(
+        shortfalls(&debian, &rules("default")).map(|found| found.len()),
+        Ok(0)
+    );
 }

@@ -143,7 +143,10 @@ impl<'a> ConfigReader<'a> {
     fn line(&mut self, line: &str, standing: &mut Standing) -> Result<(), Rejection> {
         let build = self.config.build;
         // Each word is held with its line: little text may be very many words.
-        self.words += line.split_ascii_whitespace().take(bounds::SSHD_WORDS).count();
+        self.words += line
+            .split_ascii_whitespace()
+            .take(bounds::SSHD_WORDS)
+            .count();
         if self.words > bounds::SSHD_WORDS {
             return Err(Rejection::Unknown(format!(
                 "{}: the configuration with everything it includes has more than {} words",

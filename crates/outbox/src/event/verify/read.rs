@@ -258,7 +258,10 @@ mod tests {
         // Many items are no long item.
         let found = read(&format!("[{many}\"a\"]")).expect("short ones");
         assert_eq!(found.len(), short_items::LONGEST / 4 + 1);
-        let strings = format!(r#"{{"nextToken":"}}]{{[\"","events":["{}"]}}"#, "b".repeat(9));
+        let strings = format!(
+            r#"{{"nextToken":"}}]{{[\"","events":["{}"]}}"#,
+            "b".repeat(9)
+        );
         assert_eq!(read(&strings).expect("sound").len(), 1);
     }
 }

@@ -141,10 +141,7 @@ fn damage_ends() {
 /// Pages of a small database that can be written over: page size 512, one leaf of `Packages`.
 fn small(directory: &Path) -> Vec<u8> {
     let rows = "INSERT INTO Packages VALUES(1, randomblob(60)), (2, randomblob(60)), (3, randomblob(2000)), (4, randomblob(2000));";
-    sqlite(
-        directory,
-        &format!("PRAGMA page_size=512; {TABLE} {rows}"),
-    );
+    sqlite(directory, &format!("PRAGMA page_size=512; {TABLE} {rows}"));
     std::fs::read(directory.join("db")).expect("the file")
 }
 
@@ -195,13 +192,20 @@ fn what_is_made_to_be_read_again_and_again_is_refused() {
     };
     let chain = |number: usize| {
         // The number of the first overflow page ends the cell, which ends where the one before begins.
-        let end = if number == 0 { at(leaf + 1) } else { cell(number - 1) };
+        let end = if number == 0 {
+            at(leaf + 1)
+        } else {
+            cell(number - 1)
+        };
         end - 4
     };
     let mut shared = good.clone();
     shared.copy_within(chain(2)..chain(2) + 4, chain(3));
     let (theirs, ours) = refused(directory.path(), &shared);
-    assert!(theirs && ours.contains("it belongs to two things"), "{ours}");
+    assert!(
+        theirs && ours.contains("it belongs to two things"),
+        "{ours}"
+    );
 
     // An overflow page that is its own successor.
     let first = u32::from_be_bytes(good[chain(2)..chain(2) + 4].try_into().expect("four"));
