@@ -18,9 +18,13 @@ mod cli;
 mod daemon;
 mod report;
 
+use agent_core::os::exhausted;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: exhausted::OrEnd = exhausted::OrEnd;
 
 fn main() -> ExitCode {
     agent_core::os::last_word::install(None);
-    ExitCode::from(cli::run(std::env::args_os()))
+    exhausted::guarded(|| ExitCode::from(cli::run(std::env::args_os())))
 }

@@ -30,6 +30,10 @@ fn a_mount_on_a_directory_that_was_not_there() {
         told.contains(&"fail files.added /etc/new".into()),
         "{told:?}"
     );
+    assert!(
+        told.contains(&"fail files.mount /etc/new".into()),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -44,7 +48,7 @@ fn an_entry_that_says_nothing_is_no_entry() {
     lab.check(&[])
         .expect(2)
         .silent()
-        .complains(&["manifest.mtree:8:", "lacks"]);
+        .complains(&["manifest.mtree:9:", "lacks"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod diff;
 
 mod faults;
 mod generated;
+mod hostile;
 
 mod evasion;
 mod instance;

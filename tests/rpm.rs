@@ -403,3 +403,31 @@ fn a_berkeley_db_says_the_same() {
         }
     }
 }
+
+/// A page of damaged type would hide what lies on it: libdb refuses to go by it, and so does the agent, by its number.
+#[test]
+fn a_berkeley_db_with_a_page_of_damaged_type_is_unknown() {
+    let lab = lab();
+    to_berkeley(&lab.root(), 512);
+    lab.shell("echo evil > usr/bin/demo");
+    let place = lab.root().join("var/lib/rpm/Packages");
+    let good = std::fs::read(&place).expect("the database");
+    let hash = |page: &usize| matches!(good[page * 512 + 25], 2 | 13) && good[page * 512 + 20] != 0;
+    let pages: Vec<usize> = (1..good.len() / 512).filter(hash).collect();
+    assert!(!pages.is_empty());
+    for page in pages {
+        for kind in [0, 1, 7, 99] {
+            let mut bytes = good.clone();
+            bytes[page * 512 + 25] = kind;
+            std::fs::write(&place, bytes).expect("written");
+            let ran = check(&lab).expect(3);
+            assert_eq!(
+                ran.told(),
+                ["unknown files.unreadable /"],
+                "page {page} type {kind}"
+            );
+            let message = ran.one("files.unreadable", "/")["message"].to_string();
+            assert!(message.contains(&format!("page {page}:")), "{message}");
+        }
+    }
+}

@@ -17,6 +17,7 @@ use agent_packages::Kind as Manager;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::belief::Belief;
 use agent_scan::files::deviation::{Deviation, Kind};
+use agent_scan::files::mounted::Recorded;
 use agent_scan::files::owned;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::pipeline::Workers;
@@ -127,6 +128,12 @@ impl Opened {
         }
     }
 
+    /// What was mounted when the tree was recorded.
+    fn mounts(&self) -> Option<Recorded<'_>> {
+        let sealed = self.baseline.as_ref()?.manifest()?;
+        Some(sealed.record.mounts_over(&sealed.verified.manifest))
+    }
+
     /// Compares the whole tree, or what of it is at least so severe; each finding is handed to `each` in the order of paths. `None` where there is
     /// nothing to compare with.
     pub(crate) fn scan(
@@ -148,6 +155,7 @@ impl Opened {
             pace: effort.pace,
             selinux,
             against,
+            mounts: self.mounts(),
             aside: effort.aside,
             progress: effort.progress,
             belief: effort.belief,
@@ -243,7 +251,7 @@ impl Opened {
     }
 
     /// What a scan looked at, as reports show it, with what else a reader must know after it.
-    pub(crate) fn files(&self, coverage: &Coverage) -> (FilesSummary, Option<String>) {
+    pub(crate) fn files(&self, coverage: &Coverage) -> (FilesSummary, Vec<String>) {
         let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
         let (unowned, unjudged) = match &self.baseline {
             Some(Baseline::Packages(packaged)) => match packaged.database.kind() {
@@ -265,6 +273,16 @@ impl Opened {
         let note = unowned.map(|count| {
             format!("{count} files belong to no package{unjudged}: only a manifest can judge them")
         });
-        (summary, note)
+        let mounted = coverage.unrecorded_mounts.iter();
+        let mounted: Vec<String> = mounted
+            .map(|path| escape::terminal_bytes(&subject(path)))
+            .collect();
+        let mounted = (!mounted.is_empty()).then(|| {
+            format!(
+                "mounted over what the profile covers: {}; the manifest does not say what was mounted when it was made, so whether this was cannot be told",
+                mounted.join(", ")
+            )
+        });
+        (summary, note.into_iter().chain(mounted).collect())
     }
 }

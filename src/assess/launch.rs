@@ -16,6 +16,7 @@ use agent_core::os::trust::{self, Owner};
 use agent_core::paths::split;
 use agent_core::paths::subject;
 use agent_scan::files::launch::{Collector, Record, refuse_second};
+use agent_scan::files::mounted::Recorded;
 use agent_scan::files::scan::Scan;
 use agent_scan::files::scope::Scope;
 use std::fs::File;
@@ -81,8 +82,9 @@ pub(crate) fn write(
         return Err(refuse_second(output));
     }
 
-    let collector = compared(tree, profile, manifest, effort)?;
+    let mut collector = compared(tree, profile, manifest, effort)?;
     let others = collector.others;
+    let mounts = std::mem::take(&mut collector.mounts);
     let mut entries = collector.into_entries();
     if entries.len() as u64 > bounds::LAUNCH_ENTRIES {
         return Err(Error::new(format!(
@@ -100,6 +102,7 @@ pub(crate) fn write(
             reason: order.reason.map(str::to_owned),
         }),
         time,
+        mounts,
         ..manifest.header().clone()
     };
     let fault = |error| Error::cannot_write(output, &error);
@@ -148,6 +151,10 @@ fn compared(
         selinux: header.selinux,
         against: Baseline::Manifest(()),
         partial: false,
+        mounts: Some(Recorded {
+            manifest: &header.mounts,
+            launch: &[],
+        }),
         aside: effort.aside,
         progress: effort.progress,
         belief: None,

@@ -7,6 +7,7 @@ use agent_baseline::Baseline;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::verified::{Standing, VerifiedManifest};
 use agent_baseline::profile::Profile;
+use agent_baseline::profile::demands::{Shortfall, TooComplex};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -63,17 +64,7 @@ pub(super) fn open(
         );
     }
     let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
-    findings.extend(scope.unrecorded().into_iter().map(|(path, severity)| {
-        let message = "the profile covers the path, or demands more of it, than the profile under which the manifest was made: it cannot be judged";
-        Finding::new(
-            &finding::FILES_PROFILE,
-            Verdict::Unknown,
-            severity,
-            path,
-            message,
-        )
-        .remediation("record and seal the image anew under the present profile")
-    }));
+    findings.extend(demands_less(&scope));
     let (record, launch, again) = match launch_record(tree, &verified.manifest, launch)? {
         None => (Record::default(), None, None),
         Some(Ok(found)) => (found.record, Some(found.summary), found.again),
@@ -94,6 +85,37 @@ pub(super) fn open(
         findings,
         notes,
     })
+}
+
+/// What the manifest's rules leave out of what the profile demands.
+fn demands_less(scope: &Scope) -> Vec<Finding> {
+    let unknown = |severity, subject: &[u8], message| {
+        Finding::new(
+            &finding::FILES_PROFILE,
+            Verdict::Unknown,
+            severity,
+            subject,
+            message,
+        )
+        .remediation("record and seal the image anew under the present profile")
+    };
+    let shortfalls = match scope.unrecorded() {
+        Ok(shortfalls) => shortfalls,
+        Err(TooComplex) => {
+            let message = "the manifest's rules and the profile have too many patterns to tell whether as much was recorded as is demanded";
+            let worst = scope.worst_within(b"", Severity::High);
+            return vec![unknown(worst, b"/", message.to_owned())];
+        }
+    };
+    let told = |shortfall: Shortfall| {
+        let message = format!(
+            "the profile demands more than was recorded: {}, so it cannot be judged (as with {})",
+            shortfall.clause(),
+            escape::terminal_bytes(&subject(&shortfall.example)),
+        );
+        unknown(shortfall.severity, shortfall.text.as_bytes(), message)
+    };
+    shortfalls.into_iter().map(told).collect()
 }
 
 /// A launch record that may be used.

@@ -19,6 +19,7 @@ use agent_core::os::atomic::Pending;
 use agent_core::os::limits;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
+use agent_scan::files::mounted;
 use agent_scan::files::record;
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
@@ -36,6 +37,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
 
     let selinux = tree::labelled(&tree.root)?;
+    let scope = Scope::current(profile.path_rules.clone());
     let header = Header {
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
@@ -43,10 +45,10 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         selinux,
         time: now(),
         os: tree.host.os.clone(),
+        mounts: mounted::lines(&tree.root, &scope),
         accepted: Vec::new(),
         launch: None,
     };
-    let scope = Scope::current(profile.path_rules.clone());
     let counts = Progress::default();
     let writer = Writer::new(&mut pending, &header);
     let recorded = progress::shown(true, &counts, None, || {

@@ -271,7 +271,11 @@ fn delivering(status: &Status) -> (String, Vec<String>) {
             true => String::new(),
             false => format!(": {}", sink.error),
         };
-        format!("{} {}{error}", sink.name, sink.state)
+        let to = match sink.endpoint.is_empty() {
+            true => String::new(),
+            false => format!(" to {}", sink.endpoint),
+        };
+        format!("{} {}{to}{error}", sink.name, sink.state)
     });
     let mut lines: Vec<String> = sinks.collect();
     let spool = &status.spool;

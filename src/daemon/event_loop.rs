@@ -79,6 +79,7 @@ pub(super) fn tick(daemon: &mut Daemon, now: Now) {
     }
     daemon.status.stale |= daemon.store.check(now.monotonic);
     daemon.sinks.hand_over(&mut daemon.store, now.monotonic);
+    report::tell_endpoint(daemon, now);
     let regular = daemon.timers.status.take(now.monotonic);
     if regular {
         reopen_baseline(daemon, now);

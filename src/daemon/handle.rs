@@ -8,6 +8,7 @@ use crate::daemon::message::{Message, OpenedBy, PAGE, Question};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::problems::Problem;
 use crate::daemon::store::Answer;
+use agent_core::finding::Severity;
 use agent_scan::watch::Notice;
 use std::sync::Arc;
 
@@ -118,6 +119,16 @@ fn answer(daemon: &mut Daemon, answer: Answer, now: Now) {
                 .map(|error| format!("the state directory cannot be written: {error}"));
             let action = Action::Problem(Problem::RunRecord, problem);
             daemon.perform(vec![action], now);
+        }
+        Answer::Place(news) => {
+            let told = match &news {
+                Some(wrong) => Action::fault("state.lost", Severity::High, wrong.clone()),
+                None => Action::Warn("the state directory is as it should be again".into()),
+            };
+            daemon.perform(
+                vec![Action::Problem(Problem::StateDirectory, news), told],
+                now,
+            );
         }
         Answer::Committed { down } => daemon.panics.committed(down),
         Answer::Closed => daemon.store.close(),

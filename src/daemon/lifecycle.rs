@@ -17,8 +17,11 @@ use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::host::Host;
 use agent_core::os::host;
 use agent_outbox::event::Lifecycle;
+use agent_outbox::event::replaced::{ManifestMark, ManifestReplaced};
 use agent_outbox::store::OpenOutcome;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 /// What verdicts on files rest on from now on.
 pub(in crate::daemon) fn set_baseline(
@@ -26,23 +29,26 @@ pub(in crate::daemon) fn set_baseline(
     baseline: Arc<ActiveBaseline>,
     now: Now,
 ) {
-    let first = daemon.baseline.active.replace(baseline.clone()).is_none();
-    let (manifest, _) = baseline.manifest();
-    let record = &mut daemon.records.current;
-    if !manifest.is_empty() && manifest != record.manifest {
-        record.manifest = manifest;
-        daemon.perform(vec![Action::SaveRecord], now);
-    }
+    let former = daemon.baseline.active.replace(baseline.clone());
+    let first = former.is_none();
+    let replaced = replaced(daemon, former.as_deref(), &baseline, now);
     daemon.refresh_origin(now);
     if first {
         // The first event of a start names what verdicts rest on.
         let mut actions = vec![Action::Tell(Lifecycle::Started {
             first_of_boot: daemon.records.first_of_boot(),
-            message: daemon.records.start_message().into(),
+            message: match daemon.sinks.endpoint() {
+                Some(endpoint) => format!(
+                    "{}; events go to {endpoint}",
+                    daemon.records.start_message()
+                ),
+                None => daemon.records.start_message().into(),
+            },
         })];
         actions.extend(daemon.panics.tell());
         daemon.perform(actions, now);
     }
+    daemon.perform(replaced, now);
     let actions = daemon.panics.passed_baseline(now.wall);
     daemon.perform(actions, now);
     judge_manifest(daemon, &baseline, now);
@@ -59,6 +65,52 @@ pub(in crate::daemon) fn set_baseline(
         daemon.perform(kinds.map(Action::Want).into(), now);
     }
     daemon.status.stale = true;
+}
+
+/// Takes note of the manifest; what there is to tell where it is another one than before, in this run or the last.
+fn replaced(
+    daemon: &mut Daemon,
+    former: Option<&ActiveBaseline>,
+    baseline: &ActiveBaseline,
+    now: Now,
+) -> Vec<Action> {
+    let (sha256, signer) = baseline.manifest();
+    let before = &daemon.records.current.manifest;
+    if sha256.is_empty() || sha256 == *before {
+        return Vec::new();
+    }
+    let former = former.map(ActiveBaseline::manifest);
+    let before = ManifestMark {
+        signer: former
+            .filter(|(former, _)| former == before)
+            .map_or_else(String::new, |(_, signer)| signer),
+        sha256: before.clone(),
+    };
+    daemon.records.current.manifest.clone_from(&sha256);
+    daemon.perform(vec![Action::SaveRecord], now);
+    if before.sha256.is_empty() {
+        return Vec::new();
+    }
+    let path = &daemon.setup.config.manifest;
+    let written = path.strip_prefix("/").unwrap_or(path);
+    let actor = (daemon.watch).actor(written.as_os_str().as_bytes(), UNIX_EPOCH);
+    let news = ManifestReplaced {
+        path: path.display().to_string(),
+        before,
+        after: ManifestMark { sha256, signer },
+        actor: actor.map(Arc::unwrap_or_clone),
+    };
+    let told = format!(
+        "the manifest was replaced: {} is what files are judged by from now on",
+        news.after.sha256
+    );
+    vec![
+        Action::Warn(told),
+        Action::Tell(Lifecycle::ManifestReplaced(news)),
+        // What it makes vanish is told with its digest, and what it brings is found at once.
+        Action::OutdateJobs,
+        Action::ScanNow,
+    ]
 }
 
 /// Tells what there is to tell of a manifest that cannot be used, or can be used again.

@@ -22,5 +22,6 @@ mod silent;
 mod stopped;
 mod storm;
 mod survives;
+mod taken_away;
 mod transactions;
 mod untrusted;

@@ -40,34 +40,39 @@ fn what_is_mounted_shows() {
     let changed = "fail files.changed /plain mtime,sha256";
     #[rustfmt::skip]
     let cases = [
-        // Name, crossing, recorded with, checked with, exit, findings, named mounts.
-        ("a tmpfs hides what was recorded", false, NOTHING, TMPFS, 3, hidden, "/mnt"),
-        ("a mount where nothing lay", false, NOTHING, "mount -t tmpfs none root/empty", 3,
+        // Name, crossing, recorded with, checked with, exit, new mounts, findings below, named mounts.
+        ("a tmpfs hides what was recorded", false, NOTHING, TMPFS, 1, "/mnt", hidden, "/mnt"),
+        ("a mount where nothing lay", false, NOTHING, "mount -t tmpfs none root/empty", 1, "/empty",
             "unknown files.unreadable /empty", "/empty"),
-        ("the same file system again", false, NOTHING, BIND, 3, hidden, "/mnt"),
-        ("mounted both times, not crossed", false, TMPFS, TMPFS, 0, "", "/mnt"),
-        ("mounted then, gone now", false, TMPFS, NOTHING, 1, added, ""),
-        ("a tmpfs, crossed", true, NOTHING, TMPFS, 1, removed, ""),
-        ("a loop", true, NOTHING, LOOP, 3, hidden, ""),
-        ("a loop, not crossed", false, NOTHING, LOOP, 3, hidden, "/mnt"),
-        ("a file over a file", false, NOTHING, FILE, 1, changed, ""),
-        ("a file over a file, crossed", true, NOTHING, FILE, 1, changed, ""),
-        ("a mount over itself", true, NOTHING, "mount --bind root/mnt root/mnt", 0, "", ""),
-        ("the root itself mounted", false, NOTHING, "mount --bind root root", 0, "", ""),
+        ("the same file system again", false, NOTHING, BIND, 1, "/mnt", hidden, "/mnt"),
+        ("mounted both times, not crossed", false, TMPFS, TMPFS, 0, "", "", "/mnt"),
+        ("mounted then, gone now", false, TMPFS, NOTHING, 1, "", added, ""),
+        ("a tmpfs, crossed", true, NOTHING, TMPFS, 1, "/mnt", removed, ""),
+        ("a loop", true, NOTHING, LOOP, 1, "/mnt", hidden, ""),
+        ("a loop, not crossed", false, NOTHING, LOOP, 1, "/mnt", hidden, "/mnt"),
+        ("a file over a file", false, NOTHING, FILE, 1, "/plain", changed, ""),
+        ("a file over a file, crossed", true, NOTHING, FILE, 1, "/plain", changed, ""),
+        ("a mount over itself", true, NOTHING, "mount --bind root/mnt root/mnt", 1, "/mnt", "", ""),
+        ("a mount over itself, recorded", true, "mount --bind root/mnt root/mnt",
+            "mount --bind root/mnt root/mnt", 0, "", "", ""),
+        ("a second one over a recorded one", true, "mount --bind root/mnt root/mnt",
+            "mount --bind root/mnt root/mnt; mount --bind root/mnt root/mnt", 1, "/mnt", "", ""),
+        ("another type than was recorded", false, TMPFS, BIND, 1, "/mnt", "", "/mnt"),
+        ("the root itself mounted", false, NOTHING, "mount --bind root root", 0, "", "", ""),
         ("a mount below a mount", false, NOTHING,
-            "mount --bind root/mnt root/mnt; mount -t tmpfs none root/mnt/sub", 3, hidden, "/mnt"),
+            "mount --bind root/mnt root/mnt; mount -t tmpfs none root/mnt/sub", 1, "/mnt", hidden, "/mnt"),
         ("a mount below a mount, crossed", true, NOTHING,
-            "mount --bind root/mnt root/mnt; mount --bind root/mnt/sub root/mnt/sub", 0, "", ""),
+            "mount --bind root/mnt root/mnt; mount --bind root/mnt/sub root/mnt/sub", 1, "/mnt /mnt/sub", "", ""),
     ];
-    for (name, cross, recorded, checked, exit, found, mounts) in cases {
+    for (name, cross, recorded, checked, exit, new, found, mounts) in cases {
         let lab = lab(cross, recorded);
         let ran = lab.check_after(checked, &[]);
         assert_eq!(ran.status, exit, "{name}: {ran:#?}");
-        let told: Vec<String> = found
-            .split('|')
-            .filter(|f| !f.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let below = found.split('|').filter(|f| !f.is_empty());
+        let new = new.split(' ').filter(|place| !place.is_empty());
+        let new = new.map(|place| format!("fail files.mount {place}"));
+        let mut told: Vec<String> = below.map(str::to_owned).chain(new).collect();
+        told.sort();
         // What the new root of a mount is like is nobody's business here.
         let mut seen = ran.told();
         seen.retain(|told| !told.starts_with("fail files.changed /mnt "));

@@ -248,6 +248,8 @@ pub struct Attributes {
     pub flags: Option<Flags>,
     /// Extended attributes, sorted by name, without `trusted.*`.
     pub xattrs: Option<Vec<Xattr>>,
+    /// How fs-verity seals the contents (see [`crate::os::verity`]); a seal that is lost is a change of the flags.
+    pub verity: Option<Box<str>>,
 }
 
 impl Attributes {
@@ -266,6 +268,7 @@ impl Attributes {
             digest: None,
             flags: None,
             xattrs: None,
+            verity: None,
         }
     }
 
@@ -287,6 +290,7 @@ impl Attributes {
         clear(&mut self.digest, keep.has(Attribute::Sha256));
         clear(&mut self.flags, keep.has(Attribute::Flags));
         clear(&mut self.xattrs, keep.has(Attribute::Xattrs));
+        clear(&mut self.verity, keep.has(Attribute::Flags));
     }
 
     /// What of `demand` should be known of such a file and is not. Of a directory, mtime and nlink need not be
@@ -310,6 +314,38 @@ impl Attributes {
                 }
             })
             .collect()
+    }
+
+    /// Whether `self` (expected) was sealed and `observed`, a file as well, is not: it can be written again.
+    pub fn lost_seal(&self, observed: &Attributes) -> bool {
+        let files = self.kind == FileType::File && observed.kind == FileType::File;
+        files && self.verity.is_some() && observed.verity.is_none()
+    }
+
+    /// What of `demand` was recorded of `self` (expected) and not seen of `observed`, which is of the same type: a
+    /// comparison that has one side alone must not pass.
+    pub fn unseen_in(&self, observed: &Attributes, demand: AttributeSet) -> AttributeSet {
+        fn one_sided<T>(was: &Option<T>, is: &Option<T>) -> bool {
+            was.is_some() && is.is_none()
+        }
+        let unseen = |attribute: &Attribute| match attribute {
+            Attribute::Type => false,
+            Attribute::Mode => one_sided(&self.mode, &observed.mode),
+            Attribute::Uid => one_sided(&self.uid, &observed.uid),
+            Attribute::Gid => one_sided(&self.gid, &observed.gid),
+            Attribute::Size => one_sided(&self.size, &observed.size),
+            Attribute::Mtime => one_sided(&self.mtime, &observed.mtime),
+            Attribute::Link => one_sided(&self.link, &observed.link),
+            Attribute::Nlink => one_sided(&self.nlink, &observed.nlink),
+            Attribute::Sha256 => one_sided(&self.digest, &observed.digest),
+            Attribute::Xattrs => one_sided(&self.xattrs, &observed.xattrs),
+            Attribute::Flags => one_sided(&self.flags, &observed.flags),
+            Attribute::Device => one_sided(&self.device, &observed.device),
+        };
+        match self.kind == observed.kind {
+            true => demand.iter().filter(unseen).collect(),
+            false => AttributeSet::NONE,
+        }
     }
 
     /// The attributes that differ between `self` (expected) and `observed`, out of `demand`.
@@ -342,7 +378,9 @@ impl Attributes {
                 }
                 Attribute::Sha256 => differ(&self.digest, &observed.digest),
                 Attribute::Xattrs => differ(&self.xattrs, &observed.xattrs),
-                Attribute::Flags => differ(&self.flags, &observed.flags),
+                Attribute::Flags => {
+                    differ(&self.flags, &observed.flags) || self.lost_seal(observed)
+                }
                 Attribute::Device => differ(&self.device, &observed.device),
             })
             .collect()

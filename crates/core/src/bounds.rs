@@ -72,7 +72,7 @@ bounds! {
     INSTANCE: Duration = Time(Duration::from_secs(30)), "judging the instance",
         "it reads some units and a few files of sysfs";
     OWN_CONFIG: u64 = Bytes(1 << 20), "agent.toml", "a configuration has a few kilobytes";
-    SETTINGS_FILE: u64 = Bytes(16 << 20), "a file that a check of settings reads, unless said below",
+    SETTINGS_FILE: u64 = Bytes(1 << 20), "a file that a check of settings reads, unless said below",
         "no configuration file that is meant has reason to be larger";
     SYSCTL_FILE: u64 = Bytes(1 << 20), "a file of sysctl.d", "all keys of a kernel take 100 KB";
     UNIT_FILE: u64 = Bytes(1 << 20), "a unit or a configuration of systemd",
@@ -81,22 +81,25 @@ bounds! {
         "the kernel takes no more for a program's environment in most set-ups";
     ENVIRONMENT: u64 = Bytes(8 << 20), "the environment of a process",
         "the kernel starts no program with more than 6 MiB of arguments and environment (execve(2))";
-    ACCOUNTS_FILE: u64 = Bytes(256 << 20), "each of passwd, shadow and group",
-        "100,000 users take some ten megabytes";
+    ACCOUNTS_FILE: u64 = Bytes(10 << 20), "each of passwd, shadow and group",
+        "100,000 users take some seven megabytes";
+    ACCOUNTS_ROWS: usize = Number(120_000), "rows of each of them", "a directory service serves more users than that";
     USERDB_RECORDS: usize = Number(20_000), "records of accounts and groups beside passwd and group",
         "a directory of people is asked over a socket, not kept as files";
     USERDB_FILE: u64 = Bytes(1 << 20), "a record of an account", "one with a picture in it has some hundred kilobytes";
     PAM_FILES: usize = Number(500), "files of PAM, each as often as it is included", "a host has some fifty";
-    SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
+    SSHD_FILE: u64 = Bytes(2 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";
-    SSHD_ALL: usize = Bytes(16 << 20), "sshd's configuration, each file as often as it is included",
+    SSHD_WORDS: usize = Number(200_000), "words of sshd's configuration, each as often as it is included",
+        "20,000 Match blocks take half of them";
+    SSHD_ALL: usize = Bytes(2 << 20), "sshd's configuration, each file as often as it is included",
         "a file may be included again and again";
     SSHD_PROGRAM: u64 = Bytes(16 << 20), "the program sshd, searched for its version",
         "it has about one megabyte";
     INCLUDED: usize = Number(4096), "files that one pattern of a configuration names",
         "more than any configuration has";
-    SUDOERS_FILE: u64 = Bytes(16 << 20), "a file of sudoers", "100,000 rules take four million";
-    SUDOERS_ALL: usize = Bytes(32 << 20), "sudoers, each file as often as it is included",
+    SUDOERS_FILE: u64 = Bytes(4 << 20), "a file of sudoers", "60,000 rules take two million";
+    SUDOERS_ALL: usize = Bytes(4 << 20), "sudoers, each file as often as it is included",
         "a file may be included again and again";
     SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
     SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",
@@ -113,7 +116,9 @@ bounds! {
         "far above any ruleset; a dump must end";
     PACKAGE_LIST: u64 = Bytes(1 << 30), "a list of available packages or advisories, unpacked",
         "a list of all of Ubuntu has 80 MB; it is read as a stream";
-    DPKG_STATUS: u64 = Bytes(256 << 20), "dpkg's status file", "that of a full desktop has 10 MB";
+    PACKAGE_LIST_RATIO: u64 = Number(32), "bytes of such a list for each compressed byte, beyond the first 8 MiB",
+        "lists shrink to a fifth, advisories to a fifteenth; what shrinks more was made to keep somebody busy";
+    DPKG_STATUS: u64 = Bytes(20 << 20), "dpkg's status file", "that of a full desktop has 10 MB";
     DPKG_LIST: u64 = Bytes(64 << 20), "a list of dpkg's, and its diversions",
         "the longest list that Debian ships has 5 MB";
     DPKG_LISTS: u64 = Bytes(2 << 30), "all lists of dpkg's together, read one by one",
@@ -122,8 +127,8 @@ bounds! {
         "a purger of locales writes some hundred lines";
     UNPACKING: Duration = Time(Duration::from_secs(2)), "reading what dpkg is unpacking while its lock is held",
         "somebody waits; what is not yet read then counts as not being unpacked";
-    UNPACKING_STATUS: u64 = Bytes(64 << 20), "dpkg's status file in that look",
-        "ten times that of a desktop with everything on it: it is read whole while somebody waits";
+    UNPACKING_STATUS: u64 = Bytes(20 << 20), "dpkg's status file in that look",
+        "twice that of a desktop with everything on it: it is read whole while somebody waits";
     UNPACKING_UPDATES: usize = Number(1_000), "entries of dpkg's journal in that look",
         "dpkg takes them over into the status file at 250";
     UNPACKING_UPDATE: u64 = Bytes(1 << 20), "an entry of that journal",
@@ -136,15 +141,15 @@ bounds! {
         "eight bytes each in memory";
     UNPACKING_DIVERSIONS: u64 = Bytes(1 << 20), "dpkg's diversions in that look",
         "a host has some hundred";
-    PACKAGES: usize = Number(500_000), "installed packages",
-        "far above any distribution; a tree under suspicion must not eat the memory";
-    CONFFILES: usize = Number(1_000_000), "conffiles of packages",
-        "far above any distribution; a tree under suspicion must not eat the memory";
+    PACKAGES: usize = Number(100_000), "installed packages",
+        "Debian has 70,000 in all; a tree under suspicion must not eat the memory";
+    CONFFILES: usize = Number(200_000), "conffiles of packages",
+        "Debian has some 30,000 in all; a tree under suspicion must not eat the memory";
     CLAIMS: usize = Number(2_000_000), "files that packages own",
         "far above any system; a tree under suspicion must not eat the memory";
     CLAIMS_BYTES: usize = Bytes(128 << 20), "the names of those files in memory",
         "far above any system; a tree under suspicion must not eat the memory";
-    RPM_HEADER: usize = Bytes(64 << 20), "the header of a package in rpm's database",
+    RPM_HEADER: usize = Bytes(16 << 20), "the header of a package in rpm's database",
         "rpm itself takes 256 MiB; none that a distribution ships comes near this";
     RPM_LOG: u64 = Bytes(1 << 30), "the write-ahead log of rpm's database",
         "rpm's has a few megabytes";
@@ -152,11 +157,15 @@ bounds! {
         "100,000 accounts take some ten megabytes";
     METADATA_BODY: usize = Bytes(64 << 10), "an answer of the metadata service",
         "the longest, an identity signature, takes two kilobytes";
-    MANIFEST: u64 = Bytes(4 << 30), "a manifest, read as a stream", "some twenty million files";
+    MANIFEST: u64 = Bytes(1 << 30), "a manifest, read as a stream", "some five million files";
     MANIFEST_LINE: usize = Bytes(256 << 10), "a line of a manifest, read or written",
         "libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both";
     PROFILE: u64 = Bytes(4 << 20), "a profile",
         "the shipped ones have some kilobytes";
+    RULES: usize = Number(4096), "entries of a profile or of a manifest's header, and excludes, each",
+        "the shipped profiles have some hundred; each path is compared with all that may reach it";
+    RULE_STEPS: usize = Number(4_000_000), "steps to tell whether a manifest's rules demand as much as the profile",
+        "the shipped profiles take a hundredth; beyond it `files.profile` is `unknown`";
     SIGNERS: u64 = Bytes(1 << 20), "a file of trusted signers",
         "a key takes a hundred bytes";
     SEAL: u64 = Bytes(64 << 10), "a seal of a manifest",

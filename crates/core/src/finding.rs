@@ -214,14 +214,27 @@ pub static FILES_LAUNCH_RECORD: Check = Check {
     references: &[],
 };
 
+/// Something that is mounted over what was recorded.
+pub static FILES_MOUNT: Check = Check {
+    id: "files.mount",
+    title: "Nothing is mounted over what was recorded",
+    demand: "at covered paths and above them, nothing mounted but what was when the tree was recorded (`# mount` of manifest and launch record)",
+    why: "a clean copy mounted over a changed program hides it from every look, and a changed one mounted over a clean program runs in its place",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
+    references: &[],
+};
+
 /// The checks that judge files.
-pub static FILE_CHECKS: [&Check; 6] = [
+pub static FILE_CHECKS: [&Check; 7] = [
     &FILES_ADDED,
     &FILES_REMOVED,
     &FILES_CHANGED,
     &FILES_UNREADABLE,
     &FILES_PROFILE,
     &FILES_LAUNCH_RECORD,
+    &FILES_MOUNT,
 ];
 
 /// One verdict of one check on one subject. By serde it is the object of the JSON contract but for its `references`, and
@@ -380,7 +393,17 @@ pub fn evidence(attributes: &Attributes, keep: AttributeSet) -> Value {
                 });
                 Value::Object(digests.collect())
             }),
-            Attribute::Flags => attributes.flags.map(|flags| json!(flags.to_string())),
+            Attribute::Flags => {
+                // What lsattr(1) shows as V, with what was sealed.
+                let seal = attributes.verity.as_deref();
+                if let Some(seal) = seal {
+                    object.insert("verity".into(), json!(seal));
+                }
+                let seal = seal.map_or("", |_| "V");
+                attributes
+                    .flags
+                    .map(|flags| json!(format!("{flags}{seal}")))
+            }
             Attribute::Device => attributes
                 .device
                 .map(|(major, minor)| json!(format!("{major}:{minor}"))),

@@ -31,6 +31,14 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The entry `name` of `directory`; both are relative, and the directory may be empty.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() {
+        return name.to_vec();
+    }
+    [directory, b"/", name].concat()
+}
+
 /// A relative path as findings show it: starting with `/`.
 pub fn subject(path: &[u8]) -> Vec<u8> {
     [b"/", path].concat()

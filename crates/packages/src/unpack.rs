@@ -3,9 +3,12 @@
 //! Checksums are not verified: a damaged list shows as text that cannot be parsed, or ends early. A gzip file may have
 //! several members (RFC 1952): all of them are read.
 
+use agent_core::bounds;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
 
 /// No reference of LZ4 reaches farther back.
 const LZ4_WINDOW: usize = 64 * 1024;
@@ -17,13 +20,23 @@ const LZ4_MAGIC: u32 = 0x184d_2204;
 /// never passes for the whole. `None`: a compression that is not known here.
 pub fn reader<'a>(name: &str, file: impl Read + 'a, most: u64) -> Option<Box<dyn BufRead + 'a>> {
     let ending = name.rsplit('/').next().unwrap_or(name).rsplit_once('.');
+    let packed = Rc::new(Cell::new(0));
+    let file = Counted {
+        file,
+        count: packed.clone(),
+    };
     let text: Box<dyn Read + 'a> = match ending.map(|(_, ending)| ending) {
         Some("lz4") => Box::new(Lz4::new(file)),
         Some("gz") => Box::new(Gzip::new(file)),
         Some("xz" | "zst" | "bz2" | "lzma" | "zck") => return None,
         _ => Box::new(file),
     };
-    let bounded = Bounded { text, left: most };
+    let bounded = Bounded {
+        text,
+        packed,
+        unpacked: 0,
+        most,
+    };
     Some(Box::new(BufReader::with_capacity(64 * 1024, bounded)))
 }
 
@@ -32,19 +45,44 @@ pub fn gzip(file: impl Read) -> impl Read {
     Gzip::new(file)
 }
 
-/// Text that ends within a bound, or in an error.
+/// What may be unpacked of anything, however small it is.
+const FREE: u64 = 8 << 20;
+
+/// A file whose bytes are counted as they are read.
+struct Counted<R> {
+    file: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.count.set(self.count.get() + length as u64);
+        Ok(length)
+    }
+}
+
+/// Text that ends within its bounds, in all and for each byte that it is unpacked from, or in an error.
 struct Bounded<'a> {
     text: Box<dyn Read + 'a>,
-    left: u64,
+    packed: Rc<Cell<u64>>,
+    unpacked: u64,
+    most: u64,
 }
 
 impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.text.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(length as u64)
-            .ok_or_else(|| io::Error::other("it is larger than any real list"))?;
+        self.unpacked += length as u64;
+        if self.unpacked > self.most {
+            return Err(io::Error::other("it is larger than any real list"));
+        }
+        let sound = self.packed.get().saturating_mul(bounds::PACKAGE_LIST_RATIO);
+        if self.unpacked > sound.saturating_add(FREE) {
+            return Err(io::Error::other(
+                "it unpacks to far more than any real list of its size",
+            ));
+        }
         Ok(length)
     }
 }

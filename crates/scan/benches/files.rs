@@ -194,6 +194,7 @@ fn scan(bencher: Bencher<'_, '_>) {
             selinux: false,
             against: Baseline::Manifest(()),
             partial: false,
+            mounts: None,
             aside: Aside::NONE,
             belief: None,
             progress: &Progress::default(),

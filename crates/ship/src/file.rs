@@ -10,11 +10,14 @@
 use super::Sent;
 use super::lines::{Lines, Place, Wrote};
 use agent_outbox::parcel::Parcel;
-use rustix::fs::OFlags;
-use std::fs::{File, OpenOptions};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
 
 /// Bytes handed to one write(2), if lines are not longer.
 const CHUNK: usize = 256 * 1024;
@@ -87,6 +90,34 @@ struct Open {
     torn: bool,
 }
 
+/// The directory of the file, opened name by name, and the file's name: a link on the way is no more followed than one
+/// in the file's place.
+fn directory(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("no file's name"))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let begin = if path.is_absolute() { "/" } else { "." };
+    let mut directory = fs::openat(CWD, begin, flags, Mode::empty())?;
+    for component in path.parent().into_iter().flat_map(Path::components) {
+        let step = match component {
+            Component::Normal(step) => step,
+            Component::ParentDir => OsStr::new(".."),
+            _ => continue,
+        };
+        directory = fs::openat(&directory, step, flags, Mode::empty()).map_err(|errno| {
+            let step = step.to_string_lossy();
+            match errno {
+                Errno::NOTDIR | Errno::LOOP => io::Error::other(format!(
+                    "{step} on its way is no directory, or a symbolic link, which is not followed"
+                )),
+                errno => errno.into(),
+            }
+        })?;
+    }
+    Ok((directory, name))
+}
+
 /// The file of that name: the one that is open already, if it still is that.
 fn current(path: &Path, open: Option<Open>) -> io::Result<Open> {
     if let (Some(open), Ok(there)) = (open, path.symlink_metadata())
@@ -96,14 +127,11 @@ fn current(path: &Path, open: Option<Open>) -> io::Result<Open> {
     }
     // No link is followed: who may write to the directory must not choose where we write. A FIFO without a reader
     // must not block.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(flags.cast_signed())
-        .open(path)?;
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let (directory, name) = directory(path)?;
+    let file = fs::openat(&directory, name, flags, Mode::from_raw_mode(0o640))?;
+    let file = File::from(file);
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -111,9 +139,9 @@ fn current(path: &Path, open: Option<Open>) -> io::Result<Open> {
     let mut last = [b'\n'];
     if about.len() > 0 {
         file.read_exact_at(&mut last, about.len() - 1)?;
-    } else if let Some(directory) = path.parent().and_then(|path| File::open(path).ok()) {
+    } else {
         // A new name must outlast a power failure as its lines do.
-        directory.sync_all()?;
+        fs::fsync(&directory)?;
     }
     Ok(Open {
         device: about.dev(),

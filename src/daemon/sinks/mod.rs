@@ -13,7 +13,7 @@ use agent_core::host::Host;
 use agent_outbox::event::SinkState;
 use agent_outbox::parcel::Parcel;
 use agent_outbox::store::SinkKind;
-use agent_ship::cloudwatch::{Answer, Discovery, Options};
+use agent_ship::cloudwatch::{Answer, Discovery, Endpoint, Options};
 use std::time::{Duration, Instant};
 use task::SinkTask;
 use tokio::sync::mpsc;
@@ -34,6 +34,8 @@ pub(in crate::daemon) struct Sinks {
     /// Whether the host has only just booted.
     after_boot: bool,
     messages: mpsc::Sender<Message>,
+    /// Where calls to CloudWatch Logs go, as far as that is known.
+    endpoint: Option<Endpoint>,
     /// Something may have come into the spool.
     pub(in crate::daemon) news: bool,
 }
@@ -63,6 +65,7 @@ impl Sinks {
             seed,
             after_boot,
             messages,
+            endpoint: None,
             news: true,
         }
     }
@@ -91,6 +94,8 @@ impl Sinks {
         self.after_boot = false;
         self.dismiss();
         self.generation += 1;
+        let variable = |name: &str| std::env::var(name).ok();
+        self.endpoint = (options.as_ref()).and_then(|o| Endpoint::configured(o, variable));
         if !path.as_os_str().is_empty() {
             let sink = agent_ship::file::FileSink::new(path, self.seed);
             self.add(SinkKind::File, agent_ship::Sink::File(sink));
@@ -209,6 +214,9 @@ impl Sinks {
         if report.generation != self.generation {
             return;
         }
+        if let Some(url) = &report.called {
+            self.endpoint = Some(Endpoint::called(self.endpoint.as_ref(), url));
+        }
         let same = |task: &&mut SinkTask| task.sink == report.sink;
         let Some(task) = self.list.iter_mut().find(same) else {
             return;
@@ -253,12 +261,22 @@ impl Sinks {
 
     /// The state of each sink, as heartbeats tell it.
     pub(in crate::daemon) fn states(&self) -> Vec<SinkState> {
+        let cloudwatch = task::name(SinkKind::CloudwatchLogs);
         let states = self.each().map(|(name, state, error)| SinkState {
             name,
             state: state.name(),
             error,
+            endpoint: match (&self.endpoint, name == cloudwatch) {
+                (Some(endpoint), true) => endpoint.to_string(),
+                _ => String::new(),
+            },
         });
         states.collect()
+    }
+
+    /// Where events go, where that is known.
+    pub(in crate::daemon) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
     }
 
     /// Whether every sink takes what it is given, and there is one.

@@ -65,6 +65,8 @@ pub(in crate::daemon) struct Report {
     pub(super) sink: SinkKind,
     sent: Sent,
     skew: Option<i64>,
+    /// Where it was sent, if a service was called.
+    pub(super) called: Option<String>,
 }
 
 impl SinkTask {
@@ -257,15 +259,16 @@ async fn deliver(
         }
         let now = jiff::Timestamp::now().as_millisecond();
         let sent = ship.send(&parcels, now).await;
-        let skew = match &ship {
-            agent_ship::Sink::Cloudwatch(sink) => Some(sink.skew()),
-            agent_ship::Sink::File(_) | agent_ship::Sink::Stdout(_) => None,
+        let (skew, called) = match &ship {
+            agent_ship::Sink::Cloudwatch(sink) => (Some(sink.skew()), sink.called()),
+            agent_ship::Sink::File(_) | agent_ship::Sink::Stdout(_) => (None, None),
         };
         let report = Report {
             generation,
             sink,
             sent,
             skew,
+            called,
         };
         if messages
             .send(Message::Sent(Box::new(report)))

@@ -9,10 +9,14 @@ pub(in crate::daemon) enum Problem {
     Canary,
     /// What was read again is not good.
     Configuration,
+    /// Events go where neither AWS nor the configuration sends them.
+    Endpoint,
     /// The manifest cannot be used.
     Manifest,
     /// What the next run must know cannot be written.
     RunRecord,
+    /// The state directory is not the one that was opened, or cannot be written.
+    StateDirectory,
     /// The agent panicked, and leaves something out for it.
     Panics,
     /// A scan broke off.

@@ -94,6 +94,8 @@ pub(crate) struct Sink {
     pub state: String,
     /// The last error; empty where all is well.
     pub error: String,
+    /// Where it sends, and who said so; empty where that is not known, or is no service.
+    pub endpoint: String,
 }
 
 /// What waits.

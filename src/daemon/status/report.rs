@@ -1,12 +1,14 @@
 //! What the daemon says of itself: its status, and heartbeats.
 
 use super::{Against, BaselineInfo, Cost, Scan, Sink, Spool, Status, Watch, ticks};
+use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
 use agent_baseline::Baseline;
+use agent_core::finding::Severity;
 use agent_core::os::memory;
 use agent_outbox::event::{Heartbeat, heartbeats};
 
@@ -61,6 +63,21 @@ fn facts(daemon: &Daemon, now: Now) -> Heartbeat {
     }
 }
 
+/// Tells of an endpoint that is neither AWS's own nor named in `agent.toml`, once: all events go there.
+pub(in crate::daemon) fn tell_endpoint(daemon: &mut Daemon, now: Now) {
+    let foreign = (daemon.sinks.endpoint()).filter(|endpoint| endpoint.is_foreign());
+    let sentence = foreign.map(|endpoint| {
+        format!("events go to {endpoint}, which is no address of AWS and not named in agent.toml")
+    });
+    if daemon.problems.get(Problem::Endpoint) == sentence.as_ref() {
+        return;
+    }
+    let mut actions = vec![Action::Problem(Problem::Endpoint, sentence.clone())];
+    actions
+        .extend(sentence.map(|sentence| Action::fault("sinks.endpoint", Severity::High, sentence)));
+    daemon.perform(actions, now);
+}
+
 /// Writes the status, for those who ask.
 pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
     let total = daemon.status.total();
@@ -106,6 +123,7 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
         name: state.name.into(),
         state: state.state.into(),
         error: state.error,
+        endpoint: state.endpoint,
     };
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -115,7 +133,8 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
         updated: now.wall.rfc3339(),
         watching: daemon.watch.health.sees(),
         delivering: daemon.sinks.deliver(),
-        storing: pending.trouble.is_none(),
+        storing: pending.trouble.is_none()
+            && daemon.problems.get(Problem::StateDirectory).is_none(),
         watch: watch(daemon),
         sinks: daemon.sinks.states().into_iter().map(sink).collect(),
         spool: Spool {

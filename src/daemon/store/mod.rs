@@ -5,6 +5,7 @@
 //! wait the event loop receives no findings, so that jobs wait too.
 
 mod listing;
+mod place;
 mod queue;
 mod thread;
 
@@ -127,6 +128,8 @@ pub(in crate::daemon) enum Answer {
     Remembered(std::result::Result<(), String>),
     /// What was given before is committed; `down`: in memory alone.
     Committed { down: bool },
+    /// What is wrong with the state directory itself, or that nothing is any more.
+    Place(Option<String>),
     /// The store is closed.
     Closed,
 }

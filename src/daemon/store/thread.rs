@@ -7,6 +7,7 @@ use crate::daemon::run_record::RunRecord;
 use crate::daemon::states::restored::RecentlyTold;
 use crate::daemon::status::open;
 use crate::daemon::store::listing::Listing;
+use crate::daemon::store::place::{self, StatePlace};
 use crate::daemon::store::queue::CommandQueue;
 use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
 use agent_core::change::ChangeContext;
@@ -44,6 +45,7 @@ pub(in crate::daemon) struct StoreThread {
     /// What was told as changed and restored.
     told: RecentlyTold,
     state_dir: PathBuf,
+    place: StatePlace,
     /// What the next run may know: with what was told as far as the store has it.
     kept: RunRecord,
     /// What the next run must know and is not written yet, and when to try again.
@@ -69,6 +71,7 @@ impl StoreThread {
             gauge,
             rounds: HashMap::new(),
             told: RecentlyTold::default(),
+            place: StatePlace::new(state_dir.clone(), Instant::now()),
             state_dir,
             kept,
             owed: None,
@@ -91,10 +94,8 @@ impl StoreThread {
         let mut wait = Some(Duration::ZERO);
         loop {
             self.gauge.rest();
-            let first = match wait {
-                Some(wait) => self.commands.recv_timeout(wait),
-                None => (self.commands.recv()).map_err(|_| RecvTimeoutError::Disconnected),
-            };
+            let wait_for = wait.map_or(place::APART, |wait| wait.min(place::APART));
+            let first = self.commands.recv_timeout(wait_for);
             self.gauge.begin();
             match first {
                 Ok(command) => self.queue.push(command),
@@ -118,6 +119,9 @@ impl StoreThread {
                 false => Some(Duration::ZERO),
             };
             self.report();
+            if let Some(news) = self.place.news(Instant::now()) {
+                self.say(Answer::Place(news));
+            }
         }
     }
 
@@ -303,6 +307,7 @@ impl StoreThread {
         if openings.is_empty() {
             return;
         }
+        self.place.renew();
         if openings
             .iter()
             .any(|opening| matches!(opening, OpenOutcome::SetAside { .. }))

@@ -82,7 +82,7 @@ fn recorded_otherwise(old: &Entry, new: &Entry) -> AttributeSet {
         A::Nlink => a.nlink != b.nlink,
         A::Sha256 => a.digest != b.digest,
         A::Xattrs => a.xattrs != b.xattrs,
-        A::Flags => a.flags != b.flags,
+        A::Flags => a.flags != b.flags || a.verity != b.verity,
         A::Device => a.device != b.device,
     };
     A::ALL.into_iter().filter(differ).collect()

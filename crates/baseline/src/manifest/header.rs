@@ -23,10 +23,22 @@ pub struct Header {
     pub time: String,
     /// The distribution, as `debian 12`.
     pub os: String,
+    /// What was mounted at covered paths, or above them, in the order in which it was found: the root first. Empty in
+    /// a manifest that does not say.
+    pub mounts: Vec<Mounted>,
     /// What was recorded anew since, oldest first.
     pub accepted: Vec<Accepted>,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
+}
+
+/// Something that was mounted (`# mount PATH FSTYPE`). A place has as many lines as file systems lie on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounted {
+    /// Relative to the root; empty for the root itself.
+    pub path: Vec<u8>,
+    /// The type of the file system, as proc_pid_mountinfo(5) names it.
+    pub fstype: String,
 }
 
 /// A path that was recorded anew after the tree was (`# accepted TIME PATH REASON`).
@@ -71,6 +83,13 @@ impl Header {
             true => b"# selinux recorded",
             false => b"# selinux none",
         });
+        for mounted in &self.mounts {
+            let mut words = b"# mount /".to_vec();
+            escape::push_octal(&mut words, &mounted.path);
+            words.push(b' ');
+            escape::push_octal(&mut words, mounted.fstype.as_bytes());
+            line(&words);
+        }
         for accepted in &self.accepted {
             let mut words = format!("# accepted {} /", accepted.time).into_bytes();
             escape::push_octal(&mut words, &accepted.path);
@@ -91,6 +110,20 @@ impl Header {
             line(&[b"# ", &rule[..]].concat());
         }
         out
+    }
+
+    /// The types of what was mounted at that place, lowest first.
+    pub fn mounted_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        let here = self
+            .mounts
+            .iter()
+            .filter(move |mounted| mounted.path == path);
+        here.map(|mounted| mounted.fstype.as_str())
+    }
+
+    /// Whether the header says what was mounted, and that nothing was at that place.
+    pub fn lacks_mount(&self, path: &[u8]) -> bool {
+        !self.mounts.is_empty() && self.mounted_at(path).next().is_none()
     }
 
     /// Takes in one `# key value` line behind the first two; the error says what was expected.
@@ -138,6 +171,9 @@ impl Header {
                     _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
                 }
             }
+            b"mount" => self
+                .mounts
+                .push(mounted(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?),
             b"accepted" => self.accepted.push(
                 accepted(&text)
                     .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
@@ -155,6 +191,13 @@ impl Header {
         }
         Ok(())
     }
+}
+
+fn mounted(text: &str) -> Option<Mounted> {
+    let (path, fstype) = text.split_once(' ')?;
+    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
+    let fstype = String::from_utf8(escape::from_octal(fstype.as_bytes())?).ok()?;
+    (!fstype.is_empty()).then_some(Mounted { path, fstype })
 }
 
 fn accepted(text: &str) -> Option<Accepted> {

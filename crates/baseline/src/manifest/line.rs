@@ -11,6 +11,8 @@ const REMOVED: &[u8] = b"removed";
 const PARENT: &[u8] = b"parent";
 /// The tag for a directory where something was mounted that was not crossed.
 const MOUNT: &[u8] = b"mount";
+/// The tag for a file that fs-verity seals: `verity=ALGORITHM:BLOCK:SALT:DIGEST`.
+const VERITY: &[u8] = b"verity=";
 /// An extended attribute's tag: `xattr.NAME=SHA256`.
 const XATTR: &[u8] = b"xattr.";
 
@@ -67,13 +69,16 @@ pub fn push(out: &mut Vec<u8>, entry: &Entry) {
         out.extend(b" optional");
     }
     let xattrs = attributes.xattrs.as_deref().unwrap_or_default();
-    if entry.role != Role::Recorded || !xattrs.is_empty() {
+    if entry.role != Role::Recorded || !xattrs.is_empty() || attributes.verity.is_some() {
         out.extend(b" tags=,");
         match entry.role {
             Role::Recorded => {}
             Role::Removed => out.extend([REMOVED, b","].concat()),
             Role::Parent => out.extend([PARENT, b","].concat()),
             Role::Mount => out.extend([MOUNT, b","].concat()),
+        }
+        if let Some(seal) = &attributes.verity {
+            out.extend([VERITY, seal.as_bytes(), b","].concat());
         }
         for xattr in xattrs {
             out.extend(XATTR);
@@ -215,9 +220,10 @@ impl Found {
             }
             b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
             b"tags" => {
-                let expected = ",removed, or ,parent, or ,mount, or ,xattr.NAME=SHA256,";
-                let tags = parse_tags(value, &mut self.role).ok_or_else(|| bad(word, expected))?;
-                found.xattrs = Some(tags);
+                let expected =
+                    ",removed, or ,parent, or ,mount, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
+                let tags = parse_tags(value, &mut self.role, &mut found.verity);
+                found.xattrs = Some(tags.ok_or_else(|| bad(word, expected))?);
                 Ok(!std::mem::replace(&mut self.tags, true))
             }
             b"" => Err("two spaces in a row, or one at the end: expected one between words".into()),
@@ -296,7 +302,7 @@ fn parse_path(text: &[u8], path: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-fn parse_tags(value: &[u8], role: &mut Role) -> Option<Vec<Xattr>> {
+fn parse_tags(value: &[u8], role: &mut Role, verity: &mut Option<Box<str>>) -> Option<Vec<Xattr>> {
     let inner = value.strip_prefix(b",")?.strip_suffix(b",")?;
     let mut xattrs: Vec<Xattr> = Vec::new();
     for tag in inner.split(|b| *b == b',') {
@@ -308,6 +314,16 @@ fn parse_tags(value: &[u8], role: &mut Role) -> Option<Vec<Xattr>> {
         };
         if let Some(special) = special {
             if std::mem::replace(role, special) != Role::Recorded {
+                return None;
+            }
+            continue;
+        }
+        if let Some(seal) = tag.strip_prefix(VERITY) {
+            let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b':';
+            let seal = std::str::from_utf8(seal)
+                .ok()
+                .filter(|_| seal.iter().all(plain))?;
+            if seal.is_empty() || verity.replace(seal.into()).is_some() {
                 return None;
             }
             continue;
@@ -396,6 +412,7 @@ mod tests {
                         sha256: [2; 32],
                     },
                 ]),
+                verity: Some("sha256:4096::d167".into()),
                 ..Attributes::new(FileType::File)
             },
             role: Role::Recorded,
@@ -461,6 +478,8 @@ mod tests {
             "./a type=file surprise=1",
             "./a type=file tags=xattr",
             "./a type=file tags=,odd,",
+            "./a type=file tags=,verity=,",
+            "./a type=file tags=,verity=a,verity=a,",
             "./a type=file optional",
             "./a type=file tags=,removed,",
             "./a type=link link=",

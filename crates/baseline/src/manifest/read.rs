@@ -5,14 +5,14 @@
 //! goes through a reader of lines that refuses a block that is not the one that was measured.
 
 mod lines;
+mod order;
 
 use super::header::{self, Header};
-use super::{Entry, Role, line};
-use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
-use agent_core::attributes::{AttributeSet, FileType};
+use super::{Entry, line};
 use agent_core::error::{Error, Result};
-use agent_core::paths::{self, split};
+use agent_core::paths;
 use lines::Lines;
+use order::Order;
 use sha2::{Digest as _, Sha512};
 use sha256_lanes::{Path as Kernel, Stream, digest_many, update_many};
 use std::cmp::Ordering;
@@ -43,6 +43,11 @@ impl Measured {
     /// seal needs that digest.
     pub fn new(file: File, path: &Path, limit: u64, sha512: bool) -> Result<Measured> {
         let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
+        let too_large = || Error::in_file(path, format!("is larger than {limit} bytes"));
+        // A file with a hole has a length at once.
+        if file.metadata().map_err(fault)?.len() > limit {
+            return Err(too_large());
+        }
         let kernel = Kernel::detected();
         let mut whole = Stream::new();
         let mut wide = sha512.then(Sha512::new);
@@ -64,10 +69,7 @@ impl Measured {
             }
             size += length as u64;
             if size > limit {
-                return Err(Error::in_file(
-                    path,
-                    format!("is larger than {limit} bytes"),
-                ));
+                return Err(too_large());
             }
         }
         Ok(Measured {
@@ -122,7 +124,7 @@ impl Manifest {
         let header = read_header(&mut lines)?;
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
-        let mut walk = Order::new(&header.path_rules);
+        let mut walk = Order::new(&header);
         let mut entries = 0;
         let mut ended = false;
         let mut spare = Vec::new();
@@ -357,91 +359,6 @@ fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
         return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
     }
     Ok(header)
-}
-
-/// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
-/// that the header's own rules reach: no walk would ever meet another.
-struct Order<'a> {
-    path_rules: &'a PathRules,
-    last: Option<Vec<u8>>,
-    /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
-    directories: Vec<(usize, Position)>,
-}
-
-impl<'a> Order<'a> {
-    fn new(path_rules: &'a PathRules) -> Order<'a> {
-        Order {
-            path_rules,
-            last: None,
-            directories: Vec::new(),
-        }
-    }
-
-    fn check(&mut self, entry: &Entry) -> std::result::Result<(), String> {
-        let path = &entry.path;
-        let is_directory = entry.attributes.kind == FileType::Dir || entry.role == Role::Parent;
-        let place = match &self.last {
-            None if path.is_empty() => {
-                self.is_complete(entry, self.path_rules.reach_root())?;
-                self.path_rules.root()
-            }
-            None => return Err("expected the entry `.` first".into()),
-            Some(last) => {
-                match paths::compare(last, path) {
-                    Ordering::Less => {}
-                    Ordering::Equal => return Err("this path stands twice".into()),
-                    Ordering::Greater => {
-                        return Err(
-                            "out of order: expected parents first, names in byte order".into()
-                        );
-                    }
-                }
-                let (parent, name) = split(path);
-                if !last.starts_with(parent) {
-                    return Err("its directory does not stand before it".into());
-                }
-                self.directories
-                    .retain(|(length, _)| *length <= parent.len());
-                let Some((_, position)) = self
-                    .directories
-                    .last()
-                    .filter(|(length, _)| *length == parent.len())
-                else {
-                    return Err("its directory does not stand before it as a directory".into());
-                };
-                self.is_complete(entry, self.path_rules.reach(position, name))?;
-                match is_directory {
-                    true => self.path_rules.enter(position, name),
-                    false => Position::default(),
-                }
-            }
-        };
-        if is_directory {
-            self.directories.push((path.len(), place));
-        }
-        let last = self.last.get_or_insert_default();
-        last.clear();
-        last.extend_from_slice(path);
-        Ok(())
-    }
-
-    /// Whether an entry says all that the header demands of its path: one that is silent would hold for anything.
-    fn is_complete(&self, entry: &Entry, reach: Reach) -> std::result::Result<(), String> {
-        let demand = match reach {
-            Reach::Covered(rule) => self.path_rules.rule(rule).map(|rule| rule.demand),
-            Reach::Leads => Some(Demand::ANCESTOR),
-            Reach::Excluded(_) | Reach::Outside => None,
-        }
-        .ok_or("the manifest's own header does not cover this path")?;
-        let lacks = match entry.role {
-            Role::Recorded => entry.attributes.lacks(demand.attributes),
-            Role::Removed | Role::Parent | Role::Mount => AttributeSet::NONE,
-        };
-        match lacks.is_empty() {
-            true => Ok(()),
-            false => Err(format!("lacks {lacks}, which the header demands of it")),
-        }
-    }
 }
 
 /// The entries of a [`Manifest`], in order. Ends after the first error.

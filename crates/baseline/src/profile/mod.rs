@@ -4,6 +4,7 @@
 //! [`shipped`] holds the profiles embedded in the binary, [`path_rules`] answers which rule decides on a path.
 
 pub mod choose;
+pub mod demands;
 pub mod load;
 #[cfg(test)]
 mod logins;

@@ -1,7 +1,8 @@
 //! Which rule of a profile decides on a path, worked out while walking down: no path is matched twice.
 
-use super::pattern::{ComponentIndex, Pattern};
+use super::pattern::{ComponentIndex, Head, Pattern};
 use agent_core::attributes::{Attribute, AttributeSet};
+use agent_core::bounds;
 use agent_core::escape;
 use agent_core::finding::Severity;
 
@@ -51,7 +52,7 @@ pub struct PathRules {
 }
 
 /// Where a directory stands with respect to every rule: what [`PathRules::reach`] needs to judge its entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     decides: Option<u16>,
     rules: Vec<(u16, ComponentIndex)>,
@@ -59,7 +60,7 @@ pub struct Position {
 }
 
 /// What a profile says of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Covered; the rule of that number decides.
     Covered(u16),
@@ -72,7 +73,19 @@ pub enum Reach {
 }
 
 /// A profile has at most so many entries of a kind.
-pub const MAX_RULES: usize = u16::MAX as usize;
+pub const MAX_RULES: usize = bounds::RULES;
+
+impl Position {
+    /// Whether no pattern tells any entries below apart.
+    pub fn is_final(&self) -> bool {
+        self.rules.is_empty() && self.excludes.is_empty()
+    }
+
+    /// How many patterns are still to be matched.
+    pub fn weight(&self) -> usize {
+        1 + self.rules.len() + self.excludes.len()
+    }
+}
 
 impl PathRules {
     /// Of that many rules and excludes each at most [`MAX_RULES`] are used; callers check before.
@@ -160,6 +173,27 @@ impl PathRules {
         let mut below = Position::default();
         self.walk(position, name, Some(&mut below));
         below
+    }
+
+    /// Both: what the profile says of the entry, and where it stands for its own entries.
+    pub fn step(&self, position: &Position, name: &[u8]) -> (Reach, Position) {
+        let mut below = Position::default();
+        let reach = self.walk(position, name, Some(&mut below));
+        (reach, below)
+    }
+
+    /// What names of entries are compared with in the directory at `position`.
+    pub fn heads<'a>(&'a self, position: &Position, take: &mut dyn FnMut(Head<'a>)) {
+        for &(number, place) in &position.rules {
+            if let Some(rule) = self.rule(number) {
+                rule.pattern.heads(place, take);
+            }
+        }
+        for &(number, place) in &position.excludes {
+            if let Some(exclude) = self.exclude(number) {
+                exclude.heads(place, take);
+            }
+        }
     }
 
     fn walk(&self, at: &Position, name: &[u8], mut below: Option<&mut Position>) -> Reach {

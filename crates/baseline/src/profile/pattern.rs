@@ -7,8 +7,8 @@ use agent_core::glob::{Glob, Syntax};
 enum Component {
     /// `**`
     AnyDepth,
-    /// Has `*` or `?` in it.
-    Glob(Glob),
+    /// Has `*` or `?` in it: as written, and compiled.
+    Glob(Box<[u8]>, Glob),
     /// Stands for itself.
     Literal(Box<[u8]>),
 }
@@ -18,6 +18,18 @@ enum Component {
 pub struct Pattern {
     components: Vec<Component>,
     text: String,
+}
+
+/// Bytes of a pattern: no path that a system call takes is longer (PATH_MAX of limits.h).
+const LONGEST: usize = 4096;
+
+/// What an entry's name is compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Head<'a> {
+    /// That name.
+    Literal(&'a [u8]),
+    /// Wildcards, as written.
+    Glob(&'a [u8]),
 }
 
 /// How far a pattern has matched below some directory: the index of the component to match next.
@@ -51,13 +63,14 @@ impl Pattern {
                         );
                     }
                     _ if name.contains(['*', '?']) => {
-                        Component::Glob(Glob::new(name.as_bytes(), Syntax::Stars))
+                        let glob = Glob::new(name.as_bytes(), Syntax::Stars);
+                        Component::Glob(name.as_bytes().into(), glob)
                     }
                     _ => Component::Literal(name.as_bytes().into()),
                 });
             }
         }
-        if components.len() > 100 || text.len() > 60_000 {
+        if components.len() > 100 || text.len() > LONGEST {
             return Err("is too long");
         }
         Ok(Pattern {
@@ -83,6 +96,16 @@ impl Pattern {
         (self.components.len(), literals)
     }
 
+    /// What names are compared with from `place`: nothing where every name matches.
+    pub fn heads<'a>(&'a self, place: ComponentIndex, take: &mut dyn FnMut(Head<'a>)) {
+        match self.components.get(usize::from(place)) {
+            None => {}
+            Some(Component::AnyDepth) => self.heads(place + 1, take),
+            Some(Component::Glob(text, _)) => take(Head::Glob(text)),
+            Some(Component::Literal(name)) => take(Head::Literal(name)),
+        }
+    }
+
     /// Matches `name` from `place`: calls `next` with each place from which the entries of `name` go on,
     /// and returns whether the pattern ends at `name`.
     pub fn step(
@@ -99,7 +122,7 @@ impl Pattern {
                 // At the end it stands for everything below, at least one component.
                 return last(place) || self.step(place + 1, name, next);
             }
-            Some(Component::Glob(glob)) => glob.matches(name),
+            Some(Component::Glob(_, glob)) => glob.matches(name),
             Some(Component::Literal(literal)) => **literal == *name,
         };
         if matches && !last(place) {

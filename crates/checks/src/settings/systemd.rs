@@ -389,12 +389,19 @@ pub fn ini(text: &str) -> Vec<(String, String, String, usize)> {
         if trimmed.starts_with(['#', ';']) || (open.is_none() && trimmed.is_empty()) {
             continue;
         }
-        let (start, whole) = match open.take() {
-            Some((start, before)) => (start, format!("{before} {trimmed}")),
+        let (start, mut whole) = match open.take() {
+            // In place: a value may have very many lines.
+            Some((start, mut before)) => {
+                before.push(' ');
+                before.push_str(trimmed);
+                (start, before)
+            }
             None => (number + 1, trimmed.to_owned()),
         };
-        if let Some(head) = whole.strip_suffix('\\') {
-            open = Some((start, head.trim_end().to_owned()));
+        if whole.ends_with('\\') {
+            whole.pop();
+            whole.truncate(whole.trim_end().len());
+            open = Some((start, whole));
             continue;
         }
         if let Some(name) = whole.strip_prefix('[').and_then(|w| w.strip_suffix(']')) {
@@ -423,6 +430,21 @@ mod tests {
         collect("u", text, "Service", "ExecStart", &mut found);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].value, "b");
+    }
+
+    #[test]
+    fn a_value_of_very_many_lines_takes_no_longer_than_its_length() {
+        let lines = 500_000;
+        let text = format!(
+            "[Service]\nExecStart=/bin/a \\\n{}c\n",
+            "b \\\n".repeat(lines)
+        );
+        let begun = std::time::Instant::now();
+        let found = ini(&text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].2.len(), "/bin/a c".len() + 2 * lines);
+        // Copying what there is for each line would take a hundred gigabytes of it.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60));
     }
 
     #[test]

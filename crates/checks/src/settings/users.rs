@@ -4,13 +4,18 @@ use super::userdb::{self, Record};
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// One row: where it stands and its fields, bytes as they are.
+/// One row: where it stands and its fields, bytes as they are. All rows of a file share its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Line in its file, from 1.
     pub line: usize,
-    fields: Vec<Vec<u8>>,
+    text: Arc<Vec<u8>>,
+    /// Of the text, this is the row; in 32 bits each, since a host may have very many.
+    start: u32,
+    end: u32,
     /// The file of a row that none of the three files has.
     record: Option<Box<str>>,
 }
@@ -18,12 +23,19 @@ pub struct Row {
 impl Row {
     /// A row that stands nowhere.
     pub fn of(fields: &[&str]) -> Row {
+        let text = fields.join(":").into_bytes();
+        let whole = 0..text.len();
+        Row::new(0, &Arc::new(text), whole)
+    }
+
+    fn new(line: usize, text: &Arc<Vec<u8>>, range: Range<usize>) -> Row {
+        // Far beyond the bound of the file.
+        let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Row {
-            line: 0,
-            fields: fields
-                .iter()
-                .map(|field| field.as_bytes().to_vec())
-                .collect(),
+            line,
+            text: text.clone(),
+            start: short(range.start),
+            end: short(range.end),
             record: None,
         }
     }
@@ -44,9 +56,15 @@ impl Row {
         }
     }
 
+    fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        let (start, end) = (self.start as usize, self.end as usize);
+        let text = self.text.get(start..end).unwrap_or_default();
+        text.split(|byte| *byte == b':')
+    }
+
     /// Field `n` counted from 0; empty where the row is too short.
     pub fn field(&self, n: usize) -> &[u8] {
-        self.fields.get(n).map_or(b"", Vec::as_slice)
+        self.fields().nth(n).unwrap_or_default()
     }
 
     /// The first field.
@@ -56,7 +74,7 @@ impl Row {
 
     /// Whether field `n` is there at all.
     pub fn has(&self, n: usize) -> bool {
-        self.fields.len() > n
+        self.fields().nth(n).is_some()
     }
 
     /// Field `n` as a decimal number.
@@ -89,10 +107,10 @@ impl Users {
     /// Reads all of it below the root.
     pub fn read(root: &Root) -> io::Result<Users> {
         let rows = |path: &str| {
-            let bytes = root
-                .read(path.as_bytes(), bounds::ACCOUNTS_FILE)
-                .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))?;
-            Ok::<_, io::Error>(bytes.map(|bytes| parse(&bytes)))
+            let bytes = root.read(path.as_bytes(), bounds::ACCOUNTS_FILE);
+            bytes
+                .and_then(|bytes| bytes.map(parse).transpose())
+                .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))
         };
         let mut users = Users {
             passwd: rows("etc/passwd")?,
@@ -116,20 +134,23 @@ impl Users {
 }
 
 /// Rows of fields parted by `:`; empty lines and comments are passed over, as nss_files does.
-fn parse(bytes: &[u8]) -> Vec<Row> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.trim_ascii().is_empty() && line.trim_ascii()[0] != b'#')
-        .map(|(number, line)| Row {
-            line: number + 1,
-            fields: line
-                .split(|byte| *byte == b':')
-                .map(<[u8]>::to_vec)
-                .collect(),
-            record: None,
-        })
-        .collect()
+fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Row>> {
+    bytes.shrink_to_fit();
+    let text = Arc::new(bytes);
+    let mut rows = Vec::new();
+    let mut start = 0;
+    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        if !matches!(line.trim_ascii().first(), None | Some(b'#')) {
+            rows.push(Row::new(number, &text, range));
+        }
+        if rows.len() > bounds::ACCOUNTS_ROWS {
+            let message = format!("more than {} rows", bounds::ACCOUNTS_ROWS);
+            return Err(io::Error::other(message));
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -138,10 +159,21 @@ mod tests {
 
     #[test]
     fn rows_keep_their_lines() {
-        let rows = parse(b"root:x:0:0::/root:/bin/sh\n\n# no\n+::::::\nbad");
+        let text = b"root:x:0:0::/root:/bin/sh\n\n# no\n+::::::\nbad";
+        let rows = parse(text.to_vec()).expect("few");
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[0].number(2), Some(0));
         assert_eq!((rows[1].line, rows[1].is_nis()), (4, true));
         assert_eq!((rows[2].name(), rows[2].has(1)), (b"bad".as_slice(), false));
+    }
+
+    #[test]
+    fn more_rows_than_any_host_has_are_an_error() {
+        let rows = |count| parse(b"a:b\n".repeat(count));
+        assert_eq!(
+            rows(bounds::ACCOUNTS_ROWS).expect("as many").len(),
+            bounds::ACCOUNTS_ROWS
+        );
+        assert!(rows(bounds::ACCOUNTS_ROWS + 1).is_err());
     }
 }

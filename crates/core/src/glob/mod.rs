@@ -4,8 +4,10 @@
 //! configuration file must not be able to keep a look from its end. Bytes are compared, as in the C locale, in which
 //! the programs concerned run.
 
+mod cases;
 mod set;
 
+pub use cases::cases;
 use set::Set;
 
 /// The rules by which a pattern is read.

@@ -139,11 +139,26 @@ fn say(mut text: &[u8]) {
     }
 }
 
+/// Whether the standard library could not start a thread: nobody's fault but that of a limit.
+fn is_no_thread(panic: &PanicHookInfo<'_>) -> bool {
+    let there = panic
+        .location()
+        .is_some_and(|at| at.file().contains("std/src/thread"));
+    let words = panic.payload().downcast_ref::<String>();
+    there && words.is_some_and(|words| words.starts_with("failed to spawn thread"))
+}
+
 fn word(text: &mut Text<'_>, panic: &PanicHookInfo<'_>) {
-    let mut written = write!(
-        text,
-        "error: a fault of the agent itself, please report it: panic"
-    );
+    let mut written = match is_no_thread(panic) {
+        true => write!(
+            text,
+            "error: no thread could be started (a limit on processes or memory, as ulimit -u or -v, or TasksMax): nothing can be said"
+        ),
+        false => write!(
+            text,
+            "error: a fault of the agent itself, please report it: panic"
+        ),
+    };
     if let Some(location) = panic.location() {
         written = written.and_then(|()| write!(text, " at {location}"));
     }

@@ -3,6 +3,9 @@
 //! What comes back are values; judging them is for the eyes.
 
 pub mod atomic;
+// The allocator, a disposition of a signal and the last words of a process without memory.
+#[allow(unsafe_code)]
+pub mod exhausted;
 pub mod host;
 // sigaction(2), behind a safe interface.
 #[allow(unsafe_code)]
@@ -25,3 +28,6 @@ pub mod tcp;
 pub mod trail;
 pub mod trust;
 pub mod writers;
+// Two requests of ioctl(2) that rustix has no words for, behind a safe interface.
+#[allow(unsafe_code)]
+pub mod verity;

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a table that are read; that of a host with 100,000 mounts has about 20 MB.
 const LONGEST: u64 = 64 << 20;
+/// The magic number of procfs (statfs(2)).
+const PROC: fs::FsWord = 0x9fa0;
 /// Types whose files come from this host's memory or block devices. Every other type asks a server or a program, which
 /// may never answer.
 const LOCAL: [&[u8]; 49] = [
@@ -78,15 +80,48 @@ pub struct Mount {
     pub remote: bool,
 }
 
+/// One of the file systems that lie on a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// Its type.
+    pub fstype: String,
+    /// What is mounted, as its file system names it; odd bytes are replaced.
+    pub source: String,
+    /// Which directory of that file system is shown there: another one than `/` where a part of it was bound.
+    pub shown: String,
+}
+
 /// The mounts that paths lead to, each by its place without the leading slash.
 #[derive(Debug, Default)]
 pub struct Mounts {
     places: HashMap<Box<[u8]>, Mount>,
+    /// What lies on each place, lowest first.
+    layers: HashMap<Box<[u8]>, Vec<Layer>>,
     /// Directories that these are entries of.
     holders: HashSet<Box<[u8]>>,
 }
 
 impl Mounts {
+    /// Whether there is a table at all: every process has a root.
+    pub fn is_known(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// What lies on a place, lowest first; nothing where nothing is mounted.
+    pub fn layers(&self, place: &[u8]) -> &[Layer] {
+        self.layers.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The places at which something is mounted within a directory, itself among them, sorted as a walk meets them.
+    pub fn within<'a>(&'a self, directory: &[u8]) -> Vec<&'a [u8]> {
+        let places = self.places.keys().map(|place| &**place);
+        let mut within: Vec<&[u8]> = places
+            .filter(|place| paths::is_within(place, directory))
+            .collect();
+        within.sort_by(|a, b| paths::compare(a, b));
+        within
+    }
+
     /// The table as it is now; empty where it cannot be read. It is read again when it has changed.
     pub fn now() -> Arc<Mounts> {
         static LAST: Mutex<Option<Kept>> = Mutex::new(None);
@@ -143,10 +178,13 @@ impl Mounts {
             }
         }
         let mut places = HashMap::new();
+        let mut layers: HashMap<Box<[u8]>, Vec<Layer>> = HashMap::new();
         while let Some(i) = reached.pop() {
             let line = &lines[i];
             // What is mounted on the root of a mount comes later, and takes its place.
             places.insert(line.place.clone(), line.mount);
+            let on_place = layers.entry(line.place.clone()).or_default();
+            on_place.push(line.layer.clone());
             let mut on_it = below.remove(&line.number).unwrap_or_default();
             on_it.sort_by(|a, b| paths::compare(&lines[*a].place, &lines[*b].place));
             // Where something was mounted on a directory above, no path leads to it.
@@ -166,6 +204,7 @@ impl Mounts {
         Mounts {
             holders: holders.map(|place| paths::split(place).0.into()).collect(),
             places,
+            layers,
         }
     }
 }
@@ -192,6 +231,10 @@ impl Kept {
                 fs::openat(CWD, c"/proc/thread-self/mountinfo", flags, Mode::empty())?.into()
             }
         };
+        // Anybody may have mounted something over /proc that looks like a table.
+        if fs::fstatfs(&file)?.f_type != PROC {
+            return Err(io::Error::other("/proc is no procfs"));
+        }
         let mut text = Vec::new();
         file.rewind()?;
         Read::by_ref(&mut file)
@@ -214,6 +257,7 @@ struct Line {
     parent: u64,
     place: Box<[u8]>,
     mount: Mount,
+    layer: Layer,
 }
 
 fn line(text: &[u8]) -> Option<Line> {
@@ -222,8 +266,12 @@ fn line(text: &[u8]) -> Option<Line> {
     let (own, parent) = (number(words.next()?)?, number(words.next()?)?);
     let (major, minor) = std::str::from_utf8(words.next()?).ok()?.split_once(':')?;
     let device = (major.parse().ok()?, minor.parse().ok()?);
-    let place = unescape(words.nth(1)?);
-    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+    let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
+    let shown = text(words.next()?);
+    let place = unescape(words.next()?);
+    let mut words = words.skip_while(|word| *word != b"-").skip(1);
+    let kind = words.next()?;
+    let source = text(words.next().unwrap_or_default());
     Some(Line {
         number: own,
         parent,
@@ -231,6 +279,11 @@ fn line(text: &[u8]) -> Option<Line> {
         mount: Mount {
             device,
             remote: !LOCAL.contains(&kind),
+        },
+        layer: Layer {
+            fstype: text(kind),
+            source,
+            shown,
         },
     })
 }
@@ -287,6 +340,21 @@ mod tests {
         assert_eq!(mounts.at(b"srv/hidden"), None);
         assert_eq!(mounts.over(b"srv/hidden"), mount((0, 42), false));
         assert_eq!(mounts.at(b"over"), mount((0, 45), true));
+    }
+
+    #[test]
+    fn what_lies_on_a_place_is_named_from_below() {
+        let mounts = Mounts::parse(TABLE);
+        let layer = |fstype: &str, source: &str| Layer {
+            fstype: fstype.into(),
+            source: source.into(),
+            shown: "/".into(),
+        };
+        let over = [layer("xfs", "/dev/sdb"), layer("fuseblk", "/dev/sdc")];
+        assert_eq!(mounts.layers(b"over"), over);
+        assert_eq!(mounts.layers(b"srv/hidden"), []);
+        assert_eq!(mounts.within(b"srv"), [&b"srv"[..], b"srv/shown"]);
+        assert!(mounts.is_known() && !Mounts::default().is_known());
     }
 
     #[test]

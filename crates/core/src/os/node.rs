@@ -1,9 +1,9 @@
 //! One object of a file system, looked at through descriptors: never by a path that somebody could bend.
 
 use crate::attributes::{Attributes, FileType, Flags, Timestamp, Xattr};
+use crate::os::verity;
 use rustix::fs::{
-    self, AtFlags, CWD, IFlags, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes,
-    StatxFlags,
+    self, AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags,
 };
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
@@ -224,15 +224,14 @@ pub fn read_link_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[u8]>, Errno
     Ok(target.into_bytes().into_boxed_slice())
 }
 
-/// Flags of an open file or directory; none where the file system knows none.
-pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
-    match fs::ioctl_getflags(fd) {
-        Ok(bits) => Ok(Flags::from_bits(bits.bits())),
-        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-            Ok(Flags::from_bits(IFlags::empty().bits()))
-        }
-        Err(errno) => Err(errno),
-    }
+/// Flags of an open file or directory, and whether fs-verity seals it; none where the file system knows none.
+pub fn flags(fd: BorrowedFd<'_>) -> Result<(Flags, bool), Errno> {
+    let bits = match fs::ioctl_getflags(fd) {
+        Ok(bits) => bits.bits(),
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => 0,
+        Err(errno) => return Err(errno),
+    };
+    Ok((Flags::from_bits(bits), bits & verity::SEALED != 0))
 }
 
 /// How extended attributes are reached: through an open file, or through `/proc` for a mere handle,

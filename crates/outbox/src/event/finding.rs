@@ -101,6 +101,11 @@ pub fn draft(
         .unmapped("subject", json!(subject));
     if step == Step::Cleared {
         draft = draft.unmapped("was_severity", json!(finding.severity.name()));
+        let manifest = &source.digests.manifest;
+        if file && !manifest.is_empty() {
+            // Another manifest may be all that has changed.
+            draft = draft.unmapped("manifest", json!(manifest));
+        }
     }
     if !whole {
         let bytes = Base64::encode_string(&finding.subject);
@@ -275,7 +280,7 @@ fn of_setting(draft: Draft, finding: &Finding<String>, check: Option<&Check>, st
         .unmapped("observed", finding.observed.clone())
 }
 
-fn process(actor: &Actor) -> Value {
+pub(super) fn process(actor: &Actor) -> Value {
     let mut process = json!({ "pid": actor.pid });
     let mut put = |key: &str, value: Option<Value>| {
         if let Some(value) = value {

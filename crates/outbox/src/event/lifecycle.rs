@@ -1,6 +1,7 @@
 //! What the agent tells of itself: its steps, its faults, what it could not see. Values only.
 
 use super::finding::Step;
+use super::replaced::ManifestReplaced;
 use agent_core::finding::Severity;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,8 @@ pub enum Lifecycle {
         /// The whole reason.
         message: String,
     },
+    /// Another manifest than before is what files are judged by (6002, `Manifest replaced`).
+    ManifestReplaced(ManifestReplaced),
 }
 
 /// A fault of the agent itself.
@@ -203,4 +206,6 @@ pub struct SinkState {
     pub state: &'static str,
     /// The last error, in words; empty where all is well.
     pub error: String,
+    /// Where it sends, and who said so; empty where that is not known, or is no service.
+    pub endpoint: String,
 }

@@ -11,6 +11,7 @@ pub mod gap;
 pub mod heartbeats;
 pub mod lifecycle;
 pub mod own;
+pub mod replaced;
 pub mod source;
 pub mod stored_finding;
 mod transaction;

@@ -3,8 +3,8 @@
 use super::draft::{Class, Draft, INFORMATIONAL, severity};
 use super::finding::Step;
 use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
-use super::source::{Digests, EventSource};
-use super::{PRODUCT, gap::Dropped, transaction};
+use super::source::{EventSource, digests};
+use super::{PRODUCT, gap::Dropped, replaced, transaction};
 use agent_core::escape;
 use agent_core::finding::Severity;
 use serde_json::{Map, Value, json};
@@ -99,6 +99,7 @@ pub fn drafts(source: &EventSource, event: &Lifecycle, now: i64) -> Vec<Draft> {
             message,
         } => manifest(source, path, (*state, *step), *since, message, now)
             .unmapped("digests", digests(&source.digests)),
+        Lifecycle::ManifestReplaced(news) => replaced::draft(news, now),
     };
     vec![draft.finish(source)]
 }
@@ -399,6 +400,7 @@ pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i6
             (sink.name.to_owned(), json!(words))
         })
         .collect();
+    let endpoint = facts.sinks.iter().find(|sink| !sink.endpoint.is_empty());
     lifecycle(99, "Heartbeat", INFORMATIONAL, status, &message, now)
         .unmapped("uptime_s", json!(facts.uptime_s))
         .unmapped("interval_s", json!(facts.interval_s))
@@ -433,23 +435,10 @@ pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i6
         .unmapped("kernel", json!(facts.kernel))
         .unmapped("clock_skew_ms", json!(facts.clock_skew_ms))
         .unmapped("sinks", Value::Object(sinks))
+        .unmapped(
+            "endpoint",
+            endpoint.map_or(Value::Null, |sink| json!(sink.endpoint)),
+        )
         .unmapped("digests", digests(&source.digests))
         .finish(source)
-}
-
-fn digests(digests: &Digests) -> Value {
-    let mut object = Map::new();
-    for (key, value) in [
-        ("manifest", &digests.manifest),
-        ("signer", &digests.signer),
-        ("profile_name", &digests.profile_name),
-        ("profile", &digests.profile),
-        ("launch_record", &digests.launch_record),
-        ("binary", &digests.binary),
-    ] {
-        if !value.is_empty() {
-            object.insert(key.into(), json!(value));
-        }
-    }
-    Value::Object(object)
 }

@@ -3,6 +3,7 @@
 use agent_core::finding::Check;
 use agent_core::host::Host;
 use std::sync::Arc;
+use serde_json::{Map, Value, json};
 
 /// What every event says of its origin. Replaceable while the agent runs, since the metadata service
 /// may answer late and a reload may bring another manifest.
@@ -43,4 +44,22 @@ pub struct Digests {
     pub launch_record: String,
     /// Of the agent's own binary.
     pub binary: String,
+}
+
+/// Those that there are, as events have them.
+pub(super) fn digests(digests: &Digests) -> Value {
+    let mut object = Map::new();
+    for (key, value) in [
+        ("manifest", &digests.manifest),
+        ("signer", &digests.signer),
+        ("profile_name", &digests.profile_name),
+        ("profile", &digests.profile),
+        ("launch_record", &digests.launch_record),
+        ("binary", &digests.binary),
+    ] {
+        if !value.is_empty() {
+            object.insert(key.into(), json!(value));
+        }
+    }
+    Value::Object(object)
 }

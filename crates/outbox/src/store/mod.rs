@@ -43,6 +43,7 @@ pub const GROUP_FINDINGS: usize = 500;
 pub use engine::Store;
 pub use flood::FLOOD;
 pub use standing::Standing;
+pub use open::FILE;
 pub use write_transaction::uid;
 
 /// Where events go. Each event stays until every enabled sink has settled it.
@@ -62,7 +63,7 @@ pub enum Scope {
     /// Every check of files.
     Files,
     /// A path and all below it, as findings name it: starting with `/`, any bytes. Clears what can be
-    /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`), nothing else.
+    /// told by looking at paths (`files.added`, `.removed`, `.changed`, `.unreadable`, `.mount`), nothing else.
     Path(Vec<u8>),
     /// These regions: paths alone, or with all below them. Clears what [`Scope::Path`] does.
     Regions(Vec<Region>),

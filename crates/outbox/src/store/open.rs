@@ -17,7 +17,7 @@ use serde_json::json;
 use std::io::{self, ErrorKind};
 
 /// The store's file in the state directory.
-pub(super) const FILE: &str = "store.redb";
+pub const FILE: &str = "store.redb";
 /// redb's cache is a gigabyte if it is not told otherwise.
 const CACHE: usize = 4 << 20;
 

@@ -7,7 +7,9 @@ use super::write_transaction::WriteTransaction;
 use super::{ScanId, Scope};
 use crate::event::finding::Step;
 use crate::ledger::{self, Observation, OpenFinding, key};
-use agent_core::finding::{FILES_ADDED, FILES_CHANGED, FILES_REMOVED, FILES_UNREADABLE, Verdict};
+use agent_core::finding::{
+    FILES_ADDED, FILES_CHANGED, FILES_MOUNT, FILES_REMOVED, FILES_UNREADABLE, Verdict,
+};
 use agent_core::paths::subject;
 use agent_core::region::Region;
 use std::collections::HashSet;
@@ -190,6 +192,7 @@ fn is_told_by(scope: &Scope, key: &[u8]) -> bool {
                 &FILES_CHANGED,
                 &FILES_REMOVED,
                 &FILES_UNREADABLE,
+                &FILES_MOUNT,
             ]
             .iter()
             .any(|known| known.id == check)

@@ -70,7 +70,9 @@ impl Op {
             }
             Op::Tell(event) => matches!(
                 **event,
-                Lifecycle::Manifest { .. } | Lifecycle::Stopped { .. }
+                Lifecycle::Manifest { .. }
+                    | Lifecycle::ManifestReplaced(_)
+                    | Lifecycle::Stopped { .. }
             ),
             _ => false,
         }

@@ -9,6 +9,7 @@ use agent_core::host::Host;
 use agent_outbox::event::draft::{MAX_BYTES, MAX_LEAVES, leaves};
 use agent_outbox::event::finding::Step;
 use agent_outbox::event::own::Spool;
+use agent_outbox::event::replaced::{ManifestMark, ManifestReplaced};
 use agent_outbox::event::{
     EventSource, Fault, Heartbeat, Heartbeats, LastScan, LaunchEntry, Lifecycle, ManifestState,
     SinkState, Transaction,
@@ -211,6 +212,19 @@ fn own() -> Vec<Lifecycle> {
             since: T,
             message: "the manifest can be used again".into(),
         },
+        Lifecycle::ManifestReplaced(ManifestReplaced {
+            path: "/usr/share/host-integrity-agent/manifest.mtree".into(),
+            before: ManifestMark::default(),
+            after: ManifestMark {
+                sha256: "ab".repeat(32),
+                signer: "builder (SHA256:abc)".into(),
+            },
+            actor: Some(Actor {
+                pid: 4711,
+                name: Some("mv".into()),
+                ..Actor::default()
+            }),
+        }),
         Lifecycle::Stopped {
             reason: "SIGTERM".into(),
         },
@@ -276,11 +290,13 @@ fn beat() -> Heartbeat {
                 name: "cloudwatch_logs",
                 state: "retrying",
                 error: "access denied".into(),
+                endpoint: String::new(),
             },
             SinkState {
                 name: "file",
                 state: "delivering",
                 error: String::new(),
+                endpoint: String::new(),
             },
         ],
         kernel: "6.1.0".into(),

@@ -4,6 +4,7 @@
 //! Every length is checked, nothing is written, no lock is taken.
 
 use agent_core::bounds;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -11,6 +12,7 @@ use std::os::unix::fs::FileExt;
 
 const MAGIC: u32 = 0x0006_1561;
 /// Page types.
+const INVALID: u8 = 0;
 const HASH_UNSORTED: u8 = 2;
 const HASH: u8 = 13;
 const OVERFLOW: u8 = 7;
@@ -19,6 +21,17 @@ const KEYDATA: u8 = 1;
 const OFFPAGE: u8 = 3;
 /// Of a page: lsn, its number, the one before, the next, entries, offset, level, type.
 const PAGE_HEADER: usize = 26;
+
+/// Buckets come in groups, each twice as large as the one before (`spares` of `HMETA`).
+const GROUPS: usize = 32;
+/// Where the number of the last bucket and the first pages of groups stand in the first page (`HMETA`).
+const LAST_BUCKET: usize = 72;
+const SPARES: usize = 96;
+
+/// What of one page cannot be.
+fn bad_page(number: u32, what: &str) -> io::Error {
+    bad(&format!("page {number}: {what}"))
+}
 
 fn bad(what: &str) -> io::Error {
     io::Error::new(
@@ -33,6 +46,10 @@ pub(super) struct Database {
     page_size: usize,
     pages: u32,
     swapped: bool,
+    /// The number of the last bucket.
+    last_bucket: u32,
+    /// Of each group of buckets, what is added to a bucket's number for that of its page.
+    spares: [u32; GROUPS],
 }
 
 impl Database {
@@ -67,17 +84,23 @@ impl Database {
         if pages > there {
             return Err(bad("it is cut off"));
         }
+        let last_bucket = number(LAST_BUCKET);
+        if last_bucket >= pages {
+            return Err(bad("more buckets than pages"));
+        }
         Ok(Database {
             file,
             page_size,
             pages,
             swapped,
+            last_bucket,
+            spares: std::array::from_fn(|group| number(SPARES + 4 * group)),
         })
     }
 
     fn page(&self, number: u32, page: &mut Vec<u8>) -> io::Result<()> {
         if number >= self.pages {
-            return Err(bad("a page that is not there"));
+            return Err(bad_page(number, "it is not there"));
         }
         page.resize(self.page_size, 0);
         let at = u64::from(number) * self.page_size as u64;
@@ -114,11 +137,18 @@ impl Database {
         &self,
         each: &mut dyn FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
     ) -> io::Result<()> {
+        self.check_buckets()?;
         let (mut page, mut value) = (Vec::new(), Vec::new());
+        let mut taken = HashSet::new();
         for number in 1..self.pages {
             self.page(number, &mut page)?;
-            if !matches!(page[25], HASH | HASH_UNSORTED) {
-                continue;
+            match page[25] {
+                HASH | HASH_UNSORTED => {}
+                OVERFLOW => continue,
+                INVALID if self.short(&page, 20)? == 0 => continue,
+                kind => {
+                    return Err(bad_page(number, &format!("a page of type {kind}")));
+                }
             }
             let entries = self.short(&page, 20)?;
             // Items lie from the end of the page towards its beginning: each ends where the one before begins.
@@ -142,7 +172,7 @@ impl Database {
                     Some(&OFFPAGE) => {
                         let first = self.number(item, 4)?;
                         let length = self.number(item, 8)? as usize;
-                        self.chain(first, length, &mut value)?;
+                        self.chain(first, length, &mut taken, &mut value)?;
                         each(&value)?
                     }
                     _ => return Err(bad("an item of no known kind")),
@@ -155,15 +185,53 @@ impl Database {
         Ok(())
     }
 
+    /// Whether each bucket's pages are what libdb takes: else a page whose type is damaged would hide what it holds.
+    fn check_buckets(&self) -> io::Result<()> {
+        let (mut page, mut met) = (Vec::new(), HashSet::new());
+        for bucket in 0..=self.last_bucket {
+            // BS_TO_PAGE of dbinc/hash.h: the group is the logarithm of the number behind, rounded up.
+            let group = (u64::from(bucket) + 1).next_power_of_two().trailing_zeros();
+            let spare = self.spares.get(group as usize).copied().unwrap_or(u32::MAX);
+            let mut number = bucket
+                .checked_add(spare)
+                .ok_or_else(|| bad("a bucket outside the file"))?;
+            while number != 0 {
+                if !met.insert(number) {
+                    return Err(bad_page(number, "it belongs to two buckets"));
+                }
+                self.page(number, &mut page)?;
+                let is_empty = page[25] == INVALID && self.short(&page, 20)? == 0;
+                if !(matches!(page[25], HASH | HASH_UNSORTED) || is_empty) {
+                    let kind = page[25];
+                    return Err(bad_page(number, &format!("a bucket of type {kind}")));
+                }
+                number = match is_empty {
+                    true => 0,
+                    false => self.number(&page, 16)?,
+                };
+            }
+        }
+        Ok(())
+    }
+
     /// A value that is spread over pages of its own.
-    fn chain(&self, first: u32, length: usize, value: &mut Vec<u8>) -> io::Result<()> {
+    fn chain(
+        &self,
+        first: u32,
+        length: usize,
+        taken: &mut HashSet<u32>,
+        value: &mut Vec<u8>,
+    ) -> io::Result<()> {
         if length > bounds::RPM_HEADER {
-            return Err(bad("a record of more than 64 MiB"));
+            return Err(bad("a record that is larger than any package's header"));
         }
         value.clear();
         let (mut next, mut page) = (first, Vec::new());
         // Each page brings something, so that the record's length bounds the chain.
         while value.len() < length {
+            if !taken.insert(next) {
+                return Err(bad_page(next, "it belongs to two records"));
+            }
             self.page(next, &mut page)?;
             let here = self.short(&page, 22)?;
             let content = page.get(PAGE_HEADER..PAGE_HEADER + here);
@@ -171,7 +239,7 @@ impl Database {
                 Some(content) if page[25] == OVERFLOW && here > 0 => {
                     value.extend_from_slice(content)
                 }
-                _ => return Err(bad("a record that breaks off")),
+                _ => return Err(bad_page(next, "a record that breaks off")),
             }
             next = self.number(&page, 16)?;
         }

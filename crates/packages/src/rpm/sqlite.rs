@@ -8,7 +8,7 @@ mod record;
 
 use agent_core::bounds;
 pub(super) use record::{Column, column};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -43,6 +43,14 @@ fn bad(what: &str) -> io::Error {
         format!("the database is damaged: {what}"),
     )
 }
+
+/// The same of one page.
+fn bad_page(number: u32, what: &str) -> io::Error {
+    bad(&format!("page {number}: {what}"))
+}
+
+/// Pages that belong to something already: each belongs to one thing, or somebody made them name one another.
+type Taken = HashSet<u32>;
 
 fn cut_off(error: io::Error) -> io::Error {
     match error.kind() {
@@ -120,7 +128,7 @@ impl Database {
     /// The contents of a page, counted from 1.
     fn page(&self, number: u32, page: &mut Vec<u8>) -> io::Result<()> {
         if number == 0 || number > self.pages {
-            return Err(bad("a page that is not there"));
+            return Err(bad_page(number, "it is not there"));
         }
         page.resize(self.page_size, 0);
         match self
@@ -160,8 +168,8 @@ impl Database {
                     let (length, used) = varint(cell)?;
                     let (row, more) = varint(&cell[used..])?;
                     if row == wanted {
-                        let mut payload = Vec::new();
-                        self.payload(&cell[used + more..], length, &mut payload)?;
+                        let (mut payload, mut taken) = (Vec::new(), Taken::new());
+                        self.payload(&cell[used + more..], length, &mut taken, &mut payload)?;
                         return Ok(Some(payload));
                     }
                 }
@@ -207,13 +215,13 @@ impl Database {
     ) -> io::Result<()> {
         // Pages still to be looked at, the next one last, with their depth.
         let mut pending = vec![(root, 0)];
-        let mut seen = 0;
+        let mut taken = Taken::new();
+        let mut last_row = None;
         let mut page = Vec::new();
         let mut payload = Vec::new();
         while let Some((number, depth)) = pending.pop() {
-            seen += 1;
-            if seen > self.pages || depth > MAX_DEPTH {
-                return Err(bad("its pages go round in a circle"));
+            if !taken.insert(number) || depth > MAX_DEPTH {
+                return Err(bad_page(number, "its pages go round in a circle"));
             }
             self.page(number, &mut page)?;
             let node = Node::parse(&page, number)?;
@@ -227,22 +235,42 @@ impl Database {
                 }
                 continue;
             }
+            // What the cells take of the page, with their places: no two of them have a byte in common.
+            let mut room = page.len().saturating_sub(node.pointers);
             for cell in 0..node.cells {
                 let cell = node.cell(&page, cell)?;
                 let (length, used) = varint(cell)?;
                 let (row, more) = varint(&cell[used..])?;
-                self.payload(&cell[used + more..], length, &mut payload)?;
+                // Numbers are those of SQLite: with a sign.
+                let order = row.cast_signed();
+                if last_row
+                    .replace(order)
+                    .is_some_and(|before| before >= order)
+                {
+                    return Err(bad_page(number, "its rows are out of order"));
+                }
+                let local = &cell[used + more..];
+                let here = self.payload(local, length, &mut taken, &mut payload)?;
+                room = room
+                    .checked_sub(2 + used + more + here)
+                    .ok_or_else(|| bad_page(number, "its cells lie over one another"))?;
                 each(row, &payload)?;
             }
         }
         Ok(())
     }
 
-    /// A cell's record: what lies in the page, then the chain of overflow pages.
-    fn payload(&self, local: &[u8], length: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    /// A cell's record: what lies in the page, then the chain of overflow pages. Returns how much lies in the page.
+    fn payload(
+        &self,
+        local: &[u8],
+        length: u64,
+        taken: &mut Taken,
+        out: &mut Vec<u8>,
+    ) -> io::Result<usize> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > bounds::RPM_HEADER {
-            return Err(bad("a record of more than 64 MiB"));
+            return Err(bad("a record that is larger than any package's header"));
         }
         let most = self.usable - 35;
         let here = if length <= most {
@@ -259,19 +287,22 @@ impl Database {
                 .ok_or_else(|| bad("a record outside its page"))?,
         );
         if here == length {
-            return Ok(());
+            return Ok(here);
         }
         let mut next = be32(local, here)?;
         let mut page = Vec::new();
         // The record's length bounds the chain, however its pages are linked.
         while out.len() < length {
+            if !taken.insert(next) {
+                return Err(bad_page(next, "it belongs to two things"));
+            }
             self.page(next, &mut page)?;
             next = be32(&page, 0)?;
             let rest = length - out.len();
             let content = &page[4..];
             out.extend_from_slice(&content[..rest.min(content.len())]);
         }
-        Ok(())
+        Ok(here + 4)
     }
 }
 
@@ -292,7 +323,7 @@ impl Node {
         let (last, pointers) = match kind {
             0x05 => (Some(be32(page, start + 8)?), start + 12),
             0x0d => (None, start + 8),
-            _ => return Err(bad("a page that is of no table")),
+            _ => return Err(bad_page(number, "it is of no table")),
         };
         Ok(Node {
             last,

@@ -6,6 +6,7 @@ use super::scope::{PathPolicy, Weaker};
 use super::walk::Blindness;
 use agent_core::attributes::{AttributeSet, Attributes, FileType};
 use agent_core::finding::Severity;
+use agent_core::os::mounts::Layer;
 
 /// How a path deviates.
 #[derive(Debug)]
@@ -38,8 +39,11 @@ pub enum Kind {
     Unseen(Unseen),
     /// Its directory could not be looked into.
     Blind(Blindness),
-    /// Something is mounted there, is not crossed, and was not there when the tree was recorded.
-    Mounted,
+    /// Something is mounted there that was not when the tree was recorded; lowest first, and nothing where the mount
+    /// table does not say what it is.
+    Mounted(Vec<Layer>),
+    /// The mount table cannot be read: whether anything is mounted that was not cannot be told.
+    MountsUnknown,
     /// The present profile demands less of it than the manifest was sealed with.
     Weaker(Weaker, String),
 }
@@ -68,7 +72,11 @@ impl Deviation {
             Kind::Changed {
                 expected, observed, ..
             } => was(expected) && is(observed),
-            Kind::Unseen(_) | Kind::Blind(_) | Kind::Mounted | Kind::Weaker(..) => false,
+            Kind::Unseen(_)
+            | Kind::Blind(_)
+            | Kind::Mounted(_)
+            | Kind::MountsUnknown
+            | Kind::Weaker(..) => false,
         };
         harmless && self.policy.demand.severity < Severity::Critical
     }
@@ -165,7 +173,7 @@ mod tests {
         assert!(!waits(Kind::Added(Box::new(unknown))), "nobody looked");
         let link = Attributes::new(FileType::Link);
         assert!(waits(Kind::Added(Box::new(link))));
-        assert!(!waits(Kind::Mounted) && !waits(Kind::Unseen(Unseen::Gone)));
+        assert!(!waits(Kind::Mounted(Vec::new())) && !waits(Kind::Unseen(Unseen::Gone)));
         for (severity, expected) in [(Severity::Critical, false), (Severity::Low, true)] {
             let kind = Kind::Added(Box::new(plain()));
             assert_eq!(deviation(severity, kind).may_wait(), expected);

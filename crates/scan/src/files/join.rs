@@ -91,6 +91,8 @@ pub enum Item {
         why: Blindness,
         /// Whether anything was expected there.
         known: bool,
+        /// Whether the manifest knows that something was mounted there.
+        was_mount: bool,
     },
     /// The directory met last and not yet left is done.
     Leave,
@@ -214,6 +216,8 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 };
                 self.blind = Some((path.clone(), why));
                 let known = expected.is_some();
+                let is_mount = |expected: &Box<Expected>| expected.source == Source::Mount;
+                let was_mount = expected.as_ref().is_some_and(is_mount);
                 // A mount that was there when the tree was recorded hides nothing; for other blindness the
                 // directory's own finding says it.
                 let hidden = |expected: &Expected| {
@@ -233,6 +237,7 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                     policy,
                     why,
                     known,
+                    was_mount,
                 }
             }
             Step::Leave => {

@@ -94,7 +94,12 @@ pub fn present(
     {
         changed = changed.without(AttributeSet::NONE.with(Attribute::Sha256));
     }
-    (!changed.is_empty()).then(|| Kind::Changed {
+    // A file that is too long is not read to its end: that much is known of it.
+    if changed.is_empty() {
+        let unseen = attributes.unseen_in(&observed, policy.demand.attributes);
+        return (!unseen.is_empty()).then_some(Kind::Unseen(Unseen::Partly(unseen)));
+    }
+    Some(Kind::Changed {
         expected,
         observed: Box::new(observed),
         changed,
@@ -135,4 +140,57 @@ pub fn after_entries(deviation: Deviation, excused: bool) -> Option<Deviation> {
         kind => kind,
     };
     Some(Deviation { path, policy, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agent_baseline::profile::path_rules::Demand;
+    use agent_core::finding::Severity;
+
+    fn file(digest: Option<u8>) -> Attributes {
+        Attributes {
+            size: Some(1),
+            digest: digest.map(|byte| Digest::Sha256([byte; 32])),
+            ..Attributes::new(FileType::File)
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_and_not_seen_is_no_pass() {
+        let policy = |attributes| PathPolicy {
+            demand: Demand {
+                attributes,
+                severity: Severity::High,
+                cross_mounts: false,
+                launch: false,
+            },
+            leads: false,
+            weaker: None,
+        };
+        let judge = |attributes, observed| {
+            let expected = Box::new(Expected {
+                path: b"x".to_vec(),
+                attributes: Some(file(Some(1))),
+                source: Source::Manifest,
+            });
+            present(policy(attributes), Some(expected), Ok(observed), false)
+        };
+        let unseen = AttributeSet::NONE.with(Attribute::Sha256);
+        assert!(judge(AttributeSet::ALL, file(Some(1))).is_none());
+        assert!(matches!(
+            judge(AttributeSet::ALL, file(None)),
+            Some(Kind::Unseen(Unseen::Partly(attributes))) if attributes == unseen
+        ));
+        // Nor does it stand in the way of what was seen to differ, or of what nobody demands.
+        let longer = Attributes {
+            size: Some(2),
+            ..file(None)
+        };
+        assert!(matches!(
+            judge(AttributeSet::ALL, longer),
+            Some(Kind::Changed { .. })
+        ));
+        assert!(judge(AttributeSet::NONE.with(Attribute::Size), file(None)).is_none());
+    }
 }

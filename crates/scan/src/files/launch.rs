@@ -2,8 +2,9 @@
 
 use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Source};
+use super::mounted::Recorded;
 use super::scope::{PathPolicy, Scope};
-use agent_baseline::manifest::header::Launch;
+use agent_baseline::manifest::header::{Launch, Mounted};
 use agent_baseline::manifest::read::Manifest;
 use agent_baseline::manifest::{Entry, Role};
 use agent_core::attributes::{AttributeSet, Attributes, FileType};
@@ -25,12 +26,24 @@ pub struct Collector {
     pub others: u64,
     /// Paths that it may change and that could not be looked at, relative to the root.
     pub unseen: Vec<Vec<u8>>,
+    /// What it mounted at paths that it may change.
+    pub mounts: Vec<Mounted>,
 }
 
 impl Collector {
     /// Takes in one deviation.
     pub fn take(&mut self, deviation: Deviation) {
         let Deviation { path, policy, kind } = deviation;
+        let kind = match kind {
+            Kind::Mounted(layers) if policy.demand.launch && !layers.is_empty() => {
+                self.mounts.extend(layers.into_iter().map(|layer| Mounted {
+                    path: path.clone(),
+                    fstype: layer.fstype,
+                }));
+                return;
+            }
+            kind => kind,
+        };
         let recordable = policy.demand.launch
             && matches!(
                 kind,
@@ -94,6 +107,7 @@ impl Collector {
 #[derive(Debug, Default)]
 pub struct Record {
     entries: Vec<Expected>,
+    mounts: Vec<Mounted>,
 }
 
 impl Record {
@@ -137,6 +151,15 @@ impl Record {
                 bounds::LAUNCH_ENTRIES
             )));
         }
+        let marked = |policy: &PathPolicy| policy.demand.launch && !policy.leads;
+        let mounts = &record.header().mounts;
+        let unmarked = |mounted: &&Mounted| !sealed.at(&mounted.path).is_some_and(|p| marked(&p));
+        if let Some(mounted) = mounts.iter().find(unmarked) {
+            return Ok(Err(format!(
+                "it holds a mount at {}, which the first boot may not change",
+                escape::terminal_bytes(&subject(&mounted.path))
+            )));
+        }
         let mut entries = Vec::new();
         for entry in record.entries() {
             let entry = entry?;
@@ -144,7 +167,6 @@ impl Record {
                 continue;
             }
             let shown = || escape::terminal_bytes(&subject(&entry.path));
-            let marked = |policy: &PathPolicy| policy.demand.launch && !policy.leads;
             let Some(policy) = sealed.at(&entry.path).filter(marked) else {
                 return Ok(Err(format!(
                     "it holds {}, which the first boot may not change",
@@ -161,7 +183,18 @@ impl Record {
                 source: Source::Launch,
             });
         }
-        Ok(Ok(Record { entries }))
+        Ok(Ok(Record {
+            entries,
+            mounts: mounts.clone(),
+        }))
+    }
+
+    /// What was mounted when the tree was recorded, by the manifest and by this record.
+    pub fn mounts_over<'a>(&'a self, manifest: &'a Manifest) -> Recorded<'a> {
+        Recorded {
+            manifest: &manifest.header().mounts,
+            launch: &self.mounts,
+        }
     }
 
     /// Number of paths on the record.

@@ -14,7 +14,7 @@ use super::away::Away;
 use super::belief::Belief;
 use super::digest;
 use super::pace::Pace;
-use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, refused};
+use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, unreadable};
 use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest};
 use agent_core::os::limits;
@@ -269,7 +269,7 @@ impl Looker {
         let cold = match self.hands.reader.cached_at(file, &mut [0], 0) {
             Ok(cached) => cached.is_none(),
             Err(errno) => {
-                self.looks.tell(place, Err(refused("read")(errno)));
+                self.looks.tell(place, Err(unreadable(&opened, errno)));
                 return false;
             }
         };
@@ -382,7 +382,7 @@ fn take_small<H: Kind>(
             return Some(opened);
         }
         Ok(Some(filled)) => hands.fill(&opened, buffer, filled),
-        Err(errno) => Err(refused("read")(errno)),
+        Err(errno) => Err(unreadable(&opened, errno)),
     };
     looks.put_off(place);
     keep(
@@ -444,9 +444,8 @@ fn take_large<H: Kind>(
 
 /// The attributes with the digest, if that covers what the file was before and after.
 fn whole(opened: Opened, digested: std::io::Result<(Digest, u64)>) -> Look {
-    let (digest, length) = digested.map_err(|error| {
-        Unseen::Refused("read", Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    })?;
+    let (digest, length) = digested
+        .map_err(|error| unreadable(&opened, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     if length != opened.before.size {
         return Err(Unseen::Changing);
     }

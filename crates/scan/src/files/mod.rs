@@ -18,6 +18,7 @@ pub mod launch;
 pub mod linked;
 pub mod links;
 pub mod look;
+pub mod mounted;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;

@@ -1,8 +1,9 @@
 //! Looking at one path: its attributes as one moment's truth, or the reason why there is none.
 
-use agent_core::attributes::{Algorithm, Attributes, Digest, FileType};
+use agent_core::attributes::{Algorithm, AttributeSet, Attributes, Digest, FileType};
 use agent_core::os::mounts::Device;
 use agent_core::os::node::{self, Access, Hint, Stat};
+use agent_core::os::verity;
 use agent_core::task;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
@@ -99,6 +100,10 @@ pub enum Unseen {
     Gone,
     /// It changed each time while it was read.
     Changing,
+    /// These attributes were recorded of it and could not be seen.
+    Partly(AttributeSet),
+    /// What fs-verity sealed does not read back: a part of it is not what was sealed.
+    Corrupt,
     /// The kernel refused: what was tried, and its answer.
     Refused(&'static str, Errno),
     /// Its file system gave no answer in time.
@@ -149,23 +154,38 @@ pub fn first_look(target: &Target, wanted: Wanted) -> Result<First, Unseen> {
         } => file(directory, name, wanted),
         Target::Entry {
             directory, name, ..
-        } => {
-            let attributes = other(directory, name, wanted)?;
-            match attributes.kind {
-                FileType::File => file(directory, name, wanted),
-                // A directory that was none when its parent was listed has not been walked.
-                FileType::Dir => Err(Unseen::Changing),
-                _ => Ok(First::Whole(attributes)),
-            }
-        }
+        } => match other(directory, name, wanted)? {
+            Other::Seen(attributes) => Ok(First::Whole(attributes)),
+            Other::File => file(directory, name, wanted),
+            // A directory that was none when its parent was listed has not been walked.
+            Other::Directory => Err(Unseen::Changing),
+        },
     }
+}
+
+/// What was found to be no regular file a moment ago: if it is one by now, its name leads here and there.
+fn no_file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Unseen> {
+    match other(directory, name, wanted)? {
+        Other::Seen(attributes) => Ok(First::Whole(attributes)),
+        Other::File | Other::Directory => Err(Unseen::Changing),
+    }
+}
+
+/// What there is, where it need not be opened.
+enum Other {
+    /// A link, fifo, socket or device, with all that was wanted.
+    Seen(Attributes),
+    /// A regular file: nothing is known of it until it is opened.
+    File,
+    /// A directory: nothing is known of it until it is walked.
+    Directory,
 }
 
 fn file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Unseen> {
     let fd = match node::open_file(directory.fd.as_fd(), name) {
         // Not what the directory said: a link, or a socket or device without a driver.
         Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => {
-            return other(directory, name, wanted).map(First::Whole);
+            return no_file(directory, name, wanted);
         }
         result => result.map_err(refused("open"))?,
     };
@@ -173,7 +193,7 @@ fn file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Uns
     match before.kind {
         FileType::File => {}
         FileType::Dir => return Err(Unseen::Changing),
-        _ => return other(directory, name, wanted).map(First::Whole),
+        _ => return no_file(directory, name, wanted),
     }
     let mut attributes = before.attributes();
     extras(&fd, Access::Open, wanted, &mut attributes)?;
@@ -198,18 +218,20 @@ fn directory_attributes(directory: &Directory, wanted: Wanted) -> Result<Attribu
 }
 
 /// What is neither opened nor walked: everything comes from a handle that names one object.
-fn other(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<Attributes, Unseen> {
+fn other(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<Other, Unseen> {
     let handle = node::open_handle(directory.fd.as_fd(), name).map_err(refused("open"))?;
     let stat = node::stat(&handle).map_err(refused("stat"))?;
     let mut attributes = stat.attributes();
-    if matches!(stat.kind, FileType::File | FileType::Dir) {
-        return Ok(attributes);
+    match stat.kind {
+        FileType::File => return Ok(Other::File),
+        FileType::Dir => return Ok(Other::Directory),
+        _ => {}
     }
     extras(&handle, Access::Handle, wanted, &mut attributes)?;
     if stat.kind == FileType::Link {
         attributes.link = Some(node::read_link(handle.as_fd()).map_err(refused("readlink"))?);
     }
-    Ok(attributes)
+    Ok(Other::Seen(attributes))
 }
 
 fn extras(
@@ -219,7 +241,9 @@ fn extras(
     attributes: &mut Attributes,
 ) -> Result<(), Unseen> {
     if wanted.flags && access == Access::Open {
-        attributes.flags = Some(node::flags(fd.as_fd()).map_err(refused("read flags"))?);
+        let (flags, sealed) = node::flags(fd.as_fd()).map_err(refused("read flags"))?;
+        attributes.flags = Some(flags);
+        attributes.verity = sealed.then(|| verity::seal(fd.as_fd()));
     }
     if wanted.xattrs {
         let without_selinux = !wanted.selinux;
@@ -235,6 +259,16 @@ fn extras(
         )?);
     }
     Ok(())
+}
+
+/// Why an open file could not be read.
+pub(super) fn unreadable(opened: &Opened, errno: Errno) -> Unseen {
+    let sealed = || node::flags(opened.file.as_fd()).is_ok_and(|(_, sealed)| sealed);
+    match errno {
+        // The kernel checks each block that it fetches against the seal.
+        Errno::IO if sealed() => Unseen::Corrupt,
+        errno => refused("read")(errno),
+    }
 }
 
 pub(super) fn refused(what: &'static str) -> impl Fn(Errno) -> Unseen {

@@ -174,12 +174,16 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
             let mut attributes: Attributes = match looks.next()? {
                 Ok(attributes) => attributes,
                 Err(Unseen::Gone) => return None,
-                Err(Unseen::Changing) => {
+                Err(Unseen::Changing | Unseen::Partly(_)) => {
                     return Some(Outcome::Refused(path, "changes while it is read".into()));
                 }
                 // Nothing is set aside where something is recorded.
                 Err(Unseen::Silent) => {
                     return Some(Outcome::Refused(path, SILENT.into()));
+                }
+                Err(Unseen::Corrupt) => {
+                    let why = "does not read back as fs-verity sealed it";
+                    return Some(Outcome::Refused(path, why.into()));
                 }
                 Err(Unseen::SetAside) => {
                     return Some(Outcome::Refused(path, "is not looked at".into()));
@@ -193,6 +197,13 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 keep = keep.without(AttributeSet::OF_ENTRIES);
             }
             attributes.retain(keep);
+            let lacks = attributes.lacks(keep);
+            if !lacks.is_empty() {
+                return Some(Outcome::Refused(
+                    path,
+                    format!("{lacks} of it could not be seen"),
+                ));
+            }
             let entry = Entry {
                 path,
                 attributes,

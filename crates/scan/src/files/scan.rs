@@ -6,6 +6,7 @@ use super::deviation::{Deviation, Kind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
+use super::mounted::{self, News, Recorded};
 use super::pace::Pace;
 use super::pipeline::{Workers, ordered};
 use super::plan::Plan;
@@ -15,7 +16,7 @@ use super::scope::{PathPolicy, Scope};
 use super::walk::{Blindness, Walk};
 use super::worker::Worker;
 use agent_baseline::Baseline;
-use agent_core::attributes::{Attribute, AttributeSet, Timestamp};
+use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Timestamp};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::node;
@@ -43,6 +44,8 @@ pub struct Scan<'a> {
     pub against: Baseline,
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
+    /// What was mounted then; `None` where nobody recorded anything.
+    pub mounts: Option<Recorded<'a>>,
     /// What is not looked at.
     pub aside: &'a Aside,
     /// What need not be read.
@@ -71,6 +74,8 @@ pub struct Coverage {
     pub elapsed: Duration,
     /// Mount points that were not crossed, relative to the root.
     pub mounts: Vec<Vec<u8>>,
+    /// Mount points that were crossed, of which nobody recorded whether they were there; relative to the root.
+    pub unrecorded_mounts: Vec<Vec<u8>>,
     /// Where only packages are known: files that none of them owns.
     pub unowned: u64,
     /// What was believed unread, where a scan may believe anything.
@@ -113,7 +118,7 @@ enum Outcome {
     },
     Mount {
         path: Vec<u8>,
-        deviation: Option<Box<Deviation>>,
+        deviations: Vec<Deviation>,
     },
     Broken(Error),
 }
@@ -150,12 +155,9 @@ impl Report<'_> {
                 Some(deviation) => self.tell(deviation),
                 None => ControlFlow::Continue(()),
             },
-            Outcome::Mount { path, deviation } => {
+            Outcome::Mount { path, deviations } => {
                 self.mounts.push(path);
-                match deviation {
-                    Some(deviation) => self.tell(*deviation),
-                    None => ControlFlow::Continue(()),
-                }
+                deviations.into_iter().try_for_each(|news| self.tell(news))
             }
             Outcome::Broken(error) => {
                 self.broken = Some(error);
@@ -233,6 +235,17 @@ impl Scan<'_> {
         };
         let unowned = AtomicU64::new(0);
         let plan = planned.map(|(plan, _)| plan);
+        let News {
+            deviations,
+            unrecorded,
+            is_settled,
+        } = self.mount_news(plan);
+        if deviations
+            .into_iter()
+            .any(|news| report.tell(news).is_break())
+        {
+            return Ok(Coverage::default());
+        }
         let outside = match self.against {
             Baseline::Manifest(()) if !self.partial => Outside::Refuse,
             Baseline::Manifest(()) | Baseline::Packages(()) => Outside::Ignore,
@@ -258,7 +271,7 @@ impl Scan<'_> {
                         let mut looks = looks.into_iter();
                         batch
                             .into_iter()
-                            .filter_map(|item| self.judge(item, &mut looks, plan, unowned))
+                            .filter_map(|item| self.judge(item, &mut looks, plan, unowned, is_settled))
                             .collect()
                     },
                 )
@@ -277,7 +290,17 @@ impl Scan<'_> {
                 elapsed: started.elapsed(),
                 unread: self.believing().map(Belief::end),
                 mounts,
+                unrecorded_mounts: unrecorded,
             }),
+        }
+    }
+
+    /// What is mounted that was not when the tree was recorded.
+    fn mount_news(&self, plan: Option<&Plan>) -> News {
+        let planned = |path: &[u8]| plan.is_none_or(|plan| plan.covers(path));
+        match self.mounts {
+            Some(recorded) => mounted::news(self.root, self.scope, recorded, &planned),
+            None => News::default(),
         }
     }
 
@@ -327,6 +350,7 @@ impl Scan<'_> {
         looks: &mut impl Iterator<Item = Look>,
         plan: Option<&Plan>,
         unowned: &AtomicU64,
+        mounts_told: bool,
     ) -> Option<Outcome> {
         let packages = self.against.is_packages();
         let deviates = |path, policy, kind| {
@@ -386,16 +410,23 @@ impl Scan<'_> {
                 policy,
                 why: Blindness::Mount,
                 known,
-            } => Some(Outcome::Mount {
-                deviation: (!known && !packages).then(|| {
-                    Box::new(Deviation {
-                        path: path.clone(),
-                        policy,
-                        kind: Kind::Mounted,
-                    })
-                }),
-                path,
-            }),
+                was_mount,
+            } => {
+                let deviation = |kind| Deviation {
+                    path: path.clone(),
+                    policy,
+                    kind,
+                };
+                // What the mount table tells has been told.
+                let told = mounts_told || was_mount || packages;
+                let mounted = (!told).then(|| Kind::Mounted(Vec::new()));
+                let is_new = !known && !packages;
+                let added = is_new.then(|| Kind::Added(Box::new(Attributes::new(FileType::Dir))));
+                Some(Outcome::Mount {
+                    deviations: mounted.into_iter().chain(added).map(deviation).collect(),
+                    path,
+                })
+            }
             Item::Blind {
                 path, policy, why, ..
             } => deviates(path, policy, Kind::Blind(why)),

@@ -3,8 +3,8 @@
 //! Where there is a manifest its own rules decide what is judged: a profile weakened since cannot make a
 //! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
 
+use agent_baseline::profile::demands::{self, Shortfall, TooComplex};
 use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach};
-use agent_core::attributes::AttributeSet;
 use agent_core::finding::Severity;
 use agent_core::glob::{self, Syntax};
 
@@ -226,37 +226,13 @@ impl Scope {
         }
     }
 
-    /// Entries of the present profile that the manifest's rules do not reach or that demand more than was
-    /// recorded: what they cover cannot be judged until the image is recorded anew.
-    pub fn unrecorded(&self) -> Vec<(String, Severity)> {
-        let Some(sealed) = &self.sealed else {
-            return Vec::new();
-        };
-        let alone = Scope::current(sealed.clone());
-        let mut found = Vec::new();
-        for rule in self.current.rules() {
-            let path = rule.pattern.text().trim_start_matches('/').as_bytes();
-            let recorded = match alone.at(path) {
-                Some(policy) if !policy.leads => policy.demand.attributes,
-                _ => AttributeSet::NONE,
-            };
-            if !rule.demand.attributes.without(recorded).is_empty() {
-                found.push((rule.pattern.text().to_owned(), rule.demand.severity));
-            }
+    /// Where the manifest's rules demand less than the present profile: what was not recorded cannot be judged until
+    /// the image is recorded anew.
+    pub fn unrecorded(&self) -> Result<Vec<Shortfall>, TooComplex> {
+        match &self.sealed {
+            Some(sealed) => demands::shortfalls(sealed, &self.current),
+            None => Ok(Vec::new()),
         }
-        // What was left out then and is not now.
-        let present = Scope::current(self.current.clone());
-        let dropped = sealed
-            .excludes()
-            .iter()
-            .filter(|exclude| !self.current.excludes().contains(exclude));
-        for exclude in dropped {
-            let path = exclude.text().trim_start_matches('/').as_bytes();
-            if let Some(policy) = present.at(path).filter(|policy| !policy.leads) {
-                found.push((exclude.text().to_owned(), policy.demand.severity));
-            }
-        }
-        found
     }
 }
 

@@ -75,6 +75,10 @@ impl Spot<'_> {
             selinux: self.selinux,
             against: self.baseline.kind(),
             partial: self.partial,
+            mounts: match &self.baseline {
+                Baseline::Manifest((manifest, record)) => Some(record.mounts_over(manifest)),
+                Baseline::Packages(_) => None,
+            },
             aside: self.aside,
             // What was touched is read.
             belief: None,

@@ -122,8 +122,9 @@ impl<'a> Walk<'a> {
                 Err(errno) => return blind(path, Blindness::Refused("stat", errno)),
             },
         };
-        if let Some(parent) = self.levels.last() {
-            let mounted = stat.mount_root || stat.id.device != parent.id.device;
+        if !self.levels.is_empty() {
+            // A subvolume of btrfs has a device of its own and is no mount: it is entered.
+            let mounted = stat.mount_root || self.doors.mount(&path).is_some();
             if mounted && !policy.demand.cross_mounts {
                 return blind(path, Blindness::Mount);
             }

@@ -8,6 +8,7 @@ use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Xattr};
 use agent_core::escape;
 use agent_core::finding::{self, Check, Finding, Severity, Verdict};
+use agent_core::os::mounts::Layer;
 use agent_core::paths::subject;
 use rustix::io::Errno;
 
@@ -71,6 +72,12 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             finding.observed = finding::evidence(observed, *changed);
             finding.remediation(mend(expected))
         }
+        Kind::Unseen(Unseen::Corrupt) => {
+            let message = "a part of what fs-verity sealed does not read back as it was sealed (EIO): the file system below was changed or is damaged".into();
+            let mut finding = fail(&finding::FILES_CHANGED, message);
+            finding.changed = AttributeSet::NONE.with(Attribute::Sha256);
+            finding.remediation("treat the disk as changed from outside or as failing; restore the file from the image")
+        }
         Kind::Unseen(unseen) => {
             let (message, remedy) = words_unseen(unseen);
             new(&finding::FILES_UNREADABLE, Verdict::Unknown, message).remediation(remedy)
@@ -79,12 +86,28 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             let (message, remedy) = words_blind(*why);
             new(&finding::FILES_UNREADABLE, Verdict::Unknown, message).remediation(remedy)
         }
-        Kind::Mounted => fail(
-            &finding::FILES_ADDED,
-            "a file system is mounted there that was not when the image was recorded: what it holds was not looked at"
-                .into(),
+        Kind::Mounted(layers) => {
+            let message = match layers.last() {
+                Some(top) => format!(
+                    "{} ({} of {}) is mounted over it that was not when the image was recorded",
+                    top.fstype, top.shown, top.source
+                ),
+                None => "a file system is mounted over it that was not when the image was recorded: what it holds was not looked at".into(),
+            };
+            let mut finding = fail(&finding::FILES_MOUNT, message);
+            let shown = |l: &Layer| serde_json::json!({ "fstype": l.fstype, "source": l.source, "shown": l.shown });
+            finding.observed = match layers.is_empty() {
+                true => serde_json::Value::Null,
+                false => serde_json::json!({ "mounts": layers.iter().map(shown).collect::<Vec<_>>() }),
+            };
+            finding.remediation("find out who mounted it (findmnt PATH; /etc/fstab, mount units); unmount it, or record the image anew with it")
+        }
+        Kind::MountsUnknown => new(
+            &finding::FILES_MOUNT,
+            Verdict::Unknown,
+            "the mount table (/proc/thread-self/mountinfo) cannot be read: whether something is mounted over what was recorded cannot be told".into(),
         )
-        .remediation("find out who mounted it; unmount it, or record the image anew with it"),
+        .remediation("mount proc at /proc; find out who hides it"),
         Kind::Weaker(_, clause) => fail(
             &finding::FILES_PROFILE,
             format!("{clause}; judged as sealed all the same"),
@@ -145,6 +168,7 @@ fn differences(was: &Attributes, is: &Attributes, changed: AttributeSet) -> Vec<
         Attribute::Nlink => arrow("nlink", was.nlink, is.nlink),
         Attribute::Sha256 => "contents".to_owned(),
         Attribute::Xattrs => xattrs(was, is),
+        Attribute::Flags if was.lost_seal(is) => "fs-verity seal lost".to_owned(),
         Attribute::Flags => arrow("flags", was.flags.map(flags), is.flags.map(flags)),
         Attribute::Device => arrow("device", device(was.device), device(is.device)),
     };
@@ -243,6 +267,11 @@ fn words_unseen(unseen: &Unseen) -> (String, &'static str) {
         Unseen::Changing => (
             "changed each of three times it was read, so nothing can be said of it".into(),
             "run again when its writer is quiet; if it is written all the time, the profile should demand less of it",
+        ),
+        Unseen::Corrupt => ("does not read back as fs-verity sealed it".into(), "restore it from the image"),
+        Unseen::Partly(attributes) => (
+            format!("{attributes} of it could not be seen, so it cannot be compared"),
+            "run again; if it stays so, look at the file system",
         ),
         Unseen::Silent => (SILENT.into(), ANSWERS),
         Unseen::SetAside => (

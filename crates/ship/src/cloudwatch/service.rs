@@ -2,6 +2,7 @@
 
 use super::clock::Skew;
 use super::credentials::{Kept, Source};
+use super::endpoint::Called;
 use super::failure::Failure;
 use super::options::Options;
 use crate::pack::{self, Entry};
@@ -36,6 +37,7 @@ pub(super) struct Service {
     group: String,
     stream: String,
     pub(super) skew: Skew,
+    pub(super) called: Called,
     pub(super) credentials: Kept,
 }
 
@@ -48,12 +50,13 @@ impl Service {
             Some(role) => assumed(role, &options.instance_id, &sdk, base).await,
             None => base,
         };
-        let skew = Skew::default();
+        let (skew, called) = (Skew::default(), Called::default());
         let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
             .credentials_provider(credentials.clone())
             .identity_cache(IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled())
-            .interceptor(skew.clone());
+            .interceptor(skew.clone())
+            .interceptor(called.clone());
         if let Some(endpoint) = &options.endpoint {
             config = config.endpoint_url(endpoint);
         }
@@ -62,6 +65,7 @@ impl Service {
             group: options.group.clone(),
             stream: options.stream.clone(),
             skew,
+            called,
             credentials,
         }
     }

@@ -52,6 +52,11 @@ impl CloudWatchSink {
         self.begin = None;
     }
 
+    /// Where the last call went, once there was one: scheme and authority.
+    pub fn called(&self) -> Option<String> {
+        self.service.called.last()
+    }
+
     /// How far the service's clock is ahead of ours, in milliseconds, as its last reply had it.
     pub fn skew(&self) -> i64 {
         self.service.skew.ahead()

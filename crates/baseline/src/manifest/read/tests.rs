@@ -1,5 +1,7 @@
 use super::*;
+use crate::manifest::Role;
 use crate::manifest::write::Writer;
+use agent_core::attributes::FileType;
 use agent_core::attributes::{Attributes, Digest as FileDigest, Timestamp};
 use agent_core::bounds;
 

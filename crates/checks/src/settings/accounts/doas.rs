@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 const CONF: &str = "/etc/doas.conf";
 /// Bytes of doas.conf.
-const MAX_CONF: u64 = 4 << 20;
+const MAX_CONF: u64 = 512 << 10;
 
 /// What doas gives without a password; `None` where there is no doas.conf.
 pub(super) fn judge(context: &Context<'_>, users: &Users, links: &Links) -> Option<Judged> {

@@ -69,11 +69,12 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
         Err(error) => return reader.gap("/proc", error),
     };
     let mut told: Vec<String> = Vec::new();
-    let (mut hidden, mut cut) = (0usize, 0usize);
+    let (mut seen, mut hidden, mut cut) = (0usize, 0usize, 0usize);
     for (name, _) in names.iter().flat_map(|names| names.iter()) {
         let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
             continue;
         };
+        seen += 1;
         let directory = format!("proc/{pid}");
         let keys = match root.open_file(format!("{directory}/environ").as_bytes()) {
             Ok(Some(file)) => scan(file, bounds::ENVIRONMENT),
@@ -95,6 +96,11 @@ pub(super) fn processes(reader: &mut Reader<'_, '_>) {
             // It ended meanwhile.
             Err(_) => {}
         }
+    }
+    // This one at least is a process.
+    if seen == 0 {
+        let why = "/proc shows no process: is it mounted?";
+        reader.gap("environments of processes", why);
     }
     if cut > 0 {
         let why = format!("longer than is looked at for {cut}");

@@ -95,6 +95,11 @@ fn parameter(
     let live = match live {
         None => None,
         Some(Ok(Some(text))) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
+        // Every kernel that has any parameter shows a directory of them.
+        Some(Ok(None)) if !matches!(context.root.list(b"proc/sys/kernel"), Ok(Some(_))) => {
+            let message = "the kernel's parameters cannot be read: /proc/sys/kernel is not there (is /proc mounted?)";
+            return say(Verdict::Unknown, message.into());
+        }
         Some(Ok(None)) => {
             let message = format!("this kernel has no {key}");
             return say(Verdict::NotApplicable, message);

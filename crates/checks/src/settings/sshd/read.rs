@@ -22,6 +22,7 @@ pub(super) struct ConfigReader<'a> {
     root: &'a Root,
     config: Config,
     total: usize,
+    words: usize,
     subsystems: BTreeSet<String>,
     /// Whether AuthenticationMethods has been said for everyone.
     methods: bool,
@@ -66,6 +67,7 @@ impl<'a> ConfigReader<'a> {
                 ..Config::default()
             },
             total: 0,
+            words: 0,
             subsystems: BTreeSet::new(),
             methods: false,
             earlier: Earlier::default(),
@@ -140,6 +142,18 @@ impl<'a> ConfigReader<'a> {
 
     fn line(&mut self, line: &str, standing: &mut Standing) -> Result<(), Rejection> {
         let build = self.config.build;
+        // Each word is held with its line: little text may be very many words.
+        self.words += line
+            .split_ascii_whitespace()
+            .take(bounds::SSHD_WORDS)
+            .count();
+        if self.words > bounds::SSHD_WORDS {
+            return Err(Rejection::Unknown(format!(
+                "{}: the configuration with everything it includes has more than {} words",
+                standing.location.file,
+                bounds::SSHD_WORDS
+            )));
+        }
         let Some(parts) = parts(line, build, standing)? else {
             return Ok(());
         };

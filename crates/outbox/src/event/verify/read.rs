@@ -2,10 +2,13 @@
 //! there, or in the JSON of the AWS command line (`get-log-events`, `filter-log-events`, whole or after `--query`).
 //! Compressed files (gzip, zstd) are known by their first bytes.
 
+mod short_items;
+
 use agent_core::error::{Error, Result};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use short_items::ShortItems;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
@@ -176,7 +179,8 @@ fn lines(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
 }
 
 /// Documents one after the other, as pages of an answer.
-fn documents(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
+fn documents(file: impl BufRead, take: Take<'_>) -> Result<()> {
+    let mut file = ShortItems::new(file);
     let mut document = 0;
     loop {
         let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
@@ -317,5 +321,28 @@ mod tests {
         let found = read(&text).expect("lines");
         let bytes: Vec<&[u8]> = found.iter().map(|m| m.bytes.as_slice()).collect();
         assert_eq!(bytes, [&b"?"[..], b"after"]);
+    }
+
+    #[test]
+    fn what_no_event_is_as_long_as_is_refused_before_it_is_held() {
+        let long = "a".repeat(short_items::LONGEST);
+        let many = r#""a","#.repeat(short_items::LONGEST / 4);
+        for text in [
+            format!(r#"["{long}"]"#),
+            format!(r#"{{"events":[{{"message":"{long}"}}]}}"#),
+            format!(r#"[[{many}"a"]]"#),
+            format!(r#"{{"events":[{{"x":[{many}1]}}]}}"#),
+        ] {
+            let error = read(&text).expect_err("too long").to_string();
+            assert!(error.contains("longer than any event"), "{error}");
+        }
+        // Many items are no long item.
+        let found = read(&format!("[{many}\"a\"]")).expect("short ones");
+        assert_eq!(found.len(), short_items::LONGEST / 4 + 1);
+        let strings = format!(
+            r#"{{"nextToken":"}}]{{[\"","events":["{}"]}}"#,
+            "b".repeat(9)
+        );
+        assert_eq!(read(&strings).expect("sound").len(), 1);
     }
 }

@@ -154,3 +154,81 @@ fn a_header_or_a_log_beyond_its_bound_is_an_error() {
     let error = open(path).err().expect("a log too large");
     assert!(error.to_string().contains("1 GiB"), "{error}");
 }
+
+/// Pages of a small database that can be written over: page size 512, one leaf of `Packages`.
+fn small(directory: &Path) -> Vec<u8> {
+    let rows = "INSERT INTO Packages VALUES(1, randomblob(60)), (2, randomblob(60)), (3, randomblob(2000)), (4, randomblob(2000));";
+    sqlite(directory, &format!("PRAGMA page_size=512; {TABLE} {rows}"));
+    std::fs::read(directory.join("db")).expect("the file")
+}
+
+/// Whether sqlite3 finds fault, and what we say.
+fn refused(directory: &Path, bytes: &[u8]) -> (bool, String) {
+    std::fs::write(directory.join("db"), bytes).expect("the file");
+    let output = Command::new("sqlite3")
+        .arg(directory.join("db"))
+        .arg("PRAGMA integrity_check")
+        .output()
+        .expect("sqlite3");
+    let theirs = !output.stdout.starts_with(b"ok\n");
+    let ours = seen(directory).expect_err("it is damaged").to_string();
+    (theirs, ours)
+}
+
+/// What sqlite3 itself finds fault with is an error here, with the page, whatever it would come to.
+#[test]
+fn what_is_made_to_be_read_again_and_again_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let good = small(directory.path());
+    let at = |page: usize| (page - 1) * 512;
+    // The leaves of the table, by their type; the rest are overflow pages.
+    let pages = good.len() / 512;
+    let leaf = (2..=pages)
+        .find(|page| good[at(*page)] == 0x0d && good[at(*page) + 4] == 4)
+        .expect("a leaf of four rows");
+    let pointers = at(leaf) + 8;
+
+    let mut twice = good.clone();
+    twice.copy_within(pointers..pointers + 2, pointers + 2);
+    let (theirs, ours) = refused(directory.path(), &twice);
+    assert!(theirs && ours.contains(&format!("page {leaf}")), "{ours}");
+
+    // All cells of the page name the one with the chain of overflow pages.
+    let mut many = good.clone();
+    many[at(leaf) + 4] = 200;
+    for cell in 0..200 {
+        many.copy_within(pointers + 4..pointers + 6, pointers + 2 * cell);
+    }
+    let (theirs, ours) = refused(directory.path(), &many);
+    assert!(theirs && ours.contains("page"), "{ours}");
+
+    // The chain of the third row ends in that of the fourth: two rows share their pages.
+    let cell = |number: usize| {
+        let place = pointers + 2 * number;
+        at(leaf) + usize::from(u16::from_be_bytes([good[place], good[place + 1]]))
+    };
+    let chain = |number: usize| {
+        // The number of the first overflow page ends the cell, which ends where the one before begins.
+        let end = if number == 0 {
+            at(leaf + 1)
+        } else {
+            cell(number - 1)
+        };
+        end - 4
+    };
+    let mut shared = good.clone();
+    shared.copy_within(chain(2)..chain(2) + 4, chain(3));
+    let (theirs, ours) = refused(directory.path(), &shared);
+    assert!(
+        theirs && ours.contains("it belongs to two things"),
+        "{ours}"
+    );
+
+    // An overflow page that is its own successor.
+    let first = u32::from_be_bytes(good[chain(2)..chain(2) + 4].try_into().expect("four"));
+    let mut circle = good.clone();
+    let place = at(first as usize);
+    circle[place..place + 4].copy_from_slice(&first.to_be_bytes());
+    let (theirs, ours) = refused(directory.path(), &circle);
+    assert!(theirs && ours.contains(&format!("page {first}")), "{ours}");
+}

@@ -1,7 +1,7 @@
 //! What reads: the page cache left as it was, the pace kept, bytes counted.
 
 use crate::files::pace::Pace;
-use crate::files::probe::{Opened, Unseen, refused};
+use crate::files::probe::{Opened, Unseen, unreadable};
 use crate::files::remote::Pulse;
 use agent_core::os::read::{Piece, Reader};
 use std::os::fd::AsFd;
@@ -53,7 +53,7 @@ impl Hands {
                     filled += piece.length;
                     continue;
                 }
-                Err(errno) => outcome = Err(refused("read")(errno)),
+                Err(errno) => outcome = Err(unreadable(opened, errno)),
             }
             break;
         }
@@ -72,7 +72,7 @@ impl Hands {
         let piece = self
             .reader
             .fetch_at(opened.file.as_fd(), buffer, 0)
-            .map_err(refused("read"))?;
+            .map_err(|errno| unreadable(opened, errno))?;
         let filled = self.fill(opened, buffer, piece.length);
         drop_left(opened, piece.left_behind.then_some(0));
         filled

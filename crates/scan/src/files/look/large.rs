@@ -4,7 +4,7 @@ use super::hands::Hands;
 use super::side::{Large, Side};
 use super::under_way::UnderWay;
 use crate::files::digest::{Kind, StreamOf, update_many};
-use crate::files::probe::{Unseen, refused};
+use crate::files::probe::{Unseen, unreadable};
 use agent_core::os::read::Piece;
 use std::os::fd::AsFd;
 
@@ -94,7 +94,7 @@ fn read_chunk<H: Kind>(
         false => match hands
             .reader
             .cached_at(fd, chunk, file.offset)
-            .map_err(refused("read"))?
+            .map_err(|errno| unreadable(&file.opened, errno))?
         {
             Some(length) => Piece {
                 length,
@@ -110,7 +110,7 @@ fn read_chunk<H: Kind>(
         true => hands
             .reader
             .fetch_at(fd, chunk, file.offset)
-            .map_err(refused("read"))?,
+            .map_err(|errno| unreadable(&file.opened, errno))?,
     };
     if piece.length == 0 {
         return Err(Unseen::Changing);

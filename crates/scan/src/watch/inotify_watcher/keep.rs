@@ -157,7 +157,8 @@ impl InotifyWatcher {
             Ok(held) => held,
             Err(errno) => return Some(Err(errno)),
         };
-        let mounted = stat.mount_root || stat.id.device != directory.id.device;
+        // A subvolume of btrfs has a device of its own and is no mount.
+        let mounted = stat.mount_root || self.base.doors.mount(path).is_some();
         let mut above = directory.above.clone();
         above.push(directory.id);
         if (mounted && !cross_mounts) || above.contains(&stat.id) {

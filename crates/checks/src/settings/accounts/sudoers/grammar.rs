@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use std::rc::Rc;
 
 /// Rules of a policy, each command of a line counted: more than any has, some 50 MB of memory.
-const MAX_RULES: usize = 250_000;
+const MAX_RULES: usize = 60_000;
 const TAGS: [&str; 16] = [
     "NOPASSWD",
     "PASSWD",

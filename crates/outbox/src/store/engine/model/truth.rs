@@ -59,6 +59,7 @@ pub(super) fn covers(scope: &Scope, (check, subject): &Name) -> bool {
         "files.changed",
         "files.removed",
         "files.unreadable",
+        "files.mount",
     ];
     let path = |path: &[u8]| [b"/", path].concat();
     match scope {

@@ -1,0 +1,168 @@
+//! What is mounted at covered paths, and what of it was not when the tree was recorded.
+
+use super::deviation::{Deviation, Kind};
+use super::scope::{PathPolicy, Scope};
+use agent_baseline::manifest::header::Mounted;
+use agent_core::finding::Severity;
+use agent_core::os::mounts::{self, Layer, Mounts};
+use agent_core::os::root::Root;
+use agent_core::paths::{is_within, split};
+
+/// What lies on a place until something is mounted there on first use: says nothing of itself.
+const AUTOFS: &str = "autofs";
+
+/// Something that is mounted at a covered path, or above one.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Relative to the root.
+    pub path: Vec<u8>,
+    /// The file systems that lie there, lowest first.
+    pub layers: Vec<Layer>,
+    /// What is to be done with the path.
+    pub policy: PathPolicy,
+}
+
+/// What was mounted when the tree was recorded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recorded<'a> {
+    /// By the manifest; empty where it does not say.
+    pub manifest: &'a [Mounted],
+    /// By the launch record.
+    pub launch: &'a [Mounted],
+}
+
+/// All that is mounted below a root at paths that the rules cover or that lead to such, in the order of a walk; `None`
+/// where the mount table cannot be read. What lies below something that is not crossed is not seen.
+pub fn places(root: &Root, scope: &Scope) -> Option<Vec<Place>> {
+    let mounts = Mounts::now();
+    let base = mounts::place_of(root.as_fd()).filter(|_| mounts.is_known())?;
+    let mut places: Vec<Place> = Vec::new();
+    let mut shut: Option<Vec<u8>> = None;
+    for place in mounts.within(&base) {
+        let path = place.strip_prefix(&base[..]).unwrap_or(place);
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let below = |shut: &Vec<u8>| is_within(path, shut);
+        if path.is_empty() || shut.as_ref().is_some_and(below) {
+            continue;
+        }
+        let Some(policy) = scope.at(path) else {
+            continue;
+        };
+        let layers = mounts.layers(place).iter();
+        let layers: Vec<Layer> = layers.filter(|l| l.fstype != AUTOFS).cloned().collect();
+        if !policy.demand.cross_mounts {
+            shut = Some(path.to_vec());
+        }
+        if !layers.is_empty() {
+            places.push(Place {
+                path: path.to_vec(),
+                layers,
+                policy,
+            });
+        }
+    }
+    Some(places)
+}
+
+/// What a manifest says of mounts: the root's file system, and those at covered paths. Nothing where the mount table
+/// cannot be read.
+pub fn lines(root: &Root, scope: &Scope) -> Vec<Mounted> {
+    let mounts = Mounts::now();
+    let (Some(base), Some(places)) = (mounts::place_of(root.as_fd()), places(root, scope)) else {
+        return Vec::new();
+    };
+    let line = |path: &[u8], fstype: &str| Mounted {
+        path: path.to_vec(),
+        fstype: fstype.to_owned(),
+    };
+    let mut above = &base[..];
+    while mounts.layers(above).is_empty() && !above.is_empty() {
+        above = split(above).0;
+    }
+    // In a change of root that is no mount point the table does not show it.
+    let root = mounts.layers(above).last();
+    let mut lines = vec![line(b"", root.map_or("unknown", |layer| &layer.fstype))];
+    for place in &places {
+        let layers = place.layers.iter();
+        lines.extend(layers.map(|layer| line(&place.path, &layer.fstype)));
+    }
+    lines
+}
+
+/// What the mount table tells of a tree.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// What was not mounted when the tree was recorded, each as severe as what it may hide.
+    pub deviations: Vec<Deviation>,
+    /// What is mounted and crossed, where nobody recorded what was.
+    pub unrecorded: Vec<Vec<u8>>,
+    /// Whether the record and the table answer for all of it: else the walk says what it meets.
+    pub is_settled: bool,
+}
+
+/// Compares what is mounted with what was. `planned`: which paths are judged.
+pub(super) fn news(
+    root: &Root,
+    scope: &Scope,
+    recorded: Recorded<'_>,
+    planned: &dyn Fn(&[u8]) -> bool,
+) -> News {
+    let Some(places) = places(root, scope) else {
+        return News {
+            deviations: unknown(scope, recorded)
+                .filter(|_| planned(b""))
+                .into_iter()
+                .collect(),
+            ..News::default()
+        };
+    };
+    let mut news = News {
+        is_settled: !recorded.manifest.is_empty(),
+        ..News::default()
+    };
+    for place in places.into_iter().filter(|place| planned(&place.path)) {
+        if recorded.manifest.is_empty() && !recorded.holds(&place) {
+            if place.policy.demand.cross_mounts {
+                news.unrecorded.push(place.path);
+            }
+            continue;
+        }
+        if !recorded.holds(&place) {
+            let mut policy = place.policy;
+            policy.demand.severity = scope.worst_within(&place.path, policy.demand.severity);
+            news.deviations.push(Deviation {
+                path: place.path,
+                policy,
+                kind: Kind::Mounted(place.layers),
+            });
+        }
+    }
+    news
+}
+
+/// That nobody can tell what is mounted, where that was recorded.
+fn unknown(scope: &Scope, recorded: Recorded<'_>) -> Option<Deviation> {
+    let mut policy = scope
+        .root_policy()
+        .filter(|_| !recorded.manifest.is_empty())?;
+    policy.demand.severity = scope.worst_within(b"", Severity::High);
+    Some(Deviation {
+        path: Vec::new(),
+        policy,
+        kind: Kind::MountsUnknown,
+    })
+}
+
+impl Recorded<'_> {
+    /// Whether what lies on the place now lay there when it was recorded; less is no mount that is new.
+    fn holds(&self, place: &Place) -> bool {
+        let by = |lines: &[Mounted]| {
+            let here = lines.iter().filter(|mounted| mounted.path == place.path);
+            let types: Vec<&str> = here.map(|mounted| mounted.fstype.as_str()).collect();
+            let now = place.layers.iter().map(|layer| layer.fstype.as_str());
+            types.len() >= place.layers.len() && now.zip(&types).all(|(now, was)| now == *was)
+        };
+        // The record's word comes before the manifest's.
+        by(self.launch) || by(self.manifest)
+    }
+}

@@ -1,0 +1,154 @@
+//! What somebody takes away from a running daemon, or puts in its place: each is told.
+
+use super::harness::{CONFIG, DaemonHarness};
+use serde_json::json;
+
+/// The fault of that code, told since.
+fn has_fault(harness: &DaemonHarness, code: &str) -> bool {
+    harness
+        .events()
+        .iter()
+        .any(|event| event["status_code"] == code)
+}
+
+#[test]
+fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start_scanned();
+    harness.host.shell("echo evil > data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
+    let digest = || {
+        let text = harness
+            .host
+            .shell("sha256sum usr/share/host-integrity-agent/manifest.mtree");
+        text.split(' ').next().expect("a digest").to_owned()
+    };
+    let before = digest();
+    harness.record();
+    let after = digest();
+    harness.until_told("cleared files.changed /data/d1/file");
+    let events = harness.events();
+    let replaced = events
+        .iter()
+        .find(|event| event["activity_name"] == "Manifest replaced")
+        .unwrap_or_else(|| panic!("{events:#?}"));
+    assert_eq!(replaced["severity"], "Critical", "nobody sealed it");
+    assert_eq!(
+        replaced["unmapped"]["manifest_before"]["sha256"],
+        json!(before)
+    );
+    assert_eq!(
+        replaced["unmapped"]["manifest_after"]["sha256"],
+        json!(after)
+    );
+    let cleared = harness.event("cleared files.changed", "/data/d1/file");
+    assert_eq!(cleared["unmapped"]["manifest"], json!(after));
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+#[test]
+fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start_scanned();
+    harness
+        .host
+        .shell("cp -a data/d1 clean; echo evil > data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
+    let inside = |line: &str| {
+        let root = format!("/proc/{}/root", daemon.id());
+        let status = std::process::Command::new("nsenter")
+            .args([
+                "--mount",
+                "--target",
+                &daemon.id().to_string(),
+                "bash",
+                "-euc",
+            ])
+            .arg(format!("cd {root}; {line}"))
+            .status();
+        assert!(status.expect("nsenter").success(), "{line}");
+    };
+    inside("mount --bind clean data/d1");
+    harness.until_told("raised files.mount /data/d1");
+    inside("umount data/d1");
+    harness.until_told("cleared files.mount /data/d1");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_state_directory_taken_away_is_told_and_shows_in_the_status() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start_scanned();
+    harness
+        .host
+        .shell("mv var/lib/host-integrity-agent var/lib/away");
+    harness.until("the state directory is told", |harness| {
+        has_fault(harness, "state.lost")
+    });
+    harness.until("the status says so", |harness| {
+        let (exit, status) = harness.status();
+        exit == 1 && status["daemon"]["storing"] == false
+    });
+    harness
+        .host
+        .shell("mv var/lib/away var/lib/host-integrity-agent");
+    harness.until("it is back", |harness| {
+        harness.status().1["daemon"]["storing"] == true
+    });
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_link_on_the_way_to_the_log_file_is_not_followed() {
+    let harness = DaemonHarness::recorded();
+    harness
+        .host
+        .shell("mkdir var/elsewhere; ln -s elsewhere var/linked");
+    harness.configure(&CONFIG.replace("/var/log/", "/var/linked/"));
+    let daemon = harness.start();
+    harness.until("it is told", |harness| {
+        let (_, status) = harness.status();
+        let sinks = status["daemon"]["sinks"].to_string();
+        sinks.contains("symbolic link")
+    });
+    assert_eq!(harness.host.shell("ls var/elsewhere"), "");
+    daemon.kill();
+}
+
+#[test]
+fn an_endpoint_of_the_environment_is_named_and_told() {
+    let harness = DaemonHarness::recorded();
+    // A debug build of the SDK insists on certificates, though nothing of this is TLS.
+    harness
+        .host
+        .shell("mkdir -p etc/ssl/certs; cp -L /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/");
+    harness.configure(
+        "[heartbeat]\ninterval = \"5s\"\n[sinks.cloudwatch_logs]\nenabled = true\nregion = \"eu-central-1\"\n\
+         [sinks.file]\npath = \"/var/log/events.jsonl\"\n",
+    );
+    let daemon = harness.start_with(|command| {
+        command
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+    });
+    harness.until("it is told", |harness| has_fault(harness, "sinks.endpoint"));
+    let named = "http://127.0.0.1:9 (AWS_ENDPOINT_URL in the environment)";
+    harness.until("a heartbeat names it", |harness| {
+        let events = harness.events();
+        events.iter().any(|event| {
+            event["activity_name"] == "Heartbeat" && event["unmapped"]["endpoint"] == named
+        })
+    });
+    let start = harness
+        .events()
+        .into_iter()
+        .find(|event| event["activity_name"] == "Start");
+    let message = start.expect("a start")["message"].to_string();
+    assert!(message.contains(named), "{message}");
+    let text = harness.host.agent(&["status"]).stdout;
+    assert!(text.contains(named), "{text}");
+    daemon.kill();
+}

@@ -1,0 +1,6 @@
+//! Somebody at work against the agent: each way leaves a mark. docs/threat-model.md names these tests.
+
+mod limits;
+mod manifests;
+mod mounts;
+mod threat_model;
