@@ -3,9 +3,12 @@
 
 import argparse
 import collections
+import os
 import pathlib
 
 from machine import INSTANCE, Failed, Machine, Service, say
+
+SLOW = float(os.environ.get("VM_SLOW", "1"))
 
 
 def main():
@@ -18,8 +21,8 @@ def main():
     imds = Service("imds", ["target/debug/examples/imds_server", "127.0.0.1:80", "required", ""], work, environment)
     machine = Machine(work)
     try:
-        machine.boot(500)
-        say(machine.ssh("agent baseline launch --no-progress || agent baseline launch", timeout=600).strip())
+        machine.boot(500 * SLOW)
+        say(machine.ssh("agent baseline launch", timeout=600 * SLOW).strip())
         lines = machine.json("agent check --only 'files.*' --format json --no-progress")
         summary = [line for line in lines if line["kind"] == "summary"][0]
         if summary["profile"] != arguments.profile:

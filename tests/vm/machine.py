@@ -62,8 +62,7 @@ class Machine:
             line += " cloud-init=disabled"
         command = [
             "qemu-system-x86_64",
-            # The second where the first is not to be had.
-            *("-accel", "kvm", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none"),
+            *("-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none"),
             *("-kernel", self.work / "vmlinuz", "-initrd", self.work / "initrd"),
             *("-append", line),
             *("-drive", f"file={self.work / 'disk.img'},if=virtio,format=raw,cache=writeback"),
