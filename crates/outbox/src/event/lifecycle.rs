@@ -4,6 +4,7 @@ use super::finding::Step;
 use super::replaced::ManifestReplaced;
 use agent_core::finding::Severity;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A step or a fault of the agent. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +183,23 @@ pub struct LastScan {
     pub unknowns: u64,
     /// What was believed unread; `None` where every scan reads everything.
     pub unread: Option<Unread>,
+}
+
+impl LastScan {
+    /// As heartbeats have it.
+    pub(super) fn to_json(self) -> Value {
+        let unread = self.unread.map(|unread| {
+            json!({
+                "files": unread.files, "bytes": unread.bytes,
+                "why": unread.why, "hidden_processes": unread.hidden,
+            })
+        });
+        json!({
+            "ended": self.ended, "files": self.files,
+            "deviations": self.deviations, "unknowns": self.unknowns,
+            "unread": unread,
+        })
+    }
 }
 
 /// Files that a scan did not read, since an unbroken watch told of no change.

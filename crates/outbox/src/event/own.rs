@@ -2,7 +2,7 @@
 
 use super::draft::{Class, Draft, INFORMATIONAL, severity};
 use super::finding::Step;
-use super::lifecycle::{Fault, Heartbeat, LaunchEntry, Lifecycle, ManifestState};
+use super::lifecycle::{Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState};
 use super::source::{EventSource, digests};
 use super::{PRODUCT, gap::Dropped, replaced, transaction};
 use agent_core::escape;
@@ -376,19 +376,7 @@ pub fn heartbeat(source: &EventSource, facts: &Heartbeat, spool: &Spool, now: i6
         true => (SUCCESS, "alive".to_owned()),
         false => (FAILURE, format!("alive; {}", trouble.join("; "))),
     };
-    let scan = facts.last_scan.map(|scan| {
-        let unread = scan.unread.map(|unread| {
-            json!({
-                "files": unread.files, "bytes": unread.bytes,
-                "why": unread.why, "hidden_processes": unread.hidden,
-            })
-        });
-        json!({
-            "ended": scan.ended, "files": scan.files,
-            "deviations": scan.deviations, "unknowns": scan.unknowns,
-            "unread": unread,
-        })
-    });
+    let scan = facts.last_scan.map(LastScan::to_json);
     let sinks: Map<String, Value> = facts
         .sinks
         .iter()

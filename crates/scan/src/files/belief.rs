@@ -5,9 +5,10 @@
 //! leaves all times as they were. So every file is read again within the time that was asked for, in an order that
 //! nobody can foretell; what decides who gets in, what is critical and what somebody may be writing to is read always.
 
-use super::probe::Opened;
+use super::join::Expected;
+use super::probe::{Opened, Target};
 use super::scope::PathPolicy;
-use agent_core::attributes::Digest;
+use agent_core::attributes::{Attribute, Digest};
 use agent_core::bounds;
 use agent_core::finding::Severity;
 use agent_core::os::writers::Writers;
@@ -194,9 +195,22 @@ impl Memory {
 }
 
 impl Belief<'_> {
+    /// The digest that the contents of a target may be believed to have: the recorded one, if they may be.
+    pub(super) fn recorded(
+        &self,
+        target: &Target,
+        policy: PathPolicy,
+        expected: Option<&Expected>,
+    ) -> Option<Digest> {
+        let digest = expected?.attributes.as_ref()?.digest?;
+        let demanded = policy.demand.attributes.has(Attribute::Sha256);
+        let local = target.remote().is_none();
+        (demanded && local && self.may_believe(&target.path(), policy)).then_some(digest)
+    }
+
     /// Whether a path is one of those that may be believed: demanded less of than what is critical, and neither
     /// touched nor of those that decide who gets in.
-    pub(super) fn may_believe(&self, path: &[u8], policy: PathPolicy) -> bool {
+    fn may_believe(&self, path: &[u8], policy: PathPolicy) -> bool {
         policy.demand.severity < Severity::Critical
             && !decides_who_gets_in(path)
             && !self.touched.covers(path)

@@ -320,13 +320,8 @@ impl Scan<'_> {
             return None;
         }
         let mut wanted = judge::wanted(*policy, expected.as_deref(), self.selinux, packages);
-        if let Some(belief) = self.believing()
-            && target.remote().is_none()
-            && wanted.contents.is_some()
-            && belief.may_believe(&target.path(), *policy)
-        {
-            let attributes = expected.as_deref().and_then(|e| e.attributes.as_ref());
-            wanted.recorded = attributes.and_then(|attributes| attributes.digest);
+        if let Some(belief) = self.believing() {
+            wanted.recorded = belief.recorded(target, *policy, expected.as_deref());
         }
         Some((target, wanted))
     }
@@ -334,6 +329,12 @@ impl Scan<'_> {
     /// What need not be read, where there is a manifest: what a package database says of contents is weak.
     fn believing(&self) -> Option<&Belief<'_>> {
         self.belief.filter(|_| !self.against.is_packages())
+    }
+
+    fn may_believe_next_time(&self, target: &Target) {
+        if let Some(belief) = self.believing() {
+            belief.holds(&target.path());
+        }
     }
 
     /// Whether it is not looked at. What is walked into has been found not to be.
@@ -383,12 +384,8 @@ impl Scan<'_> {
                         kind,
                     })
                 });
-                if let Some(belief) = self.believing()
-                    && recorded
-                    && !is_directory
-                    && deviation.is_none()
-                {
-                    belief.holds(&target.path());
+                if recorded && !is_directory && deviation.is_none() {
+                    self.may_believe_next_time(&target);
                 }
                 match (is_directory, deviation) {
                     (true, deviation) => Some(Outcome::Entered { deviation, loose }),
