@@ -1,6 +1,7 @@
 //! One integration target, so one link. Each module is a subject; `harness` runs the real binary.
 
 mod accept;
+mod amendments;
 mod changes;
 mod daemon;
 mod deadlines;

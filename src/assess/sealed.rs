@@ -1,11 +1,13 @@
 //! The manifest and its launch record, opened to be compared with.
 
+use super::amendments;
 use super::baseline::Opened;
 use super::summary::LaunchSummary;
 use super::tree::{self, LAUNCH, Tree};
 use agent_baseline::Baseline;
+use agent_baseline::amendment::Amendment;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{Standing, VerifiedManifest};
+use agent_baseline::manifest::verified::{Standing, Trust, VerifiedManifest};
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
@@ -26,6 +28,10 @@ pub(crate) struct Sealed {
     pub verified: Arc<VerifiedManifest>,
     /// The launch record; empty where none may be used.
     pub record: Record,
+    /// The amendments that count, in order.
+    pub amendments: Vec<Amendment>,
+    /// The launch record with what amendments say in its place; `None` where there is no amendment.
+    overlay: Option<Record>,
     /// Where the record is, if one is used.
     pub launch: Option<LaunchSummary>,
     /// Why it was written again, if it was.
@@ -34,11 +40,19 @@ pub(crate) struct Sealed {
     pub scope: Scope,
 }
 
+impl Sealed {
+    /// What comes before the manifest's own entries.
+    pub(crate) fn overlay(&self) -> &Record {
+        self.overlay.as_ref().unwrap_or(&self.record)
+    }
+}
+
 pub(super) fn open(
     tree: &Tree,
     profile: &Profile,
     verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
+    trust: &Trust,
 ) -> Result<Opened> {
     let mut findings = Vec::new();
     let mut notes = Vec::new();
@@ -82,9 +96,14 @@ pub(super) fn open(
             (Record::default(), None, None)
         }
     };
+    let (amendments, refused) = amendments::open(tree, &verified, trust)?;
+    findings.extend(refused);
+    let overlay = (!amendments.is_empty()).then(|| record.amended(amendments.iter()));
     let sealed = Sealed {
         verified,
         record,
+        amendments,
+        overlay,
         launch,
         again,
         scope,
@@ -172,7 +191,7 @@ fn launch_record(
 }
 
 /// The path of one of the agent's own files as a subject: as seen from the root where it lies below it.
-fn subject_of(tree: &Tree, path: &Path) -> Vec<u8> {
+pub(super) fn subject_of(tree: &Tree, path: &Path) -> Vec<u8> {
     let path = absolute(path);
     let root = absolute(tree.root.path());
     match path.strip_prefix(&root[..]) {

@@ -1,6 +1,6 @@
-//! `agent baseline create | verify | diff | export`.
+//! `agent baseline create | diff | export`.
 
-use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
+use super::args::{Create, Diff, Export, ExportFormat, TextOrJson};
 use super::{hint, placing, print};
 use crate::assess::tree::{self, Tree};
 use crate::report::progress;
@@ -8,7 +8,6 @@ use agent_baseline::manifest::Entry;
 use agent_baseline::manifest::diff::{Difference, differences};
 use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{self, Standing, Trust};
 use agent_baseline::manifest::write::Writer;
 use agent_core::attributes::{Attribute, AttributeSet, Digest, FileType};
 use agent_core::bounds;
@@ -61,7 +60,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         )
     })?;
 
-    placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref())?;
+    placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref(), None)?;
 
     for path in &recorded.mounts {
         hint(&format!(
@@ -84,64 +83,13 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     Ok(0)
 }
 
-pub(super) fn verify(arguments: &Verify) -> Result<u8> {
-    let trust = Trust::load(arguments.trust.as_deref())?;
-    let verified = verified::open_named(&arguments.file, Owner::RootOrCaller, &trust)?
-        .ok_or_else(|| no_manifest(&arguments.file))?;
-    let manifest = &verified.manifest;
-    let header = manifest.header();
-    let (exit, seal) = match &verified.standing {
-        Standing::Sealed(signer) => (
-            0,
-            format!(
-                "sealed by {} ({}, {})",
-                signer.principal, signer.fingerprint, signer.key_type
-            ),
-        ),
-        Standing::Unchecked => (
-            3,
-            "there is a seal, and no signer is trusted on this host: name one with --trust".into(),
-        ),
-        Standing::Unsealed => (
-            0,
-            "not sealed: whoever can write the file can change it".into(),
-        ),
-    };
-    print(|out| {
-        writeln!(
-            out,
-            "{}: well formed, {} entries",
-            escape::terminal_path(&arguments.file),
-            manifest.len()
-        )?;
-        writeln!(out, "SHA-256  {}", escape::hex(&manifest.sha256()))?;
-        writeln!(out, "seal     {}", escape::terminal_text(&seal))?;
-        writeln!(out, "profile  {} {}", header.profile, header.profile_digest)?;
-        for (word, value) in [("made", &header.time), ("of", &header.os)] {
-            if !value.is_empty() {
-                writeln!(out, "{word:8} {}", escape::terminal_text(value))?;
-            }
-        }
-        if let Some(launch) = &header.launch {
-            writeln!(
-                out,
-                "launch record of {} under manifest {}",
-                escape::terminal_text(&launch.instance),
-                launch.manifest
-            )?;
-        }
-        Ok(())
-    })?;
-    Ok(exit)
-}
-
 /// Opens a manifest to look at: its seal is `verify`'s business.
 fn open(path: &Path) -> Result<Manifest> {
     let file = trust::open(path, Owner::RootOrCaller)?.ok_or_else(|| no_manifest(path))?;
     Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)
 }
 
-fn no_manifest(path: &Path) -> Error {
+pub(super) fn no_manifest(path: &Path) -> Error {
     Error::in_file(path, "no such file, expected a manifest")
         .help("`agent baseline create --output FILE` makes one")
 }

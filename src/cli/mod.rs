@@ -12,6 +12,9 @@ mod placing;
 mod profile;
 mod sshd;
 mod status;
+mod verify;
+mod who;
+mod window;
 
 use agent_core::error::{Error, Result};
 use args::{Arguments, Command};
@@ -37,9 +40,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(check) => check::run(&check),
         Command::Baseline(baseline) => match baseline {
             args::Baseline::Create(create) => baseline::create(&create),
-            args::Baseline::Verify(verify) => baseline::verify(&verify),
+            args::Baseline::Verify(verify) => verify::run(&verify),
             args::Baseline::Launch(launch) => launch::run(&launch),
             args::Baseline::Accept(accept) => accept::run(&accept),
+            args::Baseline::Window(window) => window::run(&window),
             args::Baseline::Diff(diff) => baseline::diff(&diff),
             args::Baseline::Export(export) => baseline::export(&export),
         },

@@ -2,7 +2,7 @@
 //!
 //! Verdict first, then deviations by severity, files grouped by directory, then what passed, then coverage.
 
-use super::words::{against, bytes, outcome, plural, rank, thousands};
+use super::words::{accepted, against, bytes, outcome, plural, rank, thousands};
 use super::{Report, Summary, markup};
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
@@ -140,6 +140,7 @@ impl<W: Write> Html<W> {
                 launch.path
             ));
         }
+        lines.extend(summary.amendments.iter().map(accepted));
         if self.left_out > 0 {
             lines.push(format!(
                 "{} further findings are not listed here: --format json lists all",

@@ -1,6 +1,6 @@
 //! The report for people: verdict first, then findings by severity, then what was looked at.
 
-use super::words::{against, bytes, outcome, plural, rank, thousands};
+use super::words::{accepted, against, bytes, outcome, plural, rank, thousands};
 use super::{Counts, Report, Summary};
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
@@ -240,6 +240,10 @@ impl<W: Write> Text<W> {
                 plural(launch.files),
                 escape::terminal_text(&launch.path)
             )?;
+        }
+        for amendment in &summary.amendments {
+            let line = accepted(amendment);
+            writeln!(self.out, "{}", escape::terminal_text(&line))?;
         }
         writeln!(
             self.out,

@@ -1,7 +1,7 @@
 //! What the reports for people say in the same words.
 
 use super::Summary;
-use crate::assess::summary::{Evidence, PackagesSummary};
+use crate::assess::summary::{AmendmentSummary, Evidence, PackagesSummary};
 use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
 
@@ -120,4 +120,20 @@ mod tests {
         assert_eq!(bytes(1_500), "1.5 kB");
         assert_eq!(bytes(953_000_000), "953 MB");
     }
+}
+
+/// An amendment in one line.
+pub(super) fn accepted(amendment: &AmendmentSummary) -> String {
+    let seal = match &amendment.signer {
+        Some(signer) => format!("sealed by {signer}"),
+        None => "not sealed".into(),
+    };
+    format!(
+        "{} path{} accepted by {} at {} ({seal}): {}",
+        thousands(amendment.files),
+        plural(amendment.files),
+        amendment.by,
+        amendment.at,
+        amendment.reason
+    )
 }

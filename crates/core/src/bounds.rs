@@ -160,6 +160,13 @@ bounds! {
     LAUNCH_RECORD: u64 = Bytes(64 << 20), "a launch record", "what one boot changes is little";
     LAUNCH_ENTRIES: u64 = Number(100_000), "entries of a launch record",
         "a record holds what one boot changed; one with more is none";
+    AMENDMENTS: usize = Number(128), "amendments of a host",
+        "every event of a start names them all; a host with more is due for a new image";
+    AMENDMENT: u64 = Bytes(64 << 20), "an amendment", "an upgrade of a whole distribution has some ten megabytes";
+    AMENDMENT_ENTRIES: usize = Number(100_000), "entries of all amendments of a host",
+        "they are held in memory; an upgrade of a whole distribution has some ten thousand";
+    SEEN_REPORT: u64 = Bytes(256 << 20), "the report that `accept --seen` names",
+        "100,000 findings take a hundred megabytes";
 }
 
 #[cfg(test)]

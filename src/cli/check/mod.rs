@@ -8,7 +8,7 @@ use super::{colour, hint};
 use crate::assess;
 use crate::assess::instance::Instance;
 use crate::assess::selected::Selected;
-use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
+use crate::assess::summary::{AmendmentSummary, Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::report::html::Html;
 use crate::report::json::Json;
@@ -122,6 +122,7 @@ struct Looked {
     evidence: Option<Evidence>,
     files: Option<FilesSummary>,
     launch: Option<LaunchSummary>,
+    amendments: Vec<AmendmentSummary>,
     /// When the image was baked, if a manifest was opened that says so.
     baked: Option<i64>,
 }
@@ -181,6 +182,7 @@ impl Run<'_> {
             files: looked.files,
             evidence: looked.evidence,
             launch: looked.launch,
+            amendments: looked.amendments,
             profile: self.profile.name.clone(),
             root: self.tree.root.path().display().to_string(),
             host,

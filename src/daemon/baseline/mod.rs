@@ -167,6 +167,12 @@ impl ActiveBaseline {
         launch.map(|launch| launch.sha256).unwrap_or_default()
     }
 
+    /// SHA-256 of the amendments in use, in hexadecimal and in order.
+    pub(in crate::daemon) fn amendments(&self) -> Vec<String> {
+        let amendments = self.opened.amendments().into_iter();
+        amendments.map(|amendment| amendment.sha256).collect()
+    }
+
     /// Whether the first boot may change the path that a finding is about.
     pub(in crate::daemon) fn launch_marks(&self, subject: &[u8]) -> bool {
         let path = subject.strip_prefix(b"/").unwrap_or(subject);
@@ -194,7 +200,12 @@ impl ActiveBaseline {
 /// A manifest that should be there and is not. That there never was one is no problem.
 fn missing(opened: &Opened, expected: bool) -> Option<ManifestProblem> {
     let orphaned = opened.findings.iter().any(|finding| {
-        [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
+        [
+            finding::FILES_PROFILE.id,
+            finding::FILES_LAUNCH_RECORD.id,
+            finding::FILES_AMENDMENT.id,
+        ]
+        .contains(&finding.check.id)
     });
     if matches!(opened.baseline, Some(Baseline::Manifest(_))) || !(expected || orphaned) {
         return None;

@@ -12,6 +12,7 @@ use crate::daemon::states::problems::Problem;
 use crate::daemon::states::touched::TouchedBatch;
 use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
+use crate::daemon::window;
 use agent_core::attributes::Timestamp;
 use agent_core::finding::{Finding, Severity};
 use agent_outbox::event::LastScan;
@@ -25,13 +26,15 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 pub(in crate::daemon) fn found(
     daemon: &mut Daemon,
     id: u64,
-    finding: Box<Finding>,
+    mut finding: Box<Finding>,
     package: Option<String>,
     now: Now,
 ) {
+    window::look(daemon, now);
     let Some(job) = daemon.jobs.running.get_mut(&id) else {
         return;
     };
+    daemon.window.mark(&mut finding, now.wall);
     job.count(&finding);
     if !job.stored {
         return;

@@ -35,7 +35,7 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
     let (baseline, scope, selinux) = match &worker.baseline.opened.baseline {
         Some(Baseline::Manifest(sealed)) => {
             let manifest = &sealed.verified.manifest;
-            let baseline = Baseline::Manifest((manifest, &sealed.record));
+            let baseline = Baseline::Manifest((manifest, sealed.overlay()));
             (baseline, &sealed.scope, manifest.header().selinux)
         }
         Some(Baseline::Packages(packaged)) => (

@@ -4,9 +4,11 @@
 //! reading. [`Manifest::parse`] checks every line and keeps each block's first path. Every later read
 //! goes through a reader of lines that refuses a block that is not the one that was measured.
 
+mod amendment;
+mod head;
 mod lines;
 
-use super::header::{self, Header};
+use super::header::Header;
 use super::{Entry, Role, line};
 use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
@@ -115,7 +117,7 @@ impl Manifest {
     /// Checks every line: header, order, parents, end.
     pub fn parse(measured: Measured) -> Result<Manifest> {
         let mut lines = Lines::new(&measured, Mark { offset: 0, line: 1 });
-        let header = read_header(&mut lines)?;
+        let header = head::read(&mut lines)?;
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
         let mut walk = Order::new(&header.path_rules);
@@ -302,39 +304,6 @@ impl Measured {
     }
 }
 
-fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
-    let mut expect = |expected: &[u8], help: &str| {
-        let found = lines.next()?.map(<[u8]>::to_vec);
-        if found.as_deref() == Some(expected) {
-            return Ok(());
-        }
-        let message = format!("expected `{}`", String::from_utf8_lossy(expected));
-        Err(lines.error(message).help(help))
-    };
-    expect(
-        header::MAGIC,
-        "name a manifest made by `agent baseline create`",
-    )?;
-    expect(
-        header::VERSION,
-        "this version of the agent reads version 1 alone; make the manifest anew, or use the agent that made it",
-    )?;
-    let mut header = Header::default();
-    while lines
-        .peek()?
-        .is_some_and(|line| line.starts_with(b"#") && !line.starts_with(b"# entries "))
-    {
-        let line = lines.next()?.unwrap_or_default();
-        header
-            .push_line(line)
-            .map_err(|message| lines.error(message))?;
-    }
-    if header.profile.is_empty() || header.path_rules.rules().is_empty() {
-        return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
-    }
-    Ok(header)
-}
-
 /// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
 /// that the header's own rules reach: no walk would ever meet another.
 struct Order<'a> {
@@ -342,6 +311,8 @@ struct Order<'a> {
     last: Option<Vec<u8>>,
     /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
     directories: Vec<(usize, Position)>,
+    /// What an entry need not say although the rules demand it.
+    spared: AttributeSet,
 }
 
 impl<'a> Order<'a> {
@@ -350,6 +321,7 @@ impl<'a> Order<'a> {
             path_rules,
             last: None,
             directories: Vec::new(),
+            spared: AttributeSet::NONE,
         }
     }
 
@@ -408,7 +380,10 @@ impl<'a> Order<'a> {
         }
         .ok_or("the manifest's own header does not cover this path")?;
         let lacks = match entry.role {
-            Role::Recorded => entry.attributes.lacks(demand.attributes),
+            Role::Recorded => {
+                let demanded = demand.attributes.without(self.spared);
+                entry.attributes.lacks(demanded)
+            }
             Role::Removed | Role::Parent | Role::Mount => AttributeSet::NONE,
         };
         match lacks.is_empty() {

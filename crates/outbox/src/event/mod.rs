@@ -4,11 +4,13 @@
 //! Findings become Detection Findings (2004, files) and Compliance Findings (2003, settings and
 //! instance), the agent's own steps Application Lifecycle (6002), its faults Application Error (6008).
 
+mod accepted;
 pub mod chain;
 pub mod draft;
 pub mod finding;
 pub mod gap;
 pub mod lifecycle;
+mod listing;
 pub mod own;
 pub mod source;
 pub mod stored_finding;
@@ -17,7 +19,8 @@ pub mod verify;
 
 pub use draft::Draft;
 pub use lifecycle::{
-    Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
+    Amendment, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
+    Transaction, Window,
 };
 pub use source::{Digests, EventSource};
 pub use stored_finding::StoredFinding;

@@ -30,6 +30,8 @@ pub struct Digests {
     pub profile: String,
     /// Of the launch record.
     pub launch_record: String,
+    /// Of the amendments in use, in order.
+    pub amendments: Vec<String>,
     /// Of the agent's own binary.
     pub binary: String,
 }

@@ -17,6 +17,8 @@ pub mod launch;
 pub mod linked;
 pub mod links;
 pub mod look;
+mod overlay;
+mod own;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;
