@@ -283,7 +283,7 @@ fn what_has_changed_since_it_was_seen_is_refused() {
 #[test]
 fn one_for_all_hosts_of_an_image() {
     let host = sealed();
-    host.shell("tar cf host.tar --exclude=host.tar --exclude=proc --exclude=lib --exclude=lib64 .");
+    host.shell("tar cf host.tar --format=posix --exclude=host.tar --exclude=proc --exclude=lib --exclude=lib64 .");
     host.shell("echo 2 >> data/one; mkdir data/new; echo 3 > data/new/f");
     accept(&host, &["/data/one", "/data/new"], &["--portable"]).expect(0);
     check(&host).expect(0);

@@ -1,6 +1,6 @@
 //! What somebody has seen of a host, to be held against what is there when it is accepted.
 
-use agent_core::attributes::{Attribute, AttributeSet, FileType};
+use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -85,6 +85,16 @@ impl Seen {
 
     /// Whether it was seen exactly so.
     pub(super) fn has(&self, accepted: &Accepted) -> bool {
+        // What entries do to their directory is told by the entries.
+        let of_entries = accepted
+            .changed
+            .without(AttributeSet::OF_ENTRIES)
+            .is_empty();
+        let directory =
+            |a: &Option<Attributes>| a.as_ref().is_some_and(|a| a.kind == FileType::Dir);
+        if of_entries && directory(&accepted.before) && directory(&accepted.now) {
+            return true;
+        }
         let Some(seen) = self.findings.get(&subject(&accepted.entry.path)) else {
             return false;
         };
@@ -94,7 +104,6 @@ impl Seen {
         };
         let observed = seen["observed"].as_object();
         let is = finding::evidence(now, AttributeSet::ALL);
-        // What entries do to their directory is told by the entries.
         let is_own = |name: &str| {
             let of_entries = Attribute::from_name(name)
                 .is_some_and(|attribute| AttributeSet::OF_ENTRIES.has(attribute));

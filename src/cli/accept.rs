@@ -127,10 +127,8 @@ impl Place {
         let directory = tree.root.make_dirs(DIRECTORY.as_bytes()).map_err(fault)?;
         let stem: String = at.chars().filter(char::is_ascii_alphanumeric).collect();
         let within = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        let names = (1u32..).map(|number| match number {
-            1 => format!("{stem}.mtree"),
-            number => format!("{stem}-{number}.mtree"),
-        });
+        // By name they stand in the order in which they were made.
+        let names = (1u32..).map(|number| format!("{stem}-{number:02}.mtree"));
         let is_free = |name: &String| {
             let taken = |path: &Path| std::fs::symlink_metadata(path).is_ok();
             let path = within.join(name);

@@ -1,5 +1,6 @@
 //! `agent run` as a whole.
 
+mod accepted;
 mod bursts;
 mod changes;
 mod damage;
