@@ -100,6 +100,7 @@ pub(crate) fn write(
             reason: order.reason.map(str::to_owned),
         }),
         time,
+        packages: Vec::new(),
         ..manifest.header().clone()
     };
     let fault = |error| Error::cannot_write(output, &error);

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
     let draft = accept::draft(&tree, &profile, &config, &trust, order)?;
     let place = match &arguments.output {
         Some(output) => Place::named(output),
-        None => Place::own(&tree, &at)?,
+        None => Place::own(&tree, arguments.portable, &at)?,
     };
     let fault = |error| Error::cannot_write(&place.shown, &error);
     let mut pending = Pending::create(&place.path, placing::MODE).map_err(fault)?;
@@ -121,14 +121,15 @@ impl Place {
     }
 
     /// A free name in the tree's own directory of amendments, through an open handle: no link of the tree leads out.
-    fn own(tree: &Tree, at: &str) -> Result<Place> {
+    fn own(tree: &Tree, portable: bool, at: &str) -> Result<Place> {
         let shown = tree.root.path().join(&DIRECTORY[1..]);
         let fault = |error| Error::cannot_write(&shown, &error);
         let directory = tree.root.make_dirs(DIRECTORY.as_bytes()).map_err(fault)?;
         let stem: String = at.chars().filter(char::is_ascii_alphanumeric).collect();
         let within = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        // By name they stand in the order in which they were made.
-        let names = (1u32..).map(|number| format!("{stem}-{number:02}.mtree"));
+        // By name they stand in the order in which they were made, and one for all hosts never takes a host's name.
+        let whose = if portable { "image" } else { "host" };
+        let names = (1u32..).map(|number| format!("{whose}-{stem}-{number:02}.mtree"));
         let is_free = |name: &String| {
             let taken = |path: &Path| std::fs::symlink_metadata(path).is_ok();
             let path = within.join(name);

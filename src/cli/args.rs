@@ -315,8 +315,18 @@ pub(super) struct Diff {
     /// The newer one
     pub(super) new: PathBuf,
     /// How to print
-    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
-    pub(super) format: TextOrJson,
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub(super) format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiffFormat {
+    /// For people
+    Text,
+    /// One object a line, the summary last
+    Json,
+    /// A page, for a review
+    Html,
 }
 
 #[derive(Debug, Args)]

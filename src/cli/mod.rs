@@ -5,6 +5,7 @@ mod args;
 mod baseline;
 mod check;
 mod config;
+mod diff;
 mod generate;
 mod launch;
 mod log;
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             args::Baseline::Launch(launch) => launch::run(&launch),
             args::Baseline::Accept(accept) => accept::run(&accept),
             args::Baseline::Window(window) => window::run(&window),
-            args::Baseline::Diff(diff) => baseline::diff(&diff),
+            args::Baseline::Diff(diff) => diff::run(&diff),
             args::Baseline::Export(export) => baseline::export(&export),
         },
         Command::Profile(profile) => profile::run(&profile),

@@ -235,7 +235,8 @@ impl<W: Write> Report for Html<W> {
     }
 }
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;\
+/// How pages look.
+pub(crate) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;\
 color:#1a1c1e;background:#fff}h1{font-size:1.4rem}h2{font-size:1.15rem;display:inline}h3{font-size:1rem;margin:1rem 0 .2rem}\
 small{color:#5c6268;font-weight:400}summary{cursor:pointer;margin-top:1.2rem}table{border-collapse:collapse;width:100%}\
 td{border-top:1px solid #d8dbde;padding:.4rem .6rem;vertical-align:top}td:first-child{width:7rem}td:nth-child(2){width:36%}\

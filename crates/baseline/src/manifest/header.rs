@@ -23,21 +23,21 @@ pub struct Header {
     pub time: String,
     /// The distribution, as `debian 12`.
     pub os: String,
-    /// What was recorded anew since, oldest first.
-    pub accepted: Vec<Accepted>,
+    /// The packages that were installed, in the order of their database.
+    pub packages: Vec<Package>,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
 }
 
-/// A path that was recorded anew after the tree was (`# accepted TIME PATH REASON`).
+/// A package that was installed when the tree was recorded (`# package NAME VERSION ARCH`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// When (RFC 3339, UTC).
-    pub time: String,
-    /// Relative to the root.
-    pub path: Vec<u8>,
-    /// Why, in the words of whoever did it.
-    pub reason: String,
+pub struct Package {
+    /// Its name, without architecture.
+    pub name: String,
+    /// `[EPOCH:]VERSION[-RELEASE]`
+    pub version: String,
+    /// As the package manager names it.
+    pub arch: String,
 }
 
 /// What ties a launch record to one instance and one manifest.
@@ -71,12 +71,13 @@ impl Header {
             true => b"# selinux recorded",
             false => b"# selinux none",
         });
-        for accepted in &self.accepted {
-            let mut words = format!("# accepted {} /", accepted.time).into_bytes();
-            escape::push_octal(&mut words, &accepted.path);
-            words.push(b' ');
-            escape::push_octal(&mut words, accepted.reason.as_bytes());
-            line(&words);
+        for Package {
+            name,
+            version,
+            arch,
+        } in &self.packages
+        {
+            line(format!("# package {name} {version} {arch}").as_bytes());
         }
         if let Some(launch) = &self.launch {
             line(format!("# launch {}", launch.instance).as_bytes());
@@ -138,10 +139,10 @@ impl Header {
                     _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
                 }
             }
-            b"accepted" => self.accepted.push(
-                accepted(&text)
-                    .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
-            ),
+            b"package" => {
+                let package = package(&text).ok_or("expected `# package NAME VERSION ARCH`")?;
+                self.packages.push(package);
+            }
             b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
             b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,
             b"launch-again" => {
@@ -157,15 +158,13 @@ impl Header {
     }
 }
 
-fn accepted(text: &str) -> Option<Accepted> {
-    let mut words = text.split(' ');
-    let (time, path, reason) = (words.next()?, words.next()?, words.next()?);
-    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
-    let reason = String::from_utf8(escape::from_octal(reason.as_bytes())?).ok()?;
-    let accepted = Accepted {
-        time: time.to_owned(),
-        path,
-        reason,
+/// A package of a `# package` line; all three are words.
+fn package(text: &str) -> Option<Package> {
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let package = Package {
+        name: words.next()?.to_owned(),
+        version: words.next()?.to_owned(),
+        arch: words.next()?.to_owned(),
     };
-    words.next().is_none().then_some(accepted)
+    words.next().is_none().then_some(package)
 }

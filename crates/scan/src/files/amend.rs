@@ -191,6 +191,7 @@ impl Order<'_> {
                 path,
                 attributes: Attributes::new(before.kind),
                 role: Role::Removed,
+                package: None,
             };
             return Some(Accepted {
                 entry,
@@ -245,6 +246,7 @@ impl Order<'_> {
                 path,
                 attributes,
                 role: Role::Recorded,
+                package: None,
             },
             before: Some(before),
             now: Some(now.attributes),

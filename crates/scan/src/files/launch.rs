@@ -61,6 +61,7 @@ impl Collector {
             path,
             attributes,
             role,
+            package: None,
         });
     }
 
@@ -86,6 +87,7 @@ pub fn with_parents(mut entries: Vec<Entry>) -> Vec<Entry> {
         path,
         attributes: Attributes::new(FileType::Dir),
         role: Role::Parent,
+        package: None,
     }));
     // A directory that is an entry itself comes before the mere parent of the same path.
     entries.sort_by(|a, b| {

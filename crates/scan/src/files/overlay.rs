@@ -61,6 +61,7 @@ mod tests {
                 1 => Role::Parent,
                 _ => Role::Recorded,
             },
+            package: None,
         };
         Amendment {
             path: "a".into(),

@@ -15,11 +15,13 @@ use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::root::Root;
-use agent_core::paths::subject;
+use agent_core::paths::{compare, subject};
+use agent_packages::{Database, Owned};
+use std::cmp::Ordering;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering as Memory;
 
 /// What a recording came to.
 #[derive(Debug)]
@@ -60,20 +62,40 @@ fn incomplete(refused: &[(Vec<u8>, String)], refusals: u64) -> Error {
     .help("run as root on a tree that holds still; or exclude the paths in a profile, with the reason")
 }
 
-/// Walks `root` by the rules of `scope` and writes an entry for each path. `place` is for errors alone:
-/// where the manifest goes.
+/// What is recorded, and how.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    /// The tree.
+    pub root: &'a Root,
+    /// What is looked at.
+    pub scope: &'a Scope,
+    /// Threads that read and digest.
+    pub workers: Workers,
+    /// Whether SELinux labels are recorded.
+    pub selinux: bool,
+    /// Where the packages stand that own the paths; `None`: nobody says.
+    pub owners: Option<&'a Database>,
+}
+
+/// Walks the tree by the rules of the scope and writes an entry for each path. `place` is for errors alone: where the
+/// manifest goes.
 ///
 /// A path that cannot be read is an error, after all paths were tried: a manifest with a hole would
 /// pass for a whole one. What vanishes between listing and looking is left out.
 pub fn record<W: Write>(
-    root: &Root,
-    scope: &Scope,
-    workers: Workers,
-    selinux: bool,
+    recording: &Recording<'_>,
     progress: &Progress,
     mut writer: Writer<W>,
     place: &Path,
 ) -> Result<Recorded> {
+    let &Recording {
+        root,
+        scope,
+        workers,
+        selinux,
+        owners,
+    } = recording;
+    let mut owned = owners.into_iter().flat_map(Database::iter).peekable();
     let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
     let mut mounts = Vec::new();
     let mut refused: Vec<(Vec<u8>, String)> = Vec::new();
@@ -102,10 +124,10 @@ pub fn record<W: Write>(
                     .into_iter()
                     .filter_map(|step| see(step, &mut looks))
                     .collect();
-                progress.checked.fetch_add(count, Ordering::Relaxed);
+                progress.checked.fetch_add(count, Memory::Relaxed);
                 progress
                     .bytes
-                    .fetch_add(looker.bytes - before, Ordering::Relaxed);
+                    .fetch_add(looker.bytes - before, Memory::Relaxed);
                 Done {
                     results,
                     waited: looker.waited,
@@ -113,13 +135,21 @@ pub fn record<W: Write>(
             }
         },
         |outcome| match outcome {
-            Outcome::Entry(entry) => match writer.push(&entry) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
+            Outcome::Entry(mut entry) => {
+                // Both come in the order of a walk.
+                let is_before =
+                    |owned: &Owned<'_>| compare(owned.path, &entry.path) == Ordering::Less;
+                while owned.next_if(is_before).is_some() {}
+                let owner = owned.next_if(|owned| owned.path == entry.path);
+                entry.package = owner.map(|owned| owned.package.into());
+                match writer.push(&entry) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
                 }
-            },
+            }
             Outcome::Refused(path, why) => {
                 refusals += 1;
                 if refused.len() < NAMED {
@@ -203,6 +233,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 path,
                 attributes,
                 role: Role::Recorded,
+                package: None,
             };
             // Only names of many thousand bytes come near this; a reader would refuse the whole file.
             if entry.path.len() > bounds::MANIFEST_LINE / 8 {

@@ -35,6 +35,7 @@ fn long() -> Manifest {
             path,
             attributes: known(kind),
             role: Role::Recorded,
+            package: None,
         };
         writer.push(&entry).expect("in order");
     };
