@@ -6,6 +6,7 @@ mod changes;
 mod daemon;
 mod deadlines;
 mod diff;
+mod diff_packages;
 
 mod faults;
 mod generated;

@@ -92,7 +92,9 @@ fn packages(tree: &Tree) -> (Vec<Package>, Option<Database>) {
         Kind::None => return (Vec::new(), None),
     };
     let unread = |why: &dyn std::fmt::Display| {
-        hint(&format!("the manifest will not say which packages there were: {why}"));
+        hint(&format!(
+            "the manifest will not say which packages there were: {why}"
+        ));
     };
     let database = database.map_err(|error| unread(&error)).ok();
     let installed = agent_packages::installed(root).map_err(|why| unread(&why));

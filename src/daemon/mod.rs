@@ -44,6 +44,7 @@ mod store;
 mod systemd;
 mod watch;
 mod window;
+mod writers;
 
 use agent_core::error::{Error, Result};
 use agent_core::os::{limits, memory};

@@ -32,6 +32,8 @@ pub(in crate::daemon) struct RunRecord {
     pub(in crate::daemon) launch: Option<Launch>,
     /// The amendments that were told and not told to be gone.
     pub(in crate::daemon) amendments: Vec<Amended>,
+    /// What programs wrote that the sealed profile lets them write.
+    pub(in crate::daemon) written: Vec<Written>,
     /// The window that was told.
     pub(in crate::daemon) window: Option<ToldWindow>,
     /// Whether it came to its end as it should.
@@ -47,6 +49,17 @@ pub(in crate::daemon) struct Amended {
     pub(in crate::daemon) path: String,
     /// Why it was made.
     pub(in crate::daemon) reason: String,
+}
+
+/// A deviation that a sealed writer explains: a scan that finds it again has not seen who wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::daemon) struct Written {
+    /// SHA-256 of the deviation, in hexadecimal: path, what should be, what is.
+    pub(in crate::daemon) deviation: String,
+    /// The program.
+    pub(in crate::daemon) program: String,
+    /// When it wrote (RFC 3339).
+    pub(in crate::daemon) at: String,
 }
 
 /// A window that was told.
@@ -109,6 +122,7 @@ impl RunRecords {
             current.unusable = previous.unusable;
             current.amendments = previous.amendments.clone();
             current.window = previous.window.clone();
+            current.written = previous.written.clone();
         }
         RunRecords {
             current,

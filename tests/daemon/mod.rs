@@ -22,3 +22,4 @@ mod storm;
 mod survives;
 mod transactions;
 mod untrusted;
+mod writers;

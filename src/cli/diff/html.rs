@@ -51,7 +51,10 @@ fn left(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
         false => "Not explained by packages",
     };
     let count = review.changes.len();
-    writeln!(out, "<details open><summary><h2>{title} <small>{count}</small></h2></summary>")?;
+    writeln!(
+        out,
+        "<details open><summary><h2>{title} <small>{count}</small></h2></summary>"
+    )?;
     let mut counts = by_directory(&review.changes);
     let kept = review.changes.get(..KEPT).unwrap_or(&review.changes);
     for group in kept.chunk_by(|a, b| directory(&a.path) == directory(&b.path)) {
@@ -59,7 +62,11 @@ fn left(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
         let of = directory(&first.path);
         // A directory that is met again, after one below it, has been counted.
         let counted = counts.remove(of).unwrap_or_default();
-        writeln!(out, "<h3>{} <small>{counted}</small></h3><table>", markup::path(of))?;
+        writeln!(
+            out,
+            "<h3>{} <small>{counted}</small></h3><table>",
+            markup::path(of)
+        )?;
         for change in group {
             let names: Vec<&str> = change.changed.iter().map(Attribute::name).collect();
             writeln!(
@@ -74,7 +81,11 @@ fn left(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
         writeln!(out, "</table>")?;
     }
     if count > kept.len() {
-        writeln!(out, "<p>{} more: --format json lists all</p>", count - kept.len())?;
+        writeln!(
+            out,
+            "<p>{} more: --format json lists all</p>",
+            count - kept.len()
+        )?;
     }
     writeln!(out, "</details>")
 }
@@ -86,7 +97,10 @@ fn packages(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
         return Ok(());
     }
     let count = changes.len();
-    writeln!(out, "<details open><summary><h2>Packages <small>{count}</small></h2></summary><table>")?;
+    writeln!(
+        out,
+        "<details open><summary><h2>Packages <small>{count}</small></h2></summary><table>"
+    )?;
     for change in changes {
         writeln!(
             out,

@@ -164,7 +164,8 @@ impl Review<'_> {
         }
         // The directory of what a package brought, or took away, has other times and links.
         left.retain(|change| {
-            let times = change.directory && change.changed.without(AttributeSet::OF_ENTRIES).is_empty();
+            let times =
+                change.directory && change.changed.without(AttributeSet::OF_ENTRIES).is_empty();
             !(times && moved.contains(&change.path))
         });
         self.changes = left;
@@ -179,7 +180,11 @@ impl Review<'_> {
             writeln!(out, "{}", self.profiles())?;
         }
         for package in &self.packages.changes {
-            writeln!(out, "package  {}", escape::terminal_text(&package.in_words()))?;
+            writeln!(
+                out,
+                "package  {}",
+                escape::terminal_text(&package.in_words())
+            )?;
         }
         match self.changes.len() > LISTED {
             false => {
@@ -247,7 +252,9 @@ impl Review<'_> {
         object["new"] = json!(new);
         if !self.packages.are_unknown() {
             object["package"] = json!(change.package);
-            let explained = change.explained.and_then(|at| self.packages.changes.get(at));
+            let explained = change
+                .explained
+                .and_then(|at| self.packages.changes.get(at));
             object["explained_by"] = json!(explained.map(packages::Change::named));
         }
         object
@@ -265,7 +272,10 @@ fn line(change: &Change) -> String {
 /// That a path belongs to a package that is as it was: nothing of it had reason to change.
 fn unmoved(change: &Change) -> String {
     match &change.package {
-        Some(package) => format!("  (of package {}, which is as it was)", escape::terminal_text(package)),
+        Some(package) => format!(
+            "  (of package {}, which is as it was)",
+            escape::terminal_text(package)
+        ),
         None => String::new(),
     }
 }

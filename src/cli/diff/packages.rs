@@ -108,7 +108,9 @@ impl Change {
     pub(super) fn counts(&self) -> String {
         let words = ["added", "changed", "removed"].into_iter().zip(self.paths);
         let words = words.filter(|(_, count)| *count > 0);
-        let words: Vec<String> = words.map(|(word, count)| format!("{count} {word}")).collect();
+        let words: Vec<String> = words
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
         match words.is_empty() {
             true => "no path that is covered".into(),
             false => words.join(", "),
@@ -154,8 +156,12 @@ mod tests {
 
     #[test]
     fn packages_come_go_and_change() {
-        let old = list("sed 1 amd64;gone 1 amd64;same 1 amd64;kernel 1 x;kernel 2 x;libc6 1 amd64;libc6 1 i386");
-        let new = list("sed 2 amd64;same 1 amd64;kernel 2 x;kernel 3 x;new 1 all;libc6 1 amd64;libc6 2 i386");
+        let old = list(
+            "sed 1 amd64;gone 1 amd64;same 1 amd64;kernel 1 x;kernel 2 x;libc6 1 amd64;libc6 1 i386",
+        );
+        let new = list(
+            "sed 2 amd64;same 1 amd64;kernel 2 x;kernel 3 x;new 1 all;libc6 1 amd64;libc6 2 i386",
+        );
         let mut packages = Packages::between(&old, &new);
         let expected: [(Option<&str>, Option<&str>); 8] = [
             (Some("sed"), Some("sed amd64  1 → 2: 1 changed")),
@@ -173,6 +179,9 @@ mod tests {
             assert_eq!(said.as_deref(), words, "{package:?}");
         }
         assert_eq!(packages.changes.len(), 5);
-        assert!(Packages::between(&[], &new).changes.is_empty(), "nothing is known");
+        assert!(
+            Packages::between(&[], &new).changes.is_empty(),
+            "nothing is known"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Paths that were touched, and what is critical of them before they are quiet.
 
 use super::worker::Worker;
+use super::writers;
 use crate::daemon::baseline::one_line;
 use crate::daemon::message::{Message, Outcome, PAGE, Question};
 use crate::daemon::store::Asker;
@@ -69,7 +70,9 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         Told::Deviates(deviation) => {
             let package =
                 (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
-            worker.found(wording::finding(&deviation, against), package.flatten())
+            let mut finding = wording::finding(&deviation, against);
+            writers::explain(worker, &deviation, &mut finding);
+            worker.found(finding, package.flatten())
         }
         Told::Holds { path, ctime } => worker.try_send(Message::Holds {
             job: worker.id,

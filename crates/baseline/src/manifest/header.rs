@@ -150,7 +150,7 @@ impl Header {
                 self.launch.get_or_insert_default().reason =
                     Some(reason.ok_or("expected the reason with odd bytes as \\ooo")?);
             }
-            b"cover" | b"exclude" => self.path_rules.push_line(words)?,
+            b"cover" | b"exclude" | b"writer" => self.path_rules.push_line(words)?,
             // Further lines are for people: a label, a ticket, a pipeline's name.
             _ => {}
         }

@@ -147,7 +147,8 @@ impl Found {
             }
             b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
             b"tags" => {
-                let expected = ",removed, or ,parent, or ,mount, or ,package.NAME, or ,xattr.NAME=SHA256,";
+                let expected =
+                    ",removed, or ,parent, or ,mount, or ,package.NAME, or ,xattr.NAME=SHA256,";
                 let tags = tags::parse(value).ok_or_else(|| bad(word, expected))?;
                 found.xattrs = Some(tags.xattrs);
                 self.role = tags.role;

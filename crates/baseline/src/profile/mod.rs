@@ -8,6 +8,7 @@ pub mod path_rules;
 pub mod pattern;
 pub mod shipped;
 pub mod source;
+mod writer;
 
 use agent_core::escape;
 use agent_core::release::OsRelease;

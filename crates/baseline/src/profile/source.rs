@@ -1,7 +1,8 @@
 //! One profile as it is written: TOML to checked values, every error with its line.
 
-use super::path_rules::{Demand, MAX_RULES};
+use super::path_rules::{Demand, MAX_RULES, Writer};
 use super::pattern::Pattern;
+use super::writer::RawWriter;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::error::{Error, Result};
 use agent_core::finding::Severity;
@@ -65,6 +66,8 @@ pub struct PathEntry {
     pub pattern: Pattern,
     /// What is demanded of them.
     pub demand: Demand,
+    /// Programs that may write there, and what.
+    pub writers: Vec<Writer>,
     /// Why, where the author said so.
     pub reason: Option<String>,
 }
@@ -185,6 +188,8 @@ struct RawPath {
     #[serde(default)]
     cross_mounts: bool,
     launch: Option<Spanned<String>>,
+    #[serde(default)]
+    writers: Vec<Spanned<RawWriter>>,
     reason: Option<String>,
 }
 
@@ -310,6 +315,11 @@ fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
             cross_mounts: raw.cross_mounts,
             launch,
         },
+        writers: raw
+            .writers
+            .iter()
+            .map(|raw| raw.get_ref().check().map_err(|m| text.error(raw.span(), m)))
+            .collect::<Result<_>>()?,
         reason: raw.reason,
     })
 }

@@ -187,6 +187,7 @@ fn cause_from_json(value: &Value) -> ChangeContext {
             pid,
             name: text("name"),
             program: text("program"),
+            executable: None,
             command_line: text("command_line"),
             uid: number("uid"),
             login_uid: number("login_uid"),

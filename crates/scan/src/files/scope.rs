@@ -4,7 +4,7 @@
 //! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
 
 use super::own::{self, OwnPlace};
-use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach};
+use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach, Writer};
 use agent_core::attributes::AttributeSet;
 use agent_core::finding::Severity;
 use agent_core::glob::{self, Syntax};
@@ -149,6 +149,14 @@ impl Scope {
             place = self.enter(&place, name);
         }
         policy
+    }
+
+    /// Programs that may write a path, and what, by the rules that decide.
+    pub fn writers(&self, path: &[u8]) -> &[Writer] {
+        match self.deciding().deciding(path) {
+            Some(rule) => &rule.writers,
+            None => &[],
+        }
     }
 
     /// The worst severity of what may lie in a directory that is `own` itself: that of entries of both sets of rules
