@@ -13,6 +13,7 @@ mod generated;
 
 mod evasion;
 mod instance;
+mod keep_text;
 mod launch;
 
 mod oracles;

@@ -161,7 +161,7 @@ impl Opened {
                 let against = Baseline::Manifest(());
                 scan(against, manifest.header().selinux)
                     .run(sealed.overlay().over(manifest.entries()), |deviation| {
-                        each(wording::finding(&deviation, against))
+                        each(sealed.finding(&deviation, &tree.root))
                     })
                     .map(Some)
                     .map_err(|error| match error.file {

@@ -101,6 +101,7 @@ pub(crate) fn write(
         }),
         time,
         packages: Vec::new(),
+        text: String::new(),
         ..manifest.header().clone()
     };
     let fault = |error| Error::cannot_write(output, &error);

@@ -21,7 +21,9 @@ use agent_packages::{Database, Kind, detect};
 use agent_scan::files::record::{self, Recording};
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
+use agent_scan::files::texts;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -36,7 +38,14 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 
     let selinux = tree::labelled(&tree.root)?;
     let (packages, owners) = packages(&tree);
+    let scope = Scope::current(profile.path_rules.clone());
+    let kept = texts::collect(&tree.root, &scope);
+    let text = kept.to_bytes();
     let header = Header {
+        text: match kept.is_empty() {
+            true => String::new(),
+            false => escape::hex(&Sha256::digest(&text)),
+        },
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
         path_rules: profile.path_rules.clone(),
@@ -46,7 +55,6 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         packages,
         launch: None,
     };
-    let scope = Scope::current(profile.path_rules.clone());
     let counts = Progress::default();
     let writer = Writer::new(&mut pending, &header);
     let recorded = progress::shown(true, &counts, None, || {
@@ -55,11 +63,13 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
             scope: &scope,
             workers: tree::workers(None),
             selinux,
+            texts: &kept,
             owners: owners.as_ref(),
         };
         record::record(&recording, &counts, writer, output)
     })?;
 
+    placing::put_text(output, (!kept.is_empty()).then_some(&text))?;
     placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref(), None)?;
 
     for path in &recorded.mounts {

@@ -2,6 +2,7 @@
 
 use super::hint;
 use agent_baseline::manifest::verified::{self, Trust};
+use agent_baseline::texts::text_path;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
@@ -81,6 +82,24 @@ pub(super) fn seal_and_put(
         ));
     }
     Ok(())
+}
+
+/// Puts the texts that go with a manifest beside it; those of another manifest are taken away where there are none. Before
+/// the manifest: should it end in between, they are not those that the manifest there has the digest of.
+pub(super) fn put_text(output: &Path, text: Option<&Vec<u8>>) -> Result<()> {
+    let path = text_path(output);
+    let fault = |error| Error::cannot_write(&path, &error);
+    match text {
+        Some(text) => {
+            let mut pending = Pending::create(&path, MODE).map_err(fault)?;
+            pending.write_all(text).map_err(fault)?;
+            pending.commit().map_err(fault)
+        }
+        None => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(fault),
+        },
+    }
 }
 
 /// Says with what the manifest was sealed, or how to do it.

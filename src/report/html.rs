@@ -97,6 +97,10 @@ impl<W: Write> Html<W> {
                 write!(self.out, "</dl>")?;
             }
         }
+        if let Some(lines) = &finding.lines {
+            let lines: Vec<String> = lines.iter().map(|line| markup::text(line)).collect();
+            write!(self.out, "<pre><code>{}</code></pre>", lines.join("\n"))?;
+        }
         if finding.verdict == Verdict::Fail || finding.verdict == Verdict::Unknown {
             write!(self.out, "<p>Why: {}.</p>", markup::text(finding.check.why))?;
             if let Some(remedy) = &finding.remediation {

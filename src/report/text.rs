@@ -142,6 +142,9 @@ impl<W: Write> Text<W> {
                 )?;
             }
         }
+        for line in finding.lines.iter().flatten() {
+            writeln!(self.out, "            {}", escape::terminal_text(line))?;
+        }
         if let Some(remediation) = &finding.remediation {
             writeln!(
                 self.out,

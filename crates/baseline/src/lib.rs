@@ -12,5 +12,6 @@ mod against;
 pub mod amendment;
 pub mod manifest;
 pub mod profile;
+pub mod texts;
 
 pub use against::Baseline;

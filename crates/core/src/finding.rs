@@ -259,6 +259,8 @@ pub struct Finding {
     pub location: Option<String>,
     /// What to do about it.
     pub remediation: Option<String>,
+    /// For files whose text is kept: the lines that changed, masked where they look like secrets.
+    pub lines: Option<Vec<String>>,
     /// For files: what explains the change.
     pub explained_by: Option<ExplainedBy>,
     /// The severity without that; set only where one was lowered by it.
@@ -285,6 +287,7 @@ impl Finding {
             message: message.into(),
             location: None,
             remediation: None,
+            lines: None,
             explained_by: None,
             unexplained_severity: None,
         }
@@ -340,6 +343,7 @@ impl Finding {
         object["message"] = json!(self.message);
         object["location"] = json!(self.location);
         object["remediation"] = json!(self.remediation);
+        object["lines"] = json!(self.lines);
         object["explained_by"] = json!(self.explained_by);
         object["unexplained_severity"] = json!(self.unexplained_severity);
         object["references"] = json!(self.check.references);

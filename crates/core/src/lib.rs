@@ -17,6 +17,7 @@ pub mod explained;
 pub mod finding;
 pub mod glob;
 pub mod host;
+pub mod mask;
 pub mod os;
 pub mod paths;
 pub mod region;

@@ -8,6 +8,7 @@ use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::profile::load;
+use agent_baseline::texts::Texts;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
@@ -92,6 +93,7 @@ impl Lab {
             scope: &self.scope,
             workers: threads().into(),
             selinux: false,
+            texts: &Texts::default(),
             owners: None,
         };
         let recorded = record(&recording, &progress, writer, Path::new("bench"))?;

@@ -70,7 +70,12 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         Told::Deviates(deviation) => {
             let package =
                 (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
-            let mut finding = wording::finding(&deviation, against);
+            let mut finding = match &worker.baseline.opened.baseline {
+                Some(Baseline::Manifest(sealed)) => {
+                    sealed.finding(&deviation, &worker.setup.tree.root)
+                }
+                _ => wording::finding(&deviation, against),
+            };
             writers::explain(worker, &deviation, &mut finding);
             worker.found(finding, package.flatten())
         }

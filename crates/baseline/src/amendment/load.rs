@@ -7,6 +7,7 @@ use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::os::trust::{self, Owner};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,9 @@ pub const DIRECTORY: &str = "/etc/host-integrity-agent/amendments";
 const SUFFIX: &[u8] = b".mtree";
 /// and those of their seals.
 const SEAL: &[u8] = b".mtree.sig";
+
+/// Too many links in a path (errno(3)).
+const ELOOP: i32 = 40;
 
 /// What lies in the directory of amendments.
 #[derive(Debug, Default)]
@@ -100,7 +104,13 @@ fn names(root: &Root) -> Result<Option<Vec<Vec<u8>>>> {
     let shown = root.path().join(&DIRECTORY[1..]);
     let fault = |error| Error::in_file(&shown, format!("cannot be listed: {error}"));
     let resolved = match root.resolve(DIRECTORY.as_bytes(), true) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // A path that leads nowhere leads to no amendment.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+                || error.raw_os_error() == Some(ELOOP) =>
+        {
+            return Ok(None);
+        }
         resolved => resolved.map_err(fault)?,
     };
     let Some(handle) = resolved.handle else {

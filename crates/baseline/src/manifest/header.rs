@@ -25,6 +25,8 @@ pub struct Header {
     pub os: String,
     /// The packages that were installed, in the order of their database.
     pub packages: Vec<Package>,
+    /// SHA-256 of the texts that were kept, in hexadecimal; empty where none were.
+    pub text: String,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
 }
@@ -62,7 +64,7 @@ impl Header {
         line(MAGIC);
         line(VERSION);
         line(format!("# profile {} {}", self.profile, self.profile_digest).as_bytes());
-        for (key, value) in [("time", &self.time), ("os", &self.os)] {
+        for (key, value) in [("time", &self.time), ("os", &self.os), ("text", &self.text)] {
             if !value.is_empty() {
                 line(format!("# {key} {value}").as_bytes());
             }
@@ -132,6 +134,10 @@ impl Header {
             }
             b"time" => once(|h| &mut h.time)?,
             b"os" => once(|h| &mut h.os)?,
+            b"text" => {
+                escape::from_hex::<32>(bytes).ok_or("expected `# text SHA256`")?;
+                once(|h| &mut h.text)?;
+            }
             b"selinux" => {
                 self.selinux = match bytes {
                     b"recorded" => true,

@@ -17,6 +17,8 @@ pub struct Demand {
     pub cross_mounts: bool,
     /// Whether the first boot may change the path, once, on the launch record.
     pub launch: bool,
+    /// Whether its text is kept, so that a finding says which lines changed.
+    pub keep_text: bool,
 }
 
 impl Demand {
@@ -27,6 +29,7 @@ impl Demand {
         severity: Severity::High,
         cross_mounts: true,
         launch: false,
+        keep_text: false,
     };
 
     /// Whether changes of such an entry are everyday: they excuse the mtime of its directory.
@@ -247,6 +250,7 @@ impl PathRules {
             for (name, on) in [
                 ("cross_mounts", demand.cross_mounts),
                 ("launch", demand.launch),
+                ("keep_text", demand.keep_text),
             ] {
                 if on {
                     line.push(' ');
@@ -285,12 +289,18 @@ impl PathRules {
                         .ok_or("expected attribute names after the severity")?,
                     cross_mounts: false,
                     launch: false,
+                    keep_text: false,
                 };
                 for option in options {
                     match *option {
                         b"cross_mounts" => demand.cross_mounts = true,
                         b"launch" => demand.launch = true,
-                        _ => return Err("expected cross_mounts or launch before the path".into()),
+                        b"keep_text" => demand.keep_text = true,
+                        _ => {
+                            let expected =
+                                "expected cross_mounts, launch or keep_text before the path";
+                            return Err(expected.into());
+                        }
                     }
                 }
                 self.rules.push(Rule {

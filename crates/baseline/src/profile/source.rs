@@ -3,6 +3,7 @@
 use super::path_rules::{Demand, MAX_RULES, Writer};
 use super::pattern::Pattern;
 use super::writer::RawWriter;
+use crate::texts;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::error::{Error, Result};
 use agent_core::finding::Severity;
@@ -189,6 +190,8 @@ struct RawPath {
     cross_mounts: bool,
     launch: Option<Spanned<String>>,
     #[serde(default)]
+    keep_text: bool,
+    #[serde(default)]
     writers: Vec<Spanned<RawWriter>>,
     reason: Option<String>,
 }
@@ -307,6 +310,13 @@ fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
             return Err(text.error(word.span(), message));
         }
     };
+    if raw.keep_text && !texts::may_keep(raw.path.get_ref().as_bytes()) {
+        let message = format!(
+            "path = \"{}\": keep_text: it holds secrets, and no text of it is ever kept",
+            raw.path.get_ref()
+        );
+        return Err(text.error(raw.path.span(), message));
+    }
     Ok(PathEntry {
         pattern: pattern(text, &raw.path, false)?,
         demand: Demand {
@@ -314,6 +324,7 @@ fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
             severity: raw.severity,
             cross_mounts: raw.cross_mounts,
             launch,
+            keep_text: raw.keep_text,
         },
         writers: raw
             .writers

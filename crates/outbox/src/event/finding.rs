@@ -107,6 +107,8 @@ pub fn draft(
     }
     draft = draft.unmapped("location", json!(finding.location));
     if step != Step::Cleared {
+        let lines = finding.lines.as_ref().map(|lines| lines.join("\n"));
+        draft = draft.unmapped("lines", json!(lines));
         draft = draft.unmapped("explained_by", explained(finding)).unmapped(
             "unexplained_severity",
             json!(finding.unexplained_severity.map(Severity::name)),

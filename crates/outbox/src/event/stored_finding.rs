@@ -32,6 +32,8 @@ pub struct StoredFinding {
     pub location: Option<String>,
     /// What to do.
     pub remediation: Option<String>,
+    /// See [`Finding::lines`].
+    pub lines: Option<Vec<String>>,
     /// See [`Finding::explained_by`].
     pub explained_by: Option<ExplainedBy>,
     /// See [`Finding::unexplained_severity`].
@@ -54,6 +56,7 @@ impl StoredFinding {
             message: finding.message.clone(),
             location: finding.location.clone(),
             remediation: finding.remediation.clone(),
+            lines: finding.lines.clone(),
             explained_by: finding.explained_by.clone(),
             unexplained_severity: finding.unexplained_severity,
             context: context.cloned(),
@@ -113,6 +116,7 @@ impl StoredFinding {
             "message": self.message,
             "location": self.location,
             "remediation": self.remediation,
+            "lines": self.lines,
             "explained_by": self.explained_by,
             "unexplained_severity": self.unexplained_severity,
             "cause": context,
@@ -127,6 +131,7 @@ impl StoredFinding {
             let value = value.get_mut(key).map(Value::take);
             value.unwrap_or_default()
         };
+        let lines = serde_json::from_value(optional("lines")).ok()?;
         let explained_by = serde_json::from_value(optional("explained_by")).ok()?;
         let unexplained = serde_json::from_value(optional("unexplained_severity")).ok()?;
         let text = |key: &str| value[key].as_str().map(str::to_owned);
@@ -141,6 +146,7 @@ impl StoredFinding {
             message: text("message")?,
             location: text("location"),
             remediation: text("remediation"),
+            lines,
             explained_by,
             unexplained_severity: unexplained,
             context: value["cause"]

@@ -97,6 +97,7 @@ pub(super) fn gone(key: &[u8], severity: Severity) -> Option<StoredFinding> {
         message: "no longer deviates".into(),
         location: None,
         remediation: None,
+        lines: None,
         explained_by: None,
         unexplained_severity: None,
         context: None,

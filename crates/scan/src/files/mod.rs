@@ -30,5 +30,6 @@ pub mod scan;
 pub mod scope;
 pub mod spot;
 pub mod step;
+pub mod texts;
 pub mod walk;
 pub mod wording;

@@ -10,7 +10,8 @@ use super::walk::{Blindness, Step, Walk};
 use super::wording::SILENT;
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::manifest::{Entry, Role, line};
-use agent_core::attributes::{AttributeSet, Attributes};
+use agent_baseline::texts::Texts;
+use agent_core::attributes::{AttributeSet, Attributes, Digest};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -73,6 +74,8 @@ pub struct Recording<'a> {
     pub workers: Workers,
     /// Whether SELinux labels are recorded.
     pub selinux: bool,
+    /// The texts that are kept: of each, the digest is that of its entry.
+    pub texts: &'a Texts,
     /// Where the packages stand that own the paths; `None`: nobody says.
     pub owners: Option<&'a Database>,
 }
@@ -93,6 +96,7 @@ pub fn record<W: Write>(
         scope,
         workers,
         selinux,
+        texts,
         owners,
     } = recording;
     let mut owned = owners.into_iter().flat_map(Database::iter).peekable();
@@ -135,6 +139,13 @@ pub fn record<W: Write>(
             }
         },
         |outcome| match outcome {
+            Outcome::Entry(entry) if !is_kept_so(texts, &entry) => {
+                refusals += 1;
+                if refused.len() < NAMED {
+                    refused.push((entry.path, "changed while it was recorded".into()));
+                }
+                ControlFlow::Continue(())
+            }
             Outcome::Entry(mut entry) => {
                 // Both come in the order of a walk.
                 let is_before =
@@ -183,6 +194,15 @@ pub fn record<W: Write>(
         sha256,
         mounts,
     })
+}
+
+/// Whether the text that was kept of it, if one was, is that of the entry.
+fn is_kept_so(texts: &Texts, entry: &Entry) -> bool {
+    let kept = texts.get(&entry.path);
+    let Some(Digest::Sha256(digest)) = entry.attributes.digest else {
+        return true;
+    };
+    kept.is_none_or(|(_, sha256)| *sha256 == digest)
 }
 
 pub(super) fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {

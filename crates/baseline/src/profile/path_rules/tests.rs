@@ -6,6 +6,7 @@ fn cover(rules: &[&str], excludes: &[&str]) -> PathRules {
         severity: Severity::High,
         cross_mounts: false,
         launch: false,
+        keep_text: false,
     };
     let rule = |text: &&str| Rule {
         pattern: Pattern::parse(text, false).expect("good"),
@@ -89,6 +90,7 @@ fn lines_read_back_equal() {
     let mut first = cover(&["/usr", "/a b/*/ü?"], &["/**/x y/**"]);
     first.rules[1].demand.attributes = [Attribute::Mode, Attribute::Uid].into_iter().collect();
     first.rules[0].demand.launch = true;
+    first.rules[0].demand.keep_text = true;
     first.rules[0].demand.cross_mounts = true;
     let writer = |program: &str| Writer {
         program: program.into(),
