@@ -106,22 +106,6 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{value:.1} TB")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(26_454), "26,454");
-        assert_eq!(thousands(1_000_000), "1,000,000");
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1_500), "1.5 kB");
-        assert_eq!(bytes(953_000_000), "953 MB");
-    }
-}
-
 /// An amendment in one line.
 pub(super) fn accepted(amendment: &AmendmentSummary) -> String {
     let seal = match &amendment.signer {
@@ -136,4 +120,20 @@ pub(super) fn accepted(amendment: &AmendmentSummary) -> String {
         amendment.at,
         amendment.reason
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(26_454), "26,454");
+        assert_eq!(thousands(1_000_000), "1,000,000");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500), "1.5 kB");
+        assert_eq!(bytes(953_000_000), "953 MB");
+    }
 }

@@ -88,7 +88,7 @@ pub struct Recording<'a> {
 pub fn record<W: Write>(
     recording: &Recording<'_>,
     progress: &Progress,
-    mut writer: Writer<W>,
+    writer: Writer<W>,
     place: &Path,
 ) -> Result<Recorded> {
     let &Recording {
@@ -96,15 +96,18 @@ pub fn record<W: Write>(
         scope,
         workers,
         selinux,
-        texts,
-        owners,
+        ..
     } = recording;
-    let mut owned = owners.into_iter().flat_map(Database::iter).peekable();
-    let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
-    let mut mounts = Vec::new();
-    let mut refused: Vec<(Vec<u8>, String)> = Vec::new();
-    let mut refusals = 0u64;
-    let mut failed = None;
+    let owned = recording.owners.into_iter().flat_map(Database::iter);
+    let mut sink = Sink {
+        writer,
+        texts: recording.texts,
+        owned: owned.peekable(),
+        mounts: Vec::new(),
+        refused: Vec::new(),
+        refusals: 0,
+        failed: None,
+    };
     ordered(
         workers,
         |emit| {
@@ -138,62 +141,86 @@ pub fn record<W: Write>(
                 }
             }
         },
-        |outcome| match outcome {
-            Outcome::Entry(entry) if !is_kept_so(texts, &entry) => {
-                refusals += 1;
-                if refused.len() < NAMED {
-                    refused.push((entry.path, "changed while it was recorded".into()));
-                }
+        |outcome| sink.take(outcome),
+    );
+    sink.finish(place)
+}
+
+/// Writes what is met, in order, and keeps what cannot be.
+struct Sink<'a, W, O: Iterator<Item = Owned<'a>>> {
+    writer: Writer<W>,
+    texts: &'a Texts,
+    /// In the order of a walk, as what is met.
+    owned: std::iter::Peekable<O>,
+    mounts: Vec<Vec<u8>>,
+    refused: Vec<(Vec<u8>, String)>,
+    refusals: u64,
+    failed: Option<std::io::Error>,
+}
+
+impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Sink<'a, W, O> {
+    fn take(&mut self, outcome: Outcome) -> ControlFlow<()> {
+        match outcome {
+            Outcome::Entry(entry) if !is_kept_so(self.texts, &entry) => {
+                self.refuse(entry.path, "changed while it was recorded".into());
                 ControlFlow::Continue(())
             }
             Outcome::Entry(mut entry) => {
-                // Both come in the order of a walk.
-                let is_before =
-                    |owned: &Owned<'_>| compare(owned.path, &entry.path) == Ordering::Less;
-                while owned.next_if(is_before).is_some() {}
-                let owner = owned.next_if(|owned| owned.path == entry.path);
-                entry.package = owner.map(|owned| owned.package.into());
-                match writer.push(&entry) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(error) => {
-                        failed = Some(error);
-                        ControlFlow::Break(())
-                    }
-                }
+                entry.package = self.owner(&entry.path);
+                self.push(&entry)
             }
             Outcome::Refused(path, why) => {
-                refusals += 1;
-                if refused.len() < NAMED {
-                    refused.push((path, why));
-                }
+                self.refuse(path, why);
                 ControlFlow::Continue(())
             }
             // So that a mount that comes later can be told from this one.
             Outcome::Mount(path) => {
                 let entry = Entry::mount(path.clone());
-                mounts.push(path);
-                match writer.push(&entry) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(error) => {
-                        failed = Some(error);
-                        ControlFlow::Break(())
-                    }
-                }
+                self.mounts.push(path);
+                self.push(&entry)
             }
-        },
-    );
-    if let Some(error) = failed {
-        return Err(cannot_write(error));
+        }
     }
-    if refusals > 0 {
-        return Err(incomplete(&refused, refusals));
+
+    fn owner(&mut self, path: &[u8]) -> Option<Box<str>> {
+        let is_before = |owned: &Owned<'_>| compare(owned.path, path) == Ordering::Less;
+        while self.owned.next_if(is_before).is_some() {}
+        let owner = self.owned.next_if(|owned| owned.path == path);
+        owner.map(|owned| owned.package.into())
     }
-    let (entries, sha256) = writer.finish().map_err(cannot_write)?;
-    Ok(Recorded {
-        entries,
-        sha256,
-        mounts,
-    })
+
+    fn refuse(&mut self, path: Vec<u8>, why: String) {
+        self.refusals += 1;
+        if self.refused.len() < NAMED {
+            self.refused.push((path, why));
+        }
+    }
+
+    fn push(&mut self, entry: &Entry) -> ControlFlow<()> {
+        match self.writer.push(entry) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn finish(self, place: &Path) -> Result<Recorded> {
+        let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
+        if let Some(error) = self.failed {
+            return Err(cannot_write(error));
+        }
+        if self.refusals > 0 {
+            return Err(incomplete(&self.refused, self.refusals));
+        }
+        let (entries, sha256) = self.writer.finish().map_err(cannot_write)?;
+        Ok(Recorded {
+            entries,
+            sha256,
+            mounts: self.mounts,
+        })
+    }
 }
 
 /// Whether the text that was kept of it, if one was, is that of the entry.
