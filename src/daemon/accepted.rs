@@ -1,6 +1,7 @@
 //! Amendments, told when they begin to hold, and when they no longer do.
 
 use crate::assess::amendments;
+use crate::assess::baseline::Opened;
 use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::Now;
@@ -10,39 +11,52 @@ use crate::daemon::state::Daemon;
 use agent_baseline::Baseline;
 use agent_baseline::amendment::Amendment;
 use agent_baseline::manifest::Role;
+use agent_baseline::manifest::read::Cursor;
 use agent_core::escape;
 use agent_core::paths::subject;
 use agent_outbox::event::{self, LaunchEntry, Lifecycle};
 use agent_scan::files::launch::Record;
 
+/// The amendments in use, each with what its paths were before it and are by it. Reads the manifest.
+pub(in crate::daemon) fn described(opened: &Opened) -> Vec<event::Amendment> {
+    let Some(Baseline::Manifest(sealed)) = &opened.baseline else {
+        return Vec::new();
+    };
+    let mut before = sealed.record.clone();
+    let mut described = Vec::new();
+    for amendment in &sealed.amendments {
+        let mut manifest = sealed.verified.manifest.cursor();
+        described.push(in_full(amendment, &before, &mut manifest));
+        before = before.amended(std::iter::once(amendment));
+    }
+    described
+}
+
 /// Tells which amendments hold that were not told, and which no longer do.
 pub(in crate::daemon) fn judge(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
     // Without a manifest nobody knows which of them hold: that is told of the manifest.
-    let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
+    if !baseline.is_manifest() {
         return;
-    };
-    let told = std::mem::take(&mut daemon.records.current.amendments);
-    let mut before = sealed.record.clone();
-    let mut actions = Vec::new();
-    let mut hold = Vec::new();
-    for amendment in &sealed.amendments {
-        let sha256 = escape::hex(&amendment.sha256);
-        let with = before.amended(std::iter::once(amendment));
-        if !told.iter().any(|told| told.sha256 == sha256) {
-            let manifest = |path: &[u8]| {
-                let found = sealed.verified.manifest.find(path).ok().flatten();
-                found.map(|entry| in_words(&entry.attributes))
-            };
-            let event = in_full(amendment, &before, &manifest);
-            actions.push(Action::Tell(Lifecycle::Amendment(Box::new(event))));
-        }
-        before = with;
-        hold.push(Amended {
-            sha256,
-            path: amendment.path.display().to_string(),
-            reason: amendment.header.reason.clone(),
-        });
     }
+    let told = std::mem::take(&mut daemon.records.current.amendments);
+    let described = baseline
+        .accepted
+        .lock()
+        .map(|mut all| std::mem::take(&mut *all));
+    let mut actions = Vec::new();
+    for amendment in described.unwrap_or_default() {
+        if !told.iter().any(|told| told.sha256 == amendment.sha256) {
+            actions.push(Action::Tell(Lifecycle::Amendment(Box::new(amendment))));
+        }
+    }
+    let hold = baseline.opened.amendments().into_iter();
+    let hold: Vec<Amended> = hold
+        .map(|amendment| Amended {
+            sha256: amendment.sha256,
+            path: amendment.path,
+            reason: amendment.reason,
+        })
+        .collect();
     for gone in &told {
         if !hold.iter().any(|holds| holds.sha256 == gone.sha256) {
             actions.push(Action::Tell(Lifecycle::AmendmentGone {
@@ -60,14 +74,16 @@ pub(in crate::daemon) fn judge(daemon: &mut Daemon, baseline: &ActiveBaseline, n
 }
 
 /// The amendment with what each path was before it and is by it.
-fn in_full(
-    amendment: &Amendment,
-    before: &Record,
-    manifest: &dyn Fn(&[u8]) -> Option<String>,
-) -> event::Amendment {
+fn in_full(amendment: &Amendment, before: &Record, manifest: &mut Cursor<'_>) -> event::Amendment {
     let header = &amendment.header;
     let entries = amendment.entries.iter();
     let entries = entries.filter(|entry| entry.role != Role::Parent);
+    // Both come in the order of a walk. What cannot be read of the manifest is the next scan's to tell.
+    let mut recorded = |path: &[u8]| {
+        manifest.seek(path).ok()?;
+        let entry = manifest.peek().ok()??;
+        (entry.path == path).then(|| in_words(&entry.attributes))
+    };
     event::Amendment {
         path: amendment.path.display().to_string(),
         sha256: escape::hex(&amendment.sha256),
@@ -83,7 +99,7 @@ fn in_full(
                 path: subject(&entry.path),
                 before: match before.at(&entry.path) {
                     Some(expected) => expected.attributes.as_ref().map(in_words),
-                    None => manifest(&entry.path),
+                    None => recorded(&entry.path),
                 },
                 after: (entry.role != Role::Removed).then(|| in_words(&entry.attributes)),
             })

@@ -3,6 +3,7 @@
 pub(in crate::daemon) mod sources;
 
 use crate::assess::baseline::{self, Named, Opened};
+use crate::daemon::accepted;
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
 use agent_baseline::Baseline;
@@ -12,13 +13,13 @@ use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::task::Job;
-use agent_outbox::event::ManifestState;
+use agent_outbox::event::{self, ManifestState};
 use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use sources::Sources;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What verdicts rest on now.
@@ -53,6 +54,8 @@ pub(in crate::daemon) struct ActiveBaseline {
     packages: DatabaseStamp,
     /// Another text means that other paths may be in scope.
     pub(in crate::daemon) reach: String,
+    /// The amendments in use, as they are told; taken by whoever tells them.
+    pub(in crate::daemon) accepted: Mutex<Vec<event::Amendment>>,
     /// What it was opened from.
     pub(in crate::daemon) sources: Sources,
     /// When it was opened.
@@ -135,6 +138,7 @@ impl ActiveBaseline {
         };
         let links = links.unwrap_or_default();
         ActiveBaseline {
+            accepted: Mutex::new(accepted::described(&opened)),
             opened,
             links,
             packages,
