@@ -384,6 +384,7 @@ fn is_mixed(word: &str) -> bool {
         .count();
     match kinds {
         3 => changes * 4 >= body.len(),
+        2 if digits == 0 => changes * 3 >= body.len(),
         2 => {
             digits >= 3
                 && (changes * 5 >= body.len() || (body.len() >= HEX && changes * 8 >= body.len()))
