@@ -17,6 +17,7 @@ mod assess;
 mod cli;
 mod daemon;
 mod report;
+mod window;
 
 use agent_core::os::exhausted;
 use std::process::ExitCode;

@@ -2,10 +2,12 @@
 
 mod accept;
 mod bounds;
+mod amendments;
 mod changes;
 mod daemon;
 mod deadlines;
 mod diff;
+mod diff_packages;
 
 mod faults;
 mod generated;
@@ -13,6 +15,7 @@ mod hostile;
 
 mod evasion;
 mod instance;
+mod keep_text;
 mod launch;
 
 mod oracles;

@@ -1,8 +1,11 @@
 //! What files are compared with: opened once, kept for as many scans and looks as one likes.
 
+use super::amendments;
 use super::packaged::{self, Packaged};
 use super::sealed::{self, Sealed};
-use super::summary::{Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary};
+use super::summary::{
+    AmendmentSummary, Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary,
+};
 use super::tree::Tree;
 use agent_baseline::Baseline;
 use agent_baseline::manifest::verified::{Shared, Standing, Trust};
@@ -88,7 +91,7 @@ impl Opened {
             None => open().map(|opened| opened.map(Arc::new)),
         };
         match opened? {
-            Some(verified) => sealed::open(tree, profile, verified, named.launch),
+            Some(verified) => sealed::open(tree, profile, verified, named.launch, trust),
             None => {
                 if let Some(path) = named.launch {
                     return Err(Error::in_file(
@@ -131,7 +134,7 @@ impl Opened {
     /// What was mounted when the tree was recorded.
     fn mounts(&self) -> Option<Recorded<'_>> {
         let sealed = self.baseline.as_ref()?.manifest()?;
-        Some(sealed.record.mounts_over(&sealed.verified.manifest))
+        Some(sealed.overlay().mounts_over(&sealed.verified.manifest))
     }
 
     /// Compares the whole tree, or what of it is at least so severe; each finding is handed to `each` in the order of paths. `None` where there is
@@ -169,8 +172,8 @@ impl Opened {
                 }
                 let against = Baseline::Manifest(());
                 scan(against, manifest.header().selinux)
-                    .run(sealed.record.over(manifest.entries()), |deviation| {
-                        each(wording::finding(&deviation, against))
+                    .run(sealed.overlay().over(manifest.entries()), |deviation| {
+                        each(sealed.finding(&deviation, &tree.root))
                     })
                     .map(Some)
                     .map_err(|error| match error.file {
@@ -247,6 +250,17 @@ impl Opened {
         match &self.baseline {
             Some(Baseline::Manifest(sealed)) => sealed.launch.clone(),
             _ => None,
+        }
+    }
+
+    /// The amendments in use, in order.
+    pub(crate) fn amendments(&self) -> Vec<AmendmentSummary> {
+        match &self.baseline {
+            Some(Baseline::Manifest(sealed)) => {
+                let amendments = sealed.amendments.iter();
+                amendments.map(amendments::summary).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -103,6 +103,8 @@ pub(crate) fn write(
         }),
         time,
         mounts,
+        packages: Vec::new(),
+        text: String::new(),
         ..manifest.header().clone()
     };
     let fault = |error| Error::cannot_write(output, &error);

@@ -3,6 +3,8 @@
 //! [`tree`] opens what is judged, [`baseline`] what it is compared with; a scan hands each finding on. [`instance`] asks
 //! before it judges.
 
+pub(crate) mod accept;
+pub(crate) mod amendments;
 pub(crate) mod baseline;
 mod deadline;
 pub(crate) mod instance;
@@ -10,6 +12,7 @@ pub(crate) mod launch;
 mod packaged;
 pub(crate) mod privileges;
 mod sealed;
+mod seen;
 pub(crate) mod selected;
 mod settings;
 pub(crate) mod summary;

@@ -5,6 +5,7 @@ use super::deadline::{self, Stage};
 use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
 use agent_baseline::Baseline;
+use agent_baseline::amendment::load::DIRECTORY;
 use agent_baseline::manifest::verified::seal_path;
 use agent_baseline::profile::Profile;
 use agent_core::bounds;
@@ -134,6 +135,23 @@ pub(super) fn orphans(tree: &Tree, config: &Config) -> Vec<Finding> {
                 Verdict::Fail,
                 Severity::High,
                 LAUNCH,
+                message,
+            )
+            .remediation(restore),
+        );
+    }
+    let amendments = tree.root.list(DIRECTORY.as_bytes());
+    if live
+        && let Ok(Some(names)) = amendments
+        && !names.is_empty()
+    {
+        let message = "there are amendments here and no manifest that they amend: it was removed";
+        findings.push(
+            Finding::new(
+                &finding::FILES_AMENDMENT,
+                Verdict::Fail,
+                Severity::Critical,
+                DIRECTORY,
                 message,
             )
             .remediation(restore),

@@ -1,21 +1,28 @@
 //! The manifest and its launch record, opened to be compared with.
 
+use super::amendments;
 use super::baseline::Opened;
 use super::summary::LaunchSummary;
 use super::tree::{self, LAUNCH, Tree};
 use agent_baseline::Baseline;
+use agent_baseline::amendment::Amendment;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{Standing, VerifiedManifest};
+use agent_baseline::manifest::verified::{Standing, Trust, VerifiedManifest};
 use agent_baseline::profile::Profile;
 use agent_baseline::profile::demands::{Shortfall, TooComplex};
+use agent_baseline::texts::{Texts, text_path};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
+use agent_core::os::root::Root;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
+use agent_scan::files::deviation::Deviation;
 use agent_scan::files::launch::Record;
 use agent_scan::files::scope::Scope;
+use agent_scan::files::{texts, wording};
+use sha2::{Digest, Sha256};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +34,32 @@ pub(crate) struct Sealed {
     pub verified: Arc<VerifiedManifest>,
     /// The launch record; empty where none may be used.
     pub record: Record,
+    /// The amendments that count, in order.
+    pub amendments: Vec<Amendment>,
+    /// The launch record with what amendments say in its place; `None` where there is no amendment.
+    overlay: Option<Record>,
     /// Where the record is, if one is used.
     pub launch: Option<LaunchSummary>,
     /// Why it was written again, if it was.
     pub again: Option<String>,
     /// The manifest's rules seen through the profile.
     pub scope: Scope,
+    /// The texts that were kept when it was recorded.
+    texts: Texts,
+}
+
+impl Sealed {
+    /// The finding for a deviation, with the lines that changed where texts are kept.
+    pub(crate) fn finding(&self, deviation: &Deviation, root: &Root) -> Finding {
+        let mut finding = wording::finding(deviation, Baseline::Manifest(()));
+        finding.lines = texts::lines(deviation, root, &self.texts);
+        finding
+    }
+
+    /// What comes before the manifest's own entries.
+    pub(crate) fn overlay(&self) -> &Record {
+        self.overlay.as_ref().unwrap_or(&self.record)
+    }
 }
 
 pub(super) fn open(
@@ -40,6 +67,7 @@ pub(super) fn open(
     profile: &Profile,
     verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
+    trust: &Trust,
 ) -> Result<Opened> {
     let mut findings = Vec::new();
     let mut notes = Vec::new();
@@ -73,9 +101,32 @@ pub(super) fn open(
             (Record::default(), None, None)
         }
     };
+    let (amendments, refused) = amendments::open(tree, &verified, trust)?;
+    findings.extend(refused);
+    let texts = match kept_texts(tree, &verified.manifest)? {
+        Ok(texts) => texts,
+        Err(why) => {
+            let path = subject_of(tree, &text_path(verified.manifest.path()));
+            findings.push(
+                Finding::new(
+                    &finding::FILES_PROFILE,
+                    Verdict::Fail,
+                    Severity::Critical,
+                    path,
+                    why,
+                )
+                .remediation("restore it from where the image was baked"),
+            );
+            Texts::default()
+        }
+    };
+    let overlay = (!amendments.is_empty()).then(|| record.amended(amendments.iter()));
     let sealed = Sealed {
         verified,
         record,
+        amendments,
+        overlay,
+        texts,
         launch,
         again,
         scope,
@@ -116,6 +167,47 @@ fn demands_less(scope: &Scope) -> Vec<Finding> {
         unknown(shortfall.severity, shortfall.text.as_bytes(), message)
     };
     shortfalls.into_iter().map(told).collect()
+}
+
+/// The texts that were kept with the manifest, held against the digest that it has of them; else why not.
+fn kept_texts(tree: &Tree, manifest: &Manifest) -> Result<std::result::Result<Texts, String>> {
+    let path = text_path(manifest.path());
+    let wanted = &manifest.header().text;
+    let open = |path: &Path| match path.strip_prefix(tree.root.path()) {
+        // No link of a tree leads out of it.
+        Ok(below) if !tree.root.is_live() => {
+            let file = tree.root.open_file(below.as_os_str().as_bytes());
+            let file = file.map_err(|error| Error::in_file(path, error.to_string()))?;
+            if let Some(file) = &file {
+                trust::judge(file, path, Owner::RootOrCaller)?;
+            }
+            Ok(file)
+        }
+        _ => trust::open(path, Owner::RootOrCaller),
+    };
+    if wanted.is_empty() {
+        // Nobody compares it as a file.
+        let there = std::fs::symlink_metadata(&path).is_ok();
+        return Ok(match there {
+            true => {
+                Err("the manifest was recorded without texts, and this lies in their place".into())
+            }
+            false => Ok(Texts::default()),
+        });
+    }
+    let Some(file) = open(&path)? else {
+        return Ok(Err(
+            "the texts that were kept with the manifest are gone".into()
+        ));
+    };
+    let most = 2 * bounds::KEPT_TEXTS as u64;
+    let bytes = trust::read(&file, &path, most)?;
+    if escape::hex(&Sha256::digest(&bytes)) != *wanted {
+        return Ok(Err(
+            "these are not the texts that were kept with the manifest".into(),
+        ));
+    }
+    Ok(Texts::parse(&bytes).ok_or_else(|| "the texts that were kept cannot be read".into()))
 }
 
 /// A launch record that may be used.
@@ -194,7 +286,7 @@ fn launch_record(
 }
 
 /// The path of one of the agent's own files as a subject: as seen from the root where it lies below it.
-fn subject_of(tree: &Tree, path: &Path) -> Vec<u8> {
+pub(super) fn subject_of(tree: &Tree, path: &Path) -> Vec<u8> {
     let path = absolute(path);
     let root = absolute(tree.root.path());
     match path.strip_prefix(&root[..]) {

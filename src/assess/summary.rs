@@ -43,6 +43,27 @@ pub(crate) struct LaunchSummary {
     pub files: u64,
 }
 
+/// An amendment in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AmendmentSummary {
+    /// Where it is.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Who sealed it, if a trusted signer did.
+    pub signer: Option<String>,
+    /// The host that it belongs to; `None`: it is for all hosts of an image.
+    pub host: Option<String>,
+    /// Why, in the words of whoever accepted it.
+    pub reason: String,
+    /// Who that was, as far as the host could tell.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// Paths that are compared with it, unless a later one has them.
+    pub files: u64,
+}
+
 /// What was looked at of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilesSummary {

@@ -3,6 +3,7 @@
 use super::check_args::Check;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Tells, with evidence, whether a host is still what its owners baked.
 #[derive(Debug, Parser)]
@@ -120,11 +121,13 @@ pub(super) struct SshdEffective {
     pub(super) openssh: Option<String>,
 }
 
-/// A reason is read by others, on one line of the manifest.
+/// A reason is read by others, on one line.
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("expected a reason that somebody else understands".into()),
         text if text.contains(char::is_control) => Err("expected one line".into()),
+        // mtree(5) takes the next line for its continuation.
+        text if text.ends_with('\\') => Err("expected no backslash at the end".into()),
         text => Ok(text.to_owned()),
     }
 }
@@ -145,8 +148,10 @@ pub(super) enum Baseline {
     Verify(Verify),
     /// Record once what the first boot changed
     Launch(Launch),
-    /// Record some paths of this host anew in its manifest, with the reason, and seal it again
+    /// Put on record that a change was meant, with the reason: writes an amendment, never the manifest
     Accept(Accept),
+    /// Say that changes are expected for a while: they are told as ever, and marked
+    Window(WindowArguments),
     /// Compare two manifests
     Diff(Diff),
     /// Print a manifest in another form
@@ -170,17 +175,30 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["paths", "explained"]))]
 pub(super) struct Accept {
-    /// Paths, each with all below it; one that is gone is taken out
-    #[arg(required = true, value_name = "PATH")]
+    /// Paths as they are now, each with all below it; one that is gone may stay away
+    #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// Why; it stays in the manifest
+    /// What signed package evidence explains, and nothing else
+    #[arg(long)]
+    pub(super) explained: bool,
+    /// Why; it stands in the amendment and goes out with its event
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
-    /// The manifest [default: the host's own]
+    /// A report of `agent check --format json`: refuse what has changed since
+    #[arg(long, value_name = "REPORT")]
+    pub(super) seen: Option<PathBuf>,
+    /// For all hosts of the image: without what differs from host to host
+    #[arg(long)]
+    pub(super) portable: bool,
+    /// The tree
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(super) root: PathBuf,
+    /// The manifest [default: the tree's own]
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
-    /// Where the new manifest goes [default: in place of the old]
+    /// Where the amendment goes [default: the tree's own amendments, /etc/host-integrity-agent/amendments]
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Seal with this OpenSSH key: a private key, or a public one whose other half ssh-agent holds
@@ -189,8 +207,22 @@ pub(super) struct Accept {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("step").required(true).args(["length", "end"]))]
+pub(super) struct WindowArguments {
+    /// How long; takes ms, s, m, h, at most 8h
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::window::length, requires = "reason")]
+    pub(super) length: Option<Duration>,
+    /// Why; it stands on what is found meanwhile
+    #[arg(long, value_name = "TEXT", value_parser = reason, conflicts_with = "end")]
+    pub(super) reason: Option<String>,
+    /// End it
+    #[arg(long)]
+    pub(super) end: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The manifest [default: the host's own]
+    /// The manifest [default: the host's own, with its amendments]
     pub(super) file: Option<PathBuf>,
     /// Signers, one of which must have sealed it [default: /etc/host-integrity-agent/trusted_signers]
     #[arg(long, value_name = "FILE")]
@@ -226,8 +258,18 @@ pub(super) struct Diff {
     /// The newer one
     pub(super) new: PathBuf,
     /// How to print
-    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
-    pub(super) format: TextOrJson,
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub(super) format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiffFormat {
+    /// For people
+    Text,
+    /// One object a line, the summary last
+    Json,
+    /// A page, for a review
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -1,16 +1,14 @@
-//! `agent baseline create | verify | diff | export`.
+//! `agent baseline create | export`.
 
-use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
+use super::args::{Create, Export, ExportFormat};
 use super::{hint, placing, print};
 use crate::assess::tree::{self, Tree};
 use crate::report::progress;
 use agent_baseline::manifest::Entry;
-use agent_baseline::manifest::diff::{Difference, differences};
-use agent_baseline::manifest::header::Header;
+use agent_baseline::manifest::header::{Header, Package};
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{self, Standing, Trust, VerifiedManifest};
 use agent_baseline::manifest::write::Writer;
-use agent_core::attributes::{Attribute, AttributeSet, Digest, FileType};
+use agent_core::attributes::{AttributeSet, Digest, FileType};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -19,11 +17,14 @@ use agent_core::os::atomic::Pending;
 use agent_core::os::limits;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
+use agent_packages::{Database, Kind, detect};
 use agent_scan::files::mounted;
-use agent_scan::files::record;
+use agent_scan::files::record::{self, Recording};
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
+use agent_scan::files::texts;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -37,8 +38,15 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let mut pending = Pending::create(output, placing::MODE).map_err(fault)?;
 
     let selinux = tree::labelled(&tree.root)?;
+    let (packages, owners) = packages(&tree);
     let scope = Scope::current(profile.path_rules.clone());
+    let kept = texts::collect(&tree.root, &scope);
+    let text = kept.to_bytes();
     let header = Header {
+        text: match kept.is_empty() {
+            true => String::new(),
+            false => escape::hex(&Sha256::digest(&text)),
+        },
         profile: profile.name.clone(),
         profile_digest: profile.digest(),
         path_rules: profile.path_rules.clone(),
@@ -46,24 +54,25 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         time: now(),
         os: tree.host.os.clone(),
         mounts: mounted::lines(&tree.root, &scope),
-        accepted: Vec::new(),
+        packages,
         launch: None,
     };
     let counts = Progress::default();
     let writer = Writer::new(&mut pending, &header);
     let recorded = progress::shown(true, &counts, None, || {
-        record::record(
-            &tree.root,
-            &scope,
-            tree::workers(None),
+        let recording = Recording {
+            root: &tree.root,
+            scope: &scope,
+            workers: tree::workers(None),
             selinux,
-            &counts,
-            writer,
-            output,
-        )
+            texts: &kept,
+            owners: owners.as_ref(),
+        };
+        record::record(&recording, &counts, writer, output)
     })?;
 
-    placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref())?;
+    placing::put_text(output, (!kept.is_empty()).then_some(&text))?;
+    placing::seal_and_put(pending, output, &recorded.sha256, key.as_ref(), None)?;
 
     if let Some(told) = &profile.stands_in {
         hint(told);
@@ -89,172 +98,52 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     Ok(0)
 }
 
-pub(super) fn verify(arguments: &Verify) -> Result<u8> {
-    let trust = Trust::load(arguments.trust.as_deref())?;
-    let verified = match &arguments.file {
-        Some(file) => verified::open_named(file, Owner::RootOrCaller, &trust)?
-            .ok_or_else(|| no_manifest(file))?,
-        None => own(&trust)?,
+/// The installed packages, and which paths they own; less where there is no database, or it cannot be read whole.
+fn packages(tree: &Tree) -> (Vec<Package>, Option<Database>) {
+    let root = &tree.root;
+    let database = match detect(root) {
+        Kind::Dpkg => Database::load_dpkg(root),
+        Kind::Rpm => Database::load_rpm(root),
+        Kind::None => return (Vec::new(), None),
     };
-    let manifest = &verified.manifest;
-    let header = manifest.header();
-    let (exit, seal) = match &verified.standing {
-        Standing::Sealed(signer) => (
-            0,
-            format!(
-                "sealed by {} ({}, {})",
-                signer.principal, signer.fingerprint, signer.key_type
-            ),
-        ),
-        Standing::Unchecked => (
-            3,
-            "there is a seal, and no signer is trusted on this host: name one with --trust".into(),
-        ),
-        Standing::Unsealed => (
-            0,
-            "not sealed: whoever can write the file can change it".into(),
-        ),
+    let unread = |why: &dyn std::fmt::Display| {
+        hint(&format!(
+            "the manifest will not say which packages there were: {why}"
+        ));
     };
-    print(|out| {
-        writeln!(
-            out,
-            "{}: well formed, {} entries",
-            escape::terminal_path(manifest.path()),
-            manifest.len()
-        )?;
-        writeln!(out, "SHA-256  {}", escape::hex(&manifest.sha256()))?;
-        writeln!(out, "seal     {}", escape::terminal_text(&seal))?;
-        writeln!(out, "profile  {} {}", header.profile, header.profile_digest)?;
-        for (word, value) in [("made", &header.time), ("of", &header.os)] {
-            if !value.is_empty() {
-                writeln!(out, "{word:8} {}", escape::terminal_text(value))?;
-            }
-        }
-        if let Some(launch) = &header.launch {
-            writeln!(
-                out,
-                "launch record of {} under manifest {}",
-                escape::terminal_text(&launch.instance),
-                launch.manifest
-            )?;
-        }
-        Ok(())
-    })?;
-    Ok(exit)
-}
-
-/// The host's own manifest, where its configuration says that it is.
-fn own(trust: &Trust) -> Result<VerifiedManifest> {
-    let tree = Tree::open(Path::new("/"))?;
-    let config = tree::config(None)?;
-    let found = tree.manifest(None, &config, trust)?;
-    found.ok_or_else(|| no_manifest(&config.manifest))
+    let database = database.map_err(|error| unread(&error)).ok();
+    let installed = agent_packages::installed(root).map_err(|why| unread(&why));
+    let is_word = |text: &str| {
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        !text.is_empty() && !text.contains(odd)
+    };
+    let installed = installed.unwrap_or_default().packages.into_iter();
+    let packages = installed.filter(|package| is_word(&package.name) && is_word(&package.version));
+    let packages = packages.map(|package| Package {
+        arch: match is_word(&package.arch) {
+            true => package.arch,
+            // rpm's keys are packages without one.
+            false => "-".into(),
+        },
+        name: package.name,
+        version: package.version,
+    });
+    (packages.collect(), database)
 }
 
 /// Opens a manifest to look at: its seal is `verify`'s business.
-fn open(path: &Path) -> Result<Manifest> {
+pub(super) fn open(path: &Path) -> Result<Manifest> {
     let file = trust::open(path, Owner::RootOrCaller)?.ok_or_else(|| no_manifest(path))?;
     Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)
 }
 
-fn no_manifest(path: &Path) -> Error {
+pub(super) fn no_manifest(path: &Path) -> Error {
     Error::in_file(path, "no such file, expected a manifest")
         .help("`agent baseline create --output FILE` makes one")
 }
 
-pub(super) fn diff(arguments: &Diff) -> Result<u8> {
-    let old = open(&arguments.old)?;
-    let new = open(&arguments.new)?;
-    let mut count = 0u64;
-    let mut failed = None;
-    print(|out| {
-        if old.header().path_rules != new.header().path_rules {
-            count += 1;
-            let (a, b) = (old.header(), new.header());
-            match arguments.format {
-                TextOrJson::Text => writeln!(
-                    out,
-                    "profile  {} {} is now {} {}: they do not cover the same",
-                    a.profile, a.profile_digest, b.profile, b.profile_digest
-                )?,
-                TextOrJson::Json => writeln!(
-                    out,
-                    "{}",
-                    json!({"kind": "difference", "change": "profile", "path": null, "changed": null,
-                        "old": {"profile": a.profile, "sha256": a.profile_digest},
-                        "new": {"profile": b.profile, "sha256": b.profile_digest}})
-                )?,
-            }
-        }
-        for difference in differences(old.entries(), new.entries()) {
-            match difference {
-                Ok(difference) => {
-                    count += 1;
-                    show_difference(out, arguments.format, &difference)?;
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        match arguments.format {
-            TextOrJson::Text if count == 0 => writeln!(out, "equal: {} entries", new.len()),
-            TextOrJson::Text => Ok(()),
-            TextOrJson::Json => {
-                writeln!(out, "{}", json!({"kind": "summary", "differences": count}))
-            }
-        }
-    })?;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(u8::from(count > 0)),
-    }
-}
-
-fn show_difference(
-    out: &mut dyn Write,
-    format: TextOrJson,
-    difference: &Difference,
-) -> io::Result<()> {
-    let (word, entry, changed) = match difference {
-        Difference::Added(entry) => ("added", entry, AttributeSet::NONE),
-        Difference::Removed(entry) => ("removed", entry, AttributeSet::NONE),
-        Difference::Changed { new, changed, .. } => ("changed", &**new, *changed),
-    };
-    let names: Vec<&str> = changed.iter().map(Attribute::name).collect();
-    match format {
-        TextOrJson::Text => {
-            let path = escape::terminal_bytes(&entry.subject());
-            match names.is_empty() {
-                true => writeln!(out, "{word:8} {path}"),
-                false => writeln!(out, "{word:8} {path}  {}", names.join(", ")),
-            }
-        }
-        TextOrJson::Json => {
-            let all = AttributeSet::ALL;
-            let (old, new) = match difference {
-                Difference::Added(entry) => (None, Some(finding::evidence(&entry.attributes, all))),
-                Difference::Removed(entry) => {
-                    (Some(finding::evidence(&entry.attributes, all)), None)
-                }
-                Difference::Changed { old, new, changed } => (
-                    Some(finding::evidence(&old.attributes, *changed)),
-                    Some(finding::evidence(&new.attributes, *changed)),
-                ),
-            };
-            let mut object = json!({"kind": "difference", "change": word});
-            put_path(&mut object, entry);
-            object["changed"] = json!((!names.is_empty()).then_some(names));
-            object["old"] = json!(old);
-            object["new"] = json!(new);
-            writeln!(out, "{object}")
-        }
-    }
-}
-
 /// `path`, and `path_base64` where it is not UTF-8.
-fn put_path(object: &mut serde_json::Value, entry: &Entry) {
+pub(super) fn put_path(object: &mut serde_json::Value, entry: &Entry) {
     use base64ct::Encoding;
     let subject = entry.subject();
     let (text, whole) = escape::lossless_text(&subject);

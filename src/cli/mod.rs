@@ -7,6 +7,7 @@ mod check;
 mod check_args;
 mod config;
 mod explain;
+mod diff;
 mod generate;
 mod launch;
 mod log;
@@ -14,6 +15,9 @@ mod placing;
 mod profile;
 mod sshd;
 mod status;
+mod verify;
+mod who;
+mod window;
 
 use agent_core::error::{Error, Result};
 use args::{Arguments, Command};
@@ -39,10 +43,11 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(check) => check::run(&check),
         Command::Baseline(baseline) => match baseline {
             args::Baseline::Create(create) => baseline::create(&create),
-            args::Baseline::Verify(verify) => baseline::verify(&verify),
+            args::Baseline::Verify(verify) => verify::run(&verify),
             args::Baseline::Launch(launch) => launch::run(&launch),
             args::Baseline::Accept(accept) => accept::run(&accept),
-            args::Baseline::Diff(diff) => baseline::diff(&diff),
+            args::Baseline::Window(window) => window::run(&window),
+            args::Baseline::Diff(diff) => diff::run(&diff),
             args::Baseline::Export(export) => baseline::export(&export),
         },
         Command::Profile(profile) => profile::run(&profile),

@@ -1,7 +1,8 @@
 //! Putting a manifest and its seal in place: both whole, or neither.
 
 use super::hint;
-use agent_baseline::manifest::verified;
+use agent_baseline::manifest::verified::{self, Trust};
+use agent_baseline::texts::text_path;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
@@ -31,12 +32,14 @@ pub(super) fn key(path: Option<&Path>) -> Result<Option<Key>> {
     path.map(load).transpose()
 }
 
-/// Seals what was written to `pending` and puts both in place; without a key an older seal is removed.
+/// Seals what was written to `pending` and puts both in place; without a key an older seal is removed. A seal that
+/// `judge` would not take leaves all as it was.
 pub(super) fn seal_and_put(
     pending: Pending,
     output: &Path,
     sha256: &[u8; 32],
     key: Option<&Key>,
+    judge: Option<&Trust>,
 ) -> Result<()> {
     // Signed before anything is put in place: a key that fails leaves all as it was.
     let sign = |key: &Key| {
@@ -45,6 +48,9 @@ pub(super) fn seal_and_put(
             .map_err(|error| Error::in_file(&key.path, error.to_string()))
     };
     let seal = key.map(sign).transpose()?;
+    if let (Some(seal), Some(trust)) = (&seal, judge) {
+        trust.judge(seal.as_bytes(), sha256)?;
+    }
     let seal_path = verified::seal_path(output);
     let seal_fault = |error| Error::cannot_write(&seal_path, &error);
     // Both are whole on the disk before either is put in place: a full disk leaves all as it was.
@@ -76,6 +82,24 @@ pub(super) fn seal_and_put(
         ));
     }
     Ok(())
+}
+
+/// Puts the texts that go with a manifest beside it; those of another manifest are taken away where there are none. Before
+/// the manifest: should it end in between, they are not those that the manifest there has the digest of.
+pub(super) fn put_text(output: &Path, text: Option<&Vec<u8>>) -> Result<()> {
+    let path = text_path(output);
+    let fault = |error| Error::cannot_write(&path, &error);
+    match text {
+        Some(text) => {
+            let mut pending = Pending::create(&path, MODE).map_err(fault)?;
+            pending.write_all(text).map_err(fault)?;
+            pending.commit().map_err(fault)
+        }
+        None => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(fault),
+        },
+    }
 }
 
 /// Says with what the manifest was sealed, or how to do it.

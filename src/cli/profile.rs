@@ -103,6 +103,12 @@ fn show(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
         if demand.launch {
             write!(out, "  may change at the first boot, on the record")?;
         }
+        if demand.keep_text {
+            write!(out, "  tells changed lines")?;
+        }
+        for writer in &rule.writers {
+            write!(out, "  {} may write what is pinned", writer.program)?;
+        }
         writeln!(out)?;
     }
     writeln!(out, "\nLeft out:")?;

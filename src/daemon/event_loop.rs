@@ -10,7 +10,7 @@ use crate::daemon::signals::{Asked, Signals};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::status::report;
-use crate::daemon::{handle, lifecycle, paths, reload, shutdown, systemd};
+use crate::daemon::{handle, lifecycle, paths, reload, shutdown, systemd, window};
 use agent_core::error::{Error, Result};
 use std::time::Instant;
 
@@ -83,6 +83,7 @@ pub(super) fn tick(daemon: &mut Daemon, now: Now) {
     let regular = daemon.timers.status.take(now.monotonic);
     if regular {
         reopen_baseline(daemon, now);
+        window::look(daemon, now);
         retry::tick(daemon, now);
         report::pace_heartbeats(daemon, now);
     }

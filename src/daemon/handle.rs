@@ -28,6 +28,7 @@ pub(in crate::daemon) fn message(daemon: &mut Daemon, message: Message, now: Now
         Message::Holds { job, path, ctime } => finish::holds(daemon, job, path, ctime, now),
         Message::Pending(question) => pending(daemon, &question),
         Message::Unpacked(packages) => daemon.watch.pending.unpacked(&packages, now.monotonic),
+        Message::Actor(question) => finish::actor(daemon, question),
         Message::Ended { job, outcome } => finish::ended(daemon, job, outcome, now),
         Message::Recorded(outcome) => lifecycle::recorded(daemon, outcome, now),
         Message::Notice(generation, notice) if daemon.watch.is_of(generation) => {

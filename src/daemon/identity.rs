@@ -47,6 +47,7 @@ impl Identity {
                 profile_name: profile.name.clone(),
                 profile: profile.digest(),
                 launch_record: launch_record.unwrap_or_default(),
+                amendments: baseline.map(ActiveBaseline::amendments).unwrap_or_default(),
                 binary: self.binary.clone(),
             },
             checks: registry::all().collect(),

@@ -2,6 +2,7 @@
 //! first boot changed, and which host this is.
 
 use crate::assess::tree::LAUNCH;
+use crate::daemon::accepted;
 use crate::daemon::action::Action;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::clock::Now;
@@ -54,6 +55,7 @@ pub(in crate::daemon) fn set_baseline(
     judge_manifest(daemon, &baseline, now);
     judge_first_boot(daemon, &baseline, now);
     judge_record(daemon, &baseline, now);
+    accepted::judge(daemon, &baseline, now);
     watch(daemon, &baseline, now);
     if first {
         let kinds = [

@@ -5,6 +5,7 @@ use crate::daemon::jobs::launch_record::Recorded;
 use crate::daemon::sinks::Report;
 use crate::daemon::store::Answer;
 use agent_core::attributes::Timestamp;
+use agent_core::change::Actor;
 use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_scan::files::scan::Coverage;
@@ -44,6 +45,8 @@ pub(in crate::daemon) enum Message {
     },
     /// What was touched directly in a directory and is not yet judged?
     Pending(Question),
+    /// Who wrote to a path that was touched?
+    Actor(ActorQuestion),
     /// Of packages that something waits for, those that are no longer being unpacked.
     Unpacked(Vec<String>),
     /// A job has come to its end, or broke off.
@@ -79,6 +82,17 @@ pub(in crate::daemon) struct Question {
     /// Where the answer goes: entries of the directory that were touched and are not yet judged, [`PAGE`] at most. They
     /// bring their directory with them when they are.
     pub(in crate::daemon) reply: SyncSender<Vec<Vec<u8>>>,
+}
+
+/// What a spot job has to know of who wrote.
+#[derive(Debug)]
+pub(in crate::daemon) struct ActorQuestion {
+    /// The job that asks.
+    pub(in crate::daemon) job: u64,
+    /// Relative to the root.
+    pub(in crate::daemon) path: Vec<u8>,
+    /// Where the answer goes; `None`: nobody saw.
+    pub(in crate::daemon) reply: SyncSender<Option<Actor>>,
 }
 
 /// Where messages go.

@@ -19,6 +19,7 @@
 //!   thread; [`sinks`] are tasks that ship; [`baseline`] is what files are compared with.
 //! - [`status`] says to others how all of it is: a file, heartbeats, systemd.
 
+mod accepted;
 mod action;
 mod baseline;
 mod clock;
@@ -42,6 +43,8 @@ pub(crate) mod status;
 mod store;
 mod systemd;
 mod watch;
+mod window;
+mod writers;
 
 use agent_core::error::{Error, Result};
 use agent_core::os::{limits, memory};

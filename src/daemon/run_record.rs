@@ -30,8 +30,45 @@ pub(in crate::daemon) struct RunRecord {
     pub(in crate::daemon) unusable: Option<Unusable>,
     /// The launch record of that instance, once it has been seen through.
     pub(in crate::daemon) launch: Option<Launch>,
+    /// The amendments that were told and not told to be gone.
+    pub(in crate::daemon) amendments: Vec<Amended>,
+    /// What programs wrote that the sealed profile lets them write.
+    pub(in crate::daemon) written: Vec<Written>,
+    /// The window that was told.
+    pub(in crate::daemon) window: Option<ToldWindow>,
     /// Whether it came to its end as it should.
     pub(in crate::daemon) stopped: bool,
+}
+
+/// An amendment that was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::daemon) struct Amended {
+    /// SHA-256 in hexadecimal.
+    pub(in crate::daemon) sha256: String,
+    /// Where it was.
+    pub(in crate::daemon) path: String,
+    /// Why it was made.
+    pub(in crate::daemon) reason: String,
+}
+
+/// A deviation that a sealed writer explains: a scan that finds it again has not seen who wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::daemon) struct Written {
+    /// SHA-256 of the deviation, in hexadecimal: path, what should be, what is.
+    pub(in crate::daemon) deviation: String,
+    /// The program.
+    pub(in crate::daemon) program: String,
+    /// When it wrote (RFC 3339).
+    pub(in crate::daemon) at: String,
+}
+
+/// A window that was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::daemon) struct ToldWindow {
+    /// When it was opened, in milliseconds since 1970.
+    pub(in crate::daemon) opened: i64,
+    /// Whether its end was told as well.
+    pub(in crate::daemon) closed: bool,
 }
 
 /// A launch record that was written or found, and shipped.
@@ -83,6 +120,9 @@ impl RunRecords {
             current.launch = previous.launch.clone();
             current.manifest = previous.manifest.clone();
             current.unusable = previous.unusable;
+            current.amendments = previous.amendments.clone();
+            current.window = previous.window.clone();
+            current.written = previous.written.clone();
         }
         RunRecords {
             current,

@@ -5,7 +5,7 @@ use agent_core::escape;
 /// The text with controls and marks that hide what follows as escapes, and `& < > " '` as entities.
 ///
 /// XML 1.0 has no way to write most control characters at all, so that they are escaped as for a terminal.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let plain = escape::terminal_text(text);
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
@@ -24,7 +24,7 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// The same for a path: odd bytes as `\xHH`.
-pub(super) fn path(bytes: &[u8]) -> String {
+pub(crate) fn path(bytes: &[u8]) -> String {
     text(&escape::lossless_text(bytes).0)
 }
 

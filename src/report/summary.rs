@@ -1,7 +1,7 @@
 //! The end of a check: what all reports say in their own form.
 
 use super::counts::Counts;
-use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
+use crate::assess::summary::{AmendmentSummary, Evidence, FilesSummary, LaunchSummary};
 use agent_baseline::Baseline;
 use agent_core::finding::{Severity, Verdict};
 use agent_core::host::Host;
@@ -19,6 +19,8 @@ pub(crate) struct Summary {
     pub evidence: Option<Evidence>,
     /// The launch record, if one was used.
     pub launch: Option<LaunchSummary>,
+    /// The amendments that were used, in order.
+    pub amendments: Vec<AmendmentSummary>,
     /// Name of the profile in force.
     pub profile: String,
     /// The tree that was checked.
@@ -74,6 +76,14 @@ impl Summary {
         let launch = self.launch.as_ref().map(
             |launch| json!({ "path": launch.path, "sha256": launch.sha256, "files": launch.files }),
         );
+        let amendments = self.amendments.iter().map(|amendment| {
+            json!({
+                "path": amendment.path, "sha256": amendment.sha256, "signer": amendment.signer,
+                "host": amendment.host, "reason": amendment.reason, "by": amendment.by,
+                "at": amendment.at, "files": amendment.files,
+            })
+        });
+        let amendments: Vec<Value> = amendments.collect();
         json!({
             "kind": "summary",
             "verdict": self.verdict().name(),
@@ -88,6 +98,7 @@ impl Summary {
             "files": files,
             "manifest": manifest,
             "launch": launch,
+            "amendments": amendments,
             "profile": self.profile,
             "root": self.root,
             "host": self.host.to_json(),

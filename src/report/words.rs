@@ -1,7 +1,7 @@
 //! What the reports for people say in the same words.
 
 use super::Summary;
-use crate::assess::summary::{Evidence, PackagesSummary};
+use crate::assess::summary::{AmendmentSummary, Evidence, PackagesSummary};
 use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
 
@@ -94,6 +94,9 @@ pub(super) fn tallies(summary: &Summary) -> Vec<(&'static str, String)> {
             "Files",
             format!("0 looked at: {fail} failed, {unknown} unknown"),
         ));
+    }
+    for amendment in &summary.amendments {
+        rows.push(("Accepted", accepted(amendment)));
     }
     rows
 }
@@ -229,6 +232,22 @@ pub(crate) fn bytes(count: u64) -> String {
         value /= 1000.0;
     }
     format!("{value:.1} TB")
+}
+
+/// An amendment in one line.
+fn accepted(amendment: &AmendmentSummary) -> String {
+    let seal = match &amendment.signer {
+        Some(signer) => format!("sealed by {signer}"),
+        None => "not sealed".into(),
+    };
+    format!(
+        "{} path{} accepted by {} at {} ({seal}): {}",
+        thousands(amendment.files),
+        plural(amendment.files),
+        amendment.by,
+        amendment.at,
+        amendment.reason
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `agent run` as a whole.
 
+mod accepted;
 mod bursts;
 mod changes;
 mod damage;
@@ -25,3 +26,4 @@ mod survives;
 mod taken_away;
 mod transactions;
 mod untrusted;
+mod writers;

@@ -181,6 +181,17 @@ bounds! {
         "more are counted; whoever can write into a log must not fill a disk";
     LOG_CHAINS: u64 = Number(10_000), "lines that `log verify` prints on chains, half of them on whole ones",
         "more are counted; a fleet has a chain for each host";
+    AMENDMENTS: usize = Number(128), "amendments of a host",
+        "every event of a start names them all; a host with more is due for a new image";
+    AMENDMENT: u64 = Bytes(64 << 20), "an amendment", "an upgrade of a whole distribution has some ten megabytes";
+    AMENDMENT_ENTRIES: usize = Number(100_000), "entries of all amendments of a host",
+        "they are held in memory; an upgrade of a whole distribution has some ten thousand";
+    KEPT_TEXT: usize = Bytes(64 << 10), "a text that is kept to tell its changed lines",
+        "a configuration has some kilobytes; of a longer one the digests tell that it changed";
+    KEPT_TEXTS: usize = Bytes(16 << 20), "all texts that are kept",
+        "they are held in memory; those of a host have some hundred kilobytes";
+    SEEN_REPORT: u64 = Bytes(256 << 20), "the report that `accept --seen` names",
+        "100,000 findings take a hundred megabytes";
 }
 
 #[cfg(test)]

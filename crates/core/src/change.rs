@@ -16,6 +16,17 @@ pub struct ChangeContext {
     pub restored: bool,
 }
 
+/// The file that a process runs, in the state it had then; ctime cannot be set by anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// Its file system, major and minor.
+    pub device: (u32, u32),
+    /// Its inode.
+    pub inode: u64,
+    /// Last change of contents or attributes: seconds and nanoseconds.
+    pub ctime: (i64, u32),
+}
+
 /// The process that wrote last, at the time of the change. What could not be learned is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,6 +37,9 @@ pub struct Actor {
     pub name: Option<String>,
     /// `/proc/PID/exe`
     pub program: Option<String>,
+    /// Which file that is, whatever it is called by now.
+    #[serde(skip)]
+    pub executable: Option<Executable>,
     /// The command line; arguments are masked unless `attribution_args` is set.
     pub command_line: Option<String>,
     /// Effective user id.

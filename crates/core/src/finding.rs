@@ -4,6 +4,7 @@ mod form;
 
 use crate::attributes::{Attribute, AttributeSet, Attributes, NOBODY, Timestamp};
 use crate::escape;
+use crate::explained::ExplainedBy;
 use crate::waiver::WaivedBy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -226,8 +227,20 @@ pub static FILES_MOUNT: Check = Check {
     references: &[],
 };
 
+/// An amendment, where it counts for nothing.
+pub static FILES_AMENDMENT: Check = Check {
+    id: "files.amendment",
+    title: "Each amendment belongs to this manifest and is sealed like it",
+    demand: "every amendment made under this manifest, for this host or for all of the image, whole, in one chain, and sealed where the manifest is",
+    why: "a forged amendment would excuse any change",
+    severity: None,
+    form: Form::Nothing,
+    remedy: None,
+    references: &[],
+};
+
 /// The checks that judge files.
-pub static FILE_CHECKS: [&Check; 7] = [
+pub static FILE_CHECKS: [&Check; 8] = [
     &FILES_ADDED,
     &FILES_REMOVED,
     &FILES_CHANGED,
@@ -235,6 +248,7 @@ pub static FILE_CHECKS: [&Check; 7] = [
     &FILES_PROFILE,
     &FILES_LAUNCH_RECORD,
     &FILES_MOUNT,
+    &FILES_AMENDMENT,
 ];
 
 /// One verdict of one check on one subject. By serde it is the object of the JSON contract but for its `references`, and
@@ -272,6 +286,12 @@ pub struct Finding<C = &'static Check> {
     pub remediation: Option<String>,
     /// Who answers for it, where the profile waives it.
     pub waived_by: Option<Box<WaivedBy>>,
+    /// For files whose text is kept: the lines that changed, masked where they look like secrets.
+    pub lines: Option<Vec<String>>,
+    /// For files: what explains the change.
+    pub explained_by: Option<ExplainedBy>,
+    /// The severity without that; set only where one was lowered by it.
+    pub unexplained_severity: Option<Severity>,
 }
 
 impl<C> Finding<C> {
@@ -295,6 +315,9 @@ impl<C> Finding<C> {
             location: None,
             remediation: None,
             waived_by: None,
+            lines: None,
+            explained_by: None,
+            unexplained_severity: None,
         }
     }
 
@@ -340,6 +363,9 @@ impl<C> Finding<C> {
             location: self.location,
             remediation: self.remediation,
             waived_by: self.waived_by,
+            lines: self.lines,
+            explained_by: self.explained_by,
+            unexplained_severity: self.unexplained_severity,
         }
     }
 }

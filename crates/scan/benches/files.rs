@@ -8,12 +8,13 @@ use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::profile::load;
+use agent_baseline::texts::Texts;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::join::{Expected, Outside, join_streams};
 use agent_scan::files::launch::Record;
-use agent_scan::files::record::record;
+use agent_scan::files::record::{Recording, record};
 use agent_scan::files::scan::{Progress, Scan};
 use agent_scan::files::scope::Scope;
 use agent_scan::files::walk::Walk;
@@ -87,15 +88,15 @@ impl Lab {
     fn record(&self, out: impl std::io::Write) -> Result<u64, Box<dyn std::error::Error>> {
         let writer = Writer::new(out, &self.header);
         let progress = Progress::default();
-        let recorded = record(
-            &self.root,
-            &self.scope,
-            threads().into(),
-            false,
-            &progress,
-            writer,
-            Path::new("bench"),
-        )?;
+        let recording = Recording {
+            root: &self.root,
+            scope: &self.scope,
+            workers: threads().into(),
+            selinux: false,
+            texts: &Texts::default(),
+            owners: None,
+        };
+        let recorded = record(&recording, &progress, writer, Path::new("bench"))?;
         Ok(recorded.entries)
     }
 

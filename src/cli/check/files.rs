@@ -16,6 +16,7 @@ impl Run<'_> {
             evidence: None,
             files: None,
             launch: None,
+            amendments: Vec::new(),
             baked: None,
         };
         if !self.selected.any_of("files.") {
@@ -60,6 +61,7 @@ impl Run<'_> {
         Ok(Looked {
             evidence: opened.evidence(),
             launch: opened.launch(),
+            amendments: opened.amendments(),
             baked: opened.baked(),
             files,
         })

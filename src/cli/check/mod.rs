@@ -10,7 +10,7 @@ use crate::assess;
 use crate::assess::instance::Instance;
 use crate::assess::privileges;
 use crate::assess::selected::Selected;
-use crate::assess::summary::{Evidence, FilesSummary, LaunchSummary};
+use crate::assess::summary::{AmendmentSummary, Evidence, FilesSummary, LaunchSummary};
 use crate::assess::tree::{self, LAUNCH, Tree};
 use crate::report::counts::Counts;
 use crate::report::html::Html;
@@ -183,6 +183,7 @@ struct Looked {
     evidence: Option<Evidence>,
     files: Option<FilesSummary>,
     launch: Option<LaunchSummary>,
+    amendments: Vec<AmendmentSummary>,
     /// When the image was baked, if a manifest was opened that says so.
     baked: Option<i64>,
 }
@@ -239,6 +240,7 @@ impl Run<'_> {
             files: looked.files,
             evidence: looked.evidence,
             launch: looked.launch,
+            amendments: looked.amendments,
             profile: self.profile.name.clone(),
             root: self.tree.root.path().display().to_string(),
             host,

@@ -3,6 +3,7 @@
 pub(in crate::daemon) mod sources;
 
 use crate::assess::baseline::{self, Named, Opened};
+use crate::daemon::accepted;
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
 use agent_baseline::Baseline;
@@ -12,13 +13,13 @@ use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
 use agent_core::task::Job;
-use agent_outbox::event::ManifestState;
+use agent_outbox::event::{self, ManifestState};
 use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use sources::Sources;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What verdicts rest on now.
@@ -53,6 +54,8 @@ pub(in crate::daemon) struct ActiveBaseline {
     packages: DatabaseStamp,
     /// Another text means that other paths may be in scope.
     pub(in crate::daemon) reach: String,
+    /// The amendments in use, as they are told; taken by whoever tells them.
+    pub(in crate::daemon) accepted: Mutex<Vec<event::Amendment>>,
     /// What it was opened from.
     pub(in crate::daemon) sources: Sources,
     /// When it was opened.
@@ -135,6 +138,7 @@ impl ActiveBaseline {
         };
         let links = links.unwrap_or_default();
         ActiveBaseline {
+            accepted: Mutex::new(accepted::described(&opened)),
             opened,
             links,
             packages,
@@ -167,6 +171,12 @@ impl ActiveBaseline {
         launch.map(|launch| launch.sha256).unwrap_or_default()
     }
 
+    /// SHA-256 of the amendments in use, in hexadecimal and in order.
+    pub(in crate::daemon) fn amendments(&self) -> Vec<String> {
+        let amendments = self.opened.amendments().into_iter();
+        amendments.map(|amendment| amendment.sha256).collect()
+    }
+
     /// Whether the first boot may change the path that a finding is about.
     pub(in crate::daemon) fn launch_marks(&self, subject: &[u8]) -> bool {
         let path = subject.strip_prefix(b"/").unwrap_or(subject);
@@ -194,7 +204,12 @@ impl ActiveBaseline {
 /// A manifest that should be there and is not. That there never was one is no problem.
 fn missing(opened: &Opened, expected: bool) -> Option<ManifestProblem> {
     let orphaned = opened.findings.iter().any(|finding| {
-        [finding::FILES_PROFILE.id, finding::FILES_LAUNCH_RECORD.id].contains(&finding.check.id)
+        [
+            finding::FILES_PROFILE.id,
+            finding::FILES_LAUNCH_RECORD.id,
+            finding::FILES_AMENDMENT.id,
+        ]
+        .contains(&finding.check.id)
     });
     if matches!(opened.baseline, Some(Baseline::Manifest(_))) || !(expected || orphaned) {
         return None;

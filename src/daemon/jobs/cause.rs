@@ -46,7 +46,7 @@ impl Causes<'_> {
         (cause != ChangeContext::default()).then_some(cause)
     }
 
-    fn of_touched(&self, batch: Option<&TouchedBatch>, path: &[u8]) -> ChangeContext {
+    pub(super) fn of_touched(&self, batch: Option<&TouchedBatch>, path: &[u8]) -> ChangeContext {
         let touched = batch.and_then(|batch| batch.touched(path));
         let transaction = touched.and_then(|touched| touched.transaction.as_ref());
         let transaction = transaction.or_else(|| batch?.transaction());

@@ -4,7 +4,7 @@ use super::RunningJob;
 use super::cause::Causes;
 use crate::daemon::action::Action;
 use crate::daemon::clock::Now;
-use crate::daemon::message::Outcome;
+use crate::daemon::message::{ActorQuestion, Outcome};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::coverage_gap::UNWATCHED;
 use crate::daemon::states::job_queue::JobKind;
@@ -12,6 +12,7 @@ use crate::daemon::states::problems::Problem;
 use crate::daemon::states::touched::TouchedBatch;
 use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
+use crate::daemon::{window, writers};
 use agent_core::attributes::Timestamp;
 use agent_core::finding::{Finding, Severity};
 use agent_outbox::event::{LastScan, Unread};
@@ -26,13 +27,22 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 pub(in crate::daemon) fn found(
     daemon: &mut Daemon,
     id: u64,
-    finding: Box<Finding>,
+    mut finding: Box<Finding>,
     package: Option<String>,
     now: Now,
 ) {
+    window::look(daemon, now);
     let Some(job) = daemon.jobs.running.get_mut(&id) else {
         return;
     };
+    if let Some(baseline) = &daemon.baseline.active
+        && writers::recall(&mut finding, baseline, &mut daemon.records.current.written)
+    {
+        daemon.records.unsaved += 1;
+        let record = Box::new(daemon.records.current.clone());
+        daemon.store.give(Command::Remember(record));
+    }
+    daemon.window.mark(&mut finding, now.wall);
     job.count(&finding);
     if !job.stored {
         return;
@@ -62,6 +72,19 @@ fn waits(daemon: &mut Daemon, id: u64, finding: &Finding, package: String, now: 
     };
     let transactions = &mut daemon.watch.pending.transactions;
     !daemon.jobs.stopping && transactions.note(package, touched, path, now.monotonic)
+}
+
+/// Tells a job who wrote to a path.
+pub(in crate::daemon) fn actor(daemon: &Daemon, question: ActorQuestion) {
+    let causes = Causes {
+        watch: &daemon.watch,
+        scan: &daemon.scan,
+        links: daemon.baseline.active.as_ref().map(|b| &b.links),
+    };
+    let batch = daemon.jobs.batch_of(question.job);
+    let actor = causes.of_touched(batch, &question.path).actor;
+    // Whoever asked may have ended.
+    question.reply.try_send(actor).unwrap_or_default();
 }
 
 /// A path that was touched is as recorded: if its ctime moved, it was changed and restored.

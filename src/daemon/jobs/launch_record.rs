@@ -145,7 +145,7 @@ fn digest_of(attributes: &Attributes) -> Option<[u8; 32]> {
 }
 
 /// `type=file,mode=0644,…`
-fn in_words(attributes: &Attributes) -> String {
+pub(in crate::daemon) fn in_words(attributes: &Attributes) -> String {
     let evidence = finding::evidence(attributes, AttributeSet::ALL);
     let members = evidence.as_object().into_iter().flatten();
     let fields = members.map(|(name, value)| match value.as_str() {

@@ -17,6 +17,7 @@ mod settings;
 mod spot;
 pub(in crate::daemon) mod start;
 mod worker;
+mod writers;
 
 pub(in crate::daemon) use open_baseline::open as open_baseline;
 

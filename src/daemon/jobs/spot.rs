@@ -1,6 +1,7 @@
 //! Paths that were touched, and what is critical of them before they are quiet.
 
 use super::worker::Worker;
+use super::writers;
 use crate::daemon::baseline::one_line;
 use crate::daemon::message::{Message, Outcome, PAGE, Question};
 use crate::daemon::store::Asker;
@@ -35,7 +36,7 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
     let (baseline, scope, selinux) = match &worker.baseline.opened.baseline {
         Some(Baseline::Manifest(sealed)) => {
             let manifest = &sealed.verified.manifest;
-            let baseline = Baseline::Manifest((manifest, &sealed.record));
+            let baseline = Baseline::Manifest((manifest, sealed.overlay()));
             (baseline, &sealed.scope, manifest.header().selinux)
         }
         Some(Baseline::Packages(packaged)) => (
@@ -69,7 +70,14 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         Told::Deviates(deviation) => {
             let package =
                 (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
-            worker.found(wording::finding(&deviation, against), package.flatten())
+            let mut finding = match &worker.baseline.opened.baseline {
+                Some(Baseline::Manifest(sealed)) => {
+                    sealed.finding(&deviation, &worker.setup.tree.root)
+                }
+                _ => wording::finding(&deviation, against),
+            };
+            writers::explain(worker, &deviation, &mut finding);
+            worker.found(finding, package.flatten())
         }
         Told::Holds { path, ctime } => worker.try_send(Message::Holds {
             job: worker.id,

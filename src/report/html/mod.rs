@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, Write};
 
-const STYLE: &str = include_str!("page.css");
+/// How pages look.
+pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// Findings that are listed; beyond it they are only counted. A browser stays usable with as many rows.
 const KEPT: usize = 50_000;

@@ -34,6 +34,10 @@ pub(super) fn row(finding: &Finding, whole: bool) -> String {
     if whole {
         comparison(finding, &mut out);
     }
+    if let Some(lines) = &finding.lines {
+        let lines: Vec<String> = lines.iter().map(|line| markup::text(line)).collect();
+        push(&mut out, format_args!("<pre>{}</pre>", lines.join("\n")));
+    }
     if !finding.check.id.starts_with("files.") {
         demand(finding, &mut out);
     } else if let Some(remedy) = &finding.remediation {

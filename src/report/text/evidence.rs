@@ -26,6 +26,8 @@ pub(super) fn lines(finding: &Finding) -> Vec<(&'static str, String)> {
         String::new()
     };
     let mut lines = vec![("expected", expected), ("observed", pairs(&observed))];
+    let changed = finding.lines.iter().flatten();
+    lines.extend(changed.map(|line| ("line", line.clone())));
     lines.retain(|(_, text)| !text.is_empty());
     lines
 }

@@ -26,8 +26,10 @@ pub struct Header {
     /// What was mounted at covered paths, or above them, in the order in which it was found: the root first. Empty in
     /// a manifest that does not say.
     pub mounts: Vec<Mounted>,
-    /// What was recorded anew since, oldest first.
-    pub accepted: Vec<Accepted>,
+    /// The packages that were installed, in the order of their database.
+    pub packages: Vec<Package>,
+    /// SHA-256 of the texts that were kept, in hexadecimal; empty where none were.
+    pub text: String,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
 }
@@ -41,15 +43,15 @@ pub struct Mounted {
     pub fstype: String,
 }
 
-/// A path that was recorded anew after the tree was (`# accepted TIME PATH REASON`).
+/// A package that was installed when the tree was recorded (`# package NAME VERSION ARCH`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// When (RFC 3339, UTC).
-    pub time: String,
-    /// Relative to the root.
-    pub path: Vec<u8>,
-    /// Why, in the words of whoever did it.
-    pub reason: String,
+pub struct Package {
+    /// Its name, without architecture.
+    pub name: String,
+    /// `[EPOCH:]VERSION[-RELEASE]`
+    pub version: String,
+    /// As the package manager names it.
+    pub arch: String,
 }
 
 /// What ties a launch record to one instance and one manifest.
@@ -74,7 +76,7 @@ impl Header {
         line(MAGIC);
         line(VERSION);
         line(format!("# profile {} {}", self.profile, self.profile_digest).as_bytes());
-        for (key, value) in [("time", &self.time), ("os", &self.os)] {
+        for (key, value) in [("time", &self.time), ("os", &self.os), ("text", &self.text)] {
             if !value.is_empty() {
                 line(format!("# {key} {value}").as_bytes());
             }
@@ -90,12 +92,13 @@ impl Header {
             escape::push_octal(&mut words, mounted.fstype.as_bytes());
             line(&words);
         }
-        for accepted in &self.accepted {
-            let mut words = format!("# accepted {} /", accepted.time).into_bytes();
-            escape::push_octal(&mut words, &accepted.path);
-            words.push(b' ');
-            escape::push_octal(&mut words, accepted.reason.as_bytes());
-            line(&words);
+        for Package {
+            name,
+            version,
+            arch,
+        } in &self.packages
+        {
+            line(format!("# package {name} {version} {arch}").as_bytes());
         }
         if let Some(launch) = &self.launch {
             line(format!("# launch {}", launch.instance).as_bytes());
@@ -164,6 +167,10 @@ impl Header {
             }
             b"time" => once(|h| &mut h.time)?,
             b"os" => once(|h| &mut h.os)?,
+            b"text" => {
+                escape::from_hex::<32>(bytes).ok_or("expected `# text SHA256`")?;
+                once(|h| &mut h.text)?;
+            }
             b"selinux" => {
                 self.selinux = match bytes {
                     b"recorded" => true,
@@ -173,11 +180,11 @@ impl Header {
             }
             b"mount" => self
                 .mounts
-                .push(mounted(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?),
-            b"accepted" => self.accepted.push(
-                accepted(&text)
-                    .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
-            ),
+                .push(Mounted::parse(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?),
+            b"package" => {
+                let package = package(&text).ok_or("expected `# package NAME VERSION ARCH`")?;
+                self.packages.push(package);
+            }
             b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
             b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,
             b"launch-again" => {
@@ -185,7 +192,7 @@ impl Header {
                 self.launch.get_or_insert_default().reason =
                     Some(reason.ok_or("expected the reason with odd bytes as \\ooo")?);
             }
-            b"cover" | b"exclude" => self.path_rules.push_line(words)?,
+            b"cover" | b"exclude" | b"writer" => self.path_rules.push_line(words)?,
             // Further lines are for people: a label, a ticket, a pipeline's name.
             _ => {}
         }
@@ -193,22 +200,23 @@ impl Header {
     }
 }
 
-fn mounted(text: &str) -> Option<Mounted> {
-    let (path, fstype) = text.split_once(' ')?;
-    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
-    let fstype = String::from_utf8(escape::from_octal(fstype.as_bytes())?).ok()?;
-    (!fstype.is_empty()).then_some(Mounted { path, fstype })
+impl Mounted {
+    /// Reads `/PATH FSTYPE`, odd bytes as `\\ooo`.
+    pub fn parse(text: &str) -> Option<Mounted> {
+        let (path, fstype) = text.split_once(' ')?;
+        let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
+        let fstype = String::from_utf8(escape::from_octal(fstype.as_bytes())?).ok()?;
+        (!fstype.is_empty()).then_some(Mounted { path, fstype })
+    }
 }
 
-fn accepted(text: &str) -> Option<Accepted> {
-    let mut words = text.split(' ');
-    let (time, path, reason) = (words.next()?, words.next()?, words.next()?);
-    let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
-    let reason = String::from_utf8(escape::from_octal(reason.as_bytes())?).ok()?;
-    let accepted = Accepted {
-        time: time.to_owned(),
-        path,
-        reason,
+/// A package of a `# package` line; all three are words.
+fn package(text: &str) -> Option<Package> {
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let package = Package {
+        name: words.next()?.to_owned(),
+        version: words.next()?.to_owned(),
+        arch: words.next()?.to_owned(),
     };
-    words.next().is_none().then_some(accepted)
+    words.next().is_none().then_some(package)
 }

@@ -1,20 +1,11 @@
 //! One entry and its line of mtree(5), both ways. Strict: what is not understood is an error, never skipped.
 
+mod tags;
+
 use super::{Entry, Role};
-use agent_core::attributes::{Attributes, Digest, FileType, Flags, Timestamp, Xattr};
+use agent_core::attributes::{Attributes, Digest, FileType, Flags, Timestamp};
 use agent_core::escape;
 use std::io::Write as _;
-
-/// The tag for a path that the first boot removed.
-const REMOVED: &[u8] = b"removed";
-/// The tag for a directory that only leads to entries.
-const PARENT: &[u8] = b"parent";
-/// The tag for a directory where something was mounted that was not crossed.
-const MOUNT: &[u8] = b"mount";
-/// The tag for a file that fs-verity seals: `verity=ALGORITHM:BLOCK:SALT:DIGEST`.
-const VERITY: &[u8] = b"verity=";
-/// An extended attribute's tag: `xattr.NAME=SHA256`.
-const XATTR: &[u8] = b"xattr.";
 
 /// Appends the line of `entry`, with its newline.
 pub fn push(out: &mut Vec<u8>, entry: &Entry) {
@@ -68,55 +59,8 @@ pub fn push(out: &mut Vec<u8>, entry: &Entry) {
     if entry.role == Role::Removed {
         out.extend(b" optional");
     }
-    let xattrs = attributes.xattrs.as_deref().unwrap_or_default();
-    if entry.role != Role::Recorded || !xattrs.is_empty() || attributes.verity.is_some() {
-        out.extend(b" tags=,");
-        match entry.role {
-            Role::Recorded => {}
-            Role::Removed => out.extend([REMOVED, b","].concat()),
-            Role::Parent => out.extend([PARENT, b","].concat()),
-            Role::Mount => out.extend([MOUNT, b","].concat()),
-        }
-        if let Some(seal) = &attributes.verity {
-            out.extend([VERITY, seal.as_bytes(), b","].concat());
-        }
-        for xattr in xattrs {
-            out.extend(XATTR);
-            push_tag_name(out, &xattr.name);
-            out.push(b'=');
-            out.extend(escape::hex(&xattr.sha256).bytes());
-            out.push(b',');
-        }
-    }
+    tags::push(out, entry);
     out.push(b'\n');
-}
-
-/// An attribute's name with what has a meaning in tags as `%HH`.
-fn push_tag_name(out: &mut Vec<u8>, name: &[u8]) {
-    for &byte in name {
-        if byte.is_ascii_alphanumeric() || b"._-:".contains(&byte) {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            out.extend(escape::hex(&[byte]).bytes());
-        }
-    }
-}
-
-fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
-    let mut name = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            name.push(*first);
-            continue;
-        }
-        let [byte] = escape::from_hex::<1>(rest.get(..2)?)?;
-        name.push(byte);
-        rest = &rest[2..];
-    }
-    (!name.is_empty()).then(|| name.into_boxed_slice())
 }
 
 /// Parses a line without its newline. The error says what was found and what was expected.
@@ -164,6 +108,7 @@ struct Found {
     kind: Option<FileType>,
     attributes: Attributes,
     role: Role,
+    package: Option<Box<str>>,
     optional: bool,
     tags: bool,
 }
@@ -174,6 +119,7 @@ impl Default for Found {
             kind: None,
             attributes: Attributes::new(FileType::File),
             role: Role::Recorded,
+            package: None,
             optional: false,
             tags: false,
         }
@@ -221,9 +167,12 @@ impl Found {
             b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
             b"tags" => {
                 let expected =
-                    ",removed, or ,parent, or ,mount, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
-                let tags = parse_tags(value, &mut self.role, &mut found.verity);
-                found.xattrs = Some(tags.ok_or_else(|| bad(word, expected))?);
+                    ",removed, or ,parent, or ,mount, or ,package.NAME, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
+                let tags = tags::parse(value).ok_or_else(|| bad(word, expected))?;
+                found.xattrs = Some(tags.xattrs);
+                found.verity = tags.verity;
+                self.role = tags.role;
+                self.package = tags.package;
                 Ok(!std::mem::replace(&mut self.tags, true))
             }
             b"" => Err("two spaces in a row, or one at the end: expected one between words".into()),
@@ -249,6 +198,7 @@ impl Found {
             path,
             attributes: found,
             role,
+            package: self.package,
         })
     }
 }
@@ -302,46 +252,6 @@ fn parse_path(text: &[u8], path: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-fn parse_tags(value: &[u8], role: &mut Role, verity: &mut Option<Box<str>>) -> Option<Vec<Xattr>> {
-    let inner = value.strip_prefix(b",")?.strip_suffix(b",")?;
-    let mut xattrs: Vec<Xattr> = Vec::new();
-    for tag in inner.split(|b| *b == b',') {
-        let special = match tag {
-            REMOVED => Some(Role::Removed),
-            PARENT => Some(Role::Parent),
-            MOUNT => Some(Role::Mount),
-            _ => None,
-        };
-        if let Some(special) = special {
-            if std::mem::replace(role, special) != Role::Recorded {
-                return None;
-            }
-            continue;
-        }
-        if let Some(seal) = tag.strip_prefix(VERITY) {
-            let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b':';
-            let seal = std::str::from_utf8(seal)
-                .ok()
-                .filter(|_| seal.iter().all(plain))?;
-            if seal.is_empty() || verity.replace(seal.into()).is_some() {
-                return None;
-            }
-            continue;
-        }
-        let tag = tag.strip_prefix(XATTR)?;
-        let split = tag.iter().position(|b| *b == b'=')?;
-        let xattr = Xattr {
-            name: parse_tag_name(&tag[..split])?,
-            sha256: escape::from_hex(&tag[split + 1..])?,
-        };
-        if xattrs.last().is_some_and(|last| last.name >= xattr.name) {
-            return None;
-        }
-        xattrs.push(xattr);
-    }
-    Some(xattrs)
-}
-
 /// Digits alone: no sign, no blanks.
 fn decimal<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     if text.is_empty() {
@@ -386,6 +296,7 @@ fn device(text: &[u8]) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use agent_core::attributes::Xattr;
 
     fn sample() -> Entry {
         Entry {
@@ -416,6 +327,7 @@ mod tests {
                 ..Attributes::new(FileType::File)
             },
             role: Role::Recorded,
+            package: Some("libstdc++6:amd64".into()),
         }
     }
 

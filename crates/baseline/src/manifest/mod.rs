@@ -32,12 +32,16 @@ pub struct Entry {
     pub attributes: Attributes,
     /// In launch records: what the entry stands for.
     pub role: Role,
+    /// The package that owned the path when it was recorded, with `:ARCH` where several architectures of it can be
+    /// installed together. For people: nothing is judged by it.
+    pub package: Option<Box<str>>,
 }
 
 /// What an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     /// The path is as recorded here.
+    #[default]
     Recorded,
     /// The first boot removed the path (`optional tags=,removed,`).
     Removed,
@@ -54,6 +58,7 @@ impl Entry {
             path,
             attributes: Attributes::new(FileType::Dir),
             role: Role::Mount,
+            package: None,
         }
     }
 

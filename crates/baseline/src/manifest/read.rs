@@ -4,10 +4,12 @@
 //! reading. [`Manifest::parse`] checks every line and keeps each block's first path. Every later read
 //! goes through a reader of lines that refuses a block that is not the one that was measured.
 
+mod amendment;
+mod head;
 mod lines;
 mod order;
 
-use super::header::{self, Header};
+use super::header::Header;
 use super::{Entry, line};
 use agent_core::error::{Error, Result};
 use agent_core::paths;
@@ -121,7 +123,7 @@ impl Manifest {
     /// Checks every line: header, order, parents, end.
     pub fn parse(measured: Measured) -> Result<Manifest> {
         let mut lines = Lines::new(&measured, Mark { offset: 0, line: 1 });
-        let header = read_header(&mut lines)?;
+        let header = head::read(&mut lines)?;
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
         let mut walk = Order::new(&header);
@@ -328,38 +330,6 @@ impl Measured {
     }
 }
 
-fn read_header(lines: &mut Lines<'_>) -> Result<Header> {
-    let mut expect = |expected: &[u8], help: &str| {
-        let found = lines.next()?.map(<[u8]>::to_vec);
-        if found.as_deref() == Some(expected) {
-            return Ok(());
-        }
-        let message = format!("expected `{}`", String::from_utf8_lossy(expected));
-        Err(lines.error(message).help(help))
-    };
-    expect(
-        header::MAGIC,
-        "name a manifest made by `agent baseline create`",
-    )?;
-    expect(
-        header::VERSION,
-        "this version of the agent reads version 1 alone; make the manifest anew, or use the agent that made it",
-    )?;
-    let mut header = Header::default();
-    while lines
-        .peek()?
-        .is_some_and(|line| line.starts_with(b"#") && !line.starts_with(b"# entries "))
-    {
-        let line = lines.next()?.unwrap_or_default();
-        header
-            .push_line(line)
-            .map_err(|message| lines.error(message))?;
-    }
-    if header.profile.is_empty() || header.path_rules.rules().is_empty() {
-        return Err(lines.error("the header lacks `# profile` or `# cover` lines"));
-    }
-    Ok(header)
-}
 
 /// The entries of a [`Manifest`], in order. Ends after the first error.
 #[derive(Debug)]

@@ -68,6 +68,21 @@ impl Trust {
         self.digest
     }
 
+    /// An error where signers are configured and none of them made that seal of a file with that SHA-256.
+    pub fn judge(&self, seal: &[u8], sha256: &[u8; 32]) -> Result<()> {
+        if !self.configured {
+            return Ok(());
+        }
+        let refused = |why: String| {
+            Error::new(format!("the seal would not count on this host: {why}"))
+                .help(format!("seal with a key that {} has", self.file.display()))
+        };
+        let seal = Seal::parse(seal).map_err(|error| refused(error.to_string()))?;
+        sshsig::verify(&seal, sha256, &self.signers, SystemTime::now())
+            .map(drop)
+            .map_err(|distrust| refused(distrust.to_string()))
+    }
+
     /// Whether a manifest without a good seal is refused.
     pub fn wants_seal(&self) -> bool {
         self.configured
@@ -153,6 +168,22 @@ pub fn seal_path(manifest: &Path) -> PathBuf {
 
 /// Judges the seal on one reading of the file, and parses what was read only if it is good.
 fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<VerifiedManifest> {
+    let (measured, standing) = measure(file, path, seal, trust, bounds::MANIFEST)?;
+    Ok(VerifiedManifest {
+        manifest: Manifest::parse(measured)?,
+        standing,
+    })
+}
+
+/// Reads the file once and judges the seal on that reading: what is parsed of it afterwards is what was sealed. Where
+/// signers are configured, a seal that is not good is an error; more than `limit` bytes are one.
+pub(crate) fn measure(
+    file: File,
+    path: &Path,
+    seal: Option<File>,
+    trust: &Trust,
+    limit: u64,
+) -> Result<(Measured, Standing)> {
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
@@ -163,8 +194,7 @@ fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<
             Ok(None) => Standing::Unsealed,
             _ => Standing::Unchecked,
         };
-        let manifest = Manifest::parse(Measured::new(file, path, bounds::MANIFEST, false)?)?;
-        return Ok(VerifiedManifest { manifest, standing });
+        return Ok((Measured::new(file, path, limit, false)?, standing));
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
     let bytes = seal
@@ -178,7 +208,7 @@ fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<
         })?;
     let seal = Seal::parse(&bytes).map_err(|error| untrusted(error.to_string()).help(help))?;
     let wide = seal.hash_algorithm() == HashAlgorithm::Sha512;
-    let mut measured = Measured::new(file, path, bounds::MANIFEST, wide)?;
+    let mut measured = Measured::new(file, path, limit, wide)?;
     let digest = match &measured.sha512 {
         Some(digest) => &digest[..],
         None => &measured.sha256[..],
@@ -190,8 +220,5 @@ fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<
         ))
     })?;
     measured.sealed = true;
-    Ok(VerifiedManifest {
-        manifest: Manifest::parse(measured)?,
-        standing: Standing::Sealed(signer),
-    })
+    Ok((measured, Standing::Sealed(signer)))
 }

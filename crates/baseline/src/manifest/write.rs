@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::{Entry, line};
+use crate::amendment::header as amendment;
 use agent_core::paths;
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
@@ -23,9 +24,18 @@ const CHUNK: usize = 64 * 1024;
 impl<W: Write> Writer<W> {
     /// Starts with the header.
     pub fn new(out: W, header: &Header) -> Writer<W> {
+        Writer::behind(out, header.to_bytes())
+    }
+
+    /// Starts with the header of an amendment.
+    pub fn amendment(out: W, header: &amendment::Header) -> Writer<W> {
+        Writer::behind(out, header.to_bytes())
+    }
+
+    fn behind(out: W, buffer: Vec<u8>) -> Writer<W> {
         Writer {
             out,
-            buffer: header.to_bytes(),
+            buffer,
             hasher: Sha256::new(),
             last: None,
             entries: 0,

@@ -133,6 +133,7 @@ fn resolve((source, file): Opened) -> Result<Profile> {
             paths.push(Rule {
                 pattern: entry.pattern.clone(),
                 demand: entry.demand,
+                writers: entry.writers.clone(),
             });
         }
         for entry in &source.excludes {

@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod shipped;
 pub mod source;
 pub mod waivers;
+mod writer;
 
 use agent_core::escape;
 use agent_core::finding::Finding;

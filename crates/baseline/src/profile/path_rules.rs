@@ -1,6 +1,7 @@
 //! Which rule of a profile decides on a path, worked out while walking down: no path is matched twice.
 
 use super::pattern::{ComponentIndex, Head, Pattern};
+pub use super::writer::Writer;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::bounds;
 use agent_core::escape;
@@ -17,6 +18,8 @@ pub struct Demand {
     pub cross_mounts: bool,
     /// Whether the first boot may change the path, once, on the launch record.
     pub launch: bool,
+    /// Whether its text is kept, so that a finding says which lines changed.
+    pub keep_text: bool,
 }
 
 impl Demand {
@@ -27,6 +30,7 @@ impl Demand {
         severity: Severity::High,
         cross_mounts: true,
         launch: false,
+        keep_text: false,
     };
 
     /// Whether changes of such an entry are everyday: they excuse the mtime of its directory.
@@ -42,6 +46,8 @@ pub struct Rule {
     pub pattern: Pattern,
     /// What is demanded of them.
     pub demand: Demand,
+    /// Programs that may write there, and what. It counts only as a sealed manifest has it.
+    pub writers: Vec<Writer>,
 }
 
 /// The path entries and excludes of a profile.
@@ -111,6 +117,23 @@ impl PathRules {
     /// All excludes, in order.
     pub fn excludes(&self) -> &[Pattern] {
         &self.excludes
+    }
+
+    /// The entry that decides on a whole path, relative to the root.
+    pub fn deciding(&self, path: &[u8]) -> Option<&Rule> {
+        let mut position = self.root();
+        let mut reach = self.reach_root();
+        for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+            reach = self.reach(&position, name);
+            if matches!(reach, Reach::Excluded(_) | Reach::Outside) {
+                return None;
+            }
+            position = self.enter(&position, name);
+        }
+        match reach {
+            Reach::Covered(number) => self.rule(number),
+            _ => None,
+        }
     }
 
     /// What of it is at least so severe, with the entries below that say otherwise.
@@ -255,19 +278,21 @@ impl PathRules {
 
     /// The rules and excludes as lines, in order: what manifests carry and profile digests cover.
     pub fn lines(&self) -> impl Iterator<Item = Vec<u8>> {
-        let rules = self.rules.iter().map(|rule| {
+        let rules = self.rules.iter().flat_map(|rule| {
             let demand = rule.demand;
             let mut line = format!("cover {} {}", demand.severity.name(), demand.attributes);
             for (name, on) in [
                 ("cross_mounts", demand.cross_mounts),
                 ("launch", demand.launch),
+                ("keep_text", demand.keep_text),
             ] {
                 if on {
                     line.push(' ');
                     line.push_str(name);
                 }
             }
-            pattern_line(line, &rule.pattern)
+            let line = pattern_line(line, &rule.pattern);
+            std::iter::once(line).chain(rule.writers.iter().map(Writer::line))
         });
         let excludes = self
             .excludes
@@ -298,20 +323,34 @@ impl PathRules {
                         .ok_or("expected attribute names after the severity")?,
                     cross_mounts: false,
                     launch: false,
+                    keep_text: false,
                 };
                 for option in options {
                     match *option {
                         b"cross_mounts" => demand.cross_mounts = true,
                         b"launch" => demand.launch = true,
-                        _ => return Err("expected cross_mounts or launch before the path".into()),
+                        b"keep_text" => demand.keep_text = true,
+                        _ => {
+                            let expected =
+                                "expected cross_mounts, launch or keep_text before the path";
+                            return Err(expected.into());
+                        }
                     }
                 }
                 self.rules.push(Rule {
                     pattern: pattern(path, false)?,
                     demand,
+                    writers: Vec::new(),
                 });
             }
-            _ => return Err("expected `cover …` or `exclude …`".into()),
+            [b"writer", contents] => {
+                let writer = Writer::parse(contents, path.unwrap_or_default())
+                    .ok_or("expected `writer SHA256,… PROGRAM`")?;
+                let rule = self.rules.last_mut();
+                let rule = rule.ok_or("expected a `cover` line before a `writer` line")?;
+                rule.writers.push(writer);
+            }
+            _ => return Err("expected `cover …`, `writer …` or `exclude …`".into()),
         }
         if self.rules.len() > MAX_RULES || self.excludes.len() > MAX_RULES {
             return Err(format!("more than {MAX_RULES} entries"));
@@ -370,103 +409,4 @@ fn is_star(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cover(rules: &[&str], excludes: &[&str]) -> PathRules {
-        let demand = Demand {
-            attributes: AttributeSet::ALL,
-            severity: Severity::High,
-            cross_mounts: false,
-            launch: false,
-        };
-        let rule = |text: &&str| Rule {
-            pattern: Pattern::parse(text, false).expect("good"),
-            demand,
-        };
-        let exclude = |text: &&str| Pattern::parse(text, true).expect("good");
-        PathRules::new(
-            rules.iter().map(rule).collect(),
-            excludes.iter().map(exclude).collect(),
-        )
-    }
-
-    fn reach(path_rules: &PathRules, path: &str) -> Reach {
-        let mut position = path_rules.root();
-        let mut reach = path_rules.reach_root();
-        for name in path.split('/').filter(|n| !n.is_empty()) {
-            reach = path_rules.reach(&position, name.as_bytes());
-            if matches!(reach, Reach::Excluded(_) | Reach::Outside) {
-                return reach;
-            }
-            position = path_rules.enter(&position, name.as_bytes());
-        }
-        reach
-    }
-
-    #[test]
-    fn the_most_specific_entry_decides() {
-        let path_rules = cover(
-            &["/usr", "/usr/bin", "/usr/*/x", "/usr/bin/x", "/home/*/.ssh"],
-            &[],
-        );
-        let cases = [
-            ("/", Reach::Leads),
-            ("/usr", Reach::Covered(0)),
-            ("/usr/lib/y", Reach::Covered(0)),
-            ("/usr/bin", Reach::Covered(1)),
-            ("/usr/bin/x", Reach::Covered(3)),
-            ("/usr/bin/x/y/z", Reach::Covered(3)),
-            ("/usr/lib/x", Reach::Covered(2)),
-            ("/home", Reach::Leads),
-            ("/home/ec2-user", Reach::Leads),
-            ("/home/ec2-user/.ssh/authorized_keys", Reach::Covered(4)),
-            ("/home/ec2-user/.bashrc", Reach::Outside),
-            ("/opt", Reach::Outside),
-        ];
-        for (path, expected) in cases {
-            assert_eq!(reach(&path_rules, path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn among_equals_the_later_and_literal_beats_glob() {
-        assert_eq!(
-            reach(&cover(&["/a/b", "/a/*"], &[]), "/a/b"),
-            Reach::Covered(0)
-        );
-        assert_eq!(
-            reach(&cover(&["/a/?", "/a/*"], &[]), "/a/b"),
-            Reach::Covered(1)
-        );
-    }
-
-    #[test]
-    fn an_exclude_beats_any_entry() {
-        let path_rules = cover(
-            &["/usr", "/usr/share/doc/x"],
-            &["/usr/share/doc/**", "/**/*.pyc"],
-        );
-        assert_eq!(reach(&path_rules, "/usr/share/doc"), Reach::Covered(0));
-        assert_eq!(reach(&path_rules, "/usr/share/doc/x"), Reach::Excluded(0));
-        assert_eq!(
-            reach(&path_rules, "/usr/lib/deep/a.pyc"),
-            Reach::Excluded(1)
-        );
-        assert_eq!(reach(&path_rules, "/usr/lib/deep/a.py"), Reach::Covered(0));
-    }
-
-    #[test]
-    fn lines_read_back_equal() {
-        let mut first = cover(&["/usr", "/a b/*/ü?"], &["/**/x y/**"]);
-        first.rules[1].demand.attributes = [Attribute::Mode, Attribute::Uid].into_iter().collect();
-        first.rules[0].demand.launch = true;
-        first.rules[0].demand.cross_mounts = true;
-        let mut second = PathRules::default();
-        for line in first.lines() {
-            assert!(!line.contains(&b'\n'));
-            second.push_line(&line).expect("reads back");
-        }
-        assert_eq!(first, second);
-    }
-}
+mod tests;

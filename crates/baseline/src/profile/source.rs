@@ -1,8 +1,10 @@
 //! One profile as it is written: TOML to checked values, every error with its line.
 
-use super::path_rules::{Demand, MAX_RULES};
+use super::path_rules::{Demand, MAX_RULES, Writer};
 use super::pattern::Pattern;
 use super::waivers::{self, Waiver};
+use super::writer::RawWriter;
+use crate::texts;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::error::{Error, Result};
 use agent_core::finding::Severity;
@@ -68,6 +70,8 @@ pub struct PathEntry {
     pub pattern: Pattern,
     /// What is demanded of them.
     pub demand: Demand,
+    /// Programs that may write there, and what.
+    pub writers: Vec<Writer>,
     /// Why, where the author said so.
     pub reason: Option<String>,
 }
@@ -190,6 +194,10 @@ struct RawPath {
     #[serde(default)]
     cross_mounts: bool,
     launch: Option<Spanned<String>>,
+    #[serde(default)]
+    keep_text: bool,
+    #[serde(default)]
+    writers: Vec<Spanned<RawWriter>>,
     reason: Option<String>,
 }
 
@@ -319,6 +327,13 @@ fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
             return Err(text.error(word.span(), message));
         }
     };
+    if raw.keep_text && !texts::may_keep(raw.path.get_ref().as_bytes()) {
+        let message = format!(
+            "path = \"{}\": keep_text: it holds secrets, and no text of it is ever kept",
+            raw.path.get_ref()
+        );
+        return Err(text.error(raw.path.span(), message));
+    }
     Ok(PathEntry {
         pattern: pattern(text, &raw.path, false)?,
         demand: Demand {
@@ -326,7 +341,13 @@ fn path_entry(text: Text<'_>, raw: RawPath) -> Result<PathEntry> {
             severity: raw.severity,
             cross_mounts: raw.cross_mounts,
             launch,
+            keep_text: raw.keep_text,
         },
+        writers: raw
+            .writers
+            .iter()
+            .map(|raw| raw.get_ref().check().map_err(|m| text.error(raw.span(), m)))
+            .collect::<Result<_>>()?,
         reason: raw.reason,
     })
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::os::node;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -40,12 +41,26 @@ pub fn open(path: &Path, owner: Owner) -> Result<Option<File>> {
 
 /// Refuses an open file unless it is a regular one that belongs to an `owner` and that no group or other may write.
 pub fn judge(file: &File, path: &Path, owner: Owner) -> Result<()> {
+    judge_as(file, path, owner, (FileType::File, "a regular file"))
+}
+
+/// The same of a directory.
+pub fn judge_directory(directory: &impl AsFd, path: &Path, owner: Owner) -> Result<()> {
+    judge_as(directory, path, owner, (FileType::Dir, "a directory"))
+}
+
+fn judge_as(
+    file: &impl AsFd,
+    path: &Path,
+    owner: Owner,
+    (kind, noun): (FileType, &str),
+) -> Result<()> {
     let stat = node::stat(file)
         .map_err(|errno| Error::in_file(path, format!("cannot be examined: {errno}")))?;
-    if stat.kind != FileType::File {
+    if stat.kind != kind {
         return Err(Error::in_file(
             path,
-            format!("is a {}, expected a regular file", stat.kind.name()),
+            format!("is a {}, expected {noun}", stat.kind.name()),
         ));
     }
     let caller = rustix::process::geteuid().as_raw();

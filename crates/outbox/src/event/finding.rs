@@ -5,7 +5,7 @@ use super::source::EventSource;
 use super::stored_finding::StoredFinding;
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::escape;
-use agent_core::finding::{Check, Finding, Verdict};
+use agent_core::finding::{Check, Finding, Severity, Verdict};
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value, json};
 
@@ -114,6 +114,14 @@ pub fn draft(
     draft = draft.unmapped("location", json!(finding.location));
     if let Some(waived_by) = &finding.waived_by {
         draft = draft.unmapped("waived_by", json!(waived_by));
+    }
+    if step != Step::Cleared {
+        let lines = finding.lines.as_ref().map(|lines| lines.join("\n"));
+        draft = draft.unmapped("lines", json!(lines));
+        draft = draft.unmapped("explained_by", explained(finding)).unmapped(
+            "unexplained_severity",
+            json!(finding.unexplained_severity.map(Severity::name)),
+        );
     }
     if let Some(context) = context {
         draft = draft.unmapped("cause", circumstances(context));
@@ -308,6 +316,15 @@ pub(super) fn process(actor: &Actor) -> Value {
         }),
     );
     process
+}
+
+/// What explains it, as far as that is known.
+fn explained<C>(finding: &Finding<C>) -> Value {
+    let mut explained = json!(finding.explained_by);
+    if let Some(object) = explained.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    explained
 }
 
 fn circumstances(context: &ChangeContext) -> Value {

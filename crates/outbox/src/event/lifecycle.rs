@@ -63,6 +63,28 @@ pub enum Lifecycle {
         /// Keys that were added, as `ACCOUNT FINGERPRINT`.
         keys: Vec<String>,
     },
+    /// An amendment holds from now on (6002, `Amendment`).
+    Amendment(Box<Amendment>),
+    /// An amendment that was told holds no more (6002, `Amendment gone`).
+    AmendmentGone {
+        /// Where it was.
+        path: String,
+        /// Its digest, in hexadecimal.
+        sha256: String,
+        /// Why it had been made.
+        reason: String,
+    },
+    /// Changes are expected for a while (6002, `Window opened`, high).
+    WindowOpened(Window),
+    /// They are expected no more (6002, `Window closed`).
+    WindowClosed {
+        /// As it was told when it was opened.
+        window: Window,
+        /// When it ended.
+        at: i64,
+        /// Why.
+        why: String,
+    },
     /// The manifest cannot be used (2004, critical): files are judged by the package database meanwhile. Or it can be
     /// used again (informational).
     Manifest {
@@ -112,6 +134,46 @@ pub struct LaunchEntry {
     pub before: Option<String>,
     /// As it is; `None` for a path that the first boot removed.
     pub after: Option<String>,
+}
+
+/// An amendment, as it is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// Where it is.
+    pub path: String,
+    /// Its digest, in hexadecimal.
+    pub sha256: String,
+    /// Who sealed it; `None` if no trusted signer did.
+    pub signer: Option<String>,
+    /// The host that it is for; `None`: all hosts of an image.
+    pub host: Option<String>,
+    /// The digest of the amendment before it.
+    pub after: Option<String>,
+    /// The digest of the report that was accepted.
+    pub seen: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// When (RFC 3339).
+    pub at: String,
+    /// Each path with what it was and is.
+    pub entries: Vec<LaunchEntry>,
+}
+
+/// A time in which changes are expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Since when.
+    pub opened: i64,
+    /// Until when at most.
+    pub until: i64,
+    /// Why.
+    pub reason: String,
+    /// Who opened it, in words.
+    pub by: String,
+    /// The id of that login; `None` where the kernel knows none.
+    pub login_uid: Option<u32>,
 }
 
 /// Why the manifest cannot be used.

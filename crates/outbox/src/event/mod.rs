@@ -4,12 +4,14 @@
 //! Findings become Detection Findings (2004, files) and Compliance Findings (2003, settings and
 //! instance), the agent's own steps Application Lifecycle (6002), its faults Application Error (6008).
 
+mod accepted;
 pub mod chain;
 pub mod draft;
 pub mod finding;
 pub mod gap;
 pub mod heartbeats;
 pub mod lifecycle;
+mod listing;
 pub mod own;
 pub mod replaced;
 pub mod source;
@@ -20,8 +22,8 @@ pub mod verify;
 pub use draft::Draft;
 pub use heartbeats::Heartbeats;
 pub use lifecycle::{
-    Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState, Transaction,
-    Unread,
+    Amendment, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
+    Transaction, Unread, Window,
 };
 pub use source::{Digests, EventSource};
 pub use stored_finding::StoredFinding;

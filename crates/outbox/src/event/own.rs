@@ -2,18 +2,14 @@
 
 use super::draft::{Class, Draft, INFORMATIONAL, severity};
 use super::finding::Step;
-use super::lifecycle::{Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState};
+use super::lifecycle::{Fault, Heartbeat, LastScan, Lifecycle, ManifestState};
 use super::source::{EventSource, digests};
-use super::{PRODUCT, gap::Dropped, replaced, transaction};
-use agent_core::escape;
+use super::{PRODUCT, accepted, gap::Dropped, listing, replaced, transaction};
 use agent_core::finding::Severity;
 use serde_json::{Map, Value, json};
 
 pub(super) const SUCCESS: (u64, &str) = (1, "Success");
-const FAILURE: (u64, &str) = (2, "Failure");
-
-/// Maximum bytes of one piece of a listing, well below what an event may have.
-const LISTING: usize = 100_000;
+pub(super) const FAILURE: (u64, &str) = (2, "Failure");
 
 pub(super) fn lifecycle(
     activity: u64,
@@ -90,7 +86,17 @@ pub fn drafts(source: &EventSource, event: &Lifecycle, now: i64) -> Vec<Draft> {
             entries,
             accounts,
             keys,
-        } => return launch(source, sha256, entries, accounts, keys, now),
+        } => return listing::launch(source, sha256, entries, accounts, keys, now),
+        Lifecycle::Amendment(amendment) => return listing::amendment(source, amendment, now),
+        Lifecycle::AmendmentGone {
+            path,
+            sha256,
+            reason,
+        } => accepted::gone(path, sha256, reason, now),
+        Lifecycle::WindowOpened(window) => accepted::window_opened(window, now),
+        Lifecycle::WindowClosed { window, at, why } => {
+            accepted::window_closed(window, *at, why, now)
+        }
         Lifecycle::Manifest {
             path,
             state,
@@ -167,77 +173,6 @@ fn manifest(
             json!([{ "name": "manifest", "file": { "name": name, "path": path, "type_id": 1 } }]),
         )
         .unmapped("state", json!(word))
-}
-
-/// One event that lists everything; several, numbered, where it does not fit into one.
-fn launch(
-    source: &EventSource,
-    sha256: &str,
-    entries: &[LaunchEntry],
-    accounts: &[String],
-    keys: &[String],
-    now: i64,
-) -> Vec<Draft> {
-    let lines = entries.iter().map(|entry| {
-        let path = escape::terminal_bytes(&entry.path);
-        match (&entry.before, &entry.after) {
-            (None, Some(after)) => format!("+ {path} {after}"),
-            (Some(before), None) => format!("- {path} {before}"),
-            (before, after) => format!(
-                "~ {path} {} -> {}",
-                before.as_deref().unwrap_or(""),
-                after.as_deref().unwrap_or("")
-            ),
-        }
-    });
-    // One field for each listing: a field for each path would be too many.
-    let accounts = accounts.iter().map(|name| format!("account {name}"));
-    let keys = keys.iter().map(|key| format!("key {key}"));
-    let mut pieces = vec![String::new()];
-    let mut length = 0;
-    for line in accounts.chain(keys).chain(lines) {
-        let more = json_len(&line) + 2;
-        match pieces.last_mut() {
-            Some(last) if length + more <= LISTING || last.is_empty() => {
-                if !last.is_empty() {
-                    last.push('\n');
-                }
-                last.push_str(&line);
-                length += more;
-            }
-            _ => {
-                pieces.push(line);
-                length = more;
-            }
-        }
-    }
-    let count = pieces.len();
-    let pieces = pieces.into_iter().enumerate();
-    pieces
-        .map(|(i, listing)| {
-            let mut message = format!(
-                "the launch record was written: {} path(s) differ since the image was recorded",
-                entries.len()
-            );
-            if count > 1 {
-                message.push_str(&format!(" (part {} of {count})", i + 1));
-            }
-            lifecycle(99, "Launch record", INFORMATIONAL, SUCCESS, &message, now)
-                .unmapped("sha256", json!(sha256))
-                .unmapped("listing", json!(listing))
-                .finish(source)
-        })
-        .collect()
-}
-
-/// Bytes of the text as JSON has it, or a few more.
-fn json_len(text: &str) -> usize {
-    let escaped = |c: char| match c {
-        '"' | '\\' | '\n' => 2,
-        c if c.is_control() => 6,
-        c => c.len_utf8(),
-    };
-    text.chars().map(escaped).sum()
 }
 
 /// The store was set aside: the first event of the chain that follows.

@@ -42,6 +42,8 @@ pub struct Digests {
     pub profile: String,
     /// Of the launch record.
     pub launch_record: String,
+    /// Of the amendments in use, in order.
+    pub amendments: Vec<String>,
     /// Of the agent's own binary.
     pub binary: String,
 }
@@ -60,6 +62,10 @@ pub(super) fn digests(digests: &Digests) -> Value {
         if !value.is_empty() {
             object.insert(key.into(), json!(value));
         }
+    }
+    if !digests.amendments.is_empty() {
+        // One leaf, however many there are.
+        object.insert("amendments".into(), json!(digests.amendments.join(" ")));
     }
     Value::Object(object)
 }

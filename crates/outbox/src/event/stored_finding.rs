@@ -1,6 +1,7 @@
 //! A finding and what is known of how it came about, as the store keeps them and events tell them.
 
 use agent_core::change::ChangeContext;
+use agent_core::explained::Kind;
 use agent_core::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -48,6 +49,12 @@ impl StoredFinding {
         // Who answers for it from now on, or no longer, is worth telling.
         if let (Some(waived_by), Some(list)) = (&finding.waived_by, all.as_array_mut()) {
             list.push(json!(waived_by));
+        }
+        // That changes were expected says nothing of what this one is.
+        let explained = finding.explained_by.as_ref();
+        let evidence = explained.filter(|by| by.kind != Kind::Window);
+        if let (Some(evidence), Some(list)) = (evidence, all.as_array_mut()) {
+            list.push(json!(evidence));
         }
         let digest = Sha256::digest(all.to_string());
         let mut short = [0; 16];

@@ -49,6 +49,7 @@ pub(crate) fn source() -> EventSource {
             profile_name: "al2023".into(),
             profile: "cd".repeat(32),
             launch_record: "ef".repeat(32),
+            amendments: vec!["34".repeat(32)],
             binary: "12".repeat(32),
         },
         checks: [&PERMIT_ROOT_LOGIN, &SERIAL_PASSWORD]

@@ -328,6 +328,7 @@ fn every_kind(source: EventSource) -> Vec<Vec<u8>> {
             pid: 812,
             name: Some("vi".into()),
             program: Some("/usr/bin/vi".into()),
+            executable: None,
             command_line: Some("vi …".into()),
             uid: Some(0),
             login_uid: Some(1000),

@@ -437,6 +437,7 @@ fn who_did_it_rides_on_the_event() {
             pid: 812,
             name: Some("vi".into()),
             program: Some("/usr/bin/vi".into()),
+            executable: None,
             command_line: Some("vi …".into()),
             uid: Some(0),
             login_uid: Some(1000),

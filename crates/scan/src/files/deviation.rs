@@ -111,6 +111,7 @@ mod tests {
             severity,
             cross_mounts: false,
             launch: false,
+            keep_text: false,
         };
         Deviation {
             path: b"usr/bin/tool".to_vec(),

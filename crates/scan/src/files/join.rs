@@ -36,6 +36,8 @@ pub enum Source {
     Mount,
     /// The launch record.
     Launch,
+    /// An amendment.
+    Amendment,
     /// A package, by name.
     Package {
         /// Its name.
@@ -303,6 +305,8 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
         let Some(policy) = self.scope.at(&expected.path) else {
             return match self.outside {
                 Outside::Ignore => Ok(true),
+                // Recorded by a builder whose profile did not leave it out.
+                Outside::Refuse if self.scope.is_own(&expected.path) => Ok(true),
                 Outside::Refuse => Err(Error::new(format!(
                     "the manifest holds {}, which its own header does not cover",
                     agent_core::escape::terminal_bytes(&agent_core::paths::subject(&expected.path)),

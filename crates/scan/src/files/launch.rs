@@ -74,40 +74,48 @@ impl Collector {
             path,
             attributes,
             role,
+            package: None,
         });
     }
 
-    /// The entries in order, each behind its directories, as mtree readers want them.
-    pub fn into_entries(mut self) -> Vec<Entry> {
-        let mut parents: Vec<Vec<u8>> = vec![Vec::new()];
-        for entry in &self.entries {
-            let mut path = entry.path.as_slice();
-            while !path.is_empty() {
-                path = split(path).0;
-                parents.push(path.to_vec());
-            }
-        }
-        self.entries.extend(parents.into_iter().map(|path| Entry {
-            path,
-            attributes: Attributes::new(FileType::Dir),
-            role: Role::Parent,
-        }));
-        // A directory that is on the record itself comes before the mere parent of the same path.
-        self.entries.sort_by(|a, b| {
-            paths::compare(&a.path, &b.path)
-                .then((a.role == Role::Parent).cmp(&(b.role == Role::Parent)))
-        });
-        self.entries
-            .dedup_by(|later, earlier| later.path == earlier.path);
-        self.entries
+    /// The entries in order, each behind its directories.
+    pub fn into_entries(self) -> Vec<Entry> {
+        with_parents(self.entries)
     }
 }
 
+/// The entries in order, each behind its directories, as mtree readers want them.
+pub fn with_parents(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let mut parents: Vec<Vec<u8>> = vec![Vec::new()];
+    for entry in &entries {
+        let mut path = entry.path.as_slice();
+        while !path.is_empty() {
+            path = split(path).0;
+            parents.push(path.to_vec());
+        }
+    }
+    parents.sort_unstable();
+    parents.dedup();
+    entries.extend(parents.into_iter().map(|path| Entry {
+        path,
+        attributes: Attributes::new(FileType::Dir),
+        role: Role::Parent,
+        package: None,
+    }));
+    // A directory that is an entry itself comes before the mere parent of the same path.
+    entries.sort_by(|a, b| {
+        paths::compare(&a.path, &b.path)
+            .then((a.role == Role::Parent).cmp(&(b.role == Role::Parent)))
+    });
+    entries.dedup_by(|later, earlier| later.path == earlier.path);
+    entries
+}
+
 /// A launch record that may be used.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Record {
-    entries: Vec<Expected>,
-    mounts: Vec<Mounted>,
+    pub(super) entries: Vec<Expected>,
+    pub(super) mounts: Vec<Mounted>,
 }
 
 impl Record {

@@ -11,16 +11,19 @@ use super::wording::SILENT;
 use super::worker::Worker;
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::manifest::{Entry, Role, line};
-use agent_core::attributes::{AttributeSet, Attributes};
+use agent_baseline::texts::Texts;
+use agent_core::attributes::{AttributeSet, Attributes, Digest};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::root::Root;
-use agent_core::paths::subject;
+use agent_core::paths::{compare, subject};
+use agent_packages::{Database, Owned};
+use std::cmp::Ordering;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering as Memory;
 
 /// What a recording came to.
 #[derive(Debug)]
@@ -61,25 +64,51 @@ fn incomplete(refused: &[(Vec<u8>, String)], refusals: u64) -> Error {
     .help("run as root on a tree that holds still; or exclude the paths in a profile, with the reason")
 }
 
-/// Walks `root` by the rules of `scope` and writes an entry for each path. `place` is for errors alone:
-/// where the manifest goes.
+/// What is recorded, and how.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    /// The tree.
+    pub root: &'a Root,
+    /// What is looked at.
+    pub scope: &'a Scope,
+    /// Threads that read and digest.
+    pub workers: Workers,
+    /// Whether SELinux labels are recorded.
+    pub selinux: bool,
+    /// The texts that are kept: of each, the digest is that of its entry.
+    pub texts: &'a Texts,
+    /// Where the packages stand that own the paths; `None`: nobody says.
+    pub owners: Option<&'a Database>,
+}
+
+/// Walks the tree by the rules of the scope and writes an entry for each path. `place` is for errors alone: where the
+/// manifest goes.
 ///
 /// A path that cannot be read is an error, after all paths were tried: a manifest with a hole would
 /// pass for a whole one. What vanishes between listing and looking is left out.
 pub fn record<W: Write>(
-    root: &Root,
-    scope: &Scope,
-    workers: Workers,
-    selinux: bool,
+    recording: &Recording<'_>,
     progress: &Progress,
-    mut writer: Writer<W>,
+    writer: Writer<W>,
     place: &Path,
 ) -> Result<Recorded> {
-    let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
-    let mut mounts = Vec::new();
-    let mut refused: Vec<(Vec<u8>, String)> = Vec::new();
-    let mut refusals = 0u64;
-    let mut failed = None;
+    let &Recording {
+        root,
+        scope,
+        workers,
+        selinux,
+        ..
+    } = recording;
+    let owned = recording.owners.into_iter().flat_map(Database::iter);
+    let mut sink = Sink {
+        writer,
+        texts: recording.texts,
+        owned: owned.peekable(),
+        mounts: Vec::new(),
+        refused: Vec::new(),
+        refusals: 0,
+        failed: None,
+    };
     ordered(
         workers,
         |emit| {
@@ -97,7 +126,7 @@ pub fn record<W: Write>(
                 |step: &Step| wanted(step, selinux),
                 |batch: Vec<Step>, looks| {
                     let count = looks.len() as u64;
-                    progress.checked.fetch_add(count, Ordering::Relaxed);
+                    progress.checked.fetch_add(count, Memory::Relaxed);
                     let mut looks = looks.into_iter();
                     batch
                         .into_iter()
@@ -106,47 +135,95 @@ pub fn record<W: Write>(
                 },
             )
         },
-        |outcome| match outcome {
-            Outcome::Entry(entry) => match writer.push(&entry) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            },
+        |outcome| sink.take(outcome),
+    );
+    sink.finish(place)
+}
+
+/// Writes what is met, in order, and keeps what cannot be.
+struct Sink<'a, W, O: Iterator<Item = Owned<'a>>> {
+    writer: Writer<W>,
+    texts: &'a Texts,
+    /// In the order of a walk, as what is met.
+    owned: std::iter::Peekable<O>,
+    mounts: Vec<Vec<u8>>,
+    refused: Vec<(Vec<u8>, String)>,
+    refusals: u64,
+    failed: Option<std::io::Error>,
+}
+
+impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Sink<'a, W, O> {
+    fn take(&mut self, outcome: Outcome) -> ControlFlow<()> {
+        match outcome {
+            Outcome::Entry(entry) if !is_kept_so(self.texts, &entry) => {
+                self.refuse(entry.path, "changed while it was recorded".into());
+                ControlFlow::Continue(())
+            }
+            Outcome::Entry(mut entry) => {
+                entry.package = self.owner(&entry.path);
+                self.push(&entry)
+            }
             Outcome::Refused(path, why) => {
-                refusals += 1;
-                if refused.len() < NAMED {
-                    refused.push((path, why));
-                }
+                self.refuse(path, why);
                 ControlFlow::Continue(())
             }
             // So that a mount that comes later can be told from this one.
             Outcome::Mount(path) => {
                 let entry = Entry::mount(path.clone());
-                mounts.push(path);
-                match writer.push(&entry) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(error) => {
-                        failed = Some(error);
-                        ControlFlow::Break(())
-                    }
-                }
+                self.mounts.push(path);
+                self.push(&entry)
             }
-        },
-    );
-    if let Some(error) = failed {
-        return Err(cannot_write(error));
+        }
     }
-    if refusals > 0 {
-        return Err(incomplete(&refused, refusals));
+
+    fn owner(&mut self, path: &[u8]) -> Option<Box<str>> {
+        let is_before = |owned: &Owned<'_>| compare(owned.path, path) == Ordering::Less;
+        while self.owned.next_if(is_before).is_some() {}
+        let owner = self.owned.next_if(|owned| owned.path == path);
+        owner.map(|owned| owned.package.into())
     }
-    let (entries, sha256) = writer.finish().map_err(cannot_write)?;
-    Ok(Recorded {
-        entries,
-        sha256,
-        mounts,
-    })
+
+    fn refuse(&mut self, path: Vec<u8>, why: String) {
+        self.refusals += 1;
+        if self.refused.len() < NAMED {
+            self.refused.push((path, why));
+        }
+    }
+
+    fn push(&mut self, entry: &Entry) -> ControlFlow<()> {
+        match self.writer.push(entry) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn finish(self, place: &Path) -> Result<Recorded> {
+        let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
+        if let Some(error) = self.failed {
+            return Err(cannot_write(error));
+        }
+        if self.refusals > 0 {
+            return Err(incomplete(&self.refused, self.refusals));
+        }
+        let (entries, sha256) = self.writer.finish().map_err(cannot_write)?;
+        Ok(Recorded {
+            entries,
+            sha256,
+            mounts: self.mounts,
+        })
+    }
+}
+
+/// Whether the text that was kept of it, if one was, is that of the entry.
+fn is_kept_so(texts: &Texts, entry: &Entry) -> bool {
+    let kept = texts.get(&entry.path);
+    let Some(Digest::Sha256(digest)) = entry.attributes.digest else {
+        return true;
+    };
+    kept.is_none_or(|(_, sha256)| *sha256 == digest)
 }
 
 pub(super) fn wanted(step: &Step, selinux: bool) -> Option<(&Target, Wanted)> {
@@ -208,6 +285,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 path,
                 attributes,
                 role: Role::Recorded,
+                package: None,
             };
             // Only names of many thousand bytes come near this; a reader would refuse the whole file.
             if entry.path.len() > bounds::MANIFEST_LINE / 8 {

@@ -3,8 +3,9 @@
 //! Where there is a manifest its own rules decide what is judged: a profile weakened since cannot make a
 //! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
 
+use super::own::{self, OwnPlace};
 use agent_baseline::profile::demands::{self, Shortfall, TooComplex};
-use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach};
+use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach, Writer};
 use agent_core::finding::Severity;
 use agent_core::glob::{self, Syntax};
 
@@ -21,6 +22,7 @@ pub struct Scope {
 pub struct RuleCursor {
     sealed: Position,
     current: Position,
+    own: OwnPlace,
 }
 
 /// What is to be done with a path.
@@ -92,7 +94,18 @@ impl Scope {
                 .map(PathRules::root)
                 .unwrap_or_default(),
             current: self.current.root(),
+            own: OwnPlace::Root,
         }
+    }
+
+    /// Whether the path, relative to the root, is one of the agent's own sealed files, which are never compared.
+    pub fn is_own(&self, path: &[u8]) -> bool {
+        own::is_own(path)
+    }
+
+    /// Whether such files may come and go in the directory.
+    pub fn holds_own(&self, place: &RuleCursor) -> bool {
+        place.own.holds_own()
     }
 
     /// What to do with the root itself.
@@ -103,6 +116,9 @@ impl Scope {
 
     /// What to do with the entry `name` of a directory; nothing if it is not looked at.
     pub fn reach(&self, place: &RuleCursor, name: &[u8]) -> Option<PathPolicy> {
+        if place.own.is_own(name) {
+            return None;
+        }
         let sealed = self
             .sealed
             .as_ref()
@@ -119,6 +135,7 @@ impl Scope {
         RuleCursor {
             sealed: sealed.unwrap_or_default(),
             current: self.current.enter(&place.current, name),
+            own: place.own.enter(name),
         }
     }
 
@@ -132,6 +149,14 @@ impl Scope {
             place = self.enter(&place, name);
         }
         policy
+    }
+
+    /// Programs that may write a path, and what, by the rules that decide.
+    pub fn writers(&self, path: &[u8]) -> &[Writer] {
+        match self.deciding().deciding(path) {
+            Some(rule) => &rule.writers,
+            None => &[],
+        }
     }
 
     /// The worst severity of what may lie in a directory that is `own` itself: that of entries of both sets of rules

@@ -136,6 +136,7 @@ impl<'a> Walk<'a> {
             let policy = self.scope.reach(&place, name);
             policy.is_none_or(|policy| policy.leads || policy.demand.is_loose())
         };
+        let holds_own = self.scope.holds_own(&place);
         // What else lies in it matters to a directory of which some entries alone are planned.
         let any = |names: &Names| names.iter().any(|(name, _)| everyday(name));
         let alone = self.plan.filter(|plan| plan.has_alone(&path));
@@ -178,7 +179,7 @@ impl<'a> Walk<'a> {
         Step::Look {
             target: Target::Directory(directory),
             policy,
-            loose,
+            loose: loose || holds_own,
         }
     }
 

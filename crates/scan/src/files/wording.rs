@@ -136,6 +136,7 @@ fn since(source: &Source) -> String {
     match source {
         Source::Manifest | Source::Mount => "since the image was recorded".into(),
         Source::Launch => "since the first boot".into(),
+        Source::Amendment => "since it was accepted by an amendment".into(),
         Source::Package {
             name,
             conffile: true,
@@ -228,8 +229,8 @@ fn expectation(expected: &Expected, keep: AttributeSet) -> serde_json::Value {
 
 fn mend(expected: &Expected) -> String {
     match &expected.source {
-        Source::Manifest | Source::Mount | Source::Launch => {
-            "find out who did it; restore the file from the image, or record the image anew if it is meant".into()
+        Source::Manifest | Source::Mount | Source::Launch | Source::Amendment => {
+            "find out who did it; restore the file from the image, or accept it if it is meant: agent baseline accept PATH --reason TEXT".into()
         }
         Source::Package {
             name,

@@ -120,6 +120,7 @@ impl Canary {
                 severity: Severity::Low,
                 cross_mounts: false,
                 launch: false,
+                keep_text: false,
             },
             leads: false,
             weaker: None,

@@ -2,7 +2,7 @@
 
 use super::super::header::Header;
 use super::super::{Entry, Role};
-use crate::profile::path_rules::{Demand, Position, Reach};
+use crate::profile::path_rules::{Demand, PathRules, Position, Reach};
 use agent_core::attributes::{AttributeSet, FileType};
 use agent_core::paths::{self, split};
 use std::cmp::Ordering;
@@ -10,7 +10,11 @@ use std::cmp::Ordering;
 /// Checks that each entry follows the one before it, lies in a directory that stands before it, and is one
 /// that the header's own rules reach: no walk would ever meet another.
 pub(super) struct Order<'a> {
-    header: &'a Header,
+    rules: &'a PathRules,
+    /// The header of a manifest, which tells where something was mounted; none in what holds differences alone.
+    manifest: Option<&'a Header>,
+    /// What an entry need not say although the rules demand it.
+    spared: AttributeSet,
     last: Option<Vec<u8>>,
     /// Lengths of those prefixes of `last` that are directories, and where each stands in the rules.
     directories: Vec<(usize, Position)>,
@@ -19,7 +23,17 @@ pub(super) struct Order<'a> {
 impl<'a> Order<'a> {
     pub(super) fn new(header: &'a Header) -> Order<'a> {
         Order {
-            header,
+            manifest: header.launch.is_none().then_some(header),
+            ..Order::of_differences(&header.path_rules, AttributeSet::NONE)
+        }
+    }
+
+    /// The order in what holds differences alone, which need not say what is `spared`.
+    pub(super) fn of_differences(rules: &'a PathRules, spared: AttributeSet) -> Order<'a> {
+        Order {
+            rules,
+            manifest: None,
+            spared,
             last: None,
             directories: Vec::new(),
         }
@@ -35,8 +49,8 @@ impl<'a> Order<'a> {
         };
         let place = match &self.last {
             None if path.is_empty() => {
-                self.is_complete(entry, self.header.path_rules.reach_root())?;
-                self.header.path_rules.root()
+                self.is_complete(entry, self.rules.reach_root())?;
+                self.rules.root()
             }
             None => return Err("expected the entry `.` first".into()),
             Some(last) => {
@@ -62,9 +76,9 @@ impl<'a> Order<'a> {
                 else {
                     return Err("its directory does not stand before it as a directory".into());
                 };
-                self.is_complete(entry, self.header.path_rules.reach(position, name))?;
+                self.is_complete(entry, self.rules.reach(position, name))?;
                 match is_directory {
-                    true => self.header.path_rules.enter(position, name),
+                    true => self.rules.enter(position, name),
                     false => Position::default(),
                 }
             }
@@ -79,14 +93,17 @@ impl<'a> Order<'a> {
     /// Whether an entry says all that the header demands of its path: one that is silent would hold for anything.
     fn is_complete(&self, entry: &Entry, reach: Reach) -> std::result::Result<(), String> {
         let demand = match reach {
-            Reach::Covered(rule) => self.header.path_rules.rule(rule).map(|rule| rule.demand),
+            Reach::Covered(rule) => self.rules.rule(rule).map(|rule| rule.demand),
             Reach::Leads => Some(Demand::ANCESTOR),
             Reach::Excluded(_) | Reach::Outside => None,
         }
         .ok_or("the manifest's own header does not cover this path")?;
         self.may_stand(entry, &demand)?;
         let lacks = match entry.role {
-            Role::Recorded => entry.attributes.lacks(demand.attributes),
+            Role::Recorded => {
+                let demanded = demand.attributes.without(self.spared);
+                entry.attributes.lacks(demanded)
+            }
             Role::Removed | Role::Parent | Role::Mount => AttributeSet::NONE,
         };
         match lacks.is_empty() {
@@ -97,24 +114,26 @@ impl<'a> Order<'a> {
 
     /// Whether an entry of such a role may stand in such a file: in the wrong place it would let anything pass.
     fn may_stand(&self, entry: &Entry, demand: &Demand) -> std::result::Result<(), String> {
-        let is_launch_record = self.header.launch.is_some();
+        let header = match (entry.role, self.manifest) {
+            (Role::Recorded, _) | (Role::Removed | Role::Parent, None) => return Ok(()),
+            (Role::Removed | Role::Parent, Some(_)) => {
+                return Err(
+                    "the tags `removed` and `parent` stand in launch records and amendments alone"
+                        .into(),
+                );
+            }
+            (Role::Mount, None) => return Err("the tag `mount` stands in manifests alone".into()),
+            (Role::Mount, Some(header)) => header,
+        };
         match entry.role {
-            Role::Recorded => Ok(()),
-            Role::Removed | Role::Parent if is_launch_record => Ok(()),
-            Role::Removed | Role::Parent => {
-                Err("the tags `removed` and `parent` stand in launch records alone".into())
-            }
-            Role::Mount if is_launch_record => {
-                Err("the tag `mount` stands in manifests alone".into())
-            }
             Role::Mount if entry.attributes.kind != FileType::Dir || demand.cross_mounts => Err(
                 "the tag `mount` stands at directories alone, where the header does not cross mounts"
                     .into(),
             ),
-            Role::Mount if self.header.lacks_mount(&entry.path) => {
+            Role::Mount if header.lacks_mount(&entry.path) => {
                 Err("the tag `mount` stands only where the header has a line `# mount`".into())
             }
-            Role::Mount => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -37,6 +37,7 @@ fn long() -> Manifest {
             path,
             attributes: known(kind),
             role: Role::Recorded,
+            package: None,
         };
         writer.push(&entry).expect("in order");
     };

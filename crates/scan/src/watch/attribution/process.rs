@@ -1,8 +1,8 @@
 //! A process as `/proc` shows it while it lives (proc_pid(5)). What cannot be read any more is `None`.
 
-use agent_core::change::Actor;
+use agent_core::change::{Actor, Executable};
 use agent_core::escape;
-use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -30,6 +30,15 @@ pub(super) fn actor(pid: u32, arguments: bool, alive: impl FnOnce() -> bool) -> 
     actor.program = fs::readlinkat(&directory, c"exe", Vec::new())
         .ok()
         .map(|path| shown(path.as_bytes()));
+    // Through the link itself: what is at its place by now may be another.
+    let basics = StatxFlags::BASIC_STATS;
+    actor.executable = fs::statx(&directory, c"exe", AtFlags::empty(), basics)
+        .ok()
+        .map(|told| Executable {
+            device: (told.stx_dev_major, told.stx_dev_minor),
+            inode: told.stx_ino,
+            ctime: (told.stx_ctime.tv_sec, told.stx_ctime.tv_nsec),
+        });
     actor.command_line = text(&directory, "cmdline").and_then(|line| command(&line, arguments));
     if let Some(status) = text(&directory, "status") {
         let (parent, uid) = parent_and_uid(&status);
