@@ -5,6 +5,7 @@ mod changes;
 mod daemon;
 mod deadlines;
 mod diff;
+mod explained;
 
 mod faults;
 mod generated;

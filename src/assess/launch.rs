@@ -100,6 +100,8 @@ pub(crate) fn write(
             reason: order.reason.map(str::to_owned),
         }),
         time,
+        packages: Vec::new(),
+        package_keys: Vec::new(),
         ..manifest.header().clone()
     };
     let fault = |error| Error::cannot_write(output, &error);

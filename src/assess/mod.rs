@@ -5,6 +5,7 @@
 
 pub(crate) mod baseline;
 mod deadline;
+pub(crate) mod explained;
 pub(crate) mod instance;
 pub(crate) mod launch;
 mod packaged;

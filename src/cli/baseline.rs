@@ -2,6 +2,7 @@
 
 use super::args::{Create, Diff, Export, ExportFormat, TextOrJson, Verify};
 use super::{hint, placing, print};
+use crate::assess::explained;
 use crate::assess::tree::{self, Tree};
 use crate::report::progress;
 use agent_baseline::manifest::Entry;
@@ -19,6 +20,7 @@ use agent_core::os::atomic::Pending;
 use agent_core::os::limits;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
+use agent_packages::{Kind, detect};
 use agent_scan::files::record;
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
@@ -43,8 +45,9 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         selinux,
         time: now(),
         os: tree.host.os.clone(),
-        accepted: Vec::new(),
-        launch: None,
+        packages: packages(&tree),
+        package_keys: agent_evidence::rpm_keys(&tree.root),
+        ..Header::default()
     };
     let scope = Scope::current(profile.path_rules.clone());
     let counts = Progress::default();
@@ -82,6 +85,17 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         placing::say_seal(out, output, key.as_ref())
     })?;
     Ok(0)
+}
+
+/// The packages of the tree. Where they cannot be told, no change will be explained by one that was there.
+fn packages(tree: &Tree) -> Vec<String> {
+    if detect(&tree.root) == Kind::None {
+        return Vec::new();
+    }
+    explained::lines(&tree.root).unwrap_or_else(|why| {
+        hint(&format!("the packages of the tree are not recorded: {why}"));
+        Vec::new()
+    })
 }
 
 pub(super) fn verify(arguments: &Verify) -> Result<u8> {

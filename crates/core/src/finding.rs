@@ -2,8 +2,9 @@
 
 use crate::attributes::{Attribute, AttributeSet, Attributes, Digest, Timestamp};
 use crate::escape;
+use crate::explained::ExplainedBy;
 use base64ct::{Base64, Encoding};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// What a check concluded.
@@ -33,7 +34,7 @@ impl Verdict {
 }
 
 /// How much a deviation matters; ordered, worst last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -245,6 +246,10 @@ pub struct Finding {
     pub location: Option<String>,
     /// What to do about it.
     pub remediation: Option<String>,
+    /// For files: what explains the change.
+    pub explained_by: Option<ExplainedBy>,
+    /// The severity without that; set only where one was lowered by it.
+    pub unexplained_severity: Option<Severity>,
 }
 
 impl Finding {
@@ -267,6 +272,8 @@ impl Finding {
             message: message.into(),
             location: None,
             remediation: None,
+            explained_by: None,
+            unexplained_severity: None,
         }
     }
 
@@ -320,6 +327,8 @@ impl Finding {
         object["message"] = json!(self.message);
         object["location"] = json!(self.location);
         object["remediation"] = json!(self.remediation);
+        object["explained_by"] = json!(self.explained_by);
+        object["unexplained_severity"] = json!(self.unexplained_severity);
         object["references"] = json!(self.check.references);
         object
     }

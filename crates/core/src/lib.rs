@@ -13,6 +13,7 @@ pub mod change;
 pub mod config;
 pub mod error;
 pub mod escape;
+pub mod explained;
 pub mod finding;
 pub mod glob;
 pub mod host;

@@ -8,6 +8,7 @@ use agent_baseline::manifest::verified::Trust;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;
+use agent_scan::files::deviation::Deviation;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 
@@ -50,7 +51,14 @@ impl Run<'_> {
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;
         let coverage = progress::shown(wanted, &counts, opened.total(), || {
-            opened.scan(tree, &effort, None, |finding| self.finding(finding))
+            let mut explaining = opened.explaining(tree, &config.state_dir);
+            let mut explain = |deviation: &Deviation, finding| match &mut explaining {
+                Some(explaining) => explaining.put(deviation, finding),
+                None => finding,
+            };
+            opened.scan(tree, &effort, None, &mut explain, |finding| {
+                self.finding(finding)
+            })
         })?;
         let files = coverage.map(|coverage| {
             let (summary, note) = opened.files(&coverage);

@@ -7,6 +7,7 @@
 
 mod cause;
 mod critical;
+mod evidence;
 pub(in crate::daemon) mod finish;
 mod full_scan;
 mod instance;
@@ -29,6 +30,7 @@ use agent_core::task;
 use agent_outbox::store::Scope;
 use agent_packages::dpkg::unpacking::Unpacking;
 use agent_scan::files::pace::Pace;
+use evidence::SharedEvidence;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -56,6 +58,8 @@ pub(in crate::daemon) struct Jobs {
     outlets: Outlets,
     /// What dpkg is unpacking, as whichever job read it last.
     unpacking: Arc<Mutex<Unpacking>>,
+    /// What explains deviations.
+    evidence: Arc<SharedEvidence>,
 }
 
 /// A job that has begun and not ended.
@@ -131,6 +135,7 @@ impl Jobs {
             ended: false,
             outlets,
             unpacking: Arc::default(),
+            evidence: Arc::default(),
         }
     }
 
@@ -169,6 +174,7 @@ impl Jobs {
 
     /// Whether a job has ended since that was asked last.
     pub(in crate::daemon) fn take_ended(&mut self) -> bool {
+        self.evidence.tend();
         std::mem::take(&mut self.ended)
     }
 

@@ -64,12 +64,17 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         store: &worker.store,
         gone: Cell::new(false),
     };
-    let read = Cell::new(false);
+    let (read, fresh) = (Cell::new(false), Cell::new(false));
     let looked = spot.look(plan, &deviations, |told| match told {
         Told::Deviates(deviation) => {
             let package =
                 (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
-            worker.found(wording::finding(&deviation, against), package.flatten())
+            let mut finding = wording::finding(&deviation, against);
+            // What is critical is told at once; the look that follows when it has settled explains it.
+            if least.is_none() {
+                finding = worker.evidence.put(worker, &deviation, finding, &fresh);
+            }
+            worker.found(finding, package.flatten())
         }
         Told::Holds { path, ctime } => worker.try_send(Message::Holds {
             job: worker.id,

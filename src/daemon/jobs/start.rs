@@ -193,6 +193,7 @@ fn worker(daemon: &Daemon, id: u64, job: &RunningJob, baseline: Arc<ActiveBaseli
         questions: outlets.messages.clone(),
         store: daemon.store.asker(),
         unpacking: unpacking.then(|| daemon.jobs.unpacking.clone()),
+        evidence: daemon.jobs.evidence.clone(),
     }
 }
 

@@ -23,6 +23,10 @@ pub struct Header {
     pub time: String,
     /// The distribution, as `debian 12`.
     pub os: String,
+    /// The packages that were installed, as `NAME VERSION ARCH` (`# package`).
+    pub packages: Vec<String>,
+    /// Fingerprints of the keys that the package manager trusted, where it keeps them in its database (`# package-key`).
+    pub package_keys: Vec<String>,
     /// What was recorded anew since, oldest first.
     pub accepted: Vec<Accepted>,
     /// What a launch record is bound to; `None` in a manifest.
@@ -71,6 +75,12 @@ impl Header {
             true => b"# selinux recorded",
             false => b"# selinux none",
         });
+        for package in &self.packages {
+            line(format!("# package {package}").as_bytes());
+        }
+        for key in &self.package_keys {
+            line(format!("# package-key {key}").as_bytes());
+        }
         for accepted in &self.accepted {
             let mut words = format!("# accepted {} /", accepted.time).into_bytes();
             escape::push_octal(&mut words, &accepted.path);
@@ -142,6 +152,18 @@ impl Header {
                 accepted(&text)
                     .ok_or("expected `# accepted TIME /PATH REASON`, odd bytes as \\ooo")?,
             ),
+            b"package" => {
+                if text.split(' ').count() != 3 || text.split(' ').any(str::is_empty) {
+                    return Err("expected `# package NAME VERSION ARCH`".into());
+                }
+                self.packages.push(text);
+            }
+            b"package-key" => {
+                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return Err("expected `# package-key FINGERPRINT` in hexadecimal digits".into());
+                }
+                self.package_keys.push(text);
+            }
             b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
             b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,
             b"launch-again" => {

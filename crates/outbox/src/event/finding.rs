@@ -5,7 +5,7 @@ use super::source::EventSource;
 use super::stored_finding::StoredFinding;
 use agent_core::change::{Actor, ChangeContext};
 use agent_core::escape;
-use agent_core::finding::{Check, Verdict};
+use agent_core::finding::{Check, Severity, Verdict};
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,12 @@ pub fn draft(
         draft = draft.unmapped("subject_base64", json!(bytes));
     }
     draft = draft.unmapped("location", json!(finding.location));
+    if step != Step::Cleared {
+        draft = draft.unmapped("explained_by", explained(finding)).unmapped(
+            "unexplained_severity",
+            json!(finding.unexplained_severity.map(Severity::name)),
+        );
+    }
     if let Some(context) = &finding.context {
         draft = draft.unmapped("cause", circumstances(context));
     }
@@ -293,6 +299,15 @@ fn process(actor: &Actor) -> Value {
         }),
     );
     process
+}
+
+/// What explains it, as far as that is known.
+fn explained(finding: &StoredFinding) -> Value {
+    let mut explained = json!(finding.explained_by);
+    if let Some(object) = explained.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    explained
 }
 
 fn circumstances(context: &ChangeContext) -> Value {

@@ -3,6 +3,7 @@
 use agent_checks::registry;
 use agent_core::attributes::{Attribute, AttributeSet};
 use agent_core::change::{Actor, ChangeContext};
+use agent_core::explained::{ExplainedBy, Kind};
 use agent_core::finding::{Check, Finding, Severity, Verdict};
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ pub struct StoredFinding {
     pub location: Option<String>,
     /// What to do.
     pub remediation: Option<String>,
+    /// See [`Finding::explained_by`].
+    pub explained_by: Option<ExplainedBy>,
+    /// See [`Finding::unexplained_severity`].
+    pub unexplained_severity: Option<Severity>,
     /// How it came about.
     pub context: Option<ChangeContext>,
 }
@@ -49,6 +54,8 @@ impl StoredFinding {
             message: finding.message.clone(),
             location: finding.location.clone(),
             remediation: finding.remediation.clone(),
+            explained_by: finding.explained_by.clone(),
+            unexplained_severity: finding.unexplained_severity,
             context: context.cloned(),
         }
     }
@@ -78,6 +85,14 @@ impl StoredFinding {
         if self.expected.is_null() && self.observed.is_null() {
             all[5] = json!(self.message);
         }
+        // That changes were expected says nothing of what this one is.
+        let evidence = self
+            .explained_by
+            .as_ref()
+            .filter(|by| by.kind != Kind::Window);
+        if let (Some(evidence), Some(list)) = (evidence, all.as_array_mut()) {
+            list.push(json!(evidence));
+        }
         let digest = Sha256::digest(all.to_string());
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
@@ -98,6 +113,8 @@ impl StoredFinding {
             "message": self.message,
             "location": self.location,
             "remediation": self.remediation,
+            "explained_by": self.explained_by,
+            "unexplained_severity": self.unexplained_severity,
             "cause": context,
         })
         .to_string()
@@ -106,6 +123,12 @@ impl StoredFinding {
     /// The stored finding that [`StoredFinding::to_text`] wrote; `None` for anything else.
     pub fn from_text(text: &[u8]) -> Option<StoredFinding> {
         let mut value: Value = serde_json::from_slice(text).ok()?;
+        let mut optional = |key: &str| {
+            let value = value.get_mut(key).map(Value::take);
+            value.unwrap_or_default()
+        };
+        let explained_by = serde_json::from_value(optional("explained_by")).ok()?;
+        let unexplained = serde_json::from_value(optional("unexplained_severity")).ok()?;
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let changed = value["changed"].as_array()?.iter();
         let changed = changed.map(|name| Attribute::from_name(name.as_str()?));
@@ -118,6 +141,8 @@ impl StoredFinding {
             message: text("message")?,
             location: text("location"),
             remediation: text("remediation"),
+            explained_by,
+            unexplained_severity: unexplained,
             context: value["cause"]
                 .is_object()
                 .then(|| cause_from_json(&value["cause"])),

@@ -97,6 +97,8 @@ pub(super) fn gone(key: &[u8], severity: Severity) -> Option<StoredFinding> {
         message: "no longer deviates".into(),
         location: None,
         remediation: None,
+        explained_by: None,
+        unexplained_severity: None,
         context: None,
     })
 }

@@ -12,6 +12,7 @@ mod berkeley;
 mod capability;
 mod files;
 mod header;
+pub mod signed;
 mod sqlite;
 pub mod version;
 

@@ -1,0 +1,186 @@
+//! What explains a deviation from the manifest: evidence of packages, put onto its finding.
+
+use super::sealed::Sealed;
+use agent_baseline::manifest::Role;
+use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::error::Result;
+use agent_core::finding::{Finding, Severity};
+use agent_core::os::root::Root;
+use agent_core::paths;
+use agent_evidence::{Change, Explainer, Recorded, is_trust, trust_paths};
+use agent_packages::{Package, detect};
+use agent_scan::files::deviation::{Deviation, Kind};
+use std::path::Path;
+
+/// The newest versions of packages that the daemon has seen, beside its other state.
+pub(crate) const SEEN: &str = "packages";
+
+/// Explains the deviations of one look. Evidence is read when the first one comes.
+#[derive(Debug)]
+pub(crate) struct Explaining<'a> {
+    root: &'a Root,
+    sealed: &'a Sealed,
+    /// Where the daemon keeps its state; `None` where another tree is judged.
+    state_dir: Option<&'a Path>,
+    explainer: Option<Explainer>,
+}
+
+impl<'a> Explaining<'a> {
+    /// Nothing is read yet.
+    pub(crate) fn new(root: &'a Root, sealed: &'a Sealed, state_dir: Option<&'a Path>) -> Self {
+        Explaining {
+            root,
+            sealed,
+            state_dir,
+            explainer: None,
+        }
+    }
+
+    /// Puts onto the finding what explains its deviation.
+    pub(crate) fn put(&mut self, deviation: &Deviation, finding: Finding) -> Finding {
+        let explainer = self.explainer.get_or_insert_with(|| {
+            let recorded = recorded(self.root, self.sealed, self.state_dir);
+            // What cannot be read again vouches for nothing.
+            Explainer::open(self.root, recorded.unwrap_or_default())
+        });
+        put(explainer, deviation, finding)
+    }
+}
+
+/// Puts onto the finding what explains its deviation.
+pub(crate) fn put(
+    explainer: &mut Explainer,
+    deviation: &Deviation,
+    mut finding: Finding,
+) -> Finding {
+    let change = match &deviation.kind {
+        Kind::Added(observed) => Change {
+            path: &deviation.path,
+            expected: None,
+            observed,
+            changed: AttributeSet::ALL,
+        },
+        Kind::Changed {
+            expected,
+            observed,
+            changed,
+        } => Change {
+            path: &deviation.path,
+            expected: expected.attributes.as_ref(),
+            observed,
+            changed: *changed,
+        },
+        Kind::Removed(_) => {
+            raise_trust(deviation, &mut finding);
+            return finding;
+        }
+        _ => return finding,
+    };
+    raise_trust(deviation, &mut finding);
+    if let Some(explanation) = explainer.explain(&change) {
+        if explanation.lowers && finding.severity > Severity::Low {
+            finding.unexplained_severity = Some(finding.severity);
+            finding.severity = Severity::Low;
+        }
+        finding.explained_by = Some(explanation.by);
+    }
+    finding
+}
+
+/// Whoever changes whom the package manager believes can have it install anything.
+fn raise_trust(deviation: &Deviation, finding: &mut Finding) {
+    if is_trust(&deviation.path) {
+        finding.severity = Severity::Critical;
+    }
+}
+
+/// What manifest, launch record and amendments say, as far as evidence needs it.
+pub(crate) fn recorded(root: &Root, sealed: &Sealed, state_dir: Option<&Path>) -> Result<Recorded> {
+    let manifest = &sealed.verified.manifest;
+    let header = manifest.header();
+    let mut recorded = Recorded {
+        packages: header
+            .packages
+            .iter()
+            .filter_map(|line| package(line))
+            .collect(),
+        keys: header.package_keys.clone(),
+        seen: state_dir.map(seen).unwrap_or_default(),
+        ..Recorded::default()
+    };
+    let mut places: Vec<&[u8]> = trust_paths(detect(root))
+        .iter()
+        .map(|place| place.as_bytes())
+        .collect();
+    places.sort_by(|a, b| paths::compare(a, b));
+    let is_below = |path: &[u8], place: &[u8]| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    let mut cursor = manifest.cursor();
+    for place in &places {
+        cursor.seek(place)?;
+        while cursor
+            .peek()?
+            .is_some_and(|entry| is_below(&entry.path, place))
+        {
+            let Some(entry) = cursor.take()? else { break };
+            if entry.role == Role::Recorded {
+                recorded.settings.insert(entry.path, entry.attributes);
+            }
+        }
+    }
+    for expected in sealed.record.entries() {
+        if places.iter().any(|place| is_below(&expected.path, place)) {
+            take_over(&mut recorded, &expected.path, expected.attributes.as_ref());
+        }
+    }
+    Ok(recorded)
+}
+
+fn take_over(recorded: &mut Recorded, path: &[u8], attributes: Option<&Attributes>) {
+    match attributes {
+        Some(attributes) => drop(recorded.settings.insert(path.to_vec(), attributes.clone())),
+        None => drop(recorded.settings.remove(path)),
+    }
+}
+
+/// `NAME VERSION ARCH`
+fn package(line: &str) -> Option<Package> {
+    let mut words = line.split(' ');
+    let (name, version, arch) = (words.next()?, words.next()?, words.next()?);
+    Some(Package {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        arch: arch.to_owned(),
+    })
+}
+
+/// What the daemon has seen; nothing where it has not run.
+fn seen(state_dir: &Path) -> Vec<Package> {
+    let text = std::fs::read_to_string(state_dir.join(SEEN)).unwrap_or_default();
+    text.lines().filter_map(package).collect()
+}
+
+/// The lines of a manifest's header that name the packages of the tree; why they cannot be told.
+pub(crate) fn lines(root: &Root) -> std::result::Result<Vec<String>, String> {
+    let installed = agent_packages::installed(root)?;
+    let mut lines: Vec<String> = installed
+        .packages
+        .into_iter()
+        .map(
+            |Package {
+                 name,
+                 version,
+                 arch,
+             }| format!("{name} {version} {arch}"),
+        )
+        .filter(|line| line.split(' ').count() == 3 && !line.contains(char::is_control))
+        .collect();
+    lines.sort();
+    lines.dedup();
+    match installed.damaged {
+        Some(file) => Err(format!("{file} is damaged")),
+        None => Ok(lines),
+    }
+}
