@@ -11,11 +11,19 @@ fn an_edited_program_with_forged_sums() {
          var/lib/dpkg/info/tool.md5sums; md5sum -c --quiet var/lib/dpkg/info/tool.md5sums",
     );
     let finding = on(&repository.check().expect(1), "/usr/bin/tool");
-    keeps(&finding, None, "it is not what the installed package shipped");
+    keeps(
+        &finding,
+        None,
+        "it is not what the installed package shipped",
+    );
     // Without the package there is only the forged word.
     repository.run("rm $ROOT/var/cache/apt/archives/*.deb");
     let finding = on(&repository.check().expect(1), "/usr/bin/tool");
-    keeps(&finding, Some("md5"), "no signature by a recorded key vouches for it");
+    keeps(
+        &finding,
+        Some("md5"),
+        "no signature by a recorded key vouches for it",
+    );
 }
 
 #[test]
@@ -26,14 +34,22 @@ fn a_package_of_ones_own_with_a_higher_version() {
          dpkg --root=$ROOT --log=$ROOT/var/log/dpkg.log --force-confnew -i $PLACE/own/*.deb",
     );
     let ran = repository.check().expect(1);
-    keeps(&on(&ran, "/usr/bin/tool"), Some("md5"), "no .deb of tool 9.0");
+    keeps(
+        &on(&ran, "/usr/bin/tool"),
+        Some("md5"),
+        "no .deb of tool 9.0",
+    );
     // A list of ones own that names it, and nobody signed.
     repository.run(
         "cd $PLACE/own; dpkg-scanpackages -m . > Packages 2> /dev/null; l=$(ls $ROOT/var/lib/apt/lists/*InRelease)
          cp Packages ${l%InRelease}Packages; rm -f ${l%InRelease}Packages.lz4
          sed -i \"s/^ [0-9a-f]* [0-9]* Packages/ $(sha256sum Packages | cut -d' ' -f1) $(stat -c %s Packages) Packages/\" $l",
     );
-    keeps(&on(&repository.check().expect(1), "/usr/bin/tool"), Some("md5"), "no signed list vouches");
+    keeps(
+        &on(&repository.check().expect(1), "/usr/bin/tool"),
+        Some("md5"),
+        "no signed list vouches",
+    );
 }
 
 #[test]
@@ -55,7 +71,11 @@ fn an_old_signed_version() {
     repository.lab.create().expect(0);
     repository.run("apt install --allow-downgrades tool=1.0");
     let finding = on(&repository.check().expect(1), "/usr/bin/tool");
-    keeps(&finding, Some("signed"), "the package is older than it was before: it was 1.1");
+    keeps(
+        &finding,
+        Some("signed"),
+        "the package is older than it was before: it was 1.1",
+    );
 }
 
 #[test]
@@ -68,12 +88,23 @@ fn a_key_that_was_added_and_a_package_signed_by_it() {
     let ran = repository.check().expect(1);
     let key = on(&ran, "/etc/apt/trusted.gpg.d/intruder.gpg");
     assert_eq!(key["severity"], "critical", "{key}");
-    keeps(&on(&ran, "/usr/bin/tool"), Some("md5"), "none of the keys made its signatures");
+    keeps(
+        &on(&ran, "/usr/bin/tool"),
+        Some("md5"),
+        "none of the keys made its signatures",
+    );
     // Put in place of the one that was recorded it is none either.
     repository.run("cd $ROOT/etc/apt/trusted.gpg.d; mv intruder.gpg distribution.gpg");
     let ran = repository.check().expect(1);
-    assert_eq!(on(&ran, "/etc/apt/trusted.gpg.d/distribution.gpg")["severity"], "critical");
-    keeps(&on(&ran, "/usr/bin/tool"), Some("md5"), "no keyring that apt goes by is as recorded");
+    assert_eq!(
+        on(&ran, "/etc/apt/trusted.gpg.d/distribution.gpg")["severity"],
+        "critical"
+    );
+    keeps(
+        &on(&ran, "/usr/bin/tool"),
+        Some("md5"),
+        "no keyring that apt goes by is as recorded",
+    );
 }
 
 #[test]
@@ -82,7 +113,10 @@ fn a_source_that_was_added() {
     repository.run("echo '# one more' > $ROOT/etc/apt/sources.list.d/more.list");
     repository.upgrade("1.1", "");
     let ran = repository.check().expect(1);
-    assert_eq!(on(&ran, "/etc/apt/sources.list.d/more.list")["severity"], "critical");
+    assert_eq!(
+        on(&ran, "/etc/apt/sources.list.d/more.list")["severity"],
+        "critical"
+    );
     let words = "a source or setting of the package manager is not as recorded: /etc/apt/sources.list.d/more.list was added";
     keeps(&on(&ran, "/usr/bin/tool"), Some("signed"), words);
 }
@@ -96,7 +130,11 @@ fn a_package_exchanged_in_the_cache() {
          cp $PLACE/own/tool_1.1_all.deb $ROOT/var/cache/apt/archives/tool_1.1_all.deb
          dpkg --root=$ROOT --log=$ROOT/var/log/dpkg.log --force-confnew -i $PLACE/own/tool_1.1_all.deb",
     );
-    keeps(&on(&repository.check().expect(1), "/usr/bin/tool"), Some("md5"), "no .deb of tool 1.1");
+    keeps(
+        &on(&repository.check().expect(1), "/usr/bin/tool"),
+        Some("md5"),
+        "no .deb of tool 1.1",
+    );
 }
 
 #[test]
@@ -108,6 +146,9 @@ fn what_no_package_has_is_explained_by_none() {
     for path in ["/etc/ld.so.cache", "/etc/alternatives/tool"] {
         let finding = on(&ran, path);
         assert_eq!(finding["severity"], "high", "{finding}");
-        assert!(finding["explained_by"].is_null() && finding["unexplained_severity"].is_null(), "{finding}");
+        assert!(
+            finding["explained_by"].is_null() && finding["unexplained_severity"].is_null(),
+            "{finding}"
+        );
     }
 }

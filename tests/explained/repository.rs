@@ -14,7 +14,7 @@ const PROFILE: &str = "name = \"lab\"\n[[paths]]\npath = \"/usr\"\nseverity = \"
 
 /// What the scripts below share: `make NAME VERSION [COMMANDS]` builds a package in the repository, the commands run
 /// in its tree; `publish KEY` signs the lists; `apt` is apt-get for the tree alone.
-const FUNCTIONS: &str = r#"
+const FUNCTIONS: &str = r##"
 set -e
 make() {
     d=$(mktemp -d "$PLACE/build.XXXX"); mkdir -p $d/DEBIAN $d/usr/bin $d/usr/lib/$1 $d/etc
@@ -22,7 +22,7 @@ make() {
     printf '#!/bin/sh\necho %s %s\n' $1 $2 > $d/usr/bin/$1; chmod 755 $d/usr/bin/$1
     echo data $2 > $d/usr/lib/$1/data; ln -s data $d/usr/lib/$1/link-$2; echo "# $2" > $d/etc/$1.conf
     echo /etc/$1.conf > $d/DEBIAN/conffiles
-    (cd $d; eval "$3"; find usr -type f -print0 | xargs -0 md5sum > DEBIAN/md5sums)
+    (cd $d; eval "${3:-}"; find usr -type f -print0 | xargs -0 md5sum > DEBIAN/md5sums)
     chmod -R go-w $d; dpkg-deb --root-owner-group -Zxz --build $d "${TO:-$PLACE/repo}" > /dev/null; rm -rf $d
 }
 key() {
@@ -42,7 +42,7 @@ apt() {
         -o DPkg::Options::=--root=$ROOT -o DPkg::Options::=--log=$ROOT/var/log/dpkg.log \
         -o DPkg::Options::=--force-confnew -o APT::Sandbox::User=root "$@" < /dev/null
 }
-"#;
+"##;
 
 impl Repository {
     /// A tree with `tool` 1.0 from the repository, recorded: its packages, its keys, its sources.
@@ -87,7 +87,10 @@ impl Repository {
 
 /// The finding on a path.
 pub(super) fn on(ran: &Ran, path: &str) -> Value {
-    let found = ran.findings().into_iter().find(|finding| finding["subject"] == path);
+    let found = ran
+        .findings()
+        .into_iter()
+        .find(|finding| finding["subject"] == path);
     found.unwrap_or_else(|| panic!("no finding on {path}: {:?}", ran.told()))
 }
 
@@ -105,6 +108,8 @@ pub(super) fn verdict(finding: &Value) -> (String, Option<String>, Option<String
 pub(super) fn keeps(finding: &Value, evidence: Option<&str>, words: &str) {
     let expected = ("high".to_owned(), None, evidence.map(str::to_owned));
     assert_eq!(verdict(finding), expected, "{finding}");
-    let reason = finding["explained_by"]["reason"].as_str().unwrap_or_default();
+    let reason = finding["explained_by"]["reason"]
+        .as_str()
+        .unwrap_or_default();
     assert!(reason.contains(words), "{words}: {finding}");
 }
