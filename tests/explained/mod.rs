@@ -3,3 +3,4 @@
 mod attacks;
 mod debian;
 mod repository;
+mod rpm;

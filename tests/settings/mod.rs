@@ -10,6 +10,7 @@ mod keys;
 mod logging;
 mod network;
 mod packages;
+mod processes;
 mod rubbish;
 mod sudo;
 mod sudo_differential;

@@ -318,16 +318,16 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let long = "a".repeat(120);
         let script = format!(
-            "mkdir -p t/usr/bin t/{long}; echo x > t/usr/bin/p; chmod 4755 t/usr/bin/p; chown 3:5 t/usr/bin/p; \
+            "mkdir -p t/usr/bin t/{long}; echo x > t/usr/bin/p; chown 3:5 t/usr/bin/p; chmod 4755 t/usr/bin/p; \
              touch -d @1700000000 t/usr/bin/p; ln t/usr/bin/p t/usr/bin/q; ln -s {long} t/usr/bin/l; echo y > t/{long}/f; \
-             for f in gnu pax ustar; do tar --format=$f -C t -cf $f.tar . ; done"
+             for f in gnu pax; do tar --format=$f -C t -cf $f.tar . ; done"
         );
         let run = Command::new("sh")
             .args(["-ec", &script])
             .current_dir(directory.path())
             .status();
         assert!(run.expect("sh").success());
-        for format in ["gnu", "pax", "ustar"] {
+        for format in ["gnu", "pax"] {
             let bytes =
                 std::fs::read(directory.path().join(format!("{format}.tar"))).expect("read");
             let found = read(&bytes[..]).expect(format);
@@ -353,10 +353,10 @@ mod tests {
                 found.contains_key(format!("{long}/f").as_bytes()),
                 "{format}"
             );
-            assert_eq!(
-                file(&bytes, b"usr/bin/p").expect("sound"),
-                Some(&b"x\n"[..])
-            );
+            // Which of the two names is the file and which the link to it is the directory's matter.
+            let names = [&b"usr/bin/p"[..], b"usr/bin/q"];
+            let contents = names.map(|name| file(&bytes, name).expect("sound"));
+            assert!(contents.contains(&Some(&b"x\n"[..])), "{format}");
             for cut in (0..bytes.len().min(4096)).step_by(97) {
                 // Never a listing that looks whole.
                 assert!(read(&bytes[..cut]).is_err(), "{format} {cut}");

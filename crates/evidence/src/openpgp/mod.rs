@@ -148,3 +148,6 @@ fn armored_signatures(armored: &[u8]) -> Result<Vec<Signature>, String> {
         .map_err(|error| format!("its signature is damaged: {error}"))?;
     packets(&bytes)
 }
+
+#[cfg(test)]
+mod tests;
