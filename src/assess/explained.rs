@@ -156,6 +156,22 @@ fn package(line: &str) -> Option<Package> {
     })
 }
 
+/// Keeps what the daemon has seen.
+pub(crate) fn keep_seen(state_dir: &Path, packages: &[Package]) -> std::io::Result<()> {
+    let lines = packages.iter().map(|package| {
+        let Package {
+            name,
+            version,
+            arch,
+        } = package;
+        format!("{name} {version} {arch}\n")
+    });
+    let place = state_dir.join(SEEN);
+    let new = place.with_extension("new");
+    std::fs::write(&new, lines.collect::<String>())?;
+    std::fs::rename(&new, &place)
+}
+
 /// What the daemon has seen; nothing where it has not run.
 fn seen(state_dir: &Path) -> Vec<Package> {
     let text = std::fs::read_to_string(state_dir.join(SEEN)).unwrap_or_default();

@@ -7,6 +7,7 @@ mod deadlines;
 mod delivers;
 mod disk;
 mod editors;
+mod evidence;
 mod harness;
 mod heartbeats;
 mod interrupts;

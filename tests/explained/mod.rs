@@ -2,5 +2,5 @@
 
 mod attacks;
 mod debian;
-mod repository;
+pub(crate) mod repository;
 mod rpm;

@@ -14,7 +14,7 @@ const PROFILE: &str = "name = \"lab\"\n[[paths]]\npath = \"/usr\"\nseverity = \"
 
 /// What the scripts below share: `make NAME VERSION [COMMANDS]` builds a package in the repository, the commands run
 /// in its tree; `publish KEY` signs the lists; `apt` is apt-get for the tree alone.
-const FUNCTIONS: &str = r##"
+pub(crate) const FUNCTIONS: &str = r##"
 set -e
 make() {
     d=$(mktemp -d "$PLACE/build.XXXX"); mkdir -p $d/DEBIAN $d/usr/bin $d/usr/lib/$1 $d/etc

@@ -2,6 +2,7 @@
 
 use crate::change::{Change, Shipped};
 use crate::debian::evidence::Debs;
+use crate::debian::kept::Store;
 use crate::recorded::{Recorded, Standing, is_trust};
 use crate::rpm::{Headers, is_sha256};
 use crate::settings::{self, Settings};
@@ -16,6 +17,7 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::path::Path;
 
 /// A directory is in the lists of hundreds of packages, which all say the same of it.
 const MOST_OWNERS: usize = 8;
@@ -74,12 +76,22 @@ struct Judged {
 impl Explainer {
     /// Reads what the tree has of evidence.
     pub fn open(root: &Root, recorded: Recorded) -> Explainer {
+        Explainer::with(root, recorded, Debs::default())
+    }
+
+    /// The same, with what earlier runs have kept of signed packages in the directory; what comes is kept there too.
+    pub fn keeping(root: &Root, recorded: Recorded, directory: &Path) -> Explainer {
+        let store = Store::new(directory, recorded.keyrings());
+        Explainer::with(root, recorded, Debs::kept(store))
+    }
+
+    fn with(root: &Root, recorded: Recorded, debs: Debs) -> Explainer {
         let mut explainer = Explainer {
             root: root.clone(),
             recorded,
             settings: Settings::default(),
             stamp: None,
-            resting: Debs::default(),
+            resting: debs,
             source: Source::Nothing("it was not read".into()),
         };
         explainer.refresh();
@@ -96,6 +108,11 @@ impl Explainer {
             let debs = std::mem::take(&mut self.resting);
             self.source = self.load(kind, debs);
             self.stamp = Some(stamp);
+            match &self.source {
+                Source::Dpkg(dpkg) => self.recorded.see(kind, dpkg.owners.packages().iter()),
+                Source::Rpm(headers) => self.recorded.see(kind, headers.packages()),
+                Source::Nothing(_) => {}
+            }
         }
         if let Source::Dpkg(dpkg) = &mut self.source {
             dpkg.debs
@@ -129,6 +146,11 @@ impl Explainer {
             },
             Kind::None => Source::Nothing("there is no package database".into()),
         }
+    }
+
+    /// The newest versions that were ever seen, those of `recorded` among them.
+    pub fn seen(&self) -> &[Package] {
+        &self.recorded.seen
     }
 
     /// Why nothing can be explained; `None` where there is a database.

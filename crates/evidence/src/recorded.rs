@@ -1,8 +1,9 @@
 //! What the sealed manifest vouches for: packages and their versions, keys, and the settings by which a package
 //! manager decides whom it believes.
 
-use agent_core::attributes::Attributes;
+use agent_core::attributes::{Attributes, Digest};
 use agent_packages::{Kind, Package, dpkg, rpm};
+use sha2::{Digest as _, Sha256};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -82,6 +83,38 @@ pub enum Standing {
 }
 
 impl Recorded {
+    /// Takes in the versions that are installed now.
+    pub(crate) fn see<'a>(&mut self, manager: Kind, installed: impl Iterator<Item = &'a Package>) {
+        let mut newest: BTreeMap<(String, String), String> = BTreeMap::new();
+        let seen = std::mem::take(&mut self.seen);
+        for package in seen.into_iter().chain(installed.cloned()) {
+            let key = (package.name.clone(), package.arch.clone());
+            let version = newest.entry(key).or_insert_with(|| package.version.clone());
+            if compare(manager, version, &package.version) == Ordering::Less {
+                version.clone_from(&package.version);
+            }
+        }
+        let package = |((name, arch), version)| Package {
+            name,
+            version,
+            arch,
+        };
+        self.seen = newest.into_iter().map(package).collect();
+    }
+
+    /// A digest of the keyrings that are recorded, by path and contents.
+    pub(crate) fn keyrings(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (path, attributes) in self.settings.iter().filter(|(path, _)| is_keyring(path)) {
+            if let Some(Digest::Sha256(contents)) = attributes.digest {
+                digest.update(path);
+                digest.update([0]);
+                digest.update(contents);
+            }
+        }
+        digest.finalize().into()
+    }
+
     /// How the package stands.
     pub fn standing(&self, manager: Kind, package: &Package) -> Standing {
         if self.packages.is_empty() {

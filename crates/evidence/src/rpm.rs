@@ -117,6 +117,11 @@ impl Headers {
         });
     }
 
+    /// The packages.
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().map(|header| &header.package)
+    }
+
     /// The packages that have the path, and what they say of it.
     pub(crate) fn of(&self, path: &[u8]) -> impl Iterator<Item = (&Header, &Shipped)> {
         let found = self.files.get(path).into_iter().flatten();

@@ -6,11 +6,14 @@ use crate::assess::explained;
 use agent_baseline::Baseline;
 use agent_core::finding::Finding;
 use agent_evidence::Explainer;
+use agent_packages::Package;
 use agent_scan::files::deviation::Deviation;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// Where what is known of signed packages is kept, in the state directory.
+const KEPT: &str = "evidence";
 /// When nobody has asked for so long, what can be read again is given up.
 const IDLE: Duration = Duration::from_secs(120);
 
@@ -23,6 +26,8 @@ struct Held {
     explainer: Explainer,
     /// The manifest and the launch record that it goes by.
     of: (String, String),
+    /// The newest versions that were kept last.
+    seen: Vec<Package>,
     used: Instant,
 }
 
@@ -59,13 +64,23 @@ impl SharedEvidence {
                 let state_dir = &worker.setup.config.state_dir;
                 let recorded = explained::recorded(root, sealed, Some(state_dir));
                 Held {
-                    explainer: Explainer::open(root, recorded.unwrap_or_default()),
+                    explainer: Explainer::keeping(
+                        root,
+                        recorded.unwrap_or_default(),
+                        &state_dir.join(KEPT),
+                    ),
                     of,
+                    seen: Vec::new(),
                     used: Instant::now(),
                 }
             }
         };
-        fresh.set(true);
+        if !fresh.replace(true) && current.seen != current.explainer.seen() {
+            current.seen = current.explainer.seen().to_vec();
+            let state_dir = &worker.setup.config.state_dir;
+            // Where it cannot be kept, this run knows it, and the next one goes by the manifest again.
+            explained::keep_seen(state_dir, &current.seen).unwrap_or_default();
+        }
         current.used = Instant::now();
         let finding = explained::put(&mut current.explainer, deviation, finding);
         *held = Some(current);

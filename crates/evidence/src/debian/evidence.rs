@@ -3,6 +3,7 @@
 
 use super::apt::{self, Lookup};
 use super::deb::{self, Part, Parts, Sums};
+use super::kept::{Facts, Store};
 use super::keyrings;
 use super::tar::{self, Listing};
 use crate::change::Shipped;
@@ -27,6 +28,8 @@ pub(crate) struct Debs {
     known: HashMap<(String, String, String), SignedDeb>,
     /// The files that lay in the cache the last time.
     seen: HashSet<(Id, u64, [i64; 2], [u32; 2])>,
+    /// Where it is kept beyond this run; `None`: nowhere.
+    store: Option<Store>,
     /// What lay there and could not be believed, or why nothing could.
     refused: Vec<String>,
 }
@@ -45,6 +48,26 @@ struct SignedDeb {
 }
 
 impl Debs {
+    /// What an earlier run has kept, and will be kept from now on.
+    pub(crate) fn kept(store: Store) -> Debs {
+        let facts = store.load().into_iter();
+        let known = facts.map(|facts| {
+            let deb = SignedDeb {
+                path: String::new(),
+                file: None,
+                sha256: facts.sha256,
+                sums: facts.sums,
+                files: facts.files.map(Ok),
+            };
+            (key(&facts.package), deb)
+        });
+        Debs {
+            known: known.collect(),
+            store: Some(store),
+            ..Debs::default()
+        }
+    }
+
     /// Reads what has come into the cache since the last time, and looks it up in the lists as they are now. What was
     /// taken in before stays: apt removes a package at the end of the run that brought it, and later lists may no longer
     /// have it.
@@ -114,9 +137,35 @@ impl Debs {
                     sums,
                     files: None,
                 };
-                self.known.insert(key(&listed.package), deb);
+                let key = key(&listed.package);
+                // What was known of it, its files with it, is as good.
+                self.known.entry(key.clone()).or_insert(deb);
+                self.keep(&key);
             }
         }
+    }
+
+    /// Keeps what is known of a package. Where that fails it is known for as long as this run lasts.
+    fn keep(&self, key: &(String, String, String)) {
+        let (Some(store), Some(deb)) = (&self.store, self.known.get(key)) else {
+            return;
+        };
+        let (name, version, arch) = key.clone();
+        let facts = Facts {
+            package: Package {
+                name,
+                version,
+                arch,
+            },
+            sha256: deb.sha256,
+            sums: deb.sums.clone(),
+            files: deb
+                .files
+                .as_ref()
+                .and_then(|files| files.as_ref().ok())
+                .cloned(),
+        };
+        store.keep(&facts).unwrap_or_default();
     }
 
     /// Whether a signed list vouches for the package.
@@ -151,14 +200,22 @@ impl Debs {
         package: &Package,
         names: &[Vec<u8>],
     ) -> Result<Option<Shipped>, String> {
-        let Some(deb) = self.known.get_mut(&key(package)) else {
+        let key = key(package);
+        let Some(deb) = self.known.get_mut(&key) else {
             return Ok(None);
         };
-        let (path, held, sha256) = (&deb.path, &deb.file, deb.sha256);
-        let files = deb
-            .files
-            .get_or_insert_with(|| listing(root, path, held.as_ref(), sha256));
-        let files = files.as_ref().map_err(Clone::clone)?;
+        if deb.files.is_none() {
+            deb.files = Some(listing(root, &deb.path, deb.file.as_ref(), deb.sha256));
+            // Everything it holds is in memory now.
+            deb.file = None;
+            self.keep(&key);
+        }
+        let files = self.known.get(&key).and_then(|deb| deb.files.as_ref());
+        let files = match files {
+            Some(Ok(files)) => files,
+            Some(Err(why)) => return Err(why.clone()),
+            None => return Ok(None),
+        };
         let found = names.iter().find_map(|name| files.get(&name[..]));
         Ok(found.map(shipped))
     }

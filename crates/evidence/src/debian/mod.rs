@@ -3,5 +3,6 @@
 pub(crate) mod apt;
 pub(crate) mod deb;
 pub(crate) mod evidence;
+pub(crate) mod kept;
 pub(crate) mod keyrings;
 pub(crate) mod tar;
