@@ -4,12 +4,14 @@ use super::sealed::Sealed;
 use agent_baseline::manifest::Role;
 use agent_core::attributes::{AttributeSet, Attributes};
 use agent_core::error::Result;
+use agent_core::explained::Evidence;
 use agent_core::finding::{Finding, Severity};
 use agent_core::os::root::Root;
 use agent_core::paths;
 use agent_evidence::{Change, Explainer, Recorded, is_trust, trust_paths};
 use agent_packages::{Package, detect};
 use agent_scan::files::deviation::{Deviation, Kind};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The newest versions of packages that the daemon has seen, beside its other state.
@@ -23,6 +25,8 @@ pub(crate) struct Explaining<'a> {
     /// Where the daemon keeps its state; `None` where another tree is judged.
     state_dir: Option<&'a Path>,
     explainer: Option<Explainer>,
+    /// Findings whose contents are a package's, by what vouches for that and the day on which it came.
+    matching: BTreeMap<(&'static str, String), u64>,
 }
 
 impl<'a> Explaining<'a> {
@@ -33,6 +37,7 @@ impl<'a> Explaining<'a> {
             sealed,
             state_dir,
             explainer: None,
+            matching: BTreeMap::new(),
         }
     }
 
@@ -43,7 +48,52 @@ impl<'a> Explaining<'a> {
             // What cannot be read again vouches for nothing.
             Explainer::open(self.root, recorded.unwrap_or_default())
         });
-        put(explainer, deviation, finding)
+        let finding = put(explainer, deviation, finding);
+        let by = finding.explained_by.as_ref();
+        if let Some((by, evidence)) = by.and_then(|by| Some((by, by.evidence?))) {
+            let day = by.at.as_deref().and_then(|at| at.get(..10));
+            let key = (strength(evidence), day.unwrap_or_default().to_owned());
+            *self.matching.entry(key).or_default() += 1;
+        }
+        finding
+    }
+
+    /// How many findings match packages, in sentences, one for each day on which such came.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let sentence = |((strength, day), count): (&(&str, String), &u64)| {
+            let files = if *count == 1 {
+                "file matches"
+            } else {
+                "files match"
+            };
+            match day.is_empty() {
+                true => format!("{count} {files} an installed package, {strength}"),
+                false => format!("{count} {files} packages installed on {day}, {strength}"),
+            }
+        };
+        let mut notes: Vec<String> = self.matching.iter().take(DAYS).map(sentence).collect();
+        if let Some(more) = self
+            .matching
+            .len()
+            .checked_sub(DAYS)
+            .filter(|more| *more > 0)
+        {
+            notes.push(format!("and {more} such groups more"));
+        }
+        notes
+    }
+}
+
+/// Days that are told of at most.
+const DAYS: usize = 10;
+
+/// What vouches for contents, in words.
+fn strength(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Signed => "by a signature",
+        Evidence::Sha256 => "by SHA-256 in the installed database alone",
+        Evidence::Md5 => "by MD5 alone",
+        Evidence::Attribution => "by who wrote them",
     }
 }
 

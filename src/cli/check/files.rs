@@ -2,6 +2,7 @@
 
 use super::{Looked, Run};
 use crate::assess::baseline::{Effort, Named, Opened};
+use crate::assess::explained::Explaining;
 use crate::assess::tree;
 use crate::report::progress;
 use agent_baseline::manifest::verified::Trust;
@@ -50,8 +51,8 @@ impl Run<'_> {
         };
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;
+        let mut explaining = opened.explaining(tree, &config.state_dir);
         let coverage = progress::shown(wanted, &counts, opened.total(), || {
-            let mut explaining = opened.explaining(tree, &config.state_dir);
             let mut explain = |deviation: &Deviation, finding| match &mut explaining {
                 Some(explaining) => explaining.put(deviation, finding),
                 None => finding,
@@ -60,6 +61,8 @@ impl Run<'_> {
                 self.finding(finding)
             })
         })?;
+        self.notes
+            .extend(explaining.iter().flat_map(Explaining::notes));
         let files = coverage.map(|coverage| {
             let (summary, note) = opened.files(&coverage);
             self.notes.extend(note);
