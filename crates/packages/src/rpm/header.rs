@@ -103,7 +103,7 @@ impl<'a> Header<'a> {
         }
         // Negative: from the trailer back to the first entry.
         let back = be32(trailer, 8)?.wrapping_neg() as usize;
-        let entries = (back % ENTRY == 0).then_some(back / ENTRY)?;
+        let entries = back.is_multiple_of(ENTRY).then_some(back / ENTRY)?;
         (entries > 0 && entries * ENTRY <= self.index.len()).then_some((entries, offset + ENTRY))
     }
 

@@ -44,10 +44,9 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         emit(found(context, code, runners, &mut explanations));
     }
     if gone.hidden > 0 {
-        let message = format!(
-            "the programs of {} processes cannot be looked at without more rights (CAP_SYS_PTRACE)",
-            gone.hidden
-        );
+        // Without their number, which is another one at each look.
+        let message =
+            "the programs of other users' processes cannot be looked at without CAP_SYS_PTRACE";
         emit(context.finding(&CHECK, Verdict::Unknown, "processes", message));
     } else if gone.code.is_empty() {
         let message = format!("{} processes run what is on disk", gone.seen);
@@ -74,9 +73,11 @@ fn found(
         false => explanations.of(context, code, runners),
     };
     let shown = escape::lossless_text(&code.path).0;
+    let named: Vec<String> = pids.iter().take(NAMED).map(u32::to_string).collect();
     let many = match runners.len() {
-        1 => "a process runs".to_owned(),
-        many => format!("{many} processes run"),
+        1 => format!("process {} runs", named.join("")),
+        count if count > NAMED => format!("{count} processes run ({} …)", named.join(", ")),
+        _ => format!("processes {} run", named.join(", ")),
     };
     let message = match (&explained, code.memory) {
         (_, true) => format!("{many} code that was made in memory ({shown}) and never was a file"),
@@ -105,12 +106,12 @@ fn found(
     if explained.is_some() {
         finding.severity = finding.severity.min(Severity::Low);
     }
-    let pids: Vec<u32> = pids.into_iter().take(NAMED).collect();
     let units: Vec<&String> = units.iter().take(NAMED).collect();
+    // Which processes, the message says: they come and go, and are the same deviation.
     finding
         .evidence(
             json!({ "gone": false }),
-            json!({ "gone": true, "processes": pids, "units": units, "count": runners.len() }),
+            json!({ "gone": true, "units": units }),
         )
         .remediation(remediation)
 }
