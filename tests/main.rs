@@ -8,6 +8,7 @@ mod daemon;
 mod deadlines;
 mod diff;
 mod diff_packages;
+mod explained;
 
 mod faults;
 mod generated;

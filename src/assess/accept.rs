@@ -17,6 +17,7 @@ use agent_core::finding::{FILES_AMENDMENT, Finding, Verdict};
 use agent_core::paths::subject;
 use agent_scan::files::amend::{self, Accepted, Amended};
 use agent_scan::files::aside::Aside;
+use agent_scan::files::deviation::Deviation;
 use agent_scan::files::launch;
 use agent_scan::files::scan::Progress;
 use std::ops::ControlFlow;
@@ -92,7 +93,7 @@ pub(crate) fn draft(
     let (amended, explained) = match order.what {
         What::Paths(paths) => (Amended::new(paths, true), None),
         What::Explained => {
-            let found = explained(&opened, tree)?;
+            let found = explained(&opened, tree, &config.state_dir)?;
             let paths = found.iter().map(|finding| relative(&finding.subject));
             (Amended::new(paths.collect(), false), Some(Seen::of(&found)))
         }
@@ -161,7 +162,7 @@ fn whole_chain(findings: &[Finding]) -> Result<()> {
 }
 
 /// The findings that signed package evidence explains.
-fn explained(opened: &Opened, tree: &Tree) -> Result<Vec<Finding>> {
+fn explained(opened: &Opened, tree: &Tree, state_dir: &Path) -> Result<Vec<Finding>> {
     let progress = Progress::default();
     let effort = Effort {
         workers: tree::workers(None),
@@ -171,7 +172,12 @@ fn explained(opened: &Opened, tree: &Tree) -> Result<Vec<Finding>> {
         belief: None,
     };
     let mut found = Vec::new();
-    opened.scan(tree, &effort, None, |finding| {
+    let mut explaining = opened.explaining(tree, state_dir);
+    let mut explain = |deviation: &Deviation, finding| match &mut explaining {
+        Some(explaining) => explaining.put(deviation, finding),
+        None => finding,
+    };
+    opened.scan(tree, &effort, None, &mut explain, |finding| {
         if is_explained(&finding) {
             found.push(finding);
         }

@@ -1,6 +1,7 @@
 //! What files are compared with: opened once, kept for as many scans and looks as one likes.
 
 use super::amendments;
+use super::explained::Explaining;
 use super::packaged::{self, Packaged};
 use super::sealed::{self, Sealed};
 use super::summary::{
@@ -57,6 +58,9 @@ pub(crate) struct Named<'a> {
     /// The host's own manifest, where others of the same run ask for it too.
     pub shared: Option<&'a Shared>,
 }
+
+/// What explains a deviation is put onto its finding.
+pub(crate) type Explain<'a> = dyn FnMut(&Deviation, Finding) -> Finding + 'a;
 
 /// How much a scan may take.
 #[derive(Debug)]
@@ -123,6 +127,20 @@ impl Opened {
         }
     }
 
+    /// What explains deviations from the manifest; `None` where there is none.
+    pub(crate) fn explaining<'a>(
+        &'a self,
+        tree: &'a Tree,
+        state_dir: &'a Path,
+    ) -> Option<Explaining<'a>> {
+        let sealed = self.baseline.as_ref()?.manifest()?;
+        Some(Explaining::new(
+            &tree.root,
+            sealed,
+            tree.root.is_live().then_some(state_dir),
+        ))
+    }
+
     /// Paths to be looked at, where that is known beforehand.
     pub(crate) fn total(&self) -> Option<u64> {
         match &self.baseline {
@@ -144,6 +162,7 @@ impl Opened {
         tree: &Tree,
         effort: &Effort<'_>,
         least: Option<Severity>,
+        explain: &mut Explain<'_>,
         mut each: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Option<Coverage>> {
         let Some(whole) = self.scope() else {
@@ -173,7 +192,8 @@ impl Opened {
                 let against = Baseline::Manifest(());
                 scan(against, manifest.header().selinux)
                     .run(sealed.overlay().over(manifest.entries()), |deviation| {
-                        each(sealed.finding(&deviation, &tree.root))
+                        let finding = sealed.finding(&deviation, &tree.root);
+                        each(explain(&deviation, finding))
                     })
                     .map(Some)
                     .map_err(|error| match error.file {

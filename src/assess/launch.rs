@@ -104,6 +104,7 @@ pub(crate) fn write(
         time,
         mounts,
         packages: Vec::new(),
+        package_keys: Vec::new(),
         text: String::new(),
         ..manifest.header().clone()
     };

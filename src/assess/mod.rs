@@ -7,6 +7,7 @@ pub(crate) mod accept;
 pub(crate) mod amendments;
 pub(crate) mod baseline;
 mod deadline;
+pub(crate) mod explained;
 pub(crate) mod instance;
 pub(crate) mod launch;
 mod packaged;

@@ -55,6 +55,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
         os: tree.host.os.clone(),
         mounts: mounted::lines(&tree.root, &scope),
         packages,
+        package_keys: agent_evidence::rpm_keys(&tree.root),
         launch: None,
     };
     let counts = Progress::default();

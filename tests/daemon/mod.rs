@@ -9,6 +9,7 @@ mod delivers;
 mod disk;
 mod editors;
 mod fleet;
+mod evidence;
 mod harness;
 mod heartbeats;
 mod interrupts;

@@ -11,6 +11,7 @@ mod logging;
 mod network;
 mod packages;
 mod repositories;
+mod processes;
 mod rubbish;
 mod sudo;
 mod sudo_differential;

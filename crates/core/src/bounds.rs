@@ -123,6 +123,19 @@ bounds! {
         "the longest list that Debian ships has 5 MB";
     DPKG_LISTS: u64 = Bytes(2 << 30), "all lists of dpkg's together, read one by one",
         "some hundred times what a desktop has";
+    DEB_CONTROL: u64 = Bytes(64 << 20), "a package's control archive, unpacked",
+        "as a list of dpkg's, which is made of it";
+    DEB_DATA: u64 = Bytes(16 << 30), "a package's files, unpacked, read piece by piece",
+        "the largest of Debian 13 unpacks to 4 GB";
+    DEB_FILES: u64 = Number(1_000_000), "files of one package", "the largest of Debian 13 has 130,000";
+    DEB_NAME: u64 = Bytes(1 << 20), "a name in a package's archive", "PATH_MAX is 4 KiB";
+    DEBS: usize = Number(20_000), "packages in apt's cache", "a dist-upgrade of a full desktop brings 4,000";
+    DEBS_HELD: usize = Number(512), "packages held open until what they say of a path is asked",
+        "a descriptor each; of further ones only contents are explained once apt has removed them";
+    APT_RELEASE: u64 = Bytes(16 << 20), "a release file (InRelease)", "that of Debian unstable has 200 KB";
+    KEYRING: u64 = Bytes(16 << 20), "a keyring of the package manager", "Debian's has 60 KB";
+    TRUST_FILES: usize = Number(4_096), "settings and keyrings of the package manager", "a host has some fifty";
+    DPKG_LOG: u64 = Bytes(256 << 20), "a log of the package manager, unpacked", "rotated each month; a large one has 5 MB";
     DPKG_CONFIG: u64 = Bytes(1 << 20), "a file of dpkg's configuration",
         "a purger of locales writes some hundred lines";
     UNPACKING: Duration = Time(Duration::from_secs(2)), "reading what dpkg is unpacking while its lock is held",

@@ -17,10 +17,13 @@ mod excludes;
 mod info;
 mod loader;
 mod md5sums;
+mod owners;
 mod paths;
 mod status;
 pub mod unpacking;
 pub mod version;
+
+pub use owners::Owners;
 
 use super::claims::Claims;
 use super::database::{Damages, Database};
@@ -33,6 +36,7 @@ use excludes::Excludes;
 use info::Info;
 use loader::{Loader, Tally};
 use status::{Package, State, Status};
+use std::borrow::Cow;
 use std::io::BufRead as _;
 
 /// Which packages there are, relative to the root.
@@ -103,6 +107,12 @@ impl Database {
             |package: &Package<'_>| matches!(package.state, State::Unpacked | State::HalfInstalled);
         texts.len() > 1 || parsed.is_ok() && status.packages.iter().any(in_between)
     }
+}
+
+/// Digest and path of a line of `md5sums` (deb-md5sums(5)), the path relative; `None` for a line that is none.
+pub fn sums(line: &[u8]) -> Option<([u8; 16], Cow<'_, [u8]>)> {
+    let (md5, path) = md5sums::parse_line(line)?;
+    Some((md5, path))
 }
 
 /// The packages whose files are in place, by the status file and its journal.

@@ -13,6 +13,7 @@ mod database;
 mod dirs;
 pub mod dpkg;
 mod installed;
+pub mod log;
 pub mod rpm;
 #[cfg(test)]
 mod testing;

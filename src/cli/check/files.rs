@@ -2,11 +2,13 @@
 
 use super::{Looked, Run};
 use crate::assess::baseline::{Effort, Named, Opened};
+use crate::assess::explained::Explaining;
 use crate::assess::tree;
 use crate::report::progress;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;
+use agent_scan::files::deviation::Deviation;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 
@@ -50,9 +52,18 @@ impl Run<'_> {
         };
         let wanted = !arguments.quiet && !arguments.no_progress;
         let tree = self.tree;
+        let mut explaining = opened.explaining(tree, &config.state_dir);
         let coverage = progress::shown(wanted, &counts, opened.total(), || {
-            opened.scan(tree, &effort, None, |finding| self.finding(finding))
+            let mut explain = |deviation: &Deviation, finding| match &mut explaining {
+                Some(explaining) => explaining.put(deviation, finding),
+                None => finding,
+            };
+            opened.scan(tree, &effort, None, &mut explain, |finding| {
+                self.finding(finding)
+            })
         })?;
+        self.notes
+            .extend(explaining.iter().flat_map(Explaining::notes));
         let files = coverage.map(|coverage| {
             let (summary, note) = opened.files(&coverage);
             self.notes.extend(note);

@@ -7,6 +7,7 @@
 
 mod cause;
 mod critical;
+mod evidence;
 pub(in crate::daemon) mod finish;
 mod full_scan;
 mod instance;
@@ -31,6 +32,7 @@ use agent_outbox::store::Scope;
 use agent_packages::dpkg::unpacking::Unpacking;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
+use evidence::SharedEvidence;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -61,6 +63,8 @@ pub(in crate::daemon) struct Jobs {
     unpacking: Arc<Mutex<Unpacking>>,
     /// How far the whole scan is that is under way, or was last.
     progress: Arc<Progress>,
+    /// What explains deviations.
+    evidence: Arc<SharedEvidence>,
 }
 
 /// A job that has begun and not ended.
@@ -137,6 +141,7 @@ impl Jobs {
             outlets,
             unpacking: Arc::default(),
             progress: Arc::default(),
+            evidence: Arc::default(),
         }
     }
 
@@ -180,6 +185,7 @@ impl Jobs {
 
     /// Whether a job has ended since that was asked last.
     pub(in crate::daemon) fn take_ended(&mut self) -> bool {
+        self.evidence.tend();
         std::mem::take(&mut self.ended)
     }
 

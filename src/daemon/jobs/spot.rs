@@ -65,7 +65,7 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
         store: &worker.store,
         gone: Cell::new(false),
     };
-    let read = Cell::new(false);
+    let (read, fresh) = (Cell::new(false), Cell::new(false));
     let looked = spot.look(plan, &deviations, |told| match told {
         Told::Deviates(deviation) => {
             let package =
@@ -76,7 +76,13 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
                 }
                 _ => wording::finding(&deviation, against),
             };
-            writers::explain(worker, &deviation, &mut finding);
+            // What is critical is told at once; the look that follows when it has settled explains it.
+            if least.is_none() {
+                finding = worker.evidence.put(worker, &deviation, finding, &fresh);
+            }
+            if finding.unexplained_severity.is_none() {
+                writers::explain(worker, &deviation, &mut finding);
+            }
             worker.found(finding, package.flatten())
         }
         Told::Holds { path, ctime } => worker.try_send(Message::Holds {

@@ -203,6 +203,7 @@ fn worker(daemon: &Daemon, id: u64, job: &RunningJob, baseline: Arc<ActiveBaseli
         store: daemon.store.asker(),
         unpacking: unpacking.then(|| daemon.jobs.unpacking.clone()),
         progress: daemon.jobs.progress.clone(),
+        evidence: daemon.jobs.evidence.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a job's thread works with: what it goes by, and where it sends what it finds.
 
+use super::evidence::SharedEvidence;
 use crate::assess::baseline::Effort;
 use crate::assess::privileges;
 use crate::assess::tree;
@@ -12,8 +13,10 @@ use crate::daemon::store::Asker;
 use agent_core::finding::{FILES_PROFILE, Finding, Severity};
 use agent_core::task;
 use agent_packages::dpkg::unpacking::Unpacking;
+use agent_scan::files::deviation::Deviation;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -46,6 +49,8 @@ pub(super) struct Worker {
     pub(super) unpacking: Option<Arc<Mutex<Unpacking>>>,
     /// Counts while it scans everything, for those who ask.
     pub(super) progress: Arc<Progress>,
+    /// What explains deviations from the manifest.
+    pub(super) evidence: Arc<SharedEvidence>,
 }
 
 impl Worker {
@@ -86,7 +91,13 @@ impl Worker {
             false => self.found(finding, None),
         };
         let opened = &self.baseline.opened;
-        let scanned = opened.scan(&self.setup.tree, &effort, least, each);
+        let fresh = Cell::new(false);
+        let mut explain = |deviation: &Deviation, finding| match least {
+            None => self.evidence.put(self, deviation, finding, &fresh),
+            // What is critical is told first, and changed when the whole scan has come to it.
+            Some(_) => finding,
+        };
+        let scanned = opened.scan(&self.setup.tree, &effort, least, &mut explain, each);
         scanned.map_err(one_line)
     }
 

@@ -30,6 +30,8 @@ pub struct Header {
     pub packages: Vec<Package>,
     /// SHA-256 of the texts that were kept, in hexadecimal; empty where none were.
     pub text: String,
+    /// Fingerprints of the keys that the package manager trusted, where it keeps them in its database (`# package-key`).
+    pub package_keys: Vec<String>,
     /// What a launch record is bound to; `None` in a manifest.
     pub launch: Option<Launch>,
 }
@@ -85,6 +87,9 @@ impl Header {
             true => b"# selinux recorded",
             false => b"# selinux none",
         });
+        for key in &self.package_keys {
+            line(format!("# package-key {key}").as_bytes());
+        }
         for mounted in &self.mounts {
             let mut words = b"# mount /".to_vec();
             escape::push_octal(&mut words, &mounted.path);
@@ -184,6 +189,12 @@ impl Header {
             b"package" => {
                 let package = package(&text).ok_or("expected `# package NAME VERSION ARCH`")?;
                 self.packages.push(package);
+            }
+            b"package-key" => {
+                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return Err("expected `# package-key FINGERPRINT` in hexadecimal digits".into());
+                }
+                self.package_keys.push(text);
             }
             b"launch" => once(|h| &mut h.launch.get_or_insert_default().instance)?,
             b"launch-of" => once(|h| &mut h.launch.get_or_insert_default().manifest)?,

@@ -10,6 +10,7 @@ pub mod context;
 pub mod credentials;
 pub mod kernel;
 pub mod logging;
+mod manifest;
 pub mod network;
 pub mod packages;
 pub mod processes;
@@ -37,7 +38,7 @@ pub struct Area {
 }
 
 /// All areas, in the order in which they are judged.
-pub static AREAS: [Area; 8] = [
+pub static AREAS: [Area; 9] = [
     Area {
         name: "sshd",
         checks: &sshd::CHECKS,
@@ -77,6 +78,11 @@ pub static AREAS: [Area; 8] = [
         name: "packages",
         checks: &packages::CHECKS,
         look: packages::look,
+    },
+    Area {
+        name: "processes",
+        checks: &processes::CHECKS,
+        look: processes::look,
     },
 ];
 

@@ -1,9 +1,24 @@
-//! Who runs on the live host, as far as /proc lets the caller see.
+//! Who runs on the live host, as far as /proc lets the caller see; and what of it is no longer on disk.
 
+mod checks;
+mod code;
+mod deleted;
+
+pub use checks::CHECKS;
+
+use super::context::Context;
+use agent_core::finding::Finding;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::io;
 use std::os::fd::AsFd;
+
+/// Judges the checks of this area.
+pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
+    if context.wants(&checks::DELETED_PROGRAM) {
+        deleted::judge(context, emit);
+    }
+}
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]

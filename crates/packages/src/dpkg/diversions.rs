@@ -40,6 +40,11 @@ impl<'a> Diversions<'a> {
         Diversions(found)
     }
 
+    /// The paths that give way.
+    pub(super) fn contested(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.keys().copied()
+    }
+
     /// Where the file lies that `package` (without architecture) ships as `path`.
     ///
     /// Paths are compared as the database writes them, before any link is resolved: so does dpkg.

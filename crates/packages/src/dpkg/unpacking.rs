@@ -30,7 +30,7 @@ use std::time::Instant;
 const TEMPORARY: [&[u8]; 2] = [b".dpkg-new", b".dpkg-tmp"];
 /// Directories that are links into `usr` where the two are merged (<https://wiki.debian.org/UsrMerge>): lists may still
 /// name files by them.
-const MERGED: [&[u8]; 7] = [
+pub(super) const MERGED: [&[u8]; 7] = [
     b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"libo32",
 ];
 
@@ -274,7 +274,7 @@ impl StatusEntry {
 }
 
 /// As a path stands below the root where `bin` and its like are links into `usr`.
-fn real(path: &[u8], merged: &[&[u8]]) -> Vec<u8> {
+pub(super) fn real(path: &[u8], merged: &[&[u8]]) -> Vec<u8> {
     let first = path.split(|byte| *byte == b'/').next().unwrap_or(path);
     match merged.contains(&first) && first.len() < path.len() {
         true => [b"usr/", path].concat(),
@@ -282,7 +282,7 @@ fn real(path: &[u8], merged: &[&[u8]]) -> Vec<u8> {
     }
 }
 
-fn is_merged(root: &Root, name: &[u8]) -> bool {
+pub(super) fn is_merged(root: &Root, name: &[u8]) -> bool {
     let resolved = root.resolve(name, true);
     resolved.is_ok_and(|resolved| resolved.path.strip_prefix(b"usr/") == Some(name))
 }

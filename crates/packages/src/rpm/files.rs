@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use std::io;
 
 /// FILEFLAGS (rpmfiles.h).
-const CONFIG: u64 = 1;
+pub(super) const CONFIG: u64 = 1;
 const MISSINGOK: u64 = 1 << 3;
-const GHOST: u64 = 1 << 6;
+pub(super) const GHOST: u64 = 1 << 6;
 /// FILEVERIFYFLAGS (rpmvf.h).
 const VERIFY_DIGEST: u64 = 1;
 const VERIFY_SIZE: u64 = 1 << 1;
@@ -87,7 +87,7 @@ struct Loader {
 
 /// Names to numbers out of passwd(5) or group(5); of several rows of a name the first counts. Where it cannot be read, no
 /// owner can be compared.
-fn accounts(root: &Root, path: &str, damages: &mut Damages) -> HashMap<Vec<u8>, u32> {
+pub(super) fn accounts(root: &Root, path: &str, damages: &mut Damages) -> HashMap<Vec<u8>, u32> {
     let mut found = HashMap::new();
     let text = root
         .read(path.as_bytes(), bounds::RPM_ACCOUNTS)
@@ -119,56 +119,23 @@ impl Loader {
         if name == "gpg-pubkey" {
             return Ok(());
         }
-        let directories: Vec<&[u8]> = header.texts(tag::DIRNAMES).collect();
-        let mut states = header.numbers(tag::FILESTATES);
-        let mut modes = header.numbers(tag::FILEMODES);
-        let mut digests = header.texts(tag::FILEDIGESTS);
-        let mut links = header.texts(tag::FILELINKTOS);
-        let mut flags = header.numbers(tag::FILEFLAGS);
-        let mut verify = header.numbers(tag::FILEVERIFYFLAGS);
-        let mut users = header.texts(tag::FILEUSERNAME);
-        let mut groups = header.texts(tag::FILEGROUPNAME);
-        let mut caps = header.texts(tag::FILECAPS);
-        let mut indexes = header.numbers(tag::DIRINDEXES);
-        let long = header.count(tag::LONGFILESIZES) > 0;
-        let mut sizes = header.numbers(match long {
-            true => tag::LONGFILESIZES,
-            false => tag::FILESIZES,
-        });
-        let algorithm = header.number(tag::FILEDIGESTALGO).unwrap_or(MD5);
         let id = u32::try_from(self.database.packages.len()).unwrap_or(u32::MAX);
-        let wanted = header.count(tag::BASENAMES);
-        let mut seen = 0;
-        for base in header.texts(tag::BASENAMES) {
-            seen += 1;
-            let (Some(index), Some(mode)) = (indexes.next(), modes.next()) else {
-                break;
-            };
-            let directory = usize::try_from(index)
-                .ok()
-                .and_then(|at| directories.get(at));
-            let facts = Facts {
-                mode: mode & 0xffff,
-                state: states.next().unwrap_or(0),
-                flags: flags.next().unwrap_or(0),
-                verify: verify.next().unwrap_or(u64::MAX),
-                digest: digests.next().unwrap_or_default(),
-                link: links.next().unwrap_or_default(),
-                user: users.next().unwrap_or_default(),
-                group: groups.next().unwrap_or_default(),
-                caps: caps.next().unwrap_or_default(),
-                size: sizes.next(),
-                algorithm,
-            };
-            match directory.and_then(|directory| path(directory, base)) {
+        let mut fault = Ok(());
+        let whole = each_file(header, &mut |path, facts| {
+            match path {
                 Some(path) if path.is_empty() => {}
-                Some(path) => self.file(&path, &facts, id)?,
+                Some(path) => match self.file(&path, facts, id) {
+                    Ok(()) => {}
+                    Err(error) => fault = Err(error),
+                },
                 None => self
                     .damages
                     .file(file, format!("package {name} names a path that is none")),
             }
-        }
-        if seen != wanted || indexes.next().is_some() {
+            fault.is_ok()
+        });
+        fault?;
+        if !whole {
             self.damages.file(
                 file,
                 format!("the list of files of package {name} is damaged"),
@@ -254,18 +221,74 @@ impl Loader {
     }
 }
 
+/// Hands each file of a header on, as long as `each` wants more; `None` for a path that is none. False where the lists
+/// of the header do not fit together.
+pub(super) fn each_file(
+    header: &Header<'_>,
+    each: &mut dyn FnMut(Option<Vec<u8>>, &Facts<'_>) -> bool,
+) -> bool {
+    let directories: Vec<&[u8]> = header.texts(tag::DIRNAMES).collect();
+    let mut states = header.numbers(tag::FILESTATES);
+    let mut modes = header.numbers(tag::FILEMODES);
+    let mut digests = header.texts(tag::FILEDIGESTS);
+    let mut links = header.texts(tag::FILELINKTOS);
+    let mut flags = header.numbers(tag::FILEFLAGS);
+    let mut verify = header.numbers(tag::FILEVERIFYFLAGS);
+    let mut users = header.texts(tag::FILEUSERNAME);
+    let mut groups = header.texts(tag::FILEGROUPNAME);
+    let mut caps = header.texts(tag::FILECAPS);
+    let mut indexes = header.numbers(tag::DIRINDEXES);
+    let long = header.count(tag::LONGFILESIZES) > 0;
+    let mut sizes = header.numbers(match long {
+        true => tag::LONGFILESIZES,
+        false => tag::FILESIZES,
+    });
+    let algorithm = header.number(tag::FILEDIGESTALGO).unwrap_or(MD5);
+    let wanted = header.count(tag::BASENAMES);
+    let mut seen = 0;
+    for base in header.texts(tag::BASENAMES) {
+        seen += 1;
+        let (Some(index), Some(mode)) = (indexes.next(), modes.next()) else {
+            break;
+        };
+        let directory = usize::try_from(index)
+            .ok()
+            .and_then(|at| directories.get(at));
+        let facts = Facts {
+            mode: mode & 0xffff,
+            state: states.next().unwrap_or(0),
+            flags: flags.next().unwrap_or(0),
+            verify: verify.next().unwrap_or(u64::MAX),
+            digest: digests.next().unwrap_or_default(),
+            link: links.next().unwrap_or_default(),
+            user: users.next().unwrap_or_default(),
+            group: groups.next().unwrap_or_default(),
+            caps: caps.next().unwrap_or_default(),
+            size: sizes.next(),
+            algorithm,
+        };
+        if !each(
+            directory.and_then(|directory| path(directory, base)),
+            &facts,
+        ) {
+            return true;
+        }
+    }
+    seen == wanted && indexes.next().is_none()
+}
+
 /// What a header says of one file.
-struct Facts<'a> {
-    mode: u64,
-    state: u64,
-    flags: u64,
+pub(super) struct Facts<'a> {
+    pub(super) mode: u64,
+    pub(super) state: u64,
+    pub(super) flags: u64,
     verify: u64,
     digest: &'a [u8],
-    link: &'a [u8],
-    user: &'a [u8],
-    group: &'a [u8],
+    pub(super) link: &'a [u8],
+    pub(super) user: &'a [u8],
+    pub(super) group: &'a [u8],
     caps: &'a [u8],
-    size: Option<u64>,
+    pub(super) size: Option<u64>,
     algorithm: u64,
 }
 
@@ -274,7 +297,7 @@ impl Facts<'_> {
         self.verify & what != 0
     }
 
-    fn kind(&self) -> Option<FileType> {
+    pub(super) fn kind(&self) -> Option<FileType> {
         Some(match self.mode & 0o170_000 {
             0o100_000 => FileType::File,
             0o040_000 => FileType::Dir,
@@ -287,7 +310,7 @@ impl Facts<'_> {
         })
     }
 
-    fn digest(&self) -> Option<Digest> {
+    pub(super) fn digest(&self) -> Option<Digest> {
         match self.algorithm {
             SHA256 => hex(self.digest).map(Digest::Sha256),
             MD5 => hex(self.digest).map(Digest::Md5),
@@ -302,7 +325,7 @@ impl Facts<'_> {
     }
 
     /// The digest of what `security.capability` should hold; the outer `None` where that is not understood.
-    fn capability(&self) -> Option<Option<[u8; 32]>> {
+    pub(super) fn capability(&self) -> Option<Option<[u8; 32]>> {
         let text = std::str::from_utf8(self.caps).ok()?.trim();
         match text {
             "" | "=" => Some(None),

@@ -2,10 +2,16 @@
 
 /// Tags that are read here (rpmtag.h).
 pub(super) mod tag {
+    pub(in super::super) const HEADERIMMUTABLE: u32 = 63;
+    pub(in super::super) const DSAHEADER: u32 = 267;
+    pub(in super::super) const RSAHEADER: u32 = 268;
+    pub(in super::super) const OPENPGP: u32 = 278;
     pub(in super::super) const NAME: u32 = 1000;
     pub(in super::super) const VERSION: u32 = 1001;
     pub(in super::super) const RELEASE: u32 = 1002;
     pub(in super::super) const EPOCH: u32 = 1003;
+    pub(in super::super) const DESCRIPTION: u32 = 1005;
+    pub(in super::super) const INSTALLTIME: u32 = 1008;
     pub(in super::super) const ARCH: u32 = 1022;
     pub(in super::super) const FILESIZES: u32 = 1028;
     pub(in super::super) const FILESTATES: u32 = 1029;
@@ -19,6 +25,7 @@ pub(super) mod tag {
     pub(in super::super) const DIRINDEXES: u32 = 1116;
     pub(in super::super) const BASENAMES: u32 = 1117;
     pub(in super::super) const DIRNAMES: u32 = 1118;
+    pub(in super::super) const INSTALLTID: u32 = 1128;
     pub(in super::super) const LONGFILESIZES: u32 = 5008;
     pub(in super::super) const FILECAPS: u32 = 5010;
     pub(in super::super) const FILEDIGESTALGO: u32 = 5011;
@@ -73,6 +80,43 @@ impl<'a> Header<'a> {
             offset: be32(entry, 8)? as usize,
             count: be32(entry, 12)? as usize,
         })
+    }
+
+    /// Bytes (kind 7); `None` where the tag is not there or is of another kind.
+    pub(super) fn bytes(&self, tag: u32) -> Option<&'a [u8]> {
+        let place = self.place(tag).filter(|place| place.kind == 7)?;
+        self.data
+            .get(place.offset..place.offset.checked_add(place.count)?)
+    }
+
+    /// Where the immutable region ends, if the header begins with one: number of entries, bytes of data
+    /// (<https://rpm-software-management.github.io/rpm/manual/format_header.html>).
+    pub(super) fn region(&self) -> Option<(usize, usize)> {
+        let first = self.index.get(..ENTRY)?;
+        let is = |entry: &[u8]| {
+            be32(entry, 0) == Some(tag::HEADERIMMUTABLE) && be32(entry, 4) == Some(7)
+        };
+        let offset = be32(first, 8)? as usize;
+        let trailer = self.data.get(offset..offset.checked_add(ENTRY)?)?;
+        if !is(first) || !is(trailer) || be32(first, 12)? as usize != ENTRY {
+            return None;
+        }
+        // Negative: from the trailer back to the first entry.
+        let back = be32(trailer, 8)?.wrapping_neg() as usize;
+        let entries = back.is_multiple_of(ENTRY).then_some(back / ENTRY)?;
+        (entries > 0 && entries * ENTRY <= self.index.len()).then_some((entries, offset + ENTRY))
+    }
+
+    /// The first entries and bytes, as the header of the package's file has them.
+    pub(super) fn region_bytes(&self) -> Option<Vec<u8>> {
+        let (entries, length) = self.region()?;
+        let mut bytes = Vec::with_capacity(8 + entries * ENTRY + length);
+        for number in [entries, length] {
+            bytes.extend(u32::try_from(number).ok()?.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.index[..entries * ENTRY]);
+        bytes.extend_from_slice(self.data.get(..length)?);
+        Some(bytes)
     }
 
     /// Numbers of 8, 16, 32 or 64 bits; none where the tag is not there or is no number.

@@ -13,6 +13,7 @@ pub mod capability;
 mod files;
 mod header;
 mod ndb;
+pub mod signed;
 mod sqlite;
 pub mod version;
 

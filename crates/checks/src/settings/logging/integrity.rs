@@ -2,24 +2,17 @@
 
 use super::checks::INTEGRITY_MONITOR;
 use crate::settings::context::Context;
-use agent_baseline::manifest::verified::{self, Standing, Trust};
-use agent_core::bounds;
-use agent_core::config::{self, Config, MANIFEST};
+use crate::settings::manifest;
+use agent_baseline::manifest::verified::Standing;
 use agent_core::finding::{Finding, Verdict};
-use agent_core::os::trust::{self, Owner};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 
 /// Judges the check. The signers are this host's own, or named by whoever asks: a tree cannot vouch for itself.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let limit = context.demanded_number(&INTEGRITY_MONITOR, 365);
-    let place = match context.live() {
-        true => configured(),
-        false => PathBuf::from(MANIFEST),
-    };
+    let place = manifest::place(context);
     let shown = place.display().to_string();
     let say = |verdict, message: String, observed: Value| {
         let finding = context
@@ -30,21 +23,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             _ => finding,
         }
     };
-    let open = || {
-        let trust = match &context.own.trust {
-            Some(trust) => Arc::clone(trust),
-            None => Arc::new(Trust::load(None)?),
-        };
-        match context.live() {
-            true => verified::open_named(&place, Owner::Root, &trust),
-            false => verified::open_in(context.root, &place, &trust),
-        }
-    };
-    let opened = match &context.own.manifest {
-        Some(shared) => shared.or_open(open),
-        None => open().map(|opened| opened.map(Arc::new)),
-    };
-    let opened = match opened {
+    let opened = match manifest::open(context) {
         Ok(Some(opened)) => opened,
         Ok(None) => return say(Verdict::Fail, "there is no manifest".into(), Value::Null),
         Err(error) => return say(Verdict::Fail, error.message, Value::Null),
@@ -80,16 +59,4 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             observed,
         ),
     }
-}
-
-/// Where the host's configuration says that the manifest is; one that cannot be used is another command's matter.
-fn configured() -> PathBuf {
-    let path = Path::new(config::DEFAULT);
-    let read = || {
-        let file = trust::open(path, Owner::Root).ok()??;
-        let bytes = trust::read(&file, path, bounds::OWN_CONFIG).ok()?;
-        let config = Config::parse(&String::from_utf8(bytes).ok()?, path).ok()?;
-        Some(config.manifest)
-    };
-    read().unwrap_or_else(|| PathBuf::from(MANIFEST))
 }

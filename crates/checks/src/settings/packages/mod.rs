@@ -1,7 +1,8 @@
-//! Updates that wait, signatures, the end of life, what need not be there.
+//! Updates that wait, signatures, the end of life, what need not be there, and a database that changed by itself.
 
 mod advisories;
 mod checks;
+mod database;
 mod gpgcheck;
 mod minimal;
 mod pending;
@@ -26,5 +27,8 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
     if context.wants(&MINIMAL) {
         minimal::judge(context, emit);
+    }
+    if context.wants(&DATABASE) {
+        emit(database::judge(context));
     }
 }

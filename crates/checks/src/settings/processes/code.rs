@@ -1,0 +1,156 @@
+//! The code that a process runs, as far as its files are no longer at their places (proc(5): exe, maps).
+
+use agent_core::os::node;
+use agent_core::os::root::Root;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+
+/// How the kernel marks the name of a file that has none any more.
+const DELETED: &[u8] = b" (deleted)";
+/// A file that was made in memory (memfd_create(2)).
+const MEMORY: &[u8] = b"/memfd:";
+/// Longer than the maps of any program.
+const MAPS: u64 = 64 << 20;
+
+/// A file of code without a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Code {
+    /// The name that it had, starting with `/`; of one made in memory, what it called itself.
+    pub(super) path: Vec<u8>,
+    /// Whether it never was on a disk.
+    pub(super) memory: bool,
+}
+
+/// One process that runs it.
+#[derive(Clone, Debug)]
+pub(super) struct Runner {
+    pub(super) pid: u32,
+    /// Below `/proc/PID`, where its contents can be read: `exe`, or a range in `map_files`.
+    pub(super) contents: String,
+}
+
+/// What all processes run that is gone.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    pub(super) code: BTreeMap<Code, Vec<Runner>>,
+    /// How many processes could be looked at, and how many not.
+    pub(super) seen: usize,
+    pub(super) hidden: usize,
+}
+
+/// Looks at all processes. One that ends meanwhile is left out.
+pub(super) fn look(root: &Root) -> io::Result<Gone> {
+    let names = root
+        .list(b"proc")?
+        .ok_or_else(|| io::Error::other("/proc is not there"))?;
+    let mut gone = Gone::default();
+    for (name, _) in names.iter() {
+        let pid = String::from_utf8_lossy(name).parse::<u32>();
+        if let Ok(pid) = pid {
+            match of(root, pid, &mut gone.code) {
+                Ok(true) => gone.seen += 1,
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => gone.hidden += 1,
+                // It has ended.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(gone)
+}
+
+/// One process; false for a thread of the kernel's, which has no program.
+fn of(root: &Root, pid: u32, found: &mut BTreeMap<Code, Vec<Runner>>) -> io::Result<bool> {
+    let directory = format!("proc/{pid}");
+    let handle = root.resolve(directory.as_bytes(), false)?.handle;
+    let handle = handle.ok_or(io::ErrorKind::NotFound)?;
+    let exe = match node::read_link_at(handle.as_fd(), b"exe") {
+        Ok(exe) => exe,
+        Err(rustix::io::Errno::NOENT) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let mut note = |name: &[u8], contents: String| {
+        if let Some(code) = code(name) {
+            let runners = found.entry(code).or_default();
+            if runners.last().is_none_or(|last| last.pid != pid) {
+                runners.push(Runner { pid, contents });
+            }
+        }
+    };
+    note(&exe, "exe".to_owned());
+    let maps = root.read(format!("{directory}/maps").as_bytes(), MAPS)?;
+    for line in maps.unwrap_or_default().split(|byte| *byte == b'\n') {
+        if let Some((range, name)) = executable(line)
+            && *name != *exe
+        {
+            note(name, format!("map_files/{range}"));
+        }
+    }
+    Ok(true)
+}
+
+/// Address range and name of an executable mapping: `7f0-7f1 r-xp 00000000 08:01 1234  /usr/lib/x.so (deleted)`.
+fn executable(line: &[u8]) -> Option<(&str, &[u8])> {
+    let mut rest = line;
+    let mut word = || {
+        let rest_now = rest.trim_ascii_start();
+        let end = memchr::memchr(b' ', rest_now).unwrap_or(rest_now.len());
+        let (word, after) = rest_now.split_at(end);
+        rest = after;
+        word
+    };
+    let (range, rights) = (word(), word());
+    for _ in 0..3 {
+        word();
+    }
+    let name = rest.trim_ascii_start();
+    let runs = rights.get(2) == Some(&b'x') && name.starts_with(b"/");
+    Some((std::str::from_utf8(range).ok()?, name)).filter(|_| runs)
+}
+
+/// What a name says of code that has none any more; `None` for what is at its place.
+fn code(name: &[u8]) -> Option<Code> {
+    let path = name.strip_suffix(DELETED)?;
+    // Shared memory of System V, asynchronous I/O, and /dev/zero are no files that anybody removed.
+    let is_none = path.starts_with(b"/SYSV") || path == b"/dev/zero" || path == b"/[aio]";
+    (!is_none).then(|| Code {
+        path: path.to_vec(),
+        memory: path.starts_with(MEMORY),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_maps() {
+        let of = |line: &str| executable(line.as_bytes()).and_then(|(_, name)| code(name));
+        let library = Code {
+            path: b"/usr/lib/a b.so".to_vec(),
+            memory: false,
+        };
+        assert_eq!(
+            of("7f00-7f10 r-xp 00000000 08:01 12    /usr/lib/a b.so (deleted)"),
+            Some(library)
+        );
+        let memory = Code {
+            path: b"/memfd:x".to_vec(),
+            memory: true,
+        };
+        assert_eq!(
+            of("7f00-7f10 r-xp 00000000 00:01 12    /memfd:x (deleted)"),
+            Some(memory)
+        );
+        for line in [
+            "7f00-7f10 rw-p 00000000 08:01 12    /usr/lib/a.so (deleted)",
+            "7f00-7f10 r-xp 00000000 08:01 12    /usr/lib/a.so",
+            "7f00-7f10 r-xp 00000000 00:00 0     [vdso]",
+            "7f00-7f10 rwxs 00000000 00:05 0     /dev/zero (deleted)",
+            "",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What explains a changed file, and how far that can be believed.
+//!
+//! An update explains itself: who asks an [`Explainer`] about a [`Change`] hears which package owns the path, whether
+//! what lies there is what that package shipped, when it came, and what vouches for it. Only a signature by a key that
+//! the sealed manifest vouches for lowers a severity, by the rules of [`verdict::TABLE`]; an intruder who is root can
+//! write everything else.
+//!
+//! May touch: the files of dpkg, apt and rpm below a root, and the files that are to be explained, for reading. It runs
+//! no program and asks no network.
+#![forbid(unsafe_code)]
+
+mod change;
+mod debian;
+mod explain;
+mod openpgp;
+mod recorded;
+mod rpm;
+mod settings;
+pub mod verdict;
+
+pub use change::Change;
+pub use explain::{Explainer, Explanation};
+pub use recorded::{Recorded, Standing, is_trust, trust_paths};
+pub use rpm::keys as rpm_keys;

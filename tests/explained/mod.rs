@@ -1,0 +1,6 @@
+//! What explains a changed file: real dpkg and apt with a signed repository of the test's own, real rpm.
+
+mod attacks;
+mod debian;
+pub(crate) mod repository;
+mod rpm;

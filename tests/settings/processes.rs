@@ -1,0 +1,106 @@
+//! Code that runs and is no longer on disk: real programs, replaced and removed under a process.
+
+use harness::{Lab, agent, shell};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A program that runs until it is dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(program: &Path) -> Running {
+        let mut command = Command::new(program);
+        command
+            .arg("600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        Running(command.spawn().expect("it starts"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// What the check says of the path on the running host; nothing where it is not named.
+fn told(path: &Path) -> Option<Value> {
+    let ran = agent([
+        "check",
+        "--only",
+        "processes.deleted_program",
+        "--format",
+        "json",
+    ]);
+    let findings = ran.findings();
+    findings
+        .into_iter()
+        .find(|finding| finding["subject"].as_str() == path.to_str())
+}
+
+#[test]
+fn a_program_that_was_removed_or_replaced_under_its_process() {
+    let lab = Lab::new();
+    let program = lab.path().join("sleeper");
+    std::fs::copy("/bin/sleep", &program).expect("a program");
+    let running = Running::start(&program);
+    assert_eq!(told(&program), None, "it is at its place");
+    shell(lab.path(), "cp /bin/sleep new; mv new sleeper");
+    let replaced = told(&program).expect("it was replaced");
+    assert_eq!(
+        (replaced["severity"].as_str(), replaced["verdict"].as_str()),
+        (Some("high"), Some("fail")),
+        "{replaced}"
+    );
+    let names_it = format!("process {} runs", running.0.id());
+    assert!(
+        replaced["message"]
+            .as_str()
+            .is_some_and(|text| text.starts_with(&names_it)),
+        "{replaced}"
+    );
+    std::fs::remove_file(&program).expect("removed");
+    let removed = told(&program).expect("it was removed");
+    assert_eq!(removed["severity"], "high", "{removed}");
+    drop(running);
+    assert_eq!(told(&program), None, "it has ended");
+}
+
+#[test]
+fn a_program_that_never_was_on_disk() {
+    let script = "import os, sys\nfd = os.memfd_create('hidden')\nos.write(fd, open('/bin/sleep', 'rb').read())\n\
+        os.execve(fd, ['hidden', '600'], {})";
+    let running = Running(
+        Command::new("python3")
+            .args(["-c", script])
+            .spawn()
+            .expect("python3"),
+    );
+    let path = format!("/proc/{}/exe", running.0.id());
+    // Until it runs what is in memory.
+    let is_there =
+        || std::fs::read_link(&path).is_ok_and(|exe| exe.to_string_lossy().starts_with("/memfd:"));
+    while !is_there() {
+        std::thread::yield_now();
+    }
+    let finding = told(Path::new("/memfd:hidden")).expect("it is told");
+    assert_eq!(finding["severity"], "high", "{finding}");
+    assert!(
+        finding["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("made in memory")),
+        "{finding}"
+    );
+}
+
+#[test]
+fn a_tree_has_no_processes() {
+    let lab = Lab::new();
+    let ran = lab
+        .agent(&["check"], &["--only", "processes.*", "--format", "json"])
+        .expect(0);
+    assert_eq!(ran.findings()[0]["verdict"], "not_applicable");
+}
