@@ -53,12 +53,9 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
         Kind::Rpm => "Digests",
         _ => "MD5 sums",
     };
-    let mut notes = vec![
-        format!(
-            "{digests} in the host's own package database are weaker evidence than a sealed manifest: whoever changes a file can change them too"
-        ),
-        CREATE.to_owned(),
-    ];
+    let mut notes = vec![format!(
+        "{digests} in the host's own package database are weaker evidence than a sealed manifest (agent baseline create): whoever changes a file can change them too"
+    )];
     notes.extend(database.notes().iter().cloned());
     if database.kind() == Kind::Dpkg && Database::busy(root) {
         notes.push("packages are being installed or removed: what they are about to replace may show as changed".into());

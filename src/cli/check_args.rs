@@ -1,4 +1,5 @@
 //! The command line of `agent check`.
+// Long: each field is an option of the command.
 
 use agent_core::finding::Severity;
 use agent_core::units;

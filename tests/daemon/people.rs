@@ -46,7 +46,7 @@ fn what_stands_is_listed_worst_first_and_for_root_alone() {
     assert!(text.contains("files.added  /data/new  since "), "{text}");
     harness
         .host
-        .agent_as("65534:65534", &["status", "--open"])
+        .agent_as("65534", &["status", "--open"])
         .expect(2)
         .complains(&["run as root"]);
     // What is gone is gone from the list too.

@@ -1,4 +1,5 @@
 //! What the running daemon says of itself: a file that it writes, and the judgement of it.
+// Long: each field of the status is a key of the file.
 
 pub(crate) mod open;
 pub(in crate::daemon) mod report;

@@ -133,9 +133,7 @@ impl<W: Write> Text<W> {
             self.section("Files", &files)?;
         }
         if let Some(check) = example {
-            let more = format!(
-                "agent explain {check} (or another) tells why and how to mend it; --verbose gives all evidence"
-            );
+            let more = format!("agent explain {check} (or another); --verbose tells all");
             self.beside("1", "More", LABEL, &more)?;
         }
         Ok(())

@@ -12,6 +12,9 @@ const SUBJECTS: usize = 3;
 /// The same of a check that tells of a way in, or of what could not be judged.
 const SUBJECTS_NAMED: usize = 12;
 
+/// Bytes of a demand that a row has room for.
+const DEMAND: usize = 40;
+
 /// Checks whose deviations are ways in: each has a row of its own.
 const WAYS_IN: [&str; 8] = [
     "accounts.",
@@ -50,7 +53,7 @@ impl Row {
     }
 
     fn of(finding: &Finding) -> Row {
-        let message = terminal_text(&finding.message).into_owned();
+        let message = terminal_text(without_long_demand(&finding.message)).into_owned();
         let (said, location) = match place(finding) {
             (None, location) => (message, location),
             (Some(place), location) => (format!("{place}: {message}"), location),
@@ -62,6 +65,14 @@ impl Row {
             name: finding.check.id.to_owned(),
             said: said + &location,
         }
+    }
+}
+
+/// The message without what is demanded, where that is longer than a word or two: `agent explain` says it.
+fn without_long_demand(message: &str) -> &str {
+    match message.split_once("; demanded: ") {
+        Some((what, demand)) if demand.len() > DEMAND => what,
+        _ => message,
     }
 }
 
@@ -170,7 +181,7 @@ fn together(alike: &[&Finding], bound: usize) -> Row {
         let left = thousands((alike.len() - shown) as u64);
         names.push(format!("… and {left} more"));
     }
-    let message = terminal_text(&alike[0].message);
+    let message = terminal_text(without_long_demand(&alike[0].message));
     Row {
         said: format!("{message}: {}", names.join(", ")),
         ..row
