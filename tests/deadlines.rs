@@ -151,9 +151,9 @@ fn what_is_larger_than_its_bound_is_unknown() {
     const LARGE: u64 = 256 << 20;
     for (path, most, only) in [
         ("etc/sysctl.d/a.conf", 1 << 20, "kernel.*"),
-        ("etc/ssh/sshd_config", 4 << 20, "sshd.*"),
+        ("etc/ssh/sshd_config", 2 << 20, "sshd.*"),
         ("etc/shadow", LARGE, "accounts.*"),
-        ("etc/sudoers", 16 << 20, "accounts.*"),
+        ("etc/sudoers", 4 << 20, "accounts.*"),
         ("var/lib/dpkg/status", LARGE, "packages.*"),
     ] {
         // Reading as much as is read takes a debug build too long.
