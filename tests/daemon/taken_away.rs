@@ -82,7 +82,7 @@ fn a_state_directory_taken_away_is_told_and_shows_in_the_status() {
     let daemon = harness.start_scanned();
     harness
         .host
-        .shell("mv var/lib/host-integrity-agent var/lib/away");
+        .shell("mv var/lib/host-integrity-agent var/lib/away; touch var/lib/host-integrity-agent");
     harness.until("the state directory is told", |harness| {
         has_fault(harness, "state.lost")
     });
@@ -92,7 +92,7 @@ fn a_state_directory_taken_away_is_told_and_shows_in_the_status() {
     });
     harness
         .host
-        .shell("mv var/lib/away var/lib/host-integrity-agent");
+        .shell("rm var/lib/host-integrity-agent; mv var/lib/away var/lib/host-integrity-agent");
     harness.until("it is back", |harness| {
         harness.status().1["daemon"]["storing"] == true
     });

@@ -5,7 +5,7 @@ use agent_outbox::store::FILE;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -57,6 +57,7 @@ impl StatePlace {
 
     fn look(&mut self) -> Option<String> {
         let StatePlace { path, id, .. } = self;
+        let holds = is_open(&path.join(FILE));
         let wrong = |what: &str| {
             let path = path.display();
             Some(format!(
@@ -71,6 +72,10 @@ impl StatePlace {
             Err(error) => return wrong(&format!("cannot be looked at ({error})")),
         };
         let now = (there.dev(), there.ino());
+        if holds {
+            // The store has begun anew there.
+            *id = Some(now);
+        }
         if *id.get_or_insert(now) != now {
             return wrong("is another one than was opened: it was replaced or mounted over");
         }
@@ -85,6 +90,22 @@ impl StatePlace {
         }
         None
     }
+}
+
+/// Whether this process has that very file open.
+fn is_open(path: &Path) -> bool {
+    let id = |path: &Path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.dev(), about.ino()))
+    };
+    let Some(wanted) = id(path) else {
+        return false;
+    };
+    let open = std::fs::read_dir("/proc/self/fd");
+    open.into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| id(&entry.path()) == Some(wanted))
 }
 
 #[cfg(test)]

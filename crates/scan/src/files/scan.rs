@@ -1,5 +1,7 @@
 //! The story of a check: walk, join, look, judge, and put in order again.
 
+mod holds;
+
 use super::aside::Aside;
 use super::belief::{Belief, Unread};
 use super::deviation::{Deviation, Kind};
@@ -10,20 +12,16 @@ use super::mounted::{self, News, Recorded};
 use super::pace::Pace;
 use super::pipeline::{Workers, ordered};
 use super::plan::Plan;
-use super::probe::{Directory, Target, Unseen, Wanted};
-use super::remote;
-use super::scope::{PathPolicy, Scope};
+use super::probe::{Target, Unseen, Wanted};
+use super::scope::Scope;
 use super::walk::{Blindness, Walk};
 use super::worker::Worker;
 use agent_baseline::Baseline;
-use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Timestamp};
-use agent_core::bounds;
+use agent_core::attributes::{AttributeSet, Attributes, FileType, Timestamp};
 use agent_core::error::{Error, Result};
-use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -390,7 +388,7 @@ impl Scan<'_> {
                 match (is_directory, deviation) {
                     (true, deviation) => Some(Outcome::Entered { deviation, loose }),
                     (false, Some(deviation)) => Some(Outcome::Deviates(deviation)),
-                    (false, None) if recorded && !packages => holds(&target, policy, plan?),
+                    (false, None) if recorded && !packages => holds::told(&target, policy, plan?),
                     (false, None) => None,
                 }
             }
@@ -439,37 +437,6 @@ impl Scan<'_> {
             Item::Broken(error) => Some(Outcome::Broken(error)),
         }
     }
-}
-
-/// What is to be told of a path other than a directory that is as recorded, if it was touched.
-fn holds(target: &Target, policy: PathPolicy, plan: &Plan) -> Option<Outcome> {
-    let Target::Entry {
-        directory,
-        name,
-        remote,
-        ..
-    } = target
-    else {
-        return None;
-    };
-    let path = target.path();
-    if !policy.demand.attributes.has(Attribute::Sha256) || !plan.tells(&path) {
-        return None;
-    }
-    // What has gone since has touched its path again.
-    let ctime = |directory: &Directory, name: &[u8]| {
-        let handle = node::open_handle(directory.fd.as_fd(), name).ok()?;
-        Some(node::stat(&handle).ok()?.ctime)
-    };
-    let ctime = match remote {
-        None => ctime(directory, name)?,
-        Some(device) => {
-            let (directory, name) = (directory.clone(), name.clone());
-            let answer = remote::ask(bounds::ANSWER, *device, move |_| ctime(&directory, &name));
-            answer.ok()??
-        }
-    };
-    Some(Outcome::Holds { path, ctime })
 }
 
 /// Whether what deviates of a directory is excused where an entry of it deviates.
