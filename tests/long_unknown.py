@@ -51,10 +51,10 @@ def judged(agent, image):
 
 
 def main():
-    agent = sys.argv[1]
+    agent = pathlib.Path(sys.argv[1]).resolve()
     store = ROOT / "target/long/packages"
     store.mkdir(parents=True, exist_ok=True)
-    names = [line for line in (ROOT / "tests/data/shipped.txt").read_text().split() if line]
+    names = sys.argv[2:] or (ROOT / "tests/data/shipped.txt").read_text().split()
     verdicts, unknown, left_out = 0, [], []
     with tempfile.TemporaryDirectory() as temporary:
         image = tree(pathlib.Path(temporary))
