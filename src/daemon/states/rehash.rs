@@ -147,7 +147,7 @@ mod tests {
     fn what_was_touched_is_told_to_the_next_scan_alone() {
         let mut rehash = Rehash::default();
         rehash.touched(b"usr/bin/ls");
-        let mut touched = |rehash: &mut Rehash| {
+        let touched = |rehash: &mut Rehash| {
             let believing = rehash.begin(GOOD).expect("a scan that may believe");
             believing.terms.touched.covers(b"usr/bin/ls")
         };
