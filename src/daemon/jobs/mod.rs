@@ -24,6 +24,7 @@ pub(in crate::daemon) use open_baseline::open as open_baseline;
 use crate::daemon::message::{Outcome, Outlets, PAGE};
 use crate::daemon::states::job_queue::{self, JobKind, JobQueue};
 use crate::daemon::states::touched::TouchedBatch;
+use crate::daemon::window::WatchedWindow;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::region::Region;
 use agent_core::task;
@@ -57,6 +58,8 @@ pub(in crate::daemon) struct Jobs {
     outlets: Outlets,
     /// What dpkg is unpacking, as whichever job read it last.
     unpacking: Arc<Mutex<Unpacking>>,
+    /// The window in which what they find is expected.
+    pub(in crate::daemon) window: WatchedWindow,
 }
 
 /// A job that has begun and not ended.
@@ -132,6 +135,7 @@ impl Jobs {
             ended: false,
             outlets,
             unpacking: Arc::default(),
+            window: WatchedWindow::default(),
         }
     }
 
