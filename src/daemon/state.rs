@@ -20,7 +20,6 @@ use crate::daemon::status;
 use crate::daemon::status::writer::StatusWriter;
 use crate::daemon::store::{Command, StoreHandle};
 use crate::daemon::watch::Watcher;
-use crate::daemon::window::WatchedWindow;
 use crate::daemon::{systemd, warn};
 use agent_checks::registry;
 use agent_core::error::Result;
@@ -44,7 +43,6 @@ pub(in crate::daemon) struct Daemon {
     pub(in crate::daemon) identity: Identity,
     pub(in crate::daemon) records: RunRecords,
     pub(in crate::daemon) problems: Problems,
-    pub(in crate::daemon) window: WatchedWindow,
     pub(in crate::daemon) timers: Timers,
     pub(in crate::daemon) panics: Panics,
     pub(in crate::daemon) status: StatusWriter,
@@ -92,7 +90,6 @@ impl Daemon {
             first_boot: FirstBoot::Unknown,
             records,
             problems: Problems::default(),
-            window: WatchedWindow::default(),
             timers: Timers::new(intervals, status::INTERVAL, watchdog, now.monotonic),
             panics,
             status: StatusWriter::new(runtime, now),

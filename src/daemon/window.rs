@@ -78,13 +78,13 @@ pub(in crate::daemon) fn look(daemon: &mut Daemon, now: Now) {
         return;
     }
     let state_dir = &daemon.setup.config.state_dir;
-    let refused = daemon.window.look(state_dir, now.monotonic);
+    let refused = daemon.jobs.window.look(state_dir, now.monotonic);
     let mut actions: Vec<Action> = refused
         .map(|why| Action::fault("window.refused", Severity::Medium, why))
         .into_iter()
         .collect();
     let (told, events) = tell(
-        daemon.window.window.as_ref(),
+        daemon.jobs.window.window.as_ref(),
         daemon.records.current.window.as_ref(),
         now.wall.0,
     );

@@ -42,7 +42,7 @@ pub(in crate::daemon) fn found(
         let record = Box::new(daemon.records.current.clone());
         daemon.store.give(Command::Remember(record));
     }
-    daemon.window.mark(&mut finding, now.wall);
+    daemon.jobs.window.mark(&mut finding, now.wall);
     job.count(&finding);
     if !job.stored {
         return;

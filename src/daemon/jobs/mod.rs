@@ -25,6 +25,7 @@ pub(in crate::daemon) use open_baseline::open as open_baseline;
 use crate::daemon::message::{Outcome, Outlets, PAGE};
 use crate::daemon::states::job_queue::{self, JobKind, JobQueue};
 use crate::daemon::states::touched::TouchedBatch;
+use crate::daemon::window::WatchedWindow;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::region::Region;
 use agent_core::task;
@@ -65,6 +66,8 @@ pub(in crate::daemon) struct Jobs {
     progress: Arc<Progress>,
     /// What explains deviations.
     evidence: Arc<SharedEvidence>,
+    /// The window in which what they find is expected.
+    pub(in crate::daemon) window: WatchedWindow,
 }
 
 /// A job that has begun and not ended.
@@ -142,6 +145,7 @@ impl Jobs {
             unpacking: Arc::default(),
             progress: Arc::default(),
             evidence: Arc::default(),
+            window: WatchedWindow::default(),
         }
     }
 
