@@ -3,6 +3,7 @@
 use crate::change::{Change, Shipped};
 use crate::debian::evidence::Debs;
 use crate::debian::kept::Store;
+use crate::digests::Digests;
 use crate::recorded::{Recorded, Standing, is_trust};
 use crate::rpm::{Headers, is_sha256};
 use crate::settings::{self, Settings};
@@ -13,10 +14,7 @@ use agent_core::os::root::Root;
 use agent_packages::dpkg::Owners;
 use agent_packages::log::Logs;
 use agent_packages::{DatabaseStamp, Kind, Package, detect};
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::io::{self, Read};
 use std::path::Path;
 
 /// A directory is in the lists of hundreds of packages, which all say the same of it.
@@ -406,49 +404,4 @@ fn of_rpm(headers: &Headers, root: &Root, change: &Change<'_>) -> Vec<Judged> {
             }
         })
         .collect()
-}
-
-/// What a file holds at the moment, if it still is what was judged.
-struct Digests {
-    md5: [u8; 16],
-    sha256: [u8; 32],
-}
-
-impl Digests {
-    fn of(root: &Root, change: &Change<'_>) -> Result<Digests, String> {
-        if change.observed.kind != FileType::File {
-            return Ok(Digests {
-                md5: [0; 16],
-                sha256: [0; 32],
-            });
-        }
-        let read = || -> io::Result<Digests> {
-            let mut file = root
-                .open_file(change.path)?
-                .ok_or_else(|| io::Error::other("it is gone"))?;
-            let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
-            let mut buffer = vec![0; 256 * 1024];
-            loop {
-                let length = match file.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(length) => length,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(error),
-                };
-                md5.update(&buffer[..length]);
-                sha256.update(&buffer[..length]);
-            }
-            Ok(Digests {
-                md5: md5.finalize().into(),
-                sha256: sha256.finalize().into(),
-            })
-        };
-        let found = read().map_err(|error| format!("it cannot be read again: {error}"))?;
-        match change.observed.digest {
-            Some(Digest::Sha256(judged)) if judged != found.sha256 => {
-                Err("it changed again while it was explained".into())
-            }
-            _ => Ok(found),
-        }
-    }
 }

@@ -11,6 +11,7 @@
 
 mod change;
 mod debian;
+mod digests;
 mod explain;
 mod openpgp;
 mod recorded;

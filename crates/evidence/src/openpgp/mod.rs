@@ -129,10 +129,9 @@ fn fingerprint(certificate: &SignedPublicKey) -> String {
 fn packets(bytes: &[u8]) -> Result<Vec<Signature>, String> {
     let mut found = Vec::new();
     for packet in PacketParser::new(bytes).take(MOST) {
-        match packet {
-            Ok(Packet::Signature(signature)) => found.push(signature),
-            // A version of tomorrow beside one of today.
-            Ok(_) | Err(_) => {}
+        // Others are of tomorrow's versions, beside one of today's.
+        if let Ok(Packet::Signature(signature)) = packet {
+            found.push(signature);
         }
     }
     match found.is_empty() {

@@ -163,11 +163,7 @@ fn bound(
     }
 }
 
-fn alive(
-    signature: &Signature,
-    key: &(impl KeyDetails + VerifyingKey),
-    at: i64,
-) -> Result<(), String> {
+fn alive(signature: &Signature, key: &impl VerifyingKey, at: i64) -> Result<(), String> {
     let created = i64::from(key.created_at().as_secs());
     let lasts = signature
         .key_expiration_time()
