@@ -1,8 +1,8 @@
 //! One integration target, so one link. Each module is a subject; `harness` runs the real binary.
 
 mod accept;
-mod bounds;
 mod amendments;
+mod bounds;
 mod changes;
 mod daemon;
 mod deadlines;

@@ -183,9 +183,10 @@ impl Header {
                     _ => return Err("expected `# selinux recorded` or `# selinux none`".into()),
                 }
             }
-            b"mount" => self
-                .mounts
-                .push(Mounted::parse(&text).ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?),
+            b"mount" => self.mounts.push(
+                Mounted::parse(&text)
+                    .ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?,
+            ),
             b"package" => {
                 let package = package(&text).ok_or("expected `# package NAME VERSION ARCH`")?;
                 self.packages.push(package);

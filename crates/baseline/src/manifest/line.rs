@@ -166,8 +166,7 @@ impl Found {
             }
             b"optional" if word == b"optional" => Ok(!std::mem::replace(&mut self.optional, true)),
             b"tags" => {
-                let expected =
-                    ",removed, or ,parent, or ,mount, or ,package.NAME, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
+                let expected = ",removed, or ,parent, or ,mount, or ,package.NAME, or ,verity=SEAL, or ,xattr.NAME=SHA256,";
                 let tags = tags::parse(value).ok_or_else(|| bad(word, expected))?;
                 found.xattrs = Some(tags.xattrs);
                 found.verity = tags.verity;

@@ -279,7 +279,6 @@ impl Measured {
     }
 }
 
-
 /// The entries of a [`Manifest`], in order. Ends after the first error.
 #[derive(Debug)]
 pub struct Entries<'a> {

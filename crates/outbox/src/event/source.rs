@@ -2,8 +2,8 @@
 
 use agent_core::finding::Check;
 use agent_core::host::Host;
-use std::sync::Arc;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// What every event says of its origin. Replaceable while the agent runs, since the metadata service
 /// may answer late and a reload may bring another manifest.

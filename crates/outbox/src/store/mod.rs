@@ -42,8 +42,8 @@ pub const GROUP_FINDINGS: usize = 500;
 
 pub use engine::Store;
 pub use flood::FLOOD;
-pub use standing::Standing;
 pub use open::FILE;
+pub use standing::Standing;
 pub use write_transaction::uid;
 
 /// Where events go. Each event stays until every enabled sink has settled it.

@@ -269,7 +269,9 @@ impl Scan<'_> {
                         let mut looks = looks.into_iter();
                         batch
                             .into_iter()
-                            .filter_map(|item| self.judge(item, &mut looks, plan, unowned, is_settled))
+                            .filter_map(|item| {
+                                self.judge(item, &mut looks, plan, unowned, is_settled)
+                            })
                             .collect()
                     },
                 )
