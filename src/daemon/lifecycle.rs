@@ -108,7 +108,7 @@ fn replaced(
     );
     vec![
         Action::Warn(told),
-        Action::Tell(Lifecycle::ManifestReplaced(news)),
+        Action::Tell(Lifecycle::ManifestReplaced(Box::new(news))),
         // What it makes vanish is told with its digest, and what it brings is found at once.
         Action::OutdateJobs,
         Action::ScanNow,

@@ -53,11 +53,10 @@ fn what_an_unbroken_watch_calls_unchanged_is_believed_and_said_to_be() {
     assert!(text.contains("unbroken watch"), "{text}");
     harness.until("a heartbeat that says so", |harness| {
         let events = harness.events();
-        let told = events
+        let mut beats = events
             .iter()
-            .filter(|event| event["activity_name"] == "Heartbeat")
-            .any(|event| event["unmapped"]["last_scan"]["unread"]["files"] == second["unread"]);
-        told
+            .filter(|event| event["activity_name"] == "Heartbeat");
+        beats.any(|event| event["unmapped"]["last_scan"]["unread"]["files"] == second["unread"])
     });
     // `agent check` reads all, whatever the configuration says.
     let checked = harness.host.agent(&["check", "--format", "json"]).json();

@@ -54,15 +54,14 @@ fn cost(lab: &Lab) -> (u64, f64, i32) {
         .env("AGENT", agent_path())
         .current_dir(lab.path()));
     let cost = std::fs::read_to_string(lab.path().join("cost")).expect("time(1)");
-    let words: Vec<f64> = cost
-        .lines()
-        .last()
-        .expect("a line")
-        .split(' ')
-        .map(|word| word.parse().expect("a number"))
-        .collect();
-    let kilobytes = words[0] / 1024.0;
-    (kilobytes.ceil() as u64, words[1] + words[2], ran.status)
+    let words: Vec<&str> = cost.lines().last().expect("a line").split(' ').collect();
+    let kilobytes: u64 = words[0].parse().expect("kilobytes");
+    let seconds = |n: usize| -> f64 { words[n].parse().expect("seconds") };
+    (
+        kilobytes.div_ceil(1024),
+        seconds(1) + seconds(2),
+        ran.status,
+    )
 }
 
 #[test]

@@ -8,11 +8,12 @@ use agent_baseline::manifest::header::Header;
 use agent_baseline::manifest::read::{Manifest, Measured};
 use agent_baseline::manifest::write::Writer;
 use agent_baseline::profile::load;
+use agent_baseline::texts::Texts;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::launch::Record;
-use agent_scan::files::record::record;
+use agent_scan::files::record::{Recording, record};
 use agent_scan::files::scan::{Progress, Scan};
 use agent_scan::files::scope::Scope;
 use std::error::Error;
@@ -55,11 +56,17 @@ fn create(profile: &str, root: &str, manifest: &str) -> Result<(), Box<dyn Error
         path_rules: profile.path_rules.clone(),
         ..Header::default()
     };
+    let root = Root::open(Path::new(root))?;
+    let recording = Recording {
+        root: &root,
+        scope: &Scope::current(profile.path_rules),
+        workers: NonZeroUsize::MIN.into(),
+        selinux: false,
+        texts: &Texts::default(),
+        owners: None,
+    };
     let recorded = record(
-        &Root::open(Path::new(root))?,
-        &Scope::current(profile.path_rules),
-        NonZeroUsize::MIN.into(),
-        false,
+        &recording,
         &Progress::default(),
         Writer::new(File::create(manifest)?, &header),
         Path::new(manifest),
@@ -86,6 +93,7 @@ fn check(
         selinux: false,
         against: Baseline::Manifest(()),
         partial: false,
+        mounts: None,
         aside: Aside::NONE,
         belief: None,
         progress: &Progress::default(),

@@ -127,7 +127,7 @@ mod tests {
             news
         };
         assert_eq!(news(), None);
-        let mut expect = |news: Option<Option<String>>, words: &str| {
+        let expect = |news: Option<Option<String>>, words: &str| {
             let said = news.expect("news").expect("something is wrong");
             assert!(said.contains(words), "{said}");
         };

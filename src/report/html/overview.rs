@@ -186,8 +186,9 @@ impl Cell {
 
 /// The end of a name that fits this many letters: directories differ in their last parts.
 fn fitted(name: &str, letters: f64) -> String {
-    let room = (letters as usize).saturating_sub(2);
     let length = name.chars().count();
+    let room = (0..length).take_while(|n| (*n as f64) + 3.0 <= letters);
+    let room = room.count();
     match length <= room {
         true => name.to_owned(),
         false => {

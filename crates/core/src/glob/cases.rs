@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn each_way_to_match_is_shown_once() {
         let none: Vec<usize> = vec![];
-        assert_eq!(sets(&[]), [none.clone()]);
+        assert_eq!(sets(&[]), std::slice::from_ref(&none));
         assert_eq!(sets(&["*"]), [[0]]);
         assert_eq!(
             sets(&["a*", "*b"]),
@@ -148,14 +148,14 @@ mod tests {
             [vec![0, 1, 2], vec![1, 2], vec![2]]
         );
         // Two of these bytes are no name, a third one makes one.
-        assert_eq!(sets(&[".", ".."]), [none.clone()]);
+        assert_eq!(sets(&[".", ".."]), std::slice::from_ref(&none));
         assert_eq!(sets(&[".*"]), [none.clone(), vec![0]]);
         assert_eq!(sets(&["???", "*x*x*x*x*"]), [none, vec![0], vec![1]]);
     }
 
     #[test]
     fn work_has_an_end() {
-        let globs: Vec<Glob> = (b'a'..b'z')
+        let globs: Vec<Glob> = (b'a'..=b'y')
             .map(|letter| {
                 let text = format!("*{}*", char::from(letter));
                 Glob::new(text.as_bytes(), Syntax::Stars)

@@ -225,6 +225,7 @@ mod tests {
         assert!(beat(&|_, spool| spool.held = 1));
         assert!(beat(&|facts, _| facts.sinks =
             vec![super::super::SinkState {
+                endpoint: String::new(),
                 name: "file",
                 state: "retrying",
                 error: "no".into(),

@@ -100,7 +100,7 @@ pub enum Lifecycle {
         message: String,
     },
     /// Another manifest than before is what files are judged by (6002, `Manifest replaced`).
-    ManifestReplaced(ManifestReplaced),
+    ManifestReplaced(Box<ManifestReplaced>),
 }
 
 /// A fault of the agent itself.

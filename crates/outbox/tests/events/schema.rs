@@ -212,7 +212,7 @@ fn own() -> Vec<Lifecycle> {
             since: T,
             message: "the manifest can be used again".into(),
         },
-        Lifecycle::ManifestReplaced(ManifestReplaced {
+        Lifecycle::ManifestReplaced(Box::new(ManifestReplaced {
             path: "/usr/share/host-integrity-agent/manifest.mtree".into(),
             before: ManifestMark::default(),
             after: ManifestMark {
@@ -224,7 +224,7 @@ fn own() -> Vec<Lifecycle> {
                 name: Some("mv".into()),
                 ..Actor::default()
             }),
-        }),
+        })),
         Lifecycle::Stopped {
             reason: "SIGTERM".into(),
         },

@@ -388,7 +388,7 @@ fn lists_of_more_bytes_than_there_may_be_are_an_error() {
             grown.expect("a sparse file");
         }
         tree.write("var/lib/dpkg/status", text);
-        let error = Database::load_dpkg(&tree.root()).err().expect("an error");
+        let error = Database::load_dpkg(&tree.root()).expect_err("an error");
         assert!(
             error.message.contains("more than 2147483648 bytes"),
             "{error}"

@@ -54,6 +54,32 @@ const SET_ID: u16 = 0o6000;
 const CAPABILITIES: &[u8] = b"security.capability";
 
 impl Deviation {
+    /// What there is to say of a mount point that was not crossed: that a file system lies there, where it is `untold`,
+    /// and that the directory is new.
+    pub(super) fn of_mount(
+        path: &[u8],
+        policy: PathPolicy,
+        untold: bool,
+        is_new: bool,
+    ) -> Vec<Deviation> {
+        let mounted = untold.then(|| Kind::Mounted(Vec::new()));
+        let added = is_new.then(|| Kind::Added(Box::new(Attributes::new(FileType::Dir))));
+        let deviation = |kind| Deviation {
+            path: path.to_vec(),
+            policy,
+            kind,
+        };
+        mounted.into_iter().chain(added).map(deviation).collect()
+    }
+
+    /// Whether what deviates of a directory is excused where an entry of it deviates.
+    pub(super) fn may_be_excused(&self) -> bool {
+        match &self.kind {
+            Kind::Changed { changed, .. } => !changed.and(AttributeSet::OF_ENTRIES).is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether evidence for it may be waited for: a file or directory that came, went or changed, of at most `high`, and
     /// neither now nor as expected one that gives privileges. What its privileges are must have been looked at.
     pub fn may_wait(&self) -> bool {

@@ -218,8 +218,8 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
                 };
                 self.blind = Some((path.clone(), why));
                 let known = expected.is_some();
-                let is_mount = |expected: &Box<Expected>| expected.source == Source::Mount;
-                let was_mount = expected.as_ref().is_some_and(is_mount);
+                let is_mount = |expected: &Expected| expected.source == Source::Mount;
+                let was_mount = expected.as_deref().is_some_and(is_mount);
                 // A mount that was there when the tree was recorded hides nothing; for other blindness the
                 // directory's own finding says it.
                 let hidden = |expected: &Expected| {

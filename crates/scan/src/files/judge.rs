@@ -164,6 +164,7 @@ mod tests {
                 severity: Severity::High,
                 cross_mounts: false,
                 launch: false,
+                keep_text: false,
             },
             leads: false,
             weaker: None,

@@ -155,7 +155,7 @@ pub fn first_look(target: &Target, wanted: Wanted) -> Result<First, Unseen> {
         Target::Entry {
             directory, name, ..
         } => match other(directory, name, wanted)? {
-            Other::Seen(attributes) => Ok(First::Whole(attributes)),
+            Other::Seen(attributes) => Ok(First::Whole(*attributes)),
             Other::File => file(directory, name, wanted),
             // A directory that was none when its parent was listed has not been walked.
             Other::Directory => Err(Unseen::Changing),
@@ -166,7 +166,7 @@ pub fn first_look(target: &Target, wanted: Wanted) -> Result<First, Unseen> {
 /// What was found to be no regular file a moment ago: if it is one by now, its name leads here and there.
 fn no_file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Unseen> {
     match other(directory, name, wanted)? {
-        Other::Seen(attributes) => Ok(First::Whole(attributes)),
+        Other::Seen(attributes) => Ok(First::Whole(*attributes)),
         Other::File | Other::Directory => Err(Unseen::Changing),
     }
 }
@@ -174,7 +174,7 @@ fn no_file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, 
 /// What there is, where it need not be opened.
 enum Other {
     /// A link, fifo, socket or device, with all that was wanted.
-    Seen(Attributes),
+    Seen(Box<Attributes>),
     /// A regular file: nothing is known of it until it is opened.
     File,
     /// A directory: nothing is known of it until it is walked.
@@ -231,7 +231,7 @@ fn other(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<Other, Un
     if stat.kind == FileType::Link {
         attributes.link = Some(node::read_link(handle.as_fd()).map_err(refused("readlink"))?);
     }
-    Ok(Other::Seen(attributes))
+    Ok(Other::Seen(Box::new(attributes)))
 }
 
 fn extras(

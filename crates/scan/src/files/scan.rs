@@ -17,7 +17,7 @@ use super::scope::Scope;
 use super::walk::{Blindness, Walk};
 use super::worker::Worker;
 use agent_baseline::Baseline;
-use agent_core::attributes::{AttributeSet, Attributes, FileType, Timestamp};
+use agent_core::attributes::Timestamp;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
@@ -180,7 +180,7 @@ impl Report<'_> {
         let closed = self.open.pop()?;
         let deviation = *closed.deviation?;
         let by_known = |(plan, known): (&Plan, &dyn Known)| {
-            may_be_excused(&deviation)
+            deviation.may_be_excused()
                 && plan.has_alone(&deviation.path)
                 && known.entry_deviates(&deviation.path, &|entry| plan.covers(entry))
         };
@@ -409,20 +409,11 @@ impl Scan<'_> {
                 known,
                 was_mount,
             } => {
-                let deviation = |kind| Deviation {
-                    path: path.clone(),
-                    policy,
-                    kind,
-                };
                 // What the mount table tells has been told.
                 let told = mounts_told || was_mount || packages;
-                let mounted = (!told).then(|| Kind::Mounted(Vec::new()));
                 let is_new = !known && !packages;
-                let added = is_new.then(|| Kind::Added(Box::new(Attributes::new(FileType::Dir))));
-                Some(Outcome::Mount {
-                    deviations: mounted.into_iter().chain(added).map(deviation).collect(),
-                    path,
-                })
+                let deviations = Deviation::of_mount(&path, policy, !told, is_new);
+                Some(Outcome::Mount { path, deviations })
             }
             Item::Blind {
                 path, policy, why, ..
@@ -438,13 +429,5 @@ impl Scan<'_> {
             }
             Item::Broken(error) => Some(Outcome::Broken(error)),
         }
-    }
-}
-
-/// Whether what deviates of a directory is excused where an entry of it deviates.
-fn may_be_excused(deviation: &Deviation) -> bool {
-    match &deviation.kind {
-        Kind::Changed { changed, .. } => !changed.and(AttributeSet::OF_ENTRIES).is_empty(),
-        _ => false,
     }
 }

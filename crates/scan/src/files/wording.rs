@@ -11,6 +11,7 @@ use agent_core::finding::{self, Check, Finding, Severity, Verdict};
 use agent_core::os::mounts::Layer;
 use agent_core::paths::subject;
 use rustix::io::Errno;
+use serde_json::{Value, json};
 
 /// The finding for a deviation.
 pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
@@ -21,23 +22,7 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
     let fail = |check, message| new(check, Verdict::Fail, message);
     match &deviation.kind {
         Kind::Added(observed) => {
-            let (message, remedy) = match against {
-                Baseline::Manifest(()) => (
-                    format!(
-                        "{} was added since the image was recorded",
-                        noun(observed.kind)
-                    ),
-                    "find out who put it there; remove it, or record the image anew with it",
-                ),
-                Baseline::Packages(()) => (
-                    format!(
-                        "{} that no package owns{}",
-                        noun(observed.kind),
-                        rights(observed)
-                    ),
-                    "find out who put it there (its times, the package logs); remove it, or install it from a package",
-                ),
-            };
+            let (message, remedy) = words_added(observed, against);
             let mut finding = fail(&finding::FILES_ADDED, message);
             finding.observed = finding::evidence(observed, AttributeSet::ALL);
             finding.remediation(remedy)
@@ -87,19 +72,9 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             new(&finding::FILES_UNREADABLE, Verdict::Unknown, message).remediation(remedy)
         }
         Kind::Mounted(layers) => {
-            let message = match layers.last() {
-                Some(top) => format!(
-                    "{} ({} of {}) is mounted over it that was not when the image was recorded",
-                    top.fstype, top.shown, top.source
-                ),
-                None => "a file system is mounted over it that was not when the image was recorded: what it holds was not looked at".into(),
-            };
+            let (message, observed) = words_mounted(layers);
             let mut finding = fail(&finding::FILES_MOUNT, message);
-            let shown = |l: &Layer| serde_json::json!({ "fstype": l.fstype, "source": l.source, "shown": l.shown });
-            finding.observed = match layers.is_empty() {
-                true => serde_json::Value::Null,
-                false => serde_json::json!({ "mounts": layers.iter().map(shown).collect::<Vec<_>>() }),
-            };
+            finding.observed = observed;
             finding.remediation("find out who mounted it (findmnt PATH; /etc/fstab, mount units); unmount it, or record the image anew with it")
         }
         Kind::MountsUnknown => new(
@@ -113,6 +88,40 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             format!("{clause}; judged as sealed all the same"),
         )
         .remediation("restore the profile, or record and seal the image anew under the new one"),
+    }
+}
+
+/// What was added, and what to do about it.
+fn words_added(observed: &Attributes, against: Baseline) -> (String, &'static str) {
+    let noun = noun(observed.kind);
+    match against {
+        Baseline::Manifest(()) => (
+            format!("{noun} was added since the image was recorded"),
+            "find out who put it there; remove it, or record the image anew with it",
+        ),
+        Baseline::Packages(()) => (
+            format!("{noun} that no package owns{}", rights(observed)),
+            "find out who put it there (its times, the package logs); remove it, or install it from a package",
+        ),
+    }
+}
+
+/// What is mounted over a path, lowest first.
+fn words_mounted(layers: &[Layer]) -> (String, Value) {
+    let shown = |layer: &Layer| json!({ "fstype": layer.fstype, "source": layer.source, "shown": layer.shown });
+    match layers.last() {
+        Some(top) => (
+            format!(
+                "{} ({} of {}) is mounted over it that was not when the image was recorded",
+                top.fstype, top.shown, top.source
+            ),
+            json!({ "mounts": layers.iter().map(shown).collect::<Vec<Value>>() }),
+        ),
+        None => (
+            "a file system is mounted over it that was not when the image was recorded: what it holds was not looked at"
+                .into(),
+            Value::Null,
+        ),
     }
 }
 

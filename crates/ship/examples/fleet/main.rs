@@ -49,9 +49,14 @@ fn arguments() -> Arguments {
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word}: what?"));
-        let number = |text: &str| text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+        let number = |text: &str| -> u64 { text.parse().unwrap_or_else(|e| panic!("{text}: {e}")) };
         match word.as_str() {
-            "--hosts" => found.hosts = value().split(',').map(|n| number(n) as usize).collect(),
+            "--hosts" => {
+                found.hosts = value()
+                    .split(',')
+                    .map(|n| usize::try_from(number(n)).unwrap_or(usize::MAX))
+                    .collect()
+            }
             "--interval" => found.interval = number(&value()),
             "--seed" => found.seed = number(&value()),
             "--svg" => found.svg = Some(value()),

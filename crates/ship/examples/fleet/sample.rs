@@ -132,6 +132,7 @@ fn source() -> EventSource {
             })),
         },
         ip: "10.0.0.5".into(),
+        checks: finding::FILE_CHECKS.into_iter().collect(),
         digests: Digests {
             manifest: "ab".repeat(32),
             profile: "cd".repeat(32),

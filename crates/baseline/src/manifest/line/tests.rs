@@ -1,4 +1,5 @@
 use super::*;
+use agent_core::attributes::Xattr;
 
 fn sample() -> Entry {
     Entry {

@@ -45,7 +45,9 @@ impl Chance {
                 severity: Severity::High,
                 cross_mounts: self.below(4) > 0,
                 launch: self.below(4) == 0,
+                keep_text: false,
             },
+            writers: Vec::new(),
         }
     }
 

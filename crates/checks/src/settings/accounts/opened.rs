@@ -59,6 +59,7 @@ mod tests {
             passwd: Some(vec![row(&["ann", "x", "1000"]), row(&["bob", "x", "1001"])]),
             shadow: Some(vec![row(&["ann", "$y$j9T$hash"]), row(&["bob", "!"])]),
             group: None,
+            ..Users::default()
         }
     }
 

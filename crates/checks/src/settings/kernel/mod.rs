@@ -96,26 +96,14 @@ fn parameter(
     demanded: &str,
     good: &dyn Fn(i64) -> bool,
 ) -> Finding {
-    let path = format!("proc/sys/{}", key.replace('.', "/"));
-    let live = context.live().then(|| context.read(&path));
     let say = |verdict, message: String| context.finding(check, verdict, key, message);
     let configured = match sysctl {
         Ok(sysctl) => sysctl.value(key),
         Err(why) => return say(Verdict::Unknown, why.clone()),
     };
-    let live = match live {
-        None => None,
-        Some(Ok(Some(text))) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
-        // Every kernel that has any parameter shows a directory of them.
-        Some(Ok(None)) if !matches!(context.root.list(b"proc/sys/kernel"), Ok(Some(_))) => {
-            let message = "the kernel's parameters cannot be read: /proc/sys/kernel is not there (is /proc mounted?)";
-            return say(Verdict::Unknown, message.into());
-        }
-        Some(Ok(None)) => {
-            let message = format!("this kernel has no {key}");
-            return say(Verdict::NotApplicable, message);
-        }
-        Some(Err(error)) => return say(Verdict::Unknown, format!("/{path}: {error}")),
+    let live = match live(context, key) {
+        Ok(live) => live,
+        Err((verdict, why)) => return say(verdict, why),
     };
     let holds = |value: &str| boot::number(value).is_some_and(good);
     if check == &SYSRQ
@@ -178,6 +166,24 @@ fn parameter(
     match (verdict, check.remedy) {
         (Verdict::Fail, Some(remedy)) => finding.remediation(remedy),
         _ => finding,
+    }
+}
+
+/// What the parameter is now; `None` where no running host is looked at. Else the verdict that there is, and why.
+fn live(context: &Context<'_>, key: &str) -> Result<Option<String>, (Verdict, String)> {
+    if !context.live() {
+        return Ok(None);
+    }
+    let path = format!("proc/sys/{}", key.replace('.', "/"));
+    match context.read(&path) {
+        Ok(Some(text)) => Ok(Some(String::from_utf8_lossy(&text).trim().to_owned())),
+        // Every kernel that has any parameter shows a directory of them.
+        Ok(None) if !matches!(context.root.list(b"proc/sys/kernel"), Ok(Some(_))) => {
+            let message = "the kernel's parameters cannot be read: /proc/sys/kernel is not there (is /proc mounted?)";
+            Err((Verdict::Unknown, message.into()))
+        }
+        Ok(None) => Err((Verdict::NotApplicable, format!("this kernel has no {key}"))),
+        Err(error) => Err((Verdict::Unknown, format!("/{path}: {error}"))),
     }
 }
 

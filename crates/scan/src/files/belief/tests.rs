@@ -214,6 +214,7 @@ fn what_may_be_believed_is_neither_critical_nor_decides_who_gets_in() {
                 severity,
                 cross_mounts: false,
                 launch: false,
+                keep_text: false,
             },
             leads: false,
             weaker: None,

@@ -193,6 +193,7 @@ mod tests {
                 Row::of(&["wheel", "x", "10", "ann"]),
                 Row::of(&["empower", "x", "900", ""]),
             ]),
+            ..Users::default()
         };
         let mut grants = Grants::default();
         file("r", text, packaged, &users, &mut grants);
