@@ -98,10 +98,10 @@ mod tests {
     #[test]
     fn it_is_the_object_of_the_contract() {
         let object = finding(b"/a\xff").to_json();
-        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"fail","severity":"high","subject":"/a\\xff","subject_base64":"L2H/","changed":["size"],"expected":{"size":1},"observed":{"size":2},"message":"changed","location":"/a:1","remediation":"mend it","references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
+        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"fail","severity":"high","subject":"/a\\xff","subject_base64":"L2H/","changed":["size"],"expected":{"size":1},"observed":{"size":2},"message":"changed","location":"/a:1","remediation":"mend it","waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
         assert_eq!(object.to_string(), expected);
         let bare = Finding::new(&FILES_CHANGED, Verdict::Pass, Severity::Low, "/a", "as is");
-        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"pass","severity":"low","subject":"/a","subject_base64":null,"changed":null,"expected":null,"observed":null,"message":"as is","location":null,"remediation":null,"references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
+        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"pass","severity":"low","subject":"/a","subject_base64":null,"changed":null,"expected":null,"observed":null,"message":"as is","location":null,"remediation":null,"waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
         assert_eq!(bare.to_json().to_string(), expected);
     }
 

@@ -416,6 +416,7 @@ fn every_kind_of_event_is_valid_and_within_its_limits() {
         "6002 \"Flood begun\"",
         "6002 \"Heartbeat\"",
         "6002 \"Launch record\"",
+        "6002 \"Manifest replaced\"",
         "6002 \"Package transaction begun\"",
         "6002 \"Package transaction ended\"",
         "6002 \"Start\"",
