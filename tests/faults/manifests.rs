@@ -12,7 +12,8 @@ fn lab() -> Lab {
     let lab = Lab::new();
     lab.shell("mkdir dir; echo x > dir/x; echo y > dir/y; echo one > one");
     lab.create().expect(0);
-    lab.shell("echo z > aaa");
+    // How much is mounted is the host's matter; lines are counted here.
+    lab.shell("sed -i '/^# mount /d' ../manifest.mtree; echo z > aaa");
     lab
 }
 

@@ -135,6 +135,14 @@ const TEXTS: [(&str, &str); 33] = [
         "os-release(5), with the day on which support ends, as it says or as is known here.",
     ),
     (
+        "packages.database",
+        "what dpkg's database holds against what the manifest recorded; each difference must stand in dpkg.log or apt's history.",
+    ),
+    (
+        "processes.*",
+        "/proc/PID/exe and maps of running processes: code that is gone from the disk or was replaced, and the packages that explain it.",
+    ),
+    (
         "instance.*",
         "the instance metadata service, asked with IMDSv2 and, to see that it is refused, without a token; what the platform vouches for is verified by AWS's signature.",
     ),

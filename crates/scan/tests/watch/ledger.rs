@@ -97,7 +97,7 @@ impl Ledger {
                 Told::Deviates(deviation) => {
                     assert!(plan.covers(&deviation.path), "{deviation:?} in {plan:?}");
                     let finding = wording::finding(&deviation, spot.baseline.kind()).to_json();
-                    let old = found.insert(deviation.path, finding);
+                    let old = found.insert(key(deviation.path, &finding), finding);
                     assert_eq!(old, None, "told twice");
                 }
                 Told::Holds { path, ctime } => held.push((path, ctime)),
@@ -105,7 +105,7 @@ impl Ledger {
             ControlFlow::Continue(())
         });
         coverage.expect("the manifest can be read");
-        self.open.retain(|path, _| !plan.covers(path));
+        self.open.retain(|key, _| !plan.covers(path_of(key)));
         self.open.extend(found);
     }
 
@@ -128,7 +128,21 @@ pub(crate) fn fresh(lab: &Lab) -> BTreeMap<Vec<u8>, Value> {
         "{ran:#?}"
     );
     let findings = ran.findings().into_iter();
-    findings.map(|f| (subject(&f)[1..].to_vec(), f)).collect()
+    findings
+        .map(|f| (key(subject(&f)[1..].to_vec(), &f), f))
+        .collect()
+}
+
+/// What a finding is known by: its path, and that it tells of a mount, which says nothing of the path itself.
+fn key(path: Vec<u8>, finding: &Value) -> Vec<u8> {
+    match finding["check"] == "files.mount" {
+        true => [&path[..], b"\0mount"].concat(),
+        false => path,
+    }
+}
+
+fn path_of(key: &[u8]) -> &[u8] {
+    key.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// Panics unless what is open is what a fresh check finds.
