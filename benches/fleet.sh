@@ -4,5 +4,10 @@
 # CloudWatch Logs' quotas. See crates/ship/examples/fleet. docs/fleet.md has what it printed.
 #   benches/fleet.sh [--hosts 10000,100000,1000000] [--interval 300] [--seed 1]
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 cd "$(dirname "$0")/.."
 exec cargo run --release --locked -q -p agent-ship --example fleet -- --svg docs/fleet-simulation.svg "$@"

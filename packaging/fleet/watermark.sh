@@ -3,6 +3,11 @@
 # catalogue that sql/questions/catalogue.sql joins with. CloudFormation has no type for either: these are API calls.
 #   watermark.sh AMI NAME MANIFEST [CATALOGUE.csv]
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  sed -n '2,4s/^# //p' "$0"
+  exit
+  ;;
+esac
 [ $# -ge 3 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
 image=$1 name=$2 manifest=$3 catalogue=${4:-image_catalogue.csv}
 [[ $image =~ ^ami-[0-9a-f]+$ ]] || { echo "error: $image is no image id" >&2; exit 2; }

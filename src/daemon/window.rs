@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Its file is looked at so often at most while something is found.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(50);
 
 /// What tells one state of its file from the next; ctime cannot be set by anybody.
 type Stamp = (u64, i64, i64);

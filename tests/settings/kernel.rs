@@ -1,7 +1,5 @@
 //! `kernel.*`: what files set, beside systemd-sysctl itself, and what the running kernel says.
 
-mod dmesg;
-
 use super::{check, told, tree};
 use harness::{Lab, Ran, agent_path, private, run};
 use serde_json::Value;

@@ -88,11 +88,11 @@ bounds! {
         "a directory of people is asked over a socket, not kept as files";
     USERDB_FILE: u64 = Bytes(1 << 20), "a record of an account", "one with a picture in it has some hundred kilobytes";
     PAM_FILES: usize = Number(500), "files of PAM, each as often as it is included", "a host has some fifty";
-    SSHD_FILE: u64 = Bytes(2 << 20), "a file of sshd's configuration",
+    SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";
     SSHD_WORDS: usize = Number(200_000), "words of sshd's configuration, each as often as it is included",
         "20,000 Match blocks take half of them";
-    SSHD_ALL: usize = Bytes(2 << 20), "sshd's configuration, each file as often as it is included",
+    SSHD_ALL: usize = Bytes(4 << 20), "sshd's configuration, each file as often as it is included",
         "a file may be included again and again";
     SSHD_PROGRAM: u64 = Bytes(16 << 20), "the program sshd, searched for its version",
         "it has about one megabyte";

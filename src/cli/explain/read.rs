@@ -13,7 +13,7 @@ pub(super) fn of(id: &str) -> &'static str {
     nearest.map_or("", |(_, text)| text)
 }
 
-const TEXTS: [(&str, &str); 33] = [
+const TEXTS: [(&str, &str); 35] = [
     (
         "files.*",
         "every path that the profile covers is compared with the launch record where that has it, else with the manifest; without a manifest with the package database. Files are read whole and hashed.",

@@ -78,7 +78,6 @@ a_mount_in_the_clear() { echo 'files.example:/data /data nfs4 defaults 0 0' | ad
 audit_off() { link /dev/null etc/systemd/system/auditd.service; }
 no_clock() { disable chronyd.service chrony.service; }
 addresses_that_are_known() { echo 'kernel.randomize_va_space = 0' | put etc/sysctl.d/99-debug.conf; }
-a_log_for_all() { echo 'kernel.dmesg_restrict = 0' | add etc/sysctl.d/99-debug.conf; }
 sysrq_for_all() { echo 'kernel.sysrq = 1' | add etc/sysctl.d/99-debug.conf; }
 no_mac() {
   case $family in
@@ -103,6 +102,6 @@ for edit in sshd_as_of_old more_sessions_by_the_unit root_from_the_office a_key_
   roots_field_by_accident a_weak_hash a_second_root a_line_of_nis a_hash_in_passwd a_service_with_a_password \
   a_service_with_a_shell a_password_from_the_future sudo_unasked a_console_without_login a_shell_on_tty9 a_key_of_aws \
   a_key_lying_about a_history_of_the_build an_ftp_server a_telnet_server a_mount_in_the_clear audit_off no_clock \
-  addresses_that_are_known a_log_for_all sysrq_for_all no_mac an_update_that_waits a_repository_without_a_key past_its_end a_compiler; do
+  addresses_that_are_known sysrq_for_all no_mac an_update_that_waits a_repository_without_a_key past_its_end a_compiler; do
   $edit
 done

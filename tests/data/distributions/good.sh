@@ -84,7 +84,7 @@ case $ID$VERSION_ID in
 esac
 
 # --- kernel
-printf 'kernel.sysrq = 0\nkernel.dmesg_restrict = 1\n' | put etc/sysctl.d/99-site.conf
+echo 'kernel.sysrq = 0' | put etc/sysctl.d/99-site.conf
 printf 'install usb-storage /bin/false\nblacklist usb-storage\n' | put etc/modprobe.d/site.conf
 case $ID$VERSION_ID in
   sles15*) ;;

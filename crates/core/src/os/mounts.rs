@@ -3,12 +3,13 @@
 use crate::paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, CWD, Mode, OFlags};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Bytes of a table that are read; that of a host with 100,000 mounts has about 20 MB.
 const LONGEST: u64 = 64 << 20;
@@ -124,17 +125,21 @@ impl Mounts {
 
     /// The table as it is now; empty where it cannot be read. It is read again when it has changed.
     pub fn now() -> Arc<Mounts> {
-        static LAST: Mutex<Option<Kept>> = Mutex::new(None);
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = last.as_ref()
-            && !kept.has_changed()
-        {
-            return kept.mounts.clone();
+        // Threads may have namespaces of their own: none goes by another's table.
+        thread_local! {
+            static LAST: RefCell<Option<Kept>> = const { RefCell::new(None) };
         }
-        let Ok(kept) = Kept::read(last.take().map(|kept| kept.file)) else {
-            return Arc::default();
-        };
-        last.insert(kept).mounts.clone()
+        LAST.with_borrow_mut(|last| {
+            if let Some(kept) = last.as_ref()
+                && !kept.has_changed()
+            {
+                return kept.mounts.clone();
+            }
+            let Ok(kept) = Kept::read(last.take().map(|kept| kept.file)) else {
+                return Arc::default();
+            };
+            last.insert(kept).mounts.clone()
+        })
     }
 
     /// What is mounted at that very place.

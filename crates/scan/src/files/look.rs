@@ -5,6 +5,7 @@
 //! Otherwise the file is read again, alone; after three times nothing is said of its contents.
 
 mod hands;
+mod lanes;
 mod large;
 mod side;
 mod tick;
@@ -22,6 +23,7 @@ use agent_core::os::read::Reader;
 use agent_core::task;
 use digest::{Kind, Md5, Sha256, StreamOf};
 use hands::{Hands, drop_left};
+use lanes::Lanes;
 use large::CHUNK;
 use rustix::io::Errno;
 use side::{Large, Side};
@@ -60,23 +62,6 @@ pub struct Looker {
     pub waited: bool,
     /// Whether each file is digested before the next is looked at, so that a fault is known to be its own.
     pub alone: bool,
-}
-
-/// Digests that are computed of many files in lock step; the others are rpm's, and rare.
-#[derive(Clone, Copy, Debug)]
-enum Lanes {
-    Sha256,
-    Md5,
-}
-
-impl Lanes {
-    fn of(algorithm: Algorithm) -> Option<Lanes> {
-        match algorithm {
-            Algorithm::Sha256 => Some(Lanes::Sha256),
-            Algorithm::Md5 => Some(Lanes::Md5),
-            _ => None,
-        }
-    }
 }
 
 /// The result for one target.

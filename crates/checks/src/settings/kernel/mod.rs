@@ -1,6 +1,5 @@
 //! What the kernel is told: sysctl, lockdown, mandatory access control, modules; now, and from the next boot on.
 
-mod build;
 mod checks;
 mod command_line;
 mod drop_ins;
@@ -37,16 +36,6 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             "kernel.randomize_va_space",
             "2",
             &|v| v == 2,
-        ));
-    }
-    if context.wants(&DMESG_RESTRICT) {
-        emit(parameter(
-            context,
-            &DMESG_RESTRICT,
-            &sysctl,
-            "kernel.dmesg_restrict",
-            "1",
-            &|v| v == 1,
         ));
     }
     if context.wants(&SYSRQ) {
@@ -123,11 +112,6 @@ fn parameter(
     let configured = configured.filter(|value| boot::number(&value.value).is_some());
     let at_start = command_line::value(context, key, &holds);
     let configured = configured.or(at_start.as_ref());
-    let is_default = configured.is_none();
-    let built = (check == &DMESG_RESTRICT)
-        .then(|| build::value(context, "CONFIG_SECURITY_DMESG_RESTRICT", &holds))
-        .flatten();
-    let configured = configured.or(built.as_ref());
     let set = configured.map(|value| value.value.as_str());
     let place = configured.map(|value| value.location.clone());
     let (verdict, message) = match (&live, set) {
@@ -160,7 +144,7 @@ fn parameter(
     };
     let mut finding = say(verdict, message).evidence(
         json!({ "value": demanded }),
-        json!({ "live": live, "configured": set, "default": is_default }),
+        json!({ "live": live, "configured": set, "default": set.is_none() }),
     );
     finding.location = place;
     match (verdict, check.remedy) {
