@@ -7,6 +7,11 @@
 #   to a cursor of it there is no such table.
 # Seen with duckdb 2.0.1.
 set -euo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  exit
+  ;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
