@@ -1,7 +1,7 @@
 //! MD5 (RFC 1321) of many streams in lock step: one vector holds the same word of every lane.
 //!
 //! One stream waits on its own chain of additions and rotations through all of its 64 steps, so a vector of streams
-//! takes hardly longer than one. The state lies in the first four words of a [`State`](super::constants::State).
+//! takes hardly longer than one. The state lies in the first four words of a [`State`].
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
