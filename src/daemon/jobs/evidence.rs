@@ -24,8 +24,8 @@ pub(in crate::daemon) struct SharedEvidence(Mutex<Option<Held>>);
 #[derive(Debug)]
 struct Held {
     explainer: Explainer,
-    /// The manifest and the launch record that it goes by.
-    of: (String, String),
+    /// The manifest, the launch record and the amendments that it goes by.
+    of: (String, String, Vec<[u8; 32]>),
     /// The newest versions that were kept last.
     seen: Vec<Package>,
     used: Instant,
@@ -50,6 +50,7 @@ impl SharedEvidence {
         let of = (
             worker.baseline.manifest().0,
             worker.baseline.launch_record(),
+            sealed.amendments.iter().map(|one| one.sha256).collect(),
         );
         let known = held.take().filter(|held| held.of == of);
         let mut current = match known {
