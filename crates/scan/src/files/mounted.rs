@@ -48,8 +48,12 @@ pub fn places(root: &Root, scope: &Scope) -> Option<Vec<Place>> {
         let Some(policy) = scope.at(path) else {
             continue;
         };
-        let layers = mounts.layers(place).iter();
-        let layers: Vec<Layer> = layers.filter(|l| l.fstype != AUTOFS).cloned().collect();
+        let layers = mounts.layers(place).iter().enumerate();
+        let hides = layers.filter(|(n, layer)| {
+            let looked_at = policy.demand.cross_mounts;
+            layer.fstype != AUTOFS && !(looked_at && shows_itself(&mounts, place, *n, layer))
+        });
+        let layers: Vec<Layer> = hides.map(|(_, layer)| layer.clone()).collect();
         if !policy.demand.cross_mounts {
             shut = Some(path.to_vec());
         }
@@ -62,6 +66,33 @@ pub fn places(root: &Root, scope: &Scope) -> Option<Vec<Place>> {
         }
     }
     Some(places)
+}
+
+/// Whether a layer shows what lay there anyway: a place bound onto itself, as systemd does for a service that may not
+/// write everywhere (ProtectSystem= of systemd.exec(5)). It hides nothing.
+fn shows_itself(mounts: &Mounts, place: &[u8], number: usize, layer: &Layer) -> bool {
+    let same = |below: &Layer, shown: &str| {
+        below.source == layer.source && below.fstype == layer.fstype && shown == layer.shown
+    };
+    if let Some(below) = number
+        .checked_sub(1)
+        .and_then(|n| mounts.layers(place).get(n))
+    {
+        return same(below, &below.shown);
+    }
+    let mut above = split(place).0;
+    while mounts.layers(above).is_empty() && !above.is_empty() {
+        above = split(above).0;
+    }
+    let rest = place.strip_prefix(above).unwrap_or(place);
+    let rest = String::from_utf8_lossy(rest.strip_prefix(b"/").unwrap_or(rest));
+    let below = mounts.layers(above).last();
+    below.is_some_and(|below| {
+        same(
+            below,
+            &format!("{}/{rest}", below.shown.trim_end_matches('/')),
+        )
+    })
 }
 
 /// What a manifest says of mounts: the root's file system, and those at covered paths. Nothing where the mount table
