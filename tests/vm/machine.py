@@ -11,6 +11,7 @@ import sys
 import time
 
 INSTANCE = "i-0123456789abcdef0"
+SLOW = float(os.environ.get("VM_SLOW", "1"))
 
 
 class Failed(Exception):
@@ -42,8 +43,10 @@ def free_port():
 class Machine:
     """One image, booted as often as wanted. `work` holds disk.img, vmlinuz, initrd and the key to log in by."""
 
-    def __init__(self, work):
+    def __init__(self, work, kernel=""):
+        """`kernel` holds further words for its command line."""
         self.work = pathlib.Path(work)
+        self.kernel = kernel
         self.process = None
         self.boots = 0
         self.port = free_port()
@@ -56,7 +59,9 @@ class Machine:
     def start(self, network=True):
         """Powers it on. Without a network nothing that it sends arrives anywhere; logging in still works."""
         self.boots += 1
-        line = "root=LABEL=root ro console=ttyS0,115200n8"
+        # Nor does systemd give up on a busy machine what it waits 90 s for.
+        patience = f"systemd.default_timeout_start_sec={int(90 * SLOW)}"
+        line = f"root=LABEL=root ro console=ttyS0,115200n8 {patience} {self.kernel}".rstrip()
         if not network:
             # Which would ask for its data for minutes.
             line += " cloud-init=disabled"
@@ -89,11 +94,11 @@ class Machine:
         return [
             "ssh",
             *("-i", str(self.work / "key"), "-p", str(self.port), "-o", "StrictHostKeyChecking=no"),
-            *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"),
+            *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", f"ConnectTimeout={int(10 * SLOW)}"),
             *("-o", "BatchMode=yes", "debian@127.0.0.1", "sudo bash -c " + shlex.quote(line)),
         ]
 
-    def ssh(self, line, check=True, timeout=120):
+    def ssh(self, line, check=True, timeout=120 * SLOW):
         """Runs a line of shell as root; returns its standard output."""
         command = self._ssh(line)
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
@@ -103,7 +108,7 @@ class Machine:
 
     def json(self, line):
         """The JSON objects that a line prints, one a line; its exit status may tell of findings."""
-        return [json.loads(text) for text in self.ssh(line, check=False, timeout=600).splitlines()]
+        return [json.loads(text) for text in self.ssh(line, check=False, timeout=600 * SLOW).splitlines()]
 
     def copy(self, file, path):
         """Puts a file into the running machine, owned by root."""
@@ -114,7 +119,7 @@ class Machine:
         if self.process.poll() is not None:
             raise Failed(f"the machine went off by itself; see {self.serial}")
         try:
-            return self.ssh("true", check=False, timeout=20) is not None and self.ssh("echo yes", check=False, timeout=20)
+            return self.ssh("echo yes", check=False, timeout=20 * SLOW)
         except subprocess.TimeoutExpired:
             return False
 

@@ -247,6 +247,8 @@ class Proof:
         exposure = self.machine.ssh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1").split(":")[-1].split()[0]
         self.must(f"its exposure, {exposure}, is at most 2.0", float(exposure) <= 2)
 
+        self.confined()
+
         # What it costs the boot.
         chain = self.machine.ssh("systemd-analyze critical-chain --no-pager")
         self.must("the unit is not on the critical chain", UNIT not in chain, chain)
@@ -264,6 +266,52 @@ class Proof:
         self.figures["memory at most, page cache included, KiB"] = f"{peak // 1024}, over MemoryHigh {events['high']} times"
         own = self.machine.ssh(f"grep VmHWM /proc/{self.unit('MainPID')}/status").split()[1]
         self.figures["resident at most, KiB"] = own
+
+    def processes(self, daemon, monitor):
+        """The capabilities of the daemon and of the process beside it that looks at others, and what else is given up."""
+        main = self.unit("MainPID")
+        beside = self.machine.ssh(f"cat /proc/{main}/task/{main}/children").split()
+        self.must("one process beside the daemon looks at others", len(beside) == 1, beside)
+        for process, capabilities in ((main, daemon), (beside[0], monitor)):
+            lines = self.machine.ssh(f"cat /proc/{process}/status").splitlines()
+            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            held = {key: status[key].strip() for key in ("Seccomp", "NoNewPrivs", "CapEff", "CapPrm")}
+            mask = f"{capabilities:016x}"
+            wanted = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": mask, "CapPrm": mask}
+            self.must(f"{status['Name'].strip()} is confined to capabilities {mask}", held == wanted, held)
+
+    def confined(self):
+        """What the agent took from itself, as the kernel shows it, and what the same code cannot do on this kernel."""
+        # CAP_DAC_READ_SEARCH.
+        self.processes(1 << 2, 1 << 2)
+        told = self.machine.json("agent status --format json")[0]["daemon"]["confinement"]
+        say(json.dumps(told, indent=1))
+        for what in ("landlock", "system calls", "no new privileges"):
+            self.must(f"status says that it holds: {what}", any(what in line for line in told["holds"]), told)
+        lacks = [line for line in told["lacks"] if "it needs Linux 6.3" not in line]
+        self.must("nothing lacks but what this kernel has not", not lacks, told)
+        # Nothing can be run from /run.
+        self.machine.copy(self.work / "confined", "/var/tmp/confined")
+        cases = self.machine.ssh("cd /var/tmp && chmod u+x confined && ./confined 2>&1; rm confined", timeout=120 * SLOW)
+        say(cases)
+        self.must("each case of a confined process holds on this kernel", "FAILED" not in cases and " ... ok" in cases)
+
+    def refused(self):
+        """What it gave up it cannot have again; nothing else was refused to it."""
+        config = "/etc/host-integrity-agent/agent.toml"
+        self.machine.ssh(
+            f"cp -a {config} /run/agent.toml && install -d -o host-integrity-agent /var/tmp/events"
+            f" && printf '[sinks.file]\\npath = \"/var/tmp/events/events.jsonl\"\\n' >> {config} && systemctl reload {UNIT}"
+        )
+
+        def told(code):
+            return [event for event in self.logs.events() if event.get("status_code", "").startswith(code)]
+
+        event = wait("a refused reload", 60 * SLOW, lambda: told("reload.refused"))[0]
+        self.must("a directory that it cannot write is refused with what to do", "restart it" in event["message"], event)
+        self.machine.ssh(f"cp -a /run/agent.toml {config} && systemctl reload {UNIT}")
+        self.settled()
+        self.must("no system call was refused, and nobody was blind", not told("confinement"), told("confinement"))
 
     def idle(self, seconds, unoptimised):
         say(f"idle for {seconds} s")
@@ -388,6 +436,8 @@ class Proof:
         status = self.settled()
         told = status["watch"]["attribution"]
         self.must("the drop-in permits attribution", told.startswith("changes are attributed"), told)
+        # CAP_SYS_ADMIN for fanotify, CAP_SYS_PTRACE for who others are, and CAP_DAC_READ_SEARCH.
+        self.processes(1 << 21 | 1 << 2, 1 << 19 | 1 << 2)
         wait(
             "the environments of processes to be judged",
             60 * SLOW,
@@ -430,6 +480,7 @@ def main():
             proof.idle(options.idle, options.unoptimised)
         proof.cache()
         proof.changes(options.quick)
+        proof.refused()
         if not options.quick:
             proof.reboot()
             proof.power_cut()
