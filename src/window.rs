@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// The longest that a window may be: a shift. What is expected for longer is expected for good, and belongs into an
 /// amendment or an image.
+// Own bound: what `agent baseline window` takes.
 pub(crate) const LONGEST: Duration = Duration::from_secs(8 * 60 * 60);
 
 /// Its name in the state directory.
@@ -18,6 +19,7 @@ const NAME: &str = "window.json";
 /// Everybody may know of it.
 const MODE: u16 = 0o644;
 /// Bytes of the file that are read at most; a reason fits on a line.
+// Own bound: of a file of the agent's own.
 const LIMIT: u64 = 64 * 1024;
 
 /// A window. Times are milliseconds since 1970.

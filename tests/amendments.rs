@@ -1,6 +1,7 @@
 //! Amendments that excuse nothing: forged, of another host or manifest, unsealed, out of their chain.
 
 use super::accept::{accept, amendments, check, create, sealed};
+use super::bounds::most;
 use harness::{Host, Ran, agent};
 
 const DIRECTORY: &str = "etc/host-integrity-agent/amendments";
@@ -119,6 +120,28 @@ fn one_of_another_host_manifest_or_form_excuses_nothing() {
         ));
         excuse_nothing(&host, about, 1);
     }
+}
+
+#[test]
+fn more_than_their_bounds_excuses_nothing() {
+    let host = amended();
+    let size = most("AMENDMENT") + 1;
+    host.shell(&format!(
+        "cd {DIRECTORY}; truncate -s {size} $(ls *.mtree | tail -1)"
+    ));
+    excuse_nothing(&host, "one too large", 1);
+    let found = check(&host).findings();
+    let mut told = found.iter().filter_map(|told| told["message"].as_str());
+    assert!(
+        told.any(|told| told.contains("is larger than")),
+        "{found:#?}"
+    );
+    let host = amended();
+    let more = most("AMENDMENTS");
+    host.shell(&format!(
+        "cd {DIRECTORY}; for n in $(seq {more}); do : > x$n.mtree; done"
+    ));
+    excuse_nothing(&host, "one too many", 1);
 }
 
 #[test]

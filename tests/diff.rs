@@ -63,7 +63,7 @@ fn equal_trees_are_equal_whenever_they_were_recorded() {
     let ran = diff(&lab, &["old", "new"]).expect(0);
     assert_eq!(
         (ran.stdout, ran.stderr),
-        (format!("equal: {paths} entries\n"), String::new())
+        (format!("equal: {paths} paths\n"), String::new())
     );
     assert_eq!(differences(&lab), [Value::Null; 0]);
     diff(&lab, &["old", "old"]).expect(0);

@@ -19,13 +19,13 @@ fn upgraded() -> Lab {
            dpkg-deb --root-owner-group -Zgzip -b $built $built.deb >/dev/null
          }
          build sample 1 a b c; build sample 2 a c d; build other 1 x; build kept 1 program; build third 7 t
-         echo 1 > usr/local",
+         echo 1 > usr/local; echo 1 > usr/zone",
     );
     dpkg(&lab, &["-i"], &["sample-1", "other-1", "kept-1"]);
     record(&lab, "old");
     dpkg(&lab, &["-i"], &["sample-2", "third-7"]);
     dpkg(&lab, &["--remove", "other"], &[]);
-    lab.shell("echo evil > usr/share/kept/program; echo 2 > usr/local");
+    lab.shell("echo evil > usr/share/kept/program; echo 2 > usr/local; echo 2 > usr/zone");
     record(&lab, "new");
     lab
 }
@@ -89,7 +89,7 @@ fn what_packages_explain_is_one_line_each_and_the_rest_is_listed() {
     assert!(
         text.lines()
             .last()
-            .is_some_and(|line| line.contains("go with the 3 packages")),
+            .is_some_and(|line| line.contains(" by 3 packages that changed, ")),
         "{text}"
     );
 }
@@ -129,10 +129,15 @@ fn json_and_html_say_the_same() {
         "Not explained by packages",
         "/usr/share/kept/program",
         "<code>1 → 2</code>",
+        "contents, size ",
         "third",
     ] {
         assert!(page.contains(word), "{word} in {page}");
     }
+    let headings = page.split("<h3>").skip(1);
+    let headings: Vec<_> = headings.map(|part| part.split(" <small>").next()).collect();
+    let told: std::collections::HashSet<_> = headings.iter().collect();
+    assert_eq!(told.len(), headings.len(), "{headings:?}");
     assert!(
         !page.contains("<script") && page.contains("default-src 'none'"),
         "{page}"

@@ -8,9 +8,11 @@ mod daemon;
 mod deadlines;
 mod diff;
 mod diff_packages;
+mod documents;
 mod explained;
 
 mod faults;
+mod filesystems;
 mod generated;
 mod hostile;
 

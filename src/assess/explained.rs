@@ -1,17 +1,21 @@
 //! What explains a deviation from the manifest: evidence of packages, put onto its finding.
 
+use super::holding;
 use super::sealed::Sealed;
 use agent_baseline::manifest::Role;
-use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::attributes::{AttributeSet, Attributes, Digest};
 use agent_core::error::Result;
 use agent_core::explained::Evidence;
 use agent_core::finding::{Finding, Severity};
 use agent_core::os::root::Root;
 use agent_core::paths;
-use agent_evidence::{Change, Explainer, Recorded, is_trust, trust_paths};
+use agent_core::words::counted;
+use agent_evidence::{
+    Change, Explainer, Explanation, INFO, RecordedPackages, compare, is_trust, trust_paths,
+};
 use agent_packages::{Package, detect};
-use agent_scan::files::deviation::{Deviation, Kind};
-use std::collections::BTreeMap;
+use agent_scan::files::deviation::{Deviation, DeviationKind};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// The newest versions of packages that the daemon has seen, beside its other state.
@@ -27,6 +31,8 @@ pub(crate) struct Explaining<'a> {
     explainer: Option<Explainer>,
     /// Findings whose contents are a package's, by what vouches for that and the day on which it came.
     matching: BTreeMap<(&'static str, String), u64>,
+    /// Findings of packages that were not there when the tree was recorded, by name and version.
+    new: BTreeMap<(String, String), u64>,
 }
 
 impl<'a> Explaining<'a> {
@@ -38,6 +44,7 @@ impl<'a> Explaining<'a> {
             state_dir,
             explainer: None,
             matching: BTreeMap::new(),
+            new: BTreeMap::new(),
         }
     }
 
@@ -48,18 +55,49 @@ impl<'a> Explaining<'a> {
             // What cannot be read again vouches for nothing.
             Explainer::open(self.root, recorded.unwrap_or_default())
         });
-        let finding = put(explainer, deviation, finding);
+        let ground = Ground {
+            root: self.root,
+            sealed: self.sealed,
+        };
+        let finding = put(explainer, &ground, deviation, finding);
         let by = finding.explained_by.as_ref();
         if let Some((by, evidence)) = by.and_then(|by| Some((by, by.evidence?))) {
             let day = by.at.as_deref().and_then(|at| at.get(..10));
             let key = (strength(evidence), day.unwrap_or_default().to_owned());
             *self.matching.entry(key).or_default() += 1;
         }
+        if let Some(by) = finding.explained_by.as_ref().filter(|by| by.is_new) {
+            let key = (by.package.clone(), by.version.clone());
+            let key = (key.0.unwrap_or_default(), key.1.unwrap_or_default());
+            *self.new.entry(key).or_default() += 1;
+        }
         finding
     }
 
-    /// How many findings match packages, in sentences, one for each day on which such came.
+    /// How many findings match packages, in sentences, one for each day on which such came; and one for each package that
+    /// is new.
     pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = self.days();
+        let sentence = |((name, version), count): (&(String, String), &u64)| {
+            format!(
+                "{name} {version} is new on this host: it was not there when the manifest was recorded, and {} \
+                 {} severity",
+                counted(*count, "path"),
+                if *count == 1 {
+                    "keeps its"
+                } else {
+                    "keep their"
+                }
+            )
+        };
+        notes.extend(self.new.iter().take(NEW).map(sentence));
+        if let Some(more) = self.new.len().checked_sub(NEW).filter(|more| *more > 0) {
+            notes.push(format!("{} more are new", counted(more as u64, "package")));
+        }
+        notes
+    }
+
+    fn days(&self) -> Vec<String> {
         let sentence = |((strength, day), count): (&(&str, String), &u64)| {
             let files = if *count == 1 {
                 "file matches"
@@ -86,6 +124,8 @@ impl<'a> Explaining<'a> {
 
 /// Days that are told of at most.
 const DAYS: usize = 10;
+/// New packages that are told of at most.
+const NEW: usize = 50;
 
 /// What vouches for contents, in words.
 fn strength(evidence: Evidence) -> &'static str {
@@ -97,20 +137,28 @@ fn strength(evidence: Evidence) -> &'static str {
     }
 }
 
+/// What deviations are explained by beside packages: the tree, and what was recorded of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ground<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) sealed: &'a Sealed,
+}
+
 /// Puts onto the finding what explains its deviation.
 pub(crate) fn put(
     explainer: &mut Explainer,
+    ground: &Ground<'_>,
     deviation: &Deviation,
     mut finding: Finding,
 ) -> Finding {
     let change = match &deviation.kind {
-        Kind::Added(observed) => Change {
+        DeviationKind::Added(observed) => Change {
             path: &deviation.path,
             expected: None,
             observed,
             changed: AttributeSet::ALL,
         },
-        Kind::Changed {
+        DeviationKind::Changed {
             expected,
             observed,
             changed,
@@ -120,14 +168,34 @@ pub(crate) fn put(
             observed,
             changed: *changed,
         },
-        Kind::Removed(_) => {
-            raise_trust(deviation, &mut finding);
-            return finding;
+        DeviationKind::Removed(expected) => {
+            let finding = raise_trust(deviation, finding);
+            let kind = expected.attributes.as_ref().map(|was| was.kind);
+            let explanation = kind
+                .and_then(|kind| explainer.explain_removal(&deviation.path, kind))
+                .or_else(|| explainer.explain_removed_product(&deviation.path));
+            return explained(explanation, finding);
         }
         _ => return finding,
     };
-    raise_trust(deviation, &mut finding);
-    if let Some(explanation) = explainer.explain(&change) {
+    finding = raise_trust(deviation, finding);
+    let explanation = explainer.explain(&change).or_else(|| {
+        // A link of an alternative leads to another one, and that to a program.
+        let mut holds = |explainer: &mut Explainer, path: &[u8]| {
+            holding::holds(explainer, ground, path, &mut |explainer, change| {
+                let mut holds = |explainer: &mut Explainer, path: &[u8]| {
+                    holding::holds(explainer, ground, path, &mut |_, _| None)
+                };
+                explainer.explain_product(change, &mut holds)
+            })
+        };
+        explainer.explain_product(&change, &mut holds)
+    });
+    explained(explanation, finding)
+}
+
+fn explained(explanation: Option<Explanation>, mut finding: Finding) -> Finding {
+    if let Some(explanation) = explanation {
         if explanation.lowers && finding.severity > Severity::Low {
             finding.unexplained_severity = Some(finding.severity);
             finding.severity = Severity::Low;
@@ -138,26 +206,29 @@ pub(crate) fn put(
 }
 
 /// Whoever changes whom the package manager believes can have it install anything.
-fn raise_trust(deviation: &Deviation, finding: &mut Finding) {
+pub(crate) fn raise_trust(deviation: &Deviation, mut finding: Finding) -> Finding {
     if is_trust(&deviation.path) {
         finding.severity = Severity::Critical;
     }
+    finding
 }
 
 /// What manifest, launch record and amendments say, as far as evidence needs it.
-pub(crate) fn recorded(root: &Root, sealed: &Sealed, state_dir: Option<&Path>) -> Result<Recorded> {
+pub(crate) fn recorded(
+    root: &Root,
+    sealed: &Sealed,
+    state_dir: Option<&Path>,
+) -> Result<RecordedPackages> {
     let manifest = &sealed.verified.manifest;
     let header = manifest.header();
-    let mut recorded = Recorded {
+    let mut recorded = RecordedPackages {
         packages: known(sealed),
         keys: header.package_keys.clone(),
         seen: state_dir.map(seen).unwrap_or_default(),
-        ..Recorded::default()
+        ..RecordedPackages::default()
     };
-    let mut places: Vec<&[u8]> = trust_paths(detect(root))
-        .iter()
-        .map(|place| place.as_bytes())
-        .collect();
+    let trusted = trust_paths(detect(root)).iter().copied();
+    let mut places: Vec<&[u8]> = trusted.chain([INFO]).map(str::as_bytes).collect();
     places.sort_by(|a, b| paths::compare(a, b));
     let is_below = |path: &[u8], place: &[u8]| {
         path.strip_prefix(place)
@@ -172,7 +243,7 @@ pub(crate) fn recorded(root: &Root, sealed: &Sealed, state_dir: Option<&Path>) -
         {
             let Some(entry) = cursor.take()? else { break };
             if entry.role == Role::Recorded {
-                recorded.settings.insert(entry.path, entry.attributes);
+                take_over(&mut recorded, &entry.path, Some(&entry.attributes));
             }
         }
     }
@@ -184,10 +255,19 @@ pub(crate) fn recorded(root: &Root, sealed: &Sealed, state_dir: Option<&Path>) -
     Ok(recorded)
 }
 
-fn take_over(recorded: &mut Recorded, path: &[u8], attributes: Option<&Attributes>) {
-    match attributes {
-        Some(attributes) => drop(recorded.settings.insert(path.to_vec(), attributes.clone())),
-        None => drop(recorded.settings.remove(path)),
+fn take_over(recorded: &mut RecordedPackages, path: &[u8], attributes: Option<&Attributes>) {
+    let below = path.starts_with(INFO.as_bytes());
+    let is_list = below && (path.ends_with(b".list") || path.ends_with(b".conffiles"));
+    let digest = attributes.and_then(|attributes| attributes.digest);
+    match (attributes, digest) {
+        (_, Some(Digest::Sha256(digest))) if is_list => {
+            recorded.lists.insert(path.to_vec(), digest);
+        }
+        _ if below => drop(recorded.lists.remove(path)),
+        (Some(attributes), _) => {
+            drop(recorded.settings.insert(path.to_vec(), attributes.clone()));
+        }
+        (None, _) => drop(recorded.settings.remove(path)),
     }
 }
 
@@ -204,6 +284,19 @@ fn known(sealed: &Sealed) -> Vec<Package> {
     recorded
         .chain(amended.filter_map(|line| package(line)))
         .collect()
+}
+
+/// The newest version of each package that manifest and amendments have, by name.
+pub(crate) fn recorded_versions(root: &Root, sealed: &Sealed) -> HashMap<String, String> {
+    let manager = detect(root);
+    let mut newest: HashMap<String, String> = HashMap::new();
+    for package in known(sealed) {
+        let version = newest.entry(package.name).or_default();
+        if version.is_empty() || compare(manager, version, &package.version).is_lt() {
+            *version = package.version;
+        }
+    }
+    newest
 }
 
 /// `NAME VERSION ARCH`

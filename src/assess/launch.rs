@@ -16,7 +16,7 @@ use agent_core::os::trust::{self, Owner};
 use agent_core::paths::split;
 use agent_core::paths::subject;
 use agent_scan::files::launch::{Collector, Record, refuse_second};
-use agent_scan::files::mounted::Recorded;
+use agent_scan::files::mounted::RecordedMounts;
 use agent_scan::files::scan::Scan;
 use agent_scan::files::scope::Scope;
 use std::fs::File;
@@ -29,7 +29,7 @@ const MODE: u16 = 0o600;
 
 /// What is asked of a record.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Order<'a> {
+pub(crate) struct LaunchRequest<'a> {
     /// Where it goes; else to the tree's own place.
     pub output: Option<&'a Path>,
     /// Whether it is written although this instance has one.
@@ -61,7 +61,7 @@ pub(crate) fn write(
     tree: &Tree,
     profile: &Profile,
     manifest: &Manifest,
-    order: Order<'_>,
+    request: LaunchRequest<'_>,
     time: String,
     effort: &Effort<'_>,
 ) -> Result<Launched> {
@@ -69,13 +69,13 @@ pub(crate) fn write(
         Error::new("the tree has neither an instance id (DMI) nor a machine id: a record could belong to anybody")
             .help("run it on the instance, after its first boot")
     })?;
-    let named = order.output;
+    let named = request.output;
     let output = match named {
         Some(path) => path.to_owned(),
         None => tree.root.path().join(&LAUNCH[1..]),
     };
     let output = output.as_path();
-    if !order.again
+    if !request.again
         && let Some(file) = standing(tree, named, output)?
         && belongs_to(file, output, &instance)?
     {
@@ -99,7 +99,7 @@ pub(crate) fn write(
         launch: Some(header::Launch {
             instance: instance.clone(),
             manifest: escape::hex(&manifest.sha256()),
-            reason: order.reason.map(str::to_owned),
+            reason: request.reason.map(str::to_owned),
         }),
         time,
         mounts,
@@ -154,7 +154,7 @@ fn compared(
         selinux: header.selinux,
         against: Baseline::Manifest(()),
         partial: false,
-        mounts: Some(Recorded {
+        mounts: Some(RecordedMounts {
             manifest: &header.mounts,
             launch: &[],
         }),

@@ -8,6 +8,7 @@ pub(crate) mod amendments;
 pub(crate) mod baseline;
 mod deadline;
 pub(crate) mod explained;
+mod holding;
 pub(crate) mod instance;
 pub(crate) mod launch;
 mod packaged;

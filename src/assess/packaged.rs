@@ -1,6 +1,6 @@
 //! The package database, opened to be compared with where there is no manifest.
 
-use super::baseline::Opened;
+use super::baseline::OpenedBaseline;
 use super::deadline::{self, Stage};
 use super::settings::REMEDY;
 use super::tree::{LAUNCH, Tree};
@@ -13,7 +13,7 @@ use agent_core::config::{Config, MANIFEST};
 use agent_core::error::Result;
 use agent_core::finding::{self, Finding, Severity, Verdict};
 use agent_core::os::root::Root;
-use agent_packages::{Database, Kind, detect};
+use agent_packages::{Database, DatabaseKind, detect};
 use agent_scan::files::scope::Scope;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(crate) struct Packaged {
 /// What helps where there is nothing better than a package database.
 const CREATE: &str = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
 
-pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
+pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<OpenedBaseline> {
     let root = &tree.root;
     let database = match load(root)? {
         Ok(database) => database,
@@ -42,7 +42,7 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
                 "/",
                 why,
             );
-            return Ok(Opened {
+            return Ok(OpenedBaseline {
                 baseline: None,
                 findings: vec![finding.remediation(remedy)],
                 notes: Vec::new(),
@@ -50,17 +50,17 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
         }
     };
     let digests = match database.kind() {
-        Kind::Rpm => "Digests",
+        DatabaseKind::Rpm => "Digests",
         _ => "MD5 sums",
     };
     let mut notes = vec![format!(
         "{digests} in the host's own package database are weaker evidence than a sealed manifest (agent baseline create): whoever changes a file can change them too"
     )];
     notes.extend(database.notes().iter().cloned());
-    if database.kind() == Kind::Dpkg && Database::busy(root) {
+    if database.kind() == DatabaseKind::Dpkg && Database::busy(root) {
         notes.push("packages are being installed or removed: what they are about to replace may show as changed".into());
     }
-    Ok(Opened {
+    Ok(OpenedBaseline {
         findings: gaps(&database),
         baseline: Some(Baseline::Packages(Box::new(Packaged {
             database,
@@ -74,12 +74,12 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<Opened> {
 fn load(root: &Root) -> Result<std::result::Result<Database, (String, &'static str)>> {
     let own = root.clone();
     let look = move || match detect(&own) {
-        Kind::Dpkg => Database::load_dpkg(&own).map(Ok),
-        Kind::Rpm => Ok(Database::load_rpm(&own).map_err(|error| {
+        DatabaseKind::Dpkg => Database::load_dpkg(&own).map(Ok),
+        DatabaseKind::Rpm => Ok(Database::load_rpm(&own).map_err(|error| {
             let why = format!("there is no manifest, and {error}: no file could be judged");
             (why, CREATE)
         })),
-        Kind::None => {
+        DatabaseKind::None => {
             let why = "there is neither a manifest nor a package database: no file could be judged";
             Ok(Err((why.to_owned(), CREATE)))
         }

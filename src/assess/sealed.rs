@@ -1,13 +1,13 @@
 //! The manifest and its launch record, opened to be compared with.
 
 use super::amendments;
-use super::baseline::Opened;
+use super::baseline::OpenedBaseline;
 use super::summary::LaunchSummary;
 use super::tree::{self, LAUNCH, Tree};
 use agent_baseline::Baseline;
 use agent_baseline::amendment::Amendment;
 use agent_baseline::manifest::read::{Manifest, Measured};
-use agent_baseline::manifest::verified::{Standing, Trust, VerifiedManifest};
+use agent_baseline::manifest::verified::{SealStatus, Trust, VerifiedManifest};
 use agent_baseline::profile::Profile;
 use agent_baseline::profile::demands::{Shortfall, TooComplex};
 use agent_baseline::texts::{Texts, text_path};
@@ -68,13 +68,13 @@ pub(super) fn open(
     verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
     trust: &Trust,
-) -> Result<Opened> {
+) -> Result<OpenedBaseline> {
     let mut findings = Vec::new();
     let mut notes = Vec::new();
     let header = verified.manifest.header();
-    match &verified.standing {
-        Standing::Sealed(_) => {}
-        Standing::Unchecked => {
+    match &verified.seal_status {
+        SealStatus::Sealed(_) => {}
+        SealStatus::Unchecked => {
             let message = "the manifest is sealed and no signer is trusted on this host, so the seal proves nothing";
             let path = subject_of(tree, verified.manifest.path());
             findings.push(
@@ -82,7 +82,7 @@ pub(super) fn open(
                     .remediation("put the signer's public key into /etc/host-integrity-agent/trusted_signers, or name a file with --trust"),
             );
         }
-        Standing::Unsealed => {
+        SealStatus::Unsealed => {
             notes.push("the manifest is not sealed: whoever can write it can hide a change; `agent baseline create --sign-key KEY` seals it".into());
         }
     }
@@ -131,7 +131,7 @@ pub(super) fn open(
         again,
         scope,
     };
-    Ok(Opened {
+    Ok(OpenedBaseline {
         baseline: Some(Baseline::Manifest(Box::new(sealed))),
         findings,
         notes,

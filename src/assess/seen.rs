@@ -1,6 +1,7 @@
 //! What somebody has seen of a host, to be held against what is there when it is accepted.
 
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType};
+use agent_core::benchmarks::Benchmarks;
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
@@ -77,7 +78,9 @@ impl Seen {
     pub(super) fn of(findings: &[Finding]) -> Seen {
         let all = findings.iter();
         Seen {
-            findings: all.map(|f| (f.subject.clone(), f.to_json())).collect(),
+            findings: all
+                .map(|f| (f.subject.clone(), f.to_json(Benchmarks::default())))
+                .collect(),
             sha256: String::new(),
             word: "it was a moment ago",
         }

@@ -2,7 +2,7 @@
 
 use super::args::Accept;
 use super::{baseline, hint, placing, print, who};
-use crate::assess::accept::{self, Draft, Order, What};
+use crate::assess::accept::{self, AmendmentRequest, Draft, What};
 use crate::assess::tree::{self, Tree};
 use agent_baseline::amendment::load::DIRECTORY;
 use agent_baseline::manifest::verified::Trust;
@@ -12,6 +12,7 @@ use agent_core::escape;
 use agent_core::os::atomic::Pending;
 use agent_core::os::limits;
 use agent_core::paths::subject;
+use agent_core::words::counted;
 use agent_scan::files::amend::Accepted;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
     let profile = tree.profile(&config.profile)?;
     let paths = arguments.paths.iter().map(|path| relative(path));
     let at = baseline::now();
-    let order = Order {
+    let request = AmendmentRequest {
         what: match arguments.explained {
             true => What::Explained,
             false => What::Paths(paths.collect::<Result<_>>()?),
@@ -48,10 +49,10 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
         by: who::am_i(),
         at: at.clone(),
     };
-    let draft = accept::draft(&tree, &profile, &config, &trust, order)?;
+    let draft = accept::draft(&tree, &profile, &config, &trust, request)?;
     let place = match &arguments.output {
-        Some(output) => Place::named(output),
-        None => Place::own(&tree, arguments.portable, &at)?,
+        Some(output) => OutputPath::named(output),
+        None => OutputPath::own(&tree, arguments.portable, &at)?,
     };
     let fault = |error| Error::cannot_write(&place.shown, &error);
     let mut pending = Pending::create(&place.path, placing::MODE).map_err(fault)?;
@@ -72,8 +73,8 @@ pub(super) fn run(arguments: &Accept) -> Result<u8> {
         say(out, &draft)?;
         writeln!(
             out,
-            "Accepted {} differences in {} (SHA-256 {})",
-            draft.accepted.len(),
+            "Accepted {} in {} (SHA-256 {})",
+            counted(draft.accepted.len() as u64, "difference"),
             escape::terminal_path(&place.shown),
             escape::hex(&sha256),
         )?;
@@ -102,7 +103,7 @@ fn say(out: &mut dyn Write, draft: &Draft) -> std::io::Result<()> {
 }
 
 /// Where an amendment is put.
-struct Place {
+struct OutputPath {
     /// To write to.
     path: PathBuf,
     /// As people know it.
@@ -111,9 +112,9 @@ struct Place {
     _directory: Option<OwnedFd>,
 }
 
-impl Place {
-    fn named(output: &Path) -> Place {
-        Place {
+impl OutputPath {
+    fn named(output: &Path) -> OutputPath {
+        OutputPath {
             path: output.to_owned(),
             shown: output.to_owned(),
             _directory: None,
@@ -121,7 +122,7 @@ impl Place {
     }
 
     /// A free name in the tree's own directory of amendments, through an open handle: no link of the tree leads out.
-    fn own(tree: &Tree, portable: bool, at: &str) -> Result<Place> {
+    fn own(tree: &Tree, portable: bool, at: &str) -> Result<OutputPath> {
         let shown = tree.root.path().join(&DIRECTORY[1..]);
         let fault = |error| Error::cannot_write(&shown, &error);
         let directory = tree.root.make_dirs(DIRECTORY.as_bytes()).map_err(fault)?;
@@ -137,7 +138,7 @@ impl Place {
         };
         let mut free = names.filter(is_free);
         let name = free.next().unwrap_or_default();
-        Ok(Place {
+        Ok(OutputPath {
             path: within.join(&name),
             shown: shown.join(&name),
             _directory: Some(directory),

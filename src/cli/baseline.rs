@@ -17,7 +17,8 @@ use agent_core::os::atomic::Pending;
 use agent_core::os::limits;
 use agent_core::os::trust::{self, Owner};
 use agent_core::paths::subject;
-use agent_packages::{Database, Kind, detect};
+use agent_core::words::counted;
+use agent_packages::{Database, DatabaseKind, detect};
 use agent_scan::files::mounted;
 use agent_scan::files::record::{self, Recording};
 use agent_scan::files::scan::Progress;
@@ -40,7 +41,7 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     let selinux = tree::labelled(&tree.root)?;
     let (packages, owners) = packages(&tree);
     let scope = Scope::current(profile.path_rules.clone());
-    let kept = texts::collect(&tree.root, &scope);
+    let (kept, without_text) = texts::collect(&tree.root, &scope);
     let text = kept.to_bytes();
     let header = Header {
         text: match kept.is_empty() {
@@ -78,6 +79,14 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     if let Some(told) = &profile.stands_in {
         hint(told);
     }
+    if let Some(first) = without_text.first() {
+        hint(&format!(
+            "no text is kept of {}, {} the first: all texts together are larger than {} MiB, and of these no changed lines will be told",
+            counted(without_text.len() as u64, "path"),
+            escape::terminal_bytes(&subject(first)),
+            bounds::KEPT_TEXTS >> 20,
+        ));
+    }
     for path in &recorded.mounts {
         hint(&format!(
             "not recorded: what is mounted at {} (its entry in the profile does not set cross_mounts)",
@@ -87,8 +96,8 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
     print(|out| {
         writeln!(
             out,
-            "Recorded {} paths of {} under profile {} in {} (SHA-256 {})",
-            recorded.entries,
+            "Recorded {} of {} under profile {} in {} (SHA-256 {})",
+            counted(recorded.entries, "path"),
             escape::terminal_path(tree.root.path()),
             profile.name,
             escape::terminal_path(output),
@@ -103,9 +112,9 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 fn packages(tree: &Tree) -> (Vec<Package>, Option<Database>) {
     let root = &tree.root;
     let database = match detect(root) {
-        Kind::Dpkg => Database::load_dpkg(root),
-        Kind::Rpm => Database::load_rpm(root),
-        Kind::None => return (Vec::new(), None),
+        DatabaseKind::Dpkg => Database::load_dpkg(root),
+        DatabaseKind::Rpm => Database::load_rpm(root),
+        DatabaseKind::None => return (Vec::new(), None),
     };
     let unread = |why: &dyn std::fmt::Display| {
         hint(&format!(

@@ -78,7 +78,7 @@ pub(super) struct Target {
 }
 
 fn report(text: &str) -> Result<Target, String> {
-    let expected = "expected text, json, ocsf, junit or html, a colon, and a file or -";
+    let expected = "expected text, json, ocsf, junit, html or sarif, a colon, and a file or -";
     let (format, place) = text.split_once(':').ok_or(expected)?;
     let format = ReportFormat::from_str(format, false).map_err(|_| expected)?;
     let file = match place {
@@ -126,4 +126,6 @@ pub(super) enum ReportFormat {
     Junit,
     /// A page, for tickets
     Html,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }

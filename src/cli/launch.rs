@@ -3,13 +3,14 @@
 use super::args::Launch;
 use super::print;
 use crate::assess::baseline::Effort;
-use crate::assess::launch::{self, Order};
+use crate::assess::launch::{self, LaunchRequest};
 use crate::assess::tree::{self, Tree};
 use crate::report::progress;
 use agent_baseline::manifest::verified::Trust;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::limits;
+use agent_core::words::counted;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::scan::Progress;
 use std::io::Write;
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
                 .help("`agent baseline create --output FILE` makes one while the image is baked")
         })?;
     let manifest = &verified.manifest;
-    let order = Order {
+    let request = LaunchRequest {
         output: arguments.output.as_deref(),
         again: arguments.again,
         reason: arguments.reason.as_deref(),
@@ -45,22 +46,22 @@ pub(super) fn run(arguments: &Launch) -> Result<u8> {
     };
     let time = super::baseline::now();
     let launched = progress::shown(true, &counts, Some(manifest.len()), || {
-        launch::write(&tree, &profile, manifest, order, time, &effort)
+        launch::write(&tree, &profile, manifest, request, time, &effort)
     })?;
     print(|out| {
         writeln!(
             out,
-            "Recorded what the first boot of {} changed: {} paths, in {} (SHA-256 {})",
+            "Recorded what the first boot of {} changed: {}, in {} (SHA-256 {})",
             launched.instance,
-            launched.entries.len(),
+            counted(launched.entries.len() as u64, "path"),
             escape::terminal_path(&launched.path),
             escape::hex(&launched.sha256),
         )?;
         if launched.others > 0 {
             writeln!(
                 out,
-                "{} other deviations are not the first boot's to make: `agent check` lists them",
-                launched.others
+                "not the first boot's to make: {}; `agent check` lists them",
+                counted(launched.others as u64, "other deviation")
             )?;
         }
         Ok(())

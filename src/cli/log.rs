@@ -5,23 +5,24 @@ use super::print;
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape::terminal_text;
+use agent_core::words::{counted, thousands};
 use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Totals, Verifier};
-use std::fs::{File, FileType};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
 
 /// Something is missing, edited or out of order.
 const FAULTY: u8 = 1;
 /// Only losses that the chain itself declares.
 const DECLARED: u8 = 3;
-/// Threads that read and digest files: the index that they fill is one, and takes what some four of them bring.
-const READERS: usize = 4;
+/// Threads that read and digest files: each has a buffer of its own, and a disk gives no more than some eight of them take.
+const READERS: usize = 8;
 
 pub(super) fn verify(arguments: &LogVerify) -> Result<u8> {
-    let mut verifier = Verifier::new()?;
     let files = files_of(&arguments.files)?;
     let readers = std::thread::available_parallelism().map_or(1, usize::from);
-    verifier.take(&files, readers.min(READERS), &open)?;
+    let verifier = Verifier::take(&files, readers.min(READERS), &open)?;
     let mut exit = 0;
     let mut failed = Ok(());
     print(|out| {
@@ -40,7 +41,7 @@ pub(super) fn verify(arguments: &LogVerify) -> Result<u8> {
             (Ok(()), Err(error)) => failed = Err(error),
             (Ok(()), Ok(totals)) => {
                 if untold > 0 {
-                    writeln!(out, "… and {untold} line(s) more, counted below")?;
+                    writeln!(out, "… and {} more, counted below", counted(untold, "line"))?;
                 }
                 summary(out, &totals)?;
                 if totals.events + totals.heartbeats == 0 {
@@ -69,30 +70,20 @@ fn files_of(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
             files.push(path.clone());
             continue;
         }
-        // The next one is the last.
-        let mut pending = entries(path)?;
-        while let Some((path, kind)) = pending.pop() {
-            if kind.is_dir() {
-                pending.extend(entries(&path)?);
-            } else if kind.is_file() {
-                files.push(path);
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            let entry = entry.map_err(|error| {
+                let place = error.path().unwrap_or(path).to_owned();
+                let why = error
+                    .io_error()
+                    .map_or_else(|| error.to_string(), io::Error::to_string);
+                Error::in_file(place, format!("cannot be read: {why}"))
+            })?;
+            if entry.file_type().is_file() {
+                files.push(entry.into_path());
             }
         }
     }
     Ok(files)
-}
-
-/// What is in the directory, the last name first.
-fn entries(directory: &Path) -> Result<Vec<(PathBuf, FileType)>> {
-    let fault = |error| Error::in_file(directory, format!("cannot be read: {error}"));
-    let entries = std::fs::read_dir(directory).map_err(fault)?;
-    let entries = entries.map(|entry| {
-        let entry = entry?;
-        Ok((entry.path(), entry.file_type()?))
-    });
-    let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(fault)?;
-    entries.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
-    Ok(entries)
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
@@ -183,8 +174,10 @@ impl Reporter for Telling<'_> {
         let verdict = match (chain.faults, chain.declared) {
             (0, 0) => "whole".into(),
             (0, declared) => format!("whole but for {declared} declared as lost"),
-            (faults, 0) => format!("{faults} fault(s)"),
-            (faults, declared) => format!("{faults} fault(s), {declared} declared as lost"),
+            (faults, 0) => counted(faults, "fault"),
+            (faults, declared) => {
+                format!("{}, {declared} declared as lost", counted(faults, "fault"))
+            }
         };
         let late = match chain.late {
             0 => String::new(),
@@ -194,7 +187,11 @@ impl Reporter for Telling<'_> {
         };
         let events = match chain.events {
             0 => "no event".into(),
-            events => format!("{events} event(s), {}", range(chain.first, chain.last)),
+            events => format!(
+                "{}, {}",
+                counted(events, "event"),
+                range(chain.first, chain.last)
+            ),
         };
         let reason = match chain.reason.as_str() {
             "" => String::new(),
@@ -215,7 +212,65 @@ fn summary(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     };
     writeln!(
         out,
-        "{} chain(s), {} event(s), {} heartbeat(s), {} repeated, {} line(s) of others: {verdict}",
-        totals.chains, totals.events, totals.heartbeats, totals.repeated, totals.foreign
+        "{}, {}, {}, {} repeated, {} of others: {verdict}",
+        counted(totals.chains, "chain"),
+        counted(totals.events, "event"),
+        counted(totals.heartbeats, "heartbeat"),
+        thousands(totals.repeated),
+        counted(totals.foreign, "line")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::output::Output;
+
+    #[test]
+    fn lines_beyond_their_bounds_are_counted_and_chains_with_faults_have_room() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("out");
+        let mut out = Output::open(Some(&path)).expect("opened");
+        let mut telling = Telling {
+            out: &mut out,
+            written: Ok(()),
+            problems: 0,
+            chains: 0,
+            untold: 0,
+        };
+        let edited = Problem::Edited {
+            sequence: 1,
+            note: String::new(),
+        };
+        for _ in 0..bounds::LOG_PROBLEMS + 3 {
+            telling.problem("c", &edited).expect("counted");
+        }
+        assert_eq!(
+            (telling.problems, telling.untold),
+            (bounds::LOG_PROBLEMS, 3)
+        );
+        let faulty = ChainSummary {
+            faults: 1,
+            ..ChainSummary::default()
+        };
+        for (chain, told) in [
+            (ChainSummary::default(), bounds::LOG_CHAINS / 2),
+            (faulty, bounds::LOG_CHAINS),
+        ] {
+            let untold = telling.untold;
+            let before = telling.chains;
+            for _ in 0..bounds::LOG_CHAINS {
+                telling.chain(&chain).expect("counted");
+            }
+            assert_eq!(telling.chains, told);
+            assert_eq!(
+                telling.untold - untold,
+                bounds::LOG_CHAINS - (told - before)
+            );
+        }
+        out.commit(Some(&path)).expect("written");
+        let lines = std::fs::read_to_string(&path).expect("there");
+        let told = bounds::LOG_PROBLEMS + bounds::LOG_CHAINS;
+        assert_eq!(lines.lines().count() as u64, told);
+    }
 }

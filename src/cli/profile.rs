@@ -145,8 +145,9 @@ fn show_check(out: &mut dyn Write, profile: &Profile, check: &Check) -> io::Resu
     if let Some(remedy) = check.remedy {
         writeln!(out, "      remedy    {remedy}")?;
     }
-    if !check.references.is_empty() {
-        writeln!(out, "      see       {}", check.references.join(", "))?;
+    let references = profile.benchmarks().references(check).join(", ");
+    if !references.is_empty() {
+        writeln!(out, "      see       {references}")?;
     }
     Ok(())
 }

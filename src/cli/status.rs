@@ -4,7 +4,7 @@ use super::args::{Status as Arguments, TextOrJson};
 use super::print;
 use crate::daemon::paths::runtime_directory;
 use crate::daemon::status::open::{self, OpenList};
-use crate::daemon::status::{self, Against, Standing, Status};
+use crate::daemon::status::{self, Against, Liveness, Status};
 use crate::report::words::{bytes, counted, thousands};
 use crate::report::wrap;
 use agent_core::error::Result;
@@ -21,10 +21,10 @@ const LATE: u64 = 10;
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let now = jiff::Timestamp::now().as_millisecond();
-    let standing = status::read(&runtime_directory(), now)?;
-    let exit = standing.exit();
+    let daemon = status::read(&runtime_directory(), now)?;
+    let exit = daemon.exit();
     if arguments.open
-        && let Standing::Runs(status, _) = &standing
+        && let Liveness::Runs(status, _) = &daemon
     {
         let list = open::read(&runtime_directory())?;
         print(|out| match arguments.format {
@@ -34,13 +34,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         return Ok(exit);
     }
     print(|out| match arguments.format {
-        TextOrJson::Text => text(out, &standing),
+        TextOrJson::Text => text(out, &daemon),
         TextOrJson::Json => {
-            let status = match &standing {
-                Standing::Absent => json!(null),
-                Standing::Runs(status, _) => json!(status),
+            let status = match &daemon {
+                Liveness::Absent => json!(null),
+                Liveness::Runs(status, _) => json!(status),
             };
-            let alive = matches!(standing, Standing::Runs(_, true));
+            let alive = matches!(daemon, Liveness::Runs(_, true));
             let object =
                 json!({ "kind": "status", "alive": alive, "exit": exit, "daemon": status });
             writeln!(out, "{object}")
@@ -103,15 +103,15 @@ fn open_json(out: &mut dyn Write, list: &OpenList) -> io::Result<()> {
     writeln!(out, "{summary}")
 }
 
-fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
-    let (status, writes) = match standing {
-        Standing::Absent => {
+fn text(out: &mut dyn Write, daemon: &Liveness) -> io::Result<()> {
+    let (status, writes) = match daemon {
+        Liveness::Absent => {
             return writeln!(
                 out,
                 "no daemon: `agent run` starts one, or systemctl start host-integrity-agent"
             );
         }
-        Standing::Runs(status, writes) => (status, *writes),
+        Liveness::Runs(status, writes) => (status, *writes),
     };
     let width = wrap::width();
     let mut row = |name: &str, value: &str| -> io::Result<()> {
@@ -155,13 +155,22 @@ fn text(out: &mut dyn Write, standing: &Standing) -> io::Result<()> {
     let scan = &status.scan;
     if !scan.unread_why.is_empty() {
         let unread = format!(
-            "{} files of it, {} bytes: {}",
-            scan.unread, scan.unread_bytes, scan.unread_why
+            "{} of it, {}: {}",
+            counted(scan.unread, "file"),
+            bytes(scan.unread_bytes),
+            scan.unread_why
         );
         row("not read", &unread)?;
     }
     row("judged by", &judged_by(status))?;
     row("cost", &cost(status))?;
+    let confined = &status.confinement;
+    if !confined.holds.is_empty() {
+        row("confined", &confined.holds.join("; "))?;
+    }
+    for lack in &confined.lacks {
+        row("not confined", lack)?;
+    }
     for subject in &status.set_aside {
         row("set aside", subject)?;
     }
@@ -243,6 +252,7 @@ fn cost(status: &Status) -> String {
 fn watching(status: &Status) -> String {
     let watch = &status.watch;
     let mut text = match watch.directories {
+        0 if !status.watching && watch.reason.is_none() => "not set up yet".to_owned(),
         1 => "1 directory".to_owned(),
         count => format!("{} directories", thousands(count)),
     };

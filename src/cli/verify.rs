@@ -6,11 +6,12 @@ use super::print;
 use crate::assess::amendments;
 use crate::assess::tree::{self, Tree};
 use agent_baseline::amendment::Amendment;
-use agent_baseline::manifest::verified::{self, Standing, Trust, VerifiedManifest};
+use agent_baseline::manifest::verified::{self, SealStatus, Trust, VerifiedManifest};
 use agent_core::error::Result;
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::trust::Owner;
+use agent_core::words::counted;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -54,30 +55,30 @@ fn own(trust: &Trust) -> Result<u8> {
 }
 
 fn exit(verified: &VerifiedManifest) -> u8 {
-    match verified.standing {
-        Standing::Unchecked => 3,
-        Standing::Sealed(_) | Standing::Unsealed => 0,
+    match verified.seal_status {
+        SealStatus::Unchecked => 3,
+        SealStatus::Sealed(_) | SealStatus::Unsealed => 0,
     }
 }
 
 fn say(out: &mut dyn Write, verified: &VerifiedManifest) -> io::Result<()> {
     let manifest = &verified.manifest;
     let header = manifest.header();
-    let seal = match &verified.standing {
-        Standing::Sealed(signer) => format!(
+    let seal = match &verified.seal_status {
+        SealStatus::Sealed(signer) => format!(
             "sealed by {} ({}, {})",
             signer.principal, signer.fingerprint, signer.key_type
         ),
-        Standing::Unchecked => {
+        SealStatus::Unchecked => {
             "there is a seal, and no signer is trusted on this host: name one with --trust".into()
         }
-        Standing::Unsealed => "not sealed: whoever can write the file can change it".into(),
+        SealStatus::Unsealed => "not sealed: whoever can write the file can change it".into(),
     };
     writeln!(
         out,
-        "{}: well formed, {} entries",
+        "{}: well formed, {}",
         escape::terminal_path(manifest.path()),
-        manifest.len()
+        counted(manifest.len(), "path")
     )?;
     writeln!(out, "SHA-256  {}", escape::hex(&manifest.sha256()))?;
     writeln!(out, "seal     {}", escape::terminal_text(&seal))?;
@@ -102,9 +103,9 @@ fn say_amendment(out: &mut dyn Write, amendment: &Amendment) -> io::Result<()> {
     let header = &amendment.header;
     writeln!(
         out,
-        "{}: amendment, {} entries",
+        "{}: amendment, {}",
         escape::terminal_path(&amendment.path),
-        amendment.entries.len()
+        counted(amendment.entries.len() as u64, "path")
     )?;
     writeln!(out, "SHA-256  {}", escape::hex(&amendment.sha256))?;
     let seal = match amendments::signer(amendment) {

@@ -1,7 +1,7 @@
 //! Amendments, told when they begin to hold, and when they no longer do.
 
 use crate::assess::amendments;
-use crate::assess::baseline::Opened;
+use crate::assess::baseline::OpenedBaseline;
 use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::Now;
@@ -18,7 +18,7 @@ use agent_outbox::event::{self, LaunchEntry, Lifecycle};
 use agent_scan::files::launch::Record;
 
 /// The amendments in use, each with what its paths were before it and are by it. Reads the manifest.
-pub(in crate::daemon) fn described(opened: &Opened) -> Vec<event::Amendment> {
+pub(in crate::daemon) fn described(opened: &OpenedBaseline) -> Vec<event::Amendment> {
     let Some(Baseline::Manifest(sealed)) = &opened.baseline else {
         return Vec::new();
     };

@@ -10,7 +10,9 @@ use crate::daemon::signals::{Asked, Signals};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::status::report;
-use crate::daemon::{handle, lifecycle, paths, reload, shutdown, systemd, window};
+use crate::daemon::{
+    archives, confined, handle, lifecycle, paths, reload, shutdown, systemd, warn, window,
+};
 use agent_core::error::{Error, Result};
 use std::time::Instant;
 
@@ -29,6 +31,16 @@ pub(super) async fn run(setup: Setup) -> Result<u8> {
     let (mut daemon, openings) = Daemon::open(setup, directory, outlets, Now::read())?;
     lifecycle::opened(&mut daemon, openings, Now::read());
     daemon.begin(Now::read())?;
+    if let Err(error) = archives::watch(daemon.jobs.outlets()) {
+        warn(&format!(
+            "what apt fetches is not watched, so its evidence is taken later: {error}"
+        ));
+    }
+    if let Err(error) = confined::listen(&daemon.setup.confinement, daemon.jobs.outlets()) {
+        warn(&format!(
+            "what is refused to the agent is not heard of: {error}"
+        ));
+    }
     systemd::ready("opening what verdicts rest on");
 
     let reason = loop {
@@ -115,6 +127,7 @@ fn due(daemon: &Daemon, now: Instant) -> Instant {
         urgent.filter(|_| can(JobKind::Urgent)),
         daemon.first_boot.due(),
         daemon.watch.pending.transactions.question_due(),
+        daemon.watch.pending.transactions.end_due(),
         daemon.status.due(),
     ];
     let due = others.into_iter().flatten();

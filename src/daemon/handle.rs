@@ -2,12 +2,12 @@
 
 use crate::daemon::action::Action;
 use crate::daemon::clock::Now;
-use crate::daemon::jobs::finish;
-use crate::daemon::lifecycle;
+use crate::daemon::jobs::{evidence, finish};
 use crate::daemon::message::{Message, OpenedBy, PAGE, Question};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::problems::Problem;
 use crate::daemon::store::Answer;
+use crate::daemon::{confined, lifecycle};
 use agent_core::finding::Severity;
 use agent_scan::watch::Notice;
 use std::sync::Arc;
@@ -23,11 +23,16 @@ pub(in crate::daemon) fn message(daemon: &mut Daemon, message: Message, now: Now
         Message::Found {
             job,
             finding,
-            package,
-        } => finish::found(daemon, job, finding, package, now),
+            unpacked,
+        } => finish::found(daemon, job, finding, unpacked, now),
         Message::Holds { job, path, ctime } => finish::holds(daemon, job, path, ctime, now),
         Message::Pending(question) => pending(daemon, &question),
         Message::Unpacked(packages) => daemon.watch.pending.unpacked(&packages, now.monotonic),
+        Message::Archives => evidence::take_in(daemon),
+        Message::EvidenceGivenUp(sentence) => {
+            daemon.perform(evidence::given_up(sentence), now);
+        }
+        Message::Confinement(heard) => confined::heard(daemon, heard, now),
         Message::Actor(question) => finish::actor(daemon, question),
         Message::Ended { job, outcome } => finish::ended(daemon, job, outcome, now),
         Message::Recorded(outcome) => lifecycle::recorded(daemon, outcome, now),
@@ -106,8 +111,8 @@ fn notice(daemon: &mut Daemon, notice: Notice, now: Now) {
 /// The store's thread said something.
 fn answer(daemon: &mut Daemon, answer: Answer, now: Now) {
     match answer {
-        Answer::Standing(standing) => {
-            daemon.status.stale |= daemon.store.stands(*standing);
+        Answer::StoreStatus(status) => {
+            daemon.status.stale |= daemon.store.stands(*status);
             daemon.sinks.news = true;
         }
         Answer::Openings(openings) => lifecycle::opened(daemon, openings, now),
@@ -121,7 +126,8 @@ fn answer(daemon: &mut Daemon, answer: Answer, now: Now) {
             let action = Action::Problem(Problem::RunRecord, problem);
             daemon.perform(vec![action], now);
         }
-        Answer::Place(news) => {
+        Answer::StateDirectory(news) => {
+            let news = news.map(|wrong| confined::lost(&daemon.setup, wrong));
             let told = match &news {
                 Some(wrong) => Action::fault("state.lost", Severity::High, wrong.clone()),
                 None => Action::Warn("the state directory is as it should be again".into()),

@@ -6,7 +6,8 @@ use crate::daemon::accepted;
 use crate::daemon::action::Action;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::clock::Now;
-use crate::daemon::jobs::launch_record::{self, Recorded};
+use crate::daemon::jobs::evidence;
+use crate::daemon::jobs::launch_record::{self, WrittenRecord};
 use crate::daemon::message::{self, Message};
 use crate::daemon::run_record::Launch;
 use crate::daemon::state::Daemon;
@@ -56,6 +57,8 @@ pub(in crate::daemon) fn set_baseline(
     judge_first_boot(daemon, &baseline, now);
     judge_record(daemon, &baseline, now);
     accepted::judge(daemon, &baseline, now);
+    // What lies in apt's cache already, by the keys of this baseline.
+    evidence::take_in(daemon);
     watch(daemon, &baseline, now);
     if first {
         let kinds = [
@@ -211,7 +214,7 @@ fn judge_first_boot(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
 /// The launch record has been written, or could not be.
 pub(in crate::daemon) fn recorded(
     daemon: &mut Daemon,
-    outcome: Result<Recorded, String>,
+    outcome: Result<WrittenRecord, String>,
     now: Now,
 ) {
     daemon.first_boot = FirstBoot::Over;
@@ -249,7 +252,7 @@ fn judge_record(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
 }
 
 /// What the first boot changed, to the log side; the next run compares with its digest.
-fn tell_record(daemon: &mut Daemon, recorded: Recorded) -> Vec<Action> {
+fn tell_record(daemon: &mut Daemon, recorded: WrittenRecord) -> Vec<Action> {
     daemon.records.current.launch = Some(Launch {
         sha256: recorded.sha256.clone(),
     });

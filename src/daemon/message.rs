@@ -1,7 +1,8 @@
 //! What reaches the event loop: from jobs, from the watch, from sinks, from the store.
 
 use crate::daemon::baseline::ActiveBaseline;
-use crate::daemon::jobs::launch_record::Recorded;
+use crate::daemon::confined::Heard;
+use crate::daemon::jobs::launch_record::WrittenRecord;
 use crate::daemon::sinks::Report;
 use crate::daemon::store::Answer;
 use agent_core::attributes::Timestamp;
@@ -15,8 +16,12 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// Messages that wait in each of the two channels at most; whoever has more to say waits too.
+/// Messages that wait at most; whoever has more to say waits too.
+// Own bound: whoever sends waits.
 const CAPACITY: usize = 512;
+/// Findings that wait at most, of 3 KiB each, about; a job that has more waits too.
+// Own bound: likewise.
+const FINDINGS: usize = 128;
 /// Names in one answer to a [`Question`] at most.
 pub(in crate::daemon) const PAGE: usize = 256;
 
@@ -34,8 +39,8 @@ pub(in crate::daemon) enum Message {
     Found {
         job: u64,
         finding: Box<Finding>,
-        /// It may wait for the evidence of that package.
-        package: Option<String>,
+        /// dpkg is unpacking the package that has it.
+        unpacked: Option<Unpacked>,
     },
     /// A path that was touched is as expected.
     Holds {
@@ -49,10 +54,16 @@ pub(in crate::daemon) enum Message {
     Actor(ActorQuestion),
     /// Of packages that something waits for, those that are no longer being unpacked.
     Unpacked(Vec<String>),
+    /// Something has come into apt's cache.
+    Archives,
+    /// What was known of signed packages was given up: in a sentence.
+    EvidenceGivenUp(String),
+    /// From the process that looks at others.
+    Confinement(Heard),
     /// A job has come to its end, or broke off.
     Ended { job: u64, outcome: Outcome },
     /// The launch record has been written, or could not be.
-    Recorded(Result<Recorded, String>),
+    Recorded(Result<WrittenRecord, String>),
     /// From the watch of that generation.
     Notice(u64, Notice),
     /// A sink is done with a batch.
@@ -63,6 +74,15 @@ pub(in crate::daemon) enum Message {
     Discovered(u64, cloudwatch::Answer),
     /// From the store's thread.
     Store(Answer),
+}
+
+/// A package that dpkg was unpacking when a path of it was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::daemon) struct Unpacked {
+    /// Its name, as dpkg's lists are called.
+    pub(in crate::daemon) package: String,
+    /// Whether what was found may wait for it.
+    pub(in crate::daemon) may_wait: bool,
 }
 
 /// Who opened what verdicts rest on.
@@ -132,7 +152,7 @@ impl Inbox {
 /// Both channels.
 pub(in crate::daemon) fn channels() -> (Outlets, Inbox) {
     let (messages, from_all) = mpsc::channel(CAPACITY);
-    let (findings, from_jobs) = mpsc::channel(CAPACITY);
+    let (findings, from_jobs) = mpsc::channel(FINDINGS);
     let inbox = Inbox {
         messages: from_all,
         findings: from_jobs,

@@ -21,14 +21,17 @@
 
 mod accepted;
 mod action;
+mod archives;
 mod baseline;
 mod clock;
+mod confined;
 mod event_loop;
 mod handle;
 mod identity;
 mod jobs;
 mod lifecycle;
 mod message;
+mod new_packages;
 mod panics;
 pub(crate) mod paths;
 mod reload;
@@ -51,16 +54,20 @@ use agent_core::os::{limits, memory};
 use agent_core::task;
 use setup::Setup;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs until it is told to stop; returns the exit status.
 pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
     task::begin(task::Job::Loop);
     memory::keep_together();
     limits::raise_open_files();
-    let setup = Setup::load(file)?;
+    let monitor = confined::monitor();
+    let mut setup = Setup::load(file)?;
     if let Some(told) = &setup.profile.stands_in {
         warn(told);
     }
+    let confinement = Arc::new(confined::confine(&setup, monitor));
+    setup.confinement = confinement.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -68,6 +75,7 @@ pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
     let result = runtime.block_on(event_loop::run(setup));
     // A job that is still under way is not waited for.
     runtime.shutdown_background();
+    confinement.end();
     result
 }
 

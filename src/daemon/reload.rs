@@ -7,7 +7,7 @@ use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
 use crate::daemon::states::timers::Intervals;
-use crate::daemon::{systemd, warn};
+use crate::daemon::{confined, systemd, warn};
 use agent_core::error::Error;
 use agent_core::finding::Severity;
 use agent_outbox::event::Lifecycle;
@@ -54,6 +54,7 @@ fn try_reload(daemon: &mut Daemon, now: Now) -> Result<Vec<String>, Error> {
             "state_dir: cannot change while the agent runs, restart it",
         ));
     }
+    confined::permits(&daemon.setup, &new.config)?;
     let host = &daemon.identity.host;
     if differs("sinks") || differs("instance") {
         // The last that can fail.

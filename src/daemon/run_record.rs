@@ -14,6 +14,7 @@ const NAME: &str = "run.json";
 /// Permissions: nobody else's business.
 const MODE: u16 = 0o600;
 /// Bytes of the file that are read at most; it has a few hundred.
+// Own bound: of a file of the agent's own.
 const LIMIT: u64 = 64 * 1024;
 
 /// What a run leaves to the next.
@@ -34,6 +35,10 @@ pub(in crate::daemon) struct RunRecord {
     pub(in crate::daemon) amendments: Vec<Amended>,
     /// What programs wrote that the sealed profile lets them write.
     pub(in crate::daemon) written: Vec<Written>,
+    /// What changed files did to settings.
+    pub(in crate::daemon) effects: Vec<Effect>,
+    /// The new packages that were told, as [`crate::daemon::new_packages`] names them.
+    pub(in crate::daemon) new_packages: Vec<String>,
     /// The window that was told.
     pub(in crate::daemon) window: Option<ToldWindow>,
     /// Whether it came to its end as it should.
@@ -60,6 +65,19 @@ pub(in crate::daemon) struct Written {
     pub(in crate::daemon) program: String,
     /// When it wrote (RFC 3339).
     pub(in crate::daemon) at: String,
+}
+
+/// What a changed file did to the settings that are read from it: what is told with its finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::daemon) struct Effect {
+    /// The file.
+    pub(in crate::daemon) path: String,
+    /// The values before and after, in words.
+    pub(in crate::daemon) text: String,
+    /// `FILE:LINE` of the first of them.
+    pub(in crate::daemon) location: String,
+    /// SHA-256 of the deviation with which it is told, in hexadecimal; empty until there is one.
+    pub(in crate::daemon) deviation: String,
 }
 
 /// A window that was told.
@@ -123,6 +141,8 @@ impl RunRecords {
             current.amendments = previous.amendments.clone();
             current.window = previous.window.clone();
             current.written = previous.written.clone();
+            current.effects = previous.effects.clone();
+            current.new_packages = previous.new_packages.clone();
         }
         RunRecords {
             current,

@@ -4,9 +4,11 @@ use crate::assess::selected::Selected;
 use crate::assess::tree::{self, Tree};
 use agent_baseline::manifest::verified::Trust;
 use agent_baseline::profile::Profile;
+use agent_confine::Confinement;
 use agent_core::config::Config;
 use agent_core::error::Result;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a run goes by.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(in crate::daemon) struct Setup {
     pub(in crate::daemon) profile: Profile,
     pub(in crate::daemon) selected: Selected,
     pub(in crate::daemon) trust: Trust,
+    /// What the process took from itself, whatever is read again.
+    pub(in crate::daemon) confinement: Arc<Confinement>,
 }
 
 impl Setup {
@@ -30,6 +34,7 @@ impl Setup {
             file: file.map(Path::to_owned),
             selected: Selected::all(&profile),
             trust: Trust::load(None)?,
+            confinement: Arc::default(),
             config,
             tree,
             profile,
@@ -38,7 +43,9 @@ impl Setup {
 
     /// The same, read again.
     pub(in crate::daemon) fn again(&self) -> Result<Setup> {
-        Setup::load(self.file.as_deref())
+        let mut setup = Setup::load(self.file.as_deref())?;
+        setup.confinement = self.confinement.clone();
+        Ok(setup)
     }
 
     /// What differs in `new`: keys of the configuration, `profile.toml` and `trusted_signers`.

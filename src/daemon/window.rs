@@ -6,7 +6,7 @@ use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::run_record::ToldWindow;
 use crate::daemon::state::Daemon;
 use crate::window::{self, Window};
-use agent_core::explained::{ExplainedBy, Kind};
+use agent_core::explained::{ExplainedBy, ExplanationKind};
 use agent_core::finding::{Finding, Severity, Verdict};
 use agent_outbox::event::{self, Lifecycle};
 use std::os::unix::fs::MetadataExt;
@@ -38,7 +38,7 @@ impl WatchedWindow {
             finding.explained_by = Some(ExplainedBy {
                 at: at.map(|at| format!("{at:.0}")),
                 reason: Some(window.reason.clone()),
-                ..ExplainedBy::new(Kind::Window)
+                ..ExplainedBy::new(ExplanationKind::Window)
             });
         }
     }

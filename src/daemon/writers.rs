@@ -3,14 +3,15 @@
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::run_record::Written;
 use agent_baseline::Baseline;
-use agent_baseline::manifest::verified::Standing;
+use agent_baseline::manifest::verified::SealStatus;
 use agent_core::escape;
-use agent_core::explained::{Evidence, ExplainedBy, Kind};
+use agent_core::explained::{Evidence, ExplainedBy, ExplanationKind};
 use agent_core::finding::{Finding, Severity, Verdict};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// As many are remembered; a profile names a handful of files.
+// Own bound: of what is remembered; the rest keeps its severity.
 const MOST: usize = 64;
 
 /// The finding is explained by a program that may write exactly that.
@@ -21,7 +22,7 @@ pub(in crate::daemon) fn lower(finding: &mut Finding, program: &str, at: String)
         at: Some(at),
         evidence: Some(Evidence::Attribution),
         reason: Some(program.to_owned()),
-        ..ExplainedBy::new(Kind::Writer)
+        ..ExplainedBy::new(ExplanationKind::Writer)
     });
 }
 
@@ -40,7 +41,7 @@ pub(in crate::daemon) fn recall(
             return false;
         };
         let deviation = deviation(finding);
-        if by.kind != Kind::Writer || written.iter().any(|w| w.deviation == deviation) {
+        if by.kind != ExplanationKind::Writer || written.iter().any(|w| w.deviation == deviation) {
             return false;
         }
         written.push(Written {
@@ -72,14 +73,14 @@ fn may_write(finding: &Finding, baseline: &ActiveBaseline, program: &str) -> boo
     let contents = contents.and_then(|text| escape::from_hex::<32>(text.as_bytes()));
     let path = finding.subject.strip_prefix(b"/").unwrap_or_default();
     let mut writers = sealed.scope.writers(path).iter();
-    matches!(sealed.verified.standing, Standing::Sealed(_))
+    matches!(sealed.verified.seal_status, SealStatus::Sealed(_))
         && writers.any(|writer| {
             writer.program == program && contents.is_some_and(|c| writer.contents.contains(&c))
         })
 }
 
 /// Path, what should be and what is.
-fn deviation(finding: &Finding) -> String {
+pub(in crate::daemon) fn deviation(finding: &Finding) -> String {
     let all = json!([
         finding.check.id,
         escape::hex(&finding.subject),

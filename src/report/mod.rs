@@ -8,6 +8,7 @@ pub(crate) mod markup;
 pub(crate) mod ocsf;
 pub(crate) mod output;
 pub(crate) mod progress;
+pub(crate) mod sarif;
 pub(crate) mod several;
 pub(crate) mod summary;
 pub(crate) mod text;

@@ -4,6 +4,8 @@ use super::Summary;
 use crate::assess::summary::{AmendmentSummary, Evidence, PackagesSummary};
 use agent_baseline::Baseline;
 use agent_core::finding::{Finding, Severity, Verdict};
+pub(super) use agent_core::words::plural;
+pub(crate) use agent_core::words::{counted, thousands};
 
 /// The verdict's own word, as a headline.
 pub(super) fn headline(verdict: Verdict) -> &'static str {
@@ -166,12 +168,12 @@ pub(super) fn against(evidence: Option<&Evidence>) -> String {
                 (None, true) => "its seal was not checked: no signer is trusted".into(),
                 (None, false) => "not sealed".into(),
             };
-            format!("{}{made} ({seal})", m.path)
+            format!("{}{made}, {seal}", m.path)
         }
         Some(Baseline::Packages(PackagesSummary { database, count })) => {
             format!(
-                "the {database} database of {} packages",
-                thousands(*count as u64)
+                "the {database} database of {}",
+                counted(*count as u64, "package")
             )
         }
         None => "nothing".into(),
@@ -194,28 +196,6 @@ pub(super) fn rank(finding: &Finding) -> u8 {
         (Verdict::Unknown, _) => UNKNOWN,
         _ => 6,
     }
-}
-
-pub(super) fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
-/// `1 path`, `26,454 paths`
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(count), plural(count))
-}
-
-/// `26,454`
-pub(crate) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `953 MB`, in thousands as disks are sold.
@@ -241,9 +221,8 @@ fn accepted(amendment: &AmendmentSummary) -> String {
         None => "not sealed".into(),
     };
     format!(
-        "{} path{} accepted by {} at {} ({seal}): {}",
-        thousands(amendment.files),
-        plural(amendment.files),
+        "{} accepted by {} at {} ({seal}): {}",
+        counted(amendment.files, "path"),
         amendment.by,
         amendment.at,
         amendment.reason
@@ -256,10 +235,6 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(26_454), "26,454");
-        assert_eq!(thousands(1_000_000), "1,000,000");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500), "1.5 kB");
         assert_eq!(bytes(953_000_000), "953 MB");

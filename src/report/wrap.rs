@@ -16,6 +16,16 @@ pub(crate) fn width() -> Option<usize> {
     (columns > 0).then_some(columns.max(NARROWEST))
 }
 
+/// Rows of the terminal that standard output is; `None` where it is none, or does not say.
+pub(crate) fn height() -> Option<usize> {
+    let out = std::io::stdout();
+    let size = match out.is_terminal() {
+        true => rustix::termios::tcgetwinsize(&out).ok()?,
+        false => return None,
+    };
+    (size.ws_row > 0).then_some(usize::from(size.ws_row))
+}
+
 /// `text` in lines of at most `width` columns, all but the first `indent` columns shorter for what stands before them.
 ///
 /// Words stay whole: one that is wider than a line has a line of its own. `taken` columns of the first line are used.

@@ -29,7 +29,7 @@ fn whoever_edits_with_vi_under_sudo_is_named() {
     harness.host.shell(&vi("no", "renamed"));
     harness.host.shell(&vi("yes", "written"));
     harness.host.shell(&format!(
-        "({login}; sudo -n ex -s -u NONE -c 's/no/yes/' -c 'wq' data/ssh/scripted)"
+        "({login}; sudo -n ex -s -u NONE -c 's/no/yes/' -c 'w' -c 'sleep 1' -c 'q' data/ssh/scripted)"
     ));
     for (file, program) in [("renamed", "vi"), ("written", "vi"), ("scripted", "ex")] {
         let path = format!("/data/ssh/{file}");

@@ -147,3 +147,8 @@ fn sql_stacks_and_lambdas_take_the_events_of_real_agents() {
 fn the_text_for_trino_and_athena_is_of_their_dialects() {
     python("dialects.py", &[]);
 }
+
+#[test]
+fn commands_to_type_are_those_of_the_aws_command_line() {
+    python("commands.py", &[]);
+}

@@ -157,8 +157,9 @@ fn while_a_sink_takes_nothing_only_the_newest_heartbeat_is_kept_for_it() {
     assert_eq!(daemon.stop(), 0);
     let mut since = heartbeats(&harness);
     since.retain(|event| time(event) > gone);
-    assert_eq!(since.len(), 1, "{since:#?}");
-    let newest = &since[0];
+    // Of four at least: the newest, and one that was in the sink's hands when that was made.
+    assert!(matches!(since.len(), 1 | 2), "{since:#?}");
+    let newest = since.last().expect("counted");
     // Each of a second before that status was followed by another one.
     assert!(time(newest) > last - 2000, "{last}: {newest:#}");
     let about = &newest["unmapped"];

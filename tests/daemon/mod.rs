@@ -1,18 +1,23 @@
 //! `agent run` as a whole.
 
 mod accepted;
+mod attacks;
 mod bursts;
 mod changes;
+mod confined;
 mod damage;
 mod deadlines;
 mod delivers;
 mod disk;
 mod editors;
+mod effects;
 mod evidence;
+mod examples;
 mod fleet;
 mod harness;
 mod heartbeats;
 mod interrupts;
+mod journald;
 mod launch;
 mod links;
 mod panics;
@@ -27,4 +32,5 @@ mod survives;
 mod taken_away;
 mod transactions;
 mod untrusted;
+mod update;
 mod writers;

@@ -36,8 +36,8 @@ fn status_says_how_it_is() {
     ] {
         assert!(text.contains(line), "{text}");
     }
-    // A place that takes nothing: alive, and not delivering.
-    harness.configure(&CONFIG.replace("/var/log/events.jsonl", "/nowhere/events.jsonl"));
+    // A place that takes nothing, below one that may be written: alive, and not delivering.
+    harness.configure(&CONFIG.replace("/var/log/events.jsonl", "/var/log/nowhere/events.jsonl"));
     daemon.signal("HUP");
     harness.until("not delivering", |harness| harness.status().0 == 1);
     let text = harness.host.agent(&["status"]).expect(1).stdout;

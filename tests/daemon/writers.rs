@@ -4,7 +4,8 @@
 
 use super::harness::{Daemon, DaemonHarness};
 use serde_json::Value;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 
 const PINNED: &str = "# User rules for user\\n";
 
@@ -30,14 +31,27 @@ fn guarded() -> DaemonHarness {
     harness
 }
 
+/// A process that has written and stands still, so that whoever looks at it sees it however busy the machine is.
+struct Writer(Child);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
 /// Runs bash by that name in the daemon's own world, where its program has the path that the daemon knows.
-fn run(daemon: &Daemon<'_>, program: &str, script: &str) {
-    let ran = Command::new("nsenter")
+fn run(daemon: &Daemon<'_>, program: &str, script: &str) -> Writer {
+    let child = Command::new("nsenter")
         .args(["--mount", "--root", "--target", &daemon.id().to_string()])
-        .args([program, "-c", &format!("umask 022; {script}")])
-        .output()
-        .expect("nsenter");
-    assert!(ran.status.success(), "{ran:?}");
+        .args([
+            program,
+            "-c",
+            &format!("umask 022; {script}; kill -STOP $$"),
+        ])
+        .spawn();
+    Writer(child.expect("nsenter"))
 }
 
 fn raised(harness: &DaemonHarness, path: &str) -> Value {
@@ -50,7 +64,7 @@ fn a_pinned_text_by_the_program_itself_is_low_and_anything_else_critical() {
     let harness = guarded();
     let daemon = harness.start_scanned();
     harness.until_attributed();
-    run(
+    let _writer = run(
         &daemon,
         "/data/bin/program",
         &format!("printf '{PINNED}' > /data/guarded/good"),
@@ -89,7 +103,7 @@ fn a_pinned_text_by_the_program_itself_is_low_and_anything_else_critical() {
         ),
     ];
     for (name, program, script) in cases {
-        run(&daemon, program, &script);
+        let _writer = run(&daemon, program, &script);
         let event = raised(&harness, &format!("/data/guarded/{name}"));
         assert_eq!(event["severity"], "Critical", "{name}: {event:#}");
         assert!(
@@ -97,6 +111,9 @@ fn a_pinned_text_by_the_program_itself_is_low_and_anything_else_critical() {
             "{name}: {event:#}"
         );
     }
+    let event = from_its_control_group(&harness, &daemon);
+    assert_eq!(event["severity"], "Critical", "{event:#}");
+    assert!(event["unmapped"]["explained_by"].is_null(), "{event:#}");
     assert_eq!(daemon.stop(), 0);
     // A scan that finds it again has seen nobody write, and says the same.
     let daemon = harness.start_scanned();
@@ -109,13 +126,42 @@ fn a_pinned_text_by_the_program_itself_is_low_and_anything_else_critical() {
     harness.verify();
 }
 
+/// A program of somebody else's, in the control group of the one that may write: root can join any. What was told of it.
+fn from_its_control_group(harness: &DaemonHarness, daemon: &Daemon<'_>) -> Value {
+    let script = format!(
+        "for all in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+           group=$all/system.slice/amazon-ssm-agent.service; [ -e $all/cgroup.procs ] || continue
+           mkdir -p $group 2> /dev/null && echo $$ 2> /dev/null > $group/cgroup.procs && joined=$group && break
+         done; echo $joined
+         exec nsenter --mount --root --target {} /data/bin/other -c \
+           \"umask 022; printf '{PINNED}' > /data/guarded/from-its-group; kill -STOP \\$\\$\"",
+        daemon.id()
+    );
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).stdout(Stdio::piped());
+    let mut writer = Writer(command.spawn().expect("bash"));
+    let mut group = String::new();
+    let told = BufReader::new(writer.0.stdout.take().expect("piped")).read_line(&mut group);
+    told.expect("a line");
+    let event = raised(harness, "/data/guarded/from-its-group");
+    drop(writer);
+    let group = group.trim();
+    // In a container that may make none, it is one more program that is not the one.
+    if !group.is_empty() {
+        let text = event.to_string();
+        assert!(text.contains("amazon-ssm-agent.service"), "{event:#}");
+        std::fs::remove_dir(group).unwrap_or_default();
+    }
+    event
+}
+
 #[test]
 fn a_program_that_is_not_as_recorded_may_write_nothing() {
     let harness = guarded();
     let daemon = harness.start_scanned();
     harness.until_attributed();
     harness.host.shell("cp data/bin/program data/bin/new; printf x >> data/bin/new; mv data/bin/new data/bin/program");
-    run(
+    let _writer = run(
         &daemon,
         "/data/bin/program",
         &format!("printf '{PINNED}' > /data/guarded/replaced"),
@@ -134,7 +180,7 @@ fn a_writer_that_is_not_sealed_counts_for_nothing() {
     );
     let daemon = harness.start_scanned();
     harness.until_attributed();
-    run(
+    let _writer = run(
         &daemon,
         "/data/bin/other",
         &format!("printf '{PINNED}' > /data/guarded/forged"),

@@ -145,10 +145,61 @@ fn what_no_package_has_is_explained_by_none() {
     let ran = repository.check().expect(1);
     for path in ["/etc/ld.so.cache", "/etc/alternatives/tool"] {
         let finding = on(&ran, path);
-        assert_eq!(finding["severity"], "high", "{finding}");
-        assert!(
-            finding["explained_by"].is_null() && finding["unexplained_severity"].is_null(),
-            "{finding}"
+        keeps(
+            &finding,
+            None,
+            "nothing says what the installed package shipped there: ",
         );
     }
+}
+
+/// `accept --explained` takes what a signature explains and nothing else, with `--seen` and without.
+#[test]
+fn accepting_what_is_explained_on_a_host_with_forged_sums() {
+    let repository = Repository::new();
+    repository.upgrade("1.1", "");
+    repository.run(
+        "cd $ROOT; echo evil >> usr/bin/tool; sed -i \"s/^[0-9a-f]*  usr.bin.tool/$(md5sum usr/bin/tool | cut -c1-32)  usr\\/bin\\/tool/\" \
+         var/lib/dpkg/info/tool.md5sums",
+    );
+    let lab = &repository.lab;
+    let place = |name: &str| lab.path().join(name).display().to_string();
+    let (seen, amendment) = (place("seen.json"), place("accepted.mtree"));
+    let report = lab.check(&["--output", &seen]);
+    report.expect(1);
+    let (root, manifest) = (place("root"), place("manifest.mtree"));
+    let common = [
+        "baseline",
+        "accept",
+        "--explained",
+        "--reason",
+        "the update",
+        "--output",
+    ];
+    let of = [
+        amendment.as_str(),
+        "--portable",
+        "--root",
+        &root,
+        "--manifest",
+        &manifest,
+    ];
+    let accept = |more: &[&str]| harness::agent([&common[..], &of, more].concat());
+    accept(&[]).expect(0);
+    let text = std::fs::read_to_string(&amendment).expect("an amendment");
+    assert!(
+        text.contains("/usr/lib/tool/data ") && text.contains("/etc/tool.conf "),
+        "{text}"
+    );
+    assert!(!text.contains("/usr/bin/tool "), "{text}");
+    std::fs::remove_file(&amendment).expect("again");
+    // What has changed since is explained no longer, and not accepted.
+    repository.run("echo more >> $ROOT/usr/lib/tool/data");
+    accept(&["--seen", &seen]).expect(0);
+    let text = std::fs::read_to_string(&amendment).expect("an amendment");
+    assert!(
+        !text.contains("/usr/lib/tool/data ") && text.contains("/etc/tool.conf "),
+        "{text}"
+    );
+    assert!(!text.contains("/usr/bin/tool "), "{text}");
 }

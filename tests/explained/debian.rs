@@ -38,7 +38,16 @@ fn an_upgrade_from_the_signed_repository_is_explained_whole() {
         );
         assert!(by["reason"].is_null(), "{by}");
     }
-    // What went with the old version: nobody has it any more, and nothing tells who had.
+    // What went with the old version: that is signed, and lies in the cache still.
+    let gone = on(&ran, "/usr/lib/tool/link-1.0");
+    assert_eq!(gone["check"], "files.removed");
+    assert_eq!(verdict(&gone), signed, "{gone}");
+    // What somebody else removed stays, and so does all of it when nothing tells who had it.
+    repository.run("rm $ROOT/usr/lib/tool/data");
+    let gone = on(&repository.check().expect(1), "/usr/lib/tool/data");
+    assert_eq!(verdict(&gone), ("high".into(), None, None), "{gone}");
+    repository.run("rm $ROOT/var/cache/apt/archives/tool_1.0_all.deb");
+    let ran = repository.check().expect(1);
     let gone = on(&ran, "/usr/lib/tool/link-1.0");
     assert_eq!(verdict(&gone), ("high".into(), None, None), "{gone}");
     assert_eq!(

@@ -2,5 +2,7 @@
 
 mod attacks;
 mod debian;
+mod products;
 pub(crate) mod repository;
 mod rpm;
+mod upgrades;

@@ -47,8 +47,13 @@ apt() {
 impl Repository {
     /// A tree with `tool` 1.0 from the repository, recorded: its packages, its keys, its sources.
     pub(super) fn new() -> Repository {
+        Repository::covering("")
+    }
+
+    /// The same, with these lines more in the profile.
+    pub(super) fn covering(more: &str) -> Repository {
         let lab = Lab::new();
-        lab.profile(PROFILE);
+        lab.profile(&format!("{PROFILE}{more}"));
         let repository = Repository { lab };
         repository.run(
             "mkdir -p $PLACE/repo; mkdir -m 700 $PLACE/gpg; cd $ROOT

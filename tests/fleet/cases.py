@@ -1,6 +1,7 @@
 """Copies of events that agents made, whole and tampered with. Each case is a list of files, each a list of lines."""
 import gzip
 import json
+import re
 
 
 def lines(path):
@@ -20,6 +21,14 @@ def renumbered(line, from_, to):
     changed = line.replace(b'"sequence":%d,' % from_, b'"sequence":%d,' % to, 1)
     assert changed != line
     return changed
+
+
+def declaring(events, text):
+    """The last event, which nothing vouches for, declares that as lost."""
+    events = [line for line in events if link(line)]
+    at = position(events, sequences(events)[-1])
+    changed = events[at].replace(b'"unmapped":{', b'"unmapped":{"dropped":{"ranges":["%s"]},' % text, 1)
+    return events[:at] + [changed] + events[at + 1:]
 
 
 def position(events, sequence):
@@ -99,6 +108,9 @@ def tampered(events):
         "a heartbeat beyond the end": events + [heartbeat_of(events, last + 2).replace(b'"uid":"01', b'"uid":"00', 2)],
         "a heartbeat of the highest sequence": events + [
             heartbeat_of(events, 2**64 - 1).replace(b'"uid":"01', b'"uid":"00', 2)],
+        "a sequence above the highest": replaced(events, mid, lambda line: renumbered(line, mid, 2**64)),
+        "a heartbeat above the highest": events + [heartbeat_of(events, 2**64).replace(b'"uid":"01', b'"uid":"00', 2)],
+        "times that no calendar has": [re.sub(rb'"time":\d+', b'"time":9223372036854775807', line) for line in events],
         "a heartbeat's uid twice": events + [heartbeat_of(events, last + 2)],
         "blanks and carriage returns": [b" \t" + line + b"\r" for line in events],
     }
@@ -114,6 +126,12 @@ def cases(directory):
         return (".jsonl", b"\n".join(events) + b"\n")
 
     found = {name: [jsonl(events)] for name, events in tampered(one).items()}
+    digest = b"0f" * 32
+    found |= {f"declares {text[:30].decode()}": [jsonl(declaring(one, text))] for text in (
+        b"", b"-", b"5-", b"-:-:" + digest, b"9-5:-:" + digest, b"0-1:-:" + digest, b"5-9:-", b"5-9:" + digest,
+        b"5-9:-:" + digest + b":", b"5-9:-:" + digest[2:], b"5-9:-:" + digest[:-1] + b"g", b"5-9:00:" + digest,
+        b"99999999999999999999999999999999-5:-:" + digest, b"5-18446744073709551616:-:" + digest,
+        b"5-18446744073709551615:-:" + digest, b"100-200:-:" + digest, b"1-2:-:" + digest)}
     stamped = [b"2026-11-29T08:00:00.123Z " + line for line in one]
     found |= {
         "two hosts": [jsonl(one), jsonl(two)],

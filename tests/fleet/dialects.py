@@ -12,8 +12,8 @@ DIALECTS = ("trino", "athena")
 # Functions of Trino (trino.io/docs/current/functions) that may be used: sqlglot passes on, or renames, what it does not
 # know, so names are held against this list.
 FUNCTIONS = set("""
-approx_distinct cast chr coalesce concat count from_unixtime greatest json_extract json_extract_scalar json_format length
-lower max max_by min nullif regexp_like regexp_replace row_number sha256 split split_part strpos substr sum to_hex
+approx_distinct cast chr coalesce concat count floor from_unixtime greatest json_extract json_extract_scalar json_format
+least length lower max max_by min nullif regexp_like regexp_replace row_number sha256 split split_part strpos substr sum to_hex
 to_unixtime to_utf8 translate try_cast unnest
 """.split())
 # What stands before a bracket and is no function.

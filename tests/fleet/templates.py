@@ -64,6 +64,31 @@ def log_alarms():
             yield f"{name}: names no host"
 
 
+def actions():
+    """An alarm that tells nobody is none."""
+    for kind in ("AWS::CloudWatch::LogAlarm", "AWS::CloudWatch::Alarm"):
+        for name, alarm in resources(kind):
+            if not alarm.get("AlarmActions"):
+                yield f"{name}: tells nobody"
+
+
+def everywhere():
+    """What a StackSet puts into several Regions of an account makes nothing twice that is of all Regions."""
+    sets = dict(resources("AWS::CloudFormation::StackSet"))
+    if len(sets) != 1:
+        yield f"{len(sets)} stack sets"
+    for name, properties in sets.items():
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in properties["Parameters"]}
+        template = load(FLEET / "log-group.yaml")
+        for made, resource in template["Resources"].items():
+            is_named = any(key in resource["Properties"] for key in ("RoleName", "ManagedPolicyName", "UserName"))
+            if is_named and resource.get("Condition") != "Here":
+                yield f"log-group.yaml {made}: a second Region would make it again"
+        yield from (f"{name}: log-group.yaml has no parameter {one}" for one in given if one not in template["Parameters"])
+        if "WriterRegion" not in given:
+            yield f"{name}: each Region would make the role of writers"
+
+
 def metric_filters():
     for name, one in resources("AWS::Logs::MetricFilter"):
         if len(one["FilterPattern"]) > 1024:
@@ -122,7 +147,7 @@ def languages():
 def main():
     events = [json.loads(line) for path in pathlib.Path(sys.argv[1]).glob("*.jsonl")
               for line in path.read_bytes().splitlines()]
-    wrong = [fault for part in (lint(), log_alarms(), metric_filters(), queries(events),
+    wrong = [fault for part in (lint(), log_alarms(), actions(), everywhere(), metric_filters(), queries(events),
                                patterns(events), languages()) for fault in part]
     print("\n".join(wrong) or f"{len(STACKS)} stacks are clean")
     sys.exit(1 if wrong else 0)

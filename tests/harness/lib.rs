@@ -1,14 +1,17 @@
 //! Runs the real binary on real trees. The tests run as root, since owners, devices and capabilities matter.
 
+mod documents;
 mod stage;
 mod state;
 
+pub use documents::{kept_example, made_example};
 pub use stage::{Caught, Host, UNTIL_SEEN, meanwhile, private};
 pub use state::{after, defined};
 
 pub mod edits;
 pub mod front;
 pub mod imds;
+pub mod journald;
 pub mod kernel;
 pub mod moto;
 pub mod rpm;

@@ -19,6 +19,10 @@ const KEPT: [&str; 9] = [
 /// What the same words and times come out with.
 const SET: [(&str, &str); 2] = [("LANG", "C.UTF-8"), ("TZ", "UTC")];
 
+/// By its whole path: a program without one is looked for on the child's `PATH`, and a test may set one that leads
+/// nowhere.
+const ENV: &str = "/usr/bin/env";
+
 /// Whether signals are ignored that a child would then ignore too. SIGPIPE is no matter: Rust's runtime ignores it,
 /// and gives it back to children.
 static IGNORING: LazyLock<bool> = LazyLock::new(|| {
@@ -44,7 +48,7 @@ pub fn defined(command: &Command) -> Command {
     let mut defined = match *IGNORING {
         false => Command::new(command.get_program()),
         true => {
-            let mut env = Command::new("env");
+            let mut env = Command::new(ENV);
             env.args(["--default-signal", "--"])
                 .arg(command.get_program());
             env
@@ -103,6 +107,7 @@ mod tests {
         };
         if let Some(expected) = std::env::var_os(TASK) {
             assert_eq!(OsStr::new(&state().stdout), expected);
+            crate::run(Command::new("/bin/true").env("PATH", "/nowhere")).expect(0);
             return;
         }
         let usual = state();

@@ -1,5 +1,8 @@
 //! Somebody at work against the agent: each way leaves a mark. docs/threat-model.md names these tests.
 
+mod confined;
+mod corpora;
+mod environment;
 mod limits;
 mod manifests;
 mod mounts;

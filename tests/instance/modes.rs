@@ -1,6 +1,7 @@
 //! The table: what the service does, what the agent concludes, and how often it asks.
 
 use super::{check, check_at, command, verdict};
+use crate::bounds::most;
 use harness::imds::{Imds, Mode};
 use harness::{agent_path, run};
 use std::net::TcpListener;
@@ -54,7 +55,13 @@ fn what_the_service_does_and_what_it_means() {
         (Mode::Redirects(away()), "unknown", "unknown", NO_TOKEN, 2),
         (Mode::RedirectsPut(away()), "pass", "unknown", NO_TOKEN, 2),
         (Mode::RedirectsItems(away()), "pass", "pass", WITHHELD, 6),
-        (Mode::HugeItems(1 << 30), "pass", "pass", WITHHELD, 6),
+        (
+            Mode::HugeItems(most("METADATA_BODY") + 1),
+            "pass",
+            "pass",
+            WITHHELD,
+            16,
+        ),
         (Mode::Portal, "fail", "unknown", NO_TOKEN, 2),
         (Mode::SingleUse, "pass", "pass", GOOD, 10),
         (Mode::ForgetsTokens, "pass", "pass", WITHHELD, 12),

@@ -5,6 +5,7 @@ mod contents;
 mod generated;
 mod pipelines;
 mod policy;
+mod signed;
 mod unit;
 
 use std::path::PathBuf;

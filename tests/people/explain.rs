@@ -81,6 +81,7 @@ fn an_unknown_check_names_those_that_may_be_meant() {
     for (wrong, meant) in [
         ("sshd.nosuch", "sshd.banner"),
         ("x.aslr", "kernel.aslr"),
+        ("sshd.permit_rot_login", "one of sshd.permit_root_login\n"),
         ("sshd", "sshd.banner"),
     ] {
         let ran = agent(["explain", wrong]).expect(2);

@@ -25,7 +25,7 @@ fn what_opens_a_way_in_is_told_beside_a_thousand_changes() {
     assert!(text.lines().count() < 16, "{text}");
     for row in [
         "/etc/passwd  changed since the image was recorded: contents, mode 0644 → 0664, size 22 → 44",
-        "/home/ann/.ssh/authorized_keys  A file was added",
+        "/home/ann/.ssh/authorized_keys  a file was added",
         "/usr/bin/tool  changed since the image was recorded: mode 0755 → 4755",
         "capabilities cap_net_raw=ep → cap_net_raw,cap_sys_admin=ep",
         "ACL now user:1000:rw-",
@@ -52,15 +52,18 @@ fn settings_stand_apart_and_the_worst_comes_first() {
     let text = settings(&lab, &[]).expect(1).stdout;
     let rows: Vec<&str> = text.lines().collect();
     assert!(rows[0].starts_with("FAIL  "), "{text}");
+    assert_eq!(
+        rows[1],
+        "First     see to accounts.only_root_uid0: agent explain accounts.only_root_uid0"
+    );
     assert!(
-        rows[1].starts_with("Settings  ") && rows[1].contains(" judged: "),
+        rows[2].starts_with("Settings  ") && rows[2].contains(" judged: "),
         "{text}"
     );
     assert!(
-        rows[2].starts_with("Checked   ") && rows[2].contains(", took "),
+        rows[3].starts_with("Checked   ") && rows[3].contains(", took "),
         "{text}"
     );
-    assert_eq!(rows[3], "Settings", "{text}");
     assert!(
         rows[4].starts_with("high      sshd.permit_root_login  "),
         "{text}"
@@ -69,7 +72,7 @@ fn settings_stand_apart_and_the_worst_comes_first() {
         "accounts.only_root_uid0  toor: another account has uid 0 (/etc/passwd:2)",
         "PasswordAuthentication by default, no line",
         "sshd.x11_forwarding",
-        "agent explain sshd.permit_root_login",
+        "agent explain accounts.only_root_uid0",
     ] {
         assert!(text.contains(row), "{row}: {text}");
     }

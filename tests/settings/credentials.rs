@@ -214,7 +214,7 @@ fn hostile_homes() {
             "mkfifo home/ann/id_rsa home/ann/.bash_history; mkdir home/ann/.aws; mkfifo home/ann/.aws/credentials",
             "unknown",
         ),
-        ("truncate -s 100G home/ann/big home/ann/big.pem", "pass"),
+        ("truncate -s 100G home/ann/big home/ann/big.pem", "unknown"),
         ("truncate -s 100G home/ann/.bash_history", "unknown"),
         (
             "d=home/ann; for i in {1..60}; do d=$d/d; done; mkdir -p $d",

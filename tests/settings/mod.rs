@@ -16,6 +16,7 @@ mod rubbish;
 mod sudo;
 mod sudo_differential;
 mod sudo_rules;
+mod terminals;
 mod userdb;
 mod vendor;
 

@@ -92,7 +92,11 @@ fn lists_that_cannot_tell_are_unknown() {
         (old, "unknown"),
         ("rm var/lib/apt/lists/*Packages", "unknown"),
         ("rm -r var/lib/apt", "unknown"),
-        ("xz var/lib/apt/lists/*Packages", "unknown"),
+        ("xz var/lib/apt/lists/*Packages", "pass"),
+        (
+            "for list in var/lib/apt/lists/*Packages; do mv $list $list.bz2; done",
+            "unknown",
+        ),
         (
             "lz4 -q -m --rm var/lib/apt/lists/*Packages; truncate -s 20 var/lib/apt/lists/*lz4",
             "unknown",

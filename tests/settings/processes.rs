@@ -1,6 +1,6 @@
 //! Code that runs and is no longer on disk: real programs, replaced and removed under a process.
 
-use harness::{Lab, agent, shell};
+use harness::{Lab, agent, agent_path, run, shell};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -94,6 +94,71 @@ fn a_program_that_never_was_on_disk() {
             .is_some_and(|text| text.contains("made in memory")),
         "{finding}"
     );
+}
+
+/// Installs a shell as a package, runs it, installs the next version, and has the old one fork. The package database and
+/// the logs are those of a mount namespace. Then somebody puts a program of their own in the package's place, runs it, and
+/// puts the package's back.
+const UPDATE: &str = r##"
+mount -t tmpfs none /var/lib/dpkg
+mount -t tmpfs none /var/log
+mkdir /var/lib/dpkg/info /var/lib/dpkg/updates
+: >/var/lib/dpkg/status
+place=/opt/agent-test-update
+mkfifo go wait
+exec 8<>wait 9<>go
+# A line for each that waits for one.
+trap 'printf "\n\n" >&8; wait; rm -r $place' EXIT
+for version in 1 2; do
+  mkdir -p tree/DEBIAN tree$place
+  cp /bin/bash tree$place/service
+  echo "# $version" >>tree$place/service
+  printf 'Package: agent-test-update
+Version: %s
+Architecture: all
+Maintainer: a <a@example.org>
+Description: a
+'     $version >tree/DEBIAN/control
+  dpkg-deb --root-owner-group -b tree $version.deb >/dev/null
+done
+dpkg --log=/var/log/dpkg.log -i 1.deb >/dev/null
+# The subshell is a process of its own that was not executed anew.
+$place/service -c 'read <&9; (read <&8); :' &
+dpkg --log=/var/log/dpkg.log -i 2.deb >/dev/null
+sleep 2
+echo >&9
+sleep 1
+"$AGENT" check --only processes.deleted_program --format json | grep "$place" || true
+echo ---
+cp -p $place/service kept
+cp /bin/bash other
+mv other $place/service
+$place/service -c 'read <&8; :' &
+until [ "$(readlink /proc/$!/exe)" = $place/service ]; do sleep 0.1; done
+cp -p kept restored
+mv restored $place/service
+"$AGENT" check --only processes.deleted_program --format json | grep "$place" || true
+"##;
+
+#[test]
+fn an_update_explains_what_its_old_code_forks_and_no_strangers_program() {
+    let lab = Lab::new();
+    let ran = run(Command::new("unshare")
+        .args(["-m", "bash", "-euc", UPDATE])
+        .env("AGENT", agent_path())
+        .current_dir(lab.path()))
+    .expect(0);
+    let (updated, stranger) = ran.stdout.split_once("---\n").expect("both looks");
+    let updated: Value = serde_json::from_str(updated).expect("one finding");
+    assert_eq!(updated["severity"], "low", "{updated}");
+    let message = updated["message"].as_str().expect("a message");
+    assert!(message.starts_with("processes "), "{message}");
+    assert!(
+        message.contains("package agent-test-update was installed after"),
+        "{message}"
+    );
+    let stranger: Value = serde_json::from_str(stranger).expect("one finding");
+    assert_eq!(stranger["severity"], "high", "{stranger}");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! ```
 
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::escape;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -77,8 +78,7 @@ impl Texts {
     /// Keeps a text; whether there was room for it, and it is one.
     pub fn keep(&mut self, path: Vec<u8>, contents: Vec<u8>) -> bool {
         let sha256 = digest(&contents);
-        let fits = contents.len() <= bounds::KEPT_TEXT
-            && self.bytes + contents.len() <= bounds::KEPT_TEXTS;
+        let fits = contents.len() <= bounds::KEPT_TEXT && !self.has_no_room(contents.len());
         let text = String::from_utf8(contents).ok();
         let text = text.filter(|text| fits && !text.contains('\0'));
         let Some(text) = text else {
@@ -87,6 +87,11 @@ impl Texts {
         self.bytes += text.len();
         self.texts.insert(path, (text, sha256));
         true
+    }
+
+    /// Whether all texts would be longer than may be kept, were there one of that length more.
+    pub fn has_no_room(&self, length: usize) -> bool {
+        self.bytes + length > bounds::KEPT_TEXTS
     }
 
     /// Whether there is none.
@@ -118,13 +123,12 @@ impl Texts {
         let mut rest = bytes.strip_prefix(VERSION)?;
         let mut texts = Texts::default();
         while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest)?;
-            let (line, behind) = (&rest[..end], &rest[end + 1..]);
-            let space = line.iter().rposition(|byte| *byte == b' ')?;
-            let path = escape::from_octal(line[..space].strip_prefix(b"./")?)?;
-            let length: usize = std::str::from_utf8(&line[space + 1..]).ok()?.parse().ok()?;
-            let text = behind.get(..length)?;
-            rest = behind.get(length..)?.strip_prefix(b"\n")?;
+            let (line, behind) = bytes::split_once(rest, b'\n')?;
+            let (path, length) = bytes::rsplit_once(line, b' ')?;
+            let path = escape::from_octal(path.strip_prefix(b"./")?)?;
+            let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+            let (text, behind) = behind.split_at_checked(length)?;
+            rest = behind.strip_prefix(b"\n")?;
             if !texts.keep(path, text.to_vec()) {
                 return None;
             }
@@ -150,6 +154,19 @@ mod tests {
         for cut in [0, 5, bytes.len() - 1] {
             assert_eq!(Texts::parse(&bytes[..cut]), None, "{cut}");
         }
+    }
+
+    #[test]
+    fn all_texts_together_are_bounded() {
+        let mut texts = Texts::default();
+        let text = vec![b'a'; bounds::KEPT_TEXT];
+        for n in 0..bounds::KEPT_TEXTS / bounds::KEPT_TEXT {
+            assert!(texts.keep(n.to_string().into_bytes(), text.clone()), "{n}");
+        }
+        assert!(texts.has_no_room(1) && !texts.has_no_room(0));
+        assert!(!texts.keep(b"more".to_vec(), b"a".to_vec()));
+        assert!(texts.get(b"more").is_none());
+        assert!(Texts::parse(&texts.to_bytes()).is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! May touch: files below the root, netlink, and the metadata service at its fixed address. It changes nothing.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 pub mod instance;
 pub mod registry;

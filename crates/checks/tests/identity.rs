@@ -1,6 +1,6 @@
 //! Signatures over identity documents: made by openssl, verified by the agent's code.
 
-use agent_checks::instance::identity::{Certificates, Standing, judge};
+use agent_checks::instance::identity::{Authenticity, Certificates, judge};
 use harness::imds::{Authority, Identity};
 
 /// The certificates of one region.
@@ -9,12 +9,12 @@ fn certificates(authority: &Authority, region: &str) -> Certificates {
     Certificates::of(format!("# {region}\n{pem}"))
 }
 
-fn stand(document: &str, signature: &str, certificates: &Certificates) -> Standing {
+fn stand(document: &str, signature: &str, certificates: &Certificates) -> Authenticity {
     judge(document.as_bytes(), signature.as_bytes(), certificates).1
 }
 
-fn is_forged(standing: &Standing) -> bool {
-    matches!(standing, Standing::Forged(_))
+fn is_forged(authenticity: &Authenticity) -> bool {
+    matches!(authenticity, Authenticity::Forged(_))
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn what_openssl_signs_is_verified() {
         &["-stream", "-noattr"],
     ] {
         let signature = authority.sign_with(document.as_bytes(), arguments);
-        let (found, standing) = judge(document.as_bytes(), signature.as_bytes(), &ours);
-        assert_eq!(standing, Standing::Signed, "{arguments:?}");
+        let (found, authenticity) = judge(document.as_bytes(), signature.as_bytes(), &ours);
+        assert_eq!(authenticity, Authenticity::Signed, "{arguments:?}");
         let found = found.expect("a document");
         assert_eq!(found.image_id, "ami-0123456789abcdef0");
         assert_eq!(found.account_id, "123456789012");
@@ -57,7 +57,7 @@ fn what_another_signs_is_not() {
     }
     .document();
 
-    assert_eq!(stand(&document, &signature, &ours), Standing::Signed);
+    assert_eq!(stand(&document, &signature, &ours), Authenticity::Signed);
     for (document, signature, why) in [
         (&document, other.sign(document.as_bytes()), "another key"),
         (&stranger, signature.clone(), "another document beside it"),
@@ -74,15 +74,15 @@ fn what_another_signs_is_not() {
             "SHA-1",
         ),
     ] {
-        let standing = stand(document, &signature, &ours);
-        assert!(is_forged(&standing), "{why}: {standing:?}");
+        let authenticity = stand(document, &signature, &ours);
+        assert!(is_forged(&authenticity), "{why}: {authenticity:?}");
     }
     // AWS did not sign what the harness's authority did.
     assert!(is_forged(&stand(&document, &signature, &Certificates::AWS)));
     let told = stand(&mars, &authority.sign(mars.as_bytes()), &Certificates::AWS);
-    assert!(matches!(told, Standing::Untold(why) if why.contains("mars-north-1")));
+    assert!(matches!(told, Authenticity::Untold(why) if why.contains("mars-north-1")));
     let told = stand("<html>", &signature, &ours);
-    assert!(matches!(told, Standing::Untold(_)));
+    assert!(matches!(told, Authenticity::Untold(_)));
 }
 
 #[test]
@@ -101,11 +101,11 @@ fn no_byte_of_a_signature_can_be_changed() {
         let mut changed = good.clone();
         changed[place] ^= 1;
         let encoded = Base64::encode_string(&changed);
-        if stand(&document, &encoded, &ours) == Standing::Signed {
+        if stand(&document, &encoded, &ours) == Authenticity::Signed {
             passed.push(place);
         }
         assert!(
-            stand(&document, &Base64::encode_string(&good[..place]), &ours) != Standing::Signed
+            stand(&document, &Base64::encode_string(&good[..place]), &ours) != Authenticity::Signed
         );
     }
     // Versions and the list of algorithms stand outside of what is signed, and nothing rests on them.

@@ -94,6 +94,7 @@ bounds! {
         "20,000 Match blocks take half of them";
     SSHD_ALL: usize = Bytes(4 << 20), "sshd's configuration, each file as often as it is included",
         "a file may be included again and again";
+    SSHD_STARTERS: usize = Number(32), "command lines that start an sshd", "each reads a configuration of its own";
     SSHD_PROGRAM: u64 = Bytes(16 << 20), "the program sshd, searched for its version",
         "it has about one megabyte";
     INCLUDED: usize = Number(4096), "files that one pattern of a configuration names",
@@ -102,6 +103,18 @@ bounds! {
     SUDOERS_ALL: usize = Bytes(4 << 20), "sudoers, each file as often as it is included",
         "a file may be included again and again";
     SUDOERS_FILES: usize = Number(4096), "files of sudoers", "more than any policy has";
+    SUDOERS_RULES: usize = Number(60_000), "rules of sudoers, each command of a line counted",
+        "more than any policy has; some 50 MB of memory";
+    SUDOERS_STEPS: usize = Number(4_000_000), "steps to tell what a policy of sudo gives without a password",
+        "100,000 rules for a user each take two million";
+    SUDO_PROGRAM: u64 = Bytes(16 << 20), "the program sudo, searched for its kind", "sudo-rs has one megabyte";
+    POLKIT_NESTING: usize = Number(32), "parentheses and negations within each other in a rule of polkit",
+        "no rule that is meant goes deeper";
+    GETTY_PROGRAMS: usize = Number(8), "programs that a getty starts through one another", "two are usual";
+    AUTHORIZED_KEYS_FILES: usize = Number(40_000), "files of authorized keys", "20,000 accounts with two each";
+    RSYSLOG_BLOCKS: usize = Number(32), "blocks within blocks of rsyslog's configuration", "no configuration goes deeper";
+    RSYSLOG_STEPS: usize = Number(1_000_000), "statements of rsyslog gone through",
+        "each ruleset may call others twice";
     SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",
         "more than any configuration has";
     CREDENTIALS_FILE: u64 = Bytes(16 << 20), "a file searched for access keys",
@@ -110,6 +123,26 @@ bounds! {
         "five for each of 20,000 homes";
     CREDENTIALS_ALL: u64 = Bytes(512 << 20), "what is read for access keys in all",
         "some seconds of reading from a disk in the cloud";
+    CREDENTIALS_NAMES: usize = Number(30_000), "names below one place that is searched for private keys",
+        "a home of somebody who builds software has some thousand outside of its caches";
+    CREDENTIALS_ALL_NAMES: usize = Number(100_000), "names below all of them", "some seconds from a cold disk";
+    CREDENTIALS_OPENED: usize = Number(5_000), "files opened below one of them", "most are no keys by name or size";
+    CREDENTIALS_ALL_OPENED: usize = Number(20_000), "files opened below all of them", "some seconds from a cold disk";
+    CREDENTIALS_DEPTH: usize = Number(32), "directories within directories there", "each takes a descriptor";
+    CREDENTIALS_UNSEEN: usize = Number(1_000), "places named as not looked into", "a finding shows the first of them";
+    HOMES: usize = Number(20_000), "homes that are searched", "more than any host has";
+    ENVIRONMENT_FILES: usize = Number(10_000), "files of environments that units name", "a host has some ten";
+    PRIVATE_KEY: u64 = Bytes(64 << 10), "a file that may be a private key, whatever its name",
+        "a key has some kilobytes; longer files are opened only where they are called as keys are";
+    PRIVATE_KEY_NAMED: u64 = Bytes(1 << 20), "a file that is called as private keys are",
+        "a bundle of all authorities has 300 KB";
+    HISTORY: u64 = Bytes(16 << 20), "a history of commands, searched for times before the launch",
+        "100,000 commands take some megabytes";
+    SHORT_FILE: u64 = Bytes(64 << 10), "a file of some lines: machine-id, os-release, one of /proc or /sys",
+        "the longest has a few kilobytes";
+    MOUNTS: u64 = Bytes(64 << 20), "the table of mounts", "that of a host with 100,000 mounts has 20 MB";
+    PROCESS_MAPS: u64 = Bytes(64 << 20), "the mappings of a process",
+        "vm.max_map_count lets a program have 65,530, each some hundred bytes";
     SOCKETS: u64 = Bytes(64 << 20), "each of the kernel's tables of sockets",
         "a table of 100,000 sockets has 15 MB";
     NETLINK: usize = Bytes(64 << 20), "an answer of the kernel on firewall or audit rules",
@@ -118,6 +151,9 @@ bounds! {
         "a list of all of Ubuntu has 80 MB; it is read as a stream";
     PACKAGE_LIST_RATIO: u64 = Number(32), "bytes of such a list for each compressed byte, beyond the first 8 MiB",
         "lists shrink to a fifth, advisories to a fifteenth; what shrinks more was made to keep somebody busy";
+    PACKAGE_LIST_LINE: u64 = Bytes(1 << 20), "a line of such a list", "the longest, of dependencies, has some ten kilobytes";
+    PACKAGE_LIST_DIRECTORIES: usize = Number(2_000), "directories of a cache of repositories", "a host has some twenty";
+    ADVISORY_TAG: u64 = Bytes(64 << 10), "a tag of a list of advisories", "the longest has some hundred bytes";
     DPKG_STATUS: u64 = Bytes(20 << 20), "dpkg's status file", "that of a full desktop has 10 MB";
     DPKG_LIST: u64 = Bytes(64 << 20), "a list of dpkg's, and its diversions",
         "the longest list that Debian ships has 5 MB";
@@ -132,10 +168,22 @@ bounds! {
     DEBS: usize = Number(20_000), "packages in apt's cache", "a dist-upgrade of a full desktop brings 4,000";
     DEBS_HELD: usize = Number(512), "packages held open until what they say of a path is asked",
         "a descriptor each; of further ones only contents are explained once apt has removed them";
+    EVIDENCE_KEPT: usize = Number(4_096), "packages of which signed facts are kept in the state directory",
+        "all of a server, twice over; the least useful are given up first, which is told";
+    EVIDENCE_BYTES: u64 = Bytes(32 << 20), "those facts together, which are held in memory as well",
+        "100,000 files with their attributes take some 25 MB";
+    LIBRARY_CACHE: u64 = Bytes(16 << 20), "ld.so.cache", "a desktop's has 300 KB";
+    LIBRARIES: usize = Number(50_000), "libraries that ld.so.cache names, or a directory of it holds",
+        "a desktop with everything on it has some ten thousand";
     APT_RELEASE: u64 = Bytes(16 << 20), "a release file (InRelease)", "that of Debian unstable has 200 KB";
     KEYRING: u64 = Bytes(16 << 20), "a keyring of the package manager", "Debian's has 60 KB";
+    KEYRING_KEYS: usize = Number(512), "keys of a keyring, and signatures of one text",
+        "distributions have some ten of each";
     TRUST_FILES: usize = Number(4_096), "settings and keyrings of the package manager", "a host has some fifty";
+    TRUST_DEPTH: usize = Number(6), "directories within directories of those settings", "apt and dnf look into one or two";
     DPKG_LOG: u64 = Bytes(256 << 20), "a log of the package manager, unpacked", "rotated each month; a large one has 5 MB";
+    DPKG_LOG_LINE: u64 = Bytes(1 << 20), "a line of such a log", "an upgrade of everything takes 100 KB";
+    DPKG_EXCLUDES: usize = Number(4_096), "rules of dpkg on what it does not unpack", "a purger of locales writes some hundred";
     DPKG_CONFIG: u64 = Bytes(1 << 20), "a file of dpkg's configuration",
         "a purger of locales writes some hundred lines";
     UNPACKING: Duration = Time(Duration::from_secs(2)), "reading what dpkg is unpacking while its lock is held",
@@ -168,17 +216,25 @@ bounds! {
         "rpm's has a few megabytes";
     RPM_ACCOUNTS: u64 = Bytes(64 << 20), "passwd and group, to name owners in rpm's database",
         "100,000 accounts take some ten megabytes";
+    DEVICE_DEPTH: u32 = Number(8), "devices that a file system lies on through one another",
+        "deeper than anybody stacks them";
+    SIGNATURE_DEPTH: usize = Number(16), "elements within elements of an identity signature",
+        "deeper than any signature goes";
     METADATA_BODY: usize = Bytes(64 << 10), "an answer of the metadata service",
         "the longest, an identity signature, takes two kilobytes";
     MANIFEST: u64 = Bytes(1 << 30), "a manifest, read as a stream", "some five million files";
     MANIFEST_LINE: usize = Bytes(256 << 10), "a line of a manifest, read or written",
         "libarchive reads lines of 60,000 bytes and refuses 1,000,000; the longest entry is far below both";
+    HEADER: u64 = Bytes(16 << 20), "what stands before the first entry of a manifest or an amendment",
+        "100,000 packages take six million; it is held in memory";
     PROFILE: u64 = Bytes(4 << 20), "a profile",
         "the shipped ones have some kilobytes";
     RULES: usize = Number(4096), "entries of a profile or of a manifest's header, and excludes, each",
         "the shipped profiles have some hundred; each path is compared with all that may reach it";
     RULE_STEPS: usize = Number(4_000_000), "steps to tell whether a manifest's rules demand as much as the profile",
         "the shipped profiles take a hundredth; beyond it `files.profile` is `unknown`";
+    SIGN_KEY: u64 = Bytes(64 << 10), "a file with a private key to seal by",
+        "an RSA key of 16384 bits takes 13 KiB";
     SIGNERS: u64 = Bytes(1 << 20), "a file of trusted signers",
         "a key takes a hundred bytes";
     SEAL: u64 = Bytes(64 << 10), "a seal of a manifest",
@@ -190,6 +246,10 @@ bounds! {
         "some 15 MiB; those beyond are read by every scan";
     TOUCHED_SINCE_READ: usize = Number(16_384), "paths remembered as touched since a scan began, likewise",
         "some 2 MiB; after more of them everything is read";
+    LOG_LINE: u64 = Bytes(2 << 20), "a line of a log that `log verify` reads",
+        "CloudWatch Logs takes events of 1 MiB";
+    LOG_ITEM: usize = Bytes(8 << 20), "an event in the JSON that the AWS command line prints",
+        "as many bytes, each escaped";
     LOG_PROBLEMS: u64 = Number(10_000), "lines that `log verify` prints on problems",
         "more are counted; whoever can write into a log must not fill a disk";
     LOG_CHAINS: u64 = Number(10_000), "lines that `log verify` prints on chains, half of them on whole ones",
@@ -203,6 +263,10 @@ bounds! {
         "a configuration has some kilobytes; of a longer one the digests tell that it changed";
     KEPT_TEXTS: usize = Bytes(16 << 20), "all texts that are kept",
         "they are held in memory; those of a host have some hundred kilobytes";
+    RESTORED_TOLD: usize = Number(1_024), "paths told as changed and restored within ten minutes",
+        "some 200 KB; the least severe give way, and who is left out is said";
+    RESTORED_CHECKED: usize = Number(8_192), "paths remembered as checked since everything was",
+        "some 2 MiB; after more of them something may be told twice";
     SEEN_REPORT: u64 = Bytes(256 << 20), "the report that `accept --seen` names",
         "100,000 findings take a hundred megabytes";
 }

@@ -14,6 +14,8 @@ pub struct ChangeContext {
     pub while_down: bool,
     /// Whether the path was seen touched and is again as recorded.
     pub restored: bool,
+    /// The newest version that manifest and amendments have of the package that explains it.
+    pub replaces: Option<String>,
 }
 
 /// The file that a process runs, in the state it had then; ctime cannot be set by anybody.

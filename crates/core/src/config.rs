@@ -1,4 +1,5 @@
 //! `agent.toml`: how the agent goes about its work on a host. All keys are optional.
+// Long: each field is a key of the file.
 
 use crate::error::{Error, Result};
 use crate::toml_text;
@@ -213,6 +214,8 @@ pub struct Sinks {
     pub cloudwatch_logs: CloudwatchLogs,
     /// `[sinks.file]`
     pub file: FileSink,
+    /// `[sinks.journald]`
+    pub journald: Journald,
 }
 
 /// Whether a sink is used.
@@ -277,6 +280,14 @@ impl Default for CloudwatchLogs {
 pub struct FileSink {
     /// JSON lines; empty: off.
     pub path: PathBuf,
+}
+
+/// `[sinks.journald]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journald {
+    /// Whether each event is an entry of the journal, its JSON in the field `EVENT`.
+    pub enabled: bool,
 }
 
 impl Config {
@@ -430,6 +441,7 @@ mod tests {
                 "instance.expect_ami",
             ),
             ("[sinks.s3]\n", 1, "s3"),
+            ("[sinks.journald]\nenabled = \"auto\"\n", 2, "enabled"),
         ];
         for (text, line, word) in cases {
             let error = Config::parse(text, Path::new("agent.toml")).expect_err(text);

@@ -7,10 +7,11 @@ use std::path::Path;
 
 /// Whether both NetBSD's mtree and libarchive take the byte unescaped in a name.
 fn is_plain(byte: u8) -> bool {
-    PLAIN[usize::from(byte)]
+    PLAIN.get(usize::from(byte)) == Some(&true)
 }
 
 /// By byte: a manifest's every byte of a name is looked up here.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the crate is built")]
 static PLAIN: [bool; 256] = {
     let others = b"!%$&'()+,-./:;<>@^_`{|}~\"=]";
     let mut plain = [false; 256];
@@ -147,6 +148,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The bytes of lower-case hexadecimal of exactly that length.
 pub fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     /// By character; what is no digit has a bit above the four.
+    #[expect(clippy::indexing_slicing, reason = "evaluated when the crate is built")]
     static DIGITS: [u8; 256] = {
         let mut digits = [0xf0; 256];
         let mut i = 0;
@@ -156,7 +158,7 @@ pub fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         }
         digits
     };
-    let digit = |character: u8| DIGITS[usize::from(character)];
+    let digit = |character: u8| *DIGITS.get(usize::from(character)).unwrap_or(&0xf0);
     if text.len() != 2 * N {
         return None;
     }

@@ -9,6 +9,7 @@ pub use file_checks::{
 };
 
 use crate::attributes::{Attribute, AttributeSet, Attributes, NOBODY, Timestamp};
+use crate::benchmarks::Benchmarks;
 use crate::escape;
 use crate::explained::ExplainedBy;
 use crate::waiver::WaivedBy;
@@ -97,7 +98,7 @@ pub struct Check {
     pub form: Form,
     /// What mends a deviation, where one sentence does for every distribution.
     pub remedy: Option<&'static str>,
-    /// Benchmarks and guides that demand the same.
+    /// Guides that demand the same on every distribution; numbers of benchmarks are the [`Benchmarks`]' matter.
     pub references: &'static [&'static str],
 }
 
@@ -285,11 +286,16 @@ impl Finding {
         self.clone().with_check(self.check.id.to_owned())
     }
 
-    /// The object of the JSON contract, `"kind":"finding"`.
-    pub fn to_json(&self) -> Value {
+    /// The object of the JSON contract, `"kind":"finding"`, with the numbers of those benchmarks.
+    pub fn to_json(&self, benchmarks: Benchmarks) -> Value {
         // Strings, numbers and lists of them always can be written.
         let mut object = serde_json::to_value(self).unwrap_or_default();
-        object["references"] = json!(self.check.references);
+        if let Value::Object(object) = &mut object {
+            object.insert(
+                "references".into(),
+                json!(benchmarks.references(self.check)),
+            );
+        }
         object
     }
 }

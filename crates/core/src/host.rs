@@ -1,5 +1,6 @@
 //! Which host: the names by which reports and events tell one from another. Values only.
 
+use crate::benchmarks::Benchmarks;
 use serde_json::{Value, json};
 
 /// A host as it knows itself. A text is empty, and an option `None`, where the host has no such thing.
@@ -13,6 +14,8 @@ pub struct Host {
     pub boot_id: String,
     /// Distribution and version, as `debian 12`.
     pub os: String,
+    /// The benchmarks for that distribution.
+    pub benchmarks: Benchmarks,
     /// EC2 instance id: DMI's board_asset_tag, set by the hypervisor and not by the guest; where there is none,
     /// the verified identity document's.
     pub instance_id: String,

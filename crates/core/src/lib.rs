@@ -6,9 +6,12 @@
 //!
 //! May touch: the file system below a root, and the kernel by way of [`os`]. No network, no state of its own.
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 pub mod attributes;
+pub mod benchmarks;
 pub mod bounds;
+pub mod bytes;
 pub mod change;
 pub mod config;
 pub mod error;
@@ -26,3 +29,4 @@ pub mod task;
 pub mod toml_text;
 pub mod units;
 pub mod waiver;
+pub mod words;

@@ -66,6 +66,7 @@ const PLAIN: [&str; 26] = [
 ];
 
 /// A longer name is none.
+// Own bound: of what is taken for a name; the masking of the rest does not depend on it.
 const LONGEST_NAME: usize = 48;
 
 /// How tokens of known makers begin; what follows is the secret. Twelve characters at least follow.
@@ -379,8 +380,9 @@ fn is_mixed(word: &str) -> bool {
     // How often what a character is changes to another kind: in names, at the ends of their words.
     let kind = |c: &char| (c.is_ascii_digit(), c.is_ascii_uppercase());
     let changes = body
-        .windows(2)
-        .filter(|two| kind(&two[0]) != kind(&two[1]))
+        .iter()
+        .zip(body.iter().skip(1))
+        .filter(|(one, next)| kind(one) != kind(next))
         .count();
     match kinds {
         3 => changes * 4 >= body.len(),

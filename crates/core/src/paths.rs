@@ -1,5 +1,6 @@
 //! Relative paths, and their order in manifests and walks: parents first, siblings in byte order, each subtree whole before the next sibling.
 
+use crate::bytes;
 use std::cmp::Ordering;
 
 /// Compares two relative paths component by component, as a sorted depth-first walk meets them.
@@ -9,8 +10,8 @@ pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
-    match a.iter().zip(b).position(|(a, b)| a != b) {
-        Some(i) => rank(a[i]).cmp(&rank(b[i])),
+    match a.iter().zip(b).find(|(a, b)| a != b) {
+        Some((a, b)) => rank(*a).cmp(&rank(*b)),
         None => a.len().cmp(&b.len()),
     }
 }
@@ -18,17 +19,14 @@ pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
 /// Whether `path` is `directory` or lies below it. Everything lies below the empty path.
 pub fn is_within(path: &[u8], directory: &[u8]) -> bool {
     match path.strip_prefix(directory) {
-        Some(rest) => directory.is_empty() || rest.is_empty() || rest[0] == b'/',
+        Some(rest) => directory.is_empty() || matches!(rest, [] | [b'/', ..]),
         None => false,
     }
 }
 
 /// Directory and last component of a relative path; the directory is empty at the top.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (&[], path),
-    }
+    bytes::rsplit_once(path, b'/').unwrap_or((&[], path))
 }
 
 /// The entry `name` of `directory`; both are relative, and the directory may be empty.

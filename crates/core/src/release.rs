@@ -13,7 +13,33 @@ pub struct OsRelease {
     pub support_end: String,
 }
 
+/// Distributions that are rebuilt from another one, count versions as it does, and do not say so in `ID_LIKE`: Oracle
+/// Linux names `fedora` alone (oraclelinux-release 10), the variants of SLES and openSUSE Leap name `suse`.
+const REBUILDS: [(&str, &str); 5] = [
+    ("ol", "rhel"),
+    ("sles_sap", "sles"),
+    ("sle_hpc", "sles"),
+    ("sled", "sles"),
+    ("opensuse-leap", "sles"),
+];
+
 impl OsRelease {
+    /// The distribution, what it is a rebuild of, what it descends from, nearest first.
+    pub fn lineage(&self) -> Vec<&str> {
+        let mut ids = vec![self.id.as_str()];
+        let rebuilt = REBUILDS.iter().filter(|(id, _)| *id == self.id);
+        ids.extend(rebuilt.map(|(_, of)| *of));
+        ids.extend(self.id_like.iter().map(String::as_str));
+        ids
+    }
+
+    /// Whether its `VERSION_ID` is `wanted`, or begins with it as a whole part: `9.6` is a `9`, `90` is none.
+    pub fn is_version(&self, wanted: &str) -> bool {
+        self.version_id
+            .strip_prefix(wanted)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// Parses the text of an os-release(5) file; unknown lines are passed over.
     pub fn parse(text: &str) -> OsRelease {
         let mut release = OsRelease::default();

@@ -3,10 +3,12 @@
 //! Kept in a buffer of the thread's own: naming a subject copies its path and allocates nothing, so that it may be
 //! done for every file.
 
+use crate::bytes;
 use std::cell::RefCell;
 
 /// Bytes of a path that are kept; of a longer one, the nearest directory above that fits. As long as Linux takes one
 /// (`PATH_MAX`, limits.h).
+// Own bound: the kernel's.
 const LONGEST: usize = 4096;
 
 /// What a thread is there for.
@@ -69,7 +71,7 @@ impl Job {
 
 /// What kind of thing is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TaskKind {
     /// Nothing smaller than the job itself.
     Whole,
     /// Contents of several files that are digested side by side.
@@ -82,30 +84,30 @@ pub enum Kind {
     Directory,
 }
 
-impl Kind {
+impl TaskKind {
     /// All of them.
-    pub const ALL: [Kind; 5] = [
-        Kind::Whole,
-        Kind::Batch,
-        Kind::Part,
-        Kind::File,
-        Kind::Directory,
+    pub const ALL: [TaskKind; 5] = [
+        TaskKind::Whole,
+        TaskKind::Batch,
+        TaskKind::Part,
+        TaskKind::File,
+        TaskKind::Directory,
     ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Whole => "whole",
-            Kind::Batch => "batch",
-            Kind::Part => "part",
-            Kind::File => "file",
-            Kind::Directory => "directory",
+            TaskKind::Whole => "whole",
+            TaskKind::Batch => "batch",
+            TaskKind::Part => "part",
+            TaskKind::File => "file",
+            TaskKind::Directory => "directory",
         }
     }
 
     /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn from_name(name: &str) -> Option<TaskKind> {
+        TaskKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -113,7 +115,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct At {
     job: Job,
-    kind: Kind,
+    kind: TaskKind,
     length: usize,
     /// Of the subject: its path or name.
     bytes: [u8; LONGEST],
@@ -126,16 +128,16 @@ impl At {
     }
 
     /// What kind of thing is at hand.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> TaskKind {
         self.kind
     }
 
     /// Path or name of what is at hand; empty for the job itself, and for the root.
     pub fn subject(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        bytes::first(&self.bytes, self.length)
     }
 
-    fn set(&mut self, kind: Kind, directory: &[u8], name: &[u8]) {
+    fn set(&mut self, kind: TaskKind, directory: &[u8], name: &[u8]) {
         self.kind = kind;
         self.length = 0;
         let slash: &[u8] = match directory.is_empty() || name.is_empty() {
@@ -144,23 +146,30 @@ impl At {
         };
         let length = directory.len() + slash.len() + name.len();
         if length <= LONGEST {
-            for part in [directory, slash, name] {
-                self.bytes[self.length..self.length + part.len()].copy_from_slice(part);
-                self.length += part.len();
-            }
+            self.fill([directory, slash, name]);
             return;
         }
-        self.kind = Kind::Directory;
-        let fits = directory.len().min(LONGEST);
+        self.kind = TaskKind::Directory;
         let whole = match directory.len() <= LONGEST {
-            true => fits,
-            false => directory[..fits]
-                .iter()
-                .rposition(|byte| *byte == b'/')
-                .unwrap_or(0),
+            true => directory,
+            false => bytes::rsplit_once(bytes::first(directory, LONGEST), b'/')
+                .map_or(&b""[..], |(above, _)| above),
         };
-        self.bytes[..whole].copy_from_slice(&directory[..whole]);
-        self.length = whole;
+        self.fill([whole]);
+    }
+
+    fn fill<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        self.length = 0;
+        let mut room = self.bytes.as_mut_slice();
+        for part in parts {
+            let Some((here, rest)) = std::mem::take(&mut room).split_at_mut_checked(part.len())
+            else {
+                return;
+            };
+            here.copy_from_slice(part);
+            self.length += part.len();
+            room = rest;
+        }
     }
 }
 
@@ -168,7 +177,7 @@ thread_local! {
     static AT: RefCell<At> = const {
         RefCell::new(At {
             job: Job::Other,
-            kind: Kind::Whole,
+            kind: TaskKind::Whole,
             length: 0,
             bytes: [0; LONGEST],
         })
@@ -184,7 +193,7 @@ pub fn job() -> Job {
 pub fn begin(job: Job) {
     AT.with_borrow_mut(|at| {
         at.job = job;
-        at.set(Kind::Whole, b"", b"");
+        at.set(TaskKind::Whole, b"", b"");
     });
     #[cfg(debug_assertions)]
     fault::strike();
@@ -192,27 +201,27 @@ pub fn begin(job: Job) {
 
 /// The thread is at nothing smaller than its job.
 pub fn at_whole() {
-    set(Kind::Whole, b"", b"");
+    set(TaskKind::Whole, b"", b"");
 }
 
 /// The thread digests several files side by side.
 pub fn at_batch() {
-    set(Kind::Batch, b"", b"");
+    set(TaskKind::Batch, b"", b"");
 }
 
 /// The thread is at a part of its job.
 pub fn at_part(name: &str) {
-    set(Kind::Part, b"", name.as_bytes());
+    set(TaskKind::Part, b"", name.as_bytes());
 }
 
 /// The thread is at the file `name` in `directory`, which is relative to the root.
 pub fn at_file(directory: &[u8], name: &[u8]) {
-    set(Kind::File, directory, name);
+    set(TaskKind::File, directory, name);
 }
 
 /// The thread is at a directory, relative to the root.
 pub fn at_directory(path: &[u8]) {
-    set(Kind::Directory, path, b"");
+    set(TaskKind::Directory, path, b"");
 }
 
 /// Reads what the thread is at; `None` if it was just being told.
@@ -220,7 +229,7 @@ pub fn read<T>(look: impl FnOnce(&At) -> T) -> Option<T> {
     AT.with(|at| at.try_borrow().ok().map(|at| look(&at)))
 }
 
-fn set(kind: Kind, directory: &[u8], name: &[u8]) {
+fn set(kind: TaskKind, directory: &[u8], name: &[u8]) {
     AT.with_borrow_mut(|at| at.set(kind, directory, name));
     #[cfg(debug_assertions)]
     fault::strike();
@@ -257,7 +266,7 @@ mod fault {
 mod tests {
     use super::*;
 
-    fn is(job: Job, kind: Kind, subject: &[u8]) -> bool {
+    fn is(job: Job, kind: TaskKind, subject: &[u8]) -> bool {
         read(|at| (at.job(), at.kind(), at.subject()) == (job, kind, subject)) == Some(true)
     }
 
@@ -265,15 +274,15 @@ mod tests {
     fn a_thread_knows_what_it_is_at() {
         begin(Job::Files);
         at_file(b"etc", b"passwd");
-        assert!(is(Job::Files, Kind::File, b"etc/passwd"));
+        assert!(is(Job::Files, TaskKind::File, b"etc/passwd"));
         at_file(b"", b"etc");
-        assert!(is(Job::Files, Kind::File, b"etc"));
+        assert!(is(Job::Files, TaskKind::File, b"etc"));
         at_directory(b"etc");
-        assert!(is(Job::Files, Kind::Directory, b"etc"));
-        let other = std::thread::spawn(|| is(Job::Other, Kind::Whole, b""));
+        assert!(is(Job::Files, TaskKind::Directory, b"etc"));
+        let other = std::thread::spawn(|| is(Job::Other, TaskKind::Whole, b""));
         assert!(other.join().expect("no panic"));
         at_whole();
-        assert!(is(Job::Files, Kind::Whole, b""));
+        assert!(is(Job::Files, TaskKind::Whole, b""));
     }
 
     #[test]
@@ -281,12 +290,12 @@ mod tests {
         begin(Job::Files);
         let directory = vec![b'd'; LONGEST - 1];
         at_file(&directory, b"name");
-        assert!(is(Job::Files, Kind::Directory, &directory));
+        assert!(is(Job::Files, TaskKind::Directory, &directory));
         let deep = [b"top/".as_slice(), &[b'd'; LONGEST]].concat();
         at_file(&deep, b"name");
-        assert!(is(Job::Files, Kind::Directory, b"top"));
+        assert!(is(Job::Files, TaskKind::Directory, b"top"));
         at_directory(&vec![b'd'; LONGEST + 1]);
-        assert!(is(Job::Files, Kind::Directory, b""));
+        assert!(is(Job::Files, TaskKind::Directory, b""));
     }
 
     #[test]
@@ -294,8 +303,8 @@ mod tests {
         for job in Job::ALL {
             assert_eq!(Job::from_name(job.name()), Some(job));
         }
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        for kind in TaskKind::ALL {
+            assert_eq!(TaskKind::from_name(kind.name()), Some(kind));
         }
         assert_eq!(Job::from_name("no such job"), None);
     }

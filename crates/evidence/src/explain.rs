@@ -4,8 +4,9 @@ use crate::change::{Change, Shipped};
 use crate::debian::evidence::Debs;
 use crate::debian::kept::Store;
 use crate::digests::Digests;
-use crate::recorded::{Recorded, Standing, is_trust};
-use crate::rpm::{Headers, is_sha256};
+use crate::recorded::{PackageStatus, RecordedPackages, is_trust};
+use crate::removal;
+use crate::rpm::{self, Headers};
 use crate::settings::{self, Settings};
 use crate::verdict::{self, Case, Content};
 use agent_core::attributes::{AttributeSet, Digest, FileType};
@@ -13,12 +14,17 @@ use agent_core::explained::{self as by, Evidence, ExplainedBy};
 use agent_core::os::root::Root;
 use agent_packages::dpkg::Owners;
 use agent_packages::log::Logs;
-use agent_packages::{DatabaseStamp, Kind, Package, detect};
+use agent_packages::{DatabaseKind, DatabaseStamp, Package, detect};
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+/// So long what dpkg's journal says may be unread, while its status file is the same.
+// Own bound: a time to wait, a quarter of that after which a finding that waits for a package is looked at again.
+const JOURNAL: Duration = Duration::from_secs(5);
 /// A directory is in the lists of hundreds of packages, which all say the same of it.
-const MOST_OWNERS: usize = 8;
+// Own bound: further ones could only explain more.
+pub(crate) const MOST_OWNERS: usize = 8;
 
 /// What explains a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,18 +38,19 @@ pub struct Explanation {
 /// Explains changes of one tree. The databases are read when the first change comes, and kept.
 #[derive(Debug)]
 pub struct Explainer {
-    root: Root,
-    recorded: Recorded,
-    settings: Settings,
-    /// The state of the database that `source` was read from.
-    stamp: Option<DatabaseStamp>,
+    pub(crate) root: Root,
+    pub(crate) recorded: RecordedPackages,
+    pub(crate) settings: Settings,
+    /// The state of the database that `source` was read from, with dpkg's journal; and when.
+    stamp: Option<(DatabaseStamp, DatabaseStamp)>,
+    read: Option<Instant>,
     /// Of packages in apt's cache, while nothing else is in memory.
     resting: Debs,
-    source: Source,
+    pub(crate) source: Source,
 }
 
 #[derive(Debug)]
-enum Source {
+pub(crate) enum Source {
     Dpkg(Box<Dpkg>),
     Rpm(Box<Headers>),
     /// No database, or one that cannot be read: why.
@@ -51,61 +58,67 @@ enum Source {
 }
 
 #[derive(Debug)]
-struct Dpkg {
-    owners: Owners,
-    logs: Logs,
-    debs: Debs,
+pub(crate) struct Dpkg {
+    pub(crate) owners: Owners,
+    pub(crate) logs: Logs,
+    pub(crate) debs: Debs,
     /// What the installed database says, by name and architecture.
     sums: HashMap<(String, String), HashMap<Box<[u8]>, [u8; 16]>>,
 }
 
 /// How one owner explains a change.
-struct Judged {
-    package: Package,
-    case: Case,
+pub(crate) struct Judged {
+    pub(crate) package: Package,
+    pub(crate) case: Case,
     /// What vouches for the contents, where they are as shipped.
-    evidence: Evidence,
+    pub(crate) evidence: Evidence,
     /// What is missing or speaks against it, in its own words.
-    detail: Option<String>,
-    at: Option<String>,
-    transaction: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) at: Option<String>,
+    pub(crate) transaction: Option<String>,
 }
 
 impl Explainer {
     /// Reads what the tree has of evidence.
-    pub fn open(root: &Root, recorded: Recorded) -> Explainer {
-        Explainer::with(root, recorded, Debs::default())
+    pub fn open(root: &Root, recorded: RecordedPackages) -> Explainer {
+        let mut explainer = Explainer::with(root, recorded, Debs::default());
+        explainer.refresh();
+        explainer
     }
 
     /// The same, with what earlier runs have kept of signed packages in the directory; what comes is kept there too.
-    pub fn keeping(root: &Root, recorded: Recorded, directory: &Path) -> Explainer {
+    /// Nothing else is read before [`Explainer::refresh`].
+    pub fn keeping(root: &Root, recorded: RecordedPackages, directory: &Path) -> Explainer {
         let store = Store::new(directory, recorded.keyrings());
         Explainer::with(root, recorded, Debs::kept(store))
     }
 
-    fn with(root: &Root, recorded: Recorded, debs: Debs) -> Explainer {
-        let mut explainer = Explainer {
+    fn with(root: &Root, recorded: RecordedPackages, debs: Debs) -> Explainer {
+        Explainer {
             root: root.clone(),
             recorded,
             settings: Settings::default(),
             stamp: None,
+            read: None,
             resting: debs,
             source: Source::Nothing("it was not read".into()),
-        };
-        explainer.refresh();
-        explainer
+        }
     }
 
     /// Reads what has changed since. What was taken in of packages in apt's cache is kept: it may be gone from there.
     pub fn refresh(&mut self) {
         let kind = detect(&self.root);
         self.settings = settings::judge(&self.root, kind, &self.recorded);
-        let stamp = agent_packages::stamp(&self.root);
-        if self.stamp.as_ref() != Some(&stamp) {
+        let stamp = (
+            agent_packages::stamp(&self.root),
+            agent_packages::journal(&self.root),
+        );
+        if self.is_behind(&stamp) {
             self.rest();
             let debs = std::mem::take(&mut self.resting);
             self.source = self.load(kind, debs);
             self.stamp = Some(stamp);
+            self.read = Some(Instant::now());
             match &self.source {
                 Source::Dpkg(dpkg) => self.recorded.see(kind, dpkg.owners.packages().iter()),
                 Source::Rpm(headers) => self.recorded.see(kind, headers.packages()),
@@ -115,6 +128,25 @@ impl Explainer {
         if let Source::Dpkg(dpkg) = &mut self.source {
             dpkg.debs
                 .refresh(&self.root, &self.recorded, &self.settings);
+            dpkg.debs.bound(dpkg.owners.packages());
+        }
+    }
+
+    /// Whether the database is another one by now. While dpkg works its journal changes all the time: by that alone
+    /// everything is read again after a while, and what is asked meanwhile is asked again.
+    fn is_behind(&self, (database, journal): &(DatabaseStamp, DatabaseStamp)) -> bool {
+        let Some((known, noted)) = &self.stamp else {
+            return true;
+        };
+        let is_old = self.read.is_none_or(|read| read.elapsed() >= JOURNAL);
+        known != database || noted != journal && is_old
+    }
+
+    /// What was given up of what was kept of signed packages, told once.
+    pub fn take_given_up(&mut self) -> Option<String> {
+        match &mut self.source {
+            Source::Dpkg(dpkg) => dpkg.debs.take_given_up(),
+            Source::Rpm(_) | Source::Nothing(_) => self.resting.take_given_up(),
         }
     }
 
@@ -127,22 +159,22 @@ impl Explainer {
         self.stamp = None;
     }
 
-    fn load(&self, kind: Kind, debs: Debs) -> Source {
+    fn load(&self, kind: DatabaseKind, debs: Debs) -> Source {
         match kind {
-            Kind::Dpkg => match Owners::load(&self.root) {
+            DatabaseKind::Dpkg => match Owners::load(&self.root) {
                 Ok(owners) => Source::Dpkg(Box::new(Dpkg {
+                    logs: Logs::read(&self.root, &|name| owners.named(name).next().is_some()),
                     owners,
-                    logs: Logs::read(&self.root),
                     debs,
                     sums: HashMap::new(),
                 })),
                 Err(error) => Source::Nothing(error.to_string()),
             },
-            Kind::Rpm => match Headers::load(&self.root, &self.recorded) {
+            DatabaseKind::Rpm => match Headers::load(&self.root, &self.recorded) {
                 Ok(headers) => Source::Rpm(Box::new(headers)),
                 Err(error) => Source::Nothing(error),
             },
-            Kind::None => Source::Nothing("there is no package database".into()),
+            DatabaseKind::None => Source::Nothing("there is no package database".into()),
         }
     }
 
@@ -163,16 +195,60 @@ impl Explainer {
     pub fn explain(&mut self, change: &Change<'_>) -> Option<Explanation> {
         let judged = match &mut self.source {
             Source::Dpkg(dpkg) => dpkg.judge(&self.root, change),
-            Source::Rpm(headers) => of_rpm(headers, &self.root, change),
+            Source::Rpm(headers) => rpm::judge(headers, &self.root, change),
             Source::Nothing(_) => return None,
         };
+        self.best(judged, change.path, change.new_privilege())
+    }
+
+    /// What explains that a path of that type is gone: an older version of an installed package had it, and the signed
+    /// one that is installed has not. `None` where nothing signed says that any had it.
+    pub fn explain_removal(&mut self, path: &[u8], kind: FileType) -> Option<Explanation> {
+        let Source::Dpkg(dpkg) = &mut self.source else {
+            return None;
+        };
+        let judged = removal::judge(dpkg, &self.root, path, kind);
+        self.best(judged, path, false)
+    }
+
+    /// Names of packages that are signed and ship a file at the path: those that are yet to be unpacked among them.
+    pub fn shipping(&self, path: &[u8]) -> Vec<String> {
+        let debs = match &self.source {
+            Source::Dpkg(dpkg) => &dpkg.debs,
+            Source::Rpm(_) | Source::Nothing(_) => &self.resting,
+        };
+        let names = [path, path.strip_prefix(b"usr/").unwrap_or(path)];
+        debs.shipping(&names).map(str::to_owned).collect()
+    }
+
+    /// Takes in what lies in apt's cache, and reads no database: for when something has just come there.
+    pub fn take_in(&mut self) {
+        let kind = detect(&self.root);
+        if kind == DatabaseKind::Dpkg {
+            self.settings = settings::judge(&self.root, kind, &self.recorded);
+            let debs = match &mut self.source {
+                Source::Dpkg(dpkg) => &mut dpkg.debs,
+                Source::Rpm(_) | Source::Nothing(_) => &mut self.resting,
+            };
+            debs.refresh(&self.root, &self.recorded, &self.settings);
+            debs.bound(&self.recorded.seen);
+        }
+    }
+
+    /// The best of what several owners say.
+    pub(crate) fn best(
+        &self,
+        judged: Vec<Judged>,
+        path: &[u8],
+        new_privilege: bool,
+    ) -> Option<Explanation> {
         let kind = detect_kind(&self.source);
         let mut best: Option<(bool, Judged)> = None;
         for mut judged in judged {
             judged.case.settings_hold = self.settings.changed.is_none();
-            judged.case.is_trust = is_trust(change.path);
-            judged.case.new_privilege = change.new_privilege();
-            judged.case.standing = self.recorded.standing(kind, &judged.package);
+            judged.case.is_trust = is_trust(path);
+            judged.case.new_privilege = new_privilege;
+            judged.case.package_status = self.recorded.package_status(kind, &judged.package);
             let lowers = verdict::kept(&judged.case).is_none();
             let better = match &best {
                 None => true,
@@ -197,11 +273,11 @@ impl Explainer {
     fn worded(&self, judged: Judged) -> ExplainedBy {
         let case = &judged.case;
         let reason = verdict::kept(case).map(|keeps| {
-            let detail = match (&case.standing, &self.settings.changed) {
+            let detail = match (&case.package_status, &self.settings.changed) {
                 _ if case.is_trust => None,
                 _ if case.content != Content::Same || !case.signed => judged.detail.clone(),
                 (_, Some(changed)) => Some(changed.clone()),
-                (Standing::Older(newer), _) => Some(format!("it was {newer}")),
+                (PackageStatus::Older(newer), _) => Some(format!("it was {newer}")),
                 _ if case.new_privilege => None,
                 _ if !case.beyond.is_empty() => Some(case.beyond.to_string()),
                 _ => None,
@@ -214,14 +290,11 @@ impl Explainer {
             arch,
         } = &judged.package;
         let several = match &self.source {
-            Source::Dpkg(dpkg) => {
-                let of_name = dpkg.owners.packages().iter().filter(|p| p.name == *name);
-                of_name.count() > 1
-            }
+            Source::Dpkg(dpkg) => dpkg.owners.named(name).count() > 1,
             Source::Rpm(_) | Source::Nothing(_) => false,
         };
         ExplainedBy {
-            kind: by::Kind::Package,
+            kind: by::ExplanationKind::Package,
             package: Some(match several {
                 true => format!("{name}:{arch}"),
                 false => name.clone(),
@@ -231,26 +304,27 @@ impl Explainer {
             at: judged.at,
             evidence: (case.content == Content::Same).then_some(judged.evidence),
             reason,
+            is_new: case.package_status == PackageStatus::New,
         }
     }
 }
 
-fn detect_kind(source: &Source) -> Kind {
+fn detect_kind(source: &Source) -> DatabaseKind {
     match source {
-        Source::Dpkg(_) => Kind::Dpkg,
-        Source::Rpm(_) => Kind::Rpm,
-        Source::Nothing(_) => Kind::None,
+        Source::Dpkg(_) => DatabaseKind::Dpkg,
+        Source::Rpm(_) => DatabaseKind::Rpm,
+        Source::Nothing(_) => DatabaseKind::None,
     }
 }
 
 /// A case of which the contents, what vouches for them and the attributes are known.
-fn case(content: Content, signed: bool, beyond: AttributeSet) -> Case {
+pub(crate) fn case(content: Content, signed: bool, beyond: AttributeSet) -> Case {
     Case {
         is_trust: false,
         content,
         signed,
         settings_hold: true,
-        standing: Standing::Unrecorded,
+        package_status: PackageStatus::Unrecorded,
         new_privilege: false,
         beyond,
     }
@@ -368,40 +442,4 @@ impl Dpkg {
             transaction: None,
         }
     }
-}
-
-fn of_rpm(headers: &Headers, root: &Root, change: &Change<'_>) -> Vec<Judged> {
-    let mut there: Option<Result<Digests, String>> = None;
-    headers
-        .of(change.path)
-        .take(MOST_OWNERS)
-        .map(|(header, shipped)| {
-            let digest = match (&shipped.digest, change.observed.kind) {
-                (Some(Digest::Md5(_)), FileType::File) => {
-                    let there = there.get_or_insert_with(|| Digests::of(root, change));
-                    there.as_ref().ok().map(|found| Digest::Md5(found.md5))
-                }
-                _ => change.observed.digest,
-            };
-            let (content, beyond) = change.against(shipped, digest.as_ref());
-            let signed = header.signed.is_ok();
-            let at = header
-                .at
-                .and_then(|at| jiff::Timestamp::from_second(i64::try_from(at).ok()?).ok());
-            Judged {
-                package: header.package.clone(),
-                case: case(content, signed, beyond),
-                evidence: match (signed, is_sha256(shipped.digest.as_ref())) {
-                    (true, _) => Evidence::Signed,
-                    (false, true) => Evidence::Sha256,
-                    (false, false) => Evidence::Md5,
-                },
-                detail: header.signed.as_ref().err().cloned(),
-                at: at.map(|at| at.to_string()),
-                transaction: header
-                    .transaction
-                    .map(|number| format!("rpm transaction {number}")),
-            }
-        })
-        .collect()
 }

@@ -8,18 +8,22 @@
 //! May touch: the files of dpkg, apt and rpm below a root, and the files that are to be explained, for reading. It runs
 //! no program and asks no network.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 mod change;
 mod debian;
 mod digests;
 mod explain;
 mod openpgp;
+mod products;
 mod recorded;
+mod removal;
 mod rpm;
 mod settings;
 pub mod verdict;
 
 pub use change::Change;
 pub use explain::{Explainer, Explanation};
-pub use recorded::{Recorded, Standing, is_trust, trust_paths};
+pub use products::Holds;
+pub use recorded::{INFO, PackageStatus, RecordedPackages, compare, is_trust, trust_paths};
 pub use rpm::keys as rpm_keys;

@@ -2,10 +2,10 @@
 //! manager decides whom it believes.
 
 use agent_core::attributes::{Attributes, Digest};
-use agent_packages::{Kind, Package, dpkg, rpm};
+use agent_packages::{DatabaseKind, Package, dpkg, rpm};
 use sha2::{Digest as _, Sha256};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Where dpkg's and apt's trust lies, relative to the root.
 const APT: [&str; 4] = [
@@ -23,6 +23,8 @@ const DNF: [&str; 6] = [
     "etc/rpm",
     "etc/pki/rpm-gpg",
 ];
+/// Where dpkg keeps lists, sums and scripts of installed packages, relative to the root.
+pub const INFO: &str = "var/lib/dpkg/info";
 /// Among them, keyrings: one that is not as recorded vouches for nothing, and the others are as good as before.
 const KEYRINGS: [&str; 5] = [
     "etc/apt/trusted.gpg",
@@ -33,11 +35,11 @@ const KEYRINGS: [&str; 5] = [
 ];
 
 /// The paths below which a package manager's settings of trust lie, relative to the root.
-pub fn trust_paths(manager: Kind) -> &'static [&'static str] {
+pub fn trust_paths(manager: DatabaseKind) -> &'static [&'static str] {
     match manager {
-        Kind::Dpkg => &APT,
-        Kind::Rpm => &DNF,
-        Kind::None => &[],
+        DatabaseKind::Dpkg => &APT,
+        DatabaseKind::Rpm => &DNF,
+        DatabaseKind::None => &[],
     }
 }
 
@@ -58,20 +60,22 @@ fn is_below(path: &[u8], place: &str) -> bool {
 
 /// What manifest, amendments and launch record say, as far as evidence needs it.
 #[derive(Debug, Default)]
-pub struct Recorded {
+pub struct RecordedPackages {
     /// The packages that were there, of several versions of one all: `# package` lines.
     pub packages: Vec<Package>,
     /// Fingerprints of the keys that the package manager trusted: `# package-key` lines.
     pub keys: Vec<String>,
     /// What is recorded below [`trust_paths`], by path relative to the root.
     pub settings: BTreeMap<Vec<u8>, Attributes>,
+    /// Digests of dpkg's lists of files and of configuration files below [`INFO`], by path relative to the root.
+    pub lists: HashMap<Vec<u8>, [u8; 32]>,
     /// The newest versions that the daemon has ever seen installed.
     pub seen: Vec<Package>,
 }
 
 /// How a package stands to what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PackageStatus {
     /// It was there, and is not older than it ever was.
     Known,
     /// The manifest does not say which packages there were.
@@ -82,9 +86,13 @@ pub enum Standing {
     Older(String),
 }
 
-impl Recorded {
+impl RecordedPackages {
     /// Takes in the versions that are installed now.
-    pub(crate) fn see<'a>(&mut self, manager: Kind, installed: impl Iterator<Item = &'a Package>) {
+    pub(crate) fn see<'a>(
+        &mut self,
+        manager: DatabaseKind,
+        installed: impl Iterator<Item = &'a Package>,
+    ) {
         let mut newest: BTreeMap<(String, String), String> = BTreeMap::new();
         let seen = std::mem::take(&mut self.seen);
         for package in seen.into_iter().chain(installed.cloned()) {
@@ -116,13 +124,13 @@ impl Recorded {
     }
 
     /// How the package stands.
-    pub fn standing(&self, manager: Kind, package: &Package) -> Standing {
+    pub fn package_status(&self, manager: DatabaseKind, package: &Package) -> PackageStatus {
         if self.packages.is_empty() {
-            return Standing::Unrecorded;
+            return PackageStatus::Unrecorded;
         }
         let is_it = |known: &&Package| known.name == package.name && known.arch == package.arch;
         if !self.packages.iter().any(|known| is_it(&known)) {
-            return Standing::New;
+            return PackageStatus::New;
         }
         let newest = self
             .packages
@@ -134,18 +142,18 @@ impl Recorded {
             Some(newest)
                 if compare(manager, &package.version, &newest.version) == Ordering::Less =>
             {
-                Standing::Older(newest.version.clone())
+                PackageStatus::Older(newest.version.clone())
             }
-            _ => Standing::Known,
+            _ => PackageStatus::Known,
         }
     }
 }
 
 /// The order of two versions, as the manager sees it.
-pub(crate) fn compare(manager: Kind, a: &str, b: &str) -> Ordering {
+pub fn compare(manager: DatabaseKind, a: &str, b: &str) -> Ordering {
     match manager {
-        Kind::Rpm => rpm::version::compare(a, b),
-        Kind::Dpkg | Kind::None => dpkg::version::compare(a, b),
+        DatabaseKind::Rpm => rpm::version::compare(a, b),
+        DatabaseKind::Dpkg | DatabaseKind::None => dpkg::version::compare(a, b),
     }
 }
 
@@ -163,29 +171,30 @@ mod tests {
 
     #[test]
     fn a_package_stands_to_what_it_ever_was() {
-        let recorded = Recorded {
+        let recorded = RecordedPackages {
             packages: vec![package("a", "1.9"), package("k", "1"), package("k", "3")],
             seen: vec![package("a", "1.20"), package("new", "5")],
-            ..Recorded::default()
+            ..RecordedPackages::default()
         };
-        let of = |name, version| recorded.standing(Kind::Dpkg, &package(name, version));
-        assert_eq!(of("a", "1.20"), Standing::Known);
-        assert_eq!(of("a", "1.21"), Standing::Known);
+        let of =
+            |name, version| recorded.package_status(DatabaseKind::Dpkg, &package(name, version));
+        assert_eq!(of("a", "1.20"), PackageStatus::Known);
+        assert_eq!(of("a", "1.21"), PackageStatus::Known);
         assert_eq!(
             of("a", "1.10"),
-            Standing::Older("1.20".into()),
+            PackageStatus::Older("1.20".into()),
             "between manifest and newest"
         );
-        assert_eq!(of("k", "2"), Standing::Older("3".into()));
+        assert_eq!(of("k", "2"), PackageStatus::Older("3".into()));
         assert_eq!(
             of("new", "6"),
-            Standing::New,
+            PackageStatus::New,
             "what was seen was not therefore recorded"
         );
-        let none = Recorded::default();
+        let none = RecordedPackages::default();
         assert_eq!(
-            none.standing(Kind::Dpkg, &package("a", "1")),
-            Standing::Unrecorded
+            none.package_status(DatabaseKind::Dpkg, &package("a", "1")),
+            PackageStatus::Unrecorded
         );
     }
 

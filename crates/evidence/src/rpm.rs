@@ -1,13 +1,16 @@
 //! What a host with rpm has as evidence on a path: the headers in its database, and the signatures over them.
 
-use crate::change::Shipped;
+use crate::change::{Change, Shipped};
+use crate::digests::Digests;
+use crate::explain::{Judged, MOST_OWNERS, case};
 use crate::openpgp::Keyring;
-use crate::recorded::Recorded;
+use crate::recorded::RecordedPackages;
 use agent_core::attributes::{Digest, FileType};
 use agent_core::bounds;
+use agent_core::explained::Evidence;
 use agent_core::os::root::Root;
 use agent_packages::Package;
-use agent_packages::rpm::signed::{self, Entry, File, Signature};
+use agent_packages::rpm::signed::{self, File, InstalledPackage, Signature};
 use base64ct::{Base64, Encoding};
 use std::collections::HashMap;
 
@@ -46,7 +49,7 @@ pub fn keys(root: &Root) -> Vec<String> {
     }
 }
 
-fn key(entry: &Entry<'_>) -> Keyring {
+fn key(entry: &InstalledPackage<'_>) -> Keyring {
     entry
         .key()
         .map_or_else(Keyring::default, |text| Keyring::parse(&text))
@@ -54,16 +57,10 @@ fn key(entry: &Entry<'_>) -> Keyring {
 
 impl Headers {
     /// Reads the database and verifies each header.
-    pub(crate) fn load(root: &Root, recorded: &Recorded) -> Result<Headers, String> {
+    pub(crate) fn load(root: &Root, recorded: &RecordedPackages) -> Result<Headers, String> {
         let mut keys = Keyring::default();
         signed::packages(root, &mut |entry| keys.extend(key(&entry)))?;
-        if let Ok(Some(names)) = root.list(KEYS.as_bytes()) {
-            for (name, _) in names.iter().take(bounds::TRUST_FILES) {
-                let path = [KEYS.as_bytes(), b"/", name].concat();
-                let bytes = root.read(&path, bounds::KEYRING).ok().flatten();
-                keys.extend(Keyring::parse(&bytes.unwrap_or_default()));
-            }
-        }
+        keys.extend(files_of_keys(root)?);
         keys.retain(&recorded.keys);
         let mut headers = Headers::default();
         let mut places = Places {
@@ -74,7 +71,7 @@ impl Headers {
         Ok(headers)
     }
 
-    fn add(&mut self, entry: &Entry<'_>, keys: &Keyring, places: &mut Places<'_>) {
+    fn add(&mut self, entry: &InstalledPackage<'_>, keys: &Keyring, places: &mut Places<'_>) {
         let Some(package) = entry
             .package()
             .filter(|package| package.name != "gpg-pubkey")
@@ -129,7 +126,59 @@ impl Headers {
     }
 }
 
-fn verify(entry: &Entry<'_>, keys: &Keyring) -> Result<(), String> {
+/// How the packages that have the path explain the change.
+pub(crate) fn judge(headers: &Headers, root: &Root, change: &Change<'_>) -> Vec<Judged> {
+    let mut there: Option<Result<Digests, String>> = None;
+    headers
+        .of(change.path)
+        .take(MOST_OWNERS)
+        .map(|(header, shipped)| {
+            let digest = match (&shipped.digest, change.observed.kind) {
+                (Some(Digest::Md5(_)), FileType::File) => {
+                    let there = there.get_or_insert_with(|| Digests::of(root, change));
+                    there.as_ref().ok().map(|found| Digest::Md5(found.md5))
+                }
+                _ => change.observed.digest,
+            };
+            let (content, beyond) = change.against(shipped, digest.as_ref());
+            let signed = header.signed.is_ok();
+            let at = header
+                .at
+                .and_then(|at| jiff::Timestamp::from_second(i64::try_from(at).ok()?).ok());
+            Judged {
+                package: header.package.clone(),
+                case: case(content, signed, beyond),
+                evidence: match (signed, is_sha256(shipped.digest.as_ref())) {
+                    (true, _) => Evidence::Signed,
+                    (false, true) => Evidence::Sha256,
+                    (false, false) => Evidence::Md5,
+                },
+                detail: header.signed.as_ref().err().cloned(),
+                at: at.map(|at| at.to_string()),
+                transaction: header
+                    .transaction
+                    .map(|number| format!("rpm transaction {number}")),
+            }
+        })
+        .collect()
+}
+
+/// The keys that lie there as files. One that cannot be read is passed over: its signatures then prove nothing.
+fn files_of_keys(root: &Root) -> Result<Keyring, String> {
+    let mut keys = Keyring::default();
+    let names = root.list(KEYS.as_bytes()).ok().flatten();
+    for (number, (name, _)) in names.iter().flat_map(|names| names.iter()).enumerate() {
+        if number == bounds::TRUST_FILES {
+            return Err(format!("/{KEYS} holds more than {number} files"));
+        }
+        let path = [KEYS.as_bytes(), b"/", name].concat();
+        let bytes = root.read(&path, bounds::KEYRING).ok().flatten();
+        keys.extend(Keyring::parse(&bytes.unwrap_or_default()));
+    }
+    Ok(keys)
+}
+
+fn verify(entry: &InstalledPackage<'_>, keys: &Keyring) -> Result<(), String> {
     if keys.is_empty() {
         return Err("the manifest names no key of the package manager's (# package-key)".into());
     }
@@ -196,6 +245,6 @@ impl Places<'_> {
 }
 
 /// How strong the database's own word on a digest is.
-pub(crate) fn is_sha256(digest: Option<&Digest>) -> bool {
+fn is_sha256(digest: Option<&Digest>) -> bool {
     matches!(digest, Some(Digest::Sha256(_)))
 }

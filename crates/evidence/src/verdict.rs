@@ -1,6 +1,6 @@
 //! What lowers a severity and what never does: one table, which docs/changes.md shows.
 
-use crate::recorded::Standing;
+use crate::recorded::PackageStatus;
 use agent_core::attributes::AttributeSet;
 
 /// What is known of a changed path.
@@ -15,7 +15,7 @@ pub struct Case {
     /// Whether sources and settings of the package manager are as recorded.
     pub settings_hold: bool,
     /// How the package stands to what was recorded.
-    pub standing: Standing,
+    pub package_status: PackageStatus,
     /// Whether the path now gives a privilege that it did not give as recorded: setuid, setgid, a capability.
     pub new_privilege: bool,
     /// Attributes that changed and are not the package's.
@@ -65,15 +65,15 @@ pub static TABLE: [Rule; 10] = [
     },
     Rule {
         keeps: "the manifest does not say which packages there were",
-        holds: |case| case.standing == Standing::Unrecorded,
+        holds: |case| case.package_status == PackageStatus::Unrecorded,
     },
     Rule {
         keeps: "the package is new on this host",
-        holds: |case| case.standing == Standing::New,
+        holds: |case| case.package_status == PackageStatus::New,
     },
     Rule {
         keeps: "the package is older than it was before",
-        holds: |case| matches!(case.standing, Standing::Older(_)),
+        holds: |case| matches!(case.package_status, PackageStatus::Older(_)),
     },
     Rule {
         keeps: "it gives a new privilege: setuid, setgid or a capability",
@@ -102,7 +102,7 @@ mod tests {
             content: Content::Same,
             signed: true,
             settings_hold: true,
-            standing: Standing::Known,
+            package_status: PackageStatus::Known,
             new_privilege: false,
             beyond: AttributeSet::NONE,
         }
@@ -133,15 +133,15 @@ mod tests {
                 ..explained()
             },
             Case {
-                standing: Standing::Unrecorded,
+                package_status: PackageStatus::Unrecorded,
                 ..explained()
             },
             Case {
-                standing: Standing::New,
+                package_status: PackageStatus::New,
                 ..explained()
             },
             Case {
-                standing: Standing::Older("2".into()),
+                package_status: PackageStatus::Older("2".into()),
                 ..explained()
             },
             Case {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// As many lanes as any path has.
+// Own bound: of lanes; nothing comes from outside.
 const MOST: usize = 16;
 
 static BLOCKS: [AtomicU64; MOST + 1] = [const { AtomicU64::new(0) }; MOST + 1];

@@ -33,6 +33,8 @@ pub struct OpenFinding {
     pub gone: bool,
     /// Whether more was told of it than that it is there, so that the log side knows of it even without that event.
     pub updated: bool,
+    /// Whether the log side knows of it by the list of a package ([`crate::event::by_package`]), and not by itself.
+    pub listed: bool,
 }
 
 /// What was seen of a deviation.
@@ -123,6 +125,7 @@ fn raise(observation: Observation, scan_id: u64, capacity: Capacity, now: i64) -
             current: capacity != Capacity::None,
             gone: false,
             updated: false,
+            listed: false,
         }),
         step: (capacity != Capacity::None).then_some(Step::Raised),
     }
@@ -173,6 +176,7 @@ fn stand(
             next.raised = true;
             next.current = true;
             next.updated |= step != Step::Raised;
+            next.listed = false;
         }
         None => next.current = entry.current && !differs,
     }
@@ -205,6 +209,13 @@ pub fn dropped(entry: &OpenFinding, step: Step) -> OpenFinding {
         Step::Cleared => next.gone = true,
     }
     next
+}
+
+impl OpenFinding {
+    /// Whether the log side has not been told of it, or not as it is now.
+    pub fn is_untold(&self) -> bool {
+        !(self.raised || self.listed) || !self.current || self.gone
+    }
 }
 
 /// Keys of the ledger: deviations of files in the order of a depth-first walk, then the others.

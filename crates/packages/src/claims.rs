@@ -1,9 +1,10 @@
 //! From what each package claims to one claim a path.
 
-use super::database::{ClaimedFile, Files, Recorded};
+use super::database::{ClaimedFile, Files, ShippedAttributes};
 use super::dirs::Dirs;
 use agent_core::attributes::Digest;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
 use agent_core::paths::split;
@@ -41,7 +42,7 @@ pub(super) const NOTHING: u32 = u32::MAX;
 pub(super) struct Claims {
     dirs: Dirs,
     names: Vec<u8>,
-    recorded: Vec<Recorded>,
+    recorded: Vec<ShippedAttributes>,
     claims: Vec<(Claim, ClaimedPath)>,
     bytes: usize,
 }
@@ -68,7 +69,7 @@ impl Claims {
     }
 
     /// Keeps attributes, and returns what a claim calls them by.
-    pub(super) fn record(&mut self, recorded: Recorded) -> u32 {
+    pub(super) fn record(&mut self, recorded: ShippedAttributes) -> u32 {
         let number = u32::try_from(self.recorded.len()).unwrap_or(NOTHING);
         self.recorded.push(recorded);
         number
@@ -109,13 +110,13 @@ impl Claims {
         let mut sorted = Vec::with_capacity(self.claims.len());
         for (claim, place) in &self.claims {
             let start = arena.len();
-            let dir = &dirs[place.dir as usize];
+            let dir = dirs.get(place.dir as usize).map_or(&b""[..], |dir| dir);
             arena.extend_from_slice(dir);
             if !dir.is_empty() && place.length > 0 {
                 arena.push(b'/');
             }
-            let name = place.name as usize;
-            arena.extend_from_slice(&self.names[name..name + usize::from(place.length)]);
+            let name = bytes::behind(&self.names, place.name as usize);
+            arena.extend_from_slice(bytes::first(name, usize::from(place.length)));
             let length = u16::try_from(arena.len() - start).map_err(|_| too_large())?;
             // arena_size has seen that it fits.
             let start = u32::try_from(start).map_err(|_| too_large())?;
@@ -125,8 +126,9 @@ impl Claims {
         let mut recorded = self.recorded;
         // No path holds NUL: as separator it makes the order of bytes the order of a walk.
         replace(&mut arena, b'/', 0);
-        let path =
-            |start: u32, length: u16| &arena[start as usize..start as usize + usize::from(length)];
+        let path = |start: u32, length: u16| {
+            bytes::first(bytes::behind(&arena, start as usize), usize::from(length))
+        };
         // Lists come sorted, which a stable sort makes use of.
         sorted.sort_by(|(_, a, a_length), (_, b, b_length)| {
             path(*a, *a_length).cmp(path(*b, *b_length))
@@ -163,7 +165,7 @@ struct Agreed {
 
 /// Settles the claims on one path, each with where the path begins and how long it is; `None` where nobody knows
 /// anything, or they do not agree what it is.
-fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<Recorded>) -> Option<Agreed> {
+fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<ShippedAttributes>) -> Option<Agreed> {
     let source = group.iter().map(|(claim, ..)| claim.source).min()?;
     let mut settled: Option<Agreed> = None;
     for (claim, start, length) in group.iter().filter(|(claim, ..)| claim.source == source) {
@@ -216,9 +218,10 @@ fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<Recorded>) -> Option<A
 
 /// Bytes of all paths.
 fn arena_size(dirs: &[Box<[u8]>], claims: &[(Claim, ClaimedPath)]) -> Result<usize> {
-    let lengths = claims
-        .iter()
-        .map(|(_, place)| dirs[place.dir as usize].len() + 1 + usize::from(place.length));
+    let lengths = claims.iter().map(|(_, place)| {
+        let dir = dirs.get(place.dir as usize).map_or(0, |dir| dir.len());
+        dir + 1 + usize::from(place.length)
+    });
     let total: usize = lengths.sum();
     if total > 2 * bounds::CLAIMS_BYTES {
         return Err(too_large());
@@ -382,7 +385,7 @@ mod tests {
         tree.link("var/www", "/data/www");
         let mut all = Claims::default();
         let mut claim = |kind, mode| {
-            let recorded = all.record(Recorded {
+            let recorded = all.record(ShippedAttributes {
                 kind,
                 mode: Some(mode),
                 uid: Some(0),

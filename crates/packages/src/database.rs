@@ -1,7 +1,8 @@
 //! The files that packages claim, in the order of a walk.
 
-use super::Kind;
+use super::DatabaseKind;
 use agent_core::attributes::{Digest, FileType};
+use agent_core::bytes;
 use agent_core::paths;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ pub struct Owned<'a> {
     /// of them wrote it last.
     pub alternatives: &'a [Digest],
     /// What else the package shipped it with; `None` where the database knows files and digests alone.
-    pub recorded: Option<&'a Recorded>,
+    pub recorded: Option<&'a ShippedAttributes>,
     /// The package, with `:ARCH` where several architectures of it can be installed together.
     pub package: &'a str,
     /// Whether it is a configuration file (deb-conffiles(5)), which administrators change and delete.
@@ -35,7 +36,7 @@ impl Owned<'_> {
 
 /// What a package shipped a path with, besides its contents. `None` where it is not to be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct ShippedAttributes {
     /// Kind of object.
     pub kind: FileType,
     /// Permission bits.
@@ -52,13 +53,13 @@ pub struct Recorded {
     pub capability: Option<Option<[u8; 32]>>,
 }
 
-impl Recorded {
+impl ShippedAttributes {
     /// What both say; `None` where they do not speak of the same kind of object.
-    pub(super) fn common(&self, other: &Recorded) -> Option<Recorded> {
+    pub(super) fn common(&self, other: &ShippedAttributes) -> Option<ShippedAttributes> {
         fn same<T: PartialEq + Clone>(a: &Option<T>, b: &Option<T>) -> Option<T> {
             a.clone().filter(|_| a == b)
         }
-        (self.kind == other.kind).then(|| Recorded {
+        (self.kind == other.kind).then(|| ShippedAttributes {
             kind: self.kind,
             mode: same(&self.mode, &other.mode),
             uid: same(&self.uid, &other.uid),
@@ -89,7 +90,7 @@ pub struct Database {
     pub(super) files: Files,
     /// Those that own a file, removed ones with conffiles left among them.
     pub(super) packages: Vec<Box<str>>,
-    pub(super) kind: Kind,
+    pub(super) kind: DatabaseKind,
     pub(super) verified: usize,
     pub(super) unverified: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -108,7 +109,7 @@ pub(super) struct Files {
     /// Further digests by index of the entry.
     pub(super) alternatives: HashMap<u32, Vec<Digest>>,
     /// By the number in the entry.
-    pub(super) recorded: Vec<Recorded>,
+    pub(super) recorded: Vec<ShippedAttributes>,
 }
 
 /// Where one path lies in the arena and what is claimed of it.
@@ -151,22 +152,22 @@ impl Database {
     fn at_index(&self, first: usize) -> impl Iterator<Item = Owned<'_>> {
         let files = &self.files;
         let all = (0u32..).zip(&files.entries).skip(first);
-        all.map(move |(index, entry)| {
-            let start = entry.start as usize;
-            Owned {
-                path: &files.arena[start..start + usize::from(entry.length)],
-                digest: entry.digest,
-                alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
-                recorded: files.recorded.get(entry.recorded as usize),
-                package: &self.packages[entry.package as usize],
-                conffile: entry.conffile,
-                optional: entry.optional,
-            }
+        all.map(move |(index, entry)| Owned {
+            path: files.path(entry),
+            digest: entry.digest,
+            alternatives: files.alternatives.get(&index).map_or(&[], Vec::as_slice),
+            recorded: files.recorded.get(entry.recorded as usize),
+            package: self
+                .packages
+                .get(entry.package as usize)
+                .map_or("", |name| name),
+            conffile: entry.conffile,
+            optional: entry.optional,
         })
     }
 
     /// Which manager's database it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> DatabaseKind {
         self.kind
     }
 
@@ -199,8 +200,8 @@ impl Database {
 
 impl Files {
     fn path(&self, entry: &ClaimedFile) -> &[u8] {
-        let start = entry.start as usize;
-        &self.arena[start..start + usize::from(entry.length)]
+        let rest = bytes::behind(&self.arena, entry.start as usize);
+        bytes::first(rest, usize::from(entry.length))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the directories that a database names really are: merged-usr systems have `bin` → `usr/bin`.
 
 use agent_core::attributes::FileType;
+use agent_core::bytes;
 use agent_core::os::node::{self, Hint};
 use agent_core::os::root::Root;
 use agent_core::paths::split;
@@ -8,9 +9,11 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Deeper than any package goes, and few enough descriptors.
+// Own bound: of descriptors; deeper directories stay as they are named.
 const MAX_DEPTH: usize = 256;
 
 /// PATH_MAX: what is longer cannot have been unpacked by path.
+// Own bound: the kernel's.
 const MAX_PATH: usize = 4096;
 
 /// Directories by number, each kept once.
@@ -59,9 +62,9 @@ impl Dirs {
             let mut end = levels.last().map_or(0, |level| level.named.len());
             while end < dir.len() {
                 let start = if end == 0 { 0 } else { end + 1 };
-                let length = dir[start..].iter().position(|b| *b == b'/');
-                end = length.map_or(dir.len(), |length| start + length);
-                let level = Level::below(root, &mut levels, &dir[..end], &dir[start..end]);
+                let name = bytes::until(bytes::behind(&dir, start), b'/');
+                end = start + name.len();
+                let level = Level::below(root, &mut levels, bytes::first(&dir, end), name);
                 levels.push(level);
                 if levels.len() > MAX_DEPTH {
                     levels
@@ -74,7 +77,9 @@ impl Dirs {
                 if bytes > limit {
                     return None;
                 }
-                canonical[id as usize] = level.canonical.as_slice().into();
+                if let Some(canonical) = canonical.get_mut(id as usize) {
+                    *canonical = level.canonical.as_slice().into();
+                }
             }
         }
         Some(canonical)

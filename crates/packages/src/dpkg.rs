@@ -42,7 +42,7 @@ use std::io::BufRead as _;
 /// Which packages there are, relative to the root.
 pub(super) const STATUS: &[u8] = b"var/lib/dpkg/status";
 const STATUS_NAME: &str = "/var/lib/dpkg/status";
-const UPDATES: &str = "/var/lib/dpkg/updates";
+pub(super) const UPDATES: &str = "/var/lib/dpkg/updates";
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 
 impl Database {
@@ -136,13 +136,15 @@ pub(super) fn named(root: &Root, name: &str) -> Result<Option<Listed>> {
     let line = format!("Package: {name}\n");
     for (file, text) in &texts {
         for at in memchr::memmem::find_iter(text, line.as_bytes()) {
-            if at > 0 && text[at - 1] != b'\n' {
+            let (before, behind) = text.split_at_checked(at).unwrap_or_default();
+            if !matches!(before, [] | [.., b'\n']) {
                 continue;
             }
-            let start = memchr::memmem::rfind(&text[..at], b"\n\n").map_or(0, |end| end + 2);
-            let length = memchr::memmem::find(&text[at..], b"\n\n");
+            let start = memchr::memmem::rfind(before, b"\n\n").map_or(0, |end| end + 2);
+            let length = memchr::memmem::find(behind, b"\n\n");
             let end = length.map_or(text.len(), |length| at + length + 1);
-            status.add(&text[start..end], file, &mut Damages::default())?;
+            let stanza = text.get(start..end).unwrap_or_default();
+            status.add(stanza, file, &mut Damages::default())?;
         }
     }
     let found = in_place(&status).find(|package| package.name == name);
@@ -168,13 +170,11 @@ fn read_status(root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
         Ok(None) => Err(Error::in_file(file, "no such file")),
         Err(error) => Err(Error::in_file(file, error.to_string())),
     };
-    let mut texts = vec![(
-        STATUS_NAME.to_owned(),
-        read(STATUS_NAME).map_err(|e| below(root, e))?,
-    )];
+    let status = read(STATUS_NAME).map_err(|e| below(root, e))?;
+    let mut total = status.len() as u64;
+    let mut texts = vec![(STATUS_NAME.to_owned(), status)];
     let names = root.list(UPDATES.as_bytes());
     let names = names.map_err(|error| below(root, Error::in_file(UPDATES, error.to_string())))?;
-    let mut total = texts[0].1.len() as u64;
     for (name, _) in names.unwrap_or_default().iter() {
         if !name.iter().all(u8::is_ascii_digit) {
             continue;

@@ -1,6 +1,6 @@
 //! Which packages are installed, whichever manager keeps the list.
 
-use super::{Kind, detect, dpkg, rpm};
+use super::{DatabaseKind, detect, dpkg, rpm};
 use agent_core::os::root::Root;
 
 /// One installed package.
@@ -33,17 +33,17 @@ impl Installed {
 /// The installed packages of the tree; why they cannot be told, where they cannot.
 pub fn installed(root: &Root) -> Result<Installed, String> {
     match detect(root) {
-        Kind::Dpkg => dpkg::installed(root).map_err(|error| error.to_string()),
-        Kind::Rpm => rpm::installed(root),
-        Kind::None => Err("there is no package database".into()),
+        DatabaseKind::Dpkg => dpkg::installed(root).map_err(|error| error.to_string()),
+        DatabaseKind::Rpm => rpm::installed(root),
+        DatabaseKind::None => Err("there is no package database".into()),
     }
 }
 
 /// The installed package of that name, for which no more of the database is read than finding it takes.
 pub fn named(root: &Root, name: &str) -> Result<Option<Package>, String> {
     match detect(root) {
-        Kind::Dpkg => dpkg::named(root, name).map_err(|error| error.to_string()),
-        Kind::Rpm => rpm::named(root, name),
-        Kind::None => Err("there is no package database".into()),
+        DatabaseKind::Dpkg => dpkg::named(root, name).map_err(|error| error.to_string()),
+        DatabaseKind::Rpm => rpm::named(root, name),
+        DatabaseKind::None => Err("there is no package database".into()),
     }
 }

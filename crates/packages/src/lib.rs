@@ -7,6 +7,7 @@
 //! are, and a [`DatabaseStamp`] whether either has to be read again.
 //!
 //! May touch: the files of dpkg and rpm below a root, for reading. It runs no package manager.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 mod claims;
 mod database;
@@ -20,7 +21,7 @@ mod testing;
 pub mod transaction;
 pub mod unpack;
 
-pub use database::{Damaged, Database, Owned, Recorded};
+pub use database::{Damaged, Database, Owned, ShippedAttributes};
 pub use installed::{Installed, Package, installed, named};
 
 use agent_core::attributes::Timestamp;
@@ -30,7 +31,7 @@ use std::io;
 
 /// Which package database a tree has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum DatabaseKind {
     /// `/var/lib/dpkg/status`.
     Dpkg,
     /// Something in `/var/lib/rpm` or `/usr/lib/sysimage/rpm`.
@@ -45,10 +46,10 @@ pub enum Kind {
 /// Either manager can be installed as a mere tool on a host of the other. An rpm database is made by the
 /// first query, so a status file with anything in it counts first; an empty one counts if there is no rpm.
 /// A status file that cannot be looked at counts as well: loading it then says why.
-pub fn detect(root: &Root) -> Kind {
+pub fn detect(root: &Root) -> DatabaseKind {
     let status = match size(root, dpkg::STATUS) {
         Ok(size) => size,
-        Err(_) => return Kind::Dpkg,
+        Err(_) => return DatabaseKind::Dpkg,
     };
     let rpm = || {
         [&b"var/lib/rpm"[..], b"usr/lib/sysimage/rpm"]
@@ -56,10 +57,10 @@ pub fn detect(root: &Root) -> Kind {
             .any(|dir| matches!(root.list(dir), Ok(Some(names)) if !names.is_empty()))
     };
     match status {
-        Some(1..) => Kind::Dpkg,
-        _ if rpm() => Kind::Rpm,
-        Some(_) => Kind::Dpkg,
-        None => Kind::None,
+        Some(1..) => DatabaseKind::Dpkg,
+        _ if rpm() => DatabaseKind::Rpm,
+        Some(_) => DatabaseKind::Dpkg,
+        None => DatabaseKind::None,
     }
 }
 
@@ -76,6 +77,14 @@ pub fn stamp(root: &Root) -> DatabaseStamp {
         (stat.size > 0).then_some((stat.id, stat.size, stat.mtime))
     });
     DatabaseStamp(found.collect())
+}
+
+/// The state of dpkg's journal, in which it notes what a run has done so far; the status file has it when that ends.
+pub fn journal(root: &Root) -> DatabaseStamp {
+    let handle = root.resolve(dpkg::UPDATES.as_bytes(), true);
+    let handle = handle.ok().and_then(|found| found.handle);
+    let stat = handle.and_then(|handle| node::stat(handle).ok());
+    DatabaseStamp(stat.map_or_else(Vec::new, |stat| vec![(stat.id, stat.size, stat.mtime)]))
 }
 
 /// See [`stamp`]; rpm's in either of its places.
@@ -110,15 +119,15 @@ mod tests {
     #[test]
     fn the_database_in_use_is_detected() {
         let tree = Tree::new();
-        assert_eq!(detect(&tree.root()), Kind::None);
+        assert_eq!(detect(&tree.root()), DatabaseKind::None);
         tree.dir("var/lib/rpm");
-        assert_eq!(detect(&tree.root()), Kind::None);
+        assert_eq!(detect(&tree.root()), DatabaseKind::None);
         tree.write("var/lib/rpm/rpmdb.sqlite", "x");
-        assert_eq!(detect(&tree.root()), Kind::Rpm);
+        assert_eq!(detect(&tree.root()), DatabaseKind::Rpm);
         tree.write("var/lib/dpkg/status", "");
-        assert_eq!(detect(&tree.root()), Kind::Rpm);
+        assert_eq!(detect(&tree.root()), DatabaseKind::Rpm);
         tree.write("var/lib/dpkg/status", "Package: dash\n");
-        assert_eq!(detect(&tree.root()), Kind::Dpkg);
+        assert_eq!(detect(&tree.root()), DatabaseKind::Dpkg);
     }
 
     #[test]
@@ -142,6 +151,6 @@ mod tests {
     fn an_empty_status_file_is_dpkgs_where_there_is_no_rpm() {
         let tree = Tree::new();
         tree.write("var/lib/dpkg/status", "");
-        assert_eq!(detect(&tree.root()), Kind::Dpkg);
+        assert_eq!(detect(&tree.root()), DatabaseKind::Dpkg);
     }
 }

@@ -8,16 +8,19 @@ use agent_core::os::root::Root;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 
 /// Of each the newest first; what is older than twelve months is gone by logrotate's configuration.
 const ROTATED: [&str; 13] = [
     "", ".1", ".2.gz", ".3.gz", ".4.gz", ".5.gz", ".6.gz", ".7.gz", ".8.gz", ".9.gz", ".10.gz",
     ".11.gz", ".12.gz",
 ];
-/// Longer than any line of either.
-const LINE: u64 = 1 << 20;
-
+/// Commands of apt's history that are kept: twice as many at most, the newest of the newest files.
+// Own bound: of older ones it is not told which command it was.
+const HISTORY: usize = 2_000;
+/// Bytes of a command that are told.
+// Own bound: what is longer names packages one by one, of which the events tell anyway.
+const COMMAND: usize = 2_000;
 /// One step of a package in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Came {
@@ -37,27 +40,51 @@ pub struct Logs {
     /// Begin, end, command.
     history: Vec<(DateTime, DateTime, String)>,
     zone: Option<TimeZone>,
+    /// The first file that was not read to its end, and why.
+    unread: Option<String>,
 }
 
 impl Logs {
-    /// Reads the logs, rotated ones too. Lines that are none are passed over.
-    pub fn read(root: &Root) -> Logs {
+    /// Reads what the logs, rotated ones too, say of the packages whose names are `wanted`. Lines that are none are passed
+    /// over.
+    pub fn read(root: &Root, wanted: &dyn Fn(&str) -> bool) -> Logs {
         let zone = root.read(b"etc/localtime", bounds::KEYRING).ok().flatten();
         let mut logs = Logs {
             zone: zone.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()),
             ..Logs::default()
         };
         for ending in ROTATED {
-            lines(root, &format!("var/log/dpkg.log{ending}"), &mut |line| {
-                logs.dpkg(line)
-            });
+            let name = format!("var/log/dpkg.log{ending}");
+            let read = lines(root, &name, &mut |line| logs.dpkg(line, wanted));
+            logs.note(&name, read);
         }
         let mut entry = History::default();
         for ending in ROTATED {
             let name = format!("var/log/apt/history.log{ending}");
-            lines(root, &name, &mut |line| logs.apt(line, &mut entry));
+            let newer = logs.history.len();
+            let read = lines(root, &name, &mut |line| {
+                logs.apt(line, &mut entry);
+                // The newest of a file stand last in it.
+                if logs.history.len() >= 2 * HISTORY {
+                    logs.history
+                        .drain(newer..(newer + HISTORY).min(logs.history.len()));
+                }
+            });
+            logs.note(&name, read);
         }
         logs
+    }
+
+    fn note(&mut self, name: &str, read: io::Result<()>) {
+        if let Err(error) = read {
+            let why = || format!("/{name}: {error}");
+            self.unread.get_or_insert_with(why);
+        }
+    }
+
+    /// The first file that was not read to its end, and why; what it says beyond is not known.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     /// When this version came.
@@ -101,35 +128,39 @@ impl Logs {
     }
 
     /// `2026-11-27 10:00:00 status installed libc6:amd64 2.36-9`
-    fn dpkg(&mut self, line: &str) {
-        let words: Vec<&str> = line.split(' ').collect();
-        let (Some(at), Some(rest)) = (time(words.first(), words.get(1)), words.get(2..)) else {
+    fn dpkg(&mut self, line: &str, wanted: &dyn Fn(&str) -> bool) {
+        let mut words = line.split(' ');
+        let (day, hour) = (words.next(), words.next());
+        let (Some("status"), Some(state), Some(qualified), Some(version), None) = (
+            words.next(),
+            words.next(),
+            words.next(),
+            words.next(),
+            words.next(),
+        ) else {
             return;
         };
-        let parts = |qualified: &str| {
-            let (name, arch) = qualified.split_once(':').unwrap_or((qualified, ""));
-            (name.to_owned(), arch.to_owned())
+        let (name, arch) = qualified.split_once(':').unwrap_or((qualified, ""));
+        let came = match state {
+            "installed" | "unpacked" | "triggers-pending" => true,
+            "config-files" | "not-installed" => false,
+            _ => return,
         };
-        match rest {
-            [
-                "status",
-                "installed" | "unpacked" | "triggers-pending",
-                package,
-                version,
-            ] => {
-                let (name, arch) = parts(package);
-                let slot = self
-                    .installed
-                    .entry((name, arch, (*version).to_owned()))
-                    .or_insert(at);
-                *slot = (*slot).max(at);
-            }
-            ["status", "config-files" | "not-installed", package, _] => {
-                let slot = self.removed.entry(parts(package)).or_insert(at);
-                *slot = (*slot).max(at);
-            }
-            _ => {}
+        if !wanted(name) {
+            return;
         }
+        let Some(at) = time(day, hour) else {
+            return;
+        };
+        let key = (name.to_owned(), arch.to_owned());
+        let slot = match came {
+            true => {
+                let key = (key.0, key.1, version.to_owned());
+                self.installed.entry(key).or_insert(at)
+            }
+            false => self.removed.entry(key).or_insert(at),
+        };
+        *slot = (*slot).max(at);
     }
 
     fn apt(&mut self, line: &str, entry: &mut History) {
@@ -138,7 +169,7 @@ impl Logs {
         };
         let at = || {
             let mut words = value.split_ascii_whitespace();
-            time(words.next().as_ref(), words.next().as_ref())
+            time(words.next(), words.next())
         };
         match key {
             "Start-Date" => {
@@ -147,7 +178,7 @@ impl Logs {
                     command: None,
                 };
             }
-            "Commandline" => entry.command = Some(value.trim().to_owned()),
+            "Commandline" => entry.command = Some(cut(value.trim())),
             "End-Date" => {
                 if let (Some(from), Some(to), Some(command)) =
                     (entry.from, at(), entry.command.take())
@@ -160,19 +191,31 @@ impl Logs {
     }
 }
 
+/// A command as it is told: an upgrade of everything by name has 100 KB.
+fn cut(command: &str) -> String {
+    let mut end = command.len().min(COMMAND);
+    while !command.is_char_boundary(end) {
+        end -= 1;
+    }
+    match end < command.len() {
+        true => format!("{}…", &command[..end]),
+        false => command.to_owned(),
+    }
+}
+
 #[derive(Default)]
 struct History {
     from: Option<DateTime>,
     command: Option<String>,
 }
 
-fn time(day: Option<&&str>, time: Option<&&str>) -> Option<DateTime> {
+fn time(day: Option<&str>, time: Option<&str>) -> Option<DateTime> {
     format!("{}T{}", day?, time?).parse().ok()
 }
 
-fn lines(root: &Root, name: &str, each: &mut dyn FnMut(&str)) {
-    let Ok(Some(file)) = root.open_file(name.as_bytes()) else {
-        return;
+fn lines(root: &Root, name: &str, each: &mut dyn FnMut(&str)) -> io::Result<()> {
+    let Some(file) = root.open_file(name.as_bytes())? else {
+        return Ok(());
     };
     // A ".1" is no compression.
     let kind = if name.ends_with(".gz") {
@@ -181,14 +224,18 @@ fn lines(root: &Root, name: &str, each: &mut dyn FnMut(&str)) {
         "log"
     };
     let Some(mut text) = unpack::reader(kind, file, bounds::DPKG_LOG) else {
-        return;
+        return Ok(());
     };
     let mut line = Vec::new();
     loop {
         line.clear();
-        match (&mut text).take(LINE).read_until(b'\n', &mut line) {
-            Ok(1..) => each(String::from_utf8_lossy(&line).trim_end()),
-            Ok(0) | Err(_) => return,
+        let most = bounds::DPKG_LOG_LINE;
+        match (&mut text).take(most + 1).read_until(b'\n', &mut line)? {
+            0 => return Ok(()),
+            length if length as u64 > most => {
+                return Err(io::Error::other(format!("a line longer than {most} bytes")));
+            }
+            _ => each(String::from_utf8_lossy(&line).trim_end()),
         }
     }
 }
@@ -196,6 +243,32 @@ fn lines(root: &Root, name: &str, each: &mut dyn FnMut(&str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    /// Why a log of that length is not read, with a line end as often.
+    fn unread(size: u64, every: u64) -> Option<String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("var/log");
+        std::fs::create_dir_all(&log).expect("made");
+        let file = File::create(log.join("dpkg.log")).expect("made");
+        file.set_len(size).expect("a hole");
+        for end in (every..=size).step_by(usize::try_from(every).expect("small")) {
+            file.write_all_at(b"\n", end - 1).expect("written");
+        }
+        let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
+        logs.unread().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_log_or_a_line_beyond_its_bound_is_named() {
+        let (most, line) = (bounds::DPKG_LOG, bounds::DPKG_LOG_LINE);
+        assert_eq!(unread(most, line), None);
+        let why = unread(most + 1, line).expect("told");
+        assert!(why.starts_with("/var/log/dpkg.log: it is larger"), "{why}");
+        let why = unread(line + 1, line + 1).expect("told");
+        assert!(why.contains("a line longer than"), "{why}");
+    }
 
     #[test]
     fn a_package_came_by_a_command() {
@@ -209,7 +282,7 @@ mod tests {
         let apt = "\nStart-Date: 2026-11-27  10:00:00\nCommandline: apt-get upgrade\nUpgrade: a:amd64 (1, 2)\n\
             End-Date: 2026-11-27  10:00:09\n";
         std::fs::write(log.join("history.log"), apt).expect("written");
-        let logs = Logs::read(&Root::open(directory.path()).expect("a root"));
+        let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
         let package = |name: &str, arch: &str, version: &str| Package {
             name: name.into(),
             version: version.into(),

@@ -59,6 +59,7 @@ const GROUPS: [&str; 3] = [
     "sys/fs/cgroup/unified/system.slice",
 ];
 /// Larger than any list of processes.
+// Own bound: beyond it no transaction is seen, and so nothing waits for one.
 const MOST: u64 = 1 << 20;
 
 /// The transaction that is under way, if one is. Costs some system calls: ask before judging, not in a loop.

@@ -1,9 +1,16 @@
-//! Reading compressed lists of a package manager piece by piece: LZ4 frames, as apt keeps them on images, and gzip.
+//! Reading compressed lists of a package manager piece by piece: LZ4 frames, as apt keeps them on images, gzip, and what
+//! repositories of rpm have today, zstd and xz.
 //!
-//! Checksums are not verified: a damaged list shows as text that cannot be parsed, or ends early. A gzip file may have
-//! several members (RFC 1952): all of them are read.
+//! Checksums are not verified but of xz: a damaged list shows as text that cannot be parsed, or ends early. A file may
+//! have several members, frames or streams: all of them are read.
+// Long: each form of packing stands beside the others, with its tests.
+
+mod zstd;
+
+pub use zstd::zstd;
 
 use agent_core::bounds;
+use agent_core::bytes;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use std::cell::Cell;
@@ -13,6 +20,7 @@ use std::rc::Rc;
 /// No reference of LZ4 reaches farther back.
 const LZ4_WINDOW: usize = 64 * 1024;
 /// The largest block that a frame may announce.
+// Own bound: the format's.
 const LZ4_MAX_BLOCK: usize = 4 << 20;
 const LZ4_MAGIC: u32 = 0x184d_2204;
 
@@ -28,7 +36,10 @@ pub fn reader<'a>(name: &str, file: impl Read + 'a, most: u64) -> Option<Box<dyn
     let text: Box<dyn Read + 'a> = match ending.map(|(_, ending)| ending) {
         Some("lz4") => Box::new(Lz4::new(file)),
         Some("gz") => Box::new(Gzip::new(file)),
-        Some("xz" | "zst" | "bz2" | "lzma" | "zck") => return None,
+        Some("zst") => Box::new(zstd(BufReader::with_capacity(32 * 1024, file))),
+        // Several streams, as xz writes them with threads.
+        Some("xz") => Box::new(lzma_rust2::XzReader::new(file, true)),
+        Some("bz2" | "lzma" | "zck") => return None,
         _ => Box::new(file),
     };
     let bounded = Bounded {
@@ -133,10 +144,11 @@ impl<R: Read> Lz4<R> {
         }
         self.checksums = flags[0] & 0x10 != 0;
         // Content size, dictionary id, and the header's own checksum.
-        let rest =
-            if flags[0] & 0x08 != 0 { 8 } else { 0 } + if flags[0] & 0x01 != 0 { 4 } else { 0 };
+        let size = if flags[0] & 0x08 != 0 { 8 } else { 0 };
+        let dictionary = if flags[0] & 0x01 != 0 { 4 } else { 0 };
         let mut passed = [0; 13];
-        self.source.read_exact(&mut passed[..=rest])?;
+        let passed = passed.get_mut(..=size + dictionary).unwrap_or_default();
+        self.source.read_exact(passed)?;
         self.begun = true;
         Ok(())
     }
@@ -199,8 +211,8 @@ fn unpack_block(mut block: &[u8], out: &mut Vec<u8>) -> Option<()> {
             // The last sequence has literals alone.
             return Some(());
         }
-        let (offset, rest) = block.split_at_checked(2)?;
-        let offset = usize::from(u16::from_le_bytes([offset[0], offset[1]]));
+        let (offset, rest) = block.split_first_chunk()?;
+        let offset = usize::from(u16::from_le_bytes(*offset));
         block = rest;
         let matched = length(&mut block, token & 15)? + 4;
         let from = out.len().checked_sub(offset).filter(|_| offset > 0)?;
@@ -220,9 +232,7 @@ impl<R: Read> Read for Lz4<R> {
         while self.handed_out == self.window.len() && !self.ended {
             self.next_block()?;
         }
-        let rest = &self.window[self.handed_out..];
-        let length = rest.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&rest[..length]);
+        let length = bytes::behind(&self.window, self.handed_out).read(buffer)?;
         self.handed_out += length;
         Ok(length)
     }
@@ -356,6 +366,50 @@ mod tests {
     }
 
     #[test]
+    fn what_unpacks_to_far_more_than_a_list_does_is_an_error() {
+        let zeros = vec![0; usize::try_from(FREE).expect("small") + (2 << 20)];
+        let gzip = packed("gzip", &["-c"], &zeros);
+        let sound = gzip.len() as u64 * bounds::PACKAGE_LIST_RATIO + FREE;
+        assert!(sound < zeros.len() as u64);
+        let mut out = Vec::new();
+        let mut text = reader("a.gz", &gzip[..], u64::MAX).expect("known");
+        let error = text.read_to_end(&mut out).expect_err("far more");
+        assert!(error.to_string().contains("far more"), "{error}");
+        assert!(out.len() as u64 <= sound);
+        // The same length of what does not shrink as much.
+        let mut random = fastrand::Rng::with_seed(3);
+        let text: Vec<u8> = (0..zeros.len()).map(|_| random.u8(..16)).collect();
+        let gzip = packed("gzip", &["-1", "-c"], &text);
+        assert_eq!(unpacked("a.gz", &gzip).expect("a list"), text);
+    }
+
+    /// Text of which nobody looks at the bytes: what counts its length takes no time for it.
+    struct Unseen;
+
+    impl Read for Unseen {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn a_list_longer_than_any_is_an_error() {
+        let mut text = reader("list", Unseen, bounds::PACKAGE_LIST).expect("known");
+        let mut read = 0;
+        let error = loop {
+            match text.fill_buf().map(<[u8]>::len) {
+                Ok(length) => {
+                    text.consume(length);
+                    read += length as u64;
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(read, bounds::PACKAGE_LIST);
+        assert!(error.to_string().contains("larger than"), "{error}");
+    }
+
+    #[test]
     fn what_the_programs_packed() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut texts = vec![Vec::new(), b"a".to_vec(), vec![b'x'; 200_000]];
@@ -375,6 +429,23 @@ mod tests {
             for options in [&["-c"][..], &["-9", "-c"]] {
                 let gzip = packed("gzip", options, text);
                 assert_eq!(&unpacked("a.gz", &gzip).expect("sound"), text);
+            }
+            for options in [&["-c"][..], &["-19", "--check", "-c"]] {
+                let zstd = packed("zstd", options, text);
+                assert_eq!(&unpacked("a.zst", &zstd).expect("sound"), text);
+                // Frames one after the other, and one that holds nothing of it (RFC 8878, skippable).
+                let twice = [&zstd, &b"\x50\x2a\x4d\x18\x02\0\0\0ab"[..], &zstd].concat();
+                let text = [&text[..], text].concat();
+                assert_eq!(unpacked("a.zst", &twice).expect("sound"), text);
+            }
+            for options in [&["-c"][..], &["-T2", "--block-size=65536", "-c"]] {
+                let xz = packed("xz", options, text);
+                assert_eq!(&unpacked("a.xz", &xz).expect("sound"), text);
+                let text = [&text[..], text].concat();
+                assert_eq!(
+                    unpacked("a.xz", &[&xz[..], &xz].concat()).expect("sound"),
+                    text
+                );
             }
             for options in [
                 &["-c", "-"][..],
@@ -399,6 +470,8 @@ mod tests {
         for (name, good) in [
             ("a.gz", packed("gzip", &["-c"], &text)),
             ("a.lz4", packed("lz4", &["-c", "-"], &text)),
+            ("a.zst", packed("zstd", &["-c"], &text)),
+            ("a.xz", packed("xz", &["-c"], &text)),
         ] {
             assert!(unpacked(name, &good[..good.len() / 2]).is_err(), "{name}");
             assert!(unpacked(name, b"nonsense that is long enough").is_err());
@@ -412,6 +485,6 @@ mod tests {
                 }
             }
         }
-        assert!(reader("a.xz", &b""[..], 1).is_none());
+        assert!(reader("a.zck", &b""[..], 1).is_none());
     }
 }

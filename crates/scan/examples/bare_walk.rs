@@ -3,7 +3,7 @@
 //! `bare_walk DIR THREADS` prints paths and bytes. What a check takes longer is arithmetic and judging.
 
 use agent_baseline::profile::load;
-use agent_core::os::read::Reader;
+use agent_core::os::read::FileReader;
 use agent_core::os::root::Root;
 use agent_scan::files::pipeline::{Done, ordered};
 use agent_scan::files::probe::{First, Wanted, first_look};
@@ -49,7 +49,7 @@ fn main() {
         },
         || {
             let mut buffer = vec![0; 64 * 1024];
-            let mut reader = Reader::default();
+            let mut reader = FileReader::default();
             move |batch: Vec<Step>| {
                 let mut seen = (0, 0);
                 for step in &batch {

@@ -8,7 +8,7 @@
 //!   since other programs may have read it by now; its event follows whole.
 
 use super::Sent;
-use super::lines::{Lines, Place, Wrote};
+use super::lines::{Destination, Lines, Wrote};
 use agent_outbox::parcel::Parcel;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -45,7 +45,7 @@ struct Log {
     open: Option<Open>,
 }
 
-impl Place for Log {
+impl Destination for Log {
     fn write(&mut self, parcels: &[Parcel]) -> Wrote {
         if parcels.is_empty() {
             return Wrote::default();

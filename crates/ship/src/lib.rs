@@ -3,7 +3,7 @@
 //! A sink knows nothing of the store. It is handed parcels and says which of them were accepted; what it
 //! doesn't name stays where it is and is handed over again. Nothing is given up here.
 //!
-//! May touch: the network, the log file, standard output, and the credentials that the AWS SDK finds; never the state
+//! May touch: the network, the log file, journald's socket, standard output, and the credentials that the AWS SDK finds; never the state
 //! directory.
 //!
 //! Begin with [`Sink`], a place that events go to; [`Sent`], what came of handing them over; and
@@ -12,6 +12,7 @@
 pub mod classify;
 pub mod cloudwatch;
 pub mod file;
+pub mod journald;
 mod lines;
 pub mod pack;
 mod people;
@@ -29,6 +30,8 @@ pub enum Sink {
     Cloudwatch(Box<cloudwatch::CloudWatchSink>),
     /// A file of JSON lines.
     File(file::FileSink),
+    /// The host's journal.
+    Journald(journald::JournaldSink),
     /// Standard output.
     Stdout(stdout::StdoutSink),
 }
@@ -39,6 +42,7 @@ impl Sink {
         match self {
             Sink::Cloudwatch(_) => "cloudwatch_logs",
             Sink::File(_) => "file",
+            Sink::Journald(_) => "journald",
             Sink::Stdout(_) => "stdout",
         }
     }
@@ -47,6 +51,7 @@ impl Sink {
     pub fn hurry(&mut self) {
         match self {
             Sink::Cloudwatch(sink) => sink.hurry(),
+            Sink::Journald(sink) => sink.hurry(),
             Sink::File(_) | Sink::Stdout(_) => {}
         }
     }
@@ -58,6 +63,7 @@ impl Sink {
         match self {
             Sink::Cloudwatch(sink) => sink.send(parcels, now).await,
             Sink::File(sink) => sink.send(parcels).await,
+            Sink::Journald(sink) => sink.send(parcels).await,
             Sink::Stdout(sink) => sink.send(parcels).await,
         }
     }

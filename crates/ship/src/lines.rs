@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where lines go.
-pub(super) trait Place: Send + 'static {
+pub(super) trait Destination: Send + 'static {
     /// Writes a line for each; blocks.
     fn write(&mut self, parcels: &[Parcel]) -> Wrote;
 }
@@ -36,7 +36,7 @@ pub(super) struct Lines<P> {
     patience: Duration,
 }
 
-impl<P: Place> Lines<P> {
+impl<P: Destination> Lines<P> {
     pub(super) fn new(place: P, seed: u64) -> Lines<P> {
         Lines {
             place: Arc::new(Mutex::new(place)),
@@ -97,7 +97,7 @@ impl<P: Place> Lines<P> {
     }
 }
 
-fn start<P: Place>(place: &Arc<Mutex<P>>, parcels: Vec<Parcel>) -> JoinHandle<Wrote> {
+fn start<P: Destination>(place: &Arc<Mutex<P>>, parcels: Vec<Parcel>) -> JoinHandle<Wrote> {
     let place = place.clone();
     tokio::task::spawn_blocking(move || {
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ mod tests {
     /// Writes when it is told to.
     struct Held(mpsc::Receiver<()>);
 
-    impl Place for Held {
+    impl Destination for Held {
         fn write(&mut self, parcels: &[Parcel]) -> Wrote {
             self.0.recv().expect("told");
             Wrote {

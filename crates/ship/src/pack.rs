@@ -27,7 +27,7 @@ const HOUR: i64 = 3_600_000;
 
 /// How a parcel is to be stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp {
+pub enum TimestampChoice {
     /// With its own time, or with the present where the service would refuse that.
     Own,
     /// With the present: its own time was refused. The event bears its own time inside.
@@ -38,7 +38,7 @@ pub enum Stamp {
 
 /// An event of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct PackedEvent {
     /// Which of the parcels.
     pub index: usize,
     /// Its time stamp, in milliseconds since 1970.
@@ -46,7 +46,7 @@ pub struct Entry {
 }
 
 /// What one call sends, by ascending time.
-pub type Batch = Vec<Entry>;
+pub type Batch = Vec<PackedEvent>;
 
 /// What came of packing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Packed {
 }
 
 /// Packs the parcels; `clock` is the service's, in milliseconds since 1970.
-pub fn pack(parcels: &[Parcel], clock: i64, stamp: impl Fn(&Parcel) -> Stamp) -> Packed {
+pub fn pack(parcels: &[Parcel], clock: i64, stamp: impl Fn(&Parcel) -> TimestampChoice) -> Packed {
     let mut packed = Packed::default();
     let mut entries = Vec::with_capacity(parcels.len());
     for (index, parcel) in parcels.iter().enumerate() {
@@ -67,11 +67,11 @@ pub fn pack(parcels: &[Parcel], clock: i64, stamp: impl Fn(&Parcel) -> Stamp) ->
             continue;
         }
         let time = match stamp(parcel) {
-            Stamp::Own => acceptable(parcel.time, clock),
-            Stamp::Present => clock.max(0),
-            Stamp::LeaveOut => continue,
+            TimestampChoice::Own => acceptable(parcel.time, clock),
+            TimestampChoice::Present => clock.max(0),
+            TimestampChoice::LeaveOut => continue,
         };
-        entries.push(Entry { index, time });
+        entries.push(PackedEvent { index, time });
     }
     // Stable: events of one millisecond keep their order.
     entries.sort_by_key(|entry| entry.time);
@@ -174,7 +174,7 @@ mod tests {
     const NOW: i64 = 1_795_000_000_000;
 
     fn own(parcels: &[Parcel]) -> Packed {
-        pack(parcels, NOW, |_| Stamp::Own)
+        pack(parcels, NOW, |_| TimestampChoice::Own)
     }
 
     /// Sizes of batches.
@@ -296,10 +296,15 @@ mod tests {
                     parcel(key as u64, time, &filler[..2 * random.usize(0..=large)])
                 })
                 .collect();
-            let stamps: Vec<Stamp> = (0..count)
+            let stamps: Vec<TimestampChoice> = (0..count)
                 .map(|_| {
                     *random
-                        .choice(&[Stamp::Own, Stamp::Own, Stamp::Present, Stamp::LeaveOut])
+                        .choice(&[
+                            TimestampChoice::Own,
+                            TimestampChoice::Own,
+                            TimestampChoice::Present,
+                            TimestampChoice::LeaveOut,
+                        ])
                         .expect("one")
                 })
                 .collect();
@@ -342,7 +347,7 @@ mod tests {
                 }
             }
             for (parcel, stamp) in parcels.iter().zip(&stamps) {
-                let left_out = *stamp == Stamp::LeaveOut && !parcel.bytes.is_empty();
+                let left_out = *stamp == TimestampChoice::LeaveOut && !parcel.bytes.is_empty();
                 assert_eq!(seen.contains(&parcel.key), !left_out, "{seed} {stamp:?}");
             }
         }

@@ -9,12 +9,17 @@ pub(super) fn line(bytes: &[u8]) -> String {
         Ok(event) => event,
         Err(_) => return terminal_text(&String::from_utf8_lossy(bytes)).into_owned(),
     };
-    let text = |key: &str| event[key].as_str().unwrap_or_default();
     let time = event["time"]
         .as_i64()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let time = time.map_or_else(String::new, |time| format!("{:.0}", time));
     let time = time.split('T').nth(1).unwrap_or_default();
+    format!("{time:9}  {}", said(&event))
+}
+
+/// The same of an event, without the time.
+pub(super) fn said(event: &Value) -> String {
+    let text = |key: &str| event[key].as_str().unwrap_or_default();
     let finding = event["finding_info"].is_object();
     let step = match (finding, text("activity_name")) {
         (true, "Create") => "new",
@@ -25,6 +30,8 @@ pub(super) fn line(bytes: &[u8]) -> String {
     };
     let severity = match text("severity") {
         "Informational" => "info".to_owned(),
+        // As reports have it: what could not be looked at is not as bad as what is.
+        _ if event["unmapped"]["verdict"] == "unknown" => "unknown".to_owned(),
         severity => severity.to_lowercase(),
     };
     let waived = match event["unmapped"]["waived_by"]["owner"].as_str() {
@@ -40,14 +47,18 @@ pub(super) fn line(bytes: &[u8]) -> String {
         false => format!("{check}  "),
     };
     let mut line = format!(
-        "{time:9}  {severity:8}  {:7}  {check}{}",
+        "{severity:8}  {:7}  {check}{}",
         step.to_lowercase(),
         text("message")
     );
     if let Some(place) = event["unmapped"]["location"].as_str()
         && !line.contains(place)
     {
-        line += &format!(" ({place})");
+        // A file that has been named is not named again.
+        line += &match place.rsplit_once(':') {
+            Some((file, number)) if line.contains(file) => format!(" (line {number})"),
+            _ => format!(" ({place})"),
+        };
     }
     terminal_text(&(line + &waived)).into_owned()
 }
@@ -66,7 +77,7 @@ mod tests {
         });
         assert_eq!(
             line(event.to_string().as_bytes()),
-            "08:45:07Z  critical  new      /etc/passwd: changed\\n\\u{1b}[2J (/etc/passwd:3)"
+            "08:45:07Z  critical  new      /etc/passwd: changed\\n\\u{1b}[2J (line 3)"
         );
         let event = json!({ "time": 0, "severity": "Informational", "activity_name": "Heartbeat", "message": "alive" });
         assert_eq!(

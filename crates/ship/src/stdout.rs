@@ -2,7 +2,7 @@
 //! each for a person at a terminal.
 
 use super::Sent;
-use super::lines::{Lines, Place, Wrote};
+use super::lines::{Destination, Lines, Wrote};
 use super::people;
 use agent_outbox::parcel::Parcel;
 use std::io::{IsTerminal, Write};
@@ -30,7 +30,7 @@ struct Stdout {
     people: bool,
 }
 
-impl Place for Stdout {
+impl Destination for Stdout {
     fn write(&mut self, parcels: &[Parcel]) -> Wrote {
         let mut output = std::io::stdout().lock();
         let mut wrote = Wrote::default();

@@ -21,6 +21,7 @@ const SIGN_RESPONSE: u8 = 14;
 const RSA_SHA2_512: u32 = 4;
 
 /// Largest reply that OpenSSH's agent itself sends or takes.
+// Own bound: OpenSSH's.
 const LONGEST_REPLY: u32 = 256 * 1024;
 
 /// What an agent gets to list its keys.
@@ -161,7 +162,9 @@ impl Agent {
 
     /// Sends one message and returns the reply, both without their lengths.
     fn ask(&self, request: &[u8], patience: Duration) -> Result<Vec<u8>, AgentError> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now()
+            .checked_add(patience)
+            .ok_or(AgentError::Silent(patience))?;
         let mut stream =
             UnixStream::connect(&self.socket).map_err(|error| AgentError::Connect {
                 socket: self.socket.clone(),

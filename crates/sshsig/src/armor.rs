@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use agent_core::bounds;
 use base64ct::{Base64, Encoding};
 
 const HEADER: &str = "-----BEGIN SSH SIGNATURE-----";
@@ -16,10 +17,6 @@ const FOOTER: &str = "-----END SSH SIGNATURE-----";
 
 /// The width at which ssh-keygen breaks the base64.
 const WIDTH: usize = 70;
-
-/// Largest armored seal that is looked at. An RSA key of 16384 bits, the
-/// largest in use, makes one of about 6 KiB.
-const LIMIT: usize = 64 * 1024;
 
 /// Why a file is not an armored signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ impl fmt::Display for ArmorError {
             ArmorError::TooLarge => write!(
                 f,
                 "the seal is larger than {} KiB, which no SSH signature is; check that the right file was given",
-                LIMIT / 1024
+                bounds::SEAL / 1024
             ),
             ArmorError::Header => write!(
                 f,
@@ -66,7 +63,7 @@ impl fmt::Display for ArmorError {
 
 /// The signature blob inside the armor.
 pub(super) fn open(armored: &[u8]) -> Result<Vec<u8>, ArmorError> {
-    if armored.len() > LIMIT {
+    if armored.len() as u64 > bounds::SEAL {
         return Err(ArmorError::TooLarge);
     }
     let after_header = armored

@@ -85,7 +85,7 @@ fn unencrypted(container: &[u8], mut fields: Reader<'_>) -> Option<Zeroizing<Vec
     full.get_mut(size.checked_sub(digits.len())?..)?
         .copy_from_slice(digits);
 
-    let room = container.len() + 2 * size;
+    let room = size.checked_mul(2)?.checked_add(container.len())?;
     let mut private = Writer::with_room(room)
         .raw(check)
         .string(key_type)
@@ -96,7 +96,8 @@ fn unencrypted(container: &[u8], mut fields: Reader<'_>) -> Option<Zeroizing<Vec
         .finish()
         .map(Zeroizing::new)?;
     // Filled up to whole blocks of 8 bytes with 1, 2, 3 and so on.
-    let missing = private.len().next_multiple_of(8) - private.len();
+    let whole = private.len().checked_next_multiple_of(8)?;
+    let missing = whole.checked_sub(private.len())?;
     private.extend((1..).take(missing));
     Writer::with_room(room)
         .raw(MAGIC)

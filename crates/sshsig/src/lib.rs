@@ -19,6 +19,14 @@
 //!
 //! The sealed bytes are never held in memory: the caller digests them while
 //! reading, with the hash that the seal names.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 mod agent;
 mod armor;
@@ -78,6 +86,7 @@ impl HashAlgorithm {
 /// Text from a file for a message: quoted, without control characters, and
 /// not longer than a line bears.
 fn shown(text: &str) -> String {
+    // Own bound: of what is told.
     const LONGEST: usize = 100;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),

@@ -5,6 +5,7 @@ use agent_core::glob::{self, Syntax};
 
 /// The longest pattern in a list that ssh-keygen takes; it matches nothing
 /// with a list that has a longer one.
+// Own bound: OpenSSH's.
 const LONGEST: usize = 1022;
 
 /// Whether the list matches: at least one pattern does, and no exception does.

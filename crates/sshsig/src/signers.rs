@@ -7,12 +7,11 @@
 
 use std::fmt;
 
+use agent_core::bounds;
+
 use super::key::{self, Key, KeyProblem};
 use super::options::{self, Options};
 use super::{pattern, shown};
-
-/// Largest signers file that is looked at.
-const LIMIT: usize = 1024 * 1024;
 
 /// Why a signers file was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +68,7 @@ impl fmt::Display for SignersError {
             SignersError::TooLarge => write!(
                 f,
                 "the file is larger than {} MiB, which no list of signers is; check that the right file was given",
-                LIMIT / 1024 / 1024
+                bounds::SIGNERS / 1024 / 1024
             ),
             SignersError::Line { number, problem } => write!(f, "line {number}: {problem}"),
         }
@@ -130,7 +129,7 @@ impl fmt::Display for LineProblem {
 
 /// One line: a key, and what it is trusted for.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct AllowedSigner {
     pub(super) line: usize,
     pub(super) principals: String,
     pub(super) options: Options,
@@ -140,19 +139,19 @@ pub(super) struct Entry {
 /// The keys that may vouch, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Signers {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<AllowedSigner>,
 }
 
 impl Signers {
     /// Reads an allowed signers file. A file without a signer is accepted here,
     /// and no seal is accepted by it.
     pub fn parse(text: &[u8]) -> Result<Signers, SignersError> {
-        if text.len() > LIMIT {
+        if text.len() as u64 > bounds::SIGNERS {
             return Err(SignersError::TooLarge);
         }
         let mut entries = Vec::new();
         for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
-            let read = |bytes| -> Result<Option<Entry>, LineProblem> {
+            let read = |bytes| -> Result<Option<AllowedSigner>, LineProblem> {
                 let text = std::str::from_utf8(bytes).map_err(|_| LineProblem::NotText)?;
                 entry(text, number)
             };
@@ -176,7 +175,7 @@ impl Signers {
 }
 
 /// `None` for a blank line or a comment.
-fn entry(text: &str, line: usize) -> Result<Option<Entry>, LineProblem> {
+fn entry(text: &str, line: usize) -> Result<Option<AllowedSigner>, LineProblem> {
     let text = text.strip_suffix('\r').unwrap_or(text);
     let unwanted =
         |character: char| character == '\u{feff}' || (character.is_control() && character != '\t');
@@ -209,7 +208,7 @@ fn entry(text: &str, line: usize) -> Result<Option<Entry>, LineProblem> {
         return Err(LineProblem::NoKey);
     }
     let key = Key::from_text(key_type, base64).map_err(LineProblem::Key)?;
-    Ok(Some(Entry {
+    Ok(Some(AllowedSigner {
         line,
         principals: principals.to_owned(),
         options,

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ::rsa::signature::Signer;
+use agent_core::bounds;
 use ssh_key::private::KeypairData;
 use ssh_key::{PrivateKey, Signature};
 use zeroize::Zeroizing;
@@ -17,9 +18,6 @@ use super::key::{Key, KeyProblem};
 use super::keyfile::{self, Unusable};
 use super::wire::Writer;
 use super::{HashAlgorithm, NAMESPACE, rsa, verify};
-
-/// Largest key file that is read; an RSA key of 16384 bits takes some 13 KiB.
-const LIMIT: u64 = 64 * 1024;
 
 /// Why no seal was made.
 #[derive(Debug)]
@@ -211,12 +209,14 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), SigningError> {
     }
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > LIMIT {
+    if !metadata.is_file() || metadata.len() > bounds::SIGN_KEY {
         return Err(not_a_key());
     }
     // Room for all of it at once: growing would leave copies of the secret.
     let mut text = Zeroizing::new(vec![0; usize::try_from(metadata.len()).unwrap_or_default()]);
-    file.take(LIMIT).read_exact(&mut text).map_err(failed)?;
+    file.take(bounds::SIGN_KEY)
+        .read_exact(&mut text)
+        .map_err(failed)?;
     Ok((text, metadata.permissions().mode() & 0o7777))
 }
 

@@ -76,7 +76,7 @@ fn civil(digits: &str) -> Option<DateTime> {
     }
     let year: i16 = digits.get(..4)?.parse().ok()?;
     let pair = |start: usize| -> Option<i8> {
-        match digits.get(start..start + 2) {
+        match digits.get(start..).and_then(|rest| rest.get(..2)) {
             Some(pair) => pair.parse().ok(),
             None => Some(0),
         }

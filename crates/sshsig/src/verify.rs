@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::blob::{self, Seal, SealKey};
 use super::distrust::Distrust;
 use super::key::{Key, Refused};
-use super::signers::{Entry, Signers};
+use super::signers::{AllowedSigner, Signers};
 use super::{NAMESPACE, pattern, time};
 
 /// Who vouches for the sealed bytes.
@@ -51,7 +51,7 @@ pub fn verify(
         return Err(Distrust::NoSigners);
     }
 
-    let listed: Vec<&Entry> = signers
+    let listed: Vec<&AllowedSigner> = signers
         .entries
         .iter()
         .filter(|entry| entry.key.is(key))
@@ -113,7 +113,7 @@ pub(super) fn check_signature(seal: &Seal, key: &Key, digest: &[u8]) -> Result<(
 }
 
 /// Whether a line trusts its key for a seal, now.
-fn accepts(entry: &Entry, now: u64) -> Result<(), Distrust> {
+fn accepts(entry: &AllowedSigner, now: u64) -> Result<(), Distrust> {
     let line = entry.line;
     let options = &entry.options;
     if options.cert_authority {

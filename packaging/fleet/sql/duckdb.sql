@@ -42,23 +42,27 @@ field AS (
 number AS (
   SELECT *, CASE WHEN translate(f[2], '0123456789', '') = '' THEN TRY_CAST(f[2] AS DECIMAL(20, 0)) END AS seq_,
     CASE WHEN translate(f[7], '0123456789', '') = '' THEN TRY_CAST(f[7] AS DECIMAL(20, 0)) END AS after_seq_,
-    CASE WHEN translate(f[10], '0123456789', '') = '' THEN TRY_CAST(f[10] AS DECIMAL(20, 0)) END AS head_seq_
+    CASE WHEN translate(f[10], '0123456789', '') = '' THEN TRY_CAST(f[10] AS DECIMAL(20, 0)) END AS head_seq_,
+    -- A time beyond the year 9999 would stop the question for all hosts.
+    CASE WHEN TRY_CAST(f[13] AS BIGINT) BETWEEN 0 AND 253402300799999 THEN TRY_CAST(f[13] AS BIGINT) END AS time_ms_,
+    -- No agent waits for longer than an hour: who claims to would never be missed.
+    CASE WHEN TRY_CAST(f[39] AS BIGINT) BETWEEN 1 AND 3600 THEN TRY_CAST(f[39] AS BIGINT) END AS interval_s_
   FROM field
 )
 SELECT file, pos, strlen(line) AS bytes, sha256(line) AS digest,
-  CASE WHEN f[1] IS NOT NULL AND f[3] IS NOT NULL AND seq_ > 0 THEN 'link'
-    WHEN f[1] IS NOT NULL AND f[9] IS NOT NULL AND head_seq_ IS NOT NULL THEN 'heartbeat' ELSE 'foreign' END AS kind,
+  CASE WHEN f[1] IS NOT NULL AND f[3] IS NOT NULL AND seq_ BETWEEN 1 AND 18446744073709551615 THEN 'link'
+    WHEN f[1] IS NOT NULL AND f[9] IS NOT NULL AND head_seq_ <= 18446744073709551615 THEN 'heartbeat' ELSE 'foreign' END AS kind,
   f[1] AS uid, f[3] AS chain, seq_ AS seq, f[4] AS prev, f[5] AS reason, f[6] AS after_chain,
   after_seq_ AS after_seq, f[8] AS after_digest, f[9] AS head_chain, head_seq_ AS head_seq,
-  f[11] AS head_digest, f[12] AS ranges, TRY_CAST(f[13] AS BIGINT) AS time_ms,
-  CAST(epoch_ms(TRY_CAST(f[13] AS BIGINT)) AS DATE) AS day, TRY_CAST(f[14] AS INTEGER) AS class_uid,
+  f[11] AS head_digest, f[12] AS ranges, time_ms_ AS time_ms, CAST(epoch_ms(time_ms_) AS DATE) AS day,
+  TRY_CAST(f[14] AS INTEGER) AS class_uid,
   TRY_CAST(f[15] AS INTEGER) AS activity_id, f[16] AS activity, TRY_CAST(f[17] AS INTEGER) AS severity_id,
   coalesce(f[18], f[19], f[20]) AS host, f[18] AS instance_uid, f[20] AS hostname, f[21] AS image,
   f[22] AS region, f[23] AS account, f[24] AS boot, f[25] AS finding, f[26] AS check_id, f[27] AS subject,
   f[28] AS verdict, coalesce(CASE WHEN f[31] = 'observed' THEN f[32] END,
     CASE WHEN f[14] = '2003' THEN f[30] END, f[29]) AS observed,
   f[33] AS manifest, f[34] AS signer, f[35] AS binary_sha256, f[36] AS program, f[37] AS program_user,
-  f[38] AS command, TRY_CAST(f[39] AS BIGINT) AS interval_s, f[40] AS explained_by, f[41] AS product,
+  f[38] AS command, interval_s_ AS interval_s, f[40] AS explained_by, f[41] AS product,
   TRY_CAST(f[42] AS INTEGER) AS status_id, f[43] AS unexplained_severity
 FROM number;
 

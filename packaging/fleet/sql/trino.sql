@@ -42,17 +42,21 @@ FROM (SELECT "$path" AS file, CASE WHEN regexp_like(bare, '^[0-9]{4}-[0-9:.TZ-]+
 
 CREATE OR REPLACE VIEW event_line AS
 SELECT file, CAST(NULL AS bigint) AS pos, length(to_utf8(line)) AS bytes, lower(to_hex(sha256(to_utf8(line)))) AS digest,
-  CASE WHEN uid IS NOT NULL AND chain IS NOT NULL AND seq > 0 THEN 'link'
-    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq IS NOT NULL THEN 'heartbeat' ELSE 'foreign' END AS kind,
+  CASE WHEN uid IS NOT NULL AND chain IS NOT NULL AND seq BETWEEN 1 AND DECIMAL '18446744073709551615' THEN 'link'
+    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq <= DECIMAL '18446744073709551615' THEN 'heartbeat' ELSE 'foreign' END AS kind,
   uid, chain, seq, prev, reason, after_chain, after_seq, after_digest, head_chain, head_seq, head_digest, ranges,
   time_ms, CAST(from_unixtime(time_ms / 1000e0) AS date) AS day, TRY_CAST(class_text AS integer) AS class_uid,
   TRY_CAST(activity_text AS integer) AS activity_id, activity, TRY_CAST(severity_text AS integer) AS severity_id,
   coalesce(instance_uid, device_uid, hostname) AS host, instance_uid, hostname, image, region, account, boot, finding,
   check_id, subject, verdict, coalesce(CASE WHEN evidence = 'observed' THEN content END,
     CASE WHEN class_text = '2003' THEN observed_text END, changed) AS observed,
-  manifest, signer, binary_sha256, program, program_user, command, TRY_CAST(interval_text AS bigint) AS interval_s,
+  manifest, signer, binary_sha256, program, program_user, command, interval_s,
   explained_by, product, TRY_CAST(status_text AS integer) AS status_id, unexplained_severity
-FROM (SELECT *, TRY_CAST(time_text AS bigint) AS time_ms,
+FROM (SELECT *,
+    -- A time beyond the year 9999 would stop the question for all hosts.
+    CASE WHEN TRY_CAST(time_text AS bigint) BETWEEN 0 AND 253402300799999 THEN TRY_CAST(time_text AS bigint) END AS time_ms,
+    -- No agent waits for longer than an hour: who claims to would never be missed.
+    CASE WHEN TRY_CAST(interval_text AS bigint) BETWEEN 1 AND 3600 THEN TRY_CAST(interval_text AS bigint) END AS interval_s,
     CASE WHEN translate(seq_text, '0123456789', '') = '' THEN TRY_CAST(seq_text AS decimal(20, 0)) END AS seq,
     CASE WHEN translate(after_seq_text, '0123456789', '') = '' THEN TRY_CAST(after_seq_text AS decimal(20, 0)) END AS after_seq,
     CASE WHEN translate(head_seq_text, '0123456789', '') = '' THEN TRY_CAST(head_seq_text AS decimal(20, 0)) END AS head_seq

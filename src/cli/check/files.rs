@@ -1,7 +1,7 @@
 //! The files of a check: against the manifest, or the package database where there is none.
 
 use super::{Looked, Run};
-use crate::assess::baseline::{Effort, Named, Opened};
+use crate::assess::baseline::{Effort, Named, OpenedBaseline};
 use crate::assess::explained::Explaining;
 use crate::assess::tree;
 use crate::report::progress;
@@ -30,7 +30,7 @@ impl Run<'_> {
             launch: arguments.launch.as_deref(),
             shared: self.manifest.as_deref(),
         };
-        let mut opened = Opened::open(self.tree, self.profile, config, &self.trust, named)?;
+        let mut opened = OpenedBaseline::open(self.tree, self.profile, config, &self.trust, named)?;
         self.notes.append(&mut opened.notes);
         for finding in std::mem::take(&mut opened.findings) {
             if self.finding(finding).is_break() {

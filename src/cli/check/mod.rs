@@ -1,5 +1,6 @@
 //! `agent check`: the story of one run.
 
+mod confined;
 mod files;
 mod instance;
 mod notes;
@@ -18,10 +19,11 @@ use crate::report::json::Json;
 use crate::report::junit::Junit;
 use crate::report::ocsf::Ocsf;
 use crate::report::output::Output;
+use crate::report::sarif::Sarif;
 use crate::report::several::{Several, Unwritten};
 use crate::report::text::{Style, Text};
 use crate::report::{Report, Summary, wrap};
-use agent_baseline::manifest::verified::{Shared, Trust};
+use agent_baseline::manifest::verified::{SharedManifest, Trust};
 use agent_baseline::profile::Profile;
 use agent_core::config::Config;
 use agent_core::error::{Error, Result};
@@ -37,6 +39,7 @@ use std::time::Instant;
 pub(super) fn run(arguments: &Check) -> Result<u8> {
     limits::raise_open_files();
     let began = (jiff::Timestamp::now(), Instant::now());
+    let monitor = confined::prepare(arguments);
     let targets = targets(arguments)?;
     let mut outputs = targets
         .iter()
@@ -48,6 +51,8 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
     let profile = tree.profile(named)?;
     let selected = Selected::new(&arguments.only, &arguments.skip, &profile)?;
     let trust = Arc::new(Trust::load(arguments.trust.as_deref())?);
+    let places = targets.iter().filter_map(|target| target.file.as_deref());
+    let confinement = monitor.map(|monitor| confined::enter_tree(arguments, monitor, places));
 
     let exit = {
         let each = outputs.iter_mut().zip(&targets);
@@ -60,7 +65,7 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             reports: Several::new(each.collect()),
             counts: Counts::new(arguments.fail_on),
             written: Ok(()),
-            notes: notes::of(&tree, &profile, named),
+            notes: notes::of(&tree, &profile, named, &trust, confinement.as_ref()),
             manifest: own_manifest(arguments).then(Arc::default),
             trust: Arc::clone(&trust),
             began,
@@ -78,6 +83,8 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         };
         let looked = looked?;
         let host = run.instance(&instance, &snapshot, &looked, &config);
+        run.notes
+            .extend(confinement.iter().flat_map(confined::refused));
         let summary = run.summary(looked, host);
         let Run {
             written,
@@ -97,6 +104,9 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         .map(|(output, target)| output.commit(target.file.as_deref()))
         .collect();
     committed.into_iter().collect::<Result<()>>()?;
+    if let Some(confinement) = confinement {
+        confinement.end();
+    }
     Ok(exit)
 }
 
@@ -130,9 +140,10 @@ fn opened<'a>(
 ) -> Box<dyn Report + 'a> {
     match target.format {
         ReportFormat::Text => Box::new(Text::new(output, style(arguments, target))),
-        ReportFormat::Json => Box::new(Json(output)),
+        ReportFormat::Json => Box::new(Json(output, tree.host.benchmarks)),
         ReportFormat::Junit => Box::new(Junit::new(output)),
         ReportFormat::Html => Box::new(Html::new(output)),
+        ReportFormat::Sarif => Box::new(Sarif::new(output)),
         ReportFormat::Ocsf => {
             let now = jiff::Timestamp::now().as_millisecond();
             Box::new(Ocsf::new(output, tree.host.clone(), now))
@@ -156,6 +167,7 @@ fn style(arguments: &Check, target: &Target) -> Style {
         verbose: arguments.verbose,
         quiet: arguments.quiet,
         width: on_terminal.then(wrap::width).flatten(),
+        height: on_terminal.then(wrap::height).flatten(),
     }
 }
 
@@ -172,7 +184,7 @@ struct Run<'a> {
     notes: Vec<String>,
     /// The host's own manifest, opened once for settings, files and instance; `None` where another one, other signers
     /// or another configuration were named.
-    manifest: Option<Arc<Shared>>,
+    manifest: Option<Arc<SharedManifest>>,
     /// Who may seal: the host's own signers, or those that were named.
     trust: Arc<Trust>,
     began: (jiff::Timestamp, Instant),

@@ -1,14 +1,25 @@
 //! What a reader must know before any file is looked at: whether the profile fits, and who looks.
 
+use super::confined;
 use crate::assess::tree::Tree;
+use agent_baseline::manifest::verified::Trust;
 use agent_baseline::profile::Profile;
+use agent_confine::Confinement;
 use agent_core::release::OsRelease;
 
 /// The notes on a check of that tree under the profile that was asked for as `named`.
-pub(super) fn of(tree: &Tree, profile: &Profile, named: &str) -> Vec<String> {
+pub(super) fn of(
+    tree: &Tree,
+    profile: &Profile,
+    named: &str,
+    trust: &Trust,
+    confinement: Option<&Confinement>,
+) -> Vec<String> {
     let mut notes: Vec<String> = on_profile(profile, named, &tree.release)
         .into_iter()
         .collect();
+    notes.extend(local_time(trust));
+    notes.extend(confinement.into_iter().flat_map(confined::notes));
     let uid = rustix::process::geteuid();
     if !uid.is_root() {
         notes.push(format!(
@@ -17,6 +28,15 @@ pub(super) fn of(tree: &Tree, profile: &Profile, named: &str) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Whoever sets the time zone of a check moves what signers are trusted until, as far as that is written in local time.
+fn local_time(trust: &Trust) -> Option<String> {
+    let zone = std::env::var_os("TZ").filter(|zone| !zone.is_empty() && trust.wants_seal())?;
+    Some(format!(
+        "TZ is set in the environment ({}): times of trusted signers that are written in local time go by it",
+        zone.to_string_lossy()
+    ))
 }
 
 /// What is amiss with the profile for a tree of that distribution.

@@ -3,17 +3,18 @@
 use super::{Review, by_directory, directory, unmoved};
 use crate::report::html::STYLE;
 use crate::report::markup;
-use agent_core::attributes::Attribute;
+use agent_core::paths;
+use agent_core::words::{counted, thousands};
 use std::io::{self, Write};
 
 /// Differences that are listed; beyond it directories are counted.
-const KEPT: usize = 50_000;
+pub(super) const KEPT: usize = 50_000;
 
 pub(super) fn write(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
     let (old, new) = (review.old, review.new);
     let outcome = match review.differs() {
         true => review.outcome(),
-        false => format!("equal: {} entries", new.len()),
+        false => format!("equal: {}", counted(new.len(), "path")),
     };
     let name = |path: &std::path::Path| markup::text(&path.display().to_string());
     writeln!(
@@ -53,28 +54,29 @@ fn left(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
     let count = review.changes.len();
     writeln!(
         out,
-        "<details open><summary><h2>{title} <small>{count}</small></h2></summary>"
+        "<details class=\"l\" open><summary><h2>{title} <small>{count}</small></h2></summary>"
     )?;
     let mut counts = by_directory(&review.changes);
     let kept = review.changes.get(..KEPT).unwrap_or(&review.changes);
+    // What lies below one entry of a directory comes before its next entry: a directory is told once.
+    let mut kept: Vec<_> = kept.iter().collect();
+    kept.sort_by(|a, b| paths::compare(directory(&a.path), directory(&b.path)));
     for group in kept.chunk_by(|a, b| directory(&a.path) == directory(&b.path)) {
         let Some(first) = group.first() else { continue };
         let of = directory(&first.path);
-        // A directory that is met again, after one below it, has been counted.
-        let counted = counts.remove(of).unwrap_or_default();
+        let of_these = counts.remove(of).unwrap_or_default();
         writeln!(
             out,
-            "<h3>{} <small>{counted}</small></h3><table>",
+            "<h3>{} <small>{of_these}</small></h3><table class=\"d\">",
             markup::path(of)
         )?;
         for change in group {
-            let names: Vec<&str> = change.changed.iter().map(Attribute::name).collect();
             writeln!(
                 out,
                 "<tr><td><b>{}</b></td><td><code>{}</code></td><td>{}{}</td></tr>",
                 change.word,
                 markup::path(&change.path),
-                names.join(", "),
+                markup::text(&change.said),
                 markup::text(&unmoved(change)),
             )?;
         }
@@ -84,7 +86,7 @@ fn left(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
         writeln!(
             out,
             "<p>{} more: --format json lists all</p>",
-            count - kept.len()
+            thousands((count - kept.len()) as u64)
         )?;
     }
     writeln!(out, "</details>")
@@ -99,7 +101,7 @@ fn packages(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
     let count = changes.len();
     writeln!(
         out,
-        "<details open><summary><h2>Packages <small>{count}</small></h2></summary><table>"
+        "<details class=\"l\" open><summary><h2>Packages <small>{count}</small></h2></summary><table class=\"d\">"
     )?;
     for change in changes {
         writeln!(

@@ -14,6 +14,8 @@ use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding;
 use agent_core::paths::split;
+use agent_core::words::{counted, thousands};
+use agent_scan::files::wording;
 use packages::Packages;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
@@ -43,7 +45,7 @@ pub(super) fn run(arguments: &Diff) -> Result<u8> {
             failed = review.stream(out, arguments.format)?;
             return Ok(());
         }
-        failed = review.collect();
+        failed = review.collect(arguments.format == DiffFormat::Html);
         match (&failed, arguments.format) {
             (Some(_), _) => Ok(()),
             (None, DiffFormat::Html) => html::write(out, &review),
@@ -66,6 +68,8 @@ struct Change {
     changed: AttributeSet,
     /// Whether both are directories.
     directory: bool,
+    /// What became of each attribute, in words: for the page alone, which holds no more than it lists.
+    said: Box<str>,
     /// The package that owns it.
     package: Option<Box<str>>,
     /// Which change of a package explains it.
@@ -105,6 +109,7 @@ impl Review<'_> {
             path: entry.subject(),
             changed,
             directory,
+            said: Box::default(),
             package: entry.package.clone(),
             explained,
         }
@@ -139,14 +144,14 @@ impl Review<'_> {
                 let summary = json!({"kind": "summary", "differences": self.count});
                 writeln!(out, "{summary}")?;
             }
-            _ if self.count == 0 => writeln!(out, "equal: {} entries", self.new.len())?,
+            _ if self.count == 0 => writeln!(out, "equal: {}", counted(self.new.len(), "path"))?,
             _ => {}
         }
         Ok(None)
     }
 
     /// Counts what packages explain and holds what is left; returns the error that ended it, if one did.
-    fn collect(&mut self) -> Option<Error> {
+    fn collect(&mut self, words: bool) -> Option<Error> {
         self.count += u64::from(self.profile);
         let mut left = Vec::new();
         let mut moved: HashSet<Vec<u8>> = HashSet::new();
@@ -156,7 +161,13 @@ impl Review<'_> {
                 Err(error) => return Some(error),
             };
             self.count += 1;
-            let change = self.change(&difference);
+            let mut change = self.change(&difference);
+            if let (true, Difference::Changed { old, new, changed }) = (words, &difference)
+                && left.len() < html::KEPT
+            {
+                let said = wording::differences(&old.attributes, &new.attributes, *changed);
+                change.said = said.join(", ").into();
+            }
             match change.explained {
                 Some(_) => drop(moved.insert(directory(&change.path).to_vec())),
                 None => left.push(change),
@@ -174,7 +185,7 @@ impl Review<'_> {
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if !self.differs() {
-            return writeln!(out, "equal: {} entries", self.new.len());
+            return writeln!(out, "equal: {}", counted(self.new.len(), "path"));
         }
         if self.profile {
             writeln!(out, "{}", self.profiles())?;
@@ -206,12 +217,16 @@ impl Review<'_> {
     /// How much of it packages explain.
     fn outcome(&self) -> String {
         let left = self.changes.len() as u64 + u64::from(self.profile);
-        format!(
-            "{} differences: {} go with the {} packages that changed, {left} do not",
-            self.count,
-            self.count - left.min(self.count),
-            self.packages.changes.len(),
-        )
+        let all = counted(self.count, "difference");
+        match self.packages.changes.len() as u64 {
+            0 => format!("{all}, and no package's"),
+            packages => format!(
+                "{all}: {} by {} that changed, {} by none",
+                thousands(self.count - left.min(self.count)),
+                counted(packages, "package"),
+                thousands(left),
+            ),
+        }
     }
 
     fn profiles(&self) -> String {

@@ -2,7 +2,7 @@
 
 use crate::assess::tree::Tree;
 use agent_core::finding::Check;
-use agent_packages::Kind;
+use agent_packages::DatabaseKind;
 
 /// The steps, first to last.
 pub(super) fn of(check: &Check, tree: &Tree) -> Vec<String> {
@@ -90,9 +90,9 @@ struct System {
 impl System {
     fn of(tree: &Tree) -> System {
         let dpkg = match agent_packages::detect(&tree.root) {
-            Kind::Dpkg => true,
-            Kind::Rpm => false,
-            Kind::None => {
+            DatabaseKind::Dpkg => true,
+            DatabaseKind::Rpm => false,
+            DatabaseKind::None => {
                 tree.release.id == "debian" || tree.release.id_like.iter().any(|id| id == "debian")
             }
         };

@@ -53,6 +53,18 @@ fn find(id: &str) -> Result<&'static Check> {
         .filter(alike)
         .map(|check| check.id)
         .collect();
+    // A slip of the hand is in the end of the name.
+    let alike = |known: &str| {
+        known
+            .bytes()
+            .zip(id.bytes())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
+    let closest = near.iter().map(|known| alike(known)).max().unwrap_or(0);
+    if closest > area.len() + 2 {
+        near.retain(|known| alike(known) == closest);
+    }
     if near.is_empty() && part.len() > 2 {
         near = registry::all()
             .map(|check| check.id)
@@ -96,8 +108,9 @@ impl Page<'_> {
         for step in mend::of(check, tree) {
             self.part("mend", &step)?;
         }
-        if !check.references.is_empty() {
-            self.part("see", &check.references.join(", "))?;
+        let references = tree.host.benchmarks.references(check).join(", ");
+        if !references.is_empty() {
+            self.part("see", &references)?;
         }
         let only = format!(
             "agent explain {} --now, or agent check --only {}",
@@ -192,8 +205,8 @@ fn settings_lines(check: &Check) -> Vec<String> {
         ));
     }
     lines.extend([
-        "severity = \"medium\"         # low, medium, high, critical".to_owned(),
-        "enabled = false             # neither judged nor listed".to_owned(),
+        "severity = \"medium\"        # low, medium, high, critical".to_owned(),
+        "enabled = false            # neither judged nor listed".to_owned(),
         "[[waivers]]                # judged and listed, and somebody answers for it".to_owned(),
         format!("check = \"{}\"", check.id),
         "subject = \"…\"              # as the report names it; `*` may stand in it".to_owned(),

@@ -2,7 +2,8 @@
 
 pub(in crate::daemon) mod sources;
 
-use crate::assess::baseline::{self, Named, Opened};
+use crate::assess::baseline::{self, Named, OpenedBaseline};
+use crate::assess::explained;
 use crate::daemon::accepted;
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
@@ -18,6 +19,7 @@ use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use sources::Sources;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -43,13 +45,15 @@ impl Current {
 #[derive(Debug)]
 pub(in crate::daemon) struct ActiveBaseline {
     /// The baseline, and what opening it brought to light.
-    pub(in crate::daemon) opened: Opened,
+    pub(in crate::daemon) opened: OpenedBaseline,
     /// Why there is no manifest although there should be one.
     pub(in crate::daemon) problem: Option<ManifestProblem>,
     /// What is covered; nothing where there is nothing to compare with.
     pub(in crate::daemon) scope: Option<Arc<Scope>>,
     /// Which recorded paths are names of one file; none where there is no manifest.
     pub(in crate::daemon) links: Links,
+    /// The newest version of each package that manifest and amendments have, by name.
+    pub(in crate::daemon) versions: HashMap<String, String>,
     /// What state the package database was in before it was read.
     packages: DatabaseStamp,
     /// Another text means that other paths may be in scope.
@@ -90,13 +94,13 @@ impl ActiveBaseline {
         let expected = before || config.manifest != Path::new(MANIFEST);
         let of_packages = || match left_out(baseline::PACKAGES) {
             true => Err(set_aside()),
-            false => Opened::of_packages(tree, profile),
+            false => OpenedBaseline::of_packages(tree, profile),
         };
         let by_manifest = match gone {
             // In its place the package database would be read.
             true if left_out(baseline::PACKAGES) => Ok(nothing(set_aside())),
             _ if left_out(baseline::MANIFEST) => Err(set_aside()),
-            _ => Opened::open(tree, profile, config, trust, Named::default()),
+            _ => OpenedBaseline::open(tree, profile, config, trust, Named::default()),
         };
         let (opened, problem) = match by_manifest {
             Ok(opened) => {
@@ -137,10 +141,15 @@ impl ActiveBaseline {
             Some(Baseline::Packages(_)) | None => Ok(Links::default()),
         };
         let links = links.unwrap_or_default();
+        let versions = match &opened.baseline {
+            Some(Baseline::Manifest(sealed)) => explained::recorded_versions(&tree.root, sealed),
+            Some(Baseline::Packages(_)) | None => HashMap::new(),
+        };
         ActiveBaseline {
             accepted: Mutex::new(accepted::described(&opened)),
             opened,
             links,
+            versions,
             packages,
             problem,
             scope,
@@ -184,6 +193,14 @@ impl ActiveBaseline {
         policy.is_some_and(|policy| policy.demand.launch && !policy.leads)
     }
 
+    /// The version before, as it was recorded, of the package that explains the finding.
+    pub(in crate::daemon) fn replaced_by(&self, finding: &Finding) -> Option<String> {
+        finding.unexplained_severity?;
+        let package = finding.explained_by.as_ref()?.package.as_ref()?;
+        let name = package.split(':').next().unwrap_or(package);
+        self.versions.get(name).cloned()
+    }
+
     /// How much a path is worth; `None` where it is not covered.
     pub(in crate::daemon) fn severity_at(&self, path: &[u8]) -> Option<Severity> {
         let policy = self.scope.as_ref()?.at(path)?;
@@ -202,7 +219,7 @@ impl ActiveBaseline {
 }
 
 /// A manifest that should be there and is not. That there never was one is no problem.
-fn missing(opened: &Opened, expected: bool) -> Option<ManifestProblem> {
+fn missing(opened: &OpenedBaseline, expected: bool) -> Option<ManifestProblem> {
     let orphaned = opened.findings.iter().any(|finding| {
         [
             finding::FILES_PROFILE.id,
@@ -228,7 +245,7 @@ fn set_aside() -> Error {
 }
 
 /// What is left where not even the package database can be read.
-fn nothing(error: Error) -> Opened {
+fn nothing(error: Error) -> OpenedBaseline {
     let message = format!("no file could be judged: {}", one_line(error));
     let finding = Finding::new(
         &finding::FILES_UNREADABLE,
@@ -237,7 +254,7 @@ fn nothing(error: Error) -> Opened {
         "/",
         message,
     );
-    Opened {
+    OpenedBaseline {
         baseline: None,
         findings: vec![finding],
         notes: Vec::new(),

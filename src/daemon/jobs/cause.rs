@@ -110,6 +110,7 @@ impl Causes<'_> {
             transaction: touched.transaction.clone(),
             while_down: false,
             restored: true,
+            replaces: None,
         };
         let finding = Finding::new(
             &finding::FILES_CHANGED,

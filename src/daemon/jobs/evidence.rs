@@ -2,9 +2,15 @@
 //! gone when the next paths of it settle.
 
 use super::worker::Worker;
-use crate::assess::explained;
+use crate::assess::explained::{self, Ground};
+use crate::daemon::action::Action;
+use crate::daemon::baseline::ActiveBaseline;
+use crate::daemon::message::{self, Message};
+use crate::daemon::setup::Setup;
+use crate::daemon::state::Daemon;
 use agent_baseline::Baseline;
-use agent_core::finding::Finding;
+use agent_core::finding::{Finding, Severity};
+use agent_core::task;
 use agent_evidence::Explainer;
 use agent_packages::Package;
 use agent_scan::files::deviation::Deviation;
@@ -41,51 +47,53 @@ impl SharedEvidence {
         finding: Finding,
         fresh: &Cell<bool>,
     ) -> Finding {
-        let Some(Baseline::Manifest(sealed)) = &worker.baseline.opened.baseline else {
-            return finding;
-        };
         let Ok(mut held) = self.0.lock() else {
             return finding;
         };
-        let of = (
-            worker.baseline.manifest().0,
-            worker.baseline.launch_record(),
-            sealed.amendments.iter().map(|one| one.sha256).collect(),
-        );
-        let known = held.take().filter(|held| held.of == of);
-        let mut current = match known {
-            Some(mut held) => {
-                if !fresh.get() {
-                    held.explainer.refresh();
-                }
-                held
-            }
-            None => {
-                let root = &worker.setup.tree.root;
-                let state_dir = &worker.setup.config.state_dir;
-                let recorded = explained::recorded(root, sealed, Some(state_dir));
-                Held {
-                    explainer: Explainer::keeping(
-                        root,
-                        recorded.unwrap_or_default(),
-                        &state_dir.join(KEPT),
-                    ),
-                    of,
-                    seen: Vec::new(),
-                    used: Instant::now(),
-                }
-            }
+        let known = held.take();
+        let Some(mut current) = Held::of(known, &worker.setup, &worker.baseline) else {
+            return finding;
         };
-        if !fresh.replace(true) && current.seen != current.explainer.seen() {
-            current.seen = current.explainer.seen().to_vec();
-            let state_dir = &worker.setup.config.state_dir;
-            // Where it cannot be kept, this run knows it, and the next one goes by the manifest again.
-            explained::keep_seen(state_dir, &current.seen).unwrap_or_default();
+        if !fresh.replace(true) {
+            current.explainer.refresh();
+            if let Some(sentence) = current.explainer.take_given_up() {
+                worker.send(Message::EvidenceGivenUp(sentence));
+            }
+            if current.seen != current.explainer.seen() {
+                current.seen = current.explainer.seen().to_vec();
+                let state_dir = &worker.setup.config.state_dir;
+                // Where it cannot be kept, this run knows it, and the next one goes by the manifest again.
+                explained::keep_seen(state_dir, &current.seen).unwrap_or_default();
+            }
         }
-        current.used = Instant::now();
-        let finding = explained::put(&mut current.explainer, deviation, finding);
+        let Some(Baseline::Manifest(sealed)) = &worker.baseline.opened.baseline else {
+            return finding;
+        };
+        let ground = Ground {
+            root: &worker.setup.tree.root,
+            sealed,
+        };
+        let finding = explained::put(&mut current.explainer, &ground, deviation, finding);
         *held = Some(current);
         finding
+    }
+
+    /// Takes in what lies in apt's cache: before dpkg reads it, and long before apt removes it. Returns what was given up
+    /// for it.
+    fn take_in(&self, setup: &Setup, baseline: &ActiveBaseline) -> Option<String> {
+        let mut held = self.0.lock().ok()?;
+        let known = held.take();
+        *held = Held::of(known, setup, baseline);
+        let explainer = &mut held.as_mut()?.explainer;
+        explainer.take_in();
+        explainer.take_given_up()
+    }
+
+    /// Names of signed packages that ship a file at the path: those that are yet to be unpacked among them.
+    pub(super) fn shipping(&self, path: &[u8]) -> Vec<String> {
+        let held = self.0.lock().ok();
+        let held = held.as_ref().and_then(|held| held.as_ref());
+        held.map_or_else(Vec::new, |held| held.explainer.shipping(path))
     }
 
     /// Gives up what can be read again, where nobody has asked for a while.
@@ -97,4 +105,63 @@ impl SharedEvidence {
             held.explainer.rest();
         }
     }
+}
+
+impl Held {
+    /// What is held, if it goes by this baseline, else one that does and has read nothing yet; `None` where there is no
+    /// manifest.
+    fn of(known: Option<Held>, setup: &Setup, baseline: &ActiveBaseline) -> Option<Held> {
+        let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
+            return None;
+        };
+        let of = (
+            baseline.manifest().0,
+            baseline.launch_record(),
+            sealed.amendments.iter().map(|one| one.sha256).collect(),
+        );
+        let known = known.filter(|held| held.of == of);
+        let mut current = known.unwrap_or_else(|| {
+            let root = &setup.tree.root;
+            let state_dir = &setup.config.state_dir;
+            let recorded = explained::recorded(root, sealed, Some(state_dir));
+            Held {
+                explainer: Explainer::keeping(
+                    root,
+                    recorded.unwrap_or_default(),
+                    &state_dir.join(KEPT),
+                ),
+                of,
+                seen: Vec::new(),
+                used: Instant::now(),
+            }
+        });
+        current.used = Instant::now();
+        Some(current)
+    }
+}
+
+/// Begins to take in what lies in apt's cache, if there is a manifest whose keys could vouch for it.
+pub(in crate::daemon) fn take_in(daemon: &mut Daemon) {
+    let Some(baseline) = daemon.baseline.active.clone() else {
+        return;
+    };
+    let evidence = daemon.jobs.evidence.clone();
+    let setup = daemon.setup.clone();
+    let messages = daemon.jobs.outlets.messages.clone();
+    let taking = move || {
+        if let Some(sentence) = evidence.take_in(&setup, &baseline) {
+            message::send(&messages, Message::EvidenceGivenUp(sentence));
+        }
+    };
+    // Without a thread it is taken in when the first path of it deviates.
+    super::spawn("evidence", task::Job::Files, taking).unwrap_or_default();
+}
+
+/// What explains findings was given up: they may be raised anew, as unexplained, by the next scan.
+pub(in crate::daemon) fn given_up(sentence: String) -> Vec<Action> {
+    vec![Action::fault(
+        "evidence.given_up",
+        Severity::Medium,
+        sentence,
+    )]
 }

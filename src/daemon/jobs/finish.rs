@@ -4,46 +4,57 @@ use super::RunningJob;
 use super::cause::Causes;
 use crate::daemon::action::Action;
 use crate::daemon::clock::Now;
-use crate::daemon::message::{ActorQuestion, Outcome};
+use crate::daemon::message::{ActorQuestion, Outcome, Unpacked};
 use crate::daemon::state::Daemon;
 use crate::daemon::states::coverage_gap::UNWATCHED;
+use crate::daemon::states::effects;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
-use crate::daemon::states::touched::TouchedBatch;
+use crate::daemon::states::touched::{Touched, TouchedBatch};
 use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
-use crate::daemon::{window, writers};
+use crate::daemon::{new_packages, window, writers};
 use agent_core::attributes::Timestamp;
-use agent_core::finding::{Finding, Severity};
+use agent_core::explained::ExplainedBy;
+use agent_core::finding::{Finding, Severity, Verdict};
+use agent_core::region::Region;
 use agent_outbox::event::{LastScan, Unread};
 use agent_scan::files::belief;
 use agent_scan::files::scan::Coverage;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// After a scan that broke off the next one begins this much later.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
-/// A job found something. `package`: it may wait for the evidence of that one.
+/// A job found something. `unpacked`: the package that dpkg is unpacking there.
 pub(in crate::daemon) fn found(
     daemon: &mut Daemon,
     id: u64,
     mut finding: Box<Finding>,
-    package: Option<String>,
+    unpacked: Option<Unpacked>,
     now: Now,
 ) {
     window::look(daemon, now);
-    let Some(job) = daemon.jobs.running.get_mut(&id) else {
+    if !daemon.jobs.running.contains_key(&id) {
         return;
-    };
+    }
     if let Some(baseline) = &daemon.baseline.active
         && writers::recall(&mut finding, baseline, &mut daemon.records.current.written)
     {
-        daemon.records.unsaved += 1;
-        let record = Box::new(daemon.records.current.clone());
-        daemon.store.give(Command::Remember(record));
+        daemon.perform(vec![Action::SaveRecord], now);
     }
+    if effects::recall(&mut finding, &mut daemon.records.current.effects) {
+        daemon.perform(vec![Action::SaveRecord], now);
+    }
+    new_packages::tell(daemon, &finding, now);
+    let Some(job) = daemon.jobs.running.get_mut(&id) else {
+        return;
+    };
     daemon.jobs.window.mark(&mut finding, now.wall);
     job.count(&finding);
+    if job.kind == JobKind::Settings {
+        daemon.scan.effects.judged(&finding);
+    }
     if !job.stored {
         return;
     }
@@ -52,8 +63,18 @@ pub(in crate::daemon) fn found(
         scan: &daemon.scan,
         links: daemon.baseline.active.as_ref().map(|b| &b.links),
     };
-    let cause = causes.of(job, &finding).map(Box::new);
-    let waits = package.is_some_and(|package| waits(daemon, id, &finding, package, now));
+    let mut cause = causes.of(job, &finding).map(Box::new);
+    if let Some(actor) = cause.as_ref().and_then(|cause| cause.actor.as_ref()) {
+        effects::blame(&mut finding, actor, &daemon.records.current.effects);
+    }
+    let active = daemon.baseline.active.as_ref();
+    if let Some(replaces) = active.and_then(|active| active.replaced_by(&finding)) {
+        cause.get_or_insert_default().replaces = Some(replaces);
+    }
+    let waits = unpacked.is_some_and(|unpacked| waits(daemon, id, &finding, unpacked, now));
+    if !waits {
+        look_at_end(daemon, id, &finding);
+    }
     daemon.store.give(Command::Found {
         job: id,
         finding,
@@ -63,15 +84,41 @@ pub(in crate::daemon) fn found(
     });
 }
 
-/// Whether the finding waits for the evidence of a package.
-fn waits(daemon: &mut Daemon, id: u64, finding: &Finding, package: String, now: Now) -> bool {
+/// Whether the finding waits for the evidence of a package. What does not is looked at again when there may be some.
+fn waits(daemon: &mut Daemon, id: u64, finding: &Finding, unpacked: Unpacked, now: Now) -> bool {
     let path = finding.subject.strip_prefix(b"/").unwrap_or_default();
     let batch = daemon.jobs.batch_of(id);
     let Some(touched) = batch.and_then(|batch| batch.touched(path)) else {
         return false;
     };
-    let transactions = &mut daemon.watch.pending.transactions;
-    !daemon.jobs.stopping && transactions.note(package, touched, path, now.monotonic)
+    if daemon.jobs.stopping {
+        return false;
+    }
+    let pending = &mut daemon.watch.pending;
+    let Unpacked { package, may_wait } = unpacked;
+    let transactions = &mut pending.transactions;
+    let waits = may_wait && transactions.note(package.clone(), touched, path, now.monotonic);
+    if !waits {
+        let again = transactions.look_again(package, touched, path, now.monotonic);
+        pending.again(again.into_iter().collect());
+    }
+    waits
+}
+
+/// What nothing explains is looked at once more when the transaction is over.
+fn look_at_end(daemon: &mut Daemon, id: u64, finding: &Finding) {
+    let is_settled = |by: &ExplainedBy| by.is_new || by.reason.is_none();
+    let settled = finding.explained_by.as_ref().is_some_and(is_settled);
+    let path = finding.subject.strip_prefix(b"/").unwrap_or_default();
+    let batch = daemon.jobs.batch_of(id);
+    if let Some(touched) = batch.and_then(|batch| batch.touched(path))
+        && !settled
+        && !daemon.jobs.stopping
+        && finding.verdict == Verdict::Fail
+    {
+        let transactions = &mut daemon.watch.pending.transactions;
+        transactions.look_at_end(touched, path);
+    }
 }
 
 /// Tells a job who wrote to a path.
@@ -161,7 +208,7 @@ pub(in crate::daemon) fn ended(daemon: &mut Daemon, id: u64, outcome: Outcome, n
 fn completed(daemon: &mut Daemon, job: RunningJob, coverage: Option<Coverage>, now: Now) {
     match job.kind {
         JobKind::FullScan => scanned(daemon, &job, coverage, now),
-        JobKind::Settings => daemon.scan.settings_ended(job.unknowns),
+        JobKind::Settings => settings_ended(daemon, &job, now),
         JobKind::Spot => {
             let regions = job.batch.iter().flat_map(TouchedBatch::regions);
             daemon.scan.restored.checked(regions, job.began.0);
@@ -175,6 +222,24 @@ fn completed(daemon: &mut Daemon, job: RunningJob, coverage: Option<Coverage>, n
         }
         JobKind::Critical | JobKind::Instance | JobKind::LaunchRecord => {}
     }
+}
+
+/// Settings are judged: the files that changed some of them tell it.
+fn settings_ended(daemon: &mut Daemon, job: &RunningJob, now: Now) {
+    daemon.scan.settings_ended(job.unknowns);
+    let known = &mut daemon.records.current.effects;
+    let changed = daemon.scan.effects.ended(known);
+    if changed.is_empty() {
+        return;
+    }
+    // Whoever the watch saw write there, it saw since the agent began.
+    let touched = |path: String| {
+        let path = path.trim_start_matches('/').as_bytes().to_vec();
+        let region = Region { path, below: false };
+        Touched::unseen(region, UNIX_EPOCH)
+    };
+    let touched = changed.into_iter().map(touched).collect();
+    daemon.perform(vec![Action::SaveRecord, Action::Recheck(touched)], now);
 }
 
 /// What follows from a job that broke off.

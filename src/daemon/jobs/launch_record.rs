@@ -2,7 +2,7 @@
 
 use super::worker::Worker;
 use crate::assess::baseline::Effort;
-use crate::assess::launch::{self, Order};
+use crate::assess::launch::{self, LaunchRequest};
 use crate::assess::tree;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
 use crate::daemon::message::Message;
@@ -11,6 +11,7 @@ use agent_baseline::Baseline;
 use agent_baseline::manifest::Role;
 use agent_baseline::manifest::read::Manifest;
 use agent_core::attributes::{AttributeSet, Attributes};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding;
@@ -23,9 +24,6 @@ use agent_scan::files::scan::Progress;
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-
-/// Bytes of an account or key file that are read at most.
-const LIMIT: u64 = 16 << 20;
 
 pub(super) fn run(worker: &Worker) {
     let recorded = match worker.left_out.has(task::Job::Launch, "") {
@@ -41,7 +39,7 @@ pub(super) fn run(worker: &Worker) {
 
 /// A launch record that has been written.
 #[derive(Debug)]
-pub(in crate::daemon) struct Recorded {
+pub(in crate::daemon) struct WrittenRecord {
     /// SHA-256 in hexadecimal.
     pub(in crate::daemon) sha256: String,
     /// Each path with what it was and is.
@@ -53,7 +51,7 @@ pub(in crate::daemon) struct Recorded {
 }
 
 /// Writes the record, as `agent baseline launch` does.
-fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<Recorded> {
+fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<WrittenRecord> {
     let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return Err(Error::new(
             "there is no manifest that the first boot could be compared with",
@@ -70,7 +68,14 @@ fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<Rec
     };
     let time = format!("{:.0}", jiff::Timestamp::now());
     let (tree, profile) = (&setup.tree, &setup.profile);
-    let launched = launch::write(tree, profile, manifest, Order::default(), time, &effort)?;
+    let launched = launch::write(
+        tree,
+        profile,
+        manifest,
+        LaunchRequest::default(),
+        time,
+        &effort,
+    )?;
     let paths = launched.entries.iter().map(|entry| {
         let there = (entry.role == Role::Recorded).then_some(&entry.attributes);
         (entry.path.as_slice(), there)
@@ -83,7 +88,7 @@ fn record(setup: &Setup, baseline: &ActiveBaseline, aside: &Aside) -> Result<Rec
 pub(in crate::daemon) fn written_again(
     setup: &Setup,
     baseline: &ActiveBaseline,
-) -> Option<(Recorded, String)> {
+) -> Option<(WrittenRecord, String)> {
     let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return None;
     };
@@ -92,7 +97,7 @@ pub(in crate::daemon) fn written_again(
 }
 
 /// What is to be told of the record that is there.
-pub(in crate::daemon) fn found(setup: &Setup, baseline: &ActiveBaseline) -> Option<Recorded> {
+pub(in crate::daemon) fn found(setup: &Setup, baseline: &ActiveBaseline) -> Option<WrittenRecord> {
     let Some(Baseline::Manifest(sealed)) = &baseline.opened.baseline else {
         return None;
     };
@@ -109,8 +114,8 @@ fn tell<'a>(
     paths: impl Iterator<Item = (&'a [u8], Option<&'a Attributes>)>,
     manifest: &Manifest,
     root: &Root,
-) -> Result<Recorded> {
-    let mut recorded = Recorded {
+) -> Result<WrittenRecord> {
+    let mut recorded = WrittenRecord {
         sha256,
         entries: Vec::new(),
         accounts: Vec::new(),
@@ -158,9 +163,12 @@ pub(in crate::daemon) fn in_words(attributes: &Attributes) -> String {
 /// Accounts that were added. useradd(8) leaves what was before in `/etc/passwd-`: if that is what the manifest
 /// recorded, the difference is known; else every account of a person is named.
 fn accounts(root: &Root, recorded: Option<[u8; 32]>) -> Vec<String> {
-    let read = |path: &[u8]| root.read(path, LIMIT).ok().flatten().unwrap_or_default();
-    let now = read(b"etc/passwd");
-    let former = read(b"etc/passwd-");
+    let read = |path: &[u8]| root.read(path, bounds::ACCOUNTS_FILE);
+    let now = match read(b"etc/passwd") {
+        Ok(now) => now.unwrap_or_default(),
+        Err(error) => return vec![format!("not known: /etc/passwd: {error}")],
+    };
+    let former = read(b"etc/passwd-").ok().flatten().unwrap_or_default();
     let known = recorded.is_some_and(|digest| Sha256::digest(&former)[..] == digest);
     added(&now, known.then_some(&former[..]))
 }
@@ -193,7 +201,13 @@ fn added(now: &[u8], former: Option<&[u8]>) -> Vec<String> {
 
 /// The keys in an authorized_keys file, as `ACCOUNT FINGERPRINT`; the account goes by its directory's name.
 fn keys(root: &Root, path: &[u8]) -> Vec<String> {
-    let bytes = root.read(path, LIMIT).ok().flatten().unwrap_or_default();
+    let bytes = match root.read(path, bounds::SETTINGS_FILE) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(error) => {
+            let path = escape::lossless_text(&subject(path)).0;
+            return vec![format!("not known: {path}: {error}")];
+        }
+    };
     let mut names = path.rsplit(|byte| *byte == b'/').skip(1);
     let account = names.find(|name| *name != b".ssh").unwrap_or(b"?");
     let account = escape::lossless_text(account).0;
@@ -232,6 +246,30 @@ mod tests {
         .concat();
         assert_eq!(added(&now, Some(before)), ["admin", "svc"]);
         assert_eq!(added(&now, None), ["admin"]);
+    }
+
+    #[test]
+    fn accounts_and_keys_of_a_file_beyond_its_bound_are_not_known() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = Root::open(directory.path()).expect("a root");
+        let put = |path: &str, size: u64| {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("one")).expect("made");
+            let file = std::fs::File::create(path).expect("made");
+            file.set_len(size).expect("a hole");
+        };
+        for (more, is_known) in [(0, true), (1, false)] {
+            put("etc/passwd", bounds::ACCOUNTS_FILE + more);
+            put("root/.ssh/authorized_keys", bounds::SETTINGS_FILE + more);
+            for told in [
+                accounts(&root, None),
+                keys(&root, b"root/.ssh/authorized_keys"),
+            ] {
+                let text = told.join(" ");
+                assert_eq!(text.is_empty(), is_known, "{text}");
+                assert!(is_known || text.contains("larger than"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 mod cause;
 mod critical;
-mod evidence;
+pub(in crate::daemon) mod evidence;
 pub(in crate::daemon) mod finish;
 mod full_scan;
 mod instance;
@@ -57,7 +57,7 @@ pub(in crate::daemon) struct Jobs {
     full_speed: bool,
     /// The agent ends: what was touched is checked, and nothing else.
     stopping: bool,
-    /// Whether a job has ended since the last heartbeat.
+    /// Whether a job has ended since that was asked last.
     ended: bool,
     outlets: Outlets,
     /// What dpkg is unpacking, as whichever job read it last.
@@ -189,8 +189,12 @@ impl Jobs {
 
     /// Whether a job has ended since that was asked last.
     pub(in crate::daemon) fn take_ended(&mut self) -> bool {
-        self.evidence.tend();
         std::mem::take(&mut self.ended)
+    }
+
+    /// Lets go of evidence that nobody has asked for lately.
+    pub(in crate::daemon) fn tend(&self) {
+        self.evidence.tend();
     }
 
     /// Whether a job of the kind could take what was touched now.

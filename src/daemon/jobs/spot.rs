@@ -2,11 +2,13 @@
 
 use super::worker::Worker;
 use super::writers;
+use crate::assess::explained;
 use crate::daemon::baseline::one_line;
-use crate::daemon::message::{Message, Outcome, PAGE, Question};
+use crate::daemon::message::{Message, Outcome, PAGE, Question, Unpacked};
 use crate::daemon::store::Asker;
 use agent_baseline::Baseline;
 use agent_core::finding::Severity;
+use agent_packages::dpkg::unpacking::without_temporary;
 use agent_scan::files::plan::Plan;
 use agent_scan::files::scan::Progress;
 use agent_scan::files::spot::{Known, Spot, Told};
@@ -68,8 +70,7 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
     let (read, fresh) = (Cell::new(false), Cell::new(false));
     let looked = spot.look(plan, &deviations, |told| match told {
         Told::Deviates(deviation) => {
-            let package =
-                (deviation.may_wait()).then(|| package_of(worker, &deviation.path, &read));
+            let package = package_of(worker, &deviation.path, &read);
             let mut finding = match &worker.baseline.opened.baseline {
                 Some(Baseline::Manifest(sealed)) => {
                     sealed.finding(&deviation, &worker.setup.tree.root)
@@ -78,12 +79,23 @@ fn compare(worker: &Worker, plan: &Plan, least: Option<Severity>) -> Outcome {
             };
             // What is critical is told at once; the look that follows when it has settled explains it.
             if least.is_none() {
-                finding = worker.evidence.put(worker, &deviation, finding, &fresh);
+                let unpacked = package.as_ref();
+                finding = match unpacked.is_some_and(|package| is_half_installed(worker, package)) {
+                    // What its package says is known once its files are in place.
+                    true => explained::raise_trust(&deviation, finding),
+                    false => worker.evidence.put(worker, &deviation, finding, &fresh),
+                };
             }
             if finding.unexplained_severity.is_none() {
                 writers::explain(worker, &deviation, &mut finding);
             }
-            worker.found(finding, package.flatten())
+            // What is explained already waits for nothing.
+            let package = package.filter(|_| finding.unexplained_severity.is_none());
+            let unpacked = package.map(|package| Unpacked {
+                package,
+                may_wait: deviation.may_wait(),
+            });
+            worker.found(finding, unpacked)
         }
         Told::Holds { path, ctime } => worker.try_send(Message::Holds {
             job: worker.id,
@@ -100,7 +112,20 @@ fn package_of(worker: &Worker, path: &[u8], read: &Cell<bool>) -> Option<String>
     if !read.replace(true) {
         unpacking.refresh(&worker.setup.tree.root);
     }
-    unpacking.package_of(path).map(str::to_owned)
+    let listed = unpacking.package_of(path).map(str::to_owned);
+    listed.or_else(|| {
+        // dpkg has the new list only once all files are in place; the signed package has it before.
+        let path = without_temporary(path);
+        let coming = worker.evidence.shipping(path).into_iter();
+        coming
+            .filter_map(|name| unpacking.called(&name).map(str::to_owned))
+            .next()
+    })
+}
+
+fn is_half_installed(worker: &Worker, package: &str) -> bool {
+    let unpacking = worker.unpacking.as_ref().and_then(|it| it.lock().ok());
+    unpacking.is_some_and(|unpacking| unpacking.is_half_installed(package))
 }
 
 /// Which entries of a directory deviate: the open findings, asked of the store, and what is not yet judged, asked of

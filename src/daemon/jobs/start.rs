@@ -110,8 +110,10 @@ fn take_settled(daemon: &mut Daemon, baseline: &ActiveBaseline, now: Now) {
 
 /// Tells of package transactions, and asks whether the packages are done that something waits for.
 fn ask_packages(daemon: &mut Daemon, now: Now) {
+    let judged = daemon.watch.pending.is_judged() && !daemon.jobs.checks_touched();
     let transactions = &mut daemon.watch.pending.transactions;
-    let actions = transactions.news().into_iter().map(Action::Tell).collect();
+    let news = transactions.news(judged, now.monotonic);
+    let actions = news.into_iter().map(Action::Tell).collect();
     let packages = transactions.question(now.monotonic);
     daemon.perform(actions, now);
     let Some(packages) = packages else {
@@ -119,6 +121,7 @@ fn ask_packages(daemon: &mut Daemon, now: Now) {
     };
     if packages::ask(&daemon.jobs, daemon.setup.clone(), packages.clone()).is_err() {
         // Nothing waits longer for that.
+        let packages: Vec<String> = packages.into_iter().map(|one| one.package).collect();
         daemon.watch.pending.unpacked(&packages, now.monotonic);
     }
 }

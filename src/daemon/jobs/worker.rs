@@ -5,7 +5,7 @@ use crate::assess::baseline::Effort;
 use crate::assess::privileges;
 use crate::assess::tree;
 use crate::daemon::baseline::{ActiveBaseline, one_line};
-use crate::daemon::message::{self, Message, OpenedBy, Outcome};
+use crate::daemon::message::{self, Message, OpenedBy, Outcome, Unpacked};
 use crate::daemon::panics::LeftOut;
 use crate::daemon::setup::Setup;
 use crate::daemon::states::rehash::Believing;
@@ -101,9 +101,8 @@ impl Worker {
         scanned.map_err(one_line)
     }
 
-    /// Sends a finding, unless it is switched off or not yet to be judged; with the package whose evidence it may wait
-    /// for.
-    pub(super) fn found(&self, finding: Finding, package: Option<String>) -> ControlFlow<()> {
+    /// Sends a finding, unless it is switched off or not yet to be judged; with the package that dpkg is unpacking there.
+    pub(super) fn found(&self, finding: Finding, unpacked: Option<Unpacked>) -> ControlFlow<()> {
         // Only of files: what a setting is, it is now, and a settings check may name a path as well.
         let held_back = self.held_back
             && finding.check.id.starts_with("files.")
@@ -115,7 +114,7 @@ impl Worker {
         self.try_send(Message::Found {
             job: self.id,
             finding: Box::new(finding),
-            package,
+            unpacked,
         })
     }
 

@@ -8,14 +8,14 @@ use crate::daemon::message::{ActorQuestion, Message};
 use crate::daemon::writers;
 use agent_baseline::Baseline;
 use agent_baseline::manifest::read::Manifest;
-use agent_baseline::manifest::verified::Standing;
+use agent_baseline::manifest::verified::SealStatus;
 use agent_baseline::profile::path_rules::Writer;
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, Digest, FileType};
 use agent_core::change::{Actor, Executable};
 use agent_core::finding::Finding;
 use agent_core::os::node;
 use agent_core::os::root::Root;
-use agent_scan::files::deviation::{Deviation, Kind};
+use agent_scan::files::deviation::{Deviation, DeviationKind};
 use agent_scan::files::launch::Record;
 use sha2::Digest as _;
 use std::fs::File;
@@ -32,7 +32,7 @@ pub(super) fn explain(worker: &Worker, deviation: &Deviation, finding: &mut Find
     let Some(Baseline::Manifest(sealed)) = &worker.baseline.opened.baseline else {
         return;
     };
-    if !matches!(sealed.verified.standing, Standing::Sealed(_)) {
+    if !matches!(sealed.verified.seal_status, SealStatus::Sealed(_)) {
         return;
     }
     let writers = sealed.scope.writers(&deviation.path);
@@ -59,7 +59,7 @@ pub(super) fn explain(worker: &Worker, deviation: &Deviation, finding: &mut Find
 }
 
 /// The contents that came, where nothing else did that a writer may not bring.
-fn contents(kind: &Kind) -> Option<[u8; 32]> {
+fn contents(kind: &DeviationKind) -> Option<[u8; 32]> {
     let is_plain = |observed: &Attributes| {
         let xattrs = observed.xattrs.as_deref();
         observed.kind == FileType::File
@@ -68,8 +68,8 @@ fn contents(kind: &Kind) -> Option<[u8; 32]> {
             && xattrs.is_some_and(|xattrs| xattrs.iter().all(|x| &*x.name != CAPABILITIES))
     };
     let observed = match kind {
-        Kind::Added(observed) if is_plain(observed) => observed,
-        Kind::Changed {
+        DeviationKind::Added(observed) if is_plain(observed) => observed,
+        DeviationKind::Changed {
             observed, changed, ..
         } => {
             let by_writing = AttributeSet::NONE

@@ -13,6 +13,7 @@ const NAME: &str = "panics.json";
 const MODE: u16 = 0o600;
 /// Bytes of the file that are read at most: the longest paths there are, each byte escaped, three for each subject that
 /// is remembered.
+// Own bound: of a file of the agent's own.
 const LIMIT: u64 = 8 << 20;
 /// Another form of the file is not read.
 const VERSION: u32 = 1;
@@ -72,13 +73,13 @@ mod tests {
     use crate::daemon::clock::UnixMillis;
     use crate::daemon::panics::mark::Subject;
     use crate::daemon::states::quarantine::{Count, Held};
-    use agent_core::task::{Job, Kind};
+    use agent_core::task::{Job, TaskKind};
     use std::time::Duration;
 
     fn known() -> Quarantine {
         let subject = |name: &[u8]| Subject {
             job: Job::Files,
-            kind: Kind::File,
+            kind: TaskKind::File,
             name: name.to_vec(),
         };
         Quarantine {

@@ -2,7 +2,7 @@
 
 use crate::daemon::clock::UnixMillis;
 use agent_core::os::last_word::{self, TITLE};
-use agent_core::task::{Job, Kind};
+use agent_core::task::{Job, TaskKind};
 use serde::{Deserialize, Serialize};
 
 /// What was at hand.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Text", into = "Text")]
 pub(in crate::daemon) struct Subject {
     pub(in crate::daemon) job: Job,
-    pub(in crate::daemon) kind: Kind,
+    pub(in crate::daemon) kind: TaskKind,
     /// A path relative to the root, or the name of a part; empty for the job itself.
     pub(in crate::daemon) name: Vec<u8>,
 }
@@ -18,7 +18,7 @@ pub(in crate::daemon) struct Subject {
 impl Subject {
     /// Whether it is a path.
     pub(in crate::daemon) fn is_path(&self) -> bool {
-        matches!(self.kind, Kind::File | Kind::Directory) && !self.name.is_empty()
+        matches!(self.kind, TaskKind::File | TaskKind::Directory) && !self.name.is_empty()
     }
 
     /// In words, as `files: /etc/passwd`.
@@ -26,11 +26,11 @@ impl Subject {
         let name = last_word::escape(&self.name);
         let job = self.job.name();
         match self.kind {
-            Kind::Whole => job.to_owned(),
-            Kind::Batch => format!("{job}: several files at once"),
-            Kind::Part => format!("{job}: {name}"),
-            Kind::File => format!("{job}: /{name}"),
-            Kind::Directory => format!("{job}: /{name} with all below it"),
+            TaskKind::Whole => job.to_owned(),
+            TaskKind::Batch => format!("{job}: several files at once"),
+            TaskKind::Part => format!("{job}: {name}"),
+            TaskKind::File => format!("{job}: /{name}"),
+            TaskKind::Directory => format!("{job}: /{name} with all below it"),
         }
     }
 }
@@ -61,7 +61,7 @@ impl TryFrom<Text> for Subject {
         let subject = || {
             Some(Subject {
                 job: Job::from_name(&text.job)?,
-                kind: Kind::from_name(&text.kind)?,
+                kind: TaskKind::from_name(&text.kind)?,
                 name: last_word::unescape(&text.subject)?,
             })
         };
@@ -116,7 +116,7 @@ impl Mark {
             location: text("location"),
             subject: Subject {
                 job: field("job").map_or(Some(Job::Other), Job::from_name)?,
-                kind: field("kind").map_or(Some(Kind::Whole), Kind::from_name)?,
+                kind: field("kind").map_or(Some(TaskKind::Whole), TaskKind::from_name)?,
                 name: last_word::unescape(field("subject").unwrap_or_default())?,
             },
         })
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(mark.subject.name, b"data/a\nb");
         assert_eq!(
             (mark.subject.job, mark.subject.kind),
-            (Job::Files, Kind::File)
+            (Job::Files, TaskKind::File)
         );
         assert_eq!(
             (mark.time, mark.id.as_str()),

@@ -100,6 +100,11 @@ impl Sinks {
             let sink = agent_ship::file::FileSink::new(path, self.seed);
             self.add(SinkKind::File, agent_ship::Sink::File(sink));
         }
+        if config.sinks.journald.enabled {
+            let socket = std::path::Path::new(agent_ship::journald::SOCKET);
+            let sink = agent_ship::journald::JournaldSink::new(socket, self.seed);
+            self.add(SinkKind::Journald, agent_ship::Sink::Journald(sink));
+        }
         if let Some(options) = options {
             let task = tokio::spawn(decide(
                 Discovery::new(options),

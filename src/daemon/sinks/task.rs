@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Events in one batch at most: within one batch of CloudWatch Logs.
+// Own bound: of one batch; another one follows.
 const MOST_EVENTS: usize = 2_000;
 /// Bytes in one batch at most: little enough to hold in memory.
+// Own bound: of one batch; another one follows.
 const MOST_BYTES: usize = 1 << 20;
 /// The key of a heartbeat, which is not in the spool.
 const HEARTBEAT: u64 = u64::MAX;
@@ -242,6 +244,7 @@ pub(super) fn name(sink: SinkKind) -> &'static str {
         SinkKind::CloudwatchLogs => "cloudwatch_logs",
         SinkKind::File => "file",
         SinkKind::Stdout => STDOUT,
+        SinkKind::Journald => "journald",
     }
 }
 
@@ -261,7 +264,9 @@ async fn deliver(
         let sent = ship.send(&parcels, now).await;
         let (skew, called) = match &ship {
             agent_ship::Sink::Cloudwatch(sink) => (Some(sink.skew()), sink.called()),
-            agent_ship::Sink::File(_) | agent_ship::Sink::Stdout(_) => (None, None),
+            agent_ship::Sink::File(_)
+            | agent_ship::Sink::Journald(_)
+            | agent_ship::Sink::Stdout(_) => (None, None),
         };
         let report = Report {
             generation,

@@ -6,6 +6,7 @@
 use crate::daemon::action::Action;
 use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::states::problems::Problem;
+use agent_core::words::counted;
 use agent_outbox::event::{LastScan, Lifecycle};
 use agent_scan::watch::Coverage;
 use std::time::Duration;
@@ -57,7 +58,10 @@ impl CoverageGap {
         };
         let deviations = scan.map_or(0, |scan| scan.deviations);
         vec![Action::Tell(Lifecycle::CoverageGap {
-            reason: format!("{reason}: a whole scan has found {deviations} deviations since"),
+            reason: format!(
+                "{reason}: a whole scan has found {} since",
+                counted(deviations, "deviation")
+            ),
             since: since.0,
             until: Some(wall.0),
             paths: scan.map(|scan| scan.files),

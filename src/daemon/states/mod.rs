@@ -2,6 +2,7 @@
 //! threads, files or sockets in here.
 
 pub(in crate::daemon) mod coverage_gap;
+pub(in crate::daemon) mod effects;
 pub(in crate::daemon) mod first_boot;
 pub(in crate::daemon) mod heartbeat_pace;
 pub(in crate::daemon) mod job_queue;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Paths in one job at most: few enough that what comes next need not wait for long, a tenth of a second or two where
 /// they are small files; many enough that thousands cost little more than their hashing.
+// Own bound: of one job; another one follows.
 const MOST_AT_ONCE: usize = 512;
 /// Interval between two checks of what could not be watched.
 const PATROL: Duration = Duration::from_secs(60);
@@ -257,6 +258,12 @@ impl PendingPaths {
         self.take_canary(now);
         let waits = self.transactions.holds() || !self.backlog.is_empty() || !self.again.is_empty();
         (self.caught_up || !patient) && self.debouncer.is_empty() && !waits
+    }
+
+    /// Whether nothing that was touched waits to be checked.
+    pub(in crate::daemon) fn is_judged(&self) -> bool {
+        let waits = self.transactions.holds() || !self.backlog.is_empty() || !self.again.is_empty();
+        self.debouncer.is_empty() && !waits
     }
 
     /// When there is something to take next.

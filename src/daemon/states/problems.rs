@@ -9,6 +9,8 @@ pub(in crate::daemon) enum Problem {
     Canary,
     /// What was read again is not good.
     Configuration,
+    /// Nobody answers who other processes are.
+    Confinement,
     /// Events go where neither AWS nor the configuration sends them.
     Endpoint,
     /// The manifest cannot be used.

@@ -9,7 +9,9 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Rehash {
     memory: Arc<Memory>,
-    /// What was touched since the last scan began.
+    /// Whether the last scan remembered what it read.
+    remembers: bool,
+    /// What was touched since that scan began.
     touched: Touched,
     doubt: Option<&'static str>,
 }
@@ -45,13 +47,16 @@ impl Rehash {
 
     /// The watch tells that a path was touched, with all below it.
     pub(in crate::daemon) fn touched(&mut self, path: &[u8]) {
-        self.touched.add(path);
+        if self.remembers {
+            self.touched.add(path);
+        }
     }
 
     /// A scan of everything begins. `None`: every scan reads everything.
     pub(in crate::daemon) fn begin(&mut self, now: Conditions) -> Option<Believing> {
         let touched = std::mem::take(&mut self.touched);
         let doubt = self.doubt.take();
+        self.remembers = !now.span.is_zero();
         if now.span.is_zero() {
             self.memory.forget();
             return None;
@@ -146,11 +151,14 @@ mod tests {
     #[test]
     fn what_was_touched_is_told_to_the_next_scan_alone() {
         let mut rehash = Rehash::default();
-        rehash.touched(b"usr/bin/ls");
         let touched = |rehash: &mut Rehash| {
             let believing = rehash.begin(GOOD).expect("a scan that may believe");
             believing.terms.touched.covers(b"usr/bin/ls")
         };
+        // There is nothing that it could have read before the first scan.
+        rehash.touched(b"usr/bin/ls");
+        assert!(!touched(&mut rehash));
+        rehash.touched(b"usr/bin/ls");
         assert!(touched(&mut rehash) && !touched(&mut rehash));
     }
 }

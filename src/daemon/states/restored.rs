@@ -5,6 +5,8 @@
 //! remembered by a clock that is never set, and told by the wall clock of the moment when they are compared.
 
 use agent_core::attributes::Timestamp;
+use agent_core::bounds;
+use agent_core::finding::Severity;
 use agent_core::paths::split;
 use agent_core::region::Region;
 use std::collections::HashMap;
@@ -12,10 +14,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Shortest time between two tellings that one path was changed and restored.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
-/// Paths for which that is remembered; of more nothing is told. Bounds memory.
-const MOST_TOLD: usize = 1_024;
-/// Paths remembered that were checked since everything was; beyond that something may be told twice.
-const MOST_CHECKED: usize = 16_384;
 /// The kernel's clock for files stands still from tick to tick.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -28,9 +26,25 @@ pub(in crate::daemon) struct Restored {
     since: HashMap<Vec<u8>, Instant>,
 }
 
-/// Paths that were told as restored, and when.
+/// Paths that were told as restored: when, and how severe.
 #[derive(Debug, Default)]
-pub(in crate::daemon) struct RecentlyTold(HashMap<Vec<u8>, Instant>);
+pub(in crate::daemon) struct RecentlyTold {
+    told: HashMap<Vec<u8>, (Instant, Severity)>,
+    /// When one was not told for want of room.
+    full: Option<Instant>,
+}
+
+/// What is to be said of a path that was changed and restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::daemon) enum News {
+    /// That it was.
+    Tell,
+    /// Nothing: it was told a while ago.
+    Known,
+    /// Nothing, since as many as can be remembered, all of them as severe, were told a while ago; `first`: the first of
+    /// those that are left out for that.
+    NoRoom { first: bool },
+}
 
 impl Restored {
     /// Nothing was checked; changes count from now on.
@@ -55,7 +69,7 @@ impl Restored {
     ) {
         // A directory alone is never told as restored.
         for region in regions.filter(|region| region.below) {
-            if self.since.len() >= MOST_CHECKED {
+            if self.since.len() >= bounds::RESTORED_CHECKED {
                 self.since.clear();
             }
             self.since.insert(region.path.clone(), began);
@@ -86,16 +100,36 @@ impl Restored {
 }
 
 impl RecentlyTold {
-    /// Whether it is to be told of the path: not within `PAUSE` again, and not of more than can be remembered.
-    pub(in crate::daemon) fn may_be_told(&mut self, path: &[u8], now: Instant) -> bool {
-        let RecentlyTold(told) = self;
-        told.retain(|_, told| now.saturating_duration_since(*told) < PAUSE);
-        told.len() < MOST_TOLD && !told.contains_key(path)
+    /// Whether it is to be told of the path: not within `PAUSE` again, and not of more than can be remembered, the least
+    /// severe of which gives way to one that is more so: noise hides nothing.
+    pub(in crate::daemon) fn of(&mut self, path: &[u8], severity: Severity, now: Instant) -> News {
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < PAUSE;
+        self.told.retain(|_, (at, _)| is_recent(at));
+        if self.told.contains_key(path) {
+            return News::Known;
+        }
+        if self.told.len() < bounds::RESTORED_TOLD {
+            return News::Tell;
+        }
+        let least = self.told.iter().min_by_key(|(_, (at, how))| (*how, *at));
+        match least.map(|(path, (_, how))| (path.clone(), *how)) {
+            Some((path, least)) if least < severity => {
+                self.told.remove(&path);
+                News::Tell
+            }
+            _ => {
+                let first = self.full.is_none_or(|at| !is_recent(&at));
+                if first {
+                    self.full = Some(now);
+                }
+                News::NoRoom { first }
+            }
+        }
     }
 
     /// It is told of the path.
-    pub(in crate::daemon) fn tell(&mut self, path: &[u8], now: Instant) {
-        self.0.insert(path.to_vec(), now);
+    pub(in crate::daemon) fn tell(&mut self, path: &[u8], severity: Severity, now: Instant) {
+        self.told.insert(path.to_vec(), (now, severity));
     }
 }
 
@@ -151,33 +185,53 @@ mod tests {
         assert!(!changed(&restored, "a/b", 3, 20) && changed(&restored, "a/b", 11, 20));
     }
 
+    /// What is said of the path, and told where it is to be.
+    fn tells(told: &mut RecentlyTold, path: &str, severity: Severity, now: Instant) -> News {
+        let news = told.of(path.as_bytes(), severity, now);
+        if news == News::Tell {
+            told.tell(path.as_bytes(), severity, now);
+        }
+        news
+    }
+
     #[test]
     fn what_is_told_is_told_once_in_a_while() {
         let start = Instant::now();
         let mut told = RecentlyTold::default();
-        let mut tells = |path: &str, now| {
-            let news = told.may_be_told(path.as_bytes(), now);
-            if news {
-                told.tell(path.as_bytes(), now);
-            }
-            news
-        };
-        assert!(tells("a", start) && !tells("a", start));
-        assert!(tells("b", start));
-        assert!(tells("a", start + PAUSE));
-        for n in 0..MOST_TOLD {
-            tells(&format!("n{n}"), start + PAUSE);
+        let mut tells = |path, now| tells(&mut told, path, Severity::High, now);
+        assert_eq!(tells("a", start), News::Tell);
+        assert_eq!(tells("a", start), News::Known);
+        assert_eq!(tells("b", start), News::Tell);
+        assert_eq!(tells("a", start + PAUSE), News::Tell);
+    }
+
+    #[test]
+    fn noise_leaves_room_for_what_is_more_severe() {
+        let start = Instant::now();
+        let mut told = RecentlyTold::default();
+        for n in 0..bounds::RESTORED_TOLD {
+            let news = tells(&mut told, &format!("n{n}"), Severity::High, start);
+            assert_eq!(news, News::Tell);
         }
-        assert!(!tells("more", start + PAUSE));
+        let mut of = |path, severity, now| tells(&mut told, path, severity, now);
+        let second = start + Duration::from_secs(1);
+        let full = |first| News::NoRoom { first };
+        assert_eq!(of("more", Severity::High, second), full(true));
+        assert_eq!(of("more", Severity::Low, second), full(false));
+        assert_eq!(of("etc/passwd", Severity::Critical, second), News::Tell);
+        assert_eq!(of("etc/shadow", Severity::Critical, second), News::Tell);
+        assert_eq!(of("etc/passwd", Severity::Critical, second), News::Known);
+        assert_eq!(of("more", Severity::High, start + PAUSE), News::Tell);
+        assert!(told.told.len() <= bounds::RESTORED_TOLD);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let start = Instant::now();
         let mut restored = Restored::new(start);
-        for n in 0..2 * MOST_CHECKED {
+        for n in 0..2 * bounds::RESTORED_CHECKED {
             restored.checked([region(&format!("{n}"))].iter(), start);
-            assert!(restored.since.len() <= MOST_CHECKED);
+            assert!(restored.since.len() <= bounds::RESTORED_CHECKED);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What has been judged since the daemon began: what the first pass may have found changed while it was down, what was
 //! touched during a scan, and when each path was last checked. Pure: the time is passed in.
 
+use crate::daemon::states::effects::Effects;
 use crate::daemon::states::rehash::Rehash;
 use crate::daemon::states::restored::Restored;
 use crate::daemon::states::touched::Touched;
@@ -10,6 +11,7 @@ use std::time::{Instant, SystemTime};
 
 /// Regions that were touched during a scan and are remembered one by one; with more of them, everything counts as
 /// touched. Bounds memory at about 2 MiB.
+// Own bound: with more of them everything counts as touched.
 const MOST_TOUCHED: usize = 8_192;
 
 /// What has been judged.
@@ -30,6 +32,8 @@ pub(in crate::daemon) struct ScanState {
     pub(in crate::daemon) restored: Restored,
     /// What scans may believe unread.
     pub(in crate::daemon) rehash: Rehash,
+    /// What settings said.
+    pub(in crate::daemon) effects: Effects,
 }
 
 impl ScanState {
@@ -44,6 +48,7 @@ impl ScanState {
             unknown_settings: 0,
             restored: Restored::new(now),
             rehash: Rehash::default(),
+            effects: Effects::default(),
         }
     }
 

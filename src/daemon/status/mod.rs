@@ -19,6 +19,7 @@ const NAME: &str = "status.json";
 /// Permissions: for everybody to read, nothing secret is in it.
 const MODE: u16 = 0o644;
 /// Bytes of the file that are read at most; it has a few thousand.
+// Own bound: of a file of the agent's own.
 const LIMIT: u64 = 4 << 20;
 /// Longest time between two writings.
 pub(in crate::daemon) const INTERVAL: Duration = Duration::from_secs(10);
@@ -50,13 +51,15 @@ pub(crate) struct Status {
     /// The watch.
     pub watch: Watch,
     /// Each sink.
-    pub sinks: Vec<Sink>,
+    pub sinks: Vec<SinkStatus>,
     /// What waits.
     pub spool: Spool,
     /// Whole scans.
     pub scan: Scan,
     /// What the agent uses of the host.
     pub cost: Cost,
+    /// What the agent took from itself.
+    pub confinement: Confined,
     /// What verdicts rest on.
     pub ground: BaselineInfo,
     /// What is not looked at, since the agent panicked there again and again.
@@ -88,7 +91,7 @@ pub(crate) struct Watch {
 /// A sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Sink {
+pub(crate) struct SinkStatus {
     /// `cloudwatch_logs`, `file`, `stdout`
     pub name: String,
     /// `delivering`, `retrying`, `undecided`, `off`
@@ -153,6 +156,16 @@ pub(crate) struct Cost {
     pub uptime_s: u64,
 }
 
+/// What the agent took from itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Confined {
+    /// What holds, each in a few words.
+    pub holds: Vec<String>,
+    /// What does not, and why.
+    pub lacks: Vec<String>,
+}
+
 /// What verdicts rest on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -187,20 +200,20 @@ pub(crate) enum Against {
 
 /// How it is with the daemon.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Standing {
+pub(crate) enum Liveness {
     /// There is none.
     Absent,
     /// It runs, and says this of itself; whether it still writes.
     Runs(Box<Status>, bool),
 }
 
-impl Standing {
+impl Liveness {
     /// The exit status of `agent status`: 0 alive, watching, delivering, storing and looking at everything; 1 alive and
     /// not all of that; 3 no daemon.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Standing::Absent => 3,
-            Standing::Runs(status, writes) => {
+            Liveness::Absent => 3,
+            Liveness::Runs(status, writes) => {
                 let well = status.watching && status.delivering && status.storing;
                 u8::from(!(*writes && well && status.set_aside.is_empty()))
             }
@@ -229,7 +242,7 @@ pub(in crate::daemon) fn remove(runtime: &Path) {
 }
 
 /// How it is with the daemon; an error if what it wrote cannot be read. `now` in milliseconds since 1970.
-pub(crate) fn read(runtime: &Path, now: i64) -> Result<Standing> {
+pub(crate) fn read(runtime: &Path, now: i64) -> Result<Liveness> {
     let path = place(runtime);
     let fault = |error: io::Error| Error::in_file(&path, format!("cannot be read: {error}"));
     let text = match std::fs::File::open(&path) {
@@ -238,18 +251,18 @@ pub(crate) fn read(runtime: &Path, now: i64) -> Result<Standing> {
             io::Read::read_to_end(&mut io::Read::take(file, LIMIT), &mut text).map_err(fault)?;
             text
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Absent),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Liveness::Absent),
         Err(error) => return Err(fault(error)),
     };
     let status: Status = serde_json::from_slice(&text)
         .map_err(|error| Error::in_file(&path, format!("is no status of a daemon: {error}")))?;
     if !lives(status.pid, status.start_ticks) {
-        return Ok(Standing::Absent);
+        return Ok(Liveness::Absent);
     }
     let updated = status.updated.parse::<jiff::Timestamp>();
     let writes = updated
         .is_ok_and(|updated| UnixMillis(now) - UnixMillis(updated.as_millisecond()) < PATIENCE);
-    Ok(Standing::Runs(Box::new(status), writes))
+    Ok(Liveness::Runs(Box::new(status), writes))
 }
 
 /// Whether that process, and not another of the same id, is there.
@@ -321,8 +334,8 @@ mod tests {
             let mut status = own.clone();
             change(&mut status);
             write(directory.path(), &status).expect(why);
-            let standing = read(directory.path(), now).expect(why);
-            assert_eq!(standing.exit(), exit, "{why}");
+            let daemon = read(directory.path(), now).expect(why);
+            assert_eq!(daemon.exit(), exit, "{why}");
         }
         std::fs::write(place(directory.path()), "{").expect("written");
         assert!(read(directory.path(), now).is_err());

@@ -5,7 +5,7 @@
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
-use agent_outbox::store::Standing;
+use agent_outbox::store::OpenDeviation;
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -18,6 +18,7 @@ const MODE: u16 = 0o600;
 /// Rows of the ledger that are looked through at most: some ten milliseconds of the store's thread.
 pub(in crate::daemon) const ROWS: usize = 20_000;
 /// Bytes of the file that are read at most: rows have some 200, of very long paths more.
+// Own bound: of a file of the agent's own.
 const LIMIT: u64 = 256 << 20;
 
 /// What the file holds.
@@ -51,7 +52,7 @@ pub(crate) struct OpenRow {
 }
 
 impl OpenRow {
-    fn of(standing: &Standing) -> OpenRow {
+    fn of(standing: &OpenDeviation) -> OpenRow {
         let (subject, whole) = escape::lossless_text(&standing.subject);
         let since = jiff::Timestamp::from_millisecond(standing.first_seen);
         OpenRow {
@@ -68,7 +69,7 @@ impl OpenRow {
 /// Writes the list for those who ask.
 pub(in crate::daemon) fn write(
     runtime: &Path,
-    standing: &[Standing],
+    standing: &[OpenDeviation],
     more: bool,
     at: String,
 ) -> io::Result<()> {
@@ -120,7 +121,7 @@ mod tests {
     fn what_is_written_is_read_and_root_s_alone() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().expect("a directory");
-        let standing = Standing {
+        let standing = OpenDeviation {
             severity: Reverse(Severity::High),
             check: "files.added".into(),
             subject: b"/a\xff".to_vec(),

@@ -1,6 +1,6 @@
 //! What the daemon says of itself: its status, and heartbeats.
 
-use super::{Against, BaselineInfo, Cost, Scan, Sink, Spool, Status, Watch, ticks};
+use super::{Against, BaselineInfo, Confined, Cost, Scan, SinkStatus, Spool, Status, Watch, ticks};
 use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::{Now, UnixMillis};
@@ -10,13 +10,13 @@ use crate::daemon::states::problems::Problem;
 use agent_baseline::Baseline;
 use agent_core::finding::Severity;
 use agent_core::os::memory;
+use agent_core::words::counted;
 use agent_outbox::event::{Heartbeat, heartbeats};
 
 /// Sends a sign of life to every sink.
 pub(in crate::daemon) fn heartbeat(daemon: &mut Daemon, now: Now) {
-    if daemon.jobs.take_ended() {
-        memory::give_back();
-    }
+    daemon.jobs.tend();
+    memory::give_back();
     pace_heartbeats(daemon, now);
     let mut facts = facts(daemon, now);
     let usage = daemon.status.measure(now.monotonic);
@@ -80,6 +80,10 @@ pub(in crate::daemon) fn tell_endpoint(daemon: &mut Daemon, now: Now) {
 
 /// Writes the status, for those who ask.
 pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
+    // Very many short jobs leave memory in pieces that nobody uses again for as long as they follow one another.
+    if daemon.jobs.take_ended() {
+        memory::give_back();
+    }
     let total = daemon.status.total();
     let uptime = now
         .monotonic
@@ -101,12 +105,12 @@ pub(in crate::daemon) fn write_status(daemon: &mut Daemon, now: Now) {
 fn line(status: &Status) -> String {
     let word = |good: bool, yes: &'static str, no: &'static str| if good { yes } else { no };
     format!(
-        "{}; {}{}; {} deviations stand, {} events wait",
+        "{}; {}{}; {} standing, {} waiting",
         word(status.watching, "watching", "NOT WATCHING"),
         word(status.delivering, "delivering", "NOT DELIVERING"),
         word(status.storing, "", "; NOT STORING"),
-        status.spool.open,
-        status.spool.events,
+        counted(status.spool.open, "deviation"),
+        counted(status.spool.events, "event"),
     )
 }
 
@@ -119,7 +123,7 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
     let running = daemon.jobs.queue.running(JobKind::FullScan);
     let active = daemon.baseline.active.as_ref();
     let total = active.and_then(|active| active.opened.total());
-    let sink = |state: agent_outbox::event::SinkState| Sink {
+    let sink = |state: agent_outbox::event::SinkState| SinkStatus {
         name: state.name.into(),
         state: state.state.into(),
         error: state.error,
@@ -157,6 +161,10 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
             unread_why: unread.why.to_owned(),
         },
         cost,
+        confinement: Confined {
+            holds: daemon.setup.confinement.holds.clone(),
+            lacks: daemon.setup.confinement.lacks.clone(),
+        },
         ground: baseline(daemon),
         set_aside: daemon.panics.set_aside(),
         trouble,

@@ -27,8 +27,9 @@ use std::time::{Duration, Instant};
 use thread::StoreThread;
 use tokio::sync::mpsc::Sender;
 
-/// Commands that wait before the event loop stops receiving findings; of 1 KiB each, about.
-const MOST: usize = 1_024;
+/// Commands that wait before the event loop stops receiving findings; of 3 KiB each, about.
+// Own bound: whoever sends waits.
+const MOST: usize = 256;
 /// Room beyond that for what does not come from a job: steps of the agent, and what became of events. Each of their
 /// sources has one under way, or comes with a person's doing.
 const RESERVE: usize = 1_024;
@@ -119,7 +120,7 @@ pub(in crate::daemon) struct Fetch {
 #[derive(Debug)]
 pub(in crate::daemon) enum Answer {
     /// How it is with the store, whenever that has changed. Something may be there for sinks.
-    Standing(Box<Standing>),
+    StoreStatus(Box<StoreStatus>),
     /// What became of the store.
     Openings(Vec<OpenOutcome>),
     /// What a sink is to ship.
@@ -129,14 +130,14 @@ pub(in crate::daemon) enum Answer {
     /// What was given before is committed; `down`: in memory alone.
     Committed { down: bool },
     /// What is wrong with the state directory itself, or that nothing is any more.
-    Place(Option<String>),
+    StateDirectory(Option<String>),
     /// The store is closed.
     Closed,
 }
 
 /// How it is with the store.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::daemon) struct Standing {
+pub(in crate::daemon) struct StoreStatus {
     /// What waits, and what was lost.
     pub(in crate::daemon) pending: Pending,
     /// When that was asked.
@@ -197,7 +198,7 @@ pub(in crate::daemon) struct StoreHandle {
     commands: SyncSender<Command>,
     gauge: Arc<Gauge>,
     /// As the thread said last.
-    standing: Standing,
+    status: StoreStatus,
     origin: EventSource,
     /// When to check whether the thread hangs,
     check: Option<Instant>,
@@ -225,7 +226,7 @@ impl StoreHandle {
         let (store, openings) = Store::open(&state_dir, max_size, origin.clone(), now.0)?;
         let (commands, receiver) = sync_channel(MOST + RESERVE);
         let gauge = Arc::new(Gauge::new());
-        let standing = Standing {
+        let status = StoreStatus {
             pending: store.pending(now.0),
             at: now,
             head: store.head(),
@@ -236,7 +237,7 @@ impl StoreHandle {
         let handle = StoreHandle {
             commands,
             gauge,
-            standing,
+            status,
             origin,
             check: None,
             stuck: false,
@@ -283,16 +284,16 @@ impl StoreHandle {
     }
 
     /// Takes in how it is with the store; whether what is wrong with it is news.
-    pub(in crate::daemon) fn stands(&mut self, standing: Standing) -> bool {
-        let wrong = |standing: &Standing| standing.pending.trouble.is_some();
-        let news = wrong(&self.standing) != wrong(&standing);
-        self.standing = standing;
+    pub(in crate::daemon) fn stands(&mut self, status: StoreStatus) -> bool {
+        let wrong = |status: &StoreStatus| status.pending.trouble.is_some();
+        let news = wrong(&self.status) != wrong(&status);
+        self.status = status;
         news
     }
 
     /// The end of the chain, as the store said last.
     pub(in crate::daemon) fn head(&self) -> Option<&Head> {
-        self.standing.head.as_ref()
+        self.status.head.as_ref()
     }
 
     /// It is closed.
@@ -337,9 +338,9 @@ impl StoreHandle {
 
     /// What waits and what was lost, with what is wrong with the store as far as can be told from here.
     pub(in crate::daemon) fn pending(&self, now: Now) -> Pending {
-        let mut pending = self.standing.pending.clone();
+        let mut pending = self.status.pending.clone();
         if pending.events > 0 {
-            let since = (now.wall - self.standing.at).as_millis();
+            let since = (now.wall - self.status.at).as_millis();
             pending.age += i64::try_from(since).unwrap_or(i64::MAX);
         }
         pending.lost += self.lost;
@@ -349,8 +350,12 @@ impl StoreHandle {
         } else if stuck >= STUCK {
             let waiting = self.gauge.waiting.load(Ordering::Relaxed);
             pending.trouble = Some(format!(
-                "the store has not answered for {} s: its disk is stuck; {waiting} thing(s) wait for it",
-                stuck.as_secs()
+                "the store has not answered for {} s: its disk is stuck; {} for it",
+                stuck.as_secs(),
+                match waiting {
+                    1 => "1 thing waits".to_owned(),
+                    waiting => format!("{waiting} things wait"),
+                }
             ));
         }
         pending

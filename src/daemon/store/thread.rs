@@ -4,15 +4,18 @@ use crate::daemon::clock::UnixMillis;
 use crate::daemon::message::Message;
 use crate::daemon::paths::runtime_directory;
 use crate::daemon::run_record::RunRecord;
-use crate::daemon::states::restored::RecentlyTold;
+use crate::daemon::states::restored::{News, RecentlyTold};
 use crate::daemon::status::open;
 use crate::daemon::store::listing::Listing;
 use crate::daemon::store::place::{self, StatePlace};
 use crate::daemon::store::queue::CommandQueue;
-use crate::daemon::store::{Answer, Command, Fetch, Gauge, Standing};
+use crate::daemon::store::{Answer, Command, Fetch, Gauge, StoreStatus};
+use crate::daemon::warn;
+use agent_core::bounds;
 use agent_core::change::ChangeContext;
+use agent_core::escape;
 use agent_core::finding::Finding;
-use agent_core::paths::split;
+use agent_core::paths::{split, subject};
 use agent_core::region::Region;
 use agent_core::task::{self, Job};
 use agent_outbox::store::{OpenOutcome, ScanId, Scope, Store};
@@ -50,7 +53,7 @@ pub(in crate::daemon) struct StoreThread {
     kept: RunRecord,
     /// What the next run must know and is not written yet, and when to try again.
     owed: Option<(RunRecord, Instant)>,
-    said: Standing,
+    said: StoreStatus,
     listing: Listing,
 }
 
@@ -75,7 +78,7 @@ impl StoreThread {
             state_dir,
             kept,
             owed: None,
-            said: Standing::default(),
+            said: StoreStatus::default(),
             listing: Listing::default(),
         }
     }
@@ -120,7 +123,7 @@ impl StoreThread {
             };
             self.report();
             if let Some(news) = self.place.news(Instant::now()) {
-                self.say(Answer::Place(news));
+                self.say(Answer::StateDirectory(news));
             }
         }
     }
@@ -156,10 +159,10 @@ impl StoreThread {
         }
         let now = Instant::now();
         if self.listing.is_due(now) {
-            if let Some((standing, more)) = self.store.standing(open::ROWS) {
+            if let Some((listed, more)) = self.store.open_deviations(open::ROWS) {
                 let at = UnixMillis::now().rfc3339();
                 // Whoever asks finds an older one, or none.
-                open::write(&runtime_directory(), &standing, more, at).unwrap_or_default();
+                open::write(&runtime_directory(), &listed, more, at).unwrap_or_default();
             }
             self.listing.done(now, Instant::now());
         }
@@ -243,10 +246,21 @@ impl StoreThread {
         at: UnixMillis,
     ) {
         let now = Instant::now();
-        if !self.told.may_be_told(&path, now) || self.is_open(&path) {
+        match self.told.of(&path, finding.severity, now) {
+            News::Tell => {}
+            News::Known | News::NoRoom { first: false } => return,
+            News::NoRoom { first: true } => {
+                let path = escape::terminal_bytes(&subject(&path));
+                let most = bounds::RESTORED_TOLD;
+                return warn(&format!(
+                    "{path} was changed and restored, as {most} others a while ago: it and more that are no more severe are not told"
+                ));
+            }
+        }
+        if self.is_open(&path) {
             return;
         }
-        self.told.tell(&path, now);
+        self.told.tell(&path, finding.severity, now);
         let region = Region { path, below: false };
         for there in [true, false] {
             let round = self.store.begin(Scope::Regions(vec![region.clone()]));
@@ -323,22 +337,22 @@ impl StoreThread {
         let openings = self.store.news();
         self.opened(openings);
         let now = UnixMillis::now();
-        let standing = Standing {
+        let status = StoreStatus {
             pending: self.store.pending(now.0),
             at: now,
             head: self.store.head(),
         };
         let before = &mut self.said;
-        let (mut old, mut new) = (before.pending.clone(), standing.pending.clone());
+        let (mut old, mut new) = (before.pending.clone(), status.pending.clone());
         (old.age, new.age) = (0, 0);
         if new.trouble.is_none() {
             // What waits for the next transaction is nobody's business.
             (old.held, new.held) = (0, 0);
         }
-        if old != new || before.head != standing.head {
-            before.clone_from(&standing);
+        if old != new || before.head != status.head {
+            before.clone_from(&status);
             self.listing.stale();
-            self.say(Answer::Standing(Box::new(standing)));
+            self.say(Answer::StoreStatus(Box::new(status)));
         }
     }
 

@@ -8,8 +8,9 @@ mod overview;
 mod rows;
 mod treemap;
 
-use super::words::{about, headline, notes, outcome, plural, rank, tallies, thousands};
+use super::words::{about, counted, headline, notes, outcome, rank, tallies, thousands};
 use super::{Report, Summary, markup};
+use agent_core::benchmarks::Benchmarks;
 use agent_core::finding::{Check, Finding, Verdict};
 use agent_core::paths::split;
 use base64ct::{Base64, Encoding};
@@ -33,6 +34,8 @@ pub(crate) struct Html<W> {
     left_out: u64,
     /// Bytes left of [`COMPARED`].
     room: usize,
+    /// Those for the host that was judged.
+    benchmarks: Benchmarks,
     /// Findings listed without what was expected.
     bare: u64,
 }
@@ -62,6 +65,7 @@ impl<W: Write> Html<W> {
             kept: Vec::new(),
             left_out: 0,
             room: COMPARED,
+            benchmarks: Benchmarks::default(),
             bare: 0,
         }
     }
@@ -101,15 +105,14 @@ impl<W: Write> Html<W> {
         let name = markup::path(group.name);
         writeln!(
             self.out,
-            "<section class=\"g\" id=\"g{}\" data-a=\"{}\"><h3>{name} <small>{} finding{}</small></h3>",
+            "<section class=\"g\" id=\"g{}\" data-a=\"{}\"><h3>{name} <small>{}</small></h3>",
             group.number,
             group.findings.first().map_or("", area),
-            thousands(count),
-            plural(count)
+            counted(count, "finding")
         )?;
         for finding in group.findings {
-            let bare = rows::row(finding, false);
-            let whole = rows::row(finding, true);
+            let bare = rows::row(finding, self.benchmarks, false);
+            let whole = rows::row(finding, self.benchmarks, true);
             let more = whole.len() - bare.len();
             match self.room.checked_sub(more) {
                 Some(room) => {
@@ -152,14 +155,14 @@ impl<W: Write> Html<W> {
             .collect();
         if self.left_out > 0 {
             lines.push(format!(
-                "{} further findings are not listed here: --format json lists all",
-                thousands(self.left_out)
+                "not listed here: {}; --format json lists all",
+                counted(self.left_out, "further finding")
             ));
         }
         if self.bare > 0 {
             lines.push(format!(
-                "{} findings are listed without what was expected and observed: --format json has it",
-                thousands(self.bare)
+                "listed without what was expected and observed: {}; --format json has it",
+                counted(self.bare, "finding")
             ));
         }
         lines.extend(notes(summary));
@@ -190,6 +193,10 @@ impl<W: Write> Html<W> {
             .filter(|name| !name.is_empty())
             .collect();
         let host = markup::text(&host.join(" · "));
+        let mut told = about(summary);
+        if !known.machine_id.is_empty() {
+            told += &format!("; machine id {}", known.machine_id);
+        }
         let (style, script) = (csp_digest(STYLE), csp_digest(SCRIPT));
         writeln!(
             self.out,
@@ -198,9 +205,9 @@ impl<W: Write> Html<W> {
              script-src '{script}'; base-uri 'none'; form-action 'none'\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <title>{word} {host}</title><style>{STYLE}</style></head><body>\n\
-             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{host}</p><p>{}</p>",
+             <h1 class=\"{class}\"><b>{word}</b> {}</h1><p>{}</p>",
             markup::text(&outcome(summary)),
-            markup::text(&about(summary))
+            markup::text(&told)
         )
     }
 }
@@ -285,6 +292,7 @@ impl<W: Write> Report for Html<W> {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let mut kept = std::mem::take(&mut self.kept);
         arrange(&mut kept);
+        self.benchmarks = summary.host.benchmarks;
         self.head(summary)?;
         self.out.write_all(overview::bars(&kept).as_bytes())?;
 

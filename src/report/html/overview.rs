@@ -13,14 +13,13 @@ use std::collections::btree_map::Entry;
 
 /// Cells that can be told apart at a glance.
 const CELLS: usize = 24;
-/// What the map is laid out in: about the shape it has on a wide screen.
-const SHAPE: Rect = Rect {
-    x: 0.0,
-    y: 0.0,
-    width: 1000.0,
-    height: 220.0,
-};
-/// Pixels that a letter of the map's labels takes, and a line of them, on a wide screen.
+/// What the map is laid out in: about the pixels it has on a wide screen, and on a telephone's. The style shows one of the
+/// two, so that labels fit on both.
+const SHAPES: [(&str, Rect); 2] = [
+    ("wide", shape(1000.0, 240.0)),
+    ("narrow", shape(360.0, 320.0)),
+];
+/// Pixels that a letter of the map's labels takes, and a line of them.
 const LETTER: f64 = 7.5;
 const LINE: f64 = 18.0;
 
@@ -66,14 +65,30 @@ pub(super) fn map(groups: &[Group<'_>]) -> String {
             .then_with(|| a.name.cmp(&b.name))
     });
     let weights: Vec<f64> = cells.iter().map(Cell::weight).collect();
-    let mut out = String::from(
-        "<h2>Where</h2><svg id=\"map\" role=\"group\" aria-label=\"Places by number of findings\">",
-    );
-    for (cell, rect) in cells.iter().zip(layout(&weights, SHAPE)) {
-        cell.draw(rect, &mut out);
+    let mut out = String::from("<h2>Where</h2><div id=\"map\">");
+    for (name, shape) in SHAPES {
+        push(
+            &mut out,
+            format_args!(
+                "<svg data-w=\"{name}\" role=\"group\" aria-label=\"Places by number of findings\">"
+            ),
+        );
+        for (cell, rect) in cells.iter().zip(layout(&weights, shape)) {
+            cell.draw(rect, shape, &mut out);
+        }
+        out.push_str("</svg>");
     }
-    out.push_str("</svg>\n");
+    out.push_str("</div>\n");
     out
+}
+
+const fn shape(width: f64, height: f64) -> Rect {
+    Rect {
+        x: 0.0,
+        y: 0.0,
+        width,
+        height,
+    }
 }
 
 /// One cell a place; while there are too many, the deepest directories count as part of those they lie in.
@@ -147,16 +162,16 @@ impl Cell {
         (self.count as f64).cbrt()
     }
 
-    fn draw(&self, rect: Rect, out: &mut String) {
+    fn draw(&self, rect: Rect, shape: Rect, out: &mut String) {
         let percent = |value: f64, of: f64| value / of * 100.0;
         push(
             out,
             format_args!(
                 "<svg x=\"{:.3}%\" y=\"{:.3}%\" width=\"{:.3}%\" height=\"{:.3}%\">",
-                percent(rect.x, SHAPE.width),
-                percent(rect.y, SHAPE.height),
-                percent(rect.width, SHAPE.width),
-                percent(rect.height, SHAPE.height),
+                percent(rect.x, shape.width),
+                percent(rect.y, shape.height),
+                percent(rect.width, shape.width),
+                percent(rect.height, shape.height),
             ),
         );
         let name = markup::text(&self.name);
@@ -184,16 +199,21 @@ impl Cell {
     }
 }
 
-/// The end of a name that fits this many letters: directories differ in their last parts.
+/// What fits this many letters of a name: of a directory the end, since they differ in their last parts, of an area the
+/// beginning.
 fn fitted(name: &str, letters: f64) -> String {
     let length = name.chars().count();
     let room = (0..length).take_while(|n| (*n as f64) + 3.0 <= letters);
     let room = room.count();
     match length <= room {
         true => name.to_owned(),
-        false => {
+        false if name.starts_with('/') => {
             let end: String = name.chars().skip(length - room.min(length)).collect();
             format!("…{end}")
+        }
+        false => {
+            let beginning: String = name.chars().take(room).collect();
+            format!("{beginning}…")
         }
     }
 }
@@ -203,7 +223,8 @@ mod tests {
     use super::fitted;
 
     #[test]
-    fn a_long_name_keeps_its_end() {
+    fn a_long_path_keeps_its_end_and_a_long_name_its_beginning() {
+        assert_eq!(fitted("credentials", 8.0), "creden…");
         assert_eq!(fitted("/usr/bin", 20.0), "/usr/bin");
         assert_eq!(fitted("/usr/lib/node_modules/npm", 8.0), "…es/npm");
     }

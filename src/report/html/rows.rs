@@ -3,6 +3,7 @@
 use super::super::markup;
 use super::super::words::rank;
 use super::push;
+use agent_core::benchmarks::Benchmarks;
 use agent_core::escape;
 use agent_core::finding::{FILES_CHANGED, Finding, Verdict};
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ pub(super) fn class(finding: &Finding) -> &'static str {
 }
 
 /// The finding as markup; `whole` also tells what was expected beside what was observed.
-pub(super) fn row(finding: &Finding, whole: bool) -> String {
+pub(super) fn row(finding: &Finding, benchmarks: Benchmarks, whole: bool) -> String {
     let class = class(finding);
     let mut out = format!(
         "<details class=\"f {class}\"><summary><b>{}</b><code>{}</code><span>{}",
@@ -39,7 +40,7 @@ pub(super) fn row(finding: &Finding, whole: bool) -> String {
         push(&mut out, format_args!("<pre>{}</pre>", lines.join("\n")));
     }
     if !finding.check.id.starts_with("files.") {
-        demand(finding, &mut out);
+        demand(finding, benchmarks, &mut out);
     } else if let Some(remedy) = &finding.remediation {
         push(&mut out, format_args!("<p>{}</p>", markup::text(remedy)));
     }
@@ -68,7 +69,7 @@ fn said(finding: &Finding) -> &str {
 }
 
 /// Why the check exists and how its failure is mended; only where somebody has to act.
-fn demand(finding: &Finding, out: &mut String) {
+fn demand(finding: &Finding, benchmarks: Benchmarks, out: &mut String) {
     let check = finding.check;
     push(
         out,
@@ -87,8 +88,8 @@ fn demand(finding: &Finding, out: &mut String) {
             format_args!("<p>To mend it: {}</p>", markup::text(remedy)),
         );
     }
-    if !check.references.is_empty() {
-        let references = check.references.join(", ");
+    let references = benchmarks.references(check).join(", ");
+    if !references.is_empty() {
         push(
             out,
             format_args!("<p class=\"dim\">{}</p>", markup::text(&references)),

@@ -14,7 +14,7 @@ pub(super) fn lines(finding: &Finding) -> Vec<(&'static str, String)> {
             .iter()
             .filter(|(key, value)| differs(key) && !says_nothing(value));
         let pairs: Vec<String> = telling
-            .map(|(key, value)| format!("{}={}", key.replace('_', " "), shown(value)))
+            .map(|(key, value)| format!("{}={}", name(key), shown(value)))
             .collect();
         pairs.join(", ")
     };
@@ -30,6 +30,14 @@ pub(super) fn lines(finding: &Finding) -> Vec<(&'static str, String)> {
     lines.extend(changed.map(|line| ("line", line.clone())));
     lines.retain(|(_, text)| !text.is_empty());
     lines
+}
+
+/// A key as words. What has a dot is a name of the system's own, as `system.posix_acl_access`.
+fn name(key: &str) -> String {
+    match key.contains('.') {
+        true => key.to_owned(),
+        false => key.replace('_', " "),
+    }
 }
 
 fn says_nothing(value: &Value) -> bool {
@@ -51,7 +59,7 @@ fn shown(value: &Value) -> String {
         Value::Object(object) => {
             let telling = object.iter().filter(|(_, value)| !says_nothing(value));
             let pairs: Vec<String> = telling
-                .map(|(key, value)| format!("{} {}", key.replace('_', " "), shown(value)))
+                .map(|(key, value)| format!("{} {}", name(key), shown(value)))
                 .collect();
             format!("({})", pairs.join(", "))
         }
@@ -74,13 +82,18 @@ mod tests {
         let told = of(
             Verdict::Fail,
             json!({"sources": [], "days": 7, "mode": "0644"}),
-            json!({"missing": ["a", "b"], "days": 7, "mode": "0666", "now": null, "set": false}),
+            json!({"missing": ["a", "b"], "days": 7, "mode": "0666", "now": null, "set_now": false,
+                "xattrs": {"system.posix_acl_access": "ab"}}),
         );
         assert_eq!(
             told,
             [
                 ("expected", "mode=0644".to_owned()),
-                ("observed", "missing=a; b, mode=0666, set=no".to_owned()),
+                (
+                    "observed",
+                    "missing=a; b, mode=0666, set now=no, xattrs=(system.posix_acl_access ab)"
+                        .to_owned()
+                ),
             ]
         );
         let same = json!({"value": "no"});

@@ -60,12 +60,12 @@ pub(super) struct Fold {
     named: Vec<Finding>,
     /// The others, as long as they are no more than have rows of their own.
     few: Vec<Finding>,
-    groups: BTreeMap<Place, Group>,
+    groups: BTreeMap<GroupKey, Group>,
 }
 
 /// What findings are folded under.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum GroupKey {
     Package(String),
     Directory(Vec<u8>),
 }
@@ -134,8 +134,8 @@ impl Fold {
             .into_iter()
             .find_map(|evidence| evidence["package"].as_str());
         let place = match package {
-            Some(package) => Place::Package(package.to_owned()),
-            None => Place::Directory(split(&finding.subject).0.to_vec()),
+            Some(package) => GroupKey::Package(package.to_owned()),
+            None => GroupKey::Directory(split(&finding.subject).0.to_vec()),
         };
         add(&mut self.groups, place, Group::of(finding));
     }
@@ -147,7 +147,7 @@ impl Fold {
             self.groups.clear();
         }
         self.fit();
-        let mut groups: Vec<(Place, Group)> = self.groups.into_iter().collect();
+        let mut groups: Vec<(GroupKey, Group)> = self.groups.into_iter().collect();
         groups.sort_by_key(|(_, group)| (rank(&group.worst), u64::MAX - group.count()));
         let hidden = groups.split_off(groups.len().min(GROUPS));
         self.named.sort_by(|a, b| a.subject.cmp(&b.subject));
@@ -174,9 +174,9 @@ impl Fold {
 
     /// Joins directories, the deepest first, until their rows fit.
     fn fit(&mut self) {
-        let depth = |place: &Place| match place {
-            Place::Package(_) => 0,
-            Place::Directory(path) => path.iter().filter(|byte| **byte == b'/').count(),
+        let depth = |place: &GroupKey| match place {
+            GroupKey::Package(_) => 0,
+            GroupKey::Directory(path) => path.iter().filter(|byte| **byte == b'/').count(),
         };
         while self.groups.len() > GROUPS {
             let Some(deepest) = self.groups.keys().map(depth).max().filter(|d| *d > 1) else {
@@ -185,8 +185,10 @@ impl Fold {
             let groups = std::mem::take(&mut self.groups);
             for (place, group) in groups {
                 let place = match place {
-                    Place::Directory(path) if depth(&Place::Directory(path.clone())) == deepest => {
-                        Place::Directory(split(&path).0.to_vec())
+                    GroupKey::Directory(path)
+                        if depth(&GroupKey::Directory(path.clone())) == deepest =>
+                    {
+                        GroupKey::Directory(split(&path).0.to_vec())
                     }
                     place => place,
                 };
@@ -196,7 +198,7 @@ impl Fold {
     }
 }
 
-fn add(groups: &mut BTreeMap<Place, Group>, place: Place, group: Group) {
+fn add(groups: &mut BTreeMap<GroupKey, Group>, place: GroupKey, group: Group) {
     match groups.get_mut(&place) {
         Some(known) => known.merge(group),
         None => {
@@ -251,7 +253,7 @@ fn single(finding: &Finding) -> Row {
     }
 }
 
-fn folded(place: &Place, group: &Group) -> Row {
+fn folded(place: &GroupKey, group: &Group) -> Row {
     let worst = &group.worst;
     if group.count() == 1 {
         return single(worst);
@@ -271,11 +273,11 @@ fn folded(place: &Place, group: &Group) -> Row {
         path => terminal_bytes(path) + "/",
     };
     let (name, below) = match place {
-        Place::Package(package) => {
+        GroupKey::Package(package) => {
             let below = format!(" below {}", shown(&group.below));
             (format!("package {}", terminal_text(package)), below)
         }
-        Place::Directory(_) => (shown(&group.below), String::new()),
+        GroupKey::Directory(_) => (shown(&group.below), String::new()),
     };
     let path = &worst.subject;
     let inside = path.strip_prefix(&group.below[..]).unwrap_or(path);

@@ -1,14 +1,16 @@
 //! The report for people: the verdict, what was judged, then what deviates, settings apart from files, worst first.
 
 mod evidence;
+mod fit;
 mod fold;
 mod rows;
 
 use super::counts::Counts;
-use super::words::{about, headline, notes, outcome, rank, tallies, thousands};
+use super::words::{UNKNOWN, about, headline, notes, outcome, rank, tallies, thousands};
 use super::{Report, Summary, wrap};
 use agent_core::escape::{terminal_bytes, terminal_text};
 use agent_core::finding::{Finding, Verdict};
+use fit::{Cut, Paragraph};
 use fold::Fold;
 use rows::{Row, location, settings};
 use std::io::{self, Write};
@@ -31,6 +33,8 @@ pub(crate) struct Style {
     pub quiet: bool,
     /// Columns of the terminal; `None` where lines are not wrapped.
     pub width: Option<usize>,
+    /// Its rows; `None` where nothing is cut to fit them.
+    pub height: Option<usize>,
 }
 
 /// Collects findings, and writes when all are there.
@@ -66,10 +70,15 @@ impl<W: Write> Text<W> {
     /// `word` in its column, and `text` beside it, wrapped.
     fn beside(&mut self, code: &str, word: &str, column: usize, text: &str) -> io::Result<()> {
         let lines = wrap::lines(text, self.style.width, column, column);
+        self.write(code, word, column, &lines)
+    }
+
+    fn write(&mut self, code: &str, word: &str, column: usize, lines: &[String]) -> io::Result<()> {
         let label = self.paint(code, word);
         let blanks = column.saturating_sub(word.chars().count());
         for (i, line) in lines.iter().enumerate() {
             match i {
+                0 if line.is_empty() => writeln!(self.out, "{label}")?,
                 0 => writeln!(self.out, "{label}{:blanks$}{line}", "")?,
                 _ => writeln!(self.out, "{:column$}{line}", "")?,
             }
@@ -77,66 +86,58 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        let (code, word) = match row.rank {
-            0 => ("1;31", "critical"),
-            1 => ("31", "high"),
-            2 => ("33", "medium"),
-            3 => ("36", "low"),
-            4 => ("35", "unknown"),
-            5 => ("34", "waived"),
-            _ => ("2", "other"),
-        };
-        let word = row.word.unwrap_or(word);
-        self.beside(code, word, LABEL, &row.text())
-    }
-
-    fn head(&mut self, summary: &Summary) -> io::Result<()> {
-        let verdict = summary.verdict();
-        let code = match verdict {
-            Verdict::Pass => "1;32",
-            Verdict::Fail => "1;31",
-            Verdict::Unknown | Verdict::NotApplicable => "1;35",
-        };
-        let word = headline(verdict);
-        self.beside(code, word, word.len() + 2, &outcome(summary))?;
-        for (what, row) in tallies(summary) {
-            self.beside("1", what, LABEL, &terminal_text(&row))?;
-        }
-        self.beside("1", "Checked", LABEL, &terminal_text(&about(summary)))
-    }
-
-    /// One section, under its title.
-    fn section(&mut self, title: &str, rows: &[Row]) -> io::Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        writeln!(self.out, "{}", self.paint("1", title))?;
-        rows.iter().try_for_each(|row| self.row(row))
-    }
-
-    fn short(&mut self) -> io::Result<()> {
-        let settings = settings(std::mem::take(&mut self.kept));
-        let files = std::mem::take(&mut self.files).rows();
-        let worst = |rows: &[Row]| rows.iter().map(|row| row.rank).min();
-        let example = settings.iter().chain(&files);
-        let example = example.min_by_key(|row| row.rank).map(|row| row.check);
-        let files_first = match (worst(&files), worst(&settings)) {
-            (Some(files), Some(settings)) => files < settings,
-            _ => false,
-        };
-        if files_first {
-            self.section("Files", &files)?;
-        }
-        self.section("Settings", &settings)?;
-        if !files_first {
-            self.section("Files", &files)?;
-        }
-        if let Some(check) = example {
-            let more = format!("agent explain {check} (or another); --verbose tells all");
-            self.beside("1", "More", LABEL, &more)?;
+    /// All of it, cut until it fits the screen where a little is too much.
+    fn page(&mut self, page: &[Paragraph]) -> io::Result<()> {
+        let lines = fit::lines(page, self.style.width, self.style.height);
+        for (paragraph, lines) in page.iter().zip(&lines) {
+            self.write(paragraph.code, &paragraph.word, paragraph.column, lines)?;
         }
         Ok(())
+    }
+
+    fn short(&mut self) -> Vec<Paragraph> {
+        let settings = settings(std::mem::take(&mut self.kept));
+        let files = std::mem::take(&mut self.files).rows();
+        let mut page = Vec::new();
+        let mut sections = [("Settings", &settings), ("Files", &files)];
+        let worst = |rows: &[Row]| rows.iter().map(|row| row.rank).min();
+        if let (Some(of_files), Some(of_settings)) = (worst(&files), worst(&settings))
+            && of_files < of_settings
+        {
+            sections.swap(0, 1);
+        }
+        let titles = sections.iter().all(|(_, rows)| !rows.is_empty());
+        let first = sections.iter().flat_map(|(_, rows)| rows.iter());
+        // Of equals, what somebody wrote: a default has been there since the image was made.
+        let order = |row: &&Row| (row.rank, row.said.contains("by default"));
+        if let Some(first) = first.min_by_key(order) {
+            let name = first.name.split(", ").next().unwrap_or_default();
+            let text = format!("see to {name}: agent explain {}", first.check);
+            if first.rank <= UNKNOWN {
+                page.push(fixed("First", &text));
+            }
+        }
+        for (title, rows) in sections {
+            if titles {
+                page.push(Paragraph {
+                    column: 0,
+                    ..fixed(title, "")
+                });
+            }
+            page.extend(rows.iter().map(paragraph));
+        }
+        if !page.is_empty() {
+            let mut checks: Vec<&str> = files.iter().map(|row| row.check).collect();
+            checks.sort_unstable();
+            checks.dedup();
+            let files = match checks.is_empty() {
+                true => String::new(),
+                false => format!(" (of files: {})", checks.join(", ")),
+            };
+            let more = format!("agent explain CHECK tells of each{files}; --verbose tells all");
+            page.push(fixed("More", &more));
+        }
+        page
     }
 
     /// Every finding with its evidence.
@@ -169,7 +170,8 @@ impl<W: Write> Text<W> {
                 name: subject,
                 said,
             };
-            self.row(&row)?;
+            let row = paragraph(&row);
+            self.beside(row.code, &row.word, LABEL, &row.text)?;
             self.details(finding)?;
         }
         let left = self.counts.all().total().saturating_sub(kept.len() as u64);
@@ -184,6 +186,13 @@ impl<W: Write> Text<W> {
         let mut details = vec![("check", finding.check.id.to_owned())];
         details.extend(evidence::lines(finding));
         if matches!(finding.verdict, Verdict::Fail | Verdict::Unknown) {
+            if let Some(by) = &finding.explained_by {
+                let mut words = by.words();
+                if let Some(without) = finding.unexplained_severity {
+                    words += &format!("; {} without that", without.name());
+                }
+                details.push(("explained", words));
+            }
             if let Some(waived) = &finding.waived_by {
                 details.push(("waived by", waived.words()));
             }
@@ -198,6 +207,56 @@ impl<W: Write> Text<W> {
         }
         Ok(())
     }
+}
+
+/// What is never cut, below a label in its usual column.
+fn fixed(word: &str, text: &str) -> Paragraph {
+    Paragraph {
+        code: "1",
+        word: word.to_owned(),
+        column: LABEL,
+        text: text.to_owned(),
+        cut: Cut::Whole,
+    }
+}
+
+fn paragraph(row: &Row) -> Paragraph {
+    let (code, word) = match row.rank {
+        0 => ("1;31", "critical"),
+        1 => ("31", "high"),
+        2 => ("33", "medium"),
+        3 => ("36", "low"),
+        4 => ("35", "unknown"),
+        5 => ("34", "waived"),
+        _ => ("2", "other"),
+    };
+    Paragraph {
+        code,
+        cut: match row.said.is_empty() && row.word.is_none() {
+            true => Cut::Names,
+            false => Cut::Row(row.rank),
+        },
+        ..fixed(row.word.unwrap_or(word), &row.text())
+    }
+}
+
+/// The verdict, and what was judged.
+fn head(summary: &Summary, verdict: Verdict) -> Vec<Paragraph> {
+    let code = match verdict {
+        Verdict::Pass => "1;32",
+        Verdict::Fail => "1;31",
+        Verdict::Unknown | Verdict::NotApplicable => "1;35",
+    };
+    let word = headline(verdict);
+    let mut page = vec![Paragraph {
+        code,
+        column: word.len() + 2,
+        ..fixed(word, &outcome(summary))
+    }];
+    let tallies = tallies(summary).into_iter();
+    page.extend(tallies.map(|(what, row)| fixed(what, &terminal_text(&row))));
+    page.push(fixed("Checked", &terminal_text(&about(summary))));
+    page
 }
 
 impl<W: Write> Report for Text<W> {
@@ -218,14 +277,27 @@ impl<W: Write> Report for Text<W> {
         if self.style.quiet && quiet_verdict {
             return self.out.flush();
         }
-        self.head(summary)?;
-        match self.style.verbose {
-            true => self.whole()?,
-            false => self.short()?,
+        let mut page = head(summary, summary.verdict());
+        if self.style.verbose {
+            self.page(&page)?;
+            page.clear();
+            self.whole()?;
+        } else {
+            let rest = self.short();
+            // The first of it names the worst: it stands beside the verdict.
+            let first = rest
+                .iter()
+                .filter(|paragraph| paragraph.word == "First")
+                .count();
+            let (first, rest) = rest.split_at(first);
+            page.splice(1..1, first.iter().cloned());
+            page.extend_from_slice(rest);
         }
-        for note in notes(summary) {
-            self.beside("1", "Note", LABEL, &terminal_text(&note))?;
-        }
+        page.extend(notes(summary).iter().map(|note| Paragraph {
+            cut: Cut::Note,
+            ..fixed("Note", &terminal_text(note))
+        }));
+        self.page(&page)?;
         self.out.flush()
     }
 }

@@ -1,7 +1,7 @@
 //! Opening the amendments of a host: their owners judged on the opened descriptor, their seals before anything is parsed.
 
 use super::{Amendment, Refused};
-use crate::manifest::verified::{self, Standing, Trust, VerifiedManifest, seal_path};
+use crate::manifest::verified::{self, SealStatus, Trust, VerifiedManifest, seal_path};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
@@ -23,7 +23,7 @@ const ELOOP: i32 = 40;
 
 /// What lies in the directory of amendments.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct LoadedAmendments {
     /// Those whose form and seal are good.
     pub good: Vec<Amendment>,
     /// Those that count for nothing.
@@ -37,8 +37,8 @@ pub struct Found {
 ///
 /// Of the running host they count as the manifest does: sealed by a trusted signer, where the manifest has a seal. Those
 /// of any other tree count only so.
-pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<Found> {
-    let mut found = Found::default();
+pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<LoadedAmendments> {
+    let mut found = LoadedAmendments::default();
     let Some(names) = names(root)? else {
         return Ok(found);
     };
@@ -93,7 +93,7 @@ pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<F
     Ok(found)
 }
 
-impl Found {
+impl LoadedAmendments {
     fn refuse(&mut self, path: PathBuf, why: String) {
         self.refused.push(Refused { path, why });
     }
@@ -140,9 +140,9 @@ fn open(
         Ok(seal) => seal,
         Err(why) => return Ok(Some(Err(format!("its seal {why}")))),
     };
-    let wanted = manifest.standing != Standing::Unsealed || !root.is_live();
+    let wanted = manifest.seal_status != SealStatus::Unsealed || !root.is_live();
     let judged = verified::measure(file, path, seal, trust, bounds::AMENDMENT);
-    let (measured, standing) = match judged {
+    let (measured, seal_status) = match judged {
         Ok(measured) => measured,
         Err(error) => {
             return Ok(Some(Err(format!(
@@ -151,14 +151,14 @@ fn open(
             ))));
         }
     };
-    let (signer, checked) = match standing {
-        Standing::Sealed(signer) => (Some(signer), true),
-        Standing::Unchecked if wanted => {
+    let (signer, checked) = match seal_status {
+        SealStatus::Sealed(signer) => (Some(signer), true),
+        SealStatus::Unchecked if wanted => {
             let why =
                 "it is sealed, and no signer is trusted on this host, so its seal proves nothing";
             return Ok(Some(Err(why.into())));
         }
-        Standing::Unsealed if wanted => {
+        SealStatus::Unsealed if wanted => {
             let why = match root.is_live() {
                 true => "it is not sealed, and the manifest is",
                 false => {
@@ -167,8 +167,8 @@ fn open(
             };
             return Ok(Some(Err(why.into())));
         }
-        Standing::Unchecked => (None, false),
-        Standing::Unsealed => (None, true),
+        SealStatus::Unchecked => (None, false),
+        SealStatus::Unsealed => (None, true),
     };
     let rules = &manifest.manifest.header().path_rules;
     let parsed = measured.amendment(rules).map_err(|error| {

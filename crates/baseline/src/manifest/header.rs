@@ -1,6 +1,7 @@
 //! The comment lines before the first entry: which profile was in force, and whatever else must ride with the seal.
 
 use crate::profile::path_rules::PathRules;
+use agent_core::bytes;
 use agent_core::escape;
 
 /// The first line: what tells mtree readers what the file is.
@@ -139,9 +140,7 @@ impl Header {
         let Some(words) = line.strip_prefix(b"# ") else {
             return Err("expected `# key value`, or an entry".into());
         };
-        let split = words.iter().position(|b| *b == b' ').unwrap_or(words.len());
-        let key = &words[..split];
-        let bytes = words.get(split + 1..).unwrap_or_default();
+        let (key, bytes) = bytes::split_once(words, b' ').unwrap_or((words, b""));
         let text =
             String::from_utf8(bytes.to_vec()).map_err(|_| "expected UTF-8 in a header line")?;
         if text.contains(char::is_control) {

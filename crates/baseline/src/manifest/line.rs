@@ -4,6 +4,7 @@ mod tags;
 
 use super::{Entry, Role};
 use agent_core::attributes::{Attributes, Digest, FileType, Flags, Timestamp};
+use agent_core::bytes;
 use agent_core::escape;
 use std::io::Write as _;
 
@@ -77,10 +78,7 @@ pub fn parse_into(line: &[u8], mut path: Vec<u8>) -> Result<Entry, String> {
     parse_path(words.next().unwrap_or_default(), &mut path)?;
     let mut found = Found::default();
     for word in words {
-        let (key, value) = match word.iter().position(|b| *b == b'=') {
-            Some(i) => (&word[..i], &word[i + 1..]),
-            None => (word, &b""[..]),
-        };
+        let (key, value) = bytes::split_once(word, b'=').unwrap_or((word, b""));
         // Each keyword stands once: a second one would leave open which of them was meant.
         if !found.take(word, key, value)? {
             return Err(format!(
@@ -97,9 +95,12 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let text = rest?;
-        let end = memchr::memchr(b' ', text);
-        rest = end.map(|end| &text[end + 1..]);
-        Some(&text[..end.unwrap_or(text.len())])
+        let (word, behind) = match bytes::split_once(text, b' ') {
+            Some((word, behind)) => (word, Some(behind)),
+            None => (text, None),
+        };
+        rest = behind;
+        Some(word)
     })
 }
 
@@ -213,7 +214,7 @@ fn set<T>(
 }
 
 fn bad(word: &[u8], expected: &str) -> String {
-    let shown = &word[..word.len().min(80)];
+    let shown = bytes::first(word, 80);
     format!(
         "found `{}`, expected {expected}",
         escape::terminal_bytes(shown)
@@ -275,7 +276,7 @@ fn octal(text: &[u8]) -> Option<u16> {
 
 fn time(text: &[u8]) -> Option<Timestamp> {
     let dot = text.len().checked_sub(10)?;
-    let (seconds, fraction) = (&text[..dot], &text[dot..]);
+    let (seconds, fraction) = text.split_at_checked(dot)?;
     let (sign, digits) = match seconds.strip_prefix(b"-") {
         Some(digits) => (-1, digits),
         None => (1, seconds),
@@ -288,8 +289,8 @@ fn time(text: &[u8]) -> Option<Timestamp> {
 
 fn device(text: &[u8]) -> Option<(u32, u32)> {
     let numbers = text.strip_prefix(b"native,")?;
-    let comma = numbers.iter().position(|b| *b == b',')?;
-    Some((decimal(&numbers[..comma])?, decimal(&numbers[comma + 1..])?))
+    let (major, minor) = bytes::split_once(numbers, b',')?;
+    Some((decimal(major)?, decimal(minor)?))
 }
 
 #[cfg(test)]

@@ -14,13 +14,14 @@ pub use cursor::Cursor;
 
 use super::header::Header;
 use super::{Entry, line};
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
+use agent_core::os::read::fill_at;
 use lines::Lines;
 use order::Order;
 use sha2::{Digest as _, Sha512};
 use sha256_lanes::{Path as Kernel, Stream, digest_many, update_many};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What is hashed and read at a time.
@@ -58,8 +59,8 @@ impl Measured {
         let mut size = 0;
         let mut buffer = vec![0; BLOCK];
         loop {
-            let length = read_block(&file, size, &mut buffer).map_err(fault)?;
-            let block = &buffer[..length];
+            let length = fill_at(&file, &mut buffer, size).map_err(fault)?;
+            let block = bytes::first(&buffer, length);
             if length == 0 {
                 break;
             }
@@ -85,20 +86,6 @@ impl Measured {
             sha512: wide.map(|wide| wide.finalize().into()),
         })
     }
-}
-
-/// Fills the buffer from `offset`; less only at the end of the file.
-fn read_block(file: &File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// A manifest of which every line has been checked.
@@ -250,12 +237,11 @@ impl Measured {
             .min(most.saturating_mul(BLOCK));
         let start = into.len();
         into.resize(start + wanted, 0);
-        let bytes = &mut into[start..];
-        let length = read_block(&self.file, offset, bytes)
+        let room = into.get_mut(start..).unwrap_or_default();
+        let length = fill_at(&self.file, room, offset)
             .map_err(|error| Error::in_file(&self.path, format!("cannot be read: {error}")))?;
-        let bytes = &bytes[..length];
         let mut found = Vec::new();
-        let blocks: Vec<&[u8]> = bytes.chunks(BLOCK).collect();
+        let blocks: Vec<&[u8]> = bytes::first(room, length).chunks(BLOCK).collect();
         digest_many(Kernel::detected(), &blocks, &mut found);
         let expected = self.blocks.iter().skip(first);
         if length != wanted

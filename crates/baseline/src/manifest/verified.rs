@@ -91,7 +91,7 @@ impl Trust {
 
 /// What is known of a manifest's seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SealStatus {
     /// A trusted signer sealed exactly these bytes.
     Sealed(Signer),
     /// There is a seal, and no signer is trusted on this host.
@@ -106,7 +106,7 @@ pub struct VerifiedManifest {
     /// The manifest.
     pub manifest: Manifest,
     /// Its seal.
-    pub standing: Standing,
+    pub seal_status: SealStatus,
 }
 
 /// The host's own manifest, for all who ask for it during one run: whoever opens it first leaves it here.
@@ -114,9 +114,9 @@ pub struct VerifiedManifest {
 /// Nobody waits for another one, so that a file system that does not answer keeps only one of them. An error is not
 /// kept: it is met again by whoever opens the file next.
 #[derive(Debug, Default)]
-pub struct Shared(OnceLock<Arc<VerifiedManifest>>);
+pub struct SharedManifest(OnceLock<Arc<VerifiedManifest>>);
 
-impl Shared {
+impl SharedManifest {
     /// The manifest that was left here, else what `open` opens.
     pub fn or_open(
         &self,
@@ -168,10 +168,10 @@ pub fn seal_path(manifest: &Path) -> PathBuf {
 
 /// Judges the seal on one reading of the file, and parses what was read only if it is good.
 fn verify(file: File, path: &Path, seal: Option<File>, trust: &Trust) -> Result<VerifiedManifest> {
-    let (measured, standing) = measure(file, path, seal, trust, bounds::MANIFEST)?;
+    let (measured, seal_status) = measure(file, path, seal, trust, bounds::MANIFEST)?;
     Ok(VerifiedManifest {
         manifest: Manifest::parse(measured)?,
-        standing,
+        seal_status,
     })
 }
 
@@ -183,18 +183,18 @@ pub(crate) fn measure(
     seal: Option<File>,
     trust: &Trust,
     limit: u64,
-) -> Result<(Measured, Standing)> {
+) -> Result<(Measured, SealStatus)> {
     let seal_path = seal_path(path);
     let untrusted = |message: String| Error::in_file(&seal_path, message).untrusted();
     let seal = seal
         .map(|file| trust::read(&file, &seal_path, bounds::SEAL))
         .transpose();
     if !trust.configured {
-        let standing = match seal {
-            Ok(None) => Standing::Unsealed,
-            _ => Standing::Unchecked,
+        let seal_status = match seal {
+            Ok(None) => SealStatus::Unsealed,
+            _ => SealStatus::Unchecked,
         };
-        return Ok((Measured::new(file, path, limit, false)?, standing));
+        return Ok((Measured::new(file, path, limit, false)?, seal_status));
     }
     let help = "seal it with `agent baseline create --sign-key KEY`, or with `ssh-keygen -Y sign -n host-integrity-agent`";
     let bytes = seal
@@ -220,5 +220,5 @@ pub(crate) fn measure(
         ))
     })?;
     measured.sealed = true;
-    Ok((measured, Standing::Sealed(signer)))
+    Ok((measured, SealStatus::Sealed(signer)))
 }

@@ -32,7 +32,7 @@ impl<W: Write> Writer<W> {
         Writer::behind(out, header.to_bytes())
     }
 
-    fn behind(out: W, buffer: Vec<u8>) -> Writer<W> {
+    pub(super) fn behind(out: W, buffer: Vec<u8>) -> Writer<W> {
         Writer {
             out,
             buffer,

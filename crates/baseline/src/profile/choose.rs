@@ -5,16 +5,6 @@ use agent_core::escape;
 use agent_core::release::OsRelease;
 use std::cmp::Ordering;
 
-/// Distributions that are rebuilt from another one, count versions as it does, and do not say so in `ID_LIKE`: Oracle
-/// Linux names `fedora` alone (oraclelinux-release 10), the variants of SLES and openSUSE Leap name `suse`.
-const REBUILDS: [(&str, &str); 5] = [
-    ("ol", "rhel"),
-    ("sles_sap", "sles"),
-    ("sle_hpc", "sles"),
-    ("sled", "sles"),
-    ("opensuse-leap", "sles"),
-];
-
 /// A shipped profile, chosen by os-release(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -27,7 +17,7 @@ pub struct Choice {
 /// Chooses: the profile for the distribution in its version; else that for what it is a rebuild of or descends from
 /// (`ID_LIKE`, nearest first), in the same version; else the nearest version of those; else `default`.
 pub fn choose(release: &OsRelease) -> Choice {
-    let ids = ids(release);
+    let ids = release.lineage();
     let exact = ids.iter().enumerate().find_map(|(place, id)| {
         SHIPPED
             .iter()
@@ -59,24 +49,12 @@ pub fn choose(release: &OsRelease) -> Choice {
     }
 }
 
-/// The distribution, what it is a rebuild of, what it descends from.
-fn ids(release: &OsRelease) -> Vec<&str> {
-    let mut ids = vec![release.id.as_str()];
-    let rebuilt = REBUILDS.iter().filter(|(id, _)| *id == release.id);
-    ids.extend(rebuilt.map(|(_, of)| *of));
-    ids.extend(release.id_like.iter().map(String::as_str));
-    ids
-}
-
 /// Whether the profile is for `id` in the release's version. One for every version is that only for the distribution
 /// itself: who descends from it counts otherwise.
 fn is_for(shipped: &Shipped, id: &str, place: usize, release: &OsRelease) -> bool {
     let version = match shipped.version {
         "" => place == 0,
-        wanted => release
-            .version_id
-            .strip_prefix(wanted)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        wanted => release.is_version(wanted),
     };
     !id.is_empty() && shipped.id == id && version
 }

@@ -2,10 +2,11 @@
 
 use super::Profile;
 use super::choose::choose;
-use super::path_rules::{MAX_RULES, PathRules, Rule};
+use super::path_rules::{PathRules, Rule};
 use super::shipped;
 use super::source::{ExcludeEntry, Settings, Source};
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
 use agent_core::os::trust::{self, Owner};
 use agent_core::release::OsRelease;
@@ -76,7 +77,7 @@ fn text_of(bytes: &[u8], path: &Path) -> Result<String> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
+            let before = bytes::first(bytes, error.valid_up_to());
             let line = before.iter().filter(|b| **b == b'\n').count() as u64 + 1;
             Err(Error::in_file(path, "is not UTF-8").at_line(line))
         }
@@ -155,7 +156,7 @@ fn resolve((source, file): Opened) -> Result<Profile> {
             "no path is covered: expected at least one [[paths]] entry",
         ));
     }
-    if paths.len() > MAX_RULES || excludes.len() > MAX_RULES {
+    if paths.len() > bounds::RULES || excludes.len() > bounds::RULES {
         return Err(error("too many entries"));
     }
     Ok(Profile {

@@ -173,6 +173,44 @@ const AS_BELOW_ETC: [&str; 8] = [
     "profile.d/any",
 ];
 
+/// Who starts containers as root, and what it goes by: as critical as sudo wherever it is installed.
+const CONTAINERS: [&str; 25] = [
+    "/usr/bin/containerd",
+    "/usr/bin/containerd-shim-runc-v2",
+    "/usr/local/bin/containerd",
+    "/usr/bin/runc",
+    "/usr/sbin/runc",
+    "/usr/bin/crun",
+    "/usr/bin/conmon",
+    "/usr/bin/podman",
+    "/usr/bin/dockerd",
+    "/usr/bin/kubelet",
+    "/usr/libexec/podman/netavark",
+    "/usr/lib/podman/netavark",
+    "/usr/lib/cni/bridge",
+    "/opt/cni/bin/aws-cni",
+    "/etc/containerd/config.toml",
+    "/etc/containers/policy.json",
+    "/etc/containers/systemd/any.container",
+    "/usr/share/containers/oci/hooks.d/any.json",
+    "/etc/docker/daemon.json",
+    "/etc/cni/net.d/10-any.conflist",
+    "/etc/kubernetes/manifests/any.yaml",
+    "/etc/kubernetes/kubelet/config.json",
+    "/etc/eks/kubelet/environment",
+    "/etc/ecs/ecs.config",
+    "/var/lib/kubelet/kubeconfig",
+];
+
+/// What comes and goes with containers: covered by nothing, so neither watched nor looked at.
+const PASSING: [&str; 5] = [
+    "/var/lib/containers/storage/overlay/any/diff/bin/sh",
+    "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/bin/sh",
+    "/var/lib/docker/overlay2/any/merged/bin/sh",
+    "/var/lib/kubelet/pods/any/volumes/secret",
+    "/run/containerd/io.containerd.runtime.v2.task/default/any/rootfs/bin/sh",
+];
+
 fn severity(rules: &PathRules, path: &str) -> Option<Severity> {
     let mut position = rules.root();
     let mut decided = None;
@@ -219,6 +257,21 @@ fn vendor_files_are_as_severe_as_those_in_etc() {
         for name in AS_BELOW_ETC {
             let of = |place: &str| severity(&profile.path_rules, &format!("{place}/{name}"));
             assert_eq!(of("/usr/etc"), of("/etc"), "{}: {name}", shipped.name);
+        }
+    }
+}
+
+#[test]
+fn who_starts_containers_is_critical_and_what_passes_is_not_covered() {
+    for shipped in &SHIPPED {
+        let profile = load::named(shipped.name).expect("good");
+        for place in CONTAINERS {
+            let found = severity(&profile.path_rules, place);
+            assert_eq!(found, Some(Severity::Critical), "{}: {place}", shipped.name);
+        }
+        for place in PASSING {
+            let found = severity(&profile.path_rules, place);
+            assert_eq!(found, None, "{}: {place}", shipped.name);
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod source;
 pub mod waivers;
 mod writer;
 
+use agent_core::benchmarks::Benchmarks;
 use agent_core::escape;
 use agent_core::finding::Finding;
 use agent_core::release::OsRelease;
@@ -66,6 +67,27 @@ impl Profile {
     #[must_use]
     pub fn waive(&self, finding: Finding, now: i64) -> Finding {
         waivers::waive(&self.waivers, finding, now)
+    }
+
+    /// The benchmarks for the distribution that the profile, or the nearest one that it extends, is for.
+    pub fn benchmarks(&self) -> Benchmarks {
+        let own = self.applies_to.as_ref().map(|wanted| OsRelease {
+            id: wanted.id.clone(),
+            version_id: wanted.version_id.clone().unwrap_or_default(),
+            ..OsRelease::default()
+        });
+        let inherited = || {
+            let parents = self.extends.iter();
+            let shipped = |parent: &String| shipped::SHIPPED.iter().find(|s| s.name == parent);
+            let nearest = parents.filter_map(shipped).find(|s| !s.id.is_empty())?;
+            Some(OsRelease {
+                id: nearest.id.to_owned(),
+                version_id: nearest.version.to_owned(),
+                ..OsRelease::default()
+            })
+        };
+        own.or_else(inherited)
+            .map_or_else(Benchmarks::default, |release| Benchmarks::of(&release))
     }
 
     /// Whether the profile says that it is for that distribution.

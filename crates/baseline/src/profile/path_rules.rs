@@ -78,9 +78,6 @@ pub enum Reach {
     Outside,
 }
 
-/// A profile has at most so many entries of a kind.
-pub const MAX_RULES: usize = bounds::RULES;
-
 impl Position {
     /// Whether no pattern tells any entries below apart.
     pub fn is_final(&self) -> bool {
@@ -94,7 +91,7 @@ impl Position {
 }
 
 impl PathRules {
-    /// Of that many rules and excludes each at most [`MAX_RULES`] are used; callers check before.
+    /// Of rules and excludes at most [`bounds::RULES`] each are used; callers check before.
     pub fn new(rules: Vec<Rule>, excludes: Vec<Pattern>) -> PathRules {
         PathRules { rules, excludes }
     }
@@ -352,8 +349,8 @@ impl PathRules {
             }
             _ => return Err("expected `cover …`, `writer …` or `exclude …`".into()),
         }
-        if self.rules.len() > MAX_RULES || self.excludes.len() > MAX_RULES {
-            return Err(format!("more than {MAX_RULES} entries"));
+        if self.rules.len() > bounds::RULES || self.excludes.len() > bounds::RULES {
+            return Err(format!("more than {} entries", bounds::RULES));
         }
         Ok(())
     }

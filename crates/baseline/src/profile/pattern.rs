@@ -21,6 +21,7 @@ pub struct Pattern {
 }
 
 /// Bytes of a pattern: no path that a system call takes is longer (PATH_MAX of limits.h).
+// Own bound: the kernel's.
 const LONGEST: usize = 4096;
 
 /// What an entry's name is compared with.

@@ -5,7 +5,7 @@
 pub struct Shipped {
     /// Its name, also that of its file.
     pub name: &'static str,
-    /// `ID` of os-release(5) that it is for; empty for `default`.
+    /// `ID` of os-release(5) that it is for; empty for `default`, and for one that is chosen by name alone.
     pub id: &'static str,
     /// `VERSION_ID`, or its leading parts; empty where it is for every version.
     pub version: &'static str,
@@ -25,10 +25,11 @@ macro_rules! shipped {
 }
 
 /// The shipped profiles; `default` first, then by distribution, older versions first.
-pub static SHIPPED: [Shipped; 14] = shipped![
+pub static SHIPPED: [Shipped; 15] = shipped![
     "default" "" "",
     "amazon-linux-2" "amzn" "2",
     "amazon-linux-2023" "amzn" "2023",
+    "amazon-linux-2023-containers" "" "",
     "amazon-linux-2027" "amzn" "2027",
     "debian-12" "debian" "12",
     "debian-13" "debian" "13",

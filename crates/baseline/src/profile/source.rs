@@ -1,11 +1,12 @@
 //! One profile as it is written: TOML to checked values, every error with its line.
 
-use super::path_rules::{Demand, MAX_RULES, Writer};
+use super::path_rules::{Demand, Writer};
 use super::pattern::Pattern;
 use super::waivers::{self, Waiver};
 use super::writer::RawWriter;
 use crate::texts;
 use agent_core::attributes::{Attribute, AttributeSet};
+use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::finding::Severity;
 use agent_core::release::OsRelease;
@@ -257,11 +258,9 @@ impl Source {
         if raw.name.get_ref().is_empty() || raw.name.get_ref().contains(odd) {
             return Err(text.error(raw.name.span(), "name: expected a word without spaces"));
         }
-        if raw.paths.len() > MAX_RULES || raw.exclude.len() > MAX_RULES {
-            return Err(Error::in_file(
-                file,
-                format!("more than {MAX_RULES} entries"),
-            ));
+        const MOST: usize = bounds::RULES;
+        if raw.paths.len() > MOST || raw.exclude.len() > MOST {
+            return Err(Error::in_file(file, format!("more than {MOST} entries")));
         }
         let mut paths: Vec<PathEntry> = Vec::new();
         for raw in raw.paths {
@@ -275,11 +274,8 @@ impl Source {
         }
         let excludes = raw.exclude.into_iter().map(|raw| exclude_entry(text, raw));
         let excludes = excludes.collect::<Result<Vec<ExcludeEntry>>>()?;
-        if raw.waivers.len() > MAX_RULES {
-            return Err(Error::in_file(
-                file,
-                format!("more than {MAX_RULES} waivers"),
-            ));
+        if raw.waivers.len() > MOST {
+            return Err(Error::in_file(file, format!("more than {MOST} waivers")));
         }
         let waivers = raw.waivers.into_iter().map(|raw| {
             raw.checked(text.text)

@@ -138,7 +138,7 @@ pub(super) static ENCRYPTION: Check = Check {
     severity: Some(Severity::Medium),
     form: Form::Word(&["data", "all"]),
     remedy: Some("move the data to a volume with LUKS: cryptsetup luksFormat"),
-    references: &["AZLX-23-000100", "RHEL-09-231190"],
+    references: &[],
 };
 /// The instance is tagged for backup.
 pub(super) static BACKUP_TAG: Check = Check {

@@ -18,6 +18,7 @@ const TRIES: u32 = 4;
 /// Before the second try; doubled before each further one, and jittered.
 const PAUSE: Duration = Duration::from_millis(100);
 /// "a time to live (TTL) ... from one second to six hours"
+// Own bound: the metadata service's.
 pub(super) const MAX_TTL: u64 = 21_600;
 /// A token is renewed so long before its end.
 const MARGIN: Duration = Duration::from_secs(120);

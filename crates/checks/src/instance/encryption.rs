@@ -2,6 +2,7 @@
 
 use super::checks::ENCRYPTION;
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::root::Root;
 use serde_json::json;
@@ -12,9 +13,6 @@ const READ_ONLY: [&str; 3] = ["squashfs", "iso9660", "erofs"];
 const SYSTEM: [&str; 5] = ["/", "/usr", "/boot", "/boot/efi", "/efi"];
 /// What firmware and boot loader must read.
 const BOOT: [&str; 3] = ["/boot", "/boot/efi", "/efi"];
-/// Devices below devices, deeper than anybody stacks them.
-const MAX_DEPTH: u32 = 8;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {
     place: String,
@@ -116,13 +114,17 @@ fn is_encrypted(root: &Root, mount: &Mount) -> bool {
             format!("sys/class/block/{}", String::from_utf8_lossy(name))
         }
     };
-    lies_on_crypt(root, &place, MAX_DEPTH)
+    lies_on_crypt(root, &place, bounds::DEVICE_DEPTH)
 }
+
+/// Cryptsetup names these devices in the same way, and they hide nothing: dm-verity and dm-integrity.
+const NO_CRYPT: [&[u8]; 2] = [b"CRYPT-VERITY-", b"CRYPT-INTEGRITY-"];
 
 /// Whether the device is dm-crypt's (its UUID in device mapper says so), or all it consists of are.
 fn lies_on_crypt(root: &Root, place: &str, depth: u32) -> bool {
-    let uuid = root.read(format!("{place}/dm/uuid").as_bytes(), 4096);
-    if uuid.is_ok_and(|uuid| uuid.is_some_and(|uuid| uuid.starts_with(b"CRYPT-"))) {
+    let uuid = root.read(format!("{place}/dm/uuid").as_bytes(), bounds::SHORT_FILE);
+    let uuid = uuid.ok().flatten().unwrap_or_default();
+    if uuid.starts_with(b"CRYPT-") && !NO_CRYPT.iter().any(|other| uuid.starts_with(other)) {
         return true;
     }
     if depth == 0 {
@@ -184,6 +186,10 @@ mod tests {
         make("sys/class/block/dm-2/slaves/nvme9n1", "");
         make("sys/class/block/nvme9n1/size", "1\n");
         make("sys/dev/block/253:0/dm/uuid", "CRYPT-PLAIN-x\n");
+        make("sys/class/block/dm-3/dm/uuid", "CRYPT-VERITY-0123-usr\n");
+        make("sys/class/block/dm-3/slaves/nvme9n1", "");
+        make("sys/class/block/dm-4/dm/uuid", "CRYPT-INTEGRITY-data\n");
+        make("sys/class/block/dm-4/slaves/dm-0", "");
         make("dev/dm-1", "");
         fs::create_dir(directory.path().join("dev/mapper")).expect("a directory");
         std::os::unix::fs::symlink("../dm-1", directory.path().join("dev/mapper/pool"))
@@ -202,6 +208,19 @@ mod tests {
             };
             assert_eq!(is_encrypted(&root, &mount), encrypted, "{device}");
         }
-        assert!(!lies_on_crypt(&root, "sys/class/block/dm-2", MAX_DEPTH));
+        assert!(!lies_on_crypt(
+            &root,
+            "sys/class/block/dm-2",
+            bounds::DEVICE_DEPTH
+        ));
+        // What verifies or protects blocks encrypts none, and may lie on what does.
+        for (device, encrypted) in [("dm-3", false), ("dm-4", true)] {
+            let place = format!("sys/class/block/{device}");
+            let found = lies_on_crypt(&root, &place, bounds::DEVICE_DEPTH);
+            assert_eq!(found, encrypted, "{device}");
+        }
+        // What lies deeper than anybody stacks devices is not seen to be encrypted.
+        assert!(!lies_on_crypt(&root, "sys/class/block/dm-1", 0));
+        assert!(lies_on_crypt(&root, "sys/class/block/dm-1", 1));
     }
 }

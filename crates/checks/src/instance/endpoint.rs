@@ -1,5 +1,6 @@
 //! Where the metadata service is asked, and whether this host is on EC2 at all.
 
+use agent_core::bounds;
 use agent_core::config;
 use agent_core::os::host::asset_tag;
 use agent_core::os::root::Root;
@@ -140,7 +141,10 @@ impl Platform {
             return Platform::Nitro(id);
         }
         let uuid = |path: &str| {
-            let bytes = root.read(path.as_bytes(), 4096).ok().flatten();
+            let bytes = root
+                .read(path.as_bytes(), bounds::SHORT_FILE)
+                .ok()
+                .flatten();
             String::from_utf8_lossy(&bytes.unwrap_or_default())
                 .trim()
                 .to_ascii_lowercase()

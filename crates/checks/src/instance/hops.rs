@@ -71,7 +71,7 @@ async fn once(endpoint: &Endpoint, most: u8) -> io::Result<Hops> {
     let mut length = 0;
     while length < STATUS_LINE {
         timeout(PAUSE, stream.readable()).await.unwrap_or(Ok(()))?;
-        match stream.try_read(&mut line[length..]) {
+        match stream.try_read(line.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(Hops::Untold("the service broke off its answer")),
             Ok(count) => length += count,
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),

@@ -2,6 +2,7 @@
 
 use super::endpoint::{Environment, is_awss};
 use agent_core::bounds;
+use agent_core::os::others;
 use agent_core::os::root::Root;
 use reqwest::Url;
 use std::collections::BTreeSet;
@@ -183,11 +184,14 @@ fn running(root: &Root, found: &mut Vec<Override>) -> usize {
         let Some(service) = service(&cgroup) else {
             continue;
         };
-        let environment = match root.read(
-            format!("{process}/environ").as_bytes(),
-            bounds::ENVIRONMENT_FILE,
-        ) {
-            Ok(bytes) => bytes.unwrap_or_default(),
+        let handle = root.resolve(process.as_bytes(), false);
+        let read = match handle.map(|process| process.handle) {
+            Ok(Some(process)) => others::read(&process, b"environ", bounds::ENVIRONMENT_FILE),
+            Ok(None) => continue,
+            Err(error) => Err(error),
+        };
+        let environment = match read {
+            Ok(bytes) => bytes,
             // Gone meanwhile (ESRCH), or not to be looked into.
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::PermissionDenied {

@@ -2,6 +2,7 @@
 
 use super::checks::SSM_AGENT;
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 
@@ -57,7 +58,7 @@ fn runs(context: &Context<'_>) -> bool {
             name.iter().all(u8::is_ascii_digit)
                 && context
                     .root
-                    .read(&[b"proc/", name, b"/comm"].concat(), 4096)
+                    .read(&[b"proc/", name, b"/comm"].concat(), bounds::SHORT_FILE)
                     .is_ok_and(|comm| comm.is_some_and(|comm| comm.trim_ascii() == COMM))
         })
 }

@@ -3,20 +3,21 @@
 use super::checks::{AMI_TRUSTED, IDENTITY_VERIFIED, IMAGE_AGE};
 use super::client::Item;
 use super::endpoint::Platform;
-use super::identity::{self, Certificates, Document, Standing};
+use super::identity::{self, Authenticity, Certificates, Document};
 use super::posture::switched_off;
 use super::snapshot::{ImdsSnapshot, Seen, Service};
 use crate::settings::context::Context;
 use agent_core::config;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::host::Host;
+use agent_core::words::counted;
 use serde_json::json;
 
 /// The identity as the service gives it, and how far it is vouched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub(super) document: Option<Document>,
-    pub(super) standing: Standing,
+    pub(super) authenticity: Authenticity,
     /// Whether the metadata service is switched off, so that there is no identity to have.
     pub(super) off: bool,
 }
@@ -26,7 +27,7 @@ impl Identity {
     pub fn of(snapshot: &ImdsSnapshot, certificates: &Certificates) -> Identity {
         let untold = |why: String| Identity {
             document: None,
-            standing: Standing::Untold(why),
+            authenticity: Authenticity::Untold(why),
             off: false,
         };
         let seen = match &snapshot.service {
@@ -47,7 +48,7 @@ impl Identity {
             }
             Item::Untold(why) => return untold(format!("the metadata service {why}")),
         };
-        let (document, standing) = match &seen.signature {
+        let (document, authenticity) = match &seen.signature {
             Item::There(signature) => identity::judge(document, signature, certificates),
             other => {
                 let why = match other {
@@ -56,11 +57,11 @@ impl Identity {
                         "the metadata service holds no signature over it".into()
                     }
                 };
-                (Document::parse(document), Standing::Untold(why))
+                (Document::parse(document), Authenticity::Untold(why))
             }
         };
         Identity {
-            standing: beside_dmi(document.as_ref(), standing, &snapshot.platform),
+            authenticity: beside_dmi(document.as_ref(), authenticity, &snapshot.platform),
             document,
             off: false,
         }
@@ -68,7 +69,7 @@ impl Identity {
 
     /// Whether AWS vouches for it, and it is this instance's.
     pub fn is_verified(&self) -> bool {
-        self.standing == Standing::Signed
+        self.authenticity == Authenticity::Signed
     }
 
     /// When the instance was launched, in seconds since 1970; `None` unless AWS vouches for it.
@@ -94,18 +95,24 @@ impl Identity {
 }
 
 /// The signature shows that AWS speaks, DMI that it speaks of this instance.
-fn beside_dmi(document: Option<&Document>, standing: Standing, platform: &Platform) -> Standing {
-    match (document, platform, standing) {
+fn beside_dmi(
+    document: Option<&Document>,
+    authenticity: Authenticity,
+    platform: &Platform,
+) -> Authenticity {
+    match (document, platform, authenticity) {
         (Some(document), Platform::Nitro(id), _) if document.instance_id != *id => {
-            Standing::Forged(format!(
+            Authenticity::Forged(format!(
                 "is that of {}, and DMI says that this is {id}",
                 document.instance_id
             ))
         }
-        (Some(_), Platform::Xen | Platform::Elsewhere, Standing::Signed) => Standing::Untold(
-            "AWS signed it, and DMI names no instance that it could be compared with".into(),
-        ),
-        (_, _, standing) => standing,
+        (Some(_), Platform::Xen | Platform::Elsewhere, Authenticity::Signed) => {
+            Authenticity::Untold(
+                "AWS signed it, and DMI names no instance that it could be compared with".into(),
+            )
+        }
+        (_, _, authenticity) => authenticity,
     }
 }
 
@@ -114,14 +121,14 @@ pub(super) fn verified(context: &Context<'_>, identity: &Identity) -> Finding {
     let say = |verdict, message: String| {
         context.finding(&IDENTITY_VERIFIED, verdict, "identity document", message)
     };
-    let finding = match &identity.standing {
-        Standing::Signed => say(
+    let finding = match &identity.authenticity {
+        Authenticity::Signed => say(
             Verdict::Pass,
             "AWS signed the identity document, and it is this instance's".into(),
         ),
-        Standing::Forged(why) => say(Verdict::Fail, format!("the identity document {why}")),
-        Standing::Untold(why) if identity.off => say(Verdict::NotApplicable, why.clone()),
-        Standing::Untold(why) => say(
+        Authenticity::Forged(why) => say(Verdict::Fail, format!("the identity document {why}")),
+        Authenticity::Untold(why) if identity.off => say(Verdict::NotApplicable, why.clone()),
+        Authenticity::Untold(why) => say(
             Verdict::Unknown,
             format!("the identity is not vouched for: {why}"),
         ),
@@ -188,34 +195,32 @@ pub(super) fn age(context: &Context<'_>, identity: &Identity, baked: Option<i64>
     let (verdict, age, message) = match (baked, launched) {
         (Some(baked), _) => {
             let age = days(baked);
+            let aged = counted(age.unsigned_abs(), "day");
             match age <= most {
-                true => (
-                    Verdict::Pass,
-                    age,
-                    format!("the image was made {age} days ago"),
-                ),
+                true => (Verdict::Pass, age, format!("the image was made {aged} ago")),
                 false => (
                     Verdict::Fail,
                     age,
-                    format!("the image was made {age} days ago, and at most {most} are allowed"),
+                    format!("the image was made {aged} ago, and at most {most} are allowed"),
                 ),
             }
         }
         (None, Some(launched)) => {
             let age = days(launched);
+            let aged = counted(age.unsigned_abs(), "day");
             match age <= most {
                 true => (
                     Verdict::Unknown,
                     age,
                     format!(
-                        "the instance was launched {age} days ago; no manifest says when its image was made"
+                        "the instance was launched {aged} ago; no manifest says when its image was made"
                     ),
                 ),
                 false => (
                     Verdict::Fail,
                     age,
                     format!(
-                        "the image is older than its instance, which was launched {age} days ago; at most {most} are allowed"
+                        "the image is older than its instance, which was launched {aged} ago; at most {most} are allowed"
                     ),
                 ),
             }
@@ -262,25 +267,29 @@ mod tests {
     #[test]
     fn a_signature_counts_beside_dmi_alone() {
         let here = Platform::Nitro("i-1".into());
-        let untold = Standing::Untold("x".into());
-        let forged = Standing::Forged("y".into());
-        let kind = |standing: &Standing| match standing {
-            Standing::Signed => "signed",
-            Standing::Forged(_) => "forged",
-            Standing::Untold(_) => "untold",
+        let untold = Authenticity::Untold("x".into());
+        let forged = Authenticity::Forged("y".into());
+        let kind = |authenticity: &Authenticity| match authenticity {
+            Authenticity::Signed => "signed",
+            Authenticity::Forged(_) => "forged",
+            Authenticity::Untold(_) => "untold",
         };
-        for (id, standing, platform, expected) in [
-            ("i-1", Standing::Signed, &here, "signed"),
-            ("i-2", Standing::Signed, &here, "forged"),
+        for (id, authenticity, platform, expected) in [
+            ("i-1", Authenticity::Signed, &here, "signed"),
+            ("i-2", Authenticity::Signed, &here, "forged"),
             ("i-2", untold.clone(), &here, "forged"),
             ("i-1", untold.clone(), &here, "untold"),
             ("i-1", forged.clone(), &here, "forged"),
-            ("i-1", Standing::Signed, &Platform::Xen, "untold"),
-            ("i-1", Standing::Signed, &Platform::Elsewhere, "untold"),
+            ("i-1", Authenticity::Signed, &Platform::Xen, "untold"),
+            ("i-1", Authenticity::Signed, &Platform::Elsewhere, "untold"),
             ("i-1", forged, &Platform::Xen, "forged"),
         ] {
-            let judged = beside_dmi(Some(&document(id)), standing.clone(), platform);
-            assert_eq!(kind(&judged), expected, "{id} {standing:?} {platform:?}");
+            let judged = beside_dmi(Some(&document(id)), authenticity.clone(), platform);
+            assert_eq!(
+                kind(&judged),
+                expected,
+                "{id} {authenticity:?} {platform:?}"
+            );
         }
     }
 
@@ -288,13 +297,13 @@ mod tests {
     fn a_host_takes_nothing_from_the_identity_of_another() {
         for (own, verified, cloud) in [("i-1", true, true), ("", true, true), ("i-2", true, false)]
         {
-            let standing = match verified {
-                true => Standing::Signed,
-                false => Standing::Untold("x".into()),
+            let authenticity = match verified {
+                true => Authenticity::Signed,
+                false => Authenticity::Untold("x".into()),
             };
             let identity = Identity {
                 document: Some(document("i-1")),
-                standing,
+                authenticity,
                 off: false,
             };
             let mut host = Host {

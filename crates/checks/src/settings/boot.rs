@@ -1,6 +1,7 @@
 //! What the kernel is booted with: its command line.
 
 use super::context::Context;
+use agent_core::bounds;
 
 /// The command line of the running kernel; of a tree every one that it may be booted with. Each with its place.
 pub fn command_lines(context: &Context<'_>) -> Vec<(String, String)> {
@@ -12,7 +13,11 @@ pub fn command_lines(context: &Context<'_>) -> Vec<(String, String)> {
 
 /// The command line of the running kernel.
 fn live(context: &Context<'_>) -> Vec<(String, String)> {
-    let read = context.root.read(b"proc/cmdline", 1 << 16).ok().flatten();
+    let read = context
+        .root
+        .read(b"proc/cmdline", bounds::SHORT_FILE)
+        .ok()
+        .flatten();
     read.map(|line| {
         (
             "/proc/cmdline".to_owned(),
@@ -23,14 +28,63 @@ fn live(context: &Context<'_>) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Every command line that the tree may be booted with, with its place.
+/// Files of entries: of GRUB's menu, of extlinux, and of systemd's kernel-install.
+const MENUS: [&str; 5] = [
+    "boot/grub/grub.cfg",
+    "boot/grub2/grub.cfg",
+    "boot/extlinux/extlinux.conf",
+    "etc/kernel/cmdline",
+    "usr/lib/kernel/cmdline",
+];
+/// Directories of entries by the Boot Loader Specification.
+const ENTRIES: [&str; 3] = [
+    "boot/loader/entries",
+    "boot/efi/loader/entries",
+    "efi/loader/entries",
+];
+/// Where GRUB keeps variables, `kernelopts` of the entries of the Red Hat family among them.
+const ENVIRONMENTS: [&str; 2] = ["boot/grub/grubenv", "boot/grub2/grubenv"];
+/// What grub-mkconfig makes command lines of; the second comes behind the first, in entries that are no recovery ones.
+const VARIABLES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
+
+/// Every command line that the tree may be booted with, with its place. What grub-mkconfig joins comes in its pieces.
 fn tree(context: &Context<'_>) -> Vec<(String, String)> {
+    let mut found = entries(context);
+    found.extend(defaults(context).into_iter().flatten());
+    found
+}
+
+/// Whole command lines that the machine may be booted with.
+pub fn whole_lines(context: &Context<'_>) -> Vec<String> {
+    if context.live() {
+        return live(context).into_iter().map(|(_, line)| line).collect();
+    }
+    let mut lines: Vec<String> = entries(context).into_iter().map(|(_, line)| line).collect();
+    let pieces = defaults(context).concat();
+    if !pieces.is_empty() {
+        let joined: Vec<String> = pieces.into_iter().map(|(_, text)| text).collect();
+        lines.push(joined.join(" "));
+    }
+    lines
+}
+
+/// The lines of a file, each with its number.
+fn lines(context: &Context<'_>, path: &str) -> Vec<(usize, String)> {
+    let bytes = context.read(path).ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().enumerate();
+    lines
+        .map(|(number, line)| (number + 1, line.trim().to_owned()))
+        .collect()
+}
+
+/// The entries of boot loaders.
+fn entries(context: &Context<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut add = |path: String, keep: &dyn Fn(&str) -> Option<String>| {
-        let bytes = context.read(&path).ok().flatten().unwrap_or_default();
-        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
-            if let Some(kept) = keep(line.trim()) {
-                found.push((format!("/{path}:{}", number + 1), kept));
+    let mut add = |path: &str, keep: &dyn Fn(&str) -> Option<String>| {
+        for (number, line) in lines(context, path) {
+            if let Some(kept) = keep(&line) {
+                found.push((format!("/{path}:{number}"), kept));
             }
         }
     };
@@ -38,32 +92,74 @@ fn tree(context: &Context<'_>) -> Vec<(String, String)> {
         let first = line.split_whitespace().next().unwrap_or_default();
         matches!(first, "linux" | "linux16" | "linuxefi").then(|| line.to_owned())
     };
-    let variable = |line: &str| {
-        let (key, value) = line.split_once('=')?;
-        matches!(key, "GRUB_CMDLINE_LINUX" | "GRUB_CMDLINE_LINUX_DEFAULT")
-            .then(|| value.trim_matches(['"', '\'']).to_owned())
+    let append = |line: &str| {
+        let (first, rest) = line.split_once([' ', '\t'])?;
+        first
+            .eq_ignore_ascii_case("append")
+            .then(|| rest.to_owned())
     };
+    let whole = |line: &str| (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned());
     let entry = |line: &str| {
         let rest = line.strip_prefix("options")?;
         rest.starts_with([' ', '\t']).then(|| rest.to_owned())
     };
-    for path in ["boot/grub/grub.cfg", "boot/grub2/grub.cfg"] {
-        add(path.into(), &menu);
+    let variable = |line: &str| line.strip_prefix("kernelopts=").map(str::to_owned);
+    for path in MENUS {
+        match path.rsplit('/').next() {
+            Some("grub.cfg") => add(path, &menu),
+            Some("extlinux.conf") => add(path, &append),
+            _ => add(path, &whole),
+        }
     }
-    add("etc/default/grub".into(), &variable);
-    for (directory, suffix) in [
-        ("etc/default/grub.d", ".cfg"),
-        ("boot/loader/entries", ".conf"),
-    ] {
-        let names = context.root.list(directory.as_bytes()).ok().flatten();
-        for (name, _) in names.iter().flat_map(|names| names.iter()) {
-            let name = String::from_utf8_lossy(name);
-            if name.ends_with(suffix) {
-                match suffix {
-                    ".cfg" => add(format!("{directory}/{name}"), &variable),
-                    _ => add(format!("{directory}/{name}"), &entry),
-                }
+    for directory in ENTRIES {
+        for path in in_directory(context, directory, ".conf") {
+            add(&path, &entry);
+        }
+    }
+    for path in ENVIRONMENTS {
+        add(path, &variable);
+    }
+    found
+}
+
+fn in_directory(context: &Context<'_>, directory: &str, suffix: &str) -> Vec<String> {
+    let names = context.root.list(directory.as_bytes()).ok().flatten();
+    let names = names.iter().flat_map(|names| names.iter());
+    let names = names.map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+    let kept = names.filter(|name| name.ends_with(suffix) && !name.starts_with('.'));
+    let mut paths: Vec<String> = kept.map(|name| format!("{directory}/{name}")).collect();
+    paths.sort();
+    paths
+}
+
+/// The pieces of which the next menu is made: /etc/default/grub, then its drop-ins, as the shell of grub-mkconfig takes
+/// them. A later assignment replaces what came before, unless it names it or adds to it.
+fn defaults(context: &Context<'_>) -> [Vec<(String, String)>; 2] {
+    let mut found = [Vec::new(), Vec::new()];
+    let mut paths = vec!["etc/default/grub".to_owned()];
+    paths.extend(in_directory(context, "etc/default/grub.d", ".cfg"));
+    for path in paths {
+        for (number, line) in lines(context, &path) {
+            let line = line.strip_prefix("export ").unwrap_or(&line).trim_start();
+            let Some((name, value)) = line.split_once('=') else {
+                continue;
+            };
+            let (name, adds) = match name.strip_suffix('+') {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
+            let mut all = VARIABLES.iter().zip(&mut found);
+            let Some((_, found)) = all.find(|(known, _)| **known == name) else {
+                continue;
+            };
+            let names_itself = [format!("${name}"), format!("${{{name}}}")]
+                .iter()
+                .any(|own| value.split(['"', '\'', ' ', '\t']).any(|word| word == own));
+            if !adds && !names_itself {
+                found.clear();
             }
+            let value = value.trim_matches(['"', '\'']).to_owned();
+            found.push((format!("/{path}:{number}"), value));
         }
     }
     found

@@ -3,7 +3,7 @@
 use super::processes::{self, Process};
 use super::systemd::Units;
 use super::users::Users;
-use agent_baseline::manifest::verified::{Shared, Trust};
+use agent_baseline::manifest::verified::{SharedManifest, Trust};
 use agent_baseline::profile::source::{SerialConsole, Settings};
 use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Severity, Verdict};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Own {
     /// The host's own manifest, where the run opens it for other purposes too.
-    pub manifest: Option<Arc<Shared>>,
+    pub manifest: Option<Arc<SharedManifest>>,
     /// Who may seal it; `None`: whoever the host itself trusts.
     pub trust: Option<Arc<Trust>>,
 }
@@ -190,13 +190,13 @@ impl<'a> Context<'a> {
         let suse = |id: &str| id == "suse" || id.starts_with("sle") || id.starts_with("opensuse");
         let is_suse = suse(&self.release.id) || self.release.id_like.iter().any(|id| suse(id));
         match agent_packages::detect(self.root) {
-            agent_packages::Kind::Rpm if is_suse => Manager::Zypper,
-            agent_packages::Kind::Rpm
+            agent_packages::DatabaseKind::Rpm if is_suse => Manager::Zypper,
+            agent_packages::DatabaseKind::Rpm
                 if self.release.version_id == "2" && self.release.id == "amzn" =>
             {
                 Manager::Yum
             }
-            agent_packages::Kind::Rpm => Manager::Dnf,
+            agent_packages::DatabaseKind::Rpm => Manager::Dnf,
             _ => Manager::Apt,
         }
     }

@@ -8,6 +8,7 @@ pub mod boot;
 pub mod console;
 pub mod context;
 pub mod credentials;
+mod drop_ins;
 pub mod kernel;
 pub mod logging;
 mod manifest;
@@ -17,6 +18,8 @@ pub mod processes;
 pub mod sshd;
 pub mod systemd;
 mod table;
+#[cfg(test)]
+mod testing;
 pub mod userdb;
 pub mod users;
 pub mod vendor;

@@ -7,11 +7,11 @@ mod deleted;
 pub use checks::CHECKS;
 
 use super::context::Context;
+use agent_core::bounds;
 use agent_core::finding::Finding;
-use agent_core::os::node;
+use agent_core::os::others;
 use agent_core::os::root::Root;
 use std::io;
-use std::os::fd::AsFd;
 
 /// Judges the checks of this area.
 pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
@@ -58,14 +58,14 @@ fn one(root: &Root, pid: u32) -> Option<Process> {
     let directory = format!("proc/{pid}");
     let handle = root.resolve(directory.as_bytes(), false).ok()?.handle?;
     let status = root
-        .read(format!("{directory}/status").as_bytes(), 1 << 16)
+        .read(format!("{directory}/status").as_bytes(), bounds::SHORT_FILE)
         .ok()??;
     let status = String::from_utf8_lossy(&status);
     let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
     // Real, effective, saved and of the file system.
     let uid = line("Uid:")?.split_whitespace().nth(1)?.parse().ok()?;
     let name = line("Name:")?.trim().to_owned();
-    let program = node::read_link_at(handle.as_fd(), b"exe").ok();
+    let program = others::read_link(&handle, b"exe").ok();
     let program = program.map(|path| {
         let path = String::from_utf8_lossy(&path).into_owned();
         match path.strip_suffix(" (deleted)") {
@@ -161,7 +161,7 @@ enum Unit {
 }
 
 fn unit(root: &Root, pid: u32) -> Unit {
-    let text = root.read(format!("proc/{pid}/cgroup").as_bytes(), 1 << 16);
+    let text = root.read(format!("proc/{pid}/cgroup").as_bytes(), bounds::SHORT_FILE);
     let text = text.ok().flatten().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let named = |line: &str| {

@@ -2,12 +2,15 @@
 //!
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
+mod listing;
+mod names;
 mod scripts;
 
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
+use listing::Listing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
@@ -50,7 +53,7 @@ fn directories(root: &Root) -> impl Iterator<Item = &'static str> {
 
 /// What becomes of a unit when the machine starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum UnitState {
     /// There is no such unit.
     Missing,
     /// Nothing can start it; the link or empty file that says so.
@@ -77,12 +80,16 @@ pub struct Units {
     started: BTreeMap<String, String>,
     /// Scripts of System V that systemd-sysv-generator(8) makes units of, to the link.
     scripts: BTreeMap<String, String>,
+    listing: Listing,
 }
 
 impl Units {
     /// Reads the `.wants` and `.requires` directories below the root.
     pub fn read(root: &Root) -> Units {
-        let mut units = Units::default();
+        let mut units = Units {
+            listing: Listing::read(root),
+            ..Units::default()
+        };
         let mut seen = BTreeSet::new();
         for directory in directories(root) {
             for (holder, _) in names(root, directory) {
@@ -112,27 +119,38 @@ impl Units {
         units
     }
 
+    /// The values of a list-like key in force, as [`values`] gives them.
+    pub fn values(&self, root: &Root, unit: &str, section: &str, key: &str) -> Vec<Setting> {
+        values_of(root, &self.listing, unit, section, key)
+    }
+
+    /// Whether the unit is masked by a link to /dev/null, as [`masked`] says.
+    pub fn masked(&self, root: &Root, unit: &str) -> bool {
+        let path = self.listing.paths(unit).next();
+        path.is_some_and(|path| link(root, &path) == Found::Null)
+    }
+
     /// What becomes of the unit of that name, as `rsyslog.service`.
-    pub fn state(&self, root: &Root, unit: &str) -> State {
+    pub fn state(&self, root: &Root, unit: &str) -> UnitState {
         let Some(path) = file(root, unit) else {
             return match self.scripts.get(unit) {
-                Some(path) => State::Started(path.clone()),
-                None => State::Missing,
+                Some(path) => UnitState::Started(path.clone()),
+                None => UnitState::Missing,
             };
         };
         if link(root, &path) == Found::Null || is_empty(root, &path) {
-            return State::Masked(format!("/{path}"));
+            return UnitState::Masked(format!("/{path}"));
         }
         match self.started.get(unit) {
-            Some(link) => State::Started(link.clone()),
-            None => State::Idle(format!("/{path}")),
+            Some(link) => UnitState::Started(link.clone()),
+            None => UnitState::Idle(format!("/{path}")),
         }
     }
 
     /// The first of the units that is started at boot: its name and what pulls it in.
     pub fn first_started<'a>(&self, root: &Root, units: &[&'a str]) -> Option<(&'a str, String)> {
         units.iter().find_map(|unit| match self.state(root, unit) {
-            State::Started(by) => Some((*unit, by)),
+            UnitState::Started(by) => Some((*unit, by)),
             _ => None,
         })
     }
@@ -264,53 +282,54 @@ pub fn held_back(root: &Root, unit: &str) -> Option<String> {
 
 /// The values of a list-like key in force: the unit's file, then its drop-ins; an empty one clears what came before.
 pub fn values(root: &Root, unit: &str, section: &str, key: &str) -> Vec<Setting> {
+    values_of(root, &Listing::read(root), unit, section, key)
+}
+
+fn values_of(root: &Root, listing: &Listing, unit: &str, section: &str, key: &str) -> Vec<Setting> {
     let mut found = Vec::new();
-    for (path, bytes) in sources(root, unit) {
+    for (path, bytes) in sources(root, listing, unit) {
         collect(&path, &bytes, section, key, &mut found);
     }
     found
 }
 
 /// The files that make up a unit, in the order in which they are read.
-fn sources(root: &Root, unit: &str) -> Vec<(String, Vec<u8>)> {
-    let names = [Some(unit.to_owned()), template(unit)];
-    let mut sources = Vec::new();
+fn sources(root: &Root, listing: &Listing, unit: &str) -> Vec<(String, Vec<u8>)> {
+    let read = |path: String| {
+        let bytes = root.read(path.as_bytes(), bounds::UNIT_FILE).ok().flatten();
+        bytes.map(|bytes| (path, bytes))
+    };
+    let known_as = names::aliases(root, listing, unit);
     // An instance is mostly a link to its template: the file that is read is the same.
-    let own = names.iter().flatten().find_map(|name| {
-        directories(root).find_map(|directory| {
-            let path = format!("{directory}/{name}");
-            let bytes = root
-                .read(path.as_bytes(), bounds::UNIT_FILE)
-                .ok()
-                .flatten()?;
-            Some((path, bytes))
-        })
-    });
-    sources.extend(own);
+    let own = known_as
+        .iter()
+        .flat_map(|name| [Some(name.clone()), template(name)]);
+    let own = own
+        .flatten()
+        .find_map(|name| listing.paths(&name).find_map(read));
+    let mut sources: Vec<_> = own.into_iter().collect();
     // Drop-ins: sorted by name, of equal names the strongest directory's.
-    let kind = unit.rsplit_once('.').map(|(_, kind)| kind.to_owned());
     let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
     let mut add = |directory: String| {
         for (file, _) in self::names(root, &directory) {
-            if !file.ends_with(".conf") {
-                continue;
+            if file.ends_with(".conf") {
+                let path = format!("{directory}/{file}");
+                drop_ins.entry(file).or_insert_with(|| read(path));
             }
-            let path = format!("{directory}/{file}");
-            drop_ins.entry(file).or_insert_with(|| {
-                let bytes = root.read(path.as_bytes(), bounds::UNIT_FILE).ok().flatten();
-                bytes.map(|bytes| (path, bytes))
-            });
         }
     };
-    for directory in directories(root) {
-        for name in names.iter().flatten() {
-            add(format!("{directory}/{name}.d"));
+    let holders: Vec<String> = known_as
+        .iter()
+        .flat_map(|name| names::holders(name))
+        .map(|name| format!("{name}.d"))
+        .collect();
+    for (directory, names) in &listing.0 {
+        for holder in holders.iter().filter(|holder| names.contains_key(*holder)) {
+            add(format!("{directory}/{holder}"));
         }
     }
-    for directory in directories(root) {
-        if let Some(kind) = &kind {
-            add(format!("{directory}/{kind}.d"));
-        }
+    if let Some((_, kind)) = unit.rsplit_once('.') {
+        listing.paths(&format!("{kind}.d")).for_each(&mut add);
     }
     sources.extend(drop_ins.into_values().flatten());
     sources

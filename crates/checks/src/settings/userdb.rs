@@ -3,6 +3,10 @@
 //!
 //! What a record comes to is what `getent` and `userdbctl` of systemd 257 and 262 make of it: a name in the file's name
 //! and in the record, the first password hash, an empty one that lets in, `locked` and the day of the end as an expiry.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value that has no such member reads as null"
+)]
 
 use super::users::{Row, Users};
 use super::vendor;
@@ -123,7 +127,10 @@ struct Machine {
 impl Machine {
     fn of(root: &Root) -> Machine {
         let text = |path: &str| {
-            let bytes = root.read(path.as_bytes(), 1 << 16).ok().flatten();
+            let bytes = root
+                .read(path.as_bytes(), bounds::SHORT_FILE)
+                .ok()
+                .flatten();
             let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
             text.trim().to_owned()
         };
@@ -391,5 +398,48 @@ impl Parts<'_> {
         let beside = self.beside.map(|beside| &beside["privileged"][key]);
         let all = [beside, Some(&self.record["privileged"][key])];
         all.into_iter().flatten().flat_map(texts).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+
+    /// What of the records of a tree was not read.
+    fn unread(make: impl FnOnce(&std::path::Path)) -> Vec<(String, String)> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let records = directory.path().join("etc/userdb");
+        fs::create_dir_all(&records).expect("made");
+        make(&records);
+        read(&Root::open(directory.path()).expect("a root")).unread
+    }
+
+    #[test]
+    fn more_records_than_are_read_are_said() {
+        let members = |number| {
+            move |records: &std::path::Path| {
+                for n in 0..number {
+                    File::create(records.join(format!("u{n}:g.membership"))).expect("made");
+                }
+            }
+        };
+        assert_eq!(unread(members(bounds::USERDB_RECORDS)), []);
+        let told = unread(members(bounds::USERDB_RECORDS + 1));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].1.contains("are read at most"), "{told:?}");
+    }
+
+    #[test]
+    fn a_record_larger_than_is_read_is_named() {
+        for (more, why) in [(0, "is no JSON"), (1, "larger than")] {
+            let told = unread(|records| {
+                let file = File::create(records.join("a.user")).expect("made");
+                file.set_len(bounds::USERDB_FILE + more).expect("a hole");
+            });
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0].0, "/etc/userdb/a.user");
+            assert!(told[0].1.contains(why), "{told:?}");
+        }
     }
 }

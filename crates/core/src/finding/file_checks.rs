@@ -2,6 +2,9 @@
 
 use super::{Check, Form};
 
+/// What asks for a look at files at all, on every distribution: PCI DSS 4.0.1 and NIST SP 800-53 revision 5.
+const REFERENCES: [&str; 2] = ["PCI DSS 11.5.2", "NIST SP 800-53 SI-7"];
+
 /// A path that is there and was not recorded.
 pub static FILES_ADDED: Check = Check {
     id: "files.added",
@@ -11,7 +14,7 @@ pub static FILES_ADDED: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
+    references: &REFERENCES,
 };
 
 /// A recorded path that is gone.
@@ -23,7 +26,7 @@ pub static FILES_REMOVED: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
+    references: &REFERENCES,
 };
 
 /// A path that is not as recorded.
@@ -35,7 +38,7 @@ pub static FILES_CHANGED: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &["CIS AL2023 1.3.1", "RHEL-09-651010"],
+    references: &REFERENCES,
 };
 
 /// A path that could not be looked at.
@@ -47,7 +50,7 @@ pub static FILES_UNREADABLE: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &[],
+    references: &REFERENCES,
 };
 
 /// The agreement between the profile in force, the manifest and its seal.
@@ -59,7 +62,7 @@ pub static FILES_PROFILE: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &[],
+    references: &REFERENCES,
 };
 
 /// The launch record, where it cannot be used.
@@ -71,7 +74,7 @@ pub static FILES_LAUNCH_RECORD: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &[],
+    references: &REFERENCES,
 };
 
 /// Something that is mounted over what was recorded.
@@ -83,7 +86,7 @@ pub static FILES_MOUNT: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &[],
+    references: &REFERENCES,
 };
 
 /// An amendment, where it counts for nothing.
@@ -95,7 +98,7 @@ pub static FILES_AMENDMENT: Check = Check {
     severity: None,
     form: Form::Nothing,
     remedy: None,
-    references: &[],
+    references: &REFERENCES,
 };
 
 /// The checks that judge files.

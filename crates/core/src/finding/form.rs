@@ -78,6 +78,7 @@ pub(super) mod changed {
 mod tests {
     use super::super::{FILES_CHANGED, Finding, Severity, Verdict};
     use super::*;
+    use crate::benchmarks::Benchmarks;
     use serde_json::{Value, json};
 
     fn finding(subject: &[u8]) -> Finding {
@@ -97,12 +98,12 @@ mod tests {
 
     #[test]
     fn it_is_the_object_of_the_contract() {
-        let object = finding(b"/a\xff").to_json();
-        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"fail","severity":"high","subject":"/a\\xff","subject_base64":"L2H/","changed":["size"],"expected":{"size":1},"observed":{"size":2},"message":"changed","location":"/a:1","remediation":"mend it","waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
+        let object = finding(b"/a\xff").to_json(Benchmarks::default());
+        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"fail","severity":"high","subject":"/a\\xff","subject_base64":"L2H/","changed":["size"],"expected":{"size":1},"observed":{"size":2},"message":"changed","location":"/a:1","remediation":"mend it","waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["PCI DSS 11.5.2","NIST SP 800-53 SI-7"]}"#;
         assert_eq!(object.to_string(), expected);
         let bare = Finding::new(&FILES_CHANGED, Verdict::Pass, Severity::Low, "/a", "as is");
-        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"pass","severity":"low","subject":"/a","subject_base64":null,"changed":null,"expected":null,"observed":null,"message":"as is","location":null,"remediation":null,"waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["CIS AL2023 1.3.1","RHEL-09-651010"]}"#;
-        assert_eq!(bare.to_json().to_string(), expected);
+        let expected = r#"{"kind":"finding","check":"files.changed","verdict":"pass","severity":"low","subject":"/a","subject_base64":null,"changed":null,"expected":null,"observed":null,"message":"as is","location":null,"remediation":null,"waived_by":null,"lines":null,"explained_by":null,"unexplained_severity":null,"references":["PCI DSS 11.5.2","NIST SP 800-53 SI-7"]}"#;
+        assert_eq!(bare.to_json(Benchmarks::default()).to_string(), expected);
     }
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn another_build_may_write_less_and_more() {
         let finding = finding(b"/a");
-        let mut object = finding.to_json();
+        let mut object = finding.to_json(Benchmarks::default());
         object["of_a_later_build"] = json!({ "a": [1, null] });
         let read = |object: &Value| serde_json::from_value::<Finding<String>>(object.clone()).ok();
         assert_eq!(read(&object), Some(finding.by_id()));

@@ -4,6 +4,7 @@ use super::{Glob, Token};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Bytes of a name in a directory (NAME_MAX of limits.h).
+// Own bound: the kernel's.
 const LONGEST: usize = 255;
 
 /// For each set of the patterns that some name matches while it matches none of the others, one such name; names are
@@ -50,19 +51,21 @@ type State = (usize, usize);
 fn alphabet(globs: &[Glob]) -> Vec<u8> {
     let mut named = [false; 256];
     for token in globs.iter().flat_map(|glob| &*glob.tokens) {
-        for byte in 0..=u8::MAX {
+        for (byte, named) in (0..=u8::MAX).zip(&mut named) {
             let told_apart = match token {
                 Token::Byte(own) => *own == byte,
                 Token::Set(set) => set.has(byte),
                 Token::Star | Token::Any => false,
             };
-            named[usize::from(byte)] |= told_apart;
+            *named |= told_apart;
         }
     }
     let possible = |byte: &u8| !matches!(byte, 0 | b'/');
-    let mut bytes: Vec<u8> = (0..=u8::MAX).filter(possible).collect();
-    let (mut told, others): (Vec<u8>, Vec<u8>) =
-        bytes.drain(..).partition(|byte| named[usize::from(*byte)]);
+    let possible = (0..=u8::MAX).zip(named).filter(|(byte, _)| possible(byte));
+    let (told, others): (Vec<_>, Vec<_>) = possible.partition(|(_, named)| *named);
+    let bytes =
+        |all: Vec<(u8, bool)>| -> Vec<u8> { all.into_iter().map(|(byte, _)| byte).collect() };
+    let (mut told, others) = (bytes(told), bytes(others));
     let plain = others.iter().find(|byte| byte.is_ascii_alphanumeric());
     let other = plain.or(others.iter().find(|byte| **byte != b'.'));
     told.extend(other.or(others.first()));

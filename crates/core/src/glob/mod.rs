@@ -7,6 +7,7 @@
 mod cases;
 mod set;
 
+use crate::bytes;
 pub use cases::cases;
 use set::Set;
 
@@ -69,7 +70,7 @@ impl Glob {
             if token != Token::Star || tokens.last() != Some(&Token::Star) {
                 tokens.push(token);
             }
-            rest = &rest[used..];
+            rest = bytes::behind(rest, used);
         }
         Glob {
             tokens: tokens.into(),
@@ -114,7 +115,8 @@ impl Glob {
                 },
             }
         }
-        tokens[at..].iter().all(|token| *token == Token::Star)
+        let mut rest = tokens.iter().skip(at);
+        rest.all(|token| *token == Token::Star)
     }
 }
 

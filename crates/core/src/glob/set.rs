@@ -1,6 +1,7 @@
 //! Bracket expressions: `[…]` as glibc's fnmatch(3) and OpenBSD's glob(3) read them, once, into a set of bytes.
 
 use super::Syntax;
+use crate::bytes;
 
 /// A set of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,11 +9,14 @@ pub(super) struct Set([u64; 4]);
 
 impl Set {
     pub(super) fn has(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] & (1 << (byte & 63)) != 0
+        let bits = self.0.get(usize::from(byte >> 6));
+        bits.is_some_and(|bits| bits & (1 << (byte & 63)) != 0)
     }
 
     fn add(&mut self, byte: u8) {
-        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        if let Some(bits) = self.0.get_mut(usize::from(byte >> 6)) {
+            *bits |= 1 << (byte & 63);
+        }
     }
 
     fn add_all(&mut self, mut fits: impl FnMut(u8) -> bool) {
@@ -47,7 +51,7 @@ pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, usize)> {
         if *byte == b']' && at > first {
             break;
         }
-        let (member, used) = member(&text[at..], fnmatch);
+        let (member, used) = member(bytes::behind(text, at), fnmatch);
         at += used;
         match member {
             Member::Wrong => wrong = true,
@@ -55,7 +59,7 @@ pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, usize)> {
             Member::Class(class) => set.add_all(class),
             Member::Byte(low) => match (text.get(at), text.get(at + 1)) {
                 (Some(b'-'), Some(end)) if *end != b']' => {
-                    let (high, used) = end_of_range(&text[at + 1..], fnmatch);
+                    let (high, used) = end_of_range(bytes::behind(text, at + 1), fnmatch);
                     at += 1 + used;
                     match high {
                         Some(high) => set.add_all(|byte| (low..=high).contains(&byte)),
@@ -79,7 +83,7 @@ fn member(text: &[u8], fnmatch: bool) -> (Member, usize) {
     match text {
         [b'[', b':', named @ ..] => {
             let end = named.windows(2).position(|pair| pair == b":]");
-            let name = end.map(|end| &named[..end]);
+            let name = end.and_then(|end| named.get(..end));
             // glibc takes other characters, and z, for a sign that no class is meant.
             let name =
                 name.filter(|name| !fnmatch || name.iter().all(|c| (b'a'..=b'y').contains(c)));
@@ -106,7 +110,9 @@ fn symbol(text: &[u8]) -> (Member, usize) {
     match text {
         [_, _, byte, b'.', b']', ..] => (Member::Byte(*byte), 5),
         _ => {
-            let end = text[2..].windows(2).position(|pair| pair == b".]");
+            let end = bytes::behind(text, 2)
+                .windows(2)
+                .position(|pair| pair == b".]");
             (Member::Wrong, end.map_or(text.len(), |end| end + 4))
         }
     }

@@ -2,7 +2,7 @@
 //! 2, never by a signal, which would look like a fault of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 /// Bytes of stack below which a thread with a stack of its own does the work: Linux gives a program 8 MiB.
@@ -53,9 +53,8 @@ fn or_end(pointer: *mut u8) -> *mut u8 {
 fn end() -> ! {
     const WORDS: &[u8] =
         b"error: no memory is left (a limit of the address space, as ulimit -v, or the host's own): nothing can be said\n";
-    let stderr = std::io::stderr().as_raw_fd();
-    // SAFETY: the bytes are static and their length is given. A reader that is gone changes nothing.
-    unsafe { libc::write(stderr, WORDS.as_ptr().cast(), WORDS.len()) };
+    // A reader that is gone changes nothing.
+    rustix::io::write(std::io::stderr().as_fd(), WORDS).unwrap_or_default();
     // SAFETY: takes no pointers; other threads cannot go on without memory either.
     unsafe { libc::_exit(i32::from(CANNOT)) }
 }
@@ -63,6 +62,9 @@ fn end() -> ! {
 /// Does the work of the process: a limit on the size of files is an error of the write (setrlimit(2), EFBIG), and a
 /// stack that is too small is not used.
 pub fn guarded(work: fn() -> ExitCode) -> ExitCode {
+    // It would give every thread a stack that somebody else chose.
+    // SAFETY: there is no other thread yet that could read the environment.
+    unsafe { std::env::remove_var("RUST_MIN_STACK") };
     // SAFETY: a disposition is no handler; nothing of this process runs when the signal comes.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let stack = rustix::process::getrlimit(rustix::process::Resource::Stack);

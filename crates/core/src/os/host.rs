@@ -1,18 +1,17 @@
 //! Which host this is, and which distribution a tree holds.
 
+use crate::benchmarks::Benchmarks;
+use crate::bounds;
 use crate::host::Host;
 use crate::os::root::Root;
 use crate::release::OsRelease;
 use rustix::io::Errno;
 use std::io;
 
-/// Larger than any such file has reason to be.
-const LIMIT: u64 = 64 * 1024;
-
 /// Reads `/etc/os-release`, else `/usr/lib/os-release`; empty where a tree has neither.
 pub fn os_release(root: &Root) -> io::Result<OsRelease> {
     for path in ["etc/os-release", "usr/lib/os-release"] {
-        let read = match root.read(path.as_bytes(), LIMIT) {
+        let read = match root.read(path.as_bytes(), bounds::SHORT_FILE) {
             // Links that go round in a circle, or through a file, lead to nothing.
             Err(error) if is_nowhere(&error) => None,
             read => read?,
@@ -59,7 +58,10 @@ fn is_nowhere(error: &io::Error) -> bool {
 /// The metadata service is not asked: that is for the checks of the instance.
 pub fn read(root: &Root, release: &OsRelease) -> Host {
     let first_line = |path: &str| {
-        let bytes = root.read(path.as_bytes(), LIMIT).ok().flatten();
+        let bytes = root
+            .read(path.as_bytes(), bounds::SHORT_FILE)
+            .ok()
+            .flatten();
         let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         text.lines().next().unwrap_or_default().trim().to_owned()
     };
@@ -68,6 +70,7 @@ pub fn read(root: &Root, release: &OsRelease) -> Host {
         hostname: first_line("etc/hostname"),
         machine_id: first_line("etc/machine-id"),
         os: os.trim().to_owned(),
+        benchmarks: Benchmarks::of(release),
         ..Host::default()
     };
     // systemd writes this word into images whose first boot is still to come.
@@ -86,10 +89,30 @@ pub fn read(root: &Root, release: &OsRelease) -> Host {
 /// DMI's board_asset_tag where it is an instance id: on Nitro, written by the hypervisor ("Detect whether a host is
 /// an EC2 instance", EC2 user guide).
 pub fn asset_tag(root: &Root) -> Option<String> {
-    let bytes = root.read(b"sys/devices/virtual/dmi/id/board_asset_tag", LIMIT);
+    let bytes = root.read(
+        b"sys/devices/virtual/dmi/id/board_asset_tag",
+        bounds::SHORT_FILE,
+    );
     let text = String::from_utf8(bytes.ok()??).ok()?;
     let tag = text.trim();
     let id = tag.strip_prefix("i-")?;
     let hexadecimal = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     hexadecimal.then(|| tag.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_file_longer_than_any_is_an_error() {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(directory.path().join("etc")).expect("made");
+        let file = std::fs::File::create(directory.path().join("etc/os-release")).expect("made");
+        let root = Root::open(directory.path()).expect("a root");
+        for (more, good) in [(0, true), (1, false)] {
+            file.set_len(bounds::SHORT_FILE + more).expect("a hole");
+            assert_eq!(os_release(&root).is_ok(), good, "{more}");
+        }
+    }
 }

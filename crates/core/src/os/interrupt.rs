@@ -1,9 +1,11 @@
 //! What is left of a line on a terminal when the process is interrupted: nothing.
 
 use super::signals;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use std::os::fd::AsFd;
 
 /// Signals that end a process whose user has seen enough.
-const ENDING: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
+const ENDING: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
 /// To the first column, and nothing from there on (ECMA-48, CSI K).
 const ERASE: &[u8] = b"\r\x1b[K";
 
@@ -15,13 +17,9 @@ pub struct ErasedLine(());
 impl ErasedLine {
     /// From now on. A signal that whoever started the process wants ignored stays so.
     pub fn on_interrupt() -> ErasedLine {
-        let handler: extern "C" fn(libc::c_int) = erase;
         for signal in ENDING {
-            set(
-                signal,
-                handler as libc::sighandler_t,
-                libc::SA_RESETHAND | libc::SA_NODEFER,
-            );
+            let flags = SaFlags::SA_RESETHAND | SaFlags::SA_NODEFER;
+            set(signal, SigHandler::Handler(erase), flags);
         }
         ErasedLine(())
     }
@@ -30,30 +28,26 @@ impl ErasedLine {
 impl Drop for ErasedLine {
     fn drop(&mut self) {
         for signal in ENDING {
-            set(signal, libc::SIG_DFL, 0);
+            set(signal, SigHandler::SigDfl, SaFlags::empty());
         }
     }
 }
 
+/// Nothing but write(2) and raise(3), which are async-signal-safe (signal-safety(7)). The handler was taken back as it
+/// was called (SA_RESETHAND), so that the signal raised once more ends the process.
 extern "C" fn erase(signal: libc::c_int) {
-    // SAFETY: write(2) and raise(3) are async-signal-safe (signal-safety(7)); the bytes live for ever. The handler was
-    // taken back as it was called (SA_RESETHAND), so that the signal raised once more ends the process.
-    unsafe {
-        libc::write(libc::STDERR_FILENO, ERASE.as_ptr().cast(), ERASE.len());
-        libc::raise(signal);
+    rustix::io::write(std::io::stderr().as_fd(), ERASE).unwrap_or_default();
+    if let Ok(signal) = Signal::try_from(signal) {
+        raise(signal).unwrap_or_default();
     }
 }
 
-fn set(signal: libc::c_int, handler: libc::sighandler_t, flags: libc::c_int) {
-    if signals::ignored(signal) {
+fn set(signal: Signal, handler: SigHandler, flags: SaFlags) {
+    if signals::ignored(signal as libc::c_int) {
         return;
     }
-    // SAFETY: zero is a valid value of every field of a sigaction, and the pointers are to values that live through the
-    // call. A refusal leaves things as they are, which costs a line on the terminal.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler;
-        action.sa_flags = flags;
-        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-    }
+    let action = SigAction::new(handler, flags, SigSet::empty());
+    // SAFETY: the handler calls nothing that is not async-signal-safe. A refusal leaves things as they are, which costs
+    // a line on the terminal.
+    unsafe { sigaction(signal, &action) }.ok();
 }

@@ -3,6 +3,7 @@
 //! The word names what the thread was at and where the fault lies in the code. It holds no message that was put
 //! together while the agent ran, since such a message may hold contents of files.
 
+use crate::bytes;
 use crate::task::{self, At};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -62,12 +63,14 @@ impl Prepared {
         // Of one that could not be put in its place something may stand there.
         let end = text.len().min(SIZE - 1);
         rustix::io::pwrite(&self.file, &[0], end as u64)?;
-        let mut written = 0;
-        while written < text.len() {
-            written += match rustix::io::pwrite(&self.file, &text[written..], written as u64)? {
+        let (mut rest, mut written) = (text, 0);
+        while !rest.is_empty() {
+            let length = match rustix::io::pwrite(&self.file, rest, written)? {
                 0 => return Err(Errno::IO),
                 length => length,
             };
+            written += length as u64;
+            rest = bytes::behind(rest, length);
         }
         fs::fsync(&self.file)?;
         fs::renameat(&self.directory, PREPARED, &self.directory, MARK)?;
@@ -82,8 +85,8 @@ fn prepare(directory: &impl AsFd) -> Result<OwnedFd, Errno> {
     let mut written = there.min(SIZE);
     let zeros = [0; 4096];
     while written < SIZE {
-        let length = zeros.len().min(SIZE - written);
-        written += rustix::io::pwrite(&file, &zeros[..length], written as u64)?;
+        let some = bytes::first(&zeros, SIZE - written);
+        written += rustix::io::pwrite(&file, some, written as u64)?;
     }
     Ok(file)
 }
@@ -132,7 +135,7 @@ fn say(mut text: &[u8]) {
     while !text.is_empty() {
         match rustix::io::write(stderr.as_fd(), text) {
             Ok(0) => return,
-            Ok(written) => text = &text[written..],
+            Ok(written) => text = bytes::behind(text, written),
             Err(Errno::INTR) => {}
             Err(_) => return,
         }
@@ -268,15 +271,17 @@ impl<'a> Text<'a> {
     }
 
     fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
+        bytes::first(self.buffer, self.length)
     }
 }
 
 impl fmt::Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.buffer[self.length..];
-        let fits = text.len().min(room.len());
-        room[..fits].copy_from_slice(&text.as_bytes()[..fits]);
+        let room = self.buffer.iter_mut().skip(self.length);
+        let fits = room
+            .zip(text.bytes())
+            .map(|(room, byte)| *room = byte)
+            .count();
         self.length += fits;
         match fits == text.len() {
             true => Ok(()),

@@ -9,11 +9,18 @@ pub fn give_back() {
     }
 }
 
-/// Keeps free memory together: a thread that has come and gone leaves none behind that others cannot have.
+/// Bytes from which on a piece of memory is mapped by itself, and goes back to the system as soon as it is free. Left to
+/// itself the allocator raises it to the largest piece that was ever freed.
+#[cfg(target_env = "gnu")]
+const MAPPED_ALONE: libc::c_int = 128 * 1024;
+
+/// Keeps free memory together: what one thread has freed is there for all, and large pieces go back at once. For a process
+/// whose threads wait more than they allocate.
 pub fn keep_together() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt(3) takes no pointers; what it refuses it leaves as it was.
     unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_ALONE);
     }
 }

@@ -3,6 +3,7 @@
 //! What comes back are values; judging them is for the eyes.
 
 pub mod atomic;
+pub mod device_mapper;
 // The allocator, a disposition of a signal and the last words of a process without memory.
 #[allow(unsafe_code)]
 pub mod exhausted;
@@ -14,6 +15,7 @@ pub mod last_word;
 pub mod limits;
 pub mod netlink;
 pub mod node;
+pub mod others;
 // malloc_trim(3), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod memory;
@@ -27,6 +29,9 @@ pub mod signals;
 pub mod tcp;
 pub mod trail;
 pub mod trust;
+// A request of ioctl(2) that rustix has no word for, behind a safe interface.
+#[allow(unsafe_code)]
+pub mod unread;
 pub mod writers;
 // Two requests of ioctl(2) that rustix has no words for, behind a safe interface.
 #[allow(unsafe_code)]

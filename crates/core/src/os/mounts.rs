@@ -1,5 +1,7 @@
 //! The mount table of this process (proc_pid_mountinfo(5)): what is mounted where, without asking any file system.
 
+use crate::bounds;
+use crate::bytes;
 use crate::paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, CWD, Mode, OFlags};
@@ -11,8 +13,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// Bytes of a table that are read; that of a host with 100,000 mounts has about 20 MB.
-const LONGEST: u64 = 64 << 20;
 /// The magic number of procfs (statfs(2)).
 const PROC: fs::FsWord = 0x9fa0;
 /// Types whose files come from this host's memory or block devices. Every other type asks a server or a program, which
@@ -185,18 +185,21 @@ impl Mounts {
         let mut places = HashMap::new();
         let mut layers: HashMap<Box<[u8]>, Vec<Layer>> = HashMap::new();
         while let Some(i) = reached.pop() {
-            let line = &lines[i];
+            let Some(line) = lines.get(i) else {
+                continue;
+            };
             // What is mounted on the root of a mount comes later, and takes its place.
             places.insert(line.place.clone(), line.mount);
             let on_place = layers.entry(line.place.clone()).or_default();
             on_place.push(line.layer.clone());
             let mut on_it = below.remove(&line.number).unwrap_or_default();
-            on_it.sort_by(|a, b| paths::compare(&lines[*a].place, &lines[*b].place));
+            let place = |i: usize| lines.get(i).map_or(&b""[..], |line| &line.place);
+            on_it.sort_by(|a, b| paths::compare(place(*a), place(*b)));
             // Where something was mounted on a directory above, no path leads to it.
             let mut shown: Vec<usize> = Vec::new();
             for i in on_it {
                 let hidden = |over: &usize| {
-                    let (place, over) = (&lines[i].place, &lines[*over].place);
+                    let (place, over) = (place(i), place(*over));
                     place != over && paths::is_within(place, over)
                 };
                 if !shown.last().is_some_and(hidden) {
@@ -243,8 +246,11 @@ impl Kept {
         let mut text = Vec::new();
         file.rewind()?;
         Read::by_ref(&mut file)
-            .take(LONGEST)
+            .take(bounds::MOUNTS + 1)
             .read_to_end(&mut text)?;
+        if text.len() as u64 > bounds::MOUNTS {
+            return Err(io::Error::other("the table of mounts is larger than any"));
+        }
         let mounts = Arc::new(Mounts::parse(&text));
         Ok(Kept { file, mounts })
     }
@@ -302,7 +308,10 @@ pub fn unescape(text: &[u8]) -> Vec<u8> {
         let value =
             digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
         bytes.push(value.unwrap_or(*first));
-        rest = if value.is_some() { &more[3..] } else { more };
+        rest = match value {
+            Some(_) => bytes::behind(more, 3),
+            None => more,
+        };
     }
     bytes
 }

@@ -19,6 +19,9 @@ const NEWCHAIN: u16 = 10 << 8 | 3;
 /// NFT_MSG_GETTABLE, NFT_MSG_NEWTABLE.
 const GETTABLE: u16 = 10 << 8 | 1;
 const NEWTABLE: u16 = 10 << 8;
+/// NFT_MSG_GETRULE, NFT_MSG_NEWRULE.
+const GETRULE: u16 = 10 << 8 | 7;
+const NEWRULE: u16 = 10 << 8 | 6;
 /// linux/audit.h
 const AUDIT_LIST_RULES: u16 = 1013;
 
@@ -32,6 +35,11 @@ pub fn nftables_chains() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
 /// Every table of nftables, in the same shape.
 pub fn nftables_tables() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
     nftables(GETTABLE, NEWTABLE)
+}
+
+/// Every rule of nftables, in the same shape.
+pub fn nftables_rules() -> Result<Vec<(u8, Vec<u8>)>, Errno> {
+    nftables(GETRULE, NEWRULE)
 }
 
 fn nftables(asked: u16, answer: u16) -> Result<Vec<(u8, Vec<u8>)>, Errno> {

@@ -5,16 +5,35 @@
 
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
-use std::io::IoSliceMut;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
 
 /// `RWF_DONTCACHE` (Linux 6.14): what this read brings into the page cache leaves it again.
 const DONTCACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
 
+/// Fills the buffer from `offset`, and says how much it is: less only at the end of the file.
+pub fn fill_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let (mut rest, mut filled) = (buffer, 0_usize);
+    while !rest.is_empty() {
+        match file.read_at(rest, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(length) => {
+                filled += length;
+                rest = rest.get_mut(length..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// A reader that learns what the file system at hand supports.
 #[derive(Clone, Debug, Default)]
-pub struct Reader {
+pub struct FileReader {
     device: Option<(u32, u32)>,
     /// The file system refused to say whether contents are cached.
     no_nowait: bool,
@@ -27,17 +46,17 @@ pub struct Reader {
 pub struct Piece {
     /// Bytes; 0 at the end of the file.
     pub length: usize,
-    /// Whether they were fetched into the page cache, are still there and should be dropped by [`Reader::drop_from`].
+    /// Whether they were fetched into the page cache, are still there and should be dropped by [`FileReader::drop_from`].
     pub left_behind: bool,
 }
 
-impl Reader {
+impl FileReader {
     /// Says on which device the file that is read next lies: what one file system refuses another may grant.
     pub fn on_device(&mut self, device: (u32, u32)) {
         if self.device != Some(device) {
-            *self = Reader {
+            *self = FileReader {
                 device: Some(device),
-                ..Reader::default()
+                ..FileReader::default()
             };
         }
     }
@@ -54,7 +73,7 @@ impl Reader {
 
     /// Reads what is cached at `offset`; `None` if nothing is, or if nobody can tell.
     ///
-    /// The kernel begins to fetch what is not cached: a [`Reader::fetch_at`] that comes later waits less.
+    /// The kernel begins to fetch what is not cached: a [`FileReader::fetch_at`] that comes later waits less.
     pub fn cached_at(
         &mut self,
         file: BorrowedFd<'_>,

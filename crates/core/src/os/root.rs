@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// As many symbolic links as Linux follows in one path (path_resolution(7)).
+// Own bound: the kernel's.
 const MAX_LINKS: usize = 40;
 
 /// An open directory that paths are resolved below; all copies are one handle.
@@ -59,6 +60,13 @@ impl Root {
     /// error; a missing last component is not.
     pub fn resolve(&self, path: &[u8], follow_last: bool) -> io::Result<Resolved> {
         trail::note(path);
+        match self.resolve_plain(path, follow_last) {
+            Some(resolved) => resolved,
+            None => self.resolve_by_component(path, follow_last),
+        }
+    }
+
+    fn resolve_by_component(&self, path: &[u8], follow_last: bool) -> io::Result<Resolved> {
         let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut handles: Vec<OwnedFd> = Vec::new();
@@ -108,6 +116,29 @@ impl Root {
             path: names.join(&b'/'),
             handle: Some(handle),
         })
+    }
+
+    /// Where a path leads on which there is neither a link nor `..`, asked of the kernel at once; `None` where there is
+    /// one, or the kernel cannot tell: then each component is looked at.
+    fn resolve_plain(&self, path: &[u8], follow_last: bool) -> Option<io::Result<Resolved>> {
+        let names: Vec<&[u8]> = components(path).collect();
+        let (_, above) = names.split_last()?;
+        if names.contains(&&b".."[..]) {
+            return None;
+        }
+        let path = names.join(&b'/');
+        let opened = node::open_plain(self.as_fd(), &path, follow_last);
+        let resolved = |handle| Some(Ok(Resolved { path, handle }));
+        match opened {
+            Ok(handle) => resolved(Some(handle)),
+            Err(Errno::NOENT) if above.is_empty() => resolved(None),
+            Err(Errno::NOENT) => match node::open_plain(self.as_fd(), &above.join(&b'/'), true) {
+                Ok(_) => resolved(None),
+                Err(Errno::NOENT) => Some(Err(Errno::NOENT.into())),
+                Err(_) => None,
+            },
+            Err(_) => None,
+        }
     }
 
     /// Names the directory at `path` (`O_PATH`), made with all above it where it is not there.
@@ -199,4 +230,86 @@ impl Root {
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|b| *b == b'/')
         .filter(|name| !name.is_empty() && *name != b".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// What both ways say of a path: where it leads and which object that is, or the error.
+    fn answer(resolved: io::Result<Resolved>) -> String {
+        match resolved {
+            Err(error) => format!("{:?}", error.raw_os_error()),
+            Ok(Resolved { path, handle }) => {
+                let id = handle.map(|handle| node::stat(&handle).expect("a stat").id);
+                format!("{} {id:?}", String::from_utf8_lossy(&path))
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_without_links_leads_to_the_same_whoever_looks() {
+        let lab = std::env::temp_dir().join(format!("agent-root-{}", std::process::id()));
+        std::fs::create_dir_all(lab.join("a/b")).expect("directories");
+        std::fs::write(lab.join("a/b/file"), "x").expect("a file");
+        let links = [
+            ("a/b", "to-b"),
+            ("nothing", "a/dangling"),
+            ("/a/b/file", "a/absolute"),
+            ("../..", "a/out"),
+        ];
+        for (target, name) in links {
+            symlink(target, lab.join(name)).expect("a link");
+        }
+        let root = Root::open(&lab).expect("a root");
+        let (mut plain, mut others) = (0, 0);
+        for path in [
+            "",
+            "/",
+            ".",
+            "a",
+            "/a//b/./file",
+            "a/b/file/",
+            "a/b/missing",
+            "a/missing/file",
+            "missing",
+            "missing/file",
+            "a/b/file/below",
+            "to-b",
+            "to-b/file",
+            "a/dangling",
+            "a/dangling/x",
+            "a/absolute",
+            "a/out",
+            "a/out/a",
+            "a/../a/b",
+            "../../a",
+            "a/b/..",
+            "nul\0",
+        ] {
+            for follow in [true, false] {
+                let by_component = answer(root.resolve_by_component(path.as_bytes(), follow));
+                match root.resolve_plain(path.as_bytes(), follow) {
+                    Some(resolved) => {
+                        assert_eq!(answer(resolved), by_component, "{path} {follow}");
+                        plain += 1;
+                    }
+                    None => others += 1,
+                }
+                assert_eq!(
+                    answer(root.resolve(path.as_bytes(), follow)),
+                    by_component,
+                    "{path} {follow}"
+                );
+            }
+        }
+        std::fs::remove_dir_all(&lab).expect("removed");
+        assert!(others >= 20, "{others} were looked at by component");
+        // Linux before 5.6 answers none of them.
+        assert!(
+            plain == 0 || plain >= 12,
+            "{plain} were asked of the kernel"
+        );
+    }
 }

@@ -9,6 +9,7 @@ thread_local! {
 }
 
 /// Files that are kept of those that were not read; a verdict names the first.
+// Own bound: of what is told; one is enough to make a verdict unknown.
 const MAX_CUT: usize = 16;
 
 /// A file that was not read since it is larger than its reader takes.

@@ -101,17 +101,20 @@ fn uid_of(name: &str, passwd: &str) -> Option<u32> {
 
 /// The whole of a file opened by [`open`]; more than `limit` bytes is an error.
 pub fn read(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let fault = |error| Error::in_file(path, format!("cannot be read: {error}"));
+    let too_large = || Error::in_file(path, format!("is larger than {limit} bytes"));
+    // A file with a hole has a length at once.
+    if file.metadata().map_err(fault)?.len() > limit {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     file.take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Error::in_file(path, format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::in_file(
-            path,
-            format!("is larger than {limit} bytes"),
-        ));
+        .map_err(fault)?;
+    match bytes.len() as u64 > limit {
+        true => Err(too_large()),
+        false => Ok(bytes),
     }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ const DESCRIPTOR: u64 = 2;
 /// Bytes of `struct fsverity_descriptor`.
 const DESCRIPTOR_SIZE: usize = 256;
 /// Bytes of the longest digest, of SHA-512.
+// Own bound: the kernel's.
 const LONGEST: usize = 64;
 
 /// `struct fsverity_digest`.
@@ -66,6 +67,17 @@ pub fn seal(file: BorrowedFd<'_>) -> Box<str> {
     format!("{algorithm}:{block}:{salt}:{}", escape::hex(told)).into()
 }
 
+/// Whether a file that has such a seal (see [`seal`]) has the contents that any other file with the same seal has: digest
+/// and parameters are known, and the algorithm is.
+pub fn tells_contents(seal: &str) -> bool {
+    let mut parts = seal.split(':');
+    matches!(parts.next(), Some("sha256" | "sha512"))
+        && parts.next().is_some_and(|block| block != "0")
+        && parts.next().is_some()
+        && parts.next().is_some_and(|digest| !digest.is_empty())
+        && parts.next().is_none()
+}
+
 /// Size of a block, and the salt in hexadecimal.
 fn parameters(file: BorrowedFd<'_>) -> Option<(u64, String)> {
     let mut descriptor = [0_u8; DESCRIPTOR_SIZE];
@@ -85,4 +97,27 @@ fn parameters(file: BorrowedFd<'_>) -> Option<(u64, String)> {
     let block = 1_u64.checked_shl(u32::from(descriptor[2]))?;
     let salt = descriptor.get(80..80 + usize::from(descriptor[3]))?;
     Some((block, escape::hex(salt)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_digest_with_its_parameters_tells_contents() {
+        for seal in ["sha256:4096::00ff", "sha512:1024:ab:00ff"] {
+            assert!(tells_contents(seal), "{seal}");
+        }
+        for seal in [
+            "sealed",
+            "",
+            "other:4096::00ff",
+            "sha256:0::00ff",
+            "sha256:4096::",
+            "sha256:4096:",
+            "sha256:4096::00ff:",
+        ] {
+            assert!(!tells_contents(seal), "{seal}");
+        }
+    }
 }

@@ -4,9 +4,11 @@
 //! Whoever is not root sees of other users' processes nothing of this without CAP_SYS_PTRACE; how many hide it is
 //! counted.
 
+use crate::os::others;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -37,9 +39,11 @@ impl Writers {
                 continue;
             }
             let process = entry.path();
-            let shown = writers
-                .add_descriptors(&process)
-                .and_then(|()| writers.add_mappings(&process));
+            let shown = File::open(&process).and_then(|handle| {
+                let handle = handle.into();
+                writers.add_descriptors(&process, &handle)?;
+                writers.add_mappings(&handle)
+            });
             match shown {
                 // Ended meanwhile.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound) || is_gone(&error) => {}
@@ -55,17 +59,21 @@ impl Writers {
         self.inodes.contains(&inode)
     }
 
-    fn add_descriptors(&mut self, process: &Path) -> io::Result<()> {
+    fn add_descriptors(&mut self, process: &Path, handle: &OwnedFd) -> io::Result<()> {
         for entry in fs::read_dir(process.join("fd"))? {
-            let name = entry?.file_name();
-            let told = process.join("fdinfo").join(&name);
-            let is_written = match fs::read_to_string(told) {
-                Ok(text) => may_write(&text),
+            let number = entry?.file_name();
+            let named =
+                |directory: &str| [directory.as_bytes(), number.as_encoded_bytes()].concat();
+            let mut told = String::new();
+            match others::open(handle, &named("fdinfo/")) {
+                Ok(mut text) => text.read_to_string(&mut told).map(|_| ())?,
                 // Closed meanwhile.
-                Err(_) => false,
-            };
-            if is_written
-                && let Ok(file) = fs::metadata(process.join("fd").join(&name))
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
+            if may_write(&told)
+                && let Ok(there) = others::handle(handle, &named("fd/"))
+                && let Ok(file) = File::from(there).metadata()
                 && file.is_file()
             {
                 self.inodes.insert(file.ino());
@@ -74,8 +82,8 @@ impl Writers {
         Ok(())
     }
 
-    fn add_mappings(&mut self, process: &Path) -> io::Result<()> {
-        let maps = BufReader::new(File::open(process.join("maps"))?);
+    fn add_mappings(&mut self, process: &OwnedFd) -> io::Result<()> {
+        let maps = BufReader::new(others::open(process, b"maps")?);
         for line in maps.split(b'\n') {
             self.inodes.extend(shared_inode(&line?));
         }

@@ -2,6 +2,7 @@
 
 use crate::openpgp::Keyring;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::escape;
 use agent_core::os::root::Root;
 use agent_packages::{Package, unpack};
@@ -154,8 +155,11 @@ fn packages(root: &Root, place: &str, wanted: &HashMap<[u8; 32], u64>) -> io::Re
     loop {
         line.clear();
         let length = (&mut lines)
-            .take(bounds::DEB_NAME)
+            .take(bounds::PACKAGE_LIST_LINE + 1)
             .read_until(b'\n', &mut line)?;
+        if length as u64 > bounds::PACKAGE_LIST_LINE {
+            return Err(io::Error::other("a line longer than any list has"));
+        }
         if line.trim_ascii_end().is_empty() {
             std::mem::take(&mut stanza).finish(wanted, &mut found);
         }
@@ -221,8 +225,59 @@ struct Hashing<'a> {
 impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.text.read(buffer)?;
-        self.digest.update(&buffer[..length]);
+        self.digest.update(bytes::first(buffer, length));
         *self.size += length as u64;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+
+    /// What is said of the lists of a tree with that one file among them.
+    fn refused(name: &str, size: u64) -> String {
+        let directory = tempfile::tempdir().expect("a directory");
+        let lists = directory.path().join(LISTS);
+        fs::create_dir_all(&lists).expect("made");
+        let file = File::create(lists.join(name)).expect("made");
+        file.set_len(size).expect("a hole");
+        let root = Root::open(directory.path()).expect("a root");
+        look_up(&root, &Keyring::default(), &HashMap::new())
+            .refused
+            .join("; ")
+    }
+
+    #[test]
+    fn a_release_beyond_its_bound_is_refused_by_name() {
+        let place = format!("/{LISTS}/a_{RELEASE}");
+        let whole = refused("a_InRelease", bounds::APT_RELEASE);
+        assert!(
+            whole.contains(&place) && !whole.contains("larger"),
+            "{whole}"
+        );
+        let cut = refused("a_InRelease", bounds::APT_RELEASE + 1);
+        assert!(cut.contains(&place) && cut.contains("larger"), "{cut}");
+    }
+
+    #[test]
+    fn a_line_longer_than_any_is_an_error_and_no_line_of_its_own() {
+        let digest = [7; 32];
+        let wanted = HashMap::from([(digest, 5)]);
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = Root::open(directory.path()).expect("a root");
+        // What is behind the bound would be a field, were it read as a line.
+        let field = format!("SHA256: {}\n", escape::hex(&digest));
+        for (more, good) in [(0, true), (1, false)] {
+            let before = "Package: a\nSize: 5\n";
+            let length = usize::try_from(bounds::PACKAGE_LIST_LINE).expect("small") + more;
+            let text = format!("{before}{}\n{field}\n", "x".repeat(length - 1));
+            fs::write(directory.path().join("list"), text).expect("written");
+            match packages(&root, "list", &wanted) {
+                Ok(list) => assert!(good && list.found.contains_key(&digest)),
+                Err(error) => assert!(!good && error.to_string().contains("longer than any")),
+            }
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! only if the digest of all that was read is the signed one.
 
 use super::tar::{self, Listing};
+use crate::products::alternatives::{self, Alternative};
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_packages::dpkg::sums;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -16,8 +18,8 @@ pub(crate) type Sums = HashMap<Box<[u8]>, [u8; 16]>;
 /// What is read of a package beside its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Its md5sums: cheap.
-    Sums,
+    /// Its md5sums, and what its scripts register: cheap.
+    Control,
     /// All of its files with their attributes and SHA-256: as dear as unpacking it.
     Files,
 }
@@ -36,10 +38,20 @@ pub(crate) struct Contents {
 /// See [`Part`].
 #[derive(Debug)]
 pub(crate) enum Parts {
-    /// Of [`Part::Sums`].
-    Sums(Sums),
+    /// Of [`Part::Control`].
+    Control(Control),
     /// Of [`Part::Files`].
     Files(Listing),
+}
+
+/// What a control archive says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) sums: Sums,
+    /// Everything in it by name: maintainer scripts, `md5sums`, `triggers` and their like, which dpkg keeps for itself.
+    pub(crate) members: Listing,
+    /// What its postinst registers.
+    pub(crate) alternatives: Vec<Alternative>,
 }
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
@@ -85,8 +97,8 @@ fn members(source: &mut impl Read, wanted: Part) -> io::Result<Parts> {
             .ok_or_else(|| bad("a member without a length"))?;
         let mut member = source.take(size);
         let part = match wanted {
-            Part::Sums if name.starts_with(b"control.tar") => {
-                Some(Parts::Sums(control(&name, &mut member)?))
+            Part::Control if name.starts_with(b"control.tar") => {
+                Some(Parts::Control(control(&name, &mut member)?))
             }
             Part::Files if name.starts_with(b"data.tar") => {
                 let text = decompressed(&name, &mut member, bounds::DEB_DATA)?;
@@ -104,11 +116,17 @@ fn members(source: &mut impl Read, wanted: Part) -> io::Result<Parts> {
     }
 }
 
-/// The `md5sums` in a control archive; none where it has none, as packages without files do not.
-fn control(name: &[u8], member: &mut dyn Read) -> io::Result<Sums> {
+/// The `md5sums` in a control archive, none where it has none, as packages without files do not; and what its script
+/// registers.
+fn control(name: &[u8], member: &mut dyn Read) -> io::Result<Control> {
     let mut text = Vec::new();
     decompressed(name, member, bounds::DEB_CONTROL)?.read_to_end(&mut text)?;
-    let mut found = Sums::new();
+    let script = tar::file(&text, b"postinst")?.unwrap_or_default();
+    let mut found = Control {
+        sums: Sums::new(),
+        members: tar::read(&text[..])?,
+        alternatives: alternatives::registered(script),
+    };
     let Some(list) = tar::file(&text, b"md5sums")? else {
         return Ok(found);
     };
@@ -117,7 +135,8 @@ fn control(name: &[u8], member: &mut dyn Read) -> io::Result<Sums> {
         .filter(|line| !line.is_empty())
     {
         let (md5, path) = sums(line).ok_or_else(|| bad("its md5sums are damaged"))?;
-        found.insert(path.into_owned().into_boxed_slice(), md5);
+        let path = path.into_owned().into_boxed_slice();
+        found.sums.insert(path, md5);
     }
     Ok(found)
 }
@@ -174,7 +193,7 @@ impl<R: Read> Read for Digesting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.source.read(buffer) {
             Ok(length) => {
-                self.digest.update(&buffer[..length]);
+                self.digest.update(bytes::first(buffer, length));
                 self.size += length as u64;
                 Ok(length)
             }
@@ -183,6 +202,47 @@ impl<R: Read> Read for Digesting<R> {
                 let told = io::Error::new(error.kind(), error.to_string());
                 self.failed = Some(error);
                 Err(told)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text of which nobody looks at the bytes: what counts its length takes no time for it.
+    struct Unseen(u64);
+
+    impl Read for Unseen {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length =
+                usize::try_from(self.0).map_or(buffer.len(), |left| left.min(buffer.len()));
+            self.0 -= length as u64;
+            Ok(length)
+        }
+    }
+
+    #[test]
+    fn a_package_that_unpacks_to_more_than_any_is_an_error() {
+        let mut buffer = vec![0; 64 << 20];
+        for (most, name) in [
+            (bounds::DEB_CONTROL, &b"control.tar"[..]),
+            (bounds::DEB_DATA, b"data.tar"),
+        ] {
+            for (more, good) in [(0, true), (1, false)] {
+                let mut text = decompressed(name, Unseen(most + more), most).expect("known");
+                let read = loop {
+                    match text.read(&mut buffer) {
+                        Ok(0) => break Ok(()),
+                        Ok(_) => {}
+                        Err(error) => break Err(error.to_string()),
+                    }
+                };
+                match read {
+                    Ok(()) => assert!(good, "{most}"),
+                    Err(error) => assert!(!good && error.contains("unpacks to more"), "{error}"),
+                }
             }
         }
     }

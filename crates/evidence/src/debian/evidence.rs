@@ -2,22 +2,26 @@
 //! list has.
 
 use super::apt::{self, Lookup};
-use super::deb::{self, Part, Parts, Sums};
-use super::kept::{Facts, Store};
+use super::arrived::{self, Arrived, Stamp};
+use super::bound::{self, Kept};
+use super::deb::{self, Control, Part, Parts};
+use super::index::Index;
+use super::kept::{self, Facts, Store, Stored};
 use super::keyrings;
+use super::recorded;
 use super::tar::{self, Listing};
 use crate::change::Shipped;
 use crate::openpgp::Keyring;
-use crate::recorded::Recorded;
+use crate::recorded::RecordedPackages;
 use crate::settings::Settings;
 use agent_core::attributes::{Digest, FileType};
-use agent_core::bounds;
-use agent_core::os::node::{self, Id};
 use agent_core::os::root::Root;
 use agent_packages::Package;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Seek};
+use std::time::SystemTime;
 
 /// Where apt puts the packages that it fetched.
 pub(crate) const ARCHIVES: &str = "var/cache/apt/archives";
@@ -25,14 +29,22 @@ pub(crate) const ARCHIVES: &str = "var/cache/apt/archives";
 /// The packages that lie in apt's cache and stand in a signed list.
 #[derive(Debug, Default)]
 pub(crate) struct Debs {
-    known: HashMap<(String, String, String), SignedDeb>,
+    known: HashMap<Key, SignedDeb>,
+    /// Of the names in their sums, by that state of `known`.
+    index: Index<Key>,
     /// The files that lay in the cache the last time.
-    seen: HashSet<(Id, u64, [i64; 2], [u32; 2])>,
+    seen: HashSet<Stamp>,
     /// Where it is kept beyond this run; `None`: nowhere.
     store: Option<Store>,
     /// What lay there and could not be believed, or why nothing could.
     refused: Vec<String>,
+    /// What was known once and was given up, and whether that is yet to be told.
+    given_up: Option<String>,
+    untold: bool,
 }
+
+/// Name, version and architecture.
+type Key = (String, String, String);
 
 /// One of them.
 #[derive(Debug)]
@@ -42,63 +54,74 @@ struct SignedDeb {
     /// Held, so that its data archive can still be read when apt has removed it.
     file: Option<File>,
     sha256: [u8; 32],
-    sums: Sums,
+    control: Control,
     /// Of its data archive; why it cannot be read.
     files: Option<Result<Listing, String>>,
+    /// See [`Facts::recorded`]: it only says what an older version had.
+    recorded: bool,
+    /// Bytes of the file in which that is kept, and when it was written.
+    kept: (u64, SystemTime),
 }
 
 impl Debs {
     /// What an earlier run has kept, and will be kept from now on.
     pub(crate) fn kept(store: Store) -> Debs {
-        let facts = store.load().into_iter();
-        let known = facts.map(|facts| {
+        let (stored, given_up) = store.load();
+        let known = stored.into_iter().map(|stored| {
+            let Stored {
+                facts,
+                bytes,
+                since,
+            } = stored;
             let deb = SignedDeb {
                 path: String::new(),
                 file: None,
                 sha256: facts.sha256,
-                sums: facts.sums,
+                control: facts.control,
                 files: facts.files.map(Ok),
+                recorded: facts.recorded,
+                kept: (bytes, since),
             };
             (key(&facts.package), deb)
         });
-        Debs {
+        let mut debs = Debs {
             known: known.collect(),
             store: Some(store),
+            untold: given_up.is_some(),
+            given_up,
             ..Debs::default()
-        }
+        };
+        debs.index();
+        debs
+    }
+
+    fn index(&mut self) {
+        let known = self.known.iter();
+        let names =
+            known.map(|(key, deb)| (key.clone(), deb.control.sums.keys().map(|name| &name[..])));
+        self.index = Index::new(names);
     }
 
     /// Reads what has come into the cache since the last time, and looks it up in the lists as they are now. What was
     /// taken in before stays: apt removes a package at the end of the run that brought it, and later lists may no longer
     /// have it.
-    pub(crate) fn refresh(&mut self, root: &Root, recorded: &Recorded, settings: &Settings) {
+    pub(crate) fn refresh(
+        &mut self,
+        root: &Root,
+        recorded: &RecordedPackages,
+        settings: &Settings,
+    ) {
         self.refused.clear();
-        let names = match root.list(ARCHIVES.as_bytes()) {
-            Ok(names) => names.unwrap_or_default(),
+        let (came, there) = match arrived::look(root, &self.seen, self.held()) {
+            Ok(found) => {
+                self.refused.extend(found.refused);
+                (found.came, found.there)
+            }
             Err(error) => {
                 self.refused.push(format!("/{ARCHIVES}: {error}"));
                 return;
             }
         };
-        let packages = names.iter().filter(|(name, _)| name.ends_with(b".deb"));
-        let mut came = Vec::new();
-        let mut there = HashSet::new();
-        for (name, _) in packages.take(bounds::DEBS) {
-            let path = format!("{ARCHIVES}/{}", String::from_utf8_lossy(name));
-            let Some(file) = root.open_file(path.as_bytes()).ok().flatten() else {
-                continue;
-            };
-            let Ok(stat) = node::stat(&file) else {
-                continue;
-            };
-            let seconds = [stat.mtime.seconds, stat.ctime.seconds];
-            let nanoseconds = [stat.mtime.nanoseconds, stat.ctime.nanoseconds];
-            let stamp = (stat.id, stat.size, seconds, nanoseconds);
-            if !self.seen.contains(&stamp) {
-                came.push((path, file));
-            }
-            there.insert(stamp);
-        }
         if came.is_empty() {
             self.seen = there;
             return;
@@ -109,74 +132,188 @@ impl Debs {
                 .push("no keyring that apt goes by is as recorded".into());
             return;
         }
-        self.take(root, &keys, came);
+        self.take(root, &keys, came, recorded);
+        self.index();
         self.seen = there;
     }
 
-    fn take(&mut self, root: &Root, keys: &Keyring, came: Vec<(String, File)>) {
+    /// How many packages are held open.
+    fn held(&self) -> usize {
+        let known = self.known.values();
+        known.filter(|deb| deb.file.is_some()).count()
+    }
+
+    fn take(
+        &mut self,
+        root: &Root,
+        keys: &Keyring,
+        came: Vec<Arrived>,
+        recorded: &RecordedPackages,
+    ) {
         let mut read = Vec::new();
         let mut wanted = HashMap::new();
-        for (path, file) in came {
-            let Ok(contents) = deb::read(&file, Part::Sums) else {
-                continue;
+        for Arrived { path, file } in came {
+            let contents = match &file {
+                Some(file) => deb::read(file, Part::Control),
+                None => match root.open_file(path.as_bytes()) {
+                    Ok(Some(file)) => deb::read(file, Part::Control),
+                    Ok(None) => continue,
+                    Err(error) => Err(error),
+                },
             };
-            if let Ok(Parts::Sums(sums)) = contents.part {
-                wanted.insert(contents.sha256, contents.size);
-                read.push((path, file, contents.sha256, sums));
+            match contents {
+                Ok(contents) => {
+                    if let Ok(Parts::Control(control)) = contents.part {
+                        wanted.insert(contents.sha256, contents.size);
+                        read.push((path, file, contents.sha256, control));
+                    }
+                }
+                Err(error) => self.refused.push(format!("/{path}: {error}")),
             }
         }
         let Lookup { found, refused } = apt::look_up(root, keys, &wanted);
-        self.refused = refused;
-        for (path, file, sha256, sums) in read {
+        self.refused.extend(refused);
+        for (path, file, sha256, control) in read {
             if let Some(listed) = found.get(&sha256) {
-                let held = self.known.len() < bounds::DEBS_HELD;
+                self.remember(recorded::before(root, recorded, &listed.package, &control));
                 let deb = SignedDeb {
                     path,
-                    file: held.then_some(file),
+                    file,
                     sha256,
-                    sums,
+                    control,
                     files: None,
+                    recorded: false,
+                    kept: (0, SystemTime::now()),
                 };
                 let key = key(&listed.package);
-                // What was known of it, its files with it, is as good.
-                self.known.entry(key.clone()).or_insert(deb);
+                // What is known of its files is as good; where nothing is, as after a restart, here they are again.
+                match self.known.entry(key.clone()) {
+                    Entry::Vacant(place) => drop(place.insert(deb)),
+                    Entry::Occupied(mut known) => {
+                        let known = known.get_mut();
+                        if known.recorded || !matches!(known.files, Some(Ok(_))) {
+                            *known = deb;
+                        }
+                    }
+                }
                 self.keep(&key);
             }
         }
     }
 
-    /// Keeps what is known of a package. Where that fails it is known for as long as this run lasts.
-    fn keep(&self, key: &(String, String, String)) {
-        let (Some(store), Some(deb)) = (&self.store, self.known.get(key)) else {
+    /// Takes in what the version before had, unless more is known of it.
+    fn remember(&mut self, before: Option<Facts>) {
+        let Some(facts) = before else {
             return;
         };
-        let (name, version, arch) = key.clone();
+        let key = key(&facts.package);
+        if let Entry::Vacant(place) = self.known.entry(key.clone()) {
+            place.insert(SignedDeb {
+                path: String::new(),
+                file: None,
+                sha256: facts.sha256,
+                control: facts.control,
+                files: None,
+                recorded: true,
+                kept: (0, SystemTime::now()),
+            });
+            self.keep(&key);
+        }
+    }
+
+    /// Gives up what is kept beyond its bounds; `installed` as [`bound::beyond`] has it.
+    pub(crate) fn bound(&mut self, installed: &[Package]) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        let kept = self.known.iter().map(|(key, deb)| Kept {
+            package: package_of(key),
+            bytes: deb.kept.0,
+            since: deb.kept.1,
+        });
+        let beyond = bound::beyond(kept.collect(), installed);
+        for package in &beyond {
+            if let Some(deb) = self.known.remove(&key(package)) {
+                store.forget(&deb.sha256);
+            }
+        }
+        if !beyond.is_empty() {
+            self.index();
+            self.given_up = Some(kept::given_up(beyond.len()));
+            self.untold = true;
+        }
+    }
+
+    /// What was given up, once.
+    pub(crate) fn take_given_up(&mut self) -> Option<String> {
+        let untold = std::mem::take(&mut self.untold);
+        self.given_up.clone().filter(|_| untold)
+    }
+
+    /// Keeps what is known of a package. Where that fails it is known for as long as this run lasts.
+    fn keep(&mut self, key: &Key) {
+        let (Some(store), Some(deb)) = (&self.store, self.known.get_mut(key)) else {
+            return;
+        };
         let facts = Facts {
-            package: Package {
-                name,
-                version,
-                arch,
-            },
+            package: package_of(key),
             sha256: deb.sha256,
-            sums: deb.sums.clone(),
+            control: deb.control.clone(),
             files: deb
                 .files
                 .as_ref()
                 .and_then(|files| files.as_ref().ok())
                 .cloned(),
+            recorded: deb.recorded,
         };
-        store.keep(&facts).unwrap_or_default();
+        let bytes = store.keep(&facts).unwrap_or_default();
+        deb.kept = (bytes, SystemTime::now());
+    }
+
+    /// Names of the packages that a signed list vouches for and that ship a file under one of the names.
+    pub(crate) fn shipping<'a>(&'a self, names: &'a [&[u8]]) -> impl Iterator<Item = &'a str> {
+        let known = names.iter().flat_map(|name| self.index.shipping(name));
+        known.map(|(name, ..)| name.as_str())
+    }
+
+    /// Packages that a signed list vouches for and that have a file in the directory.
+    pub(crate) fn within(&self, directory: &[u8]) -> impl Iterator<Item = Package> {
+        self.index.within(directory).map(package_of)
+    }
+
+    /// Packages whose signed script makes the link (relative to the root) with that target.
+    pub(crate) fn linking(&self, path: &[u8], target: &[u8]) -> Vec<Package> {
+        let makes = |deb: &SignedDeb| {
+            let mut all = deb.control.alternatives.iter();
+            all.any(|alternative| alternative.makes(path, target))
+        };
+        let known = self.known.iter().filter(|(_, deb)| makes(deb));
+        known.map(|(key, _)| package_of(key)).collect()
     }
 
     /// Whether a signed list vouches for the package.
     pub(crate) fn has(&self, package: &Package) -> bool {
-        self.known.contains_key(&key(package))
+        let known = self.known.get(&key(package));
+        known.is_some_and(|deb| !deb.recorded)
+    }
+
+    /// Whether the package had something there, be it a file or not; `None` where only its archive says that.
+    pub(crate) fn had(&self, package: &Package, names: &[Vec<u8>]) -> Option<bool> {
+        let deb = self.known.get(&key(package)).filter(|deb| deb.recorded)?;
+        let sums = &deb.control.sums;
+        Some(names.iter().any(|name| sums.contains_key(&name[..])))
+    }
+
+    /// What the signed package keeps with dpkg under that name: a maintainer script, its sums and their like.
+    pub(crate) fn member(&self, package: &Package, name: &[u8]) -> Option<Shipped> {
+        let deb = self.known.get(&key(package)).filter(|deb| !deb.recorded)?;
+        deb.control.members.get(name).map(shipped)
     }
 
     /// Why there is nothing signed of a package.
     pub(crate) fn missing(&self, package: &Package) -> String {
         let Package { name, version, .. } = package;
-        match self.refused.first() {
+        match self.refused.first().or(self.given_up.as_ref()) {
             Some(refused) => format!(
                 "no signed list vouches for a .deb of {name} {version} in apt's cache ({refused})"
             ),
@@ -189,7 +326,9 @@ impl Debs {
     /// The digest that the signed package says of a file's contents by its md5sums.
     pub(crate) fn sum(&self, package: &Package, names: &[Vec<u8>]) -> Option<Digest> {
         let deb = self.known.get(&key(package))?;
-        let md5 = names.iter().find_map(|name| deb.sums.get(&name[..]))?;
+        let md5 = names
+            .iter()
+            .find_map(|name| deb.control.sums.get(&name[..]))?;
         Some(Digest::Md5(*md5))
     }
 
@@ -200,8 +339,19 @@ impl Debs {
         package: &Package,
         names: &[Vec<u8>],
     ) -> Result<Option<Shipped>, String> {
+        let files = self.files(root, package)?;
+        let found = names.iter().find_map(|name| files?.get(&name[..]));
+        Ok(found.map(shipped))
+    }
+
+    /// All that its data archive ships; `None` where no signed list vouches for it.
+    pub(crate) fn files(
+        &mut self,
+        root: &Root,
+        package: &Package,
+    ) -> Result<Option<&Listing>, String> {
         let key = key(package);
-        let Some(deb) = self.known.get_mut(&key) else {
+        let Some(deb) = self.known.get_mut(&key).filter(|deb| !deb.recorded) else {
             return Ok(None);
         };
         if deb.files.is_none() {
@@ -210,18 +360,23 @@ impl Debs {
             deb.file = None;
             self.keep(&key);
         }
-        let files = self.known.get(&key).and_then(|deb| deb.files.as_ref());
-        let files = match files {
-            Some(Ok(files)) => files,
-            Some(Err(why)) => return Err(why.clone()),
-            None => return Ok(None),
-        };
-        let found = names.iter().find_map(|name| files.get(&name[..]));
-        Ok(found.map(shipped))
+        match self.known.get(&key).and_then(|deb| deb.files.as_ref()) {
+            Some(Ok(files)) => Ok(Some(files)),
+            Some(Err(why)) => Err(why.clone()),
+            None => Ok(None),
+        }
     }
 }
 
-fn key(package: &Package) -> (String, String, String) {
+fn package_of((name, version, arch): &Key) -> Package {
+    Package {
+        name: name.clone(),
+        version: version.clone(),
+        arch: arch.clone(),
+    }
+}
+
+fn key(package: &Package) -> Key {
     let Package {
         name,
         version,
@@ -252,7 +407,7 @@ fn listing(
     match contents.part {
         _ if contents.sha256 != sha256 => Err(format!("/{path} is another file than a moment ago")),
         Ok(Parts::Files(files)) => Ok(files),
-        Ok(Parts::Sums(_)) => Err(format!("/{path} has no data archive")),
+        Ok(Parts::Control(_)) => Err(format!("/{path} has no data archive")),
         Err(why) => Err(format!("/{path}: {why}")),
     }
 }

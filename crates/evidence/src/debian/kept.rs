@@ -4,8 +4,9 @@
 //! They lie in the daemon's state directory, are written and read by the daemon alone, and are believed as its ledger
 //! is. Each says under which keyrings it was verified, and counts under no others.
 
-use super::deb::Sums;
+use super::deb::Control;
 use super::tar::{Listing, Shipped};
+use crate::products::alternatives::Alternative;
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::escape;
@@ -14,6 +15,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 const FIRST: &str = "host-integrity-agent evidence 1";
 const LAST: &str = "end";
@@ -23,8 +25,20 @@ const LAST: &str = "end";
 pub(crate) struct Facts {
     pub(crate) package: Package,
     pub(crate) sha256: [u8; 32],
-    pub(crate) sums: Sums,
+    pub(crate) control: Control,
     pub(crate) files: Option<Listing>,
+    /// It is not of a signed package, but of the list that dpkg had of it, which was as the manifest has it.
+    pub(crate) recorded: bool,
+}
+
+/// The same, as it lies there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) facts: Facts,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// When that was written.
+    pub(crate) since: SystemTime,
 }
 
 /// Where they are kept, and under which keyrings they count.
@@ -43,32 +57,74 @@ impl Store {
         }
     }
 
-    /// All that is kept and counts. What cannot be read is passed over: it only makes evidence go.
-    pub(crate) fn load(&self) -> Vec<Facts> {
+    /// All that is kept and counts, newest first; and what was removed unread where more lay there than may be kept. What
+    /// cannot be read is passed over: it only makes evidence go.
+    pub(crate) fn load(&self) -> (Vec<Stored>, Option<String>) {
         let Ok(entries) = fs::read_dir(&self.directory) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
-        entries
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
             .filter_map(Result::ok)
             .take(bounds::DEBS)
-            .filter(|entry| {
-                entry
-                    .metadata()
-                    .is_ok_and(|data| data.is_file() && data.len() <= bounds::DEB_CONTROL)
+            .filter_map(|entry| {
+                let data = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                Some((data.modified().ok()?, data.len(), entry.path()))
             })
-            .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-            .filter_map(|text| parse(&text, &self.keyrings))
-            .collect()
+            .collect();
+        files.sort_by(|a, b| b.cmp(a));
+        let mut all = 0;
+        let mut count = 0;
+        let within = files.iter().take_while(|(_, bytes, _)| {
+            all += bytes;
+            count += 1;
+            all <= bounds::EVIDENCE_BYTES && count <= bounds::EVIDENCE_KEPT
+        });
+        let within = within.count();
+        let beyond = files.split_off(within);
+        for (_, _, path) in &beyond {
+            // Where it cannot be removed it stays unread.
+            fs::remove_file(path).unwrap_or_default();
+        }
+        let stored = files.into_iter().filter_map(|(since, bytes, path)| {
+            let facts = parse(&fs::read_to_string(path).ok()?, &self.keyrings)?;
+            Some(Stored {
+                facts,
+                bytes,
+                since,
+            })
+        });
+        let given_up = (!beyond.is_empty()).then(|| given_up(beyond.len()));
+        (stored.collect(), given_up)
     }
 
-    /// Keeps it, in place of what was kept of the same package.
-    pub(crate) fn keep(&self, facts: &Facts) -> io::Result<()> {
+    /// Keeps it, in place of what was kept of the same package. Returns how many bytes that takes.
+    pub(crate) fn keep(&self, facts: &Facts) -> io::Result<u64> {
         fs::create_dir_all(&self.directory)?;
-        let place = self.directory.join(escape::hex(&facts.sha256));
+        let place = self.place(&facts.sha256);
         let new = place.with_extension("new");
-        fs::write(&new, text(facts, &self.keyrings))?;
-        fs::rename(&new, &place)
+        let text = text(facts, &self.keyrings);
+        fs::write(&new, &text)?;
+        fs::rename(&new, &place)?;
+        Ok(text.len() as u64)
     }
+
+    /// Keeps what is known of that .deb no longer.
+    pub(crate) fn forget(&self, sha256: &[u8; 32]) {
+        // What is there still is removed when it is read again.
+        fs::remove_file(self.place(sha256)).unwrap_or_default();
+    }
+
+    fn place(&self, sha256: &[u8; 32]) -> PathBuf {
+        self.directory.join(escape::hex(sha256))
+    }
+}
+
+/// That what was known of so many packages is known no longer.
+pub(crate) fn given_up(packages: usize) -> String {
+    let (most, bytes) = (bounds::EVIDENCE_KEPT, bounds::EVIDENCE_BYTES >> 20);
+    format!(
+        "what was known of {packages} signed packages was given up: of at most {most} something is kept, {bytes} MiB in all"
+    )
 }
 
 fn octal(bytes: &[u8]) -> String {
@@ -90,36 +146,51 @@ fn text(facts: &Facts, keyrings: &[u8; 32]) -> String {
     );
     // Writing into memory cannot fail.
     let mut line = |line: std::fmt::Arguments<'_>| out.write_fmt(line).unwrap_or_default();
-    for (path, md5) in &facts.sums {
+    if facts.recorded {
+        line(format_args!("recorded\n"));
+    }
+    for (path, md5) in &facts.control.sums {
         line(format_args!("sum {} {}\n", escape::hex(md5), octal(path)));
+    }
+    for Alternative { link, name, target } in &facts.control.alternatives {
+        let [link, name, target] = [link, name, target].map(|word| octal(word));
+        line(format_args!("alternative {link} {name} {target}\n"));
+    }
+    for (path, shipped) in &facts.control.members {
+        line(format_args!("control {}\n", row(path, shipped)));
     }
     if let Some(files) = &facts.files {
         line(format_args!("files\n"));
         for (path, shipped) in files {
-            let Shipped {
-                kind,
-                mode,
-                uid,
-                gid,
-                names,
-                ..
-            } = shipped;
-            let mode = mode.map_or("-".to_owned(), |mode| format!("{mode:o}"));
-            let digest = shipped
-                .sha256
-                .map_or("-".to_owned(), |digest| escape::hex(&digest));
-            let link = shipped
-                .link
-                .as_ref()
-                .map_or("-".to_owned(), |link| format!("={}", octal(link)));
-            let kind = kind.name();
-            line(format_args!(
-                "file {kind} {mode} {uid} {gid} {names} {digest} {link} {}\n",
-                octal(path)
-            ));
+            line(format_args!("file {}\n", row(path, shipped)));
         }
     }
     out + LAST + "\n"
+}
+
+/// `KIND MODE UID GID NAMES SHA256 =LINK PATH`
+fn row(path: &[u8], shipped: &Shipped) -> String {
+    let Shipped {
+        kind,
+        mode,
+        uid,
+        gid,
+        names,
+        ..
+    } = shipped;
+    let mode = mode.map_or("-".to_owned(), |mode| format!("{mode:o}"));
+    let digest = shipped
+        .sha256
+        .map_or("-".to_owned(), |digest| escape::hex(&digest));
+    let link = shipped
+        .link
+        .as_ref()
+        .map_or("-".to_owned(), |link| format!("={}", octal(link)));
+    let kind = kind.name();
+    format!(
+        "{kind} {mode} {uid} {gid} {names} {digest} {link} {}",
+        octal(path)
+    )
 }
 
 fn parse(text: &str, keyrings: &[u8; 32]) -> Option<Facts> {
@@ -144,15 +215,28 @@ fn parse(text: &str, keyrings: &[u8; 32]) -> Option<Facts> {
     let mut facts = Facts {
         package,
         sha256,
-        sums: Sums::new(),
+        control: Control::default(),
         files: None,
+        recorded: false,
     };
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["sum", md5, path] => {
                 let path = escape::from_octal(path.as_bytes())?.into_boxed_slice();
-                facts.sums.insert(path, escape::from_hex(md5.as_bytes())?);
+                let md5 = escape::from_hex(md5.as_bytes())?;
+                facts.control.sums.insert(path, md5);
+            }
+            ["alternative", link, name, target] => {
+                let of = |word: &str| escape::from_octal(word.as_bytes());
+                let (link, name, target) = (of(link)?, of(name)?, of(target)?);
+                let known = &mut facts.control.alternatives;
+                known.push(Alternative { link, name, target });
+            }
+            ["recorded"] => facts.recorded = true,
+            ["control", ..] => {
+                let (name, shipped) = file(&words)?;
+                facts.control.members.insert(name, shipped);
             }
             ["files"] => facts.files = Some(Listing::new()),
             ["file", ..] => {
@@ -197,6 +281,7 @@ fn file(words: &[&str]) -> Option<(Box<[u8]>, Shipped)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::deb::Sums;
     use super::*;
 
     #[test]
@@ -220,16 +305,34 @@ mod tests {
                 arch: "all".into(),
             },
             sha256: [1; 32],
-            sums: Sums::from([(path("usr/bin/a b\n"), [7; 16])]),
+            control: Control {
+                sums: Sums::from([(path("usr/bin/a b\n"), [7; 16])]),
+                alternatives: vec![Alternative {
+                    link: "/usr/bin/b".into(),
+                    name: "b".into(),
+                    target: "/usr/bin/a b\n".into(),
+                }],
+                members: Listing::from([(
+                    path("postinst"),
+                    shipped(FileType::File, Some(0o755), None),
+                )]),
+            },
             files: None,
+            recorded: true,
         };
         let store = Store::new(&directory.path().join("evidence"), [4; 32]);
-        assert_eq!(store.load(), []);
-        store.keep(&facts).expect("kept");
+        let loaded = |store: &Store| -> Vec<Facts> {
+            let (stored, given_up) = store.load();
+            assert_eq!(given_up, None);
+            stored.into_iter().map(|stored| stored.facts).collect()
+        };
+        assert_eq!(loaded(&store), []);
+        let bytes = store.keep(&facts).expect("kept");
+        assert_eq!(store.load().0[0].bytes, bytes);
         assert_eq!(
-            store.load(),
+            loaded(&store),
             [Facts {
-                sums: facts.sums.clone(),
+                control: facts.control.clone(),
                 package: facts.package.clone(),
                 ..facts
             }]
@@ -243,11 +346,10 @@ mod tests {
             (path("usr"), shipped(FileType::Dir, Some(0o755), None)),
         ]));
         store.keep(&facts).expect("kept");
-        assert_eq!(store.load(), [facts]);
-        assert_eq!(
-            Store::new(&directory.path().join("evidence"), [5; 32]).load(),
-            []
-        );
+        let sha256 = facts.sha256;
+        assert_eq!(loaded(&store), [facts]);
+        let other = Store::new(&directory.path().join("evidence"), [5; 32]);
+        assert_eq!(loaded(&other), []);
         let file = fs::read_dir(directory.path().join("evidence"))
             .expect("it")
             .next();
@@ -255,7 +357,40 @@ mod tests {
         let text = fs::read_to_string(&file).expect("text");
         for cut in [text.len() / 2, text.len() - 2] {
             fs::write(&file, &text[..cut]).expect("written");
-            assert_eq!(store.load(), [], "cut off");
+            assert_eq!(loaded(&store), [], "cut off");
         }
+        store.forget(&sha256);
+        assert!(!file.exists());
+    }
+
+    /// A file of that size and age in the directory.
+    fn put(directory: &Path, name: &str, size: u64, age: u64) {
+        let file = fs::File::create(directory.join(name)).expect("made");
+        file.set_len(size).expect("a hole");
+        let then = SystemTime::now() - std::time::Duration::from_secs(age);
+        file.set_modified(then).expect("dated");
+    }
+
+    #[test]
+    fn what_is_more_than_may_be_kept_is_removed_and_said_the_oldest_first() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::new(directory.path(), [4; 32]);
+        for n in 0..bounds::EVIDENCE_KEPT as u64 {
+            put(directory.path(), &n.to_string(), 0, n);
+        }
+        assert_eq!(store.load().1, None);
+        put(directory.path(), "old", 0, 100_000);
+        let said = store.load().1.expect("told");
+        assert!(said.contains("of 1 signed packages"), "{said}");
+        assert!(!directory.path().join("old").exists() && directory.path().join("7").exists());
+        for name in ["0", "1"] {
+            fs::remove_file(directory.path().join(name)).expect("it");
+        }
+        put(directory.path(), "large", bounds::EVIDENCE_BYTES, 0);
+        assert_eq!(store.load().1, None, "the others are empty");
+        put(directory.path(), "new", 1, 0);
+        let said = store.load().1.expect("told");
+        assert!(said.contains(" signed packages was given up"), "{said}");
+        assert!(!directory.path().join("large").exists());
     }
 }

@@ -1,10 +1,11 @@
 //! The keyrings that apt goes by, as far as they are as the manifest has them.
 
 use crate::openpgp::Keyring;
-use crate::recorded::Recorded;
+use crate::recorded::RecordedPackages;
 use crate::settings::Settings;
 use agent_core::attributes::Digest;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::os::root::Root;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ const SIGNED_BY: &[u8] = b"signed-by";
 
 /// The keys that may vouch for a release. Only files that `settings` found to be as recorded count, and only those
 /// that apt asks: what else lies in /usr/share/keyrings is for others, or of keys that were withdrawn.
-pub(crate) fn load(root: &Root, recorded: &Recorded, settings: &Settings) -> Keyring {
+pub(crate) fn load(root: &Root, recorded: &RecordedPackages, settings: &Settings) -> Keyring {
     let mut wanted: BTreeSet<Vec<u8>> = BTreeSet::new();
     for path in recorded.settings.keys() {
         let text = String::from_utf8_lossy(path);
@@ -65,7 +66,7 @@ fn named(source: &[u8]) -> Vec<Vec<u8>> {
         let Some(at) = memchr::memmem::find(&lower, SIGNED_BY) else {
             continue;
         };
-        let value = &line[at + SIGNED_BY.len()..];
+        let value = bytes::behind(line, at + SIGNED_BY.len());
         let value = value.split(|byte| *byte == b']').next().unwrap_or_default();
         let words = value.split(|byte| matches!(byte, b' ' | b'\t' | b',' | b'=' | b':' | b'\r'));
         let paths = words.filter_map(|word| word.strip_prefix(b"/"));

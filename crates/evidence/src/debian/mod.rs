@@ -1,8 +1,12 @@
 //! The signed chain of Debian: InRelease, Packages, the .deb, and what it says of its files.
 
 pub(crate) mod apt;
+pub(crate) mod arrived;
+pub(crate) mod bound;
 pub(crate) mod deb;
 pub(crate) mod evidence;
+pub(crate) mod index;
 pub(crate) mod kept;
 pub(crate) mod keyrings;
+mod recorded;
 pub(crate) mod tar;

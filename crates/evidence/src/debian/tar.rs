@@ -2,6 +2,7 @@
 
 use agent_core::attributes::{FileType, Timestamp};
 use agent_core::bounds;
+use agent_core::bytes;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -37,11 +38,15 @@ fn bad(what: &str) -> io::Error {
 }
 
 /// Reads an archive to its end.
-pub(crate) fn read(mut archive: impl Read) -> io::Result<Listing> {
+pub(crate) fn read(archive: impl Read) -> io::Result<Listing> {
+    read_after(0, archive)
+}
+
+/// The same, where that many names of the package have been read before.
+fn read_after(mut names: u64, mut archive: impl Read) -> io::Result<Listing> {
     let mut found = Listing::new();
     let mut long = Long::default();
     let mut block = [0; BLOCK];
-    let mut names = 0u64;
     loop {
         archive.read_exact(&mut block)?;
         if block.iter().all(|byte| *byte == 0) {
@@ -49,7 +54,8 @@ pub(crate) fn read(mut archive: impl Read) -> io::Result<Listing> {
         }
         let header = Header::parse(&block)?;
         let size = long.size.unwrap_or(header.size);
-        let rest = size.next_multiple_of(BLOCK as u64) - size;
+        // A size may be any number: rounded up it would not always be one.
+        let rest = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
         match header.kind {
             b'L' | b'K' | b'x' | b'g' => {
                 let text = text(&mut archive, size)?;
@@ -151,14 +157,14 @@ impl Long {
     fn pax(&mut self, mut text: &[u8]) -> io::Result<()> {
         let odd = || bad("a damaged pax header");
         while !text.is_empty() {
-            let blank = memchr::memchr(b' ', text).ok_or_else(odd)?;
-            let length = std::str::from_utf8(&text[..blank]).ok();
+            let (digits, _) = bytes::split_once(text, b' ').ok_or_else(odd)?;
+            let length = std::str::from_utf8(digits).ok();
             let length: usize = length.and_then(|n| n.parse().ok()).ok_or_else(odd)?;
-            let record = text.get(blank + 1..length).ok_or_else(odd)?;
+            let (record, behind) = text.split_at_checked(length).ok_or_else(odd)?;
+            let record = record.get(digits.len() + 1..).ok_or_else(odd)?;
             let record = record.strip_suffix(b"\n").ok_or_else(odd)?;
-            text = &text[length..];
-            let equals = memchr::memchr(b'=', record).ok_or_else(odd)?;
-            let (key, value) = (&record[..equals], &record[equals + 1..]);
+            text = behind;
+            let (key, value) = bytes::split_once(record, b'=').ok_or_else(odd)?;
             match key {
                 b"path" => self.path = Some(value.to_vec()),
                 b"linkpath" => self.link = Some(value.to_vec()),
@@ -202,12 +208,11 @@ impl Header {
             return Err(bad("a header whose checksum is wrong"));
         }
         let text = |range: std::ops::Range<usize>| {
-            let field = &block[range];
-            let end = memchr::memchr(0, field).unwrap_or(field.len());
-            field[..end].to_vec()
+            bytes::until(block.get(range).unwrap_or_default(), 0).to_vec()
         };
         let small = |range: std::ops::Range<usize>| {
-            u32::try_from(number(&block[range])?).map_err(|_| bad("a number too large"))
+            u32::try_from(number(block.get(range).unwrap_or_default())?)
+                .map_err(|_| bad("a number too large"))
         };
         let mut path = text(0..100);
         // GNU's own headers have other things there.
@@ -362,5 +367,51 @@ mod tests {
                 assert!(read(&bytes[..cut]).is_err(), "{format} {cut}");
             }
         }
+    }
+
+    /// The header of an entry of that kind and size.
+    fn header(kind: u8, size: u64) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        block[0] = b'd';
+        for (at, value) in [(100, 0o755), (108, 0), (116, 0), (136, 1)] {
+            block[at..at + 7].copy_from_slice(format!("{value:07o}").as_bytes());
+        }
+        block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        block[156] = kind;
+        block[148..156].fill(b' ');
+        let sum: u64 = block.iter().copied().map(u64::from).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        block
+    }
+
+    #[test]
+    fn more_files_or_longer_names_than_packages_have_are_an_error() {
+        let archive = [header(b'5', 0), header(b'5', 0), [0; BLOCK]].concat();
+        let after = |names| read_after(names, &archive[..]).map_err(|error| error.to_string());
+        assert!(after(bounds::DEB_FILES - 2).is_ok());
+        let error = after(bounds::DEB_FILES - 1).expect_err("one too many");
+        assert!(error.contains("more files than"), "{error}");
+        for (more, good) in [(0, true), (1, false)] {
+            let size = bounds::DEB_NAME + more;
+            let name = io::repeat(b'n').take(size.next_multiple_of(BLOCK as u64));
+            let entries = [header(b'5', 0), [0; BLOCK]].concat();
+            let archive = io::Cursor::new(header(b'L', size))
+                .chain(name)
+                .chain(&entries[..]);
+            let found = read(archive).map_err(|error| error.to_string());
+            match found {
+                Ok(_) => assert!(good),
+                Err(error) => assert!(!good && error.contains("longer than any"), "{error}"),
+            }
+        }
+    }
+    #[test]
+    fn a_size_that_no_file_can_have_is_an_error() {
+        let mut record = [0; BLOCK];
+        let text = b"29 size=18446744073709551615\n";
+        record[..text.len()].copy_from_slice(text);
+        let archive = [header(b'x', 29), record, header(b'0', 0), [0; BLOCK]].concat();
+        let error = read(&archive[..]).expect_err("nothing of it is there");
+        assert_eq!(error.to_string(), "it is cut off");
     }
 }

@@ -3,6 +3,8 @@
 //! Taken apart here and not by the `pgp` crate, whose time grows with more than the length: 172 ms for an InRelease of
 //! 193 KB.
 
+use agent_core::bytes;
+
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 const SIGNATURE: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 const END: &[u8] = b"-----END PGP SIGNATURE-----";
@@ -40,11 +42,11 @@ pub(super) fn split(message: &[u8]) -> Option<Parts<'_>> {
         let line = next(&mut rest)?;
         if bare(line) == SIGNATURE {
             let end = memchr::memmem::find(from, END)? + END.len();
-            let behind = &from[end..];
+            let (signature, behind) = from.split_at_checked(end)?;
             return behind.trim_ascii().is_empty().then_some(Parts {
                 text,
                 signed,
-                signature: &from[..end],
+                signature,
             });
         }
         let line = match line {
@@ -66,9 +68,8 @@ pub(super) fn split(message: &[u8]) -> Option<Parts<'_>> {
 
 /// The next line without its newline; `None` at the end.
 fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let end = memchr::memchr(b'\n', rest)?;
-    let line = &rest[..end];
-    *rest = &rest[end + 1..];
+    let (line, behind) = bytes::split_once(rest, b'\n')?;
+    *rest = behind;
     Some(line)
 }
 
@@ -78,7 +79,7 @@ fn bare(line: &[u8]) -> &[u8] {
         .iter()
         .rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r'))
         .map_or(0, |last| last + 1);
-    &line[..length]
+    bytes::first(line, length)
 }
 
 #[cfg(test)]

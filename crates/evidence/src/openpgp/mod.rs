@@ -5,18 +5,19 @@
 mod cleartext;
 mod policy;
 
+use agent_core::bounds;
 use pgp::composed::{Deserializable, SignedPublicKey};
 use pgp::packet::{Packet, PacketParser, Signature, SignatureType};
 use pgp::types::KeyDetails;
 
-/// Certificates in one keyring, and signatures on one message; distributions have some ten of each.
-const MOST: usize = 512;
 const BEGIN_KEY: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
 /// Keys that may vouch for something.
 #[derive(Debug, Default)]
 pub(crate) struct Keyring {
     certificates: Vec<SignedPublicKey>,
+    /// Whether there were more than are used.
+    is_cut: bool,
 }
 
 /// Who signed.
@@ -33,6 +34,7 @@ impl Keyring {
     ///
     /// What cannot be parsed is passed over: of a keyring that knows algorithms of tomorrow the rest counts.
     pub(crate) fn parse(bytes: &[u8]) -> Keyring {
+        const MOST: usize = bounds::KEYRING_KEYS;
         let mut certificates = Vec::new();
         let mut add = |found: pgp::errors::Result<_>| {
             let iterator: Box<dyn Iterator<Item = pgp::errors::Result<SignedPublicKey>> + '_> =
@@ -40,7 +42,7 @@ impl Keyring {
                     Ok(iterator) => iterator,
                     Err(_) => return,
                 };
-            certificates.extend(iterator.take(MOST).filter_map(Result::ok));
+            certificates.extend(iterator.take(MOST + 1).filter_map(Result::ok));
         };
         let mut starts = memchr::memmem::find_iter(bytes, BEGIN_KEY).peekable();
         if starts.peek().is_none() {
@@ -48,16 +50,22 @@ impl Keyring {
         }
         while let Some(start) = starts.next() {
             let end = starts.peek().copied().unwrap_or(bytes.len());
-            let block = SignedPublicKey::from_armor_many_buf(&bytes[start..end]);
+            let block =
+                SignedPublicKey::from_armor_many_buf(bytes.get(start..end).unwrap_or_default());
             add(block.map(|(iterator, _)| iterator));
         }
+        let is_cut = certificates.len() > MOST;
         certificates.truncate(MOST);
-        Keyring { certificates }
+        Keyring {
+            certificates,
+            is_cut,
+        }
     }
 
     /// Takes in what another keyring has.
     pub(crate) fn extend(&mut self, other: Keyring) {
         self.certificates.extend(other.certificates);
+        self.is_cut |= other.is_cut;
     }
 
     /// Leaves the certificates whose fingerprints are among these (hexadecimal digits, any case).
@@ -104,6 +112,10 @@ impl Keyring {
         bytes: &[u8],
     ) -> Result<Signer, String> {
         let mut why = "none of the keys made its signatures".to_owned();
+        if self.is_cut {
+            let most = bounds::KEYRING_KEYS;
+            why += &format!(" (a keyring has more than {most} keys, and no more are used)");
+        }
         for signature in signatures.iter().filter(|s| s.typ() == Some(kind)) {
             for certificate in &self.certificates {
                 match policy::verify(certificate, signature, bytes) {
@@ -128,7 +140,10 @@ fn fingerprint(certificate: &SignedPublicKey) -> String {
 
 fn packets(bytes: &[u8]) -> Result<Vec<Signature>, String> {
     let mut found = Vec::new();
-    for packet in PacketParser::new(bytes).take(MOST) {
+    for (number, packet) in PacketParser::new(bytes).enumerate() {
+        if number == bounds::KEYRING_KEYS {
+            return Err(format!("it holds more than {number} signatures"));
+        }
         // Others are of tomorrow's versions, beside one of today's.
         if let Ok(Packet::Signature(signature)) = packet {
             found.push(signature);

@@ -114,6 +114,30 @@ fn what_a_key_of_the_ring_signed_is_read_and_nothing_else() {
 }
 
 #[test]
+fn keys_and_signatures_beyond_their_bound_are_not_used_and_that_is_said() {
+    let gpg = Gpg::new();
+    gpg.run(
+        "for k in one two; do gpg --quick-generate-key $k ed25519 sign never; gpg --export $k > $k.gpg; done
+         gpg -u two --detach-sign -o two.sig text",
+    );
+    let most = bounds::KEYRING_KEYS;
+    let (one, two) = (gpg.read("one.gpg"), gpg.read("two.gpg"));
+    let signature = gpg.read("two.sig");
+    let ring = |before: usize| Keyring::parse(&[one.repeat(before), two.clone()].concat());
+    let verify = |ring: Keyring| ring.detached(&signature, TEXT.as_bytes());
+    verify(ring(most - 1)).expect("the last one");
+    let why = verify(ring(most)).expect_err("one too many");
+    assert!(why.contains("no more are used"), "{why}");
+    let ring = ring(0);
+    ring.detached(&signature.repeat(most), TEXT.as_bytes())
+        .expect("as many as may be");
+    let why = ring
+        .detached(&signature.repeat(most + 1), TEXT.as_bytes())
+        .expect_err("one too many");
+    assert!(why.contains("more than"), "{why}");
+}
+
+#[test]
 fn subkeys_sign_while_they_are_bound_and_alive() {
     let gpg = Gpg::new();
     gpg.run(

@@ -85,10 +85,13 @@ fn splat(word: u32) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_words(words: &Words<LANES>) -> [__m256i; 8] {
-    words.0.each_ref().map(|row| {
-        // SAFETY: `row` is a reference to 32 readable bytes, and the load needs no alignment.
-        unsafe { _mm256_loadu_si256(row.as_ptr().cast()) }
-    })
+    // A loop and no `map`: that lacks the features, so what it is given could not become part of it.
+    let mut rows = [_mm256_setzero_si256(); 8];
+    for (row, from) in rows.iter_mut().zip(&words.0) {
+        // SAFETY: `from` is a reference to 32 readable bytes, and the load needs no alignment.
+        *row = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+    }
+    rows
 }
 
 #[inline]
@@ -122,13 +125,14 @@ pub(super) fn transposed_half(
     half: usize,
     order: __m256i,
 ) -> [__m256i; 8] {
-    let rows = lanes.map(|blocks| {
+    let mut rows = [_mm256_setzero_si256(); 8];
+    for (row, blocks) in rows.iter_mut().zip(lanes) {
         let (halves, _) = blocks[at].as_chunks::<32>();
         let bytes: &[u8; 32] = &halves[half];
         // SAFETY: `bytes` is a reference to 32 readable bytes, and the load needs no alignment.
-        let row = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
-        _mm256_shuffle_epi8(row, order)
-    });
+        let loaded = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+        *row = _mm256_shuffle_epi8(loaded, order);
+    }
     transpose(rows)
 }
 

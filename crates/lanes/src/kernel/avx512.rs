@@ -92,10 +92,13 @@ fn splat(word: u32) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_words(words: &Words<LANES>) -> [__m512i; 8] {
-    words.0.each_ref().map(|row| {
-        // SAFETY: `row` is a reference to 64 readable bytes, and the load needs no alignment.
-        unsafe { _mm512_loadu_si512(row.as_ptr().cast()) }
-    })
+    // A loop and no `map`: that lacks the features, so what it is given could not become part of it.
+    let mut rows = [_mm512_setzero_si512(); 8];
+    for (row, from) in rows.iter_mut().zip(&words.0) {
+        // SAFETY: `from` is a reference to 64 readable bytes, and the load needs no alignment.
+        *row = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
+    }
+    rows
 }
 
 #[inline]
@@ -113,12 +116,13 @@ fn store_words(words: &mut Words<LANES>, rows: [__m512i; 8]) {
 fn load_schedule(lanes: &[&[Block]; LANES], at: usize) -> [__m512i; 16] {
     let big_endian =
         _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203));
-    let rows = lanes.map(|blocks| {
+    let mut rows = [_mm512_setzero_si512(); 16];
+    for (row, blocks) in rows.iter_mut().zip(lanes) {
         let block: &Block = &blocks[at];
         // SAFETY: `block` is a reference to 64 readable bytes, and the load needs no alignment.
-        let row = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
-        _mm512_shuffle_epi8(row, big_endian)
-    });
+        let loaded = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+        *row = _mm512_shuffle_epi8(loaded, big_endian);
+    }
     transpose(rows)
 }
 

@@ -4,10 +4,13 @@ use super::source::EventSource;
 use super::{OCSF_VERSION, PRODUCT};
 use agent_core::finding::Severity;
 use serde_json::{Map, Value, json};
+use std::io;
 
 /// What a CloudWatch subscription and ASFF (240 KB) still take.
+// Own bound: the receivers'.
 pub const MAX_BYTES: usize = 200_000;
 /// CloudWatch Logs Insights stops at 200 fields (100 in older texts).
+// Own bound: the receiver's.
 pub const MAX_LEAVES: usize = 100;
 /// Leaves that sealing adds: sequence, uid, logged_time, chain id, prev, and of a first event the reason
 /// and what it comes after.
@@ -122,6 +125,7 @@ impl Draft {
     /// Leaves out what is largest and matters least until the event is within the limits.
     fn trim(&mut self) {
         let mut left_out = Vec::new();
+        let mut fits = self.fits();
         for path in [
             &["observables"][..],
             &["unmapped", "expected"],
@@ -135,7 +139,7 @@ impl Draft {
             &["compliance", "requirements"],
             &["remediation"],
         ] {
-            if self.fits() {
+            if fits {
                 break;
             }
             let removed = match path {
@@ -146,11 +150,10 @@ impl Draft {
                 left_out.push(path.join("."));
                 self.unmapped
                     .insert("left_out".into(), json!(left_out.join(" ")));
+                fits = self.fits();
             }
         }
-        if !self.fits()
-            && let Some(Value::String(message)) = self.object.get_mut("message")
-        {
+        if !fits && let Some(Value::String(message)) = self.object.get_mut("message") {
             // Long names are all that is left. A cut message says so.
             let cut = message
                 .char_indices()
@@ -172,10 +175,29 @@ impl Draft {
     }
 
     fn fits(&self) -> bool {
-        let length = |object| serde_json::to_vec(object).map_or(usize::MAX, |bytes| bytes.len());
-        let bytes = length(&self.object).saturating_add(length(&self.unmapped));
+        let mut length = Length(0);
+        for object in [&self.object, &self.unmapped] {
+            if serde_json::to_writer(&mut length, object).is_err() {
+                return false;
+            }
+        }
+        let Length(bytes) = length;
         leaves_of(&self.object) + leaves_of(&self.unmapped) + SEAL_LEAVES <= MAX_LEAVES
             && bytes.saturating_add(SEAL_BYTES) <= MAX_BYTES
+    }
+}
+
+/// Counts what is written, and keeps none of it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

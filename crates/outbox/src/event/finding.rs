@@ -80,7 +80,7 @@ pub fn draft(
         .with("finding_info", info(stored, check, life));
     draft = match file {
         true => of_file(draft, finding, step, &subject),
-        false => of_setting(draft, finding, check, step),
+        false => of_setting(source, draft, finding, check, step),
     };
     if step != Step::Cleared
         && let Some(text) = &finding.remediation
@@ -112,6 +112,11 @@ pub fn draft(
         draft = draft.unmapped("subject_base64", json!(bytes));
     }
     draft = draft.unmapped("location", json!(finding.location));
+    if let (true, Some(check)) = (file && step != Step::Cleared, check) {
+        // One leaf; class 2004 has no `compliance`.
+        let references = source.host.benchmarks.references(check).join(", ");
+        draft = draft.unmapped("references", json!(references));
+    }
     if let Some(waived_by) = &finding.waived_by {
         draft = draft.unmapped("waived_by", json!(waived_by));
     }
@@ -266,7 +271,13 @@ fn file_type(kind: &str) -> u64 {
     }
 }
 
-fn of_setting(draft: Draft, finding: &Finding<String>, check: Option<&Check>, step: Step) -> Draft {
+fn of_setting(
+    source: &EventSource,
+    draft: Draft,
+    finding: &Finding<String>,
+    check: Option<&Check>,
+    step: Step,
+) -> Draft {
     let (status_id, status) = match (step, finding.verdict) {
         (Step::Cleared, _) | (_, Verdict::Pass) => (1, "Pass"),
         (_, Verdict::NotApplicable) => (99, "Not Applicable"),
@@ -278,8 +289,9 @@ fn of_setting(draft: Draft, finding: &Finding<String>, check: Option<&Check>, st
     });
     if let Some(check) = check {
         compliance["requirements"] = json!([check.demand]);
-        if !check.references.is_empty() {
-            compliance["standards"] = json!(check.references);
+        let references = source.host.benchmarks.references(check);
+        if !references.is_empty() {
+            compliance["standards"] = json!(references);
         }
     }
     draft

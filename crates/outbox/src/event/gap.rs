@@ -73,6 +73,7 @@ const FIELDS: usize = 30;
 
 impl Dropped {
     /// So many ranges are declared at once: some 150 bytes each.
+    // Own bound: of one event; another one follows.
     pub const MOST: usize = 900;
 
     pub(super) fn ranges(&self) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use super::finding::Step;
 use super::replaced::ManifestReplaced;
+use agent_core::explained::Evidence;
 use agent_core::finding::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,7 +50,12 @@ pub enum Lifecycle {
         until: i64,
         /// Findings that waited for its evidence.
         waited: u64,
+        /// What was told of it; the store knows.
+        counts: TransactionCounts,
     },
+    /// A package is installed that was not there when the manifest was recorded or amended, and has files among what
+    /// deviates (6002, `New package`, low).
+    NewPackage(NewPackage),
     /// A fault of the agent itself (6008).
     Fault(Fault),
     /// The launch record was written (6002, `Launch record`).
@@ -123,6 +129,34 @@ pub struct Transaction {
     pub pid: u32,
     /// Whose lock it is: `dpkg` or `rpm`.
     pub manager: &'static str,
+}
+
+/// A package that is new on the host: whatever vouches for it, its files keep their severity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewPackage {
+    /// Its name.
+    pub name: String,
+    /// The version that is installed.
+    pub version: String,
+    /// What vouches for the file by which it was noticed; `None` where nothing does.
+    pub evidence: Option<Evidence>,
+    /// When it came (RFC 3339).
+    pub at: Option<String>,
+    /// The command that brought it.
+    pub transaction: Option<String>,
+}
+
+/// What was told since a package transaction began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransactionCounts {
+    /// Packages that explain something,
+    pub packages: u64,
+    /// and how many paths.
+    pub explained: u64,
+    /// Paths of that transaction that were told by themselves.
+    pub single: u64,
+    /// Those of them that are critical.
+    pub critical: u64,
 }
 
 /// A path of the launch record.

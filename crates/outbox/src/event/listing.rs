@@ -6,6 +6,7 @@ use super::own::{SUCCESS, lifecycle};
 use super::source::EventSource;
 use agent_core::escape;
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 use serde_json::json;
 
 /// Maximum bytes of one piece of a listing, well below what an event may have.
@@ -23,8 +24,9 @@ pub(super) fn launch(
     let accounts = accounts.iter().map(|name| format!("account {name}"));
     let keys = keys.iter().map(|key| format!("key {key}"));
     let message = format!(
-        "the launch record was written: {} path(s) differ since the image was recorded",
-        entries.len()
+        "the launch record was written: {} differ{} since the image was recorded",
+        counted(entries.len() as u64, "path"),
+        if entries.len() == 1 { "s" } else { "" }
     );
     let lines = accounts.chain(keys).chain(entries.iter().map(line));
     in_pieces(lines, &message, |message| {
@@ -38,8 +40,13 @@ pub(super) fn launch(
 /// An amendment holds from now on. Without a seal anybody who is root could have written it.
 pub(super) fn amendment(source: &EventSource, amendment: &Amendment, now: i64) -> Vec<Draft> {
     let message = format!(
-        "{} path(s) were accepted by {}: {}",
-        amendment.entries.len(),
+        "{} {} accepted by {}: {}",
+        counted(amendment.entries.len() as u64, "path"),
+        if amendment.entries.len() == 1 {
+            "was"
+        } else {
+            "were"
+        },
         amendment.by,
         amendment.reason
     );
@@ -79,7 +86,7 @@ fn line(entry: &LaunchEntry) -> String {
 }
 
 /// As many events as the lines need. One field for each listing: a field for each path would be too many.
-fn in_pieces(
+pub(super) fn in_pieces(
     lines: impl Iterator<Item = String>,
     message: &str,
     event: impl Fn(&str) -> Draft,

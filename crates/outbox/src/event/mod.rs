@@ -5,6 +5,7 @@
 //! instance), the agent's own steps Application Lifecycle (6002), its faults Application Error (6008).
 
 mod accepted;
+pub mod by_package;
 pub mod chain;
 pub mod draft;
 pub mod finding;
@@ -22,8 +23,8 @@ pub mod verify;
 pub use draft::Draft;
 pub use heartbeats::Heartbeats;
 pub use lifecycle::{
-    Amendment, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, SinkState,
-    Transaction, Unread, Window,
+    Amendment, Fault, Heartbeat, LastScan, LaunchEntry, Lifecycle, ManifestState, NewPackage,
+    SinkState, Transaction, TransactionCounts, Unread, Window,
 };
 pub use source::{Digests, EventSource};
 pub use stored_finding::StoredFinding;

@@ -6,6 +6,7 @@ use super::lifecycle::{Fault, Heartbeat, LastScan, Lifecycle, ManifestState};
 use super::source::{EventSource, digests};
 use super::{PRODUCT, accepted, gap::Dropped, listing, replaced, transaction};
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 use serde_json::{Map, Value, json};
 
 pub(super) const SUCCESS: (u64, &str) = (1, "Success");
@@ -79,7 +80,9 @@ pub fn drafts(source: &EventSource, event: &Lifecycle, now: i64) -> Vec<Draft> {
             since,
             until,
             waited,
-        } => transaction::ended(ended, (*since, *until), *waited, now),
+            counts,
+        } => transaction::ended(ended, (*since, *until), *waited, counts, now),
+        Lifecycle::NewPackage(package) => transaction::new_package(package, now),
         Lifecycle::Fault(fault) => error(fault, now),
         Lifecycle::LaunchRecord {
             sha256,
@@ -258,8 +261,9 @@ fn flood_draft(activity_name: &'static str, message: String, flood: &Flood, now:
 /// Events that will not arrive, and where they were in the chain.
 pub fn dropped(source: &EventSource, dropped: &Dropped, now: i64) -> Draft {
     let message = format!(
-        "{} event(s) will not arrive: {}",
-        dropped.count, dropped.reason
+        "{} will not arrive: {}",
+        counted(dropped.count, "event"),
+        dropped.reason
     );
     let severities: Map<String, Value> = Severity::WORST_FIRST
         .into_iter()

@@ -1,7 +1,7 @@
 //! A finding and what is known of how it came about, as the store keeps them and events tell them.
 
 use agent_core::change::ChangeContext;
-use agent_core::explained::Kind;
+use agent_core::explained::ExplanationKind;
 use agent_core::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -52,8 +52,11 @@ impl StoredFinding {
         }
         // That changes were expected says nothing of what this one is.
         let explained = finding.explained_by.as_ref();
-        let evidence = explained.filter(|by| by.kind != Kind::Window);
+        let evidence = explained.filter(|by| by.kind != ExplanationKind::Window);
         if let (Some(evidence), Some(list)) = (evidence, all.as_array_mut()) {
+            // When and by which command it came says nothing of what it is, and logs rotate.
+            let mut evidence = evidence.clone();
+            (evidence.at, evidence.transaction) = (None, None);
             list.push(json!(evidence));
         }
         let digest = Sha256::digest(all.to_string());

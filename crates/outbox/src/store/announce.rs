@@ -10,11 +10,12 @@ use crate::event::stored_finding::StoredFinding;
 use crate::ledger::OpenFinding;
 use agent_core::finding::{Finding, Severity, Verdict};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A step that this transaction tells.
 pub(super) struct Fresh {
     pub(super) step: Step,
-    pub(super) stored: StoredFinding,
+    pub(super) stored: Arc<StoredFinding>,
     pub(super) key: Vec<u8>,
     /// Of a deviation that was cleared: the entry that stood before.
     pub(super) entry: Option<OpenFinding>,
@@ -62,6 +63,7 @@ impl WriteTransaction<'_> {
     }
 
     pub(super) fn tell(&mut self, fresh: &Fresh, now: i64) -> Result<()> {
+        self.count(fresh);
         let uid = self.uid(&fresh.key, fresh.first_seen);
         let severity = fresh.stored.finding.severity;
         let life = Life {
@@ -80,6 +82,19 @@ impl WriteTransaction<'_> {
             fresh.entry,
             now,
         )
+    }
+}
+
+impl WriteTransaction<'_> {
+    /// Counts what is told by itself of the package transaction under way.
+    fn count(&mut self, fresh: &Fresh) {
+        let StoredFinding { finding, context } = &*fresh.stored;
+        let of_transaction = context.as_ref().is_some_and(|c| c.transaction.is_some());
+        if fresh.step == Step::Raised && of_transaction {
+            let severity = finding.unexplained_severity.unwrap_or(finding.severity);
+            self.stories.told.single += 1;
+            self.stories.told.critical += u64::from(severity == Severity::Critical);
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use crate::ledger::OpenFinding;
 use agent_core::finding::{Severity, Verdict};
 
 /// Reads a row from its beginning.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct RowReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> RowReader<'a> {
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -57,7 +57,8 @@ pub(super) fn entry_to_row(entry: &OpenFinding) -> [u8; ENTRY] {
     row[1] = u8::from(entry.raised)
         | u8::from(entry.current) << 1
         | u8::from(entry.gone) << 2
-        | u8::from(entry.updated) << 3;
+        | u8::from(entry.updated) << 3
+        | u8::from(entry.listed) << 4;
     row[2] = match entry.verdict {
         Verdict::Pass => 0,
         Verdict::Fail => 1,
@@ -73,7 +74,7 @@ pub(super) fn entry_to_row(entry: &OpenFinding) -> [u8; ENTRY] {
 }
 
 pub(super) fn entry_from_row(row: &[u8]) -> Option<OpenFinding> {
-    let mut reader = Reader(row);
+    let mut reader = RowReader(row);
     let [1, flags, verdict, severity] = reader.array()? else {
         return None;
     };
@@ -94,6 +95,7 @@ pub(super) fn entry_from_row(row: &[u8]) -> Option<OpenFinding> {
         current: flags & 2 != 0,
         gone: flags & 4 != 0,
         updated: flags & 8 != 0,
+        listed: flags & 16 != 0,
     };
     reader.rest().is_empty().then_some(entry)
 }
@@ -219,7 +221,7 @@ impl<'a> Row<'a> {
     }
 
     pub(super) fn read(row: &'a [u8]) -> Option<Row<'a>> {
-        let mut reader = Reader(row);
+        let mut reader = RowReader(row);
         let [1, rank, role, flags] = reader.array()? else {
             return None;
         };
@@ -268,7 +270,7 @@ impl<'a> Deferred<'a> {
     }
 
     pub(super) fn read(row: &'a [u8]) -> Option<Deferred<'a>> {
-        let mut reader = Reader(row);
+        let mut reader = RowReader(row);
         let 1 = reader.u8()? else {
             return None;
         };
@@ -328,7 +330,7 @@ impl Gap {
     }
 
     pub(super) fn read(first: u64, row: &[u8]) -> Option<Gap> {
-        let mut reader = Reader(row);
+        let mut reader = RowReader(row);
         let 1 = reader.u8()? else {
             return None;
         };
@@ -375,6 +377,7 @@ mod tests {
             current: false,
             gone: true,
             updated: true,
+            listed: true,
         };
         assert_eq!(entry_from_row(&entry_to_row(&entry)), Some(entry));
         assert_eq!(entry_from_row(&entry_to_row(&entry)[1..]), None);

@@ -11,6 +11,7 @@ use crate::event::finding::Step;
 use crate::event::stored_finding::StoredFinding;
 use agent_core::finding::Severity;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Deferred findings that one transaction tells.
 const AT_ONCE: usize = 500;
@@ -51,7 +52,7 @@ impl WriteTransaction<'_> {
     pub(super) fn renew_deferred(
         &mut self,
         key: &[u8],
-        stored: &StoredFinding,
+        stored: &Arc<StoredFinding>,
         first_seen: i64,
         now: i64,
     ) -> Result<()> {
@@ -125,7 +126,7 @@ impl WriteTransaction<'_> {
             self.set_entry(&key, Some(&entry), Some(&told))?;
             self.fresh.push(Fresh {
                 step,
-                stored,
+                stored: Arc::new(stored),
                 key,
                 entry: None,
                 first_seen,

@@ -23,6 +23,7 @@ impl SinkKind {
             SinkKind::CloudwatchLogs => 1,
             SinkKind::File => 2,
             SinkKind::Stdout => 3,
+            SinkKind::Journald => 4,
         }
     }
 }

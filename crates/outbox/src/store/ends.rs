@@ -10,6 +10,7 @@ use super::write_transaction::WriteTransaction;
 use crate::event::finding::Step;
 use crate::ledger::{self, Capacity, OpenFinding};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// The part of the ledger's room that ends have beside it.
 const SHARE: u64 = 8;
@@ -159,7 +160,7 @@ impl WriteTransaction<'_> {
             self.end_told(place)?;
             let fresh = Fresh {
                 step: Step::Cleared,
-                stored: gone(key, ended.severity).ok_or_else(|| damaged("ends"))?,
+                stored: Arc::new(gone(key, ended.severity).ok_or_else(|| damaged("ends"))?),
                 key: key.to_vec(),
                 entry: Some(*ended),
                 first_seen: ended.first_seen,

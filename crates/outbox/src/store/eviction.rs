@@ -89,6 +89,7 @@ impl WriteTransaction<'_> {
         }
         self.state.spool.dropped += 1;
         let first_seen = self.lose(&row, Loss::Full)?;
+        self.unlist(&row)?;
         self.untell(&row, first_seen)
     }
 

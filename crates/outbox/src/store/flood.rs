@@ -19,6 +19,7 @@ const CALM: u64 = 10;
 /// Calm seconds in a row that end a flood.
 const CALM_SECONDS: u32 = 5;
 /// Milliseconds after which a flood ends however busy it is.
+// Own bound: what docs/events.md promises.
 const LONGEST: i64 = 60_000;
 /// Directories that are counted apart; what comes from others is counted together.
 const COUNTED: usize = 64;

@@ -6,6 +6,7 @@ use crate::event::gap::{Dropped, Range};
 use crate::event::{Fault, Lifecycle, own};
 use agent_core::escape;
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -126,7 +127,8 @@ impl WriteTransaction<'_> {
             let fault = Fault {
                 code: "spool.dropped",
                 message: format!(
-                    "{lost} event(s) of a chain that was kept in memory while the store could not be written will not arrive: the spool was full, or a sink refused them"
+                    "{} of a chain that was kept in memory while the store could not be written will not arrive: the spool was full, or a sink refused them",
+                    counted(lost, "event")
                 ),
                 severity: Severity::High,
             };

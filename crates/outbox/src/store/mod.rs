@@ -7,6 +7,7 @@
 //! held within a bound, counted and told.
 
 mod announce;
+mod by_package;
 mod codec;
 mod deferred;
 mod delivery;
@@ -18,6 +19,7 @@ mod gaps;
 mod medium;
 mod migrate;
 mod open;
+mod open_deviations;
 mod open_in;
 mod open_scans;
 mod order;
@@ -25,7 +27,6 @@ mod pack;
 mod queue;
 mod round_robin;
 mod rows;
-mod standing;
 mod state;
 mod superseded;
 mod tables;
@@ -43,7 +44,7 @@ pub const GROUP_FINDINGS: usize = 500;
 pub use engine::Store;
 pub use flood::FLOOD;
 pub use open::FILE;
-pub use standing::Standing;
+pub use open_deviations::OpenDeviation;
 pub use write_transaction::uid;
 
 /// Where events go. Each event stays until every enabled sink has settled it.
@@ -55,6 +56,8 @@ pub enum SinkKind {
     File,
     /// Standard output.
     Stdout,
+    /// The host's journal.
+    Journald,
 }
 
 /// What a scan covers: what is open within it and not found again is cleared at its end.

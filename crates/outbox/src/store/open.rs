@@ -2,7 +2,7 @@
 
 use super::medium::Medium;
 use super::pack::Sample;
-use super::state::State;
+use super::state::StoreState;
 use super::tables::{self, META, SAMPLES, SPOOL, STATE};
 use crate::event::chain::{Chain, Head};
 use crate::event::finding::{Life, Step, draft};
@@ -19,7 +19,7 @@ use std::io::{self, ErrorKind};
 /// The store's file in the state directory.
 pub const FILE: &str = "store.redb";
 /// redb's cache is a gigabyte if it is not told otherwise.
-const CACHE: usize = 4 << 20;
+const CACHE: usize = 2 << 20;
 
 /// Why the store could not be opened.
 #[derive(Debug)]
@@ -79,8 +79,8 @@ pub(super) fn database(medium: &dyn Medium, check: bool) -> Result<Database, Ref
 }
 
 /// The state of an open store; `None` if it has none yet.
-pub(super) fn state(database: &Database) -> Result<Option<State>, Refusal> {
-    let read = || -> tables::Result<Option<State>> {
+pub(super) fn state(database: &Database) -> Result<Option<StoreState>, Refusal> {
+    let read = || -> tables::Result<Option<StoreState>> {
         let transaction = database.begin_read()?;
         let meta = match transaction.open_table(META) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -89,7 +89,7 @@ pub(super) fn state(database: &Database) -> Result<Option<State>, Refusal> {
         let Some(row) = meta.get(STATE)? else {
             return Ok(None);
         };
-        match State::from_row(row.value()) {
+        match StoreState::from_row(row.value()) {
             Some(state) => Ok(Some(state)),
             None => Err(tables::damaged("meta")),
         }
@@ -104,8 +104,8 @@ pub(super) fn begin(
     base: u64,
     host: &Host,
     sinks: &[u8],
-) -> Result<State, Refusal> {
-    let mut state = State::begin(chain, base);
+) -> Result<StoreState, Refusal> {
+    let mut state = StoreState::begin(chain, base);
     state.host.instance_id.clone_from(&host.instance_id);
     state.host.machine_id.clone_from(&host.machine_id);
     state.sinks = sinks.to_vec();
@@ -123,7 +123,7 @@ pub(super) fn begin(
 }
 
 /// The former host, if the store is another one's.
-pub(super) fn other_host(state: &State, host: &Host) -> Option<String> {
+pub(super) fn other_host(state: &StoreState, host: &Host) -> Option<String> {
     let differ = |then: &str, now: &str| !then.is_empty() && !now.is_empty() && then != now;
     if differ(&state.host.instance_id, &host.instance_id) {
         return Some(state.host.instance_id.clone());
@@ -135,7 +135,7 @@ pub(super) fn other_host(state: &State, host: &Host) -> Option<String> {
 }
 
 /// The end of a store's chain, for the chain that comes after it.
-pub(super) fn head(state: &State) -> Option<Head> {
+pub(super) fn head(state: &StoreState) -> Option<Head> {
     state
         .chain()
         .map(|chain| chain.head)
@@ -199,7 +199,7 @@ fn sample_text(source: &EventSource) -> Vec<u8> {
 /// The sample for this origin: the present one if it still fits, else a new one.
 pub(super) fn sample(
     database: &Database,
-    state: &mut State,
+    state: &mut StoreState,
     source: &EventSource,
 ) -> Result<Sample, Refusal> {
     let text = sample_text(source);

@@ -6,6 +6,7 @@ use super::tables::{Result, damaged, entry_from_row};
 use super::write_transaction::WriteTransaction;
 use super::{ScanId, Scope};
 use crate::event::finding::Step;
+use crate::event::stored_finding::StoredFinding;
 use crate::ledger::{self, Observation, OpenFinding, key};
 use agent_core::finding::{
     FILES_ADDED, FILES_CHANGED, FILES_MOUNT, FILES_REMOVED, FILES_UNREADABLE, Verdict,
@@ -16,6 +17,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Deviations that a scan remembers by itself; beyond that it marks them in the ledger, so that its
 /// memory stays flat, and a host with few deviations writes nothing when it finds them again.
@@ -206,6 +208,19 @@ fn evidence(entry: OpenFinding) -> (Verdict, [u8; 16]) {
     (entry.verdict, entry.fingerprint)
 }
 
+/// A finding as it is told; an end weighs what it ends.
+fn as_told(
+    stored: &Arc<StoredFinding>,
+    step: Step,
+    old: Option<&OpenFinding>,
+) -> Arc<StoredFinding> {
+    let mut told = stored.clone();
+    if let (Step::Cleared, Some(old)) = (step, old) {
+        Arc::make_mut(&mut told).finding.severity = old.severity;
+    }
+    told
+}
+
 /// What one transaction's share of a sweep came upon.
 struct Swept {
     /// Entries that were not found again.
@@ -237,6 +252,9 @@ impl WriteTransaction<'_> {
         let old = self.entry(&key)?;
         let scan_id = mark.or(old.map(|old| old.scan_id)).unwrap_or(0);
         self.state.scan_id = self.state.scan_id.max(mark.unwrap_or(0));
+        if let Some(by_package) = self.entry_by_package(stored, old.as_ref(), scan_id, now) {
+            return self.found_by_package(found, &key, old.as_ref(), by_package, now);
+        }
         let mut decision = ledger::decide(old.as_ref(), observation, scan_id, self.capacity(), now);
         let enters = match old {
             None => decision.entry.is_some(),
@@ -264,15 +282,7 @@ impl WriteTransaction<'_> {
         let first_seen = decision.entry.or(old).map_or(now, |entry| entry.first_seen);
         let told = decision.step.map(|step| Fresh {
             step,
-            stored: match (step, old) {
-                // An end weighs what it ends.
-                (Step::Cleared, Some(old)) => {
-                    let mut ended = (**stored).clone();
-                    ended.finding.severity = old.severity;
-                    ended
-                }
-                _ => (**stored).clone(),
-            },
+            stored: as_told(stored, step, old.as_ref()),
             entry: old.filter(|_| step == Step::Cleared),
             key: key.clone(),
             first_seen,
@@ -285,8 +295,13 @@ impl WriteTransaction<'_> {
                 self.undefer(&key)?;
                 self.fresh.push(fresh);
             }
-            // It went before anybody was told of it.
-            (None, _) if decision.entry.is_none() => self.undefer(&key)?,
+            // It went before anybody was told of it, or by package alone.
+            (None, _) if decision.entry.is_none() => {
+                if let Some(old) = &old {
+                    self.unlisted(&key, old);
+                }
+                self.undefer(&key)?;
+            }
             // There is no room to tell it at once; what waits is told as it is by then.
             (None, _) if decision.entry.map(evidence) != old.map(evidence) => {
                 self.renew_deferred(&key, stored, first_seen, now)?;
@@ -294,6 +309,34 @@ impl WriteTransaction<'_> {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// Takes in what a package explains, to be told with that.
+    fn found_by_package(
+        &mut self,
+        found: &Found,
+        key: &[u8],
+        old: Option<&OpenFinding>,
+        (entry, due): (OpenFinding, bool),
+        now: i64,
+    ) -> Result<()> {
+        let enters = match old {
+            None => true,
+            Some(old) => entry != *old && self.is_only_below(key)?,
+        };
+        if enters && !self.admit(key, entry.severity)? {
+            self.state.ledger.unentered += 1;
+            self.dirty = true;
+            return Ok(());
+        }
+        if old != Some(&entry) {
+            self.set_entry(key, old, Some(&entry))?;
+        }
+        self.undefer(key)?;
+        match due {
+            true => self.list(&found.stored, key, &entry, found.scan, now),
+            false => Ok(()),
+        }
     }
 
     /// Clears what a scan that came to its end did not find again. Returns where to go on.
@@ -320,10 +363,13 @@ impl WriteTransaction<'_> {
                 self.set_entry(key, Some(entry), decision.entry.as_ref())?;
             }
             self.undefer(key)?;
+            if decision.entry.is_none() {
+                self.unlisted(key, entry);
+            }
             if decision.step.is_some() {
                 self.fresh.push(Fresh {
                     step: Step::Cleared,
-                    stored: gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?,
+                    stored: Arc::new(gone(key, entry.severity).ok_or_else(|| damaged("ledger"))?),
                     key: key.to_vec(),
                     entry: Some(*entry),
                     first_seen: entry.first_seen,

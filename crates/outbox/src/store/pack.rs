@@ -6,6 +6,7 @@
 //! sample is unpacked with the same one, to the byte.
 
 /// Longer than any event.
+// Own bound: of the stored form; what claims more is damage.
 const MAX: usize = 1 << 22;
 /// Shorter matches cost more than they save.
 const MIN_MATCH: usize = 8;

@@ -9,10 +9,13 @@ use agent_core::finding::{Severity, Verdict};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 /// So much is held while the store cannot be written: things,
+// Own bound: what is beyond is counted and told as lost.
 const MOST: usize = 4000;
 /// and bytes.
+// Own bound: likewise.
 const MOST_BYTES: usize = 4 << 20;
 
 /// Something to be taken in, with the time at which it came.
@@ -37,7 +40,7 @@ pub(super) enum Op {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) scan_id: ScanId,
-    pub(super) stored: Box<StoredFinding>,
+    pub(super) stored: Arc<StoredFinding>,
     /// See [`super::open_scans::OpenScans::found`].
     pub(super) mark: Option<u64>,
     /// Whether a scan of everything found it.

@@ -28,12 +28,12 @@ pub(super) struct RoundRobin {
     /// The key with which the turn before ended.
     cursor: Vec<u8>,
     /// Those met and not run out.
-    active: VecDeque<Entry>,
+    active: VecDeque<Child>,
 }
 
 /// What lies directly below a prefix.
 #[derive(Debug)]
-enum Entry {
+enum Child {
     /// Keys of the prefix itself: behind the key last taken.
     Own {
         last: Vec<u8>,
@@ -82,7 +82,7 @@ impl RoundRobin {
     }
 
     /// The next entry, if one is left that was not met.
-    fn meet(&mut self, table: &impl Seek) -> Result<Option<Entry>> {
+    fn meet(&mut self, table: &impl Seek) -> Result<Option<Child>> {
         loop {
             let Some(from) = self.next.take() else {
                 return Ok(None);
@@ -108,14 +108,14 @@ impl RoundRobin {
             return Ok(Some(match entry {
                 Some(entry) => {
                     self.next = Some(order::after(entry.to_vec()));
-                    Entry::Below(Box::new(RoundRobin::new(entry.to_vec(), &self.cursor)))
+                    Child::Below(Box::new(RoundRobin::new(entry.to_vec(), &self.cursor)))
                 }
                 None => {
                     // What belongs to the prefix itself comes before all that lies below it: a zero byte, and the
                     // check; or a place alone, the first byte of which is zero.
                     let with = |byte| [self.prefix.as_slice(), &[byte]].concat();
                     self.next = Some(with(1));
-                    Entry::Own {
+                    Child::Own {
                         last: Vec::new(),
                         prefix: with(0),
                     }
@@ -125,11 +125,11 @@ impl RoundRobin {
     }
 }
 
-impl Entry {
+impl Child {
     fn take(&mut self, table: &impl Seek) -> Result<Option<Vec<u8>>> {
         match self {
-            Entry::Below(turns) => turns.take(table),
-            Entry::Own { last, prefix } => {
+            Child::Below(turns) => turns.take(table),
+            Child::Own { last, prefix } => {
                 let from = match last.is_empty() {
                     true => prefix.clone(),
                     false => {

@@ -16,7 +16,7 @@ struct HeadRow {
 /// The state. What a later version adds must have a default. In its row all keys stand side by side.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct State {
+pub(super) struct StoreState {
     pub(super) version: u32,
     #[serde(flatten)]
     pub(super) chain: ChainState,
@@ -108,6 +108,8 @@ pub(super) struct WaitingState {
     pub(super) deferred: u64,
     /// When the first of them is due, in milliseconds since 1970; 0 while none waits.
     pub(super) deferred_until: i64,
+    /// Paths that are to be told with their package.
+    pub(super) listed: u64,
 }
 
 /// Lost ranges of the chain.
@@ -145,12 +147,12 @@ fn head_from_row(row: &HeadRow) -> Option<Head> {
     })
 }
 
-impl State {
+impl StoreState {
     /// The state of a store that was just begun.
-    pub(super) fn begin(chain: &Chain, base: u64) -> State {
-        let mut state = State {
+    pub(super) fn begin(chain: &Chain, base: u64) -> StoreState {
+        let mut state = StoreState {
             version: VERSION,
-            ..State::default()
+            ..StoreState::default()
         };
         state.chain.salt.clone_from(&chain.head.id);
         state.chain.base = base;
@@ -182,8 +184,8 @@ impl State {
     }
 
     /// `None` for what this version cannot read.
-    pub(super) fn from_row(row: &[u8]) -> Option<State> {
-        let state: State = serde_json::from_slice(row).ok()?;
+    pub(super) fn from_row(row: &[u8]) -> Option<StoreState> {
+        let state: StoreState = serde_json::from_slice(row).ok()?;
         let known = (OLDEST..=VERSION).contains(&state.version);
         let sound = known && !state.chain.head.id.is_empty() && state.chain().is_some();
         sound.then_some(state)
@@ -200,8 +202,8 @@ mod tests {
         chain.after = Some(chain.head.clone());
         chain.head.sequence = 4;
         chain.head.digest = Some([6; 32]);
-        let state = State::begin(&chain, 3);
-        let read = State::from_row(&state.to_row()).expect("a state");
+        let state = StoreState::begin(&chain, 3);
+        let read = StoreState::from_row(&state.to_row()).expect("a state");
         assert_eq!(read.chain(), Some(chain));
         assert_eq!(read, state);
         let row: serde_json::Value = serde_json::from_slice(&state.to_row()).expect("JSON");
@@ -209,11 +211,11 @@ mod tests {
         let mut keys: Vec<&str> = keys.map(String::as_str).collect();
         keys.sort_unstable();
         let expected = "after base declared deferred deferred_until dropped ends ends_bytes events flood given_up head \
-                        instance_id ledger_bytes lost_of_other_chain machine_id open payload payload_limit reason \
+                        instance_id ledger_bytes listed lost_of_other_chain machine_id open payload payload_limit reason \
                         refused round salt sample sinks undeclared unentered untold version";
         assert_eq!(keys.join(" "), expected);
         for row in ["", "{}", "{\"version\":4}", "[]"] {
-            assert_eq!(State::from_row(row.as_bytes()), None, "{row}");
+            assert_eq!(StoreState::from_row(row.as_bytes()), None, "{row}");
         }
     }
 }

@@ -7,12 +7,13 @@
 //! | `waiting` | sink, class, ledger key, place ([`super::order`]) | – : waits for that sink |
 //! | `eviction` | rank, ledger key, place ([`super::order`]) | – : what may be given up when the spool is full |
 //! | `deferred` | ledger key | [`Deferred`]: found, and to be told at a time to come |
+//! | `listings` | package, version, ledger key | found, and to be told with its package ([`super::by_package`]) |
 //! | `ends` | rank, ledger key, time first seen ([`super::order`]) | [`crate::ledger::OpenFinding`]: ended, and yet to be told |
 //! | `gaps` | sequence of the first | [`Gap`]: lost, and perhaps declared |
 //! | `aside` | place | an event that a sink refused |
 //! | `samples` | number | what events are packed with |
 //! | `superseded` | ledger key | in memory alone: times first seen of entries on disk that memory speaks for ([`super::superseded`]) |
-//! | `meta` | `state` | [`super::state::State`] as JSON |
+//! | `meta` | `state` | [`super::state::StoreState`] as JSON |
 
 pub(super) use super::codec::*;
 use super::rows::Rows;
@@ -23,6 +24,7 @@ pub(super) const SPOOL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("
 pub(super) const WAITING: TableDefinition<'_, &[u8], ()> = TableDefinition::new("waiting");
 pub(super) const EVICTION: TableDefinition<'_, &[u8], ()> = TableDefinition::new("eviction");
 pub(super) const DEFERRED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("deferred");
+pub(super) const LISTINGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("listings");
 pub(super) const ENDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ends");
 pub(super) const GAPS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gaps");
 pub(super) const ASIDE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("aside");
@@ -43,6 +45,7 @@ pub(super) struct Tables<'t> {
     pub(super) waiting: Rows<'t, &'static [u8], ()>,
     pub(super) eviction: Rows<'t, &'static [u8], ()>,
     pub(super) deferred: Rows<'t, &'static [u8], &'static [u8]>,
+    pub(super) listings: Rows<'t, &'static [u8], &'static [u8]>,
     pub(super) ends: Rows<'t, &'static [u8], &'static [u8]>,
     pub(super) gaps: Rows<'t, u64, &'static [u8]>,
     pub(super) aside: Rows<'t, u64, &'static [u8]>,
@@ -58,6 +61,7 @@ impl<'t> Tables<'t> {
             waiting: Rows::new(transaction.open_table(WAITING)?),
             eviction: Rows::new(transaction.open_table(EVICTION)?),
             deferred: Rows::new(transaction.open_table(DEFERRED)?),
+            listings: Rows::new(transaction.open_table(LISTINGS)?),
             ends: Rows::new(transaction.open_table(ENDS)?),
             gaps: Rows::new(transaction.open_table(GAPS)?),
             aside: Rows::new(transaction.open_table(ASIDE)?),

@@ -1,11 +1,12 @@
 //! One transaction under way: what stands in the tables, the chain and the counters move together.
 
 use super::announce::Fresh;
+use super::by_package::Stories;
 use super::eviction::Fullest;
 use super::flood::Floods;
 use super::order;
 use super::pack::{self, Sample};
-use super::state::State;
+use super::state::StoreState;
 use super::superseded::Below;
 use super::tables::{
     ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
@@ -51,9 +52,10 @@ impl Limits {
 
 pub(super) struct WriteTransaction<'t> {
     pub(super) tables: Tables<'t>,
-    pub(super) state: State,
+    pub(super) state: StoreState,
     pub(super) chain: Chain,
     pub(super) floods: Floods,
+    pub(super) stories: Stories,
     /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
     /// The store that this one stands in for.
@@ -67,13 +69,16 @@ pub(super) struct WriteTransaction<'t> {
     pub(super) written: u64,
     /// Steps to be told at the end of the transaction.
     pub(super) fresh: Vec<Fresh>,
+    /// Ledger keys of what was told by package and is gone.
+    pub(super) resolved: Vec<Vec<u8>>,
 }
 
 /// What of a transaction outlives it: what the store on disk is known to say, once it is committed.
 #[derive(Debug, Default)]
 pub(super) struct Committed {
-    pub(super) state: State,
+    pub(super) state: StoreState,
     pub(super) floods: Floods,
+    pub(super) stories: Stories,
     /// Where the ledger gives up first, as far as that is known.
     pub(super) fullest: Option<Fullest>,
 }
@@ -88,6 +93,7 @@ impl WriteTransaction<'_> {
         Ok(Committed {
             state: self.state,
             floods: self.floods,
+            stories: self.stories,
             fullest: self.fullest,
         })
     }
@@ -197,7 +203,7 @@ impl WriteTransaction<'_> {
         old: Option<&OpenFinding>,
         new: Option<&OpenFinding>,
     ) -> Result<()> {
-        let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
+        let untold = |entry: &OpenFinding| u64::from(entry.is_untold());
         let size = (key.len() + ENTRY) as u64;
         let state = &mut self.state;
         // What the store on disk has is not counted here.

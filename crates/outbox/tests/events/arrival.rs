@@ -143,10 +143,10 @@ fn what_is_said_of_absurd_sequences_is_bounded_by_the_input() {
                 event(LAST - 1, &[]),
             ],
             &[
-                "edited 18446744073709551615",
                 "missing 1 to 18446744073709551613",
-                "edited 18446744073709551614",
                 "reordered 18446744073709551614 stands after 18446744073709551615",
+                "edited 18446744073709551615",
+                "edited 18446744073709551614",
             ],
         ),
         (

@@ -3,17 +3,21 @@
 mod arrival;
 mod bench;
 mod bounds;
+mod by_package;
 mod damage;
+mod examples;
+mod floods;
 mod killed;
 mod log;
 mod log_forms;
 mod migration;
 mod regions;
+mod samples;
 mod schema;
+mod source;
 mod told;
 
 use agent_core::finding::{self, Check, Finding, Form, Severity, Verdict};
-use agent_core::host::{Cloud, Host};
 use agent_outbox::event::{Digests, EventSource, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
 use agent_outbox::store::{OpenOutcome, ScanId, Scope, SinkKind, Store};
@@ -23,39 +27,22 @@ use std::path::Path;
 /// An arbitrary time.
 pub(crate) const T: i64 = 1_795_310_000_123;
 
-/// A host as it is on EC2.
+/// A host as it is on EC2, with all that may be known of it.
 pub(crate) fn source() -> EventSource {
+    let source = source::source();
     EventSource {
-        host: Host {
-            hostname: "ip-10-0-0-5".into(),
-            machine_id: "0123456789abcdef0123456789abcdef".into(),
-            boot_id: "3f1c0000-0000-4000-8000-000000000001".into(),
-            os: "Amazon Linux 2023".into(),
-            instance_id: "i-0123456789abcdef0".into(),
-            cloud: Some(Box::new(Cloud {
-                image_id: "ami-0abcdef1234567890".into(),
-                account_id: "123456789012".into(),
-                region: "eu-central-1".into(),
-                zone: "eu-central-1a".into(),
-                instance_type: "t3.micro".into(),
-                private_ip: "10.0.0.5".into(),
-                verified: true,
-            })),
-        },
-        ip: "10.0.0.5".into(),
         digests: Digests {
-            manifest: "ab".repeat(32),
             signer: "builder@example.org (SHA256:abc)".into(),
             profile_name: "al2023".into(),
-            profile: "cd".repeat(32),
             launch_record: "ef".repeat(32),
             amendments: vec!["34".repeat(32)],
-            binary: "12".repeat(32),
+            ..source.digests
         },
         checks: [&PERMIT_ROOT_LOGIN, &SERIAL_PASSWORD]
             .into_iter()
             .chain(finding::FILE_CHECKS)
             .collect(),
+        ..source
     }
 }
 

@@ -105,9 +105,17 @@ fn version_2() {
         unmapped.remove("manifest");
     }
     let expected = include_str!("../data/stores/2.told.jsonl").lines();
-    let expected: Vec<serde_json::Value> = expected
+    let mut expected: Vec<serde_json::Value> = expected
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
+    // Who asks for a check is the table's of whoever tells it, and not stored.
+    for event in told.iter_mut().chain(&mut expected) {
+        let unmapped = event["unmapped"].as_object_mut().expect("an object");
+        unmapped.remove("references");
+        if let Some(compliance) = event["compliance"].as_object_mut() {
+            compliance.remove("standards");
+        }
+    }
     assert_eq!(told.len(), expected.len());
     for (told, expected) in told.iter().zip(&expected) {
         assert_eq!(told.to_string(), expected.to_string());

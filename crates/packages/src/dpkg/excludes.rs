@@ -5,9 +5,6 @@ use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use agent_core::os::root::Root;
 
-/// A purger of locales writes some hundreds.
-const MAX_RULES: usize = 4096;
-
 /// The rules in the order in which dpkg reads them.
 #[derive(Default)]
 pub(super) struct Excludes {
@@ -59,7 +56,7 @@ impl Excludes {
         for (line, number) in super::lines(text).zip(1..) {
             match parse_line(line.text) {
                 Ok(None) => {}
-                Ok(Some(rule)) if self.rules.len() < MAX_RULES => self.rules.push(rule),
+                Ok(Some(rule)) if self.rules.len() < bounds::DPKG_EXCLUDES => self.rules.push(rule),
                 Ok(Some(_)) => damages.line(file, number, "too many rules"),
                 Err(reason) => damages.line(file, number, reason),
             }
@@ -138,6 +135,20 @@ mod tests {
         excludes.parse(text.as_bytes(), "/etc/dpkg/dpkg.cfg", &mut damages);
         assert!(damages.0.is_empty(), "{text}");
         excludes
+    }
+
+    #[test]
+    fn a_rule_too_many_is_damage_with_its_line() {
+        let mut excludes = Excludes::default();
+        let mut damages = Damages::default();
+        let text = "path-exclude=/a\n".repeat(bounds::DPKG_EXCLUDES + 1);
+        excludes.parse(text.as_bytes(), "/cfg", &mut damages);
+        assert_eq!(excludes.rules.len(), bounds::DPKG_EXCLUDES);
+        let [damage] = &damages.0[..] else {
+            panic!("one damage");
+        };
+        assert_eq!(damage.reason, "too many rules");
+        assert_eq!(damage.line, Some(bounds::DPKG_EXCLUDES as u64 + 1));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::excludes::Excludes;
 use super::info::{INFO, Info};
 use super::md5sums::{self, Listed};
 use super::status::{Package, State};
-use crate::Kind;
+use crate::DatabaseKind;
 use crate::claims::{Claim, Claims, NOTHING, Source};
 use crate::database::{Damages, Database};
 use agent_core::attributes::{Digest, FileType};
@@ -14,6 +14,7 @@ use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::node;
 use agent_core::os::root::Root;
+use agent_core::words::counted;
 
 /// What the notes tell.
 #[derive(Default)]
@@ -237,7 +238,7 @@ impl Loader<'_> {
     /// Settles who has what, and writes the notes.
     pub(super) fn finish(self) -> Result<Database> {
         let mut database = self.database;
-        database.kind = Kind::Dpkg;
+        database.kind = DatabaseKind::Dpkg;
         database.files = self.claims.settle(self.root)?;
         database.damaged = self.damages.0;
         let tally = self.tally;
@@ -265,8 +266,8 @@ impl Loader<'_> {
         }
         if tally.left_out > 0 {
             note(format!(
-                "{} files may be missing, as dpkg's path-exclude leaves them out",
-                tally.left_out
+                "{} may be missing, as dpkg's path-exclude leaves them out",
+                counted(tally.left_out, "file")
             ));
         }
         Ok(database)
@@ -289,6 +290,6 @@ fn some(names: &[String]) -> Option<String> {
         n if n > SHOWN => format!(" and {} more", n - SHOWN),
         _ => String::new(),
     };
-    let shown = &names[..names.len().min(SHOWN)];
+    let shown = names.get(..SHOWN).unwrap_or(names);
     Some(format!("{} ({}{more})", names.len(), shown.join(", ")))
 }

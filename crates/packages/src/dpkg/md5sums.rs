@@ -32,9 +32,10 @@ pub(super) fn digest(hex: &[u8]) -> Option<[u8; 16]> {
     if hex.len() != 32 {
         return None;
     }
+    let digit = |character: u8| *DIGITS.get(usize::from(character)).unwrap_or(&255);
     let mut seen = 0;
-    for (byte, pair) in md5.iter_mut().zip(hex.chunks_exact(2)) {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+    for (byte, pair) in md5.iter_mut().zip(hex.as_chunks::<2>().0) {
+        let [high, low] = pair.map(digit);
         *byte = high << 4 | low;
         seen |= high | low;
     }
@@ -42,6 +43,7 @@ pub(super) fn digest(hex: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// What each byte is worth as a digit; 255 for what is none. Digests are guesswork for a branch predictor.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the crate is built")]
 const DIGITS: [u8; 256] = {
     let mut digits = [255; 256];
     let mut value = 0;
@@ -97,7 +99,7 @@ impl<'a> Listed<'a> {
 
     /// Whether the package has `path`, a relative one.
     pub(super) fn has(&mut self, path: &[u8]) -> bool {
-        let mut ahead = self.paths[self.next..].iter().take(LOOK_AHEAD);
+        let mut ahead = self.paths.iter().skip(self.next).take(LOOK_AHEAD);
         let found = match ahead.position(|listed| *listed == path) {
             Some(distance) => Some(self.next + distance),
             None => {

@@ -20,6 +20,8 @@ use std::hash::BuildHasher;
 #[derive(Debug, Default)]
 pub struct Owners {
     packages: Vec<Package>,
+    /// Numbers of the packages, in the order of their names.
+    names: Vec<u32>,
     paths: Vec<(u64, u32)>,
     keys: RandomState,
     /// Number of the package, path and what it shipped it with.
@@ -82,6 +84,10 @@ impl Owners {
             });
         }
         owners.diversions = diversions;
+        owners.names = (0..u32::try_from(owners.packages.len()).unwrap_or(u32::MAX)).collect();
+        let packages = &owners.packages;
+        let name = |number: &u32| packages.get(*number as usize).map(|package| &package.name);
+        owners.names.sort_by(|a, b| name(a).cmp(&name(b)));
         owners.paths.sort_unstable();
         owners.paths.shrink_to_fit();
         Ok(owners)
@@ -92,12 +98,22 @@ impl Owners {
         &self.packages
     }
 
+    /// Those of them that have the name, one for each architecture.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Package> {
+        let package = |number: &u32| self.packages.get(*number as usize);
+        let before = |number: &u32| package(number).is_some_and(|known| known.name.as_str() < name);
+        let first = self.names.partition_point(before);
+        let from = self.names.iter().skip(first).filter_map(package);
+        from.take_while(move |known| known.name == name)
+    }
+
     /// The packages that have the path (relative to the root, links in its directory resolved) in their lists.
     pub fn of(&self, path: &[u8]) -> impl Iterator<Item = &Package> {
         let hash = self.keys.hash_one(path);
         let first = self.paths.partition_point(|(other, _)| *other < hash);
-        self.paths[first..]
+        self.paths
             .iter()
+            .skip(first)
             .take_while(move |(other, _)| *other == hash)
             .filter_map(|(_, number)| self.packages.get(*number as usize))
     }
@@ -197,5 +213,13 @@ mod tests {
         assert_eq!(of("usr/bin/sh"), one("mksh", &["usr/bin/sh", "bin/sh"]));
         assert_eq!(of("usr/bin/gone"), []);
         assert_eq!(owners.packages().len(), 2);
+        let named = |name: &str| {
+            owners
+                .named(name)
+                .map(|p| &p.version[..])
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((named("mksh"), named("dash")), (vec!["2"], vec!["1"]));
+        assert_eq!((named("a"), named("zsh")), (vec![], vec![]));
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 /// PATH_MAX: dpkg unpacks by path, so nothing longer was ever installed.
+// Own bound: the kernel's.
 const MAX_LENGTH: usize = 4096;
 
 /// The path without what dpkg skips in front (`/`, `./`) and behind (`/`).

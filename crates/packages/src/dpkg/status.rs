@@ -3,6 +3,7 @@
 use super::{md5sums, paths};
 use crate::database::Damages;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
 use std::collections::HashMap;
 
@@ -110,8 +111,9 @@ impl<'a> Status<'a> {
         };
         self.conffiles += package.conffiles.len();
         let key = (package.name, package.arch);
-        match self.index.get(&key) {
-            Some(known) => self.packages[*known] = package,
+        let known = self.index.get(&key);
+        match known.and_then(|known| self.packages.get_mut(*known)) {
+            Some(known) => *known = package,
             None => {
                 self.index.insert(key, self.packages.len());
                 self.packages.push(package);
@@ -160,9 +162,9 @@ impl<'a> Stanza<'a> {
             return Ok(());
         }
         self.field = Field::Other;
-        let colon = line.iter().position(|b| *b == b':');
-        let (name, value) = line.split_at(colon.ok_or("neither a field nor the rest of one")?);
-        let value = value[1..].trim_ascii();
+        let (name, rest) =
+            bytes::split_once(line, b':').ok_or("neither a field nor the rest of one")?;
+        let value = rest.trim_ascii();
         if name.eq_ignore_ascii_case(b"Package") {
             self.name = word(value).ok_or("not the name of a package")?;
         } else if name.eq_ignore_ascii_case(b"Architecture") {
@@ -179,7 +181,7 @@ impl<'a> Stanza<'a> {
         } else if name.eq_ignore_ascii_case(b"Conffiles") {
             self.field = Field::Conffiles;
             if !value.is_empty() {
-                let conffile = Conffile::parse(&line[colon.unwrap_or(0) + 1..]);
+                let conffile = Conffile::parse(rest);
                 self.conffiles
                     .push(conffile.ok_or("not a conffile: path and digest")?);
             }
@@ -220,8 +222,7 @@ impl<'a> Conffile<'a> {
 }
 
 fn last_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let space = text.iter().rposition(|b| *b == b' ')?;
-    Some((&text[..space], &text[space + 1..]))
+    bytes::rsplit_once(text, b' ')
 }
 
 #[cfg(test)]

@@ -216,7 +216,7 @@ fn excluded_files_may_be_missing() {
             "usr/share/doc/a/news A a ?"
         ]
     );
-    assert!(database.notes()[0].starts_with("1 files may be missing"));
+    assert!(database.notes()[0].starts_with("1 file may be missing"));
 }
 
 #[test]

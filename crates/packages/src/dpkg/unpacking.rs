@@ -18,6 +18,7 @@ use super::{DIVERSIONS, Diversions, STATUS, UPDATES, info::INFO};
 use crate::database::Damages;
 use agent_core::attributes::Timestamp;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::os::node::{self, Id};
 use agent_core::os::root::Root;
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ type FileStamp = Option<(Id, u64, Timestamp, Timestamp)>;
 /// The paths in a package's list.
 #[derive(Debug, Default)]
 struct List {
+    /// Its files are being replaced: dpkg's list and sums are still those of the version before.
+    half_installed: bool,
     stamp: FileStamp,
     /// Keyed hashes, sorted: of two paths that nobody can make collide.
     paths: Vec<u64>,
@@ -81,11 +84,9 @@ impl Unpacking {
     /// The package that is being unpacked and has the path (relative to the root) in its list, or the one that it is
     /// about to be renamed to.
     pub fn package_of(&self, path: &[u8]) -> Option<&str> {
-        let mut names = TEMPORARY.into_iter();
-        self.lists(path).or_else(|| {
-            let named = names.find_map(|suffix| path.strip_suffix(suffix))?;
-            self.lists(named)
-        })
+        let named = without_temporary(path);
+        self.lists(path)
+            .or_else(|| self.lists(named).filter(|_| named != path))
     }
 
     fn lists(&self, path: &[u8]) -> Option<&str> {
@@ -100,6 +101,19 @@ impl Unpacking {
     /// Whether the package is being unpacked; the name is that of [`Unpacking::package_of`].
     pub fn has(&self, package: &str) -> bool {
         self.packages.contains_key(package)
+    }
+
+    /// What the package of that name is called here, if it is being unpacked.
+    pub fn called(&self, name: &str) -> Option<&str> {
+        let mut called = self.packages.keys();
+        let is_it = |called: &&String| called.split(':').next() == Some(name);
+        called.find(is_it).map(String::as_str)
+    }
+
+    /// Whether its files are being replaced at this moment: they are neither the old version's nor all the new one's.
+    pub fn is_half_installed(&self, package: &str) -> bool {
+        let list = self.packages.get(package);
+        list.is_some_and(|list| list.half_installed)
     }
 
     fn read(&mut self, root: &Root, deadline: Instant) -> io::Result<()> {
@@ -158,7 +172,7 @@ impl Unpacking {
             .filter(|name| is_merged(root, name))
             .collect();
         let mut total = 0;
-        for (name, arch) in found.into_keys() {
+        for ((name, arch), state) in found {
             expire(deadline)?;
             // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
             let qualified = format!("{name}:{arch}");
@@ -168,7 +182,7 @@ impl Unpacking {
                 called.clone_from(&name);
                 stamp = list_stamp(root, &called)?;
             }
-            let list = match before.remove(&called) {
+            let mut list = match before.remove(&called) {
                 Some(list) if list.stamp == stamp => list,
                 _ => {
                     let text = root.read(&list_path(&called), bounds::UNPACKING_LIST)?;
@@ -179,9 +193,14 @@ impl Unpacking {
                     let mut paths: Vec<u64> = places.map(hash).collect();
                     paths.sort_unstable();
                     paths.dedup();
-                    List { stamp, paths }
+                    List {
+                        half_installed: false,
+                        stamp,
+                        paths,
+                    }
                 }
             };
+            list.half_installed = state == State::HalfInstalled;
             total += list.paths.len();
             if total > bounds::UNPACKING_PATHS {
                 return Err(io::Error::other("lists of too many paths"));
@@ -190,6 +209,14 @@ impl Unpacking {
         }
         Ok(())
     }
+}
+
+/// The path that dpkg is about to give to what lies here, or this one.
+pub fn without_temporary(path: &[u8]) -> &[u8] {
+    let mut endings = TEMPORARY.into_iter();
+    endings
+        .find_map(|ending| path.strip_suffix(ending))
+        .unwrap_or(path)
 }
 
 /// Takes in what an entry says: it replaces what was said of the package before.
@@ -252,10 +279,10 @@ fn finish(
 
 impl StatusEntry {
     fn field(&mut self, line: &[u8]) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+        let Some((name, value)) = bytes::split_once(line, b':') else {
             return;
         };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let value = value.trim_ascii();
         let word = || super::status::word(value).unwrap_or_default().to_owned();
         if name.eq_ignore_ascii_case(b"Package") {
             self.name = word();

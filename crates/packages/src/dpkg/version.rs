@@ -1,5 +1,6 @@
 //! Comparing versions of Debian packages (deb-version(7)), as `dpkg --compare-versions` does.
 
+use agent_core::bytes;
 use std::cmp::Ordering;
 
 /// The order of two versions `[EPOCH:]UPSTREAM[-REVISION]`.
@@ -22,7 +23,7 @@ fn parts(version: &str) -> (&str, &str, &str) {
 /// A run of digits as something to compare: without leading zeros, the longer is the larger.
 fn number(digits: &[u8]) -> (usize, &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-    let digits = &digits[zeros..];
+    let digits = bytes::behind(digits, zeros);
     (digits.len(), digits)
 }
 
@@ -40,20 +41,16 @@ fn compare_part(mut a: &[u8], mut b: &[u8]) -> Ordering {
             }
             others += 1;
         }
-        (a, b) = (skip(a, others), skip(b, others));
+        (a, b) = (bytes::behind(a, others), bytes::behind(b, others));
         let length = |text: &[u8]| text.iter().take_while(|c| c.is_ascii_digit()).count();
         let (x, y) = (length(a), length(b));
-        let order = number(&a[..x]).cmp(&number(&b[..y]));
+        let order = number(bytes::first(a, x)).cmp(&number(bytes::first(b, y)));
         if order != Ordering::Equal {
             return order;
         }
-        (a, b) = (&a[x..], &b[y..]);
+        (a, b) = (bytes::behind(a, x), bytes::behind(b, y));
     }
     Ordering::Equal
-}
-
-fn skip(text: &[u8], count: usize) -> &[u8] {
-    text.get(count..).unwrap_or_default()
 }
 
 /// `~` before the end, the end and digits before letters, letters before all else.

@@ -4,6 +4,7 @@
 //! Every length is checked, nothing is written, no lock is taken.
 
 use agent_core::bounds;
+use agent_core::bytes;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
@@ -40,6 +41,11 @@ fn bad(what: &str) -> io::Error {
     )
 }
 
+/// What kind of page it is; a page has at least 512 bytes.
+fn page_type(page: &[u8]) -> u8 {
+    page.get(25).copied().unwrap_or(INVALID)
+}
+
 /// An open database.
 pub(super) struct Database {
     file: File,
@@ -57,8 +63,10 @@ impl Database {
         let mut meta = [0; 512];
         file.read_exact_at(&mut meta, 0)
             .map_err(|_| bad("it is cut off"))?;
-        let word =
-            |at: usize| u32::from_ne_bytes([meta[at], meta[at + 1], meta[at + 2], meta[at + 3]]);
+        let word = |at: usize| {
+            let raw = bytes::behind(&meta, at).first_chunk();
+            raw.map_or(0, |raw| u32::from_ne_bytes(*raw))
+        };
         let swapped = match word(12) {
             MAGIC => false,
             magic if magic.swap_bytes() == MAGIC => true,
@@ -142,7 +150,7 @@ impl Database {
         let mut taken = HashSet::new();
         for number in 1..self.pages {
             self.page(number, &mut page)?;
-            match page[25] {
+            match page_type(&page) {
                 HASH | HASH_UNSORTED => {}
                 OVERFLOW => continue,
                 INVALID if self.short(&page, 20)? == 0 => continue,
@@ -168,7 +176,7 @@ impl Database {
                     continue;
                 }
                 let flow = match item.first() {
-                    Some(&KEYDATA) => each(&item[1..])?,
+                    Some(&KEYDATA) => each(bytes::behind(item, 1))?,
                     Some(&OFFPAGE) => {
                         let first = self.number(item, 4)?;
                         let length = self.number(item, 8)? as usize;
@@ -200,9 +208,9 @@ impl Database {
                     return Err(bad_page(number, "it belongs to two buckets"));
                 }
                 self.page(number, &mut page)?;
-                let is_empty = page[25] == INVALID && self.short(&page, 20)? == 0;
-                if !(matches!(page[25], HASH | HASH_UNSORTED) || is_empty) {
-                    let kind = page[25];
+                let kind = page_type(&page);
+                let is_empty = kind == INVALID && self.short(&page, 20)? == 0;
+                if !(matches!(kind, HASH | HASH_UNSORTED) || is_empty) {
                     return Err(bad_page(number, &format!("a bucket of type {kind}")));
                 }
                 number = match is_empty {
@@ -236,7 +244,7 @@ impl Database {
             let here = self.short(&page, 22)?;
             let content = page.get(PAGE_HEADER..PAGE_HEADER + here);
             match content {
-                Some(content) if page[25] == OVERFLOW && here > 0 => {
+                Some(content) if page_type(&page) == OVERFLOW && here > 0 => {
                     value.extend_from_slice(content)
                 }
                 _ => return Err(bad_page(next, "a record that breaks off")),

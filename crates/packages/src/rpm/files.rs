@@ -2,13 +2,14 @@
 
 use super::header::{Header, tag};
 use super::{capability, find, headers, name};
-use crate::Kind;
+use crate::DatabaseKind;
 use crate::claims::{Claim, Claims, NOTHING, Source};
-use crate::database::{Damages, Database, Recorded};
+use crate::database::{Damages, Database, ShippedAttributes};
 use agent_core::attributes::{Digest, FileType, NOBODY};
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::os::root::Root;
+use agent_core::words::counted;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::io;
@@ -36,6 +37,7 @@ const SHA3_256: u64 = 12;
 const SHA3_512: u64 = 14;
 
 /// No name of an account is longer.
+// Own bound: useradd's; such a row names nobody.
 const MAX_NAME: usize = 256;
 
 impl Database {
@@ -52,7 +54,7 @@ impl Database {
             groups: accounts(root, "etc/group", &mut damages),
             claims: Claims::default(),
             database: Database {
-                kind: Kind::Rpm,
+                kind: DatabaseKind::Rpm,
                 ..Database::default()
             },
             damages,
@@ -173,7 +175,7 @@ impl Loader {
             self.undigested += 1;
         }
         let is_link = kind == FileType::Link;
-        let recorded = Recorded {
+        let recorded = ShippedAttributes {
             kind,
             mode: facts
                 .verifies(VERIFY_MODE)
@@ -209,8 +211,8 @@ impl Loader {
     fn finish(mut self, root: &Root, place: &str) -> Result<Database> {
         if self.undigested > 0 {
             let message = format!(
-                "the contents of {} files are not compared: their digests are of no kind that is computed here",
-                self.undigested
+                "the contents of {} are not compared: their digests are of no kind that is computed here",
+                counted(self.undigested, "file")
             );
             self.damages.file(place, message);
         }

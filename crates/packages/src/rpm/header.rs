@@ -1,6 +1,8 @@
 //! One package's header as the rpm database holds it (rpm's docs/manual/format_header.md): tags with values.
 
 /// Tags that are read here (rpmtag.h).
+use agent_core::bytes;
+
 pub(super) mod tag {
     pub(in super::super) const HEADERIMMUTABLE: u32 = 63;
     pub(in super::super) const DSAHEADER: u32 = 267;
@@ -32,6 +34,7 @@ pub(super) mod tag {
 }
 
 /// As many tags as rpm takes (HEADER_TAGS_MAX).
+// Own bound: rpm's.
 const MAX_TAGS: usize = 65_535;
 const ENTRY: usize = 16;
 
@@ -114,7 +117,7 @@ impl<'a> Header<'a> {
         for number in [entries, length] {
             bytes.extend(u32::try_from(number).ok()?.to_be_bytes());
         }
-        bytes.extend_from_slice(&self.index[..entries * ENTRY]);
+        bytes.extend_from_slice(self.index.get(..entries * ENTRY)?);
         bytes.extend_from_slice(self.data.get(..length)?);
         Some(bytes)
     }
@@ -164,9 +167,8 @@ impl<'a> Header<'a> {
             .and_then(|place| self.data.get(place.offset..))
             .unwrap_or_default();
         std::iter::from_fn(move || {
-            let end = memchr::memchr(0, rest)?;
-            let (text, after) = rest.split_at(end);
-            rest = &after[1..];
+            let (text, behind) = bytes::split_once(rest, 0)?;
+            rest = behind;
             Some(text)
         })
         .take(count)

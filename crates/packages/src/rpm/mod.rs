@@ -28,14 +28,14 @@ use std::ops::ControlFlow;
 /// Where the database lies: as RHEL 9 and Amazon Linux have it, then as newer ones do.
 const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
 /// The file, as kinds of database name it.
-const KINDS: [(&str, Kind); 3] = [
-    ("rpmdb.sqlite", Kind::Sqlite),
-    ("Packages", Kind::Berkeley),
-    ("Packages.db", Kind::Ndb),
+const KINDS: [(&str, Backend); 3] = [
+    ("rpmdb.sqlite", Backend::Sqlite),
+    ("Packages", Backend::Berkeley),
+    ("Packages.db", Backend::Ndb),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Backend {
     Sqlite,
     Berkeley,
     Ndb,
@@ -45,7 +45,7 @@ enum Kind {
 struct DatabaseFile {
     /// Relative to the root.
     path: String,
-    kind: Kind,
+    kind: Backend,
 }
 
 impl DatabaseFile {
@@ -135,7 +135,7 @@ fn headers(
     place: &DatabaseFile,
     each: &mut dyn FnMut(Header<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    if place.kind == Kind::Sqlite {
+    if place.kind == Backend::Sqlite {
         let database = open_sqlite(root, place)?;
         return database.rows("Packages", &mut |_, record| header(record, &mut *each));
     }
@@ -152,7 +152,7 @@ fn values(
 ) -> io::Result<()> {
     let file = whole(root, place)?;
     match place.kind {
-        Kind::Ndb => ndb::Database::open(file)?.values(each),
+        Backend::Ndb => ndb::Database::open(file)?.values(each),
         _ => berkeley::Database::open(file)?.values(each),
     }
 }
@@ -203,7 +203,7 @@ pub(super) fn installed(root: &Root) -> Result<Installed, String> {
 pub(super) fn named(root: &Root, wanted: &str) -> Result<Option<Package>, String> {
     let place = find(root)?;
     let found = match place.kind {
-        Kind::Sqlite => by_index(root, &place, wanted),
+        Backend::Sqlite => by_index(root, &place, wanted),
         _ => gone_through(root, &place, wanted),
     };
     found.map_err(|error| format!("{}: {error}", place.path()))

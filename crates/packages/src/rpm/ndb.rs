@@ -5,6 +5,7 @@
 //! which rpm counts up with each change.
 
 use agent_core::bounds;
+use agent_core::bytes;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -102,7 +103,7 @@ impl Database {
         each: &mut dyn FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
     ) -> io::Result<()> {
         let mut blob = Vec::new();
-        for slot in self.slots[HEADER..].chunks_exact(SLOT_SIZE) {
+        for slot in bytes::behind(&self.slots, HEADER).chunks_exact(SLOT_SIZE) {
             let (magic, package) = (number(slot, 0)?, number(slot, 4)?);
             if magic != SLOT {
                 return Err(bad("a slot that is none"));
@@ -114,7 +115,8 @@ impl Database {
             let (start, blocks) = (number(slot, 8)?, number(slot, 12)?);
             self.blob(package, start, blocks, &mut blob)?;
             let length = number(&blob, 12)? as usize;
-            if each(&blob[HEAD_SIZE..HEAD_SIZE + length])?.is_break() {
+            let header = bytes::first(bytes::behind(&blob, HEAD_SIZE), length);
+            if each(header)?.is_break() {
                 break;
             }
         }
@@ -147,7 +149,7 @@ impl Database {
             && number(blob, tail + 4)? == length
             && number(blob, tail + 8)? == TAIL
             && length as usize <= tail - HEAD_SIZE;
-        if !whole || number(blob, tail)? != adler32(&blob[..tail]) {
+        if !whole || number(blob, tail)? != adler32(bytes::first(blob, tail)) {
             self.unchanged()?;
             return Err(bad("a package that is not whole"));
         }

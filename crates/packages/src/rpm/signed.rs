@@ -7,7 +7,7 @@
 use super::files::{self, Facts, GHOST, accounts, each_file};
 use super::header::{Header, tag};
 use super::{evr, find, headers, name};
-use crate::database::{Damages, Recorded};
+use crate::database::{Damages, ShippedAttributes};
 use crate::installed::Package;
 use agent_core::attributes::{Digest, FileType};
 use agent_core::os::root::Root;
@@ -18,7 +18,7 @@ const MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0];
 
 /// One package of the database.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct InstalledPackage<'a> {
     header: Header<'a>,
     accounts: &'a Accounts,
 }
@@ -36,7 +36,7 @@ pub struct File {
     /// Relative to the root.
     pub path: Vec<u8>,
     /// What it was shipped with.
-    pub recorded: Recorded,
+    pub recorded: ShippedAttributes,
     /// Of its contents.
     pub digest: Option<Digest>,
     /// Its contents are not the package's business (%ghost).
@@ -45,8 +45,8 @@ pub struct File {
     pub config: bool,
 }
 
-/// Hands each package of rpm's database on, keys among them ([`Entry::key`]).
-pub fn packages(root: &Root, each: &mut dyn FnMut(Entry<'_>)) -> Result<(), String> {
+/// Hands each package of rpm's database on, keys among them ([`InstalledPackage::key`]).
+pub fn packages(root: &Root, each: &mut dyn FnMut(InstalledPackage<'_>)) -> Result<(), String> {
     let place = find(root)?;
     // An owner that cannot be told explains nothing; more need not be said of it here.
     let mut damages = Damages::default();
@@ -55,7 +55,7 @@ pub fn packages(root: &Root, each: &mut dyn FnMut(Entry<'_>)) -> Result<(), Stri
         groups: accounts(root, "etc/group", &mut damages),
     };
     let read = headers(root, &place, &mut |header| {
-        each(Entry {
+        each(InstalledPackage {
             header,
             accounts: &accounts,
         });
@@ -64,7 +64,7 @@ pub fn packages(root: &Root, each: &mut dyn FnMut(Entry<'_>)) -> Result<(), Stri
     read.map_err(|error| format!("{}: {error}", place.path()))
 }
 
-impl Entry<'_> {
+impl InstalledPackage<'_> {
     /// What the database says that it is; `None` for a header without a name.
     pub fn package(&self) -> Option<Package> {
         Some(super::package(name(&self.header)?, &self.header))
@@ -147,7 +147,7 @@ fn file(path: Vec<u8>, kind: FileType, facts: &Facts<'_>, accounts: &Accounts) -
     let is_file = kind == FileType::File;
     File {
         path,
-        recorded: Recorded {
+        recorded: ShippedAttributes {
             kind,
             mode: u16::try_from(facts.mode & 0o7777).ok().filter(|_| !is_link),
             uid: accounts.users.get(facts.user).copied(),

@@ -7,6 +7,7 @@
 mod record;
 
 use agent_core::bounds;
+use agent_core::bytes;
 pub(super) use record::{Column, column};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Deeper than any tree of 2^32 pages.
+// Own bound: the format's.
 const MAX_DEPTH: usize = 20;
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -166,10 +168,15 @@ impl Database {
                 for cell in 0..node.cells {
                     let cell = node.cell(&page, cell)?;
                     let (length, used) = varint(cell)?;
-                    let (row, more) = varint(&cell[used..])?;
+                    let (row, more) = varint(bytes::behind(cell, used))?;
                     if row == wanted {
                         let (mut payload, mut taken) = (Vec::new(), Taken::new());
-                        self.payload(&cell[used + more..], length, &mut taken, &mut payload)?;
+                        self.payload(
+                            bytes::behind(cell, used + more),
+                            length,
+                            &mut taken,
+                            &mut payload,
+                        )?;
                         return Ok(Some(payload));
                     }
                 }
@@ -240,7 +247,7 @@ impl Database {
             for cell in 0..node.cells {
                 let cell = node.cell(&page, cell)?;
                 let (length, used) = varint(cell)?;
-                let (row, more) = varint(&cell[used..])?;
+                let (row, more) = varint(bytes::behind(cell, used))?;
                 // Numbers are those of SQLite: with a sign.
                 let order = row.cast_signed();
                 if last_row
@@ -249,7 +256,7 @@ impl Database {
                 {
                     return Err(bad_page(number, "its rows are out of order"));
                 }
-                let local = &cell[used + more..];
+                let local = bytes::behind(cell, used + more);
                 let here = self.payload(local, length, &mut taken, &mut payload)?;
                 room = room
                     .checked_sub(2 + used + more + here)
@@ -299,8 +306,7 @@ impl Database {
             self.page(next, &mut page)?;
             next = be32(&page, 0)?;
             let rest = length - out.len();
-            let content = &page[4..];
-            out.extend_from_slice(&content[..rest.min(content.len())]);
+            out.extend_from_slice(bytes::first(bytes::behind(&page, 4), rest));
         }
         Ok(here + 4)
     }
@@ -373,11 +379,11 @@ impl Log {
         let mut at = LOG_HEADER as u64;
         while at + frame.len() as u64 <= length {
             file.read_exact_at(&mut frame, at).map_err(cut_off)?;
-            if &frame[8..16] != salt {
+            if frame.get(8..16) != Some(salt) {
                 break;
             }
-            sum.add(&frame[..8]);
-            sum.add(&frame[FRAME_HEADER..]);
+            sum.add(bytes::first(&frame, 8));
+            sum.add(bytes::behind(&frame, FRAME_HEADER));
             if sum.words != (be32(&frame, 16)?, be32(&frame, 20)?) {
                 break;
             }
@@ -408,7 +414,9 @@ impl Sum {
         let (mut first, mut second) = self.words;
         for pair in bytes.chunks_exact(8) {
             first = first.wrapping_add(word(pair)).wrapping_add(second);
-            second = second.wrapping_add(word(&pair[4..])).wrapping_add(first);
+            second = second
+                .wrapping_add(word(bytes::behind(pair, 4)))
+                .wrapping_add(first);
         }
         self.words = (first, second);
     }

@@ -1,5 +1,6 @@
 //! Comparing versions of rpm packages, as rpm itself does (rpmvercmp in rpmio/rpmver.c).
 
+use agent_core::bytes;
 use std::cmp::Ordering;
 
 /// The order of two versions `[EPOCH:]VERSION[-RELEASE]`; a release that only one of them has does not count.
@@ -31,10 +32,10 @@ fn compare_part(a: &str, b: &str) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
         let passed = |c: &u8| !c.is_ascii_alphanumeric() && !matches!(c, b'~' | b'^');
         let skip = |text: &[u8]| text.iter().take_while(|c| passed(c)).count();
-        (a, b) = (&a[skip(a)..], &b[skip(b)..]);
+        (a, b) = (bytes::behind(a, skip(a)), bytes::behind(b, skip(b)));
         match (a.first(), b.first()) {
             (Some(b'~'), Some(b'~')) | (Some(b'^'), Some(b'^')) => {
-                (a, b) = (&a[1..], &b[1..]);
+                (a, b) = (bytes::behind(a, 1), bytes::behind(b, 1));
                 continue;
             }
             (Some(b'~'), _) => return Ordering::Less,
@@ -46,14 +47,14 @@ fn compare_part(a: &str, b: &str) -> Ordering {
             (Some(_), Some(_)) => {}
             _ => break,
         }
-        let numeric = a[0].is_ascii_digit();
+        let numeric = a.first().is_some_and(u8::is_ascii_digit);
         let of_kind = |c: &u8| match numeric {
             true => c.is_ascii_digit(),
             false => c.is_ascii_alphabetic(),
         };
         let length = |text: &[u8]| text.iter().take_while(|c| of_kind(c)).count();
         let (a_length, b_length) = (length(a), length(b));
-        let (mut x, mut y) = (&a[..a_length], &b[..b_length]);
+        let (mut x, mut y) = (bytes::first(a, a_length), bytes::first(b, b_length));
         // Segments of different kinds: numbers are newer.
         if y.is_empty() {
             return match numeric {
@@ -63,7 +64,7 @@ fn compare_part(a: &str, b: &str) -> Ordering {
         }
         if numeric {
             let zeros = |text: &[u8]| text.iter().take_while(|c| **c == b'0').count();
-            (x, y) = (&x[zeros(x)..], &y[zeros(y)..]);
+            (x, y) = (bytes::behind(x, zeros(x)), bytes::behind(y, zeros(y)));
             let longer = x.len().cmp(&y.len());
             if longer != Ordering::Equal {
                 return longer;
@@ -73,7 +74,7 @@ fn compare_part(a: &str, b: &str) -> Ordering {
         if order != Ordering::Equal {
             return order;
         }
-        (a, b) = (&a[a_length..], &b[b_length..]);
+        (a, b) = (bytes::behind(a, a_length), bytes::behind(b, b_length));
     }
     a.len().min(1).cmp(&b.len().min(1))
 }

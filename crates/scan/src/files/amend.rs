@@ -81,7 +81,7 @@ pub struct Accepted {
 
 /// What is accepted and how.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct Acceptance<'a> {
     /// The tree.
     pub root: &'a Root,
     /// What the manifest covers.
@@ -94,7 +94,7 @@ pub struct Order<'a> {
     pub portable: bool,
 }
 
-impl Order<'_> {
+impl Acceptance<'_> {
     /// What is not as `expected`, which comes sorted, in order.
     ///
     /// An amended path that is neither expected nor there, is not covered, cannot be looked at, or lies in a directory

@@ -4,13 +4,18 @@
 //! That is no proof. A page that was made dirty through a shared mapping before the agent read it, and changed after,
 //! leaves all times as they were. So every file is read again within the time that was asked for, in an order that
 //! nobody can foretell; what decides who gets in, what is critical and what somebody may be writing to is read always.
+//!
+//! A file that fs-verity seals as it was recorded needs no watch: the kernel lets nobody write to it, and equal seals are
+//! equal contents. It too is read in each run, and again within that time: a seal does not tell what has become
+//! unreadable.
 
 use super::join::Expected;
-use super::probe::{Opened, Target};
+use super::probe::{OpenFile, RecordedContents, Target};
 use super::scope::PathPolicy;
 use agent_core::attributes::{Attribute, Digest};
 use agent_core::bounds;
 use agent_core::finding::Severity;
+use agent_core::os::verity;
 use agent_core::os::writers::Writers;
 use agent_core::paths::split;
 use std::collections::{HashMap, HashSet};
@@ -59,6 +64,8 @@ pub struct Terms {
 #[derive(Clone, Copy, Debug)]
 struct File {
     state: [u64; 2],
+    /// Whether its seal vouches for it, and no watch has to.
+    sealed: bool,
     /// It is read by the first scan that begins after that time since the memory began.
     due: Duration,
     /// Whether it was read whole and is as recorded.
@@ -81,6 +88,8 @@ pub struct Belief<'a> {
     doubt: Option<&'static str>,
     files: AtomicU64,
     bytes: AtomicU64,
+    /// Of the files, those that are sealed.
+    sealed: AtomicU64,
 }
 
 /// What a scan believed.
@@ -110,6 +119,10 @@ const STEERED: Duration = Duration::from_secs(15);
 
 const BELIEVED: &str =
     "an unbroken watch tells of no change since the agent read them, less than scan.rehash ago";
+const SEALED: &str =
+    "fs-verity seals them as they were recorded, and the agent read them less than scan.rehash ago";
+const BOTH: &str = "an unbroken watch tells of no change since the agent read them, less than scan.rehash ago, or fs-verity seals \
+     them as they were recorded";
 
 impl Touched {
     /// A path was touched.
@@ -149,10 +162,10 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Nothing of it is believed any more, not by a scan that is under way either.
+    /// Nothing of it is believed any more, not by a scan that is under way either; what is sealed is by the next.
     pub fn forget(&self) {
         let mut kept = self.kept();
-        kept.files = HashMap::new();
+        kept.forget_unsealed();
         kept.generation += 1;
     }
 
@@ -173,7 +186,7 @@ impl Memory {
             Some(_) => None,
         });
         if doubt.is_some() {
-            kept.files = HashMap::new();
+            kept.forget_unsealed();
         }
         kept.generation += 1;
         Belief {
@@ -186,7 +199,13 @@ impl Memory {
             doubt,
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            sealed: AtomicU64::new(0),
         }
+    }
+
+    /// What is kept of a seal of fs-verity.
+    fn seal(&self, seal: &str) -> Option<[u64; 2]> {
+        verity::tells_contents(seal).then(|| self.keys.each_ref().map(|keys| keys.hash_one(seal)))
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -194,37 +213,62 @@ impl Memory {
     }
 }
 
+impl Kept {
+    /// Forgets all that a watch has to vouch for.
+    fn forget_unsealed(&mut self) {
+        self.files.retain(|_, file| file.sealed);
+        self.files.shrink_to_fit();
+    }
+}
+
 impl Belief<'_> {
-    /// The digest that the contents of a target may be believed to have: the recorded one, if they may be.
+    /// What the contents of a target may be believed to be: what is recorded, if they may be.
     pub(super) fn recorded(
         &self,
         target: &Target,
         policy: PathPolicy,
         expected: Option<&Expected>,
-    ) -> Option<Digest> {
-        let digest = expected?.attributes.as_ref()?.digest?;
+    ) -> Option<RecordedContents> {
+        let attributes = expected?.attributes.as_ref()?;
+        let digest = attributes.digest?;
         let demanded = policy.demand.attributes.has(Attribute::Sha256);
-        let local = target.remote().is_none();
-        (demanded && local && self.may_believe(&target.path(), policy)).then_some(digest)
+        // A server or a program that answers for a file answers for its seal, too.
+        if !demanded || target.remote().is_some() {
+            return None;
+        }
+        let path = target.path();
+        let seal = attributes.verity.as_deref();
+        let seal = seal.and_then(|seal| self.memory.seal(seal));
+        let untouched = !self.touched.covers(&path);
+        let may_be = may_believe(&path, policy) && (untouched || seal.is_some());
+        may_be.then_some(RecordedContents {
+            digest,
+            seal,
+            untouched,
+        })
     }
 
-    /// Whether a path is one of those that may be believed: demanded less of than what is critical, and neither
-    /// touched nor of those that decide who gets in.
-    fn may_believe(&self, path: &[u8], policy: PathPolicy) -> bool {
-        policy.demand.severity < Severity::Critical
-            && !decides_who_gets_in(path)
-            && !self.touched.covers(path)
-    }
-
-    /// Whether the file is as the agent read it, with that digest; else it is remembered in case it proves to be.
-    pub(super) fn believes(&self, path: &[u8], opened: &Opened, digest: &Digest) -> bool {
-        // A file with other names can be written to through one that nobody watches.
-        if opened.before.nlink != 1 || self.writers.have(opened.before.id.inode) {
+    /// Whether the file is as the agent read it, with what is recorded; else it is remembered in case it proves to be.
+    pub(super) fn believes(
+        &self,
+        path: &[u8],
+        opened: &OpenFile,
+        recorded: RecordedContents,
+    ) -> bool {
+        let seal = opened.attributes.verity.as_deref();
+        let seal = seal.and_then(|seal| self.memory.seal(seal));
+        let sealed = seal.is_some() && seal == recorded.seal;
+        // A file with other names can be written to through one that nobody watches; a sealed one through none.
+        let open = || opened.before.nlink != 1 || self.writers.have(opened.before.id.inode);
+        if !sealed && (!recorded.untouched || open()) {
             return false;
         }
         let [first, second] = &self.memory.keys;
         let key = first.hash_one(path);
-        let state = [first, second].map(|keys| state(keys, opened, digest));
+        let state = [first, second].map(|keys| match sealed {
+            true => keys.hash_one((seal, recorded.digest)),
+            false => state(keys, opened, &recorded.digest),
+        });
         let mut kept = self.memory.kept();
         if kept.generation != self.generation {
             return false;
@@ -235,12 +279,14 @@ impl Belief<'_> {
                 file.met = self.generation;
                 self.files.fetch_add(1, Ordering::Relaxed);
                 self.bytes.fetch_add(opened.before.size, Ordering::Relaxed);
+                self.sealed.fetch_add(u64::from(sealed), Ordering::Relaxed);
                 return true;
             }
             None if !room => {}
             _ => {
                 let file = File {
                     state,
+                    sealed,
                     due: self.now + self.draw(key),
                     holds: false,
                     met: self.generation,
@@ -270,13 +316,16 @@ impl Belief<'_> {
             kept.files.retain(|_, file| file.met == generation);
         }
         let files = self.files.load(Ordering::Relaxed);
+        let sealed = self.sealed.load(Ordering::Relaxed);
         Unread {
             files,
             bytes: self.bytes.load(Ordering::Relaxed),
             why: match (self.doubt, files) {
-                (Some(doubt), _) => doubt,
+                (Some(doubt), 0) => doubt,
                 (None, 0) => "no file was read less than scan.rehash ago",
-                (None, _) => BELIEVED,
+                (_, files) if files == sealed => SEALED,
+                _ if sealed > 0 => BOTH,
+                _ => BELIEVED,
             },
             hidden: self.writers.hidden,
         }
@@ -315,7 +364,7 @@ fn mounts(keys: &RandomState) -> u64 {
 }
 
 /// All that tells of a change, and what the contents are said to be.
-fn state(keys: &RandomState, opened: &Opened, digest: &Digest) -> u64 {
+fn state(keys: &RandomState, opened: &OpenFile, digest: &Digest) -> u64 {
     let mut hasher = keys.build_hasher();
     let stat = &opened.before;
     (stat.mode, stat.uid, stat.gid, stat.size, stat.nlink).hash(&mut hasher);
@@ -333,6 +382,12 @@ fn state(keys: &RandomState, opened: &Opened, digest: &Digest) -> u64 {
     }
     digest.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether a path is one of those that may be believed: demanded less of than what is critical, and none that decides who
+/// gets in.
+fn may_believe(path: &[u8], policy: PathPolicy) -> bool {
+    policy.demand.severity < Severity::Critical && !decides_who_gets_in(path)
 }
 
 /// Configuration, whatever of it lets somebody in, and keys.

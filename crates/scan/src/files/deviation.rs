@@ -16,12 +16,12 @@ pub struct Deviation {
     /// What was to be done with it.
     pub policy: PathPolicy,
     /// What is wrong.
-    pub kind: Kind,
+    pub kind: DeviationKind,
 }
 
 /// What is wrong with a path.
 #[derive(Debug)]
-pub enum Kind {
+pub enum DeviationKind {
     /// It is there and nobody expected it.
     Added(Box<Attributes>),
     /// It is not there.
@@ -62,8 +62,8 @@ impl Deviation {
         untold: bool,
         is_new: bool,
     ) -> Vec<Deviation> {
-        let mounted = untold.then(|| Kind::Mounted(Vec::new()));
-        let added = is_new.then(|| Kind::Added(Box::new(Attributes::new(FileType::Dir))));
+        let mounted = untold.then(|| DeviationKind::Mounted(Vec::new()));
+        let added = is_new.then(|| DeviationKind::Added(Box::new(Attributes::new(FileType::Dir))));
         let deviation = |kind| Deviation {
             path: path.to_vec(),
             policy,
@@ -75,7 +75,9 @@ impl Deviation {
     /// Whether what deviates of a directory is excused where an entry of it deviates.
     pub(super) fn may_be_excused(&self) -> bool {
         match &self.kind {
-            Kind::Changed { changed, .. } => !changed.and(AttributeSet::OF_ENTRIES).is_empty(),
+            DeviationKind::Changed { changed, .. } => {
+                !changed.and(AttributeSet::OF_ENTRIES).is_empty()
+            }
             _ => false,
         }
     }
@@ -93,16 +95,16 @@ impl Deviation {
             (known || observed.kind == FileType::Link) && !gives_privileges(observed)
         };
         let harmless = match &self.kind {
-            Kind::Added(observed) => is(observed),
-            Kind::Removed(expected) => was(expected),
-            Kind::Changed {
+            DeviationKind::Added(observed) => is(observed),
+            DeviationKind::Removed(expected) => was(expected),
+            DeviationKind::Changed {
                 expected, observed, ..
             } => was(expected) && is(observed),
-            Kind::Unseen(_)
-            | Kind::Blind(_)
-            | Kind::Mounted(_)
-            | Kind::MountsUnknown
-            | Kind::Weaker(..) => false,
+            DeviationKind::Unseen(_)
+            | DeviationKind::Blind(_)
+            | DeviationKind::Mounted(_)
+            | DeviationKind::MountsUnknown
+            | DeviationKind::Weaker(..) => false,
         };
         harmless && self.policy.demand.severity < Severity::Critical
     }
@@ -114,12 +116,12 @@ fn gives_privileges(attributes: &Attributes) -> bool {
         || xattrs.any(|xattr| &*xattr.name == CAPABILITIES)
 }
 
-impl Kind {
+impl DeviationKind {
     /// Whether it was not looked at, since that brought the agent to its end.
     pub fn is_set_aside(&self) -> bool {
         matches!(
             self,
-            Kind::Unseen(Unseen::SetAside) | Kind::Blind(Blindness::SetAside)
+            DeviationKind::Unseen(Unseen::SetAside) | DeviationKind::Blind(Blindness::SetAside)
         )
     }
 }
@@ -131,7 +133,7 @@ mod tests {
     use agent_baseline::profile::path_rules::Demand;
     use agent_core::attributes::Xattr;
 
-    fn deviation(severity: Severity, kind: Kind) -> Deviation {
+    fn deviation(severity: Severity, kind: DeviationKind) -> Deviation {
         let demand = Demand {
             attributes: AttributeSet::ALL,
             severity,
@@ -178,18 +180,18 @@ mod tests {
             file(0o2755, &[]),
             file(0o755, &["security.capability"]),
         ];
-        let changed = |was: &Attributes, is: &Attributes| Kind::Changed {
+        let changed = |was: &Attributes, is: &Attributes| DeviationKind::Changed {
             expected: expected(was.clone()),
             observed: Box::new(is.clone()),
             changed: AttributeSet::ALL,
         };
         let waits = |kind| deviation(Severity::High, kind).may_wait();
-        assert!(waits(Kind::Added(Box::new(plain()))));
-        assert!(waits(Kind::Removed(expected(plain()))));
+        assert!(waits(DeviationKind::Added(Box::new(plain()))));
+        assert!(waits(DeviationKind::Removed(expected(plain()))));
         assert!(waits(changed(&plain(), &plain())));
         for privileged in privileged {
-            assert!(!waits(Kind::Added(Box::new(privileged.clone()))));
-            assert!(!waits(Kind::Removed(expected(privileged.clone()))));
+            assert!(!waits(DeviationKind::Added(Box::new(privileged.clone()))));
+            assert!(!waits(DeviationKind::Removed(expected(privileged.clone()))));
             assert!(!waits(changed(&plain(), &privileged)), "newly so");
             assert!(!waits(changed(&privileged, &plain())), "it was");
         }
@@ -197,12 +199,18 @@ mod tests {
             xattrs: None,
             ..plain()
         };
-        assert!(!waits(Kind::Added(Box::new(unknown))), "nobody looked");
+        assert!(
+            !waits(DeviationKind::Added(Box::new(unknown))),
+            "nobody looked"
+        );
         let link = Attributes::new(FileType::Link);
-        assert!(waits(Kind::Added(Box::new(link))));
-        assert!(!waits(Kind::Mounted(Vec::new())) && !waits(Kind::Unseen(Unseen::Gone)));
+        assert!(waits(DeviationKind::Added(Box::new(link))));
+        assert!(
+            !waits(DeviationKind::Mounted(Vec::new()))
+                && !waits(DeviationKind::Unseen(Unseen::Gone))
+        );
         for (severity, expected) in [(Severity::Critical, false), (Severity::Low, true)] {
-            let kind = Kind::Added(Box::new(plain()));
+            let kind = DeviationKind::Added(Box::new(plain()));
             assert_eq!(deviation(severity, kind).may_wait(), expected);
         }
     }

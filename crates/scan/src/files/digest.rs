@@ -15,18 +15,18 @@ use sha3::{Sha3_256, Sha3_512};
 use std::io;
 
 /// A digest that files are compared by.
-pub trait Kind: Hash {
+pub trait DigestKind: Hash {
     /// The value as findings and records have it.
     fn value(digest: Self::Digest) -> Digest;
 }
 
-impl Kind for Sha256 {
+impl DigestKind for Sha256 {
     fn value(digest: [u8; 32]) -> Digest {
         Digest::Sha256(digest)
     }
 }
 
-impl Kind for Md5 {
+impl DigestKind for Md5 {
     fn value(digest: [u8; 16]) -> Digest {
         Digest::Md5(digest)
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// A directory that was opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedDirectory {
     /// For listing.
     pub fd: OwnedFd,
     /// What was asked of it as well, where asking takes a thread.
@@ -94,7 +94,7 @@ impl Doors {
     }
 
     /// Opens the root. Anew: a clone would share its place in the list of entries with every other walk.
-    pub fn root(&self) -> Result<Opened, Shut> {
+    pub fn root(&self) -> Result<OpenedDirectory, Shut> {
         let mount = self.base.as_deref().and_then(|base| self.mounts.over(base));
         match mount.filter(|mount| mount.remote) {
             None => opened(node::open_dir(self.root.as_fd(), b".")),
@@ -113,7 +113,7 @@ impl Doors {
         name: &[u8],
         path: &[u8],
         cross_mounts: bool,
-    ) -> Result<Opened, Shut> {
+    ) -> Result<OpenedDirectory, Shut> {
         let mount = self.mount(path);
         // What is mounted and not crossed is not even touched: its server may be gone, or it would be mounted first.
         if mount.is_some() && !cross_mounts {
@@ -185,9 +185,9 @@ const UNKNOWN: Device = (0, 0);
 /// What is tried, and how it failed.
 type Refused = (&'static str, Errno);
 
-fn opened(fd: Result<OwnedFd, Errno>) -> Result<Opened, Shut> {
+fn opened(fd: Result<OwnedFd, Errno>) -> Result<OpenedDirectory, Shut> {
     match fd {
-        Ok(fd) => Ok(Opened {
+        Ok(fd) => Ok(OpenedDirectory {
             fd,
             seen: None,
             remote: None,
@@ -199,9 +199,9 @@ fn opened(fd: Result<OwnedFd, Errno>) -> Result<Opened, Shut> {
 fn away(
     answer: Result<(OwnedFd, Stat, Names), Refused>,
     remote: impl FnOnce(&Stat) -> Option<Device>,
-) -> Result<Opened, Shut> {
+) -> Result<OpenedDirectory, Shut> {
     let (fd, stat, names) = answer.map_err(shut)?;
-    Ok(Opened {
+    Ok(OpenedDirectory {
         fd,
         remote: remote(&stat),
         seen: Some((stat, names)),

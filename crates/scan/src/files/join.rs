@@ -49,7 +49,7 @@ pub enum Source {
         /// Further digests that are as good: more than one package put a file there.
         alternatives: Box<[Digest]>,
         /// Whose database it is.
-        manager: agent_packages::Kind,
+        manager: agent_packages::DatabaseKind,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Judging one path: pure, from what is expected and what was seen to a deviation or nothing.
 
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Source};
 use super::owned::CAPABILITY;
 use super::probe::{Unseen, Wanted};
@@ -51,23 +51,23 @@ pub fn present(
     expected: Option<Box<Expected>>,
     observed: Result<Attributes, Unseen>,
     packages: bool,
-) -> Option<Kind> {
+) -> Option<DeviationKind> {
     let observed = match observed {
         Ok(observed) => observed,
         // Gone before anybody looked: the same as if it had not been listed.
         Err(Unseen::Gone) => {
             return expected
                 .filter(|expected| !expected.may_be_missing())
-                .map(Kind::Removed);
+                .map(DeviationKind::Removed);
         }
-        Err(unseen) => return Some(Kind::Unseen(unseen)),
+        Err(unseen) => return Some(DeviationKind::Unseen(unseen)),
     };
     let unexpected = |mut observed: Attributes| {
         // They move with every entry that comes or goes, one that is excluded among them: no evidence, only noise.
         if observed.kind == FileType::Dir {
             observed.retain(AttributeSet::ALL.without(AttributeSet::OF_ENTRIES));
         }
-        Some(Kind::Added(Box::new(observed)))
+        Some(DeviationKind::Added(Box::new(observed)))
     };
     let Some(expected) = expected else {
         let matters = match packages {
@@ -97,9 +97,9 @@ pub fn present(
     // A file that is too long is not read to its end: that much is known of it.
     if changed.is_empty() {
         let unseen = attributes.unseen_in(&observed, policy.demand.attributes);
-        return (!unseen.is_empty()).then_some(Kind::Unseen(Unseen::Partly(unseen)));
+        return (!unseen.is_empty()).then_some(DeviationKind::Unseen(Unseen::Partly(unseen)));
     }
-    Some(Kind::Changed {
+    Some(DeviationKind::Changed {
         expected,
         observed: Box::new(observed),
         changed,
@@ -121,7 +121,7 @@ fn is_notable(observed: &Attributes) -> bool {
 pub fn after_entries(deviation: Deviation, excused: bool) -> Option<Deviation> {
     let Deviation { path, policy, kind } = deviation;
     let kind = match kind {
-        Kind::Changed {
+        DeviationKind::Changed {
             expected,
             observed,
             changed,
@@ -131,7 +131,7 @@ pub fn after_entries(deviation: Deviation, excused: bool) -> Option<Deviation> {
             if changed.is_empty() {
                 return None;
             }
-            Kind::Changed {
+            DeviationKind::Changed {
                 expected,
                 observed,
                 changed,
@@ -181,7 +181,7 @@ mod tests {
         assert!(judge(AttributeSet::ALL, file(Some(1))).is_none());
         assert!(matches!(
             judge(AttributeSet::ALL, file(None)),
-            Some(Kind::Unseen(Unseen::Partly(attributes))) if attributes == unseen
+            Some(DeviationKind::Unseen(Unseen::Partly(attributes))) if attributes == unseen
         ));
         // Nor does it stand in the way of what was seen to differ, or of what nobody demands.
         let longer = Attributes {
@@ -190,7 +190,7 @@ mod tests {
         };
         assert!(matches!(
             judge(AttributeSet::ALL, longer),
-            Some(Kind::Changed { .. })
+            Some(DeviationKind::Changed { .. })
         ));
         assert!(judge(AttributeSet::NONE.with(Attribute::Size), file(None)).is_none());
     }

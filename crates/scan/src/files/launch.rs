@@ -1,8 +1,8 @@
 //! The launch record: what the first boot changed among the paths that the profile lets it change, once.
 
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Source};
-use super::mounted::Recorded;
+use super::mounted::RecordedMounts;
 use super::scope::{PathPolicy, Scope};
 use agent_baseline::manifest::header::{Launch, Mounted};
 use agent_baseline::manifest::read::Manifest;
@@ -35,7 +35,7 @@ impl Collector {
     pub fn take(&mut self, deviation: Deviation) {
         let Deviation { path, policy, kind } = deviation;
         let kind = match kind {
-            Kind::Mounted(layers) if policy.demand.launch && !layers.is_empty() => {
+            DeviationKind::Mounted(layers) if policy.demand.launch && !layers.is_empty() => {
                 self.mounts.extend(layers.into_iter().map(|layer| Mounted {
                     path: path.clone(),
                     fstype: layer.fstype,
@@ -47,7 +47,7 @@ impl Collector {
         let recordable = policy.demand.launch
             && matches!(
                 kind,
-                Kind::Added(_) | Kind::Changed { .. } | Kind::Removed(_)
+                DeviationKind::Added(_) | DeviationKind::Changed { .. } | DeviationKind::Removed(_)
             );
         if !recordable {
             match policy.demand.launch {
@@ -57,8 +57,10 @@ impl Collector {
             return;
         }
         let (mut attributes, role) = match kind {
-            Kind::Added(observed) | Kind::Changed { observed, .. } => (*observed, Role::Recorded),
-            Kind::Removed(expected) => {
+            DeviationKind::Added(observed) | DeviationKind::Changed { observed, .. } => {
+                (*observed, Role::Recorded)
+            }
+            DeviationKind::Removed(expected) => {
                 let kind = expected.attributes.map_or(FileType::File, |a| a.kind);
                 (Attributes::new(kind), Role::Removed)
             }
@@ -198,8 +200,8 @@ impl Record {
     }
 
     /// What was mounted when the tree was recorded, by the manifest and by this record.
-    pub fn mounts_over<'a>(&'a self, manifest: &'a Manifest) -> Recorded<'a> {
-        Recorded {
+    pub fn mounts_over<'a>(&'a self, manifest: &'a Manifest) -> RecordedMounts<'a> {
+        RecordedMounts {
             manifest: &manifest.header().mounts,
             launch: &self.mounts,
         }

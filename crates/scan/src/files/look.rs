@@ -15,13 +15,13 @@ use super::away::Away;
 use super::belief::Belief;
 use super::digest;
 use super::pace::Pace;
-use super::probe::{First, Opened, Target, Unseen, Wanted, first_look, unreadable};
+use super::probe::{First, OpenFile, Target, Unseen, Wanted, first_look, unreadable};
 use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest};
 use agent_core::os::limits;
-use agent_core::os::read::Reader;
+use agent_core::os::read::FileReader;
 use agent_core::task;
-use digest::{Kind, Md5, Sha256, StreamOf};
+use digest::{DigestKind, Md5, Sha256, StreamOf};
 use hands::{Hands, drop_left};
 use lanes::Lanes;
 use large::CHUNK;
@@ -31,7 +31,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tick::Tick;
-use under_way::{Place, UnderWay};
+use under_way::{BatchIndex, UnderWay};
 
 /// How often a file that changes while it is read is read, in all.
 const TRIES: usize = 3;
@@ -39,6 +39,7 @@ const TRIES: usize = 3;
 const SMALL: usize = 32 * 1024;
 /// So many small files the disk is asked for before the first of them is waited for, and so many large files wait
 /// before the longest of them are digested; fewer where few files may be open.
+// Own bound: of work at a time; nothing is left out.
 const MOST_OPEN: usize = 96;
 /// A look in which one file in so many was not cached has waited for the disk.
 const WAITS: usize = 8;
@@ -55,7 +56,7 @@ pub struct Looker {
     hands: Hands,
     looks: UnderWay,
     /// Small files that the disk is asked for.
-    cold: Vec<(Place, Opened, Lanes)>,
+    cold: Vec<(BatchIndex, OpenFile, Lanes)>,
     sha256: Side<Sha256>,
     md5: Side<Md5>,
     /// Whether the last batch that was taken on waited for the disk.
@@ -84,7 +85,7 @@ impl Looker {
             away: Away::new(pace, lookers),
             open_files: share.clamp(2, MOST_OPEN),
             hands: Hands {
-                reader: Reader::default(),
+                reader: FileReader::default(),
                 pace: pace.cloned(),
                 pulse: None,
                 bytes: 0,
@@ -164,13 +165,18 @@ impl Looker {
 
     /// Reads and digests whatever was put off.
     pub(super) fn settle(&mut self) {
+        self.settle_to(u64::MAX);
+    }
+
+    /// Reads and digests what was put off of batches up to that number. Large files of later ones go on with company.
+    pub(super) fn settle_to(&mut self, last: u64) {
         self.fetch_cold();
         self.many_are_at_hand();
-        self.sha256.digest_small(&mut self.looks);
-        self.md5.digest_small(&mut self.looks);
-        self.sha256
-            .digest_large(0, &mut self.hands, &mut self.looks);
-        self.md5.digest_large(0, &mut self.hands, &mut self.looks);
+        let (hands, looks) = (&mut self.hands, &mut self.looks);
+        self.sha256.digest_small(looks);
+        self.md5.digest_small(looks);
+        self.sha256.digest_large_to(last, hands, looks);
+        self.md5.digest_large_to(last, hands, looks);
     }
 
     /// A batch of which nothing is put off, with its looks as far as [`Looker::complete`] need not look again.
@@ -199,7 +205,7 @@ impl Looker {
     }
 
     /// Takes in an open file whose contents are wanted.
-    fn take(&mut self, place: Place, opened: Opened, algorithm: Algorithm, met: &mut Met) {
+    fn take(&mut self, place: BatchIndex, opened: OpenFile, algorithm: Algorithm, met: &mut Met) {
         match Lanes::of(algorithm) {
             Some(lanes) => self.take_in_lanes(place, opened, lanes, met),
             None => {
@@ -213,7 +219,7 @@ impl Looker {
         }
     }
 
-    fn take_in_lanes(&mut self, place: Place, opened: Opened, lanes: Lanes, met: &mut Met) {
+    fn take_in_lanes(&mut self, place: BatchIndex, opened: OpenFile, lanes: Lanes, met: &mut Met) {
         self.hands.reader.on_device(opened.before.id.device);
         met.read += 1;
         let digests = match usize::try_from(opened.before.size) {
@@ -248,7 +254,7 @@ impl Looker {
     }
 
     /// Takes in a large file; whether it was not cached.
-    fn take_large(&mut self, place: Place, opened: Opened, lanes: Lanes) -> bool {
+    fn take_large(&mut self, place: BatchIndex, opened: OpenFile, lanes: Lanes) -> bool {
         // The kernel begins to fetch what is not cached; one byte of what is costs nothing.
         let file = opened.file.as_fd();
         let cold = match self.hands.reader.cached_at(file, &mut [0], 0) {
@@ -308,7 +314,7 @@ impl Looker {
     }
 
     /// Digests one file from start to end.
-    fn alone(&mut self, opened: Opened, algorithm: Algorithm) -> Look {
+    fn alone(&mut self, opened: OpenFile, algorithm: Algorithm) -> Look {
         let mut chunk = vec![0; CHUNK];
         let mut offset = 0;
         let mut fetched = None;
@@ -337,28 +343,28 @@ fn believed(
     belief: Option<&Belief<'_>>,
     target: &Target,
     wanted: Wanted,
-    opened: &Opened,
+    opened: &OpenFile,
 ) -> Option<Digest> {
-    let (belief, digest) = belief.zip(wanted.recorded)?;
+    let (belief, recorded) = belief.zip(wanted.recorded)?;
     belief
-        .believes(&target.path(), opened, &digest)
-        .then_some(digest)
+        .believes(&target.path(), opened, recorded)
+        .then_some(recorded.digest)
 }
 
 /// The attributes of a file that is believed to have that digest.
-fn unread(opened: Opened, digest: Digest) -> Look {
+fn unread(opened: OpenFile, digest: Digest) -> Look {
     let mut attributes = opened.unchanged()?;
     attributes.digest = Some(digest);
     Ok(attributes)
 }
 
 /// Takes in a small file; gives it back if the disk has to be waited for.
-fn take_small<H: Kind>(
+fn take_small<H: DigestKind>(
     side: &mut Side<H>,
     hands: &mut Hands,
     looks: &mut UnderWay,
-    (place, opened): (Place, Opened),
-) -> Option<Opened> {
+    (place, opened): (BatchIndex, OpenFile),
+) -> Option<OpenFile> {
     let size = usize::try_from(opened.before.size).unwrap_or(0);
     let buffer = side.room(size, looks);
     let read = match hands.reader.cached_at(opened.file.as_fd(), buffer, 0) {
@@ -380,11 +386,11 @@ fn take_small<H: Kind>(
 }
 
 /// Reads a small file that the disk was asked for.
-fn fetch_small<H: Kind>(
+fn fetch_small<H: DigestKind>(
     side: &mut Side<H>,
     hands: &mut Hands,
     looks: &mut UnderWay,
-    (place, opened): (Place, Opened),
+    (place, opened): (BatchIndex, OpenFile),
 ) {
     let size = usize::try_from(opened.before.size).unwrap_or(0);
     let read = hands.fetch(&opened, side.room(size, looks));
@@ -397,10 +403,10 @@ fn fetch_small<H: Kind>(
 }
 
 /// Puts a small file that has been read among those to be digested.
-fn keep<H: Kind>(
+fn keep<H: DigestKind>(
     side: &mut Side<H>,
     looks: &mut UnderWay,
-    (place, size): (Place, usize),
+    (place, size): (BatchIndex, usize),
     look: Look,
 ) {
     match look {
@@ -409,11 +415,11 @@ fn keep<H: Kind>(
     }
 }
 
-fn take_large<H: Kind>(
+fn take_large<H: DigestKind>(
     side: &mut Side<H>,
     hands: &mut Hands,
     looks: &mut UnderWay,
-    (place, opened, cold, most): (Place, Opened, bool, usize),
+    (place, opened, cold, most): (BatchIndex, OpenFile, bool, usize),
 ) {
     side.wait(Large {
         place,
@@ -428,7 +434,7 @@ fn take_large<H: Kind>(
 }
 
 /// The attributes with the digest, if that covers what the file was before and after.
-fn whole(opened: Opened, digested: std::io::Result<(Digest, u64)>) -> Look {
+fn whole(opened: OpenFile, digested: std::io::Result<(Digest, u64)>) -> Look {
     let (digest, length) = digested
         .map_err(|error| unreadable(&opened, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     if length != opened.before.size {

@@ -1,9 +1,10 @@
 //! What is mounted at covered paths, and what of it was not when the tree was recorded.
 
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::scope::{PathPolicy, Scope};
 use agent_baseline::manifest::header::Mounted;
 use agent_core::finding::Severity;
+use agent_core::os::device_mapper::verity_name;
 use agent_core::os::mounts::{self, Layer, Mounts};
 use agent_core::os::root::Root;
 use agent_core::paths::{is_within, split};
@@ -13,7 +14,7 @@ const AUTOFS: &str = "autofs";
 
 /// Something that is mounted at a covered path, or above one.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct MountPoint {
     /// Relative to the root.
     pub path: Vec<u8>,
     /// The file systems that lie there, lowest first.
@@ -24,7 +25,7 @@ pub struct Place {
 
 /// What was mounted when the tree was recorded.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recorded<'a> {
+pub struct RecordedMounts<'a> {
     /// By the manifest; empty where it does not say.
     pub manifest: &'a [Mounted],
     /// By the launch record.
@@ -33,10 +34,10 @@ pub struct Recorded<'a> {
 
 /// All that is mounted below a root at paths that the rules cover or that lead to such, in the order of a walk; `None`
 /// where the mount table cannot be read. What lies below something that is not crossed is not seen.
-pub fn places(root: &Root, scope: &Scope) -> Option<Vec<Place>> {
+pub fn places(root: &Root, scope: &Scope) -> Option<Vec<MountPoint>> {
     let mounts = Mounts::now();
     let base = mounts::place_of(root.as_fd()).filter(|_| mounts.is_known())?;
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<MountPoint> = Vec::new();
     let mut shut: Option<Vec<u8>> = None;
     for place in mounts.within(&base) {
         let path = place.strip_prefix(&base[..]).unwrap_or(place);
@@ -58,7 +59,7 @@ pub fn places(root: &Root, scope: &Scope) -> Option<Vec<Place>> {
             shut = Some(path.to_vec());
         }
         if !layers.is_empty() {
-            places.push(Place {
+            places.push(MountPoint {
                 path: path.to_vec(),
                 layers,
                 policy,
@@ -93,6 +94,27 @@ fn shows_itself(mounts: &Mounts, place: &[u8], number: usize, layer: &Layer) -> 
             &format!("{}/{rest}", below.shown.trim_end_matches('/')),
         )
     })
+}
+
+/// The covered mounts whose device calls itself dm-verity, and how it is named. A mount above which an overlay lies, or
+/// whose image is a file, has no such device and is not among them.
+pub fn on_verity(root: &Root, scope: &Scope) -> Vec<(Vec<u8>, String)> {
+    let mounts = Mounts::now();
+    let Some(base) = mounts::place_of(root.as_fd()) else {
+        return Vec::new();
+    };
+    let lowest = mounts.over(&base).map(|mount| (Vec::new(), mount));
+    let within = mounts.within(&base).into_iter().filter_map(|place| {
+        let path = place.strip_prefix(&base[..]).unwrap_or(place);
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let is_covered = !path.is_empty() && scope.at(path).is_some();
+        is_covered.then_some((path.to_vec(), mounts.at(place)?))
+    });
+    lowest
+        .into_iter()
+        .chain(within)
+        .filter_map(|(path, mount)| Some((path, verity_name(root, mount.device)?)))
+        .collect()
 }
 
 /// What a manifest says of mounts: the root's file system, and those at covered paths. Nothing where the mount table
@@ -135,7 +157,7 @@ pub(super) struct News {
 pub(super) fn news(
     root: &Root,
     scope: &Scope,
-    recorded: Recorded<'_>,
+    recorded: RecordedMounts<'_>,
     planned: &dyn Fn(&[u8]) -> bool,
 ) -> News {
     let Some(places) = places(root, scope) else {
@@ -164,7 +186,7 @@ pub(super) fn news(
             news.deviations.push(Deviation {
                 path: place.path,
                 policy,
-                kind: Kind::Mounted(place.layers),
+                kind: DeviationKind::Mounted(place.layers),
             });
         }
     }
@@ -172,7 +194,7 @@ pub(super) fn news(
 }
 
 /// That nobody can tell what is mounted, where that was recorded.
-fn unknown(scope: &Scope, recorded: Recorded<'_>) -> Option<Deviation> {
+fn unknown(scope: &Scope, recorded: RecordedMounts<'_>) -> Option<Deviation> {
     let mut policy = scope
         .root_policy()
         .filter(|_| !recorded.manifest.is_empty())?;
@@ -180,13 +202,13 @@ fn unknown(scope: &Scope, recorded: Recorded<'_>) -> Option<Deviation> {
     Some(Deviation {
         path: Vec::new(),
         policy,
-        kind: Kind::MountsUnknown,
+        kind: DeviationKind::MountsUnknown,
     })
 }
 
-impl Recorded<'_> {
+impl RecordedMounts<'_> {
     /// Whether what lies on the place now lay there when it was recorded; less is no mount that is new.
-    fn holds(&self, place: &Place) -> bool {
+    fn holds(&self, place: &MountPoint) -> bool {
         let by = |lines: &[Mounted]| {
             let here = lines.iter().filter(|mounted| mounted.path == place.path);
             let types: Vec<&str> = here.map(|mounted| mounted.fstype.as_str()).collect();

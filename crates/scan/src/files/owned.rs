@@ -2,7 +2,7 @@
 
 use super::join::{Expected, Source};
 use agent_core::attributes::{Attributes, FileType, Xattr};
-use agent_packages::{Database, Kind, Owned};
+use agent_packages::{Database, DatabaseKind, Owned};
 use std::sync::Arc;
 
 /// The extended attribute that holds a file's capabilities (capabilities(7)).
@@ -15,7 +15,7 @@ pub fn expected(database: &Database) -> impl Iterator<Item = Expected> {
 
 /// The same for some of its files.
 pub(super) fn expectations<'a>(
-    manager: Kind,
+    manager: DatabaseKind,
     files: impl Iterator<Item = Owned<'a>>,
 ) -> impl Iterator<Item = Expected> {
     // Files of a package stand together more often than not.

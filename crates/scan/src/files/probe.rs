@@ -89,8 +89,19 @@ pub struct Wanted {
     pub flags: bool,
     /// Whether SELinux labels count among the extended attributes.
     pub selinux: bool,
-    /// The recorded digest, where the contents may be believed unread.
-    pub recorded: Option<Digest>,
+    /// What is recorded, where the contents may be believed unread.
+    pub recorded: Option<RecordedContents>,
+}
+
+/// What contents that may be believed unread are recorded to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedContents {
+    /// Their digest.
+    pub digest: Digest,
+    /// The seal of fs-verity recorded with it, where that tells contents: by keys that nobody else has.
+    pub seal: Option<[u64; 2]>,
+    /// Whether they may be believed where there is no such seal, as nothing touched the file.
+    pub untouched: bool,
 }
 
 /// Why there is nothing to say of a path.
@@ -114,7 +125,7 @@ pub enum Unseen {
 
 /// A regular file that is open, with all that is known of it but its contents.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenFile {
     /// The file.
     pub file: OwnedFd,
     /// What a stat told before anything was read.
@@ -123,12 +134,12 @@ pub struct Opened {
     pub attributes: Attributes,
 }
 
-impl Opened {
+impl OpenFile {
     /// The attributes, if the file is still what it was before it was read.
     pub fn unchanged(self) -> Result<Attributes, Unseen> {
-        match node::stat(&self.file).map_err(refused("stat"))? {
-            after if after == self.before => Ok(self.attributes),
-            _ => Err(Unseen::Changing),
+        match node::is_still(&self.file, &self.before).map_err(refused("stat"))? {
+            true => Ok(self.attributes),
+            false => Err(Unseen::Changing),
         }
     }
 }
@@ -139,7 +150,7 @@ pub enum First {
     /// All that was wanted.
     Whole(Attributes),
     /// Contents are wanted too.
-    Contents(Opened),
+    Contents(OpenFile),
 }
 
 /// Opens and stats `target`; contents are left to the caller. Fifos, sockets and devices are never opened.
@@ -197,7 +208,7 @@ fn file(directory: &Directory, name: &[u8], wanted: Wanted) -> Result<First, Uns
     }
     let mut attributes = before.attributes();
     extras(&fd, Access::Open, wanted, &mut attributes)?;
-    let opened = Opened {
+    let opened = OpenFile {
         file: fd,
         before,
         attributes,
@@ -262,7 +273,7 @@ fn extras(
 }
 
 /// Why an open file could not be read.
-pub(super) fn unreadable(opened: &Opened, errno: Errno) -> Unseen {
+pub(super) fn unreadable(opened: &OpenFile, errno: Errno) -> Unseen {
     let sealed = || node::flags(opened.file.as_fd()).is_ok_and(|(_, sealed)| sealed);
     match errno {
         // The kernel checks each block that it fetches against the seal.

@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering as Memory;
 
 /// What a recording came to.
 #[derive(Debug)]
-pub struct Recorded {
+pub struct RecordingSummary {
     /// Entries written.
     pub entries: u64,
     /// SHA-256 of the manifest.
@@ -91,7 +91,7 @@ pub fn record<W: Write>(
     progress: &Progress,
     writer: Writer<W>,
     place: &Path,
-) -> Result<Recorded> {
+) -> Result<RecordingSummary> {
     let &Recording {
         root,
         scope,
@@ -100,7 +100,7 @@ pub fn record<W: Write>(
         ..
     } = recording;
     let owned = recording.owners.into_iter().flat_map(Database::iter);
-    let mut sink = Sink {
+    let mut recorder = Recorder {
         writer,
         texts: recording.texts,
         owned: owned.peekable(),
@@ -135,13 +135,13 @@ pub fn record<W: Write>(
                 },
             )
         },
-        |outcome| sink.take(outcome),
+        |outcome| recorder.take(outcome),
     );
-    sink.finish(place)
+    recorder.finish(place)
 }
 
 /// Writes what is met, in order, and keeps what cannot be.
-struct Sink<'a, W, O: Iterator<Item = Owned<'a>>> {
+struct Recorder<'a, W, O: Iterator<Item = Owned<'a>>> {
     writer: Writer<W>,
     texts: &'a Texts,
     /// In the order of a walk, as what is met.
@@ -152,7 +152,7 @@ struct Sink<'a, W, O: Iterator<Item = Owned<'a>>> {
     failed: Option<std::io::Error>,
 }
 
-impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Sink<'a, W, O> {
+impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Recorder<'a, W, O> {
     fn take(&mut self, outcome: Outcome) -> ControlFlow<()> {
         match outcome {
             Outcome::Entry(entry) if !is_kept_so(self.texts, &entry) => {
@@ -200,7 +200,7 @@ impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Sink<'a, W, O> {
         }
     }
 
-    fn finish(self, place: &Path) -> Result<Recorded> {
+    fn finish(self, place: &Path) -> Result<RecordingSummary> {
         let cannot_write = |error| Error::in_file(place, format!("cannot be written: {error}"));
         if let Some(error) = self.failed {
             return Err(cannot_write(error));
@@ -209,7 +209,7 @@ impl<'a, W: Write, O: Iterator<Item = Owned<'a>>> Sink<'a, W, O> {
             return Err(incomplete(&self.refused, self.refusals));
         }
         let (entries, sha256) = self.writer.finish().map_err(cannot_write)?;
-        Ok(Recorded {
+        Ok(RecordingSummary {
             entries,
             sha256,
             mounts: self.mounts,

@@ -4,11 +4,11 @@ mod holds;
 
 use super::aside::Aside;
 use super::belief::{Belief, Unread};
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Item, Outside, join_streams};
 use super::judge;
 use super::look::{Look, Looker};
-use super::mounted::{self, News, Recorded};
+use super::mounted::{self, News, RecordedMounts};
 use super::pace::Pace;
 use super::pipeline::{Workers, ordered};
 use super::plan::Plan;
@@ -43,7 +43,7 @@ pub struct Scan<'a> {
     /// Whether the scope is a part of what expectations speak of: what is expected outside of it is passed over.
     pub partial: bool,
     /// What was mounted then; `None` where nobody recorded anything.
-    pub mounts: Option<Recorded<'a>>,
+    pub mounts: Option<RecordedMounts<'a>>,
     /// What is not looked at.
     pub aside: &'a Aside,
     /// What need not be read.
@@ -74,6 +74,8 @@ pub struct Coverage {
     pub mounts: Vec<Vec<u8>>,
     /// Mount points that were crossed, of which nobody recorded whether they were there; relative to the root.
     pub unrecorded_mounts: Vec<Vec<u8>>,
+    /// Mount points of devices that call themselves dm-verity, relative to the root, with the device's name.
+    pub on_verity: Vec<(Vec<u8>, String)>,
     /// Where only packages are known: files that none of them owns.
     pub unowned: u64,
     /// What was believed unread, where a scan may believe anything.
@@ -291,6 +293,7 @@ impl Scan<'_> {
                 unread: self.believing().map(Belief::end),
                 mounts,
                 unrecorded_mounts: unrecorded,
+                on_verity: mounted::on_verity(self.root, self.scope),
             }),
         }
     }
@@ -394,14 +397,16 @@ impl Scan<'_> {
                     (false, None) => None,
                 }
             }
-            Item::Missing { expected, policy } => {
-                deviates(expected.path.clone(), policy, Kind::Removed(expected))
-            }
+            Item::Missing { expected, policy } => deviates(
+                expected.path.clone(),
+                policy,
+                DeviationKind::Removed(expected),
+            ),
             Item::Hidden {
                 expected,
                 policy,
                 why,
-            } => deviates(expected.path, policy, Kind::Blind(why)),
+            } => deviates(expected.path, policy, DeviationKind::Blind(why)),
             Item::Blind {
                 path,
                 policy,
@@ -417,7 +422,7 @@ impl Scan<'_> {
             }
             Item::Blind {
                 path, policy, why, ..
-            } => deviates(path, policy, Kind::Blind(why)),
+            } => deviates(path, policy, DeviationKind::Blind(why)),
             Item::Leave => Some(Outcome::Leave),
             Item::Weaker {
                 path,
@@ -425,7 +430,7 @@ impl Scan<'_> {
                 policy,
             } => {
                 let clause = self.scope.describe(weaker);
-                deviates(path, policy, Kind::Weaker(weaker, clause))
+                deviates(path, policy, DeviationKind::Weaker(weaker, clause))
             }
             Item::Broken(error) => Some(Outcome::Broken(error)),
         }

@@ -18,7 +18,7 @@ pub use super::scan::{Known, Told};
 use agent_core::region::Region;
 
 use super::aside::Aside;
-use super::deviation::Kind;
+use super::deviation::DeviationKind;
 use super::join::Expected;
 use super::launch::{self, Record};
 use super::owned;
@@ -109,7 +109,7 @@ impl Spot<'_> {
                 scan.run_planned(plan, known, expected.map(Ok), |told| match &told {
                     // That nothing is known of their contents has been said of their package.
                     Told::Deviates(deviation)
-                        if matches!(deviation.kind, Kind::Added(_))
+                        if matches!(deviation.kind, DeviationKind::Added(_))
                             && database.owns_undigested(&deviation.path) =>
                     {
                         ControlFlow::Continue(())

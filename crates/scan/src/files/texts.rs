@@ -1,6 +1,6 @@
 //! Which lines of a file changed, masked where they look like secrets: of paths whose profile entry says `keep_text`.
 
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::probe::Target;
 use super::scope::Scope;
 use super::step::Step;
@@ -22,10 +22,11 @@ const WIDTH: usize = 200;
 /// Beyond so many comparisons of lines, what lies between the equal ends of both texts counts as changed.
 const COMPARED: usize = 1 << 20;
 
-/// The texts that are to be kept of a tree. What is no text, or too long, is not; what cannot be read is told by whoever
-/// records it.
-pub fn collect(root: &Root, scope: &Scope) -> Texts {
+/// The texts that are to be kept of a tree, and the paths for which there was no room among all of them. What is no text,
+/// or too long, is not kept; what cannot be read is told by whoever records it.
+pub fn collect(root: &Root, scope: &Scope) -> (Texts, Vec<Vec<u8>>) {
     let mut texts = Texts::default();
+    let mut left_out = Vec::new();
     for step in Walk::new(root, scope) {
         let Step::Look { target, policy, .. } = step else {
             continue;
@@ -39,10 +40,13 @@ pub fn collect(root: &Root, scope: &Scope) -> Texts {
         } = &target
             && let Some(contents) = read(directory.fd.as_fd(), name)
         {
-            texts.keep(path, contents);
+            match texts.has_no_room(contents.len()) {
+                true => left_out.push(path),
+                false => drop(texts.keep(path, contents)),
+            }
         }
     }
-    texts
+    (texts, left_out)
 }
 
 /// The contents of a regular file, if they are not too long.
@@ -71,16 +75,16 @@ pub fn lines(deviation: &Deviation, root: &Root, texts: &Texts) -> Option<Vec<St
         return None;
     }
     let (was, is) = match &deviation.kind {
-        Kind::Added(observed) => (None, Some(observed)),
-        Kind::Removed(expected) => (expected.attributes.as_ref(), None),
-        Kind::Changed {
+        DeviationKind::Added(observed) => (None, Some(observed)),
+        DeviationKind::Removed(expected) => (expected.attributes.as_ref(), None),
+        DeviationKind::Changed {
             expected, observed, ..
         } => (expected.attributes.as_ref(), Some(observed)),
-        Kind::Unseen(_)
-        | Kind::Blind(_)
-        | Kind::Mounted(_)
-        | Kind::MountsUnknown
-        | Kind::Weaker(..) => return None,
+        DeviationKind::Unseen(_)
+        | DeviationKind::Blind(_)
+        | DeviationKind::Mounted(_)
+        | DeviationKind::MountsUnknown
+        | DeviationKind::Weaker(..) => return None,
     };
     let old = match was {
         Some(was) if was.kind == FileType::File => {

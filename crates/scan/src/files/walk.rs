@@ -2,7 +2,7 @@
 //! leads nowhere, and a path may be longer than any system call takes.
 
 use super::aside::Aside;
-use super::door::{Doors, Opened, Shut};
+use super::door::{Doors, OpenedDirectory, Shut};
 use super::plan::Plan;
 use super::probe::{Directory, Target, join};
 use super::remote::Device;
@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
     /// Enters a directory that was opened, which lies in the one at the top of `levels`.
     fn enter(
         &mut self,
-        opened: Opened,
+        opened: OpenedDirectory,
         path: Vec<u8>,
         policy: PathPolicy,
         place: RuleCursor,
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
         }
         task::at_directory(&path);
         let blind = |path, why| Step::Blind { path, policy, why };
-        let Opened { fd, seen, remote } = opened;
+        let OpenedDirectory { fd, seen, remote } = opened;
         let (stat, names) = match seen {
             Some((stat, names)) => (stat, Some(names)),
             None => match node::stat(&fd) {

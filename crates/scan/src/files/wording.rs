@@ -1,6 +1,6 @@
 //! A deviation in the words that people and programs get: what is wrong, how much it matters, what to do.
 
-use super::deviation::{Deviation, Kind};
+use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Source};
 use super::probe::Unseen;
 use super::walk::Blindness;
@@ -21,13 +21,13 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
     };
     let fail = |check, message| new(check, Verdict::Fail, message);
     match &deviation.kind {
-        Kind::Added(observed) => {
+        DeviationKind::Added(observed) => {
             let (message, remedy) = words_added(observed, against);
             let mut finding = fail(&finding::FILES_ADDED, message);
             finding.observed = finding::evidence(observed, AttributeSet::ALL);
             finding.remediation(remedy)
         }
-        Kind::Removed(expected) => {
+        DeviationKind::Removed(expected) => {
             let message = match &expected.source {
                 Source::Package {
                     name,
@@ -41,7 +41,7 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             finding.expected = expectation(expected, AttributeSet::ALL);
             finding.remediation(mend(expected))
         }
-        Kind::Changed {
+        DeviationKind::Changed {
             expected,
             observed,
             changed,
@@ -57,33 +57,33 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             finding.observed = finding::evidence(observed, *changed);
             finding.remediation(mend(expected))
         }
-        Kind::Unseen(Unseen::Corrupt) => {
+        DeviationKind::Unseen(Unseen::Corrupt) => {
             let message = "a part of what fs-verity sealed does not read back as it was sealed (EIO): the file system below was changed or is damaged".into();
             let mut finding = fail(&finding::FILES_CHANGED, message);
             finding.changed = AttributeSet::NONE.with(Attribute::Sha256);
             finding.remediation("treat the disk as changed from outside or as failing; restore the file from the image")
         }
-        Kind::Unseen(unseen) => {
+        DeviationKind::Unseen(unseen) => {
             let (message, remedy) = words_unseen(unseen);
             new(&finding::FILES_UNREADABLE, Verdict::Unknown, message).remediation(remedy)
         }
-        Kind::Blind(why) => {
+        DeviationKind::Blind(why) => {
             let (message, remedy) = words_blind(*why);
             new(&finding::FILES_UNREADABLE, Verdict::Unknown, message).remediation(remedy)
         }
-        Kind::Mounted(layers) => {
+        DeviationKind::Mounted(layers) => {
             let (message, observed) = words_mounted(layers);
             let mut finding = fail(&finding::FILES_MOUNT, message);
             finding.observed = observed;
             finding.remediation("find out who mounted it (findmnt PATH; /etc/fstab, mount units); unmount it, or record the image anew with it")
         }
-        Kind::MountsUnknown => new(
+        DeviationKind::MountsUnknown => new(
             &finding::FILES_MOUNT,
             Verdict::Unknown,
             "the mount table (/proc/thread-self/mountinfo) cannot be read: whether something is mounted over what was recorded cannot be told".into(),
         )
         .remediation("mount proc at /proc; find out who hides it"),
-        Kind::Weaker(_, clause) => fail(
+        DeviationKind::Weaker(_, clause) => fail(
             &finding::FILES_PROFILE,
             format!("{clause}; judged as sealed all the same"),
         )
@@ -130,13 +130,15 @@ fn words_mounted(layers: &[Layer]) -> (String, Value) {
 fn severity(deviation: &Deviation) -> Severity {
     let path = deviation.policy.demand.severity;
     match &deviation.kind {
-        Kind::Removed(expected) | Kind::Changed { expected, .. } => match expected.source {
-            Source::Package { conffile: true, .. } => Severity::Low,
-            Source::Package {
-                conffile: false, ..
-            } => path.max(Severity::High),
-            _ => path,
-        },
+        DeviationKind::Removed(expected) | DeviationKind::Changed { expected, .. } => {
+            match expected.source {
+                Source::Package { conffile: true, .. } => Severity::Low,
+                Source::Package {
+                    conffile: false, ..
+                } => path.max(Severity::High),
+                _ => path,
+            }
+        }
         _ => path,
     }
 }
@@ -156,7 +158,7 @@ fn since(source: &Source) -> String {
 }
 
 /// One clause for each attribute, with both values where they are short.
-fn differences(was: &Attributes, is: &Attributes, changed: AttributeSet) -> Vec<String> {
+pub fn differences(was: &Attributes, is: &Attributes, changed: AttributeSet) -> Vec<String> {
     fn arrow<T: std::fmt::Display>(word: &str, was: Option<T>, is: Option<T>) -> String {
         match (was, is) {
             (Some(was), Some(is)) => format!("{word} {was} → {is}"),
@@ -244,12 +246,12 @@ fn mend(expected: &Expected) -> String {
         Source::Package {
             name,
             conffile: true,
-            manager: agent_packages::Kind::Rpm,
+            manager: agent_packages::DatabaseKind::Rpm,
             ..
         } => format!("if nobody meant it: remove it, then: dnf reinstall {name}"),
         Source::Package {
             name,
-            manager: agent_packages::Kind::Rpm,
+            manager: agent_packages::DatabaseKind::Rpm,
             ..
         } => {
             format!("find out who did it; then: dnf reinstall {name} (yum where there is no dnf)")
@@ -341,13 +343,13 @@ fn rights(observed: &Attributes) -> &'static str {
 
 fn noun(kind: FileType) -> &'static str {
     match kind {
-        FileType::File => "A file",
-        FileType::Dir => "A directory",
-        FileType::Link => "A symbolic link",
-        FileType::Fifo => "A named pipe",
-        FileType::Char => "A character device",
-        FileType::Block => "A block device",
-        FileType::Socket => "A socket",
+        FileType::File => "a file",
+        FileType::Dir => "a directory",
+        FileType::Link => "a symbolic link",
+        FileType::Fifo => "a named pipe",
+        FileType::Char => "a character device",
+        FileType::Block => "a block device",
+        FileType::Socket => "a socket",
     }
 }
 

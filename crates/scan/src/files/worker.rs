@@ -82,7 +82,7 @@ where
             worker.held.push_back((number, batch));
             let first = worker.held.front().map_or(number, |(first, _)| *first);
             if number - first >= HELD {
-                worker.looker.settle();
+                worker.looker.settle_to(number - HELD);
             }
             worker.pass_on(done);
         });

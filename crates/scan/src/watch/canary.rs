@@ -6,7 +6,7 @@
 //! A canary that is blind may have lost its directory: [`Canary::change`] makes it again, [`super::Watch::renew`]
 //! watches it again.
 
-use crate::files::deviation::Kind;
+use crate::files::deviation::DeviationKind;
 use crate::files::join::{Expected, Source};
 use crate::files::judge;
 use crate::files::look::Looker;
@@ -136,7 +136,7 @@ impl Canary {
         let wanted = judge::wanted(policy, Some(&expected), false, false);
         let look = Looker::new(None, 1).look_all([(&target, wanted)]).pop();
         let kind = look.and_then(|look| judge::present(policy, Some(expected), look, false));
-        matches!(kind, Some(Kind::Changed { observed, .. })
+        matches!(kind, Some(DeviationKind::Changed { observed, .. })
             if observed.digest == Some(Digest::Sha256(written)))
     }
 

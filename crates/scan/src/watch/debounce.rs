@@ -13,13 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// However busy a path is, it is judged after so long.
+// Own bound: a time; nothing is left out.
 pub const LONGEST: Duration = Duration::from_secs(2);
 /// However busy an urgent path is, a first look at it is due so long after its first touch. With the look itself and the
 /// way to the sink it is told within 700 ms.
 pub const FIRST_LOOK: Duration = Duration::from_millis(400);
 /// As many paths wait at most; beyond that, whole directories stand for what is in them.
-pub const MOST: usize = 65_536;
+// Own bound: directories stand for more of them.
+pub const MOST: usize = 8_192;
 /// So many paths are gone through in search of a directory's entries.
+// Own bound: of work; what is not found is looked at by itself.
 const MOST_SEARCHED: usize = 4_096;
 
 /// Paths that were touched and are not yet judged.

@@ -22,7 +22,7 @@ use crate::files::probe::join;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::paths::{self, is_within};
-use keep::Opened;
+use keep::OpenDirectory;
 use left_out::LeftOut;
 use linked::Files;
 use reporter::Reporter;

@@ -113,6 +113,7 @@ pub struct LinkedFiles {
 const PART: usize = 8;
 /// Recorded paths whose files are watched themselves, at most: each costs the kernel about 1 KiB that it does not give
 /// back while the file is watched.
+// Own bound: what is beyond is told, and a scan finds it.
 const MOST_LINKED: usize = 8192;
 
 /// How many recorded paths of files with several names may be watched themselves here: an eighth of
@@ -124,6 +125,7 @@ pub fn most_linked() -> usize {
 }
 
 /// As many regions are named as left out.
+// Own bound: more of them are put together.
 pub const MOST_LEFT_OUT: usize = 256;
 
 /// The watch under way. Ends when it is dropped.

@@ -1,14 +1,12 @@
 //! The mount table: what was mounted and unmounted since it was read before. inotify tells of neither.
 
+use agent_core::bounds;
 use agent_core::os::mounts::unescape;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// Larger than any table has reason to be.
-const MOST: u64 = 64 << 20;
 
 /// The mount table of this thread's namespace (proc_pid_mountinfo(5)). Polls as exceptional when it has changed.
 #[derive(Debug)]
@@ -49,8 +47,11 @@ impl Mounts {
         let mut table = Vec::new();
         self.file.rewind()?;
         Read::by_ref(&mut self.file)
-            .take(MOST)
+            .take(bounds::MOUNTS + 1)
             .read_to_end(&mut table)?;
+        if table.len() as u64 > bounds::MOUNTS {
+            return Err(io::Error::other("the table of mounts is larger than any"));
+        }
         let mounted = parse(&table);
         let places = mounted.symmetric_difference(&self.mounted);
         let places = places.map(|(_, place)| place.clone()).collect();
@@ -80,6 +81,19 @@ mod tests {
         let expected: BTreeSet<Mount> =
             [(22, b"/proc".to_vec()), (31, b"/mnt/with space\\".to_vec())].into();
         assert_eq!(parse(table), expected);
+    }
+
+    #[test]
+    fn a_table_larger_than_any_is_an_error_and_not_a_part_of_one() {
+        let file = tempfile::tempfile().expect("a file");
+        for (more, good) in [(0, true), (1, false)] {
+            file.set_len(bounds::MOUNTS + more).expect("a hole");
+            let mut mounts = Mounts {
+                file: file.try_clone().expect("a handle"),
+                mounted: BTreeSet::new(),
+            };
+            assert_eq!(mounts.changed().is_ok(), good, "{more}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 /// Nothing may have come for so long: longer than a shell takes from one command to the next.
 const QUIET: Duration = Duration::from_millis(50);
 /// But work waits no longer than this in all: who did what is asked for after the settle time, 200 ms.
+// Own bound: a time; nothing is left out.
 const MOST: Duration = Duration::from_millis(150);
 
 /// When work that waits is to be done.

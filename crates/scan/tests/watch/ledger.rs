@@ -96,7 +96,8 @@ impl Ledger {
             match told {
                 Told::Deviates(deviation) => {
                     assert!(plan.covers(&deviation.path), "{deviation:?} in {plan:?}");
-                    let finding = wording::finding(&deviation, spot.baseline.kind()).to_json();
+                    let finding = wording::finding(&deviation, spot.baseline.kind())
+                        .to_json(agent_core::benchmarks::Benchmarks::default());
                     let old = found.insert(key(deviation.path, &finding), finding);
                     assert_eq!(old, None, "told twice");
                 }

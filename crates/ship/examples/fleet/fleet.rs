@@ -1,21 +1,25 @@
 //! The hosts: each with the real packer and the real schedule of retries, told the time by a virtual clock.
 
-use crate::sample::{EPOCH, Sample};
 use crate::service::{Reply, Service};
+use crate::spools::Spools;
+use crate::{EPOCH, MINUTE, SECOND};
 use agent_core::finding::Severity;
-use agent_outbox::parcel::Parcel;
-use agent_ship::pack::{self, OVERHEAD, Stamp};
+use agent_ship::pack::{self, TimestampChoice};
 use agent_ship::retry::Schedule;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 /// A call takes so long, in milliseconds.
-const CALL: u64 = 50;
+pub(crate) const CALL: u64 = 50;
+/// One without an answer is given up after this: no connection comes about (agent-ship's `connect`).
+const NO_ANSWER: u64 = 5 * SECOND;
 /// The first send of a boot waits for as long as this at random, unless something is urgent (agent-ship's `spread`).
-const SPREAD: u64 = 30_000;
+const SPREAD: u64 = 30 * SECOND;
 /// The first heartbeat comes after this.
-const FIRST_HEARTBEAT: u64 = 10_000;
+const FIRST_HEARTBEAT: u64 = 10 * SECOND;
+/// Between two heartbeats of a host whose sink fails, unless they are more frequent anyway.
+const AMISS: u64 = MINUTE;
 
 /// What a host does next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,16 +32,12 @@ enum Step {
 
 struct Host {
     schedule: Schedule,
-    start: bool,
-    deviation: bool,
-    /// A heartbeat waits: a full one or a brief one.
-    heartbeat: Option<bool>,
     /// The first send of a boot waits until then.
     begin: u64,
     /// Nothing is sent before then: a send failed.
     again: u64,
-    /// The next heartbeat says everything.
-    full: bool,
+    /// The last send failed.
+    failing: bool,
     /// The next heartbeat but one comes at the host's own moment.
     unphased: bool,
     /// The scenario waits to hear of it.
@@ -45,12 +45,12 @@ struct Host {
 }
 
 /// A fleet that is simulated.
-pub(crate) struct Fleet<'a> {
-    sample: &'a Sample,
+pub(crate) struct Fleet<S> {
+    pub(crate) spools: S,
     hosts: Vec<Host>,
     steps: BinaryHeap<Reverse<(u64, u32, Step)>>,
     random: fastrand::Rng,
-    /// Between two heartbeats, in milliseconds.
+    /// Between two heartbeats where nothing is amiss, in milliseconds.
     interval: u64,
     base: Instant,
     /// When the last host was heard of what the scenario is about.
@@ -59,23 +59,20 @@ pub(crate) struct Fleet<'a> {
     pub(crate) heard: usize,
 }
 
-impl<'a> Fleet<'a> {
+impl<S: Spools> Fleet<S> {
     /// So many hosts, none of which does anything yet. `interval`: between two heartbeats, in milliseconds.
-    pub(crate) fn new(sample: &'a Sample, hosts: usize, interval: u64, seed: u64) -> Fleet<'a> {
+    pub(crate) fn new(spools: S, hosts: usize, interval: u64, seed: u64) -> Fleet<S> {
         let mut random = fastrand::Rng::with_seed(seed);
         let host = |_| Host {
             schedule: Schedule::new(random.u64(..)),
-            start: false,
-            deviation: false,
-            heartbeat: None,
             begin: 0,
             again: 0,
-            full: true,
+            failing: false,
             unphased: true,
             awaited: false,
         };
         Fleet {
-            sample,
+            spools,
             hosts: (0..hosts).map(host).collect(),
             steps: BinaryHeap::new(),
             random: fastrand::Rng::with_seed(!seed),
@@ -100,10 +97,10 @@ impl<'a> Fleet<'a> {
     }
 
     /// All run since long: heartbeats are spread evenly, and brief.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, service: &mut Service) {
         for host in 0..self.hosts.len() {
             let at = self.random.u64(0..self.interval);
-            self.hosts[host].full = false;
+            self.spools.settle(host, service);
             self.hosts[host].unphased = false;
             self.plan(at, host, Step::Heartbeat);
         }
@@ -114,6 +111,13 @@ impl<'a> Fleet<'a> {
         for host in 0..self.hosts.len() {
             let at = at + self.random.u64(0..within);
             self.plan(at, host, Step::Deviate);
+        }
+    }
+
+    /// From now on the scenario waits to hear of every host.
+    pub(crate) fn await_all(&mut self) {
+        for host in &mut self.hosts {
+            host.awaited = true;
         }
     }
 
@@ -130,78 +134,91 @@ impl<'a> Fleet<'a> {
     }
 
     fn step(&mut self, service: &mut Service, at: u64, index: usize, step: Step) {
-        let spread = self.random.u64(0..=SPREAD);
-        let phase = self.random.u64(0..self.interval);
-        let interval = self.interval;
-        let host = &mut self.hosts[index];
         match step {
             Step::Boot => {
-                host.start = true;
+                self.spools.boot(index, at);
+                let begin = at + self.random.u64(0..=SPREAD);
+                let host = &mut self.hosts[index];
                 host.awaited = true;
-                host.begin = at + spread;
-                self.plan(at + spread, index, Step::Send);
+                host.begin = begin;
+                self.plan(begin, index, Step::Send);
                 self.plan(at + FIRST_HEARTBEAT, index, Step::Heartbeat);
             }
             Step::Deviate => {
-                host.deviation = true;
-                host.awaited = true;
-                host.full = true;
+                self.spools.deviate(index, at);
+                self.hosts[index].awaited = true;
                 self.send(service, at, index);
             }
             Step::Heartbeat => {
-                host.heartbeat = Some(host.full || host.heartbeat == Some(true));
-                let next = if std::mem::take(&mut host.unphased) {
-                    phase
-                } else {
-                    interval
-                };
-                self.plan(at + next, index, Step::Heartbeat);
+                self.beat(at, index);
                 self.send(service, at, index);
             }
             Step::Send => self.send(service, at, index),
         }
     }
 
+    /// As the agent's timers do: the second heartbeat at the host's own moment, more of them while something is amiss.
+    fn beat(&mut self, at: u64, index: usize) {
+        let host = &mut self.hosts[index];
+        let mut next = self.interval;
+        if std::mem::take(&mut host.unphased) {
+            next = self.random.u64(0..self.interval);
+        }
+        let mut last = at;
+        if host.failing {
+            let amiss = self.interval.min(AMISS);
+            next = next.min(amiss);
+            // Each takes the place of the one before: of those that come while nothing is sent, the last one counts.
+            last += host.again.saturating_sub(at + 1) / amiss * amiss;
+        }
+        self.spools.beat(index, last, host.failing);
+        self.plan(last + next, index, Step::Heartbeat);
+    }
+
     /// As the sink does: put first, create what is missing, wait after a failure as the schedule says.
     fn send(&mut self, service: &mut Service, at: u64, index: usize) {
-        let parcels = self.waiting(index, at);
-        let host = &mut self.hosts[index];
-        let urgent = parcels
-            .iter()
-            .any(|parcel| parcel.severity >= Severity::High);
-        if parcels.is_empty() || at < host.again || (at < host.begin && !urgent) {
+        let host = &self.hosts[index];
+        if at < host.again {
+            return;
+        }
+        let parcels = self.spools.waiting(index);
+        let is_urgent = || parcels.iter().any(|one| one.severity >= Severity::High);
+        if parcels.is_empty() || (at < host.begin && !is_urgent()) {
             return;
         }
         let clock = EPOCH.saturating_add_unsigned(at);
         let mut now = at;
         let mut reply = Reply::Done;
-        for batch in pack::pack(&parcels, clock, |_| Stamp::Own).batches {
-            let weight = |entry: &pack::Entry| parcels[entry.index].bytes.len() + OVERHEAD;
-            let bytes = batch.iter().map(weight).sum::<usize>() as u64;
-            let events = batch.len() as u64;
-            reply = service.put(now, index, events, bytes);
+        for batch in pack::pack(&parcels, clock, |_| TimestampChoice::Own).batches {
+            reply = service.put(now, index, &parcels, &batch);
             now += CALL;
             if reply == Reply::Missing {
                 reply = service.create(now, index);
                 now += CALL;
                 if reply == Reply::Done {
-                    reply = service.put(now, index, events, bytes);
+                    reply = service.put(now, index, &parcels, &batch);
                     now += CALL;
                 }
             }
             if reply != Reply::Done {
                 break;
             }
+            let accepted = batch.iter().map(|entry| parcels[entry.index].key).collect();
+            self.spools.accepted(index, accepted, now);
         }
-        if reply == Reply::Done {
-            self.sent(index, now);
-            return;
+        match reply {
+            Reply::Done => self.sent(index, now),
+            Reply::None => self.failed(index, at + NO_ANSWER),
+            Reply::Missing | Reply::Throttled => self.failed(index, now),
         }
+    }
+
+    fn failed(&mut self, index: usize, now: u64) {
+        let host = &mut self.hosts[index];
         let known = self.base + Duration::from_millis(now);
         let wait = host.schedule.wait(known, None);
         host.again = now + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        // Something is amiss now: the next heartbeat says everything.
-        host.full = true;
+        host.failing = true;
         let again = host.again;
         self.plan(again, index, Step::Send);
     }
@@ -209,45 +226,10 @@ impl<'a> Fleet<'a> {
     fn sent(&mut self, index: usize, now: u64) {
         let host = &mut self.hosts[index];
         host.schedule.reset();
-        // What was found, and that all is well again, is in the next heartbeat.
-        host.full = host.deviation || host.start;
+        host.failing = false;
         if std::mem::take(&mut host.awaited) {
             self.last = self.last.max(now);
             self.heard += 1;
         }
-        (host.start, host.deviation, host.heartbeat) = (false, false, None);
-    }
-
-    /// From now on the scenario waits to hear of every host.
-    pub(crate) fn await_all(&mut self) {
-        for host in &mut self.hosts {
-            host.awaited = true;
-        }
-    }
-
-    fn waiting(&self, index: usize, at: u64) -> Vec<Parcel> {
-        let host = &self.hosts[index];
-        let time = EPOCH.saturating_add_unsigned(at);
-        let mut parcels = Vec::new();
-        if host.start {
-            parcels.extend(self.sample.start.iter().cloned());
-        }
-        if host.deviation {
-            parcels.extend(self.sample.deviation.iter().cloned());
-        }
-        if let Some(full) = host.heartbeat {
-            let bytes = if full {
-                &self.sample.full
-            } else {
-                &self.sample.brief
-            };
-            parcels.push(Parcel {
-                key: u64::MAX,
-                time,
-                severity: Severity::Low,
-                bytes: bytes.clone(),
-            });
-        }
-        parcels
     }
 }

@@ -1,18 +1,18 @@
-//! What one host ships, made by the real ledger, store, chain and heartbeats in a directory of its own. Every host of the
-//! simulation ships the same.
+//! What a host finds and ships, told to the real store: by each host that has one, or once for all.
 
+use crate::EPOCH;
 use agent_core::attributes::{Attribute, AttributeSet};
+use agent_core::explained::{Evidence, ExplainedBy, ExplanationKind};
 use agent_core::finding::{self, Finding, Severity, Verdict};
-use agent_core::host::{Cloud, Host};
 use agent_outbox::event::own::Spool;
-use agent_outbox::event::{Digests, EventSource, Heartbeat, Heartbeats, Lifecycle};
+use agent_outbox::event::{EventSource, Heartbeat, Heartbeats, Lifecycle};
 use agent_outbox::parcel::{Delivery, Parcel};
 use agent_outbox::store::{Scope, SinkKind, Store};
 use serde_json::json;
 use std::sync::Arc;
 
-/// The virtual clock begins here, in milliseconds since 1970.
-pub(crate) const EPOCH: i64 = 1_795_310_000_000;
+#[path = "../../../outbox/tests/events/source.rs"]
+mod one_host;
 
 /// Events of one host.
 pub(crate) struct Sample {
@@ -30,44 +30,18 @@ impl Sample {
     /// Lets the real store tell them.
     pub(crate) fn make() -> Sample {
         let directory = tempfile::tempdir().expect("a directory");
+        let source = source(0);
         let (mut store, _) =
-            Store::open(directory.path(), 64 << 20, source(), EPOCH).expect("a store");
+            Store::open(directory.path(), 64 << 20, source.clone(), EPOCH).expect("a store");
         store.enable(&[SinkKind::CloudwatchLogs], EPOCH);
-        let message = "the first start on this host".into();
-        store.tell(
-            Lifecycle::Started {
-                first_of_boot: true,
-                message,
-            },
-            EPOCH,
-        );
-        let settings: Vec<Finding> = (0..12)
-            .map(|n| {
-                changed(
-                    &format!("/etc/{n}"),
-                    [Severity::Low, Severity::Medium][n % 2],
-                )
-            })
-            .collect();
-        let start = told(&mut store, Scope::Files, &settings);
-        let sshd = "/etc/ssh/sshd_config";
-        let deviation = told(
-            &mut store,
-            Scope::Path(sshd.as_bytes().to_vec()),
-            &[changed(sshd, Severity::High)],
-        );
-        let well = Heartbeat {
-            watching: true,
-            interval_s: 300,
-            files: 26_454,
-            directories: 3_100,
-            kernel: "6.1.0-31-cloud-amd64".into(),
-            ..Heartbeat::default()
-        };
+        first_start(&mut store, EPOCH);
+        let start = delivered(&mut store);
+        deviate(&mut store, EPOCH);
+        let deviation = delivered(&mut store);
         let (mut heartbeats, spool) = (Heartbeats::default(), Spool::default());
         let head = store.head();
         let mut next = || -> Arc<[u8]> {
-            let bytes = heartbeats.next(&source(), &well, &spool, head.as_ref(), EPOCH);
+            let bytes = heartbeats.next(&source, &well(), &spool, head.as_ref(), EPOCH);
             bytes.into()
         };
         Sample {
@@ -79,14 +53,96 @@ impl Sample {
     }
 }
 
-/// What the store hands over of a scan that finds these.
-fn told(store: &mut Store, scope: Scope, findings: &[Finding]) -> Vec<Parcel> {
+/// The start of a host, and what it finds then: settings of low and medium severity.
+pub(crate) fn first_start(store: &mut Store, now: i64) {
+    let message = "the first start on this host".into();
+    store.tell(
+        Lifecycle::Started {
+            first_of_boot: true,
+            message,
+        },
+        now,
+    );
+    let settings: Vec<Finding> = (0..12)
+        .map(|n| {
+            changed(
+                &format!("/etc/{n}"),
+                [Severity::Low, Severity::Medium][n % 2],
+            )
+        })
+        .collect();
+    scan(store, Scope::Files, &settings, now);
+}
+
+/// A file of the image deviates: high.
+pub(crate) fn deviate(store: &mut Store, now: i64) {
+    let sshd = "/etc/ssh/sshd_config";
+    scan(
+        store,
+        Scope::Path(sshd.as_bytes().to_vec()),
+        &[changed(sshd, Severity::High)],
+        now,
+    );
+}
+
+/// What a host says of itself where nothing is amiss.
+pub(crate) fn well() -> Heartbeat {
+    Heartbeat {
+        watching: true,
+        interval_s: 300,
+        files: 26_454,
+        directories: 3_100,
+        kernel: "6.1.0-31-cloud-amd64".into(),
+        ..Heartbeat::default()
+    }
+}
+
+/// What an upgrade of so many packages with so many paths each ships: told by package, and of every twentieth package one
+/// path that is critical, told by itself.
+pub(crate) fn upgrade(packages: usize, paths: usize) -> Vec<Parcel> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut store, _) =
+        Store::open(directory.path(), 256 << 20, source(0), EPOCH).expect("a store");
+    store.enable(&[SinkKind::CloudwatchLogs], EPOCH);
+    scan(&mut store, Scope::Files, &[], EPOCH);
+    let explained = |package: usize, path: usize| {
+        let severity = match (package % 20, path) {
+            (0, 0) => Severity::Critical,
+            _ => Severity::High,
+        };
+        let name = format!("library-{package}");
+        let mut finding = changed(
+            &format!("/usr/lib/x86_64-linux-gnu/{name}/some-module-{path}.so"),
+            Severity::Low,
+        );
+        finding.unexplained_severity = Some(severity);
+        finding.explained_by = Some(ExplainedBy {
+            package: Some(name),
+            version: Some("1.2.3-4+deb12u2".into()),
+            evidence: Some(Evidence::Signed),
+            ..ExplainedBy::new(ExplanationKind::Package)
+        });
+        finding
+    };
+    let findings: Vec<Finding> = (0..packages)
+        .flat_map(|package| (0..paths).map(move |path| explained(package, path)))
+        .collect();
+    scan(&mut store, Scope::Files, &findings, EPOCH);
+    delivered(&mut store)
+}
+
+/// A scan that finds these.
+fn scan(store: &mut Store, scope: Scope, findings: &[Finding], now: i64) {
     let scan = store.begin(scope);
     for finding in findings {
-        store.found(scan, finding, None, EPOCH);
+        store.found(scan, finding, None, now);
     }
-    store.end(scan, EPOCH);
-    store.commit(EPOCH);
+    store.end(scan, now);
+    store.commit(now);
+}
+
+/// What the store hands over, which has it no more.
+fn delivered(store: &mut Store) -> Vec<Parcel> {
     let parcels = store.parcels(SinkKind::CloudwatchLogs, usize::MAX, usize::MAX);
     let delivery = Delivery {
         accepted: parcels.iter().map(|parcel| parcel.key).collect(),
@@ -113,31 +169,11 @@ fn changed(path: &str, severity: Severity) -> Finding {
     finding
 }
 
-fn source() -> EventSource {
-    EventSource {
-        host: Host {
-            hostname: "ip-10-0-0-5".into(),
-            machine_id: "0123456789abcdef0123456789abcdef".into(),
-            boot_id: "3f1c0000-0000-4000-8000-000000000001".into(),
-            os: "Amazon Linux 2023".into(),
-            instance_id: "i-0123456789abcdef0".into(),
-            cloud: Some(Box::new(Cloud {
-                image_id: "ami-0abcdef1234567890".into(),
-                account_id: "123456789012".into(),
-                region: "eu-central-1".into(),
-                zone: "eu-central-1a".into(),
-                instance_type: "t3.micro".into(),
-                private_ip: "10.0.0.5".into(),
-                verified: true,
-            })),
-        },
-        ip: "10.0.0.5".into(),
-        checks: finding::FILE_CHECKS.into_iter().collect(),
-        digests: Digests {
-            manifest: "ab".repeat(32),
-            profile: "cd".repeat(32),
-            binary: "12".repeat(32),
-            ..Digests::default()
-        },
-    }
+/// The host with that number.
+pub(crate) fn source(number: usize) -> EventSource {
+    let mut source = one_host::source();
+    source.host.hostname = format!("ip-10-0-0-{number}");
+    source.host.machine_id = format!("{number:032x}");
+    source.host.instance_id = format!("i-{number:017x}");
+    source
 }

@@ -1,6 +1,11 @@
 //! The service: quotas and answers of CloudWatch Logs as AWS documents them (CloudWatch Logs quotas, 2026), for one
 //! account and Region.
 
+use crate::fleet::CALL;
+use agent_outbox::parcel::Parcel;
+use agent_ship::pack::{OVERHEAD, PackedEvent};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::ops::Range;
 
 /// "PutLogEvents: 5,000 per second per account per Region", may be raised.
@@ -9,8 +14,9 @@ const PUT: f64 = 5_000.0;
 const CREATE: f64 = 50.0;
 
 /// What may go wrong, and when, in milliseconds of the virtual clock.
+#[derive(Clone)]
 pub(crate) enum Fault {
-    /// No answer at all.
+    /// No answer at all. What is under way when it begins is taken all the same.
     Down(Range<u64>),
     /// PutLogEvents takes this share of what it should.
     Slow(Range<u64>, f64),
@@ -40,6 +46,8 @@ pub(crate) struct Service {
     creates: Bucket,
     streams: Vec<bool>,
     fault: Option<Fault>,
+    /// What was taken, line by line, where somebody is to read it.
+    log: Option<BufWriter<File>>,
     pub(crate) seconds: Vec<Second>,
     pub(crate) bytes: u64,
     pub(crate) events: u64,
@@ -53,35 +61,69 @@ impl Service {
             creates: Bucket::new(CREATE),
             streams: vec![streams; hosts],
             fault,
+            log: None,
             seconds: Vec::new(),
             bytes: 0,
             events: 0,
         }
     }
 
-    /// PutLogEvents to that host's stream.
-    pub(crate) fn put(&mut self, at: u64, host: usize, events: u64, bytes: u64) -> Reply {
+    /// From now on what is taken is written there.
+    pub(crate) fn keep(mut self, log: File) -> Service {
+        self.log = Some(BufWriter::new(log));
+        self
+    }
+
+    /// What was written so far is there for others.
+    pub(crate) fn flush(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush().expect("written");
+        }
+    }
+
+    /// These were taken long before.
+    pub(crate) fn held_before(&mut self, parcels: &[Parcel]) {
+        for parcel in parcels {
+            self.write(parcel);
+        }
+    }
+
+    /// PutLogEvents of a batch to that host's stream.
+    pub(crate) fn put(
+        &mut self,
+        at: u64,
+        host: usize,
+        parcels: &[Parcel],
+        batch: &[PackedEvent],
+    ) -> Reply {
         let share = match &self.fault {
             Some(Fault::Slow(time, share)) if time.contains(&at) => *share,
             _ => 1.0,
         };
+        let down = self.down_since(at);
         let reply = match () {
-            () if self.is_down(at) => Reply::None,
+            () if down.is_some_and(|since| since > CALL) => Reply::None,
             () if !self.puts.take(at, share) => Reply::Throttled,
             () if !self.streams[host] => Reply::Missing,
             () => Reply::Done,
         };
         if reply == Reply::Done {
-            self.bytes += bytes;
-            self.events += events;
+            for entry in batch {
+                let parcel = &parcels[entry.index];
+                self.write(parcel);
+                self.bytes += (parcel.bytes.len() + OVERHEAD) as u64;
+                self.events += 1;
+            }
         }
+        // Taken, and nobody learns of it.
+        let reply = if down.is_some() { Reply::None } else { reply };
         self.count(at, reply)
     }
 
     /// CreateLogStream for that host.
     pub(crate) fn create(&mut self, at: u64, host: usize) -> Reply {
         let reply = match () {
-            () if self.is_down(at) => Reply::None,
+            () if self.down_since(at).is_some() => Reply::None,
             () if !self.creates.take(at, 1.0) => Reply::Throttled,
             () => Reply::Done,
         };
@@ -89,8 +131,19 @@ impl Service {
         self.count(at, reply)
     }
 
-    fn is_down(&self, at: u64) -> bool {
-        matches!(&self.fault, Some(Fault::Down(time)) if time.contains(&at))
+    /// How long it has given no answer by then, if it does not.
+    fn down_since(&self, at: u64) -> Option<u64> {
+        match &self.fault {
+            Some(Fault::Down(time)) if time.contains(&at) => Some(at - time.start),
+            _ => None,
+        }
+    }
+
+    fn write(&mut self, parcel: &Parcel) {
+        if let Some(log) = &mut self.log {
+            log.write_all(&parcel.bytes).expect("written");
+            log.write_all(b"\n").expect("written");
+        }
     }
 
     fn count(&mut self, at: u64, reply: Reply) -> Reply {

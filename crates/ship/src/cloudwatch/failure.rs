@@ -10,6 +10,7 @@ use std::error::Error;
 use std::time::Duration;
 
 /// Characters of a text; what is longer says nothing more.
+// Own bound: of what is told.
 const LONGEST: usize = 400;
 
 /// Why a call came to nothing.

@@ -5,7 +5,7 @@ use super::credentials::{Kept, Source};
 use super::endpoint::Called;
 use super::failure::Failure;
 use super::options::Options;
-use crate::pack::{self, Entry};
+use crate::pack::{self, PackedEvent};
 use agent_outbox::parcel::Parcel;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -79,7 +79,7 @@ impl Service {
     pub(super) async fn put(
         &self,
         parcels: &[Parcel],
-        batch: &[Entry],
+        batch: &[PackedEvent],
     ) -> Result<(Range<usize>, Range<usize>), Failure> {
         let mut events = Vec::with_capacity(batch.len());
         for entry in batch {

@@ -5,9 +5,10 @@ use super::options::Options;
 use super::service::Service;
 use crate::Sent;
 use crate::classify::Class;
-use crate::pack::{self, Batch, Entry, Stamp};
+use crate::pack::{self, Batch, PackedEvent, TimestampChoice};
 use crate::retry::Schedule;
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 use agent_outbox::parcel::{Delivery, Parcel};
 use aws_config::Region;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -106,12 +107,12 @@ impl CloudWatchSink {
     ) -> Result<(), Failure> {
         let failure = match self.service.put(parcels, &batch).await {
             Ok((head, tail)) => {
-                let key = |entry: &Entry| parcels[entry.index].key;
+                let key = |entry: &PackedEvent| parcels[entry.index].key;
                 round
                     .delivery
                     .accepted
                     .extend(batch[head.end..tail.start].iter().map(key));
-                let rejected: Vec<Entry> = [&batch[head], &batch[tail]].concat();
+                let rejected: Vec<PackedEvent> = [&batch[head], &batch[tail]].concat();
                 return self.restamp(parcels, rejected, now, round);
             }
             Err(failure) => failure,
@@ -175,7 +176,7 @@ impl CloudWatchSink {
     fn restamp(
         &mut self,
         parcels: &[Parcel],
-        rejected: Vec<Entry>,
+        rejected: Vec<PackedEvent>,
         now: i64,
         round: &mut Round,
     ) -> Result<(), Failure> {
@@ -188,14 +189,16 @@ impl CloudWatchSink {
         }
         if again && round.restamps == RESTAMPS {
             let text = format!(
-                "{} events rejected even with the present as their time",
-                rejected.len()
+                "{} rejected even with the present as their time",
+                counted(rejected.len() as u64, "event")
             );
             return Err(Failure::new(Class::Time, text));
         }
         round.restamps += u32::from(again);
         let time = self.service.skew.at(now).max(0);
-        let again = rejected.into_iter().map(|entry| Entry { time, ..entry });
+        let again = rejected
+            .into_iter()
+            .map(|entry| PackedEvent { time, ..entry });
         round.queue.push_front(again.collect());
         Ok(())
     }
@@ -223,7 +226,10 @@ impl CloudWatchSink {
             None => None,
         };
         let refused = delivery.refused.first().map(|(_, reason)| {
-            let text = format!("{} events set aside: {reason}", delivery.refused.len());
+            let text = format!(
+                "{} set aside: {reason}",
+                counted(delivery.refused.len() as u64, "event")
+            );
             Failure::new(Class::Content, text)
         });
         let found = round.found.into_iter().next();
@@ -248,14 +254,14 @@ impl CloudWatchSink {
         Some(wait)
     }
 
-    fn stamp(&self, parcel: &Parcel, offered: usize) -> Stamp {
+    fn stamp(&self, parcel: &Parcel, offered: usize) -> TimestampChoice {
         // With nothing else to send they are tried again.
         if self.suspects.contains_key(&parcel.key) && self.suspects.len() < offered {
-            Stamp::LeaveOut
+            TimestampChoice::LeaveOut
         } else if self.outdated.contains(&parcel.key) {
-            Stamp::Present
+            TimestampChoice::Present
         } else {
-            Stamp::Own
+            TimestampChoice::Own
         }
     }
 

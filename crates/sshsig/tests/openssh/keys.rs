@@ -1,6 +1,7 @@
 //! Key files that can seal, those that cannot, and security keys.
 
 use super::bench::*;
+use agent_core::bounds;
 use base64ct::{Base64, Encoding};
 use rsa::rand_core::OsRng;
 use rsa::signature::Signer as _;
@@ -119,6 +120,10 @@ fn security_keys() {
     }
 }
 
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "one kind of file after the other, none of which bears on the next"
+)]
 #[test]
 fn key_files_that_cannot_seal() {
     let lab = Lab::new();
@@ -172,7 +177,11 @@ fn key_files_that_cannot_seal() {
         ("empty", &b""[..]),
         ("text", b"some text\n"),
         ("seal", b"-----BEGIN SSH SIGNATURE-----\n"),
-        ("huge", &[b'#'; 70_000]),
+        // One byte more than may be.
+        (
+            "huge",
+            &vec![b'#'; usize::try_from(bounds::SIGN_KEY).unwrap() + 1],
+        ),
     ] {
         let path = lab.write(name, content);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

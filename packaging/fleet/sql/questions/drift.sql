@@ -1,8 +1,8 @@
 -- How an image drifts: for each day on which something began or ended, the deviations that stand at its end, and the
 -- hosts that were heard.
 WITH word AS (
-  SELECT *, row_number() OVER (PARTITION BY host, finding ORDER BY time_ms DESC, seq DESC) AS nth
-  FROM event_line WHERE kind = 'link' AND finding IS NOT NULL
+  SELECT *, row_number() OVER (PARTITION BY host, finding ORDER BY chain DESC, seq DESC, time_ms DESC) AS nth
+  FROM event_line WHERE kind = 'link' AND finding IS NOT NULL AND day IS NOT NULL
 ),
 life AS (
   SELECT host, finding, max(coalesce(image, '-')) AS image, min(day) AS began,
@@ -16,7 +16,7 @@ turn AS (
 daily AS (SELECT image, day, sum(began) AS began, sum(ended) AS ended FROM turn GROUP BY image, day),
 fleet AS (
   SELECT coalesce(image, '-') AS image, day, count(DISTINCT host) AS hosts FROM event_line
-  WHERE kind <> 'foreign' GROUP BY coalesce(image, '-'), day
+  WHERE kind <> 'foreign' AND day IS NOT NULL GROUP BY coalesce(image, '-'), day
 )
 SELECT d.image, d.day, d.began, d.ended, sum(d.began - d.ended) OVER (PARTITION BY d.image ORDER BY d.day
   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stand, f.hosts

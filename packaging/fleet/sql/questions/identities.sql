@@ -10,7 +10,7 @@ chains AS (
 ),
 beats AS (
   SELECT host, head_chain, time_ms, head_seq,
-    max(head_seq) OVER (PARTITION BY head_chain ORDER BY time_ms, uid
+    max(head_seq) OVER (PARTITION BY head_chain ORDER BY coalesce(time_ms, 0), uid
       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
   FROM event_line WHERE kind = 'heartbeat'
 ),

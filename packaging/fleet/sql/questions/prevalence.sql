@@ -1,6 +1,6 @@
 -- On how many hosts of an image is this change? Rare ones first: what one host alone has is what nobody rolled out.
 WITH word AS (
-  SELECT *, row_number() OVER (PARTITION BY host, finding ORDER BY time_ms DESC, seq DESC) AS nth
+  SELECT *, row_number() OVER (PARTITION BY host, finding ORDER BY chain DESC, seq DESC, time_ms DESC) AS nth
   FROM event_line WHERE kind = 'link' AND finding IS NOT NULL
 ),
 fleet AS (

@@ -8,7 +8,7 @@
 use crate::daemon::clock::UnixMillis;
 use crate::daemon::panics::mark::{Mark, Subject};
 use agent_core::paths::{is_within, split};
-use agent_core::task::{Job, Kind};
+use agent_core::task::{Job, TaskKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ pub(in crate::daemon) const LAST_WAIT: Duration = Duration::from_secs(24 * 3600)
 /// another one each time. Twice as many for each directory further above.
 const IN_DIRECTORY: u32 = 2 * PANICS;
 /// Subjects set aside that lie directly in one directory; with one more it is set aside itself.
+// Own bound: likewise.
 const MOST_IN_DIRECTORY: usize = 8;
 /// Subjects that are remembered, counted and set aside each: what is kept stays below a few hundred kilobytes, and
 /// whoever makes them has restarted the agent for every one of them.
+// Own bound: of subjects; their directories stand for more of them.
 pub(in crate::daemon) const MOST: usize = 64;
 
 /// Panics on one subject.
@@ -71,7 +73,7 @@ pub(in crate::daemon) struct Quarantine {
 fn can_be_left_out(subject: &Subject) -> bool {
     match subject.job {
         Job::Files => subject.is_path(),
-        Job::Settings | Job::Ground => subject.kind == Kind::Part,
+        Job::Settings | Job::Ground => subject.kind == TaskKind::Part,
         Job::Instance | Job::Launch | Job::Watch => true,
         Job::Other | Job::Loop | Job::Store => false,
     }
@@ -80,10 +82,10 @@ fn can_be_left_out(subject: &Subject) -> bool {
 /// What is left out in place of the subject: of jobs that are one subject, all of them.
 fn unit(subject: &Subject) -> Subject {
     match subject.job {
-        Job::Watch if subject.kind == Kind::Part => subject.clone(),
+        Job::Watch if subject.kind == TaskKind::Part => subject.clone(),
         Job::Instance | Job::Launch | Job::Watch => Subject {
             job: subject.job,
-            kind: Kind::Whole,
+            kind: TaskKind::Whole,
             name: Vec::new(),
         },
         _ => subject.clone(),
@@ -192,7 +194,7 @@ impl Quarantine {
 
     /// Whether files are digested one by one, since it is not known which of several a panic was about.
     pub(in crate::daemon) fn alone(&self) -> bool {
-        let unknown = |count: &Count| count.subject.kind == Kind::Batch;
+        let unknown = |count: &Count| count.subject.kind == TaskKind::Batch;
         self.counts.iter().any(unknown)
     }
 
@@ -301,7 +303,7 @@ impl Quarantine {
 fn directory_at(path: &[u8]) -> Subject {
     Subject {
         job: Job::Files,
-        kind: Kind::Directory,
+        kind: TaskKind::Directory,
         name: path.to_vec(),
     }
 }
@@ -317,7 +319,7 @@ fn common<'a>(a: &'a [u8], b: &[u8]) -> &'a [u8] {
 
 /// Whether leaving out `held` leaves out `subject`.
 fn holds(held: &Subject, subject: &Subject) -> bool {
-    let within = held.kind == Kind::Directory
+    let within = held.kind == TaskKind::Directory
         && held.job == subject.job
         && subject.is_path()
         && is_within(&subject.name, &held.name);

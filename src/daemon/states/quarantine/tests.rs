@@ -6,13 +6,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const START: UnixMillis = UnixMillis(0);
 
-fn subject(job: Job, kind: Kind, name: &str) -> Subject {
+fn subject(job: Job, kind: TaskKind, name: &str) -> Subject {
     let name = name.as_bytes().to_vec();
     Subject { job, kind, name }
 }
 
 fn file(name: &str) -> Subject {
-    subject(Job::Files, Kind::File, name)
+    subject(Job::Files, TaskKind::File, name)
 }
 
 fn mark(subject: &Subject, time: UnixMillis) -> Mark {
@@ -211,7 +211,7 @@ fn what_is_remembered_is_bounded_and_the_root_is_never_set_aside() {
 #[test]
 fn a_directory_that_is_tried_again_is_set_aside_by_what_lies_in_it() {
     let mut quarantine = Quarantine::default();
-    let directory = subject(Job::Files, Kind::Directory, "home/u");
+    let directory = subject(Job::Files, TaskKind::Directory, "home/u");
     let now = panicked(&mut quarantine, &directory, START, 3) + FIRST_WAIT;
     quarantine.release("one", &same, now);
     panicked(&mut quarantine, &file("home/u/deep/f"), now, 1);
@@ -222,12 +222,12 @@ fn a_directory_that_is_tried_again_is_set_aside_by_what_lies_in_it() {
 #[test]
 fn what_cannot_be_left_out_is_counted_and_told() {
     let mut quarantine = Quarantine::default();
-    let store = subject(Job::Store, Kind::Whole, "");
+    let store = subject(Job::Store, TaskKind::Whole, "");
     panicked(&mut quarantine, &store, START, 3);
     assert_eq!(aside(&quarantine), [""; 0]);
     let stubborn: Vec<_> = quarantine.stubborn().map(|c| c.subject.clone()).collect();
     assert_eq!(stubborn, [store]);
-    let area = subject(Job::Settings, Kind::Part, "sshd");
+    let area = subject(Job::Settings, TaskKind::Part, "sshd");
     panicked(&mut quarantine, &area, START, 3);
     let left_out = LeftOut::of(&quarantine);
     assert!(left_out.has(Job::Settings, "sshd") && !left_out.has(Job::Settings, "kernel"));
@@ -237,7 +237,7 @@ fn what_cannot_be_left_out_is_counted_and_told() {
 fn files_are_digested_one_by_one_until_it_is_known_which_it_is() {
     let mut quarantine = Quarantine::default();
     assert!(!quarantine.alone());
-    let batch = subject(Job::Files, Kind::Batch, "");
+    let batch = subject(Job::Files, TaskKind::Batch, "");
     let now = panicked(&mut quarantine, &batch, START, 1);
     assert!(quarantine.alone());
     quarantine.release("one", &same, now + LAST_WAIT);
@@ -247,17 +247,17 @@ fn files_are_digested_one_by_one_until_it_is_known_which_it_is() {
 #[test]
 fn the_watch_is_one_subject_and_passes_by_going_on() {
     let mut quarantine = Quarantine::default();
-    let watch = subject(Job::Watch, Kind::Whole, "");
-    let attribution = subject(Job::Watch, Kind::Part, "attribution");
+    let watch = subject(Job::Watch, TaskKind::Whole, "");
+    let attribution = subject(Job::Watch, TaskKind::Part, "attribution");
     panicked(
         &mut quarantine,
-        &subject(Job::Watch, Kind::Directory, "a"),
+        &subject(Job::Watch, TaskKind::Directory, "a"),
         START,
         2,
     );
     let now = panicked(
         &mut quarantine,
-        &subject(Job::Watch, Kind::File, "b"),
+        &subject(Job::Watch, TaskKind::File, "b"),
         UnixMillis(2000),
         1,
     );

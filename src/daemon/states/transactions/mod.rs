@@ -10,13 +10,14 @@ use crate::daemon::clock::{Now, UnixMillis};
 use crate::daemon::states::touched::Touched;
 use agent_core::paths::split;
 use agent_core::region::Region;
-use agent_outbox::event::{self, Lifecycle};
+use agent_outbox::event::{self, Lifecycle, TransactionCounts};
 use agent_packages::transaction::{Manager, Transaction};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 /// A finding waits for evidence no longer than this.
+// Own bound: what docs/changes.md promises.
 pub(in crate::daemon) const LONGEST: Duration = Duration::from_secs(60);
 /// Interval between two questions for who holds the lock, while paths settle: a transaction may be over before they
 /// are due.
@@ -29,9 +30,16 @@ const ASK: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(1);
 /// What settles this long after one was last seen may still be its work.
 const RECENT: Duration = Duration::from_secs(5);
+/// A package whose findings have waited for so long is asked for once its files are in place, though it is not yet
+/// configured: between the two lies as long as dpkg takes for all others.
+const LATE: Duration = Duration::from_secs(20);
+/// The end is told when what it touched is judged, and so long after it at the latest.
+const JUDGED: Duration = Duration::from_secs(30);
 /// Findings that wait at most; more of them are told at once.
+// Own bound: more of them are told at once.
 const MOST_WAITING: usize = 65_536;
 /// Paths that are kept at most to be checked again; if there are more everything is.
+// Own bound: with more of them everything is looked at.
 const MOST_TOUCHED: usize = 65_536;
 
 /// The transaction under way, and what waits for it.
@@ -43,14 +51,23 @@ pub(in crate::daemon) struct Transactions {
     next_poll: Option<Instant>,
     /// Paths whose finding waits for the evidence of a package.
     waiting: BTreeMap<Vec<u8>, Waiting>,
-    /// What was checked by a package database that is about to be another one.
+    /// What was checked by a package database that is about to be another one, or told without evidence.
     touched: BTreeMap<Vec<u8>, Touched>,
     too_many: bool,
     /// When to read dpkg's database; nothing while somebody reads it.
     next_question: Option<Instant>,
     /// Files are judged by the package database: what a transaction makes of it shows when that is over.
     pub(in crate::daemon) by_packages: bool,
-    news: Vec<Lifecycle>,
+    /// Steps in their order; an end is told when all is judged, and by its time at the latest.
+    news: Vec<(Lifecycle, Option<Instant>)>,
+}
+
+/// A package that findings wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::daemon) struct Awaited {
+    pub(in crate::daemon) package: String,
+    /// It is enough if its files are in place.
+    pub(in crate::daemon) late: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +87,8 @@ struct Waiting {
     package: String,
     touched: Touched,
     since: Instant,
+    /// It was told without evidence, and is looked at again when there may be some.
+    told: bool,
 }
 
 /// What is to be checked again.
@@ -108,7 +127,7 @@ impl Transactions {
             if let Some(under_way) = &mut self.under_way {
                 let free = *under_way.free.get_or_insert(now);
                 if now.saturating_duration_since(free) >= QUIET {
-                    self.end();
+                    self.end(now);
                 }
             }
             return;
@@ -120,11 +139,11 @@ impl Transactions {
                 (under_way.free, under_way.seen, under_way.until) = (None, now, wall);
                 return;
             }
-            Some(_) => self.end(),
+            Some(_) => self.end(now),
             None => {}
         }
         if let Some(told) = told(&lock) {
-            self.news.push(Lifecycle::TransactionBegun(told));
+            self.news.push((Lifecycle::TransactionBegun(told), None));
         }
         self.next_poll.get_or_insert(now + POLL);
         self.under_way = Some(UnderWay {
@@ -137,23 +156,36 @@ impl Transactions {
         });
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Instant) {
         let Some(under_way) = self.under_way.take() else {
             return;
         };
         if let Some(transaction) = told(&under_way.lock) {
-            self.news.push(Lifecycle::TransactionEnded {
+            let ended = Lifecycle::TransactionEnded {
                 transaction,
                 since: under_way.since.0,
                 until: under_way.until.0,
                 waited: under_way.waited,
-            });
+                counts: TransactionCounts::default(),
+            };
+            self.news.push((ended, Some(now + JUDGED)));
         }
     }
 
-    /// Steps to be told.
-    pub(in crate::daemon) fn news(&mut self) -> Vec<Lifecycle> {
-        std::mem::take(&mut self.news)
+    /// Steps to be told. `judged`: nothing that was touched is still to be judged, so that numbers are whole.
+    pub(in crate::daemon) fn news(&mut self, judged: bool, now: Instant) -> Vec<Lifecycle> {
+        // What something else follows waits no longer: each step is told before the next.
+        let waits = |by: Instant| !judged && now < by;
+        let last = match self.news.last() {
+            Some((_, Some(by))) if waits(*by) => self.news.len() - 1,
+            _ => self.news.len(),
+        };
+        self.news.drain(..last).map(|(step, _)| step).collect()
+    }
+
+    /// When the end is told at the latest.
+    pub(in crate::daemon) fn end_due(&self) -> Option<Instant> {
+        self.news.last().and_then(|(_, by)| *by)
     }
 
     /// Whether a package manager held its lock when that was last asked.
@@ -186,20 +218,16 @@ impl Transactions {
         let Some(under_way) = self.under_way.as_mut().filter(|_| unpacking) else {
             return false;
         };
-        let region = Region {
-            path: path.to_vec(),
-            below: false,
-        };
-        let touched = Touched {
-            region,
-            itself: false,
-            ..touched.clone()
-        };
+        let touched = at(touched, path);
         let full = self.waiting.len() >= MOST_WAITING;
         match self.waiting.entry(path.to_vec()) {
-            // It keeps its time, as in the store.
+            // It keeps its time, as in the store, until it was told.
             Entry::Occupied(mut place) => {
                 let waiting = place.get_mut();
+                if std::mem::take(&mut waiting.told) {
+                    waiting.since = now;
+                    under_way.waited += 1;
+                }
                 (waiting.package, waiting.touched) = (package, touched);
             }
             Entry::Vacant(_) if full => return false,
@@ -208,14 +236,65 @@ impl Transactions {
                     package,
                     touched,
                     since: now,
+                    told: false,
                 });
                 under_way.waited += 1;
             }
         }
+        self.ask(now);
+        true
+    }
+
+    /// What was told of the path while nothing could explain it yet is looked at again when its package is done; at once,
+    /// which is what is returned, if no transaction is under way any more.
+    pub(in crate::daemon) fn look_again(
+        &mut self,
+        package: String,
+        touched: &Touched,
+        path: &[u8],
+        now: Instant,
+    ) -> Option<Touched> {
+        let touched = at(touched, path);
+        if !self.is_unpacking() {
+            return Some(touched);
+        }
+        // With too many of them the next scan of everything explains the rest.
+        if self.waiting.len() < MOST_WAITING {
+            let again = Waiting {
+                package,
+                touched,
+                since: now,
+                told: true,
+            };
+            self.waiting.insert(path.to_vec(), again);
+            self.ask(now);
+        }
+        None
+    }
+
+    /// What was told without evidence while the lock is held is looked at once more when it is free: it may have been judged
+    /// by what stood in the database, or among apt's settings, for a moment.
+    pub(in crate::daemon) fn look_at_end(&mut self, touched: &Touched, path: &[u8]) {
+        if self.is_held() && !self.waiting.contains_key(path) {
+            self.keep_for_end(at(touched, path));
+        }
+    }
+
+    fn keep_for_end(&mut self, mut again: Touched) {
+        match self.touched.entry(again.region.path.clone()) {
+            Entry::Vacant(place) => drop(place.insert(again)),
+            Entry::Occupied(mut kept) => drop(kept.get_mut().merge(&mut again)),
+        }
+        if self.touched.len() > MOST_TOUCHED {
+            self.touched.clear();
+            self.too_many = true;
+        }
+    }
+
+    fn ask(&mut self, now: Instant) {
         if !self.by_packages {
             self.next_question.get_or_insert(now + ASK);
         }
-        true
     }
 
     /// Keeps what is checked now by a database that is about to change.
@@ -225,33 +304,34 @@ impl Transactions {
         }
         for touched in touched {
             // Told as restored at most once.
-            let mut again = Touched {
+            self.keep_for_end(Touched {
                 itself: false,
                 ..touched.clone()
-            };
-            match self.touched.entry(again.region.path.clone()) {
-                Entry::Vacant(place) => drop(place.insert(again)),
-                Entry::Occupied(mut kept) => drop(kept.get_mut().merge(&mut again)),
-            }
-        }
-        if self.touched.len() > MOST_TOUCHED {
-            self.touched.clear();
-            self.too_many = true;
+            });
         }
     }
 
     /// Packages that something waits for, if it is time to ask for them: nobody asks again until
     /// [`Transactions::done`].
-    pub(in crate::daemon) fn question(&mut self, now: Instant) -> Option<Vec<String>> {
+    pub(in crate::daemon) fn question(&mut self, now: Instant) -> Option<Vec<Awaited>> {
         self.next_question.take_if(|next| now >= *next)?;
-        // The store has told them.
-        self.waiting
-            .retain(|_, waiting| now.saturating_duration_since(waiting.since) < LONGEST);
-        let packages = self.waiting.values().map(|waiting| &waiting.package);
-        let mut packages: Vec<String> = packages.cloned().collect();
-        packages.sort_unstable();
-        packages.dedup();
-        (!packages.is_empty()).then_some(packages)
+        // The store has told them by then, and they are looked at when the lock is free.
+        let is_told = |waiting: &Waiting| now.saturating_duration_since(waiting.since) >= LONGEST;
+        let mut packages: BTreeMap<&str, bool> = BTreeMap::new();
+        for waiting in self.waiting.values_mut() {
+            waiting.told |= is_told(waiting);
+        }
+        for waiting in self.waiting.values().filter(|waiting| !is_told(waiting)) {
+            let late = now.saturating_duration_since(waiting.since) >= LATE;
+            *packages.entry(&waiting.package).or_default() |= late;
+        }
+        let packages = packages.into_iter();
+        let awaited = packages.map(|(package, late)| Awaited {
+            package: package.to_owned(),
+            late,
+        });
+        let awaited: Vec<Awaited> = awaited.collect();
+        (!awaited.is_empty()).then_some(awaited)
     }
 
     /// When to ask for them.
@@ -300,6 +380,19 @@ impl Transactions {
                 None => around = split(around).0,
             }
         }
+    }
+}
+
+/// The path alone, of what was touched.
+fn at(touched: &Touched, path: &[u8]) -> Touched {
+    let region = Region {
+        path: path.to_vec(),
+        below: false,
+    };
+    Touched {
+        region,
+        itself: false,
+        ..touched.clone()
     }
 }
 

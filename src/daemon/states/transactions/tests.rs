@@ -41,10 +41,19 @@ fn news(transactions: &mut Transactions) -> Vec<String> {
             since,
             until,
             waited,
+            ..
         } => format!("ended {} {since} {until} {waited}", transaction.holder),
         event => panic!("{event:?}"),
     };
-    transactions.news().into_iter().map(short).collect()
+    let news = transactions.news(true, Instant::now());
+    news.into_iter().map(short).collect()
+}
+
+/// Packages that are asked for, those that need only be unpacked with a mark.
+fn question(transactions: &mut Transactions, now: Instant) -> Option<Vec<String>> {
+    let awaited = transactions.question(now)?;
+    let called = |one: Awaited| format!("{}{}", one.package, if one.late { " late" } else { "" });
+    Some(awaited.into_iter().map(called).collect())
 }
 
 #[test]
@@ -93,6 +102,10 @@ fn a_transaction_is_told_when_it_begins_and_when_its_lock_stays_free() {
     assert!(news(&mut all).is_empty());
 }
 
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "one transaction from its beginning to its end, an assertion a step"
+)]
 #[test]
 fn only_what_dpkg_unpacks_waits_and_is_checked_again_when_that_is_done() {
     let start = Instant::now();
@@ -114,9 +127,12 @@ fn only_what_dpkg_unpacks_waits_and_is_checked_again_when_that_is_done() {
     assert!(all.note("b".into(), &touched("usr"), b"usr/bin/b", at(100)));
     assert!(all.note("b".into(), &touched("usr"), b"usr/bin/c", at(100)));
     assert_eq!(all.of(b"usr/bin/a").as_deref(), Some("dpkg"));
-    assert_eq!(all.question(at(599)), None);
-    assert_eq!(all.question(at(600)), Some(vec!["a".into(), "b".into()]));
-    assert_eq!(all.question(at(9000)), None, "one at a time");
+    assert_eq!(question(&mut all, at(599)), None);
+    assert_eq!(
+        question(&mut all, at(600)),
+        Some(vec!["a".into(), "b".into()])
+    );
+    assert_eq!(question(&mut all, at(9000)), None, "one at a time");
     let done = all.done(&["b".into()], at(9000));
     assert_eq!(paths(&done), ["usr/bin/b", "usr/bin/c"]);
     // The finding's path alone, whatever was touched.
@@ -143,6 +159,51 @@ fn only_what_dpkg_unpacks_waits_and_is_checked_again_when_that_is_done() {
         !all.note("c".into(), &file, b"usr/bin/d", at(99_000)),
         "over"
     );
+}
+
+/// What is critical does not wait, and a finding may come when all is over: nothing could explain them when they were
+/// judged.
+#[test]
+fn what_was_told_of_a_package_half_in_place_is_looked_at_again() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut all = Transactions::default();
+    let file = touched("usr/bin/a");
+    saw(&mut all, lock("dpkg", Manager::Dpkg), at(0), 0);
+    assert!(
+        all.look_again("a".into(), &file, b"usr/bin/a", at(100))
+            .is_none()
+    );
+    assert_eq!(question(&mut all, at(600)), Some(vec!["a".into()]));
+    assert!(all.done(&[], at(600)).is_empty());
+    assert_eq!(
+        question(&mut all, at(30_000)),
+        Some(vec!["a late".into()]),
+        "its files are in place long before all is configured"
+    );
+    assert_eq!(paths(&all.done(&["a".into()], at(30_000))), ["usr/bin/a"]);
+    assert!(!all.holds());
+    // Somebody holds the lock and never ends: nobody reads dpkg's database for ever, and what was told is kept.
+    assert!(
+        all.look_again("a".into(), &file, b"usr/bin/a", at(30_100))
+            .is_none()
+    );
+    assert_eq!(question(&mut all, at(90_100)), None);
+    assert!(all.holds() && all.question_due().is_none());
+    assert_eq!(paths(&all.release().touched), ["usr/bin/a"]);
+    assert!(
+        all.look_again("a".into(), &file, b"usr/bin/a", at(90_100))
+            .is_none()
+    );
+    saw(&mut all, None, at(90_200), 90_200);
+    assert_eq!(paths(&all.release().touched), ["usr/bin/a"]);
+    saw(&mut all, None, at(92_000), 92_000);
+    assert!(!all.is_unpacking());
+    assert!(!all.note("a".into(), &file, b"usr/bin/a", at(92_001)));
+    let again = all.look_again("a".into(), &file, b"usr/bin/a", at(92_001));
+    let again = again.expect("at once");
+    assert_eq!(paths(&[again]), ["usr/bin/a"]);
+    assert!(!all.holds());
 }
 
 #[test]
@@ -194,10 +255,13 @@ fn what_was_told_waits_no_longer() {
     assert!(all.note("a".into(), &file, b"a", at(0)));
     assert!(all.note("b".into(), &file, b"b", at(30)));
     assert!(all.note("a".into(), &file, b"a", at(59)), "keeps its time");
-    assert_eq!(all.question(at(59)), Some(vec!["a".into(), "b".into()]));
+    assert_eq!(
+        question(&mut all, at(59)),
+        Some(vec!["a late".into(), "b late".into()])
+    );
     assert!(all.done(&[], at(59)).is_empty());
-    assert_eq!(all.question(at(60)), Some(vec!["b".into()]));
+    assert_eq!(question(&mut all, at(60)), Some(vec!["b late".into()]));
     assert!(all.done(&[], at(89)).is_empty());
-    assert_eq!(all.question(at(90)), None);
+    assert_eq!(question(&mut all, at(90)), None);
     assert_eq!(all.question_due(), None);
 }

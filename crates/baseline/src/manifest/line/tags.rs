@@ -2,6 +2,7 @@
 
 use crate::manifest::{Entry, Role};
 use agent_core::attributes::Xattr;
+use agent_core::bytes;
 use agent_core::escape;
 
 /// The tag for a path that the first boot removed.
@@ -79,9 +80,10 @@ fn parse_tag_name(text: &[u8]) -> Option<Box<[u8]>> {
             name.push(*first);
             continue;
         }
-        let [byte] = escape::from_hex::<1>(rest.get(..2)?)?;
+        let (digits, behind) = rest.split_at_checked(2)?;
+        let [byte] = escape::from_hex::<1>(digits)?;
         name.push(byte);
-        rest = &rest[2..];
+        rest = behind;
     }
     (!name.is_empty()).then(|| name.into_boxed_slice())
 }
@@ -121,10 +123,10 @@ pub(super) fn parse(value: &[u8]) -> Option<Tags> {
             continue;
         }
         let tag = tag.strip_prefix(XATTR)?;
-        let split = tag.iter().position(|b| *b == b'=')?;
+        let (name, digest) = bytes::split_once(tag, b'=')?;
         let xattr = Xattr {
-            name: parse_tag_name(&tag[..split])?,
-            sha256: escape::from_hex(&tag[split + 1..])?,
+            name: parse_tag_name(name)?,
+            sha256: escape::from_hex(digest)?,
         };
         let last = tags.xattrs.last();
         if last.is_some_and(|last| last.name >= xattr.name) {

@@ -58,6 +58,7 @@ fn header(lines: &mut Lines<'_>) -> Result<Header> {
         .peek()?
         .is_some_and(|line| line.starts_with(b"#") && !line.starts_with(b"# entries "))
     {
+        lines.within_header()?;
         let line = lines.next()?.unwrap_or_default().to_vec();
         header
             .push_line(&line)

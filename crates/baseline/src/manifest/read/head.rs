@@ -31,6 +31,7 @@ pub(super) fn read(lines: &mut Lines<'_>) -> Result<Header> {
         .peek()?
         .is_some_and(|line| line.starts_with(b"#") && !line.starts_with(b"# entries "))
     {
+        lines.within_header()?;
         let line = lines.next()?.unwrap_or_default();
         header
             .push_line(line)

@@ -2,6 +2,7 @@
 
 use super::{BLOCK, Mark, Measured};
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
 
 /// As many blocks are read together by who reads on: their digests are computed side by side, three where the processor
@@ -49,9 +50,21 @@ impl<'a> Lines<'a> {
         Error::in_file(&self.measured.path, message).at_line(self.line)
     }
 
+    /// An error where the next line stands further into the file than any header goes.
+    pub(super) fn within_header(&self) -> Result<()> {
+        match self.mark.offset > bounds::HEADER {
+            true => Err(self.error(format!(
+                "more than {} bytes stand before the first entry",
+                bounds::HEADER
+            ))),
+            false => Ok(()),
+        }
+    }
+
     /// The next line without its newline, left in place.
     pub(super) fn peek(&mut self) -> Result<Option<&[u8]>> {
-        Ok(self.fill()?.map(|end| &self.buffer[self.consumed..end]))
+        let end = self.fill()?;
+        Ok(end.and_then(|end| self.buffer.get(self.consumed..end)))
     }
 
     /// The next line without its newline; `None` at the end.
@@ -63,7 +76,7 @@ impl<'a> Lines<'a> {
         self.line = self.mark.line;
         self.mark.line += 1;
         self.mark.offset += (end + 1 - start) as u64;
-        let text = &self.buffer[start..end];
+        let text = self.buffer.get(start..end).unwrap_or_default();
         if memchr::memchr(0, text).is_some() {
             return Err(self.error("holds a NUL byte"));
         }
@@ -79,7 +92,8 @@ impl<'a> Lines<'a> {
     pub(super) fn fill(&mut self) -> Result<Option<usize>> {
         let mut searched = self.consumed;
         loop {
-            let end = memchr::memchr(b'\n', &self.buffer[searched..]).map(|i| searched + i);
+            let end =
+                memchr::memchr(b'\n', bytes::behind(&self.buffer, searched)).map(|i| searched + i);
             if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
                 self.line = self.mark.line;
                 return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));

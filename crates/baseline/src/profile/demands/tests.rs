@@ -205,6 +205,7 @@ fn each_way_to_demand_less_is_named_by_the_line_that_does() {
     );
 }
 
+/// More than [`bounds::RULE_STEPS`].
 #[test]
 fn what_takes_too_long_is_told_as_such() {
     let mut lines = vec!["cover high all /".to_owned()];

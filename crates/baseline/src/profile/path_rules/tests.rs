@@ -104,3 +104,15 @@ fn lines_read_back_equal() {
     }
     assert_eq!(first, second);
 }
+
+#[test]
+fn a_header_holds_no_more_rules_than_may_be_compared() {
+    for line in ["cover high all /x", "exclude /x"] {
+        let mut rules = PathRules::default();
+        for _ in 0..bounds::RULES {
+            rules.push_line(line.as_bytes()).expect("as many as may be");
+        }
+        let error = rules.push_line(line.as_bytes()).expect_err("one too many");
+        assert_eq!(error, format!("more than {} entries", bounds::RULES));
+    }
+}

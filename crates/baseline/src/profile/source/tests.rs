@@ -86,3 +86,20 @@ fn versions_match_by_parts() {
     assert!(!wanted.matches(&release("rhel", "90", "")));
     assert!(!wanted.matches(&release("debian", "9", "")));
 }
+
+#[test]
+fn more_entries_than_may_be_compared_are_refused() {
+    let most = bounds::RULES;
+    let kinds = [
+        ("[[exclude]]\npath = \"/x\"\nreason = \"x\"\n", "entries"),
+        ("[[paths]]\npath = \"/x\"\nseverity = \"low\"\n", "entries"),
+        (
+            "[[waivers]]\ncheck = \"a.b\"\nsubject = \"x\"\nreason = \"x\"\nowner = \"x\"\nuntil = \"2027-01-01\"\n",
+            "waivers",
+        ),
+    ];
+    for (entry, noun) in kinds {
+        let (_, message) = refused(&format!("name = \"x\"\n{}", entry.repeat(most + 1)));
+        assert_eq!(message, format!("more than {most} {noun}"), "{entry}");
+    }
+}

@@ -3,8 +3,8 @@
 //!
 //! Only the form changes: lengths become definite and shortest, and octet strings that come in pieces become one.
 
-/// Deeper than any signature goes.
-const MAX_DEPTH: usize = 16;
+use agent_core::bounds;
+use agent_core::bytes;
 
 const CONSTRUCTED: u8 = 0x20;
 const OCTET_STRING: u8 = 0x04;
@@ -21,7 +21,7 @@ pub(super) fn to_der(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Moves one element over.
 fn element(rest: &mut &[u8], out: &mut Vec<u8>, depth: usize) -> Option<()> {
-    if depth > MAX_DEPTH {
+    if depth > bounds::SIGNATURE_DEPTH {
         return None;
     }
     let tag = byte(rest)?;
@@ -41,8 +41,10 @@ fn element(rest: &mut &[u8], out: &mut Vec<u8>, depth: usize) -> Option<()> {
     let whole = tag == OCTET_STRING | CONSTRUCTED;
     let mut contents = Vec::new();
     loop {
-        if length.is_none() && inner.starts_with(&END) {
-            *rest = &inner[END.len()..];
+        if length.is_none()
+            && let Some(behind) = inner.strip_prefix(&END)
+        {
+            *rest = behind;
             break;
         }
         if length.is_some() && inner.is_empty() {
@@ -108,8 +110,9 @@ fn put(out: &mut Vec<u8>, tag: u8, contents: &[u8]) -> Option<()> {
         _ => {
             let digits = length.to_be_bytes();
             let skip = digits.iter().take_while(|digit| **digit == 0).count();
-            out.push(0x80 | u8::try_from(digits.len() - skip).ok()?);
-            out.extend_from_slice(&digits[skip..]);
+            let digits = bytes::behind(&digits, skip);
+            out.push(0x80 | u8::try_from(digits.len()).ok()?);
+            out.extend_from_slice(digits);
         }
     }
     out.extend_from_slice(contents);
@@ -147,6 +150,16 @@ mod tests {
         ] {
             assert_eq!(to_der(ber).as_deref(), Some(der), "{ber:02x?}");
         }
+    }
+
+    #[test]
+    fn what_goes_deeper_than_any_signature_is_refused() {
+        let within = |depth: usize| {
+            let (open, close) = ([0x30, 0x80].repeat(depth), [0, 0].repeat(depth));
+            to_der(&[&open[..], &[5, 0], &close[..]].concat())
+        };
+        assert!(within(bounds::SIGNATURE_DEPTH).is_some());
+        assert!(within(bounds::SIGNATURE_DEPTH + 1).is_none());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Document {
 
 /// How far AWS vouches for a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Authenticity {
     /// AWS signed exactly this document.
     Signed,
     /// It did not: the text says why, after "the identity document".
@@ -84,13 +84,13 @@ pub fn judge(
     document: &[u8],
     signature: &[u8],
     certificates: &Certificates,
-) -> (Option<Document>, Standing) {
+) -> (Option<Document>, Authenticity) {
     let plain = Document::parse(document);
-    let forged = |why: &str| Standing::Forged(why.to_owned());
+    let forged = |why: &str| Authenticity::Forged(why.to_owned());
     let Some(parsed) = &plain else {
         return (
             None,
-            Standing::Untold(
+            Authenticity::Untold(
                 "what the metadata service holds in its place is no identity document".into(),
             ),
         );
@@ -110,10 +110,10 @@ pub fn judge(
             "this version knows no certificate of AWS for the region {}",
             parsed.region
         );
-        return (plain, Standing::Untold(why));
+        return (plain, Authenticity::Untold(why));
     };
     match signed.verify(&certificate) {
-        Ok(()) => (plain, Standing::Signed),
+        Ok(()) => (plain, Authenticity::Signed),
         Err(flaw) => (plain, forged(flaw)),
     }
 }

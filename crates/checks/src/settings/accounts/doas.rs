@@ -3,16 +3,15 @@
 
 use super::sudo::Judged;
 use super::sudoers::{
-    self, Dialect, Grants, Links, List, Member, Name, Place, Policy, Rule, RunAs, Trouble,
+    self, Dialect, Grants, Links, List, Location, Member, Name, Policy, Rule, RunAs, Trouble,
 };
 use crate::settings::context::Context;
 use crate::settings::users::Users;
+use agent_core::bounds;
 use agent_core::os::node;
 use std::rc::Rc;
 
 const CONF: &str = "/etc/doas.conf";
-/// Bytes of doas.conf.
-const MAX_CONF: u64 = 512 << 10;
 
 /// What doas gives without a password; `None` where there is no doas.conf.
 pub(super) fn judge(context: &Context<'_>, users: &Users, links: &Links) -> Option<Judged> {
@@ -21,7 +20,7 @@ pub(super) fn judge(context: &Context<'_>, users: &Users, links: &Links) -> Opti
         grants: Grants::default(),
         ignored: Vec::new(),
     };
-    match context.root.read(CONF.as_bytes(), MAX_CONF) {
+    match context.root.read(CONF.as_bytes(), bounds::SETTINGS_FILE) {
         Ok(None) => return None,
         Err(error) => {
             let told = (format!("{CONF}: {error}"), CONF.to_owned());
@@ -92,7 +91,7 @@ fn parse(text: &str) -> Policy {
     let mut policy = Policy::default();
     let file: Rc<str> = CONF.into();
     for (line, words) in lines(text) {
-        let place = Place {
+        let place = Location {
             file: Rc::clone(&file),
             line,
         };
@@ -108,7 +107,7 @@ fn parse(text: &str) -> Policy {
 }
 
 /// `permit|deny [options] identity [as target] [cmd command [args …]]`
-fn rule(words: &[String], place: &Place) -> Option<Rule> {
+fn rule(words: &[String], place: &Location) -> Option<Rule> {
     let mut words = words.iter().map(String::as_str);
     let permits = match words.next()? {
         "permit" => true,

@@ -6,14 +6,14 @@ use crate::settings::sshd::Taken;
 use crate::settings::sshd::keys::{self, Key, Sources};
 use crate::settings::userdb::Record;
 use crate::settings::users::Users;
+use agent_core::bounds;
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 use std::collections::HashSet;
 
-/// Files that are looked for; 20,000 accounts with two each.
-const MAX_FILES: usize = 40_000;
 /// Keys that are told one by one.
+// Own bound: of what is told; further ones are counted.
 const MAX_TOLD: usize = 1000;
 
 pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Finding)) {
@@ -82,7 +82,10 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
             ),
             None => String::new(),
         };
-        let message = format!("{good} key(s), all named by the profile{and}");
+        let message = match good {
+            1 => format!("1 key, named by the profile{and}"),
+            good => format!("{good} keys, all named by the profile{and}"),
+        };
         emit(say(Verdict::Pass, "accounts", message).evidence(
             json!({ "keys": look_demand(context) }),
             json!({ "keys": good, "command": sources.command.is_some() }),
@@ -110,9 +113,10 @@ impl Look<'_, '_> {
         if !self.seen.insert(path.to_owned()) {
             return;
         }
-        if self.seen.len() > MAX_FILES {
-            if self.seen.len() == MAX_FILES + 1 {
-                let reason = format!("only the first {MAX_FILES} files are looked for");
+        let most = bounds::AUTHORIZED_KEYS_FILES;
+        if self.seen.len() > most {
+            if self.seen.len() == most + 1 {
+                let reason = format!("only the first {most} files are looked for");
                 self.unknown.push((path.to_owned(), reason));
             }
             return;
@@ -168,5 +172,36 @@ impl Look<'_, '_> {
                     escape::terminal_text(path)
                 )),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::testing::within;
+
+    #[test]
+    fn more_files_than_are_looked_for_are_told_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let unknown = within(directory.path(), |context| {
+            let mut emit = |_| {};
+            let mut look = Look {
+                context,
+                allowed: Vec::new(),
+                seen: HashSet::new(),
+                good: 0,
+                told: 0,
+                unknown: Vec::new(),
+                emit: &mut emit,
+            };
+            let most = bounds::AUTHORIZED_KEYS_FILES;
+            look.seen = (1..most).map(|n| n.to_string()).collect();
+            for name in ["/a", "/b", "/c"] {
+                look.file("ann", name);
+            }
+            look.unknown
+        });
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert_eq!(unknown[0].0, "/b");
     }
 }

@@ -155,6 +155,31 @@ fn words(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    /// Each includes the next: as deep as there are many.
+    #[test]
+    fn stacks_that_include_very_many_cannot_be_told() {
+        for (files, good) in [(bounds::PAM_FILES, true), (bounds::PAM_FILES + 1, false)] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let stacks = directory.path().join("etc/pam.d");
+            fs::create_dir_all(&stacks).expect("made");
+            let name = |number: usize| match number {
+                0 => "login".to_owned(),
+                number => format!("a{number}"),
+            };
+            for number in 0..files {
+                let next = name(number + 1);
+                fs::write(stacks.join(name(number)), format!("@include {next}\n"))
+                    .expect("written");
+            }
+            let root = Root::open(directory.path()).expect("a root");
+            match nullok(&root) {
+                Ok(found) => assert!(good && found.is_none()),
+                Err(why) => assert!(!good && why.contains("more files than"), "{why}"),
+            }
+        }
+    }
 
     #[test]
     fn lines_of_stacks() {

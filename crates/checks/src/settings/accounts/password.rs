@@ -61,7 +61,7 @@ fn form(text: &str) -> Option<bool> {
     match parts.as_slice() {
         // yescrypt and its kin: parameters, salt, 43 characters.
         ["y" | "gy" | "sm3y", parameters, salt, hash] => {
-            let good = !parameters.is_empty() && base64(parameters) && base64(salt);
+            let good = is_yescrypt(parameters) && base64(salt);
             (good && whole(hash, 43)).then_some(false)
         }
         // scrypt: parameters and salt in one.
@@ -73,6 +73,8 @@ fn form(text: &str) -> Option<bool> {
         }
         [method @ ("5" | "6" | "sm3"), rest @ .., hash] => {
             let salt = match rest {
+                // What begins so is no salt.
+                [salt] if salt.starts_with("rounds=") => return None,
                 [salt] => salt,
                 [rounds, salt] if is_rounds(rounds) => salt,
                 _ => return None,
@@ -85,7 +87,9 @@ fn form(text: &str) -> Option<bool> {
             (hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(true)
         }
         ["sha1", rounds, salt, hash] => {
-            let good = rounds.parse::<u32>().is_ok() && base64(salt) && salt.len() <= 64;
+            let good = (*rounds == "0" || count(rounds).is_some())
+                && base64(salt)
+                && (1..=64).contains(&salt.len());
             (good && whole(hash, 28)).then_some(true)
         }
         [first, .., hash] if first.starts_with("md5") => whole(hash, 22).then_some(true),
@@ -98,9 +102,23 @@ fn is_des(text: &str) -> bool {
     (13..=178).contains(&text.len()) && (text.len() - 2).is_multiple_of(11) && base64(text)
 }
 
+/// crypt(3) takes no fewer rounds than a thousand, and no zero in front.
 fn is_rounds(text: &str) -> bool {
-    text.strip_prefix("rounds=")
-        .is_some_and(|count| count.parse::<u32>().is_ok())
+    let rounds = text.strip_prefix("rounds=").and_then(count);
+    rounds.is_some_and(|rounds| (1000..=999_999_999).contains(&rounds))
+}
+
+fn count(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
+
+/// Parameters of yescrypt: its flavour, the cost of which more than 2^20 is refused, and the size of blocks.
+fn is_yescrypt(parameters: &str) -> bool {
+    matches!(
+        parameters.as_bytes(),
+        [b'j', b'/'..=b'9' | b'A'..=b'H', _, ..]
+    ) && base64(parameters)
 }
 
 #[cfg(test)]
@@ -152,5 +170,111 @@ mod tests {
         ] {
             assert_eq!(classify(field.as_bytes()), expected, "{field}");
         }
+    }
+
+    /// Fields made at random, each given to crypt(3) as the setting of a password: one that can be matched comes back in its
+    /// own length, with all that stands before the hash as it was.
+    #[test]
+    // Its grammar is what is long.
+    #[allow(clippy::too_many_lines)]
+    fn as_crypt_takes_fields() {
+        let mut seed = 11_u64;
+        let mut roll = |sides: usize| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).expect("31 bits") % sides
+        };
+        let salts = [
+            "",
+            "a",
+            "abcdefgh",
+            "abcdefghi",
+            "abcdefghijklmnop",
+            "abcdefghijklmnopq",
+            "a-b",
+            "a_b@%",
+            "a.b/",
+            "é",
+        ];
+        let rounds = [
+            "",
+            "",
+            "rounds=1000$",
+            "rounds=5000$",
+            "rounds=999$",
+            "rounds=05000$",
+            "rounds=$",
+            "rounds=1000000000$",
+            "rounds=x$",
+            "rounds=5000",
+        ];
+        let mut fields = Vec::new();
+        for _ in 0..150 {
+            let salt = salts[roll(salts.len())];
+            let extra = [0, 0, 0, 0, 1, 2][roll(6)];
+            // Whole, one short, or one too long.
+            let hash = |length: usize| "a".repeat([length, length - 1, length + 1][extra]);
+            fields.push(match roll(9) {
+                0 => format!("$6${}{salt}${}", rounds[roll(rounds.len())], hash(86)),
+                1 => format!("$5${}{salt}${}", rounds[roll(rounds.len())], hash(43)),
+                2 => format!("$1${salt}${}", hash(22)),
+                3 => format!(
+                    "${}${}${}",
+                    ["2a", "2b", "2y", "2x", "2"][roll(5)],
+                    ["04", "12", "31", "32", "3", "4"][roll(6)],
+                    hash(53)
+                )
+                .replace("$12$", "$05$")
+                .replace("$31$", "$06$"),
+                4 => format!(
+                    "${}${}${}${}",
+                    ["y", "gy"][roll(2)],
+                    ["j75", "j75", "", "j", "zzz", "jzz"][roll(6)],
+                    ["", "abcdefgh", "abcdefghijklmnop"][roll(3)],
+                    hash(43)
+                ),
+                5 => format!(
+                    "$7${}${}",
+                    [
+                        "6U..../....",
+                        "6U..../....salt",
+                        "6U..../...",
+                        "6U..../....ab-c"
+                    ][roll(4)],
+                    hash(43)
+                ),
+                6 => format!(
+                    "$sha1${}${salt}${}",
+                    ["400", "4", "0", "x", "040"][roll(5)],
+                    hash(28)
+                ),
+                7 => hash(13),
+                _ => format!("_J9..{}", hash(15)),
+            });
+        }
+        let dir = std::env::temp_dir().join(format!("crypt-{}", std::process::id()));
+        std::fs::write(&dir, fields.join("\n")).expect("written");
+        let perl = r#"while (<>) { chomp; my $r = crypt("x", $_) // ""; my $n = /^\$2/ ? 28 : /^\$/ ? rindex($_, "\$") : /^_/ ? 9 : 2;
+            print length $r == length $_ && substr($r, 0, $n) eq substr($_, 0, $n) ? "y" : "n", "\n" }"#;
+        let ran = std::process::Command::new("perl")
+            .args(["-e", perl])
+            .arg(&dir)
+            .output();
+        std::fs::remove_file(&dir).expect("its own file");
+        let Ok(ran) = ran else {
+            println!("left out: no perl");
+            return;
+        };
+        let theirs = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let mut wrong = String::new();
+        for (field, said) in fields.iter().zip(theirs.lines()) {
+            let usable = matches!(classify(field.as_bytes()), Password::Usable { .. });
+            if usable != (said == "y") {
+                wrong.push_str(&format!("{field}: crypt(3) says {said}\n"));
+            }
+        }
+        assert_eq!(theirs.lines().count(), fields.len());
+        assert!(wrong.is_empty(), "{wrong}");
     }
 }

@@ -179,7 +179,7 @@ fn failed(
         [one] => one.clone(),
         what => {
             let more = what.len().saturating_sub(SHOWN);
-            let first = what[..what.len() - more].join(", ");
+            let first = what.get(..SHOWN).unwrap_or(what).join(", ");
             match more {
                 0 => first,
                 more => format!("{first} and {more} more"),

@@ -3,6 +3,8 @@
 use super::sudoers::{Dialect, Source};
 use crate::settings::vendor;
 use agent_core::attributes::FileType;
+use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::collections::BTreeSet;
@@ -17,10 +19,6 @@ const PROGRAMS: [&str; 6] = [
     "usr/bin/sudo.ws",
     "usr/libexec/sudo/sudo",
 ];
-/// Bytes of a program; sudo-rs has one million.
-const MAX_PROGRAM: u64 = 16 << 20;
-/// Bytes of sudo.conf(5).
-const MAX_CONF: u64 = 1 << 20;
 /// Of /etc, or of /usr/etc where SUSE ships it.
 const CONF: &str = "sudo.conf";
 /// What sudo-rs alone has in it.
@@ -88,8 +86,8 @@ fn kind(root: &Root, path: &str) -> Option<(bool, bool)> {
         at = match target.starts_with(b"/") {
             true => target.to_vec(),
             false => {
-                let end = at.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                [&at[..end], b"/", &target].concat()
+                let (directory, _) = bytes::rsplit_once(&at, b'/').unwrap_or_default();
+                [directory, b"/", &target].concat()
             }
         };
     }
@@ -101,7 +99,7 @@ fn is_rs_path(path: &[u8]) -> bool {
 }
 
 fn has_rs_policy(root: &Root, path: &[u8]) -> bool {
-    let bytes = root.read(path, MAX_PROGRAM).ok().flatten();
+    let bytes = root.read(path, bounds::SUDO_PROGRAM).ok().flatten();
     bytes.is_some_and(|bytes| memchr::memmem::find(&bytes, RS_POLICY.as_bytes()).is_some())
 }
 
@@ -141,7 +139,7 @@ fn sudo(root: &Root) -> Program {
     // SUSE ships it below /usr/etc, where it counts until there is one in /etc.
     program.source.main = vendor::place(root, "sudoers");
     let conf = vendor::place(root, CONF);
-    match root.read(conf.as_bytes(), MAX_CONF) {
+    match root.read(conf.as_bytes(), bounds::SETTINGS_FILE) {
         Ok(text) => configure(root, &mut program, &conf, &text.unwrap_or_default()),
         Err(error) => program.unknown = Some((format!("{conf}: {error}"), conf)),
     }

@@ -1,19 +1,23 @@
 //! `console.getty_autologin`: every terminal that systemd starts something on, judged by what that command asks.
 
 use super::getty::{self, Access};
-use super::{GETTY_AUTOLOGIN, credentials, units};
+use super::{GETTY_AUTOLOGIN, credentials, debug, line, units};
 use crate::settings::boot::{self, words};
 use crate::settings::context::Context;
-use crate::settings::systemd;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Terminals that get a login by the first key pressed or by a generator, whatever the links say.
-const ALWAYS: [&str; 3] = [
+const ALWAYS: [&str; 7] = [
     "getty@tty1.service",
     "serial-getty@ttyS0.service",
+    // NAutoVTs=, ReserveVT= of logind.conf(5).
     "autovt@tty2.service",
+    "autovt@tty3.service",
+    "autovt@tty4.service",
+    "autovt@tty5.service",
+    "autovt@tty6.service",
 ];
 /// Templates and units of logins on terminals.
 const GETTYS: [&str; 5] = [
@@ -32,11 +36,17 @@ pub(super) struct Opening {
 
 /// The commands of a unit that do not ask for a password; whether the unit has any command at all.
 pub(super) fn openings(context: &Context<'_>, unit: &str) -> (Vec<Opening>, bool) {
-    let (given, credential) = credentials::given(context, unit);
-    let starts = units::starts(context.root, unit);
+    let (mut given, credential) = credentials::given(context, unit);
+    given.root_open = debug::root_has_no_password(context);
+    let starts = units::starts(context, unit);
     let any = !starts.is_empty();
-    let openings = starts.into_iter().filter_map(|start| {
+    let starts = starts.into_iter().chain(units::around(context, unit));
+    let openings = starts.filter_map(|start| {
         let access = getty::judge(&start.command, given);
+        // Of what runs before and after, shells and logins count.
+        if !start.main && !matches!(access, Access::Unasked(_)) {
+            return None;
+        }
         let by_credential = getty::judge(&start.command, getty::Given::default()) == Access::Asks;
         let place = credential.clone().filter(|_| by_credential);
         (access != Access::Asks).then(|| Opening {
@@ -50,6 +60,26 @@ pub(super) fn openings(context: &Context<'_>, unit: &str) -> (Vec<Opening>, bool
 pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let mut told = false;
     let mut known = false;
+    let mut places = BTreeSet::new();
+    if !units::in_charge(context) {
+        for (id, process, place) in line::inittab(context) {
+            let given = getty::Given {
+                root_open: debug::root_has_no_password(context),
+                ..getty::Given::default()
+            };
+            let access = getty::judge(&process, given);
+            let is_getty = process.contains("getty");
+            known |= is_getty;
+            if matches!(access, Access::Unasked(_)) || (is_getty && access != Access::Asks) {
+                told = true;
+                let opening = Opening {
+                    access,
+                    location: place,
+                };
+                emit(finding(context, &format!("inittab {id}"), opening));
+            }
+        }
+    }
     for unit in terminals(context) {
         let template = unit
             .split_once('@')
@@ -63,13 +93,18 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         known |= any;
         for opening in openings {
             told = true;
+            // One line is told once for all the terminals that switching to them starts.
+            let place = (unit.starts_with("autovt@")).then(|| opening.location.clone());
+            if place.is_some_and(|place| !places.insert(place)) {
+                continue;
+            }
             emit(finding(context, &unit, opening));
         }
     }
     if !told {
         let (verdict, message) = match known {
             true => (Verdict::Pass, "no terminal logs somebody in unasked"),
-            false => (Verdict::NotApplicable, "systemd starts no getty here"),
+            false => (Verdict::NotApplicable, "nothing starts a getty here"),
         };
         emit(
             context
@@ -100,7 +135,10 @@ fn finding(context: &Context<'_>, unit: &str, opening: Opening) -> Finding {
             json!({ "autologin": verdict == Verdict::Fail, "by": why }),
         )
         .location(opening.location)
-        .remediation("take out what is named there, then: systemctl daemon-reload")
+        .remediation(match unit.starts_with("inittab ") {
+            true => "take out what is named there, then: telinit q",
+            false => "take out what is named there, then: systemctl daemon-reload",
+        })
 }
 
 /// Units that put something on a terminal.
@@ -128,21 +166,22 @@ fn terminals(context: &Context<'_>) -> BTreeSet<String> {
     found
 }
 
-/// Whether the service's own input is a terminal (systemd.exec(5), StandardInput=).
+/// Whether the service's own input is a terminal (systemd.exec(5), StandardInput=), or a shell of its opens one, and what
+/// it starts there is a shell, a login or a getty. What only boot itself asks on the console is no login.
 fn on_terminal(context: &Context<'_>, unit: &str) -> bool {
-    let values = systemd::values(context.root, unit, "Service", "StandardInput");
+    let values = context
+        .units()
+        .values(context.root, unit, "Service", "StandardInput");
     let input = values.last().map_or("", |setting| setting.value.as_str());
-    // What only boot itself asks on the console is no login.
-    input.starts_with("tty") && getty_like(context, unit)
-}
-
-/// Whether a service on a terminal starts a shell, a login or a getty.
-fn getty_like(context: &Context<'_>, unit: &str) -> bool {
-    let starts = units::starts(context.root, unit);
+    let is_terminal = input.starts_with("tty");
+    let opens = |command: &str| {
+        ["/dev/tty", "/dev/console", "/dev/hvc", "openvt"]
+            .iter()
+            .any(|name| command.contains(name))
+    };
+    let starts = units::starts(context, unit);
     starts.iter().any(|start| {
-        !matches!(
-            getty::judge(&start.command, getty::Given::default()),
-            Access::Unknown(_)
-        )
+        let access = getty::judge(&start.command, getty::Given::default());
+        (is_terminal || opens(&start.command)) && !matches!(access, Access::Unknown(_))
     })
 }

@@ -4,7 +4,6 @@
 use super::getty::Given;
 use crate::settings::boot::{self, words};
 use crate::settings::context::Context;
-use crate::settings::systemd;
 
 /// Where credentials lie for units to load; those that are encrypted give no more than their names.
 const STORES: [&str; 9] = [
@@ -52,10 +51,13 @@ pub(super) fn given(context: &Context<'_>, unit: &str) -> (Given, Option<String>
 }
 
 /// The credentials that the unit gets: name, value where it can be read, place.
-fn of_unit(context: &Context<'_>, unit: &str) -> Vec<(String, Option<String>, String)> {
+pub(in crate::settings) fn of_unit(
+    context: &Context<'_>,
+    unit: &str,
+) -> Vec<(String, Option<String>, String)> {
     let mut found = Vec::new();
     for key in ["SetCredential", "SetCredentialEncrypted"] {
-        for setting in systemd::values(context.root, unit, "Service", key) {
+        for setting in context.units().values(context.root, unit, "Service", key) {
             if let Some((name, value)) = setting.value.split_once(':') {
                 let value = (key == "SetCredential").then(|| value.to_owned());
                 found.push((name.to_owned(), value, setting.location));
@@ -64,7 +66,7 @@ fn of_unit(context: &Context<'_>, unit: &str) -> Vec<(String, Option<String>, St
     }
     let stored = stored(context);
     for key in ["LoadCredential", "LoadCredentialEncrypted"] {
-        for setting in systemd::values(context.root, unit, "Service", key) {
+        for setting in context.units().values(context.root, unit, "Service", key) {
             let (name, path) = match setting.value.split_once(':') {
                 Some((name, path)) => (name, path),
                 None => (setting.value.as_str(), setting.value.as_str()),
@@ -85,7 +87,10 @@ fn of_unit(context: &Context<'_>, unit: &str) -> Vec<(String, Option<String>, St
         .split_once('@')
         .and_then(|(_, rest)| rest.strip_suffix(".service"))
         .unwrap_or_default();
-    for setting in systemd::values(context.root, unit, "Service", "ImportCredential") {
+    for setting in context
+        .units()
+        .values(context.root, unit, "Service", "ImportCredential")
+    {
         let pattern = setting
             .value
             .replace("%I", instance)
@@ -147,6 +152,22 @@ fn stored(context: &Context<'_>) -> Vec<Credential> {
         found.extend(firmware(context));
     }
     found
+}
+
+/// Credentials that the kernel's command line and the firmware hand over, whatever units ask for: name, value where it
+/// can be read, place.
+pub(in crate::settings) fn handed_over(
+    context: &Context<'_>,
+) -> Vec<(String, Option<String>, String)> {
+    let mut found = Vec::new();
+    for (place, line) in boot::command_lines(context) {
+        found.extend(words(&line).filter_map(|word| boot_word(word, &place)));
+    }
+    if context.live() {
+        found.extend(firmware(context));
+    }
+    let parts = |credential: Credential| (credential.name, credential.value, credential.place);
+    found.into_iter().map(parts).collect()
 }
 
 /// `systemd.set_credential=NAME:VALUE` and its binary form.

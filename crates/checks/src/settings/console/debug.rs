@@ -12,6 +12,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 const UNIT: &str = "debug-shell.service";
+/// Programs that take commands from the terminal as a shell does.
+const INTERPRETERS: [&str; 4] = ["busybox", "python3", "perl", "lua"];
 /// Where the kernel shows a unit that runs (cgroup v2, v1).
 const RUNNING: [&str; 2] = [
     "sys/fs/cgroup/system.slice/debug-shell.service",
@@ -107,13 +109,17 @@ fn asks(line: &str, root_open: bool) -> Option<String> {
             "init" | "rdinit" => {
                 let name = value.unwrap_or_default();
                 let name = name.rsplit('/').next().unwrap_or_default();
-                last.insert(key, (SHELLS.contains(&name), word));
+                let is_open = SHELLS.contains(&name) || INTERPRETERS.contains(&name);
+                last.insert(key, (is_open, word));
             }
             // dracut, initramfs-tools, systemd from 258 on.
             "break" | "systemd.break" => {
                 last.insert(key, (true, word));
             }
             "systemd.wants" if value_is(&[UNIT, "debug-shell"]) => {
+                last.insert(key, (true, word));
+            }
+            "systemd.unit" if value_is(&[UNIT]) => {
                 last.insert(key, (true, word));
             }
             "systemd.unit" if value_is(&["rescue.target", "emergency.target"]) => {
@@ -137,7 +143,7 @@ fn asks(line: &str, root_open: bool) -> Option<String> {
 }
 
 /// Whether no password opens root, so that a forced sulogin(8) does not ask for one.
-fn root_has_no_password(context: &Context<'_>) -> bool {
+pub(super) fn root_has_no_password(context: &Context<'_>) -> bool {
     let Ok(users) = context.users() else {
         return false;
     };
@@ -170,6 +176,8 @@ mod tests {
             ("systemd.break=pre-switch-root", true),
             ("systemd.wants=debug-shell.service", true),
             ("systemd.wants=ssh.service", false),
+            ("systemd.unit=debug-shell.service", true),
+            ("init=/bin/busybox", true),
             ("single", false),
             ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=1", true),
             ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=0", false),

@@ -1,16 +1,44 @@
-//! What a command on a terminal does about a password: agetty(8) with its options as getopt_long(3) reads them,
-//! the login program behind it, or a shell.
+//! What a command on a terminal does about a password: agetty(8), the login program behind it, or a shell.
 
+use super::agetty;
+use super::command::{behind, commands, split, words};
+use agent_core::bounds;
 use std::collections::VecDeque;
 
 /// Shells that a terminal may be given instead of a login.
 pub(super) const SHELLS: [&str; 12] = [
     "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "sash",
 ];
-/// Programs that start the command behind their own options.
-const WRAPPERS: [&str; 6] = ["env", "setsid", "nice", "ionice", "stdbuf", "exec"];
-/// Programs within programs that are looked through.
-const MAX_DEPTH: usize = 8;
+/// Programs that start the command behind their own options: options with a value in the next word, operands before
+/// the command, and whether they start a shell where none is named.
+const WRAPPERS: [(&str, &str, usize, bool); 17] = [
+    ("env", "uCS", 0, false),
+    ("setsid", "", 0, false),
+    ("nice", "n", 0, false),
+    ("ionice", "cnpPu", 0, false),
+    ("stdbuf", "ioe", 0, false),
+    ("exec", "a", 0, false),
+    ("nohup", "", 0, false),
+    ("timeout", "ks", 1, false),
+    ("chrt", "TPD", 1, false),
+    ("taskset", "", 1, false),
+    ("chroot", "", 1, true),
+    ("setpriv", "", 0, false),
+    ("openvt", "c", 0, true),
+    ("unshare", "SGRw", 0, true),
+    ("nsenter", "tSG", 0, true),
+    ("systemd-cat", "tp", 0, false),
+    ("sudo", "ugChprtTDU", 0, true),
+];
+/// Commands of a script that let nobody in.
+const HARMLESS: [&str; 22] = [
+    "[", "[[", "cd", "clear", "chvt", "done", "echo", "export", "false", "fi", "printf", "read",
+    "reset", "set", "setterm", "sleep", "stty", "test", "trap", "true", "umask", ":",
+];
+/// Words of a script before a command.
+const KEYWORDS: [&str; 9] = [
+    "if", "then", "else", "elif", "while", "until", "do", "!", "{",
+];
 
 /// What stands between whoever is at the terminal and a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,26 +58,53 @@ pub(super) struct Given {
     pub(super) autologin: bool,
     /// `login.noauth` is true.
     pub(super) noauth: bool,
+    /// No password opens root: sulogin(8) that is told to go on then asks for none.
+    pub(super) root_open: bool,
 }
 
 /// Judges the value of an `ExecStart=` (systemd.service(5), "Command Lines").
 pub(super) fn judge(command: &str, given: Given) -> Access {
-    let trimmed = command.trim_start();
-    let bare = trimmed.trim_start_matches(['-', '@', ':', '+', '!', '|']);
-    let renamed = trimmed[..trimmed.len() - bare.len()].contains('@');
-    let mut words: VecDeque<String> = words(bare).into();
-    // With `@` the second word is what the program is called, not an argument of it.
-    if renamed {
-        words.remove(1);
+    // A semicolon that is a word parts commands.
+    let accesses = split(command).into_iter().map(|words| {
+        let mut words: VecDeque<String> = words.into();
+        let bare = |word: &str| {
+            let path = word.trim_start_matches(['-', '@', ':', '+', '!', '|']);
+            (
+                path.to_owned(),
+                word[..word.len() - path.len()].contains('@'),
+            )
+        };
+        if let Some(word) = words.front_mut() {
+            let (path, renamed) = bare(word);
+            *word = path;
+            // With `@` the second word is what the program is called, not an argument of it.
+            if renamed {
+                words.remove(1);
+            }
+        }
+        run(words.into(), given, 0)
+    });
+    worst(accesses)
+}
+
+/// What several commands let somebody do: the first that asks nobody decides.
+fn worst(accesses: impl Iterator<Item = Access>) -> Access {
+    let mut found = Access::Asks;
+    for access in accesses {
+        match (&found, &access) {
+            (_, Access::Unasked(_)) => return access,
+            (Access::Asks, Access::Unknown(_)) => found = access,
+            _ => {}
+        }
     }
-    run(words.into(), given, 0)
+    found
 }
 
 fn run(words: Vec<String>, given: Given, depth: usize) -> Access {
     let Some((program, arguments)) = words.split_first() else {
         return Access::Asks;
     };
-    if depth > MAX_DEPTH {
+    if depth > bounds::GETTY_PROGRAMS {
         return Access::Unknown(format!("{program} starts a program that starts another"));
     }
     let name = program.rsplit('/').next().unwrap_or(program);
@@ -60,37 +115,101 @@ fn run(words: Vec<String>, given: Given, depth: usize) -> Access {
             true => Access::Unasked("mingetty --autologin".into()),
             false => Access::Asks,
         },
-        "nologin" | "false" | "true" | "sulogin" => Access::Asks,
+        "sulogin" => sulogin(arguments, given),
+        "nologin" | "false" | "true" | "systemd-sulogin-shell" => Access::Asks,
         "busybox" => run(arguments.to_vec(), given, depth + 1),
-        name if WRAPPERS.contains(&name) => {
-            let inner = arguments
-                .iter()
-                .position(|word| !word.starts_with('-') && !word.contains('='));
-            let inner = inner.map_or(Vec::new(), |at| arguments[at..].to_vec());
-            run(inner, given, depth + 1)
-        }
+        "su" | "runuser" => su(name, arguments, given, depth),
         name if SHELLS.contains(&name.trim_start_matches('-')) => {
             shell(name, arguments, given, depth)
         }
-        _ => Access::Unknown(format!("{program} is no getty that is known")),
+        name => match WRAPPERS.iter().find(|(known, ..)| *known == name) {
+            Some((_, valued, operands, starts_shell)) => {
+                let inner = behind(arguments, valued, *operands);
+                match inner.is_empty() && *starts_shell {
+                    true => Access::Unasked(format!("{name} starts a shell that asks nobody")),
+                    false => run(inner, given, depth + 1),
+                }
+            }
+            None => Access::Unknown(format!("{program} is no getty that is known")),
+        },
     }
 }
 
-/// A shell, or the single command of `sh -c`.
+/// su(1) and runuser(1), which root is not asked by.
+fn su(name: &str, arguments: &[String], given: Given, depth: usize) -> Access {
+    let command = arguments.iter().enumerate().find_map(|(at, word)| {
+        let attached = word
+            .strip_prefix("--command=")
+            .or_else(|| word.strip_prefix("--session-command="));
+        let next = matches!(word.as_str(), "-c" | "--command" | "--session-command")
+            || (word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'));
+        attached
+            .map(str::to_owned)
+            .or_else(|| arguments.get(at + 1).filter(|_| next).cloned())
+    });
+    let as_user = arguments
+        .iter()
+        .position(|word| word == "-u" || word == "--user");
+    match (command, as_user) {
+        (Some(command), _) => script(name, &command, given, depth),
+        (None, Some(at)) if name == "runuser" => run(
+            behind(arguments.get(at + 2..).unwrap_or_default(), "", 0),
+            given,
+            depth + 1,
+        ),
+        _ => Access::Unasked(format!("{name} starts a shell that asks nobody")),
+    }
+}
+
+/// sulogin(8) asks for root's password; told to go on where there is none, it asks for nothing.
+fn sulogin(arguments: &[String], given: Given) -> Access {
+    let forced = arguments.iter().any(|word| match word.strip_prefix("--") {
+        Some(long) => !long.is_empty() && "force".starts_with(long),
+        None => word.strip_prefix('-').is_some_and(|cluster| {
+            let end = cluster.find('t').unwrap_or(cluster.len());
+            cluster[..end].contains('e')
+        }),
+    });
+    match forced && given.root_open {
+        true => Access::Unasked("sulogin --force, and root has no password".into()),
+        false => Access::Asks,
+    }
+}
+
+/// A shell, or the commands of `sh -c`.
 fn shell(name: &str, arguments: &[String], given: Given, depth: usize) -> Access {
-    let script = arguments
+    let option = arguments
         .iter()
         .position(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'));
-    match script.and_then(|at| arguments.get(at + 1)) {
+    match option.and_then(|at| arguments.get(at + 1)) {
         None if arguments.iter().any(|word| !word.starts_with('-')) => {
             Access::Unknown(format!("{name} runs a script"))
         }
         None => Access::Unasked(format!("{name} is a shell that asks nobody")),
-        Some(script) if script.contains(['|', '&', ';', '$', '`', '<', '>', '(', '\n']) => {
-            Access::Unknown(format!("{name} -c runs a script"))
-        }
-        Some(script) => run(self::words(script), given, depth + 1),
+        Some(text) => script(name, text, given, depth),
     }
+}
+
+/// The commands of a script, each for itself; what substitutions yield is not known.
+fn script(name: &str, text: &str, given: Given, depth: usize) -> Access {
+    if depth > bounds::GETTY_PROGRAMS {
+        return Access::Unknown(format!("{name} runs a script"));
+    }
+    worst(commands(text).into_iter().map(|words| {
+        let keywords = words
+            .iter()
+            .take_while(|word| KEYWORDS.contains(&word.as_str()));
+        let own = words.get(keywords.count()..).unwrap_or_default();
+        let words = behind(own, "", 0);
+        match words.first() {
+            None => Access::Asks,
+            Some(first) if HARMLESS.contains(&first.as_str()) => Access::Asks,
+            Some(_) => match run(words, given, depth + 1) {
+                Access::Unknown(_) => Access::Unknown(format!("{name} runs a script")),
+                access => access,
+            },
+        }
+    }))
 }
 
 /// login(1) of util-linux and of shadow: `-f` takes whoever is named for known.
@@ -123,179 +242,26 @@ fn login(arguments: &[String], given: Given) -> Access {
     Access::Asks
 }
 
-/// Long options of agetty(8) up to util-linux 2.42, with the short one that means the same and whether a value follows.
-const LONG: [(&str, char, Value); 36] = [
-    ("8bits", '8', Value::None),
-    ("autologin", 'a', Value::Required),
-    ("noreset", 'c', Value::None),
-    ("chdir", 'C', Value::Required),
-    ("delay", 'd', Value::Required),
-    ("remote", 'E', Value::None),
-    ("issue-file", 'f', Value::Required),
-    ("show-issue", '?', Value::None),
-    ("flow-control", 'h', Value::None),
-    ("host", 'H', Value::Required),
-    ("noissue", 'i', Value::None),
-    ("init-string", 'I', Value::Required),
-    ("noclear", 'J', Value::None),
-    ("login-program", 'l', Value::Required),
-    ("local-line", 'L', Value::Optional),
-    ("extract-baud", 'm', Value::None),
-    ("list-speeds", '?', Value::None),
-    ("skip-login", 'n', Value::None),
-    ("nonewline", 'N', Value::None),
-    ("login-options", 'o', Value::Required),
-    ("login-pause", 'p', Value::None),
-    ("nice", 'P', Value::Required),
-    ("chroot", 'r', Value::Required),
-    ("hangup", 'R', Value::None),
-    ("keep-baud", 's', Value::None),
-    ("timeout", 't', Value::Required),
-    ("detect-case", 'U', Value::None),
-    ("wait-cr", 'w', Value::None),
-    ("nohints", '?', Value::None),
-    ("nohostname", '?', Value::None),
-    ("long-hostname", '?', Value::None),
-    ("reload", '?', Value::None),
-    ("version", 'V', Value::None),
-    ("help", 'V', Value::None),
-    ("erase-chars", '?', Value::Required),
-    ("kill-chars", '?', Value::Required),
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    None,
-    Optional,
-    Required,
-}
-
-/// Options of agetty that bear on who is let in; of several of a kind the last counts.
-#[derive(Default)]
-struct Options {
-    autologin: bool,
-    login_options: Option<String>,
-    login_program: Option<String>,
-    /// Ends with a message and starts nothing.
-    ends: bool,
-}
-
-impl Options {
-    fn set(&mut self, option: char, value: &str) {
-        match option {
-            'a' => self.autologin = true,
-            'o' => self.login_options = Some(value.to_owned()),
-            'l' => self.login_program = Some(value.to_owned()),
-            'V' => self.ends = true,
-            _ => {}
-        }
-    }
-}
-
 fn agetty(arguments: &[String], given: Given, depth: usize) -> Access {
-    let options = options(arguments);
+    let options = agetty::options(arguments);
     if options.ends {
         return Access::Asks;
     }
     let autologin = options.autologin || given.autologin;
     let program = options.login_program.unwrap_or_else(|| "/bin/login".into());
-    let mut words = vec![program];
+    let mut called = vec![program];
     match options.login_options {
         // Options given replace those of agetty, the `-f` of an autologin included.
-        Some(text) => words.extend(self::words(&text)),
-        None if autologin => words.extend(["-f".to_owned(), "--".to_owned()]),
+        Some(text) => called.extend(words(&text)),
+        None if autologin => called.extend(["-f".to_owned(), "--".to_owned()]),
         None => {}
     }
-    match run(words, given, depth + 1) {
+    match run(called, given, depth + 1) {
         Access::Unasked(_) if autologin && !given.noauth => {
             Access::Unasked("agetty logs in by itself (autologin)".into())
         }
         access => access,
     }
-}
-
-/// Reads a command line as getopt_long(3) does: clusters, values in the same word or the next, options behind
-/// operands, unambiguous beginnings of long ones.
-fn options(arguments: &[String]) -> Options {
-    let mut options = Options::default();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        if word == "--" {
-            break;
-        }
-        if let Some(long) = word.strip_prefix("--") {
-            let (name, own) = match long.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (long, None),
-            };
-            match long_option(name) {
-                Some((option, Value::Required)) => match own.or_else(|| words.next().cloned()) {
-                    Some(value) => options.set(option, &value),
-                    None => options.ends = true,
-                },
-                Some((option, _)) => options.set(option, ""),
-                None => options.ends = true,
-            }
-        } else if let Some(cluster) = word.strip_prefix('-') {
-            short_options(cluster, &mut words, &mut options);
-        }
-    }
-    options
-}
-
-fn long_option(name: &str) -> Option<(char, Value)> {
-    let mut fits = LONG.iter().filter(|(long, ..)| long.starts_with(name));
-    let exact = LONG.iter().find(|(long, ..)| *long == name);
-    let first = exact.or_else(|| fits.next())?;
-    let ambiguous = exact.is_none() && fits.next().is_some();
-    (!ambiguous).then_some((first.1, first.2))
-}
-
-fn short_options<'a>(
-    cluster: &str,
-    words: &mut impl Iterator<Item = &'a String>,
-    options: &mut Options,
-) {
-    for (at, option) in cluster.char_indices() {
-        let known = LONG
-            .iter()
-            .find(|(_, short, _)| *short == option && option != '?');
-        let rest = &cluster[at + option.len_utf8()..];
-        match known.map(|(_, _, value)| *value) {
-            None => options.ends = true,
-            Some(Value::None) => options.set(option, ""),
-            Some(Value::Optional) => return options.set(option, rest),
-            Some(Value::Required) if !rest.is_empty() => return options.set(option, rest),
-            Some(Value::Required) => match words.next() {
-                Some(value) => return options.set(option, value),
-                None => options.ends = true,
-            },
-        }
-    }
-}
-
-/// Words of a command line: quotes hold blanks together, a backslash takes the next character as it is.
-fn words(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (quote, character) {
-            (Some(open), close) if open == close => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(character);
-                word.get_or_insert_default();
-            }
-            (_, '\\') => word
-                .get_or_insert_default()
-                .push(characters.next().unwrap_or('\\')),
-            (None, blank) if blank.is_whitespace() => found.extend(word.take()),
-            (_, other) => word.get_or_insert_default().push(other),
-        }
-    }
-    found.extend(word);
-    found
 }
 
 #[cfg(test)]
@@ -305,6 +271,7 @@ mod tests {
     const NOBODY: Given = Given {
         autologin: false,
         noauth: false,
+        root_open: false,
     };
 
     #[test]
@@ -337,6 +304,23 @@ mod tests {
             "/bin/sh -c 'exec /sbin/agetty -a root tty1'",
             "/bin/busybox getty -n -l /bin/sh 115200 tty1",
             "-/sbin/mingetty --autologin root tty1",
+            "/bin/true ; /sbin/agetty -a root tty1",
+            "/bin/su -",
+            "/usr/sbin/runuser -l alice",
+            "/usr/sbin/runuser -u alice -- /bin/bash -i",
+            "/bin/su alice -c bash",
+            "/usr/bin/nice -n 5 /bin/bash",
+            "/usr/bin/env -u TERM A=b /bin/bash",
+            "/usr/bin/openvt -c 8 -- /bin/bash",
+            "/usr/bin/openvt -c 8",
+            "/usr/sbin/chroot /srv",
+            "/usr/sbin/chroot /srv /bin/login -f root",
+            "/usr/bin/timeout -k 1 60 /bin/sh",
+            "/bin/sh -c 'stty sane; exec bash'",
+            "/bin/sh -c 'while :; do /bin/login -f root; done'",
+            "/bin/sh -c 'exec /bin/bash </dev/ttyS0 >/dev/ttyS0 2>&1'",
+            "/bin/sh -c 'sleep 1 && TERM=linux /bin/login -f root'",
+            "/bin/sh -c 'A=`tty`; /bin/bash'",
         ] {
             let access = judge(command, NOBODY);
             assert!(
@@ -344,6 +328,20 @@ mod tests {
                 "{command}: {access:?}"
             );
         }
+    }
+
+    #[test]
+    fn who_starts_more_programs_than_any_is_not_known() {
+        let through = |programs: usize| {
+            let command = format!("{}/bin/login -f root", "/usr/bin/env ".repeat(programs));
+            judge(&command, NOBODY)
+        };
+        assert!(matches!(
+            through(bounds::GETTY_PROGRAMS),
+            Access::Unasked(_)
+        ));
+        let more = through(bounds::GETTY_PROGRAMS + 1);
+        assert!(matches!(more, Access::Unknown(_)), "{more:?}");
     }
 
     #[test]
@@ -365,6 +363,12 @@ mod tests {
             "-/bin/login -p -h faraway",
             "-/bin/login -hf",
             "-/bin/login -- -f",
+            "/bin/sh -c 'stty sane; exec /sbin/agetty tty1'",
+            "/bin/sh -c 'echo \"login -f; bash\"; exec /bin/login'",
+            "/usr/bin/env -- /bin/login",
+            "/bin/su -c 'exec login'",
+            "/sbin/sulogin --force",
+            r"/sbin/agetty tty1 \; /bin/bash",
         ] {
             assert_eq!(judge(command, NOBODY), Access::Asks, "{command}");
         }
@@ -379,10 +383,12 @@ mod tests {
         let autologin = Given {
             autologin: true,
             noauth: false,
+            root_open: false,
         };
         let noauth = Given {
             autologin: false,
             noauth: true,
+            root_open: false,
         };
         for (command, given, open) in [
             (bare, autologin, true),

@@ -1,11 +1,14 @@
 //! `console.grub_password`: whether the boot menu can be edited by whoever reaches the serial line (GRUB manual,
 //! "Security").
 
+mod condition;
+mod lexer;
 mod script;
 
 use super::GRUB_PASSWORD;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::os::node::Hint;
 use script::{Guard, Menu};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -121,15 +124,26 @@ fn menus(context: &Context<'_>) -> Result<Vec<(String, Menu)>, (String, String)>
             continue;
         }
         let names = context.root.list(directory.as_bytes()).ok().flatten();
-        let names = names.iter().flat_map(|names| names.iter());
-        let names = names.map(|(name, _)| String::from_utf8_lossy(name).into_owned());
-        let mut menu = Menu::beside(names.collect());
-        // What the menu reads before it decides: the password of grub2-setpassword, and local additions.
-        if let Some(user) = read(context, &format!("{directory}/user.cfg"))? {
+        let mut beside = BTreeMap::new();
+        for (name, hint) in names.iter().flat_map(|names| names.iter()) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            // Fonts, themes and modules beside it are no scripts.
+            let is_script = name.ends_with(".cfg") && hint != Hint::Dir;
+            let text = match is_script {
+                true => read(context, &format!("{directory}/{name}"))?,
+                false => None,
+            };
+            beside.insert(name, text);
+        }
+        let own = |name: &str| beside.get(name).cloned().flatten();
+        let (user, custom) = (own("user.cfg"), own("custom.cfg"));
+        let mut menu = Menu::beside(beside);
+        // The password of grub2-setpassword, and local additions, where the menu does not say itself when it reads them.
+        if let Some(user) = user.filter(|_| !text.contains("user.cfg")) {
             menu.add(&format!("{directory}/user.cfg"), &user);
         }
         menu.add(&path, &text);
-        if let Some(custom) = read(context, &format!("{directory}/custom.cfg"))? {
+        if let Some(custom) = custom.filter(|_| !text.contains("custom.cfg")) {
             menu.add(&format!("{directory}/custom.cfg"), &custom);
         }
         menus.push((format!("/{path}"), menu));

@@ -21,7 +21,7 @@ pub(super) enum Prompt {
 pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     let root = context.root;
     if !units::in_charge(context) {
-        return match inittab(context) {
+        return match of_inittab(context) {
             Some(place) => Prompt::Yes(place),
             None => Prompt::No("neither systemd nor inittab starts one"),
         };
@@ -45,22 +45,33 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     }
 }
 
-/// The line of inittab(5) that starts a getty on ttyS0.
-fn inittab(context: &Context<'_>) -> Option<String> {
-    let text = context.read("etc/inittab").ok().flatten()?;
+/// What inittab(5) keeps running: id, process, and `FILE:LINE`.
+pub(super) fn inittab(context: &Context<'_>) -> Vec<(String, String, String)> {
+    let text = context.read("etc/inittab").ok().flatten();
+    let text = text.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let at = text.lines().position(|line| {
-        let mut fields = line.trim().splitn(4, ':');
-        let on = !line.trim_start().starts_with('#');
-        let action = fields.nth(2).unwrap_or("off");
-        let process = fields.next().unwrap_or_default();
-        on && action != "off"
-            && process.contains("getty")
-            && process
-                .split_whitespace()
-                .any(|word| word.ends_with("ttyS0"))
-    })?;
-    Some(format!("/etc/inittab:{}", at + 1))
+    let lines = text.lines().enumerate();
+    let kept = lines.filter_map(|(number, line)| {
+        let line = line.trim();
+        let mut fields = line.splitn(4, ':');
+        let (id, _, action) = (fields.next()?, fields.next()?, fields.next()?);
+        let process = fields.next()?.trim_start_matches('+');
+        let on = !line.starts_with('#') && action != "off";
+        on.then(|| {
+            let place = format!("/etc/inittab:{}", number + 1);
+            (id.to_owned(), process.to_owned(), place)
+        })
+    });
+    kept.collect()
+}
+
+/// The line of inittab(5) that starts a getty on ttyS0.
+fn of_inittab(context: &Context<'_>) -> Option<String> {
+    let found = inittab(context).into_iter().find(|(_, process, _)| {
+        let mut words = process.split_whitespace();
+        process.contains("getty") && words.any(|word| word.ends_with("ttyS0"))
+    });
+    found.map(|(.., place)| place)
 }
 
 /// Whether the line makes ttyS0 a console of the kernel (kernel-parameters.txt).

@@ -6,12 +6,14 @@ use agent_core::os::root::Root;
 
 pub(super) use systemd::masked;
 
-/// One `ExecStart=` in force.
+/// One `ExecStart=` or the like in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) command: String,
     /// `FILE:LINE`
     pub(super) location: String,
+    /// Whether it is what the unit is for.
+    pub(super) main: bool,
 }
 
 /// Whether systemd is what starts services: on the running host it is up (sd_booted(3)), in a tree it is there.
@@ -34,12 +36,25 @@ pub(super) fn wanted(root: &Root, unit: &str) -> Option<String> {
 }
 
 /// The commands that the unit starts.
-pub(super) fn starts(root: &Root, unit: &str) -> Vec<Start> {
-    systemd::values(root, unit, "Service", "ExecStart")
+pub(super) fn starts(context: &Context<'_>, unit: &str) -> Vec<Start> {
+    of_key(context, unit, "ExecStart")
+}
+
+/// Commands before and after those, on the same terminal.
+pub(super) fn around(context: &Context<'_>, unit: &str) -> Vec<Start> {
+    let keys = ["ExecStartPre", "ExecStartPost"];
+    let all = keys.iter().flat_map(|key| of_key(context, unit, key));
+    all.collect()
+}
+
+fn of_key(context: &Context<'_>, unit: &str, key: &str) -> Vec<Start> {
+    let values = context.units().values(context.root, unit, "Service", key);
+    values
         .into_iter()
         .map(|setting| Start {
             command: setting.value,
             location: setting.location,
+            main: key == "ExecStart",
         })
         .collect()
 }

@@ -1,14 +1,16 @@
 //! Ids of long-term access keys in bytes: `AKIA` and sixteen characters (IAM user guide, "Understanding unique
 //! ID prefixes"). `ASIA` begins the id of a key that expires.
 
+use agent_core::bytes;
 use std::io::Read;
 
 const PREFIX: &[u8] = b"AKIA";
 const LENGTH: usize = 20;
 /// How AWS's own documentation ends the ids in its examples.
 const EXAMPLE: &[u8] = b"EXAMPLE";
-/// Keys of one file that are told.
-const MAX_TOLD: usize = 20;
+/// Keys of one file that are told; who is told of as many looks at the file.
+// Own bound: of what is told.
+pub(super) const MAX_TOLD: usize = 20;
 
 /// An id that was found: no more of it than a person needs to find it in IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +28,14 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
     let mut buffer = vec![0; 64 * 1024];
     let (mut held, mut line, mut total) = (0, 1, 0u64);
     loop {
-        let read = match from.read(&mut buffer[held..]) {
+        let read = match from.read(buffer.get_mut(held..).unwrap_or_default()) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             result => result?,
         };
         total += read as u64;
         let end = held + read;
         let last = read == 0 || total > limit;
-        let text = &buffer[..end];
+        let text = bytes::first(&buffer, end);
         // An id that may go on in the next piece is left to that.
         let ready = if last { end } else { end.saturating_sub(KEEP) };
         let mut counted = 0;
@@ -42,7 +44,7 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
                 break;
             }
             if let Some(last_four) = id_at(text, at) {
-                line += lines(&text[counted..at]);
+                line += lines(text.get(counted..at).unwrap_or_default());
                 counted = at;
                 if found.len() < MAX_TOLD && !found.iter().any(|k| k.last_four == last_four) {
                     found.push(KeyId { last_four, line });
@@ -54,7 +56,7 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
         }
         // The byte before the kept part stays, since an id must not begin within a word.
         let keep = ready.saturating_sub(1).max(counted);
-        line += lines(&text[counted..keep]);
+        line += lines(text.get(counted..keep).unwrap_or_default());
         buffer.copy_within(keep..end, 0);
         held = end - keep;
     }
@@ -67,14 +69,15 @@ fn lines(text: &[u8]) -> usize {
 /// The last four characters of the id at `at`, where there is a whole one.
 fn id_at(text: &[u8], at: usize) -> Option<String> {
     let word = |byte: &u8| byte.is_ascii_alphanumeric();
-    let id = text.get(at..at + LENGTH)?;
-    let begins = at == 0 || !word(&text[at - 1]);
-    let ends = !text.get(at + LENGTH).is_some_and(word);
+    let (before, from) = text.split_at_checked(at)?;
+    let (id, behind) = from.split_at_checked(LENGTH)?;
+    let begins = !before.last().is_some_and(word);
+    let ends = !behind.first().is_some_and(word);
     let good = id
         .iter()
         .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     (begins && ends && good && !id.ends_with(EXAMPLE))
-        .then(|| String::from_utf8_lossy(&id[LENGTH - 4..]).into_owned())
+        .then(|| String::from_utf8_lossy(bytes::behind(id, LENGTH - 4)).into_owned())
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use super::Gap;
 use crate::settings::accounts::login;
 use crate::settings::context::Context;
+use agent_core::bounds;
 use std::collections::BTreeSet;
 
-/// More homes than any host has.
-const MAX_HOMES: usize = 20_000;
 /// Directories that are homes only because passwd must name one.
 const NO_HOMES: [&str; 20] = [
     "/",
@@ -91,12 +90,37 @@ pub(super) fn homes(context: &Context<'_>, gaps: &mut Vec<Gap>) -> Vec<Home> {
             of_people: false,
         }))
         .collect();
-    if homes.len() > MAX_HOMES {
+    let most = bounds::HOMES;
+    if homes.len() > most {
         gaps.push(Gap {
-            place: format!("{} homes", homes.len() - MAX_HOMES),
-            why: format!("only the first {MAX_HOMES} are looked at"),
+            place: format!("{} homes", homes.len() - most),
+            why: format!("only the first {most} are looked at"),
         });
-        homes.truncate(MAX_HOMES);
+        homes.truncate(most);
     }
     homes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::testing::within;
+    use std::fs;
+
+    #[test]
+    fn more_homes_than_are_looked_at_are_told() {
+        // Beside /root.
+        for (users, told) in [(bounds::HOMES - 1, 0), (bounds::HOMES, 1)] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let passwd: String = (0..users)
+                .map(|n| format!("s{n}:x:{}:{0}::/srv/{n}:/bin/false\n", n + 100_000))
+                .collect();
+            fs::create_dir(directory.path().join("etc")).expect("made");
+            fs::write(directory.path().join("etc/passwd"), passwd).expect("written");
+            let mut gaps = Vec::new();
+            let found = within(directory.path(), |context| homes(context, &mut gaps));
+            assert_eq!((found.len(), gaps.len()), (bounds::HOMES, told));
+            assert!(gaps.iter().all(|gap| gap.why.contains("only the first")));
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod residue;
 mod search;
 
 use super::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Check, Finding, Form, Severity, Verdict};
 use agent_core::glob::{self, Syntax};
 use serde_json::json;
@@ -104,8 +105,13 @@ fn conclude(
         let message = match gaps.len() {
             1 => format!("not looked at: {} ({})", first.place, first.why),
             n => format!(
-                "not looked at: {n} places, {} ({}) the first",
-                first.place, first.why
+                "not looked at: {}{n} places, {} ({}) the first",
+                match n < bounds::CREDENTIALS_UNSEEN {
+                    true => "",
+                    false => "at least ",
+                },
+                first.place,
+                first.why
             ),
         };
         let named: Vec<String> = gaps

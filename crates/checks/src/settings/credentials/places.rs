@@ -1,6 +1,6 @@
 //! `credentials.no_long_term_keys`: the files that AWS's tools and services read keys from.
 
-use super::access_keys::{KeyId, scan};
+use super::access_keys::{KeyId, MAX_TOLD, scan};
 use super::homes::homes;
 use super::{Gap, NO_LONG_TERM_KEYS, allowed, conclude, environments};
 use crate::settings::context::Context;
@@ -65,15 +65,7 @@ const DIRECTORIES: [&str; 8] = [
 pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let mut gaps = Vec::new();
     let homes = homes(context, &mut gaps);
-    let mut reader = Reader {
-        context,
-        emit,
-        gaps,
-        seen: HashSet::new(),
-        bytes: 0,
-        named: Vec::new(),
-        found: false,
-    };
+    let mut search = KeySearch::new(context, emit, gaps);
     for home in &homes {
         let there = context
             .root
@@ -81,40 +73,40 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             .is_ok_and(|found| found.handle.is_some());
         if there {
             for name in IN_HOMES {
-                reader.file(&format!("{}/{name}", home.path));
+                search.file(&format!("{}/{name}", home.path));
             }
         }
     }
     for path in FILES {
-        reader.file(path);
+        search.file(path);
     }
     for path in DIRECTORIES {
-        reader.directory(path, &|_| true, &mut |_| {});
+        search.directory(path, &|_| true, &mut |_| {});
     }
     // What was handed to the instance at its launch stays on disk.
     for pattern in [
         "/var/lib/cloud/instances/*/user-data.txt*",
         "/var/lib/cloud/instances/*/scripts/*",
     ] {
-        reader.matches(pattern);
+        search.matches(pattern);
     }
-    environments::units(&mut reader);
-    let mut named = std::mem::take(&mut reader.named);
+    environments::units(&mut search);
+    let mut named = std::mem::take(&mut search.named);
     named.sort();
     named.dedup();
     for pattern in named {
-        reader.matches(&pattern);
+        search.matches(&pattern);
     }
     if context.live() {
-        environments::processes(&mut reader);
+        environments::processes(&mut search);
     }
-    let (found, gaps) = (reader.found, reader.gaps);
+    let (found, gaps) = (search.found, search.gaps);
     let pass = "no long-term access key lies where tools and services look for one".to_owned();
     conclude(context, &NO_LONG_TERM_KEYS, found, &gaps, pass, emit);
 }
 
 /// Reads files, each once, and tells what it finds.
-pub(super) struct Reader<'a, 'b> {
+pub(super) struct KeySearch<'a, 'b> {
     context: &'a Context<'b>,
     emit: &'a mut dyn FnMut(Finding),
     gaps: Vec<Gap>,
@@ -125,7 +117,28 @@ pub(super) struct Reader<'a, 'b> {
     found: bool,
 }
 
-impl<'b> Reader<'_, 'b> {
+impl<'a, 'b> KeySearch<'a, 'b> {
+    pub(super) fn new(
+        context: &'a Context<'b>,
+        emit: &'a mut dyn FnMut(Finding),
+        gaps: Vec<Gap>,
+    ) -> KeySearch<'a, 'b> {
+        KeySearch {
+            context,
+            emit,
+            gaps,
+            seen: HashSet::new(),
+            bytes: 0,
+            named: Vec::new(),
+            found: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_gaps(self) -> Vec<Gap> {
+        self.gaps
+    }
+
     pub(super) fn root(&self) -> &'b Root {
         self.context.root
     }
@@ -278,7 +291,12 @@ impl<'b> Reader<'_, 'b> {
         let message = match ends.as_slice() {
             [one] => format!("a long-term access key, its id ending in {one}"),
             several => format!(
-                "{} long-term access keys, their ids ending in {}",
+                "{}{} long-term access keys, their ids ending in {}",
+                if several.len() == MAX_TOLD {
+                    "at least "
+                } else {
+                    ""
+                },
                 several.len(),
                 several.join(", ")
             ),

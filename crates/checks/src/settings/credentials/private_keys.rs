@@ -2,22 +2,25 @@
 //! OpenSSL and PuTTY write.
 
 use super::homes::homes;
-use super::search::{MAX_DEPTH, Search, Wanted};
-use super::{NO_SSH_PRIVATE_KEYS, allowed, conclude};
+use super::search::{Search, Wanted};
+use super::{Gap, NO_SSH_PRIVATE_KEYS, allowed, conclude};
 use crate::settings::context::Context;
+use agent_core::bounds;
+use agent_core::bytes;
+use agent_core::escape::terminal_text;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::node::Stat;
 use base64ct::{Base64, Encoding};
 use serde_json::json;
 use std::io::Read;
 
-/// A key has some kilobytes; before it may stand certificates or text.
-const MAX_FILE: u64 = 64 * 1024;
 /// A key in the shortest form has more.
 const MIN_FILE: u64 = 100;
 /// In the home of a service only what lies near the top: below are its data.
+// Own bound: of what is looked for, and said so in docs/reference.md.
 const SERVICE_DEPTH: usize = 1;
 /// Keys that are told one by one.
+// Own bound: of what is told; further ones are counted.
 const MAX_TOLD: usize = 1000;
 /// Files of these kinds hold no key that anybody left behind by accident, and are many.
 const OTHER_KINDS: [&[u8]; 44] = [
@@ -36,7 +39,7 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         .iter()
         .map(|home| {
             let depth = if home.of_people {
-                MAX_DEPTH
+                bounds::CREDENTIALS_DEPTH
             } else {
                 SERVICE_DEPTH
             };
@@ -44,15 +47,16 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         })
         .collect();
     for start in ["/tmp", "/var/tmp", "/opt", "/srv"] {
-        starts.push((start, MAX_DEPTH));
+        starts.push((start, bounds::CREDENTIALS_DEPTH));
     }
     let mut found = 0usize;
     let mut bytes = Vec::new();
+    let mut unread = Vec::new();
     for (at, (start, depth)) in starts.iter().enumerate() {
         // A home within another start is searched with that.
         let within = starts.iter().enumerate().any(|(other, (outer, deep))| {
             other != at
-                && *deep == MAX_DEPTH
+                && *deep == bounds::CREDENTIALS_DEPTH
                 && (start
                     .strip_prefix(outer)
                     .is_some_and(|rest| rest.starts_with('/'))
@@ -63,11 +67,16 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         }
         search.below(start, *depth, &MayBeAKey, &mut |path, file, stat| {
             bytes.clear();
-            if file.take(MAX_FILE).read_to_end(&mut bytes).is_err() {
-                return;
-            }
+            let most = bounds::PRIVATE_KEY_NAMED;
+            let read = file.take(most + 1).read_to_end(&mut bytes);
             let Some((kind, line)) = unprotected(&bytes) else {
-                return;
+                let why = match read {
+                    Ok(_) if bytes.len() as u64 <= most => return,
+                    Ok(_) => "longer than is looked at".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                let place = terminal_text(path).into_owned();
+                return unread.push(Gap { place, why });
             };
             if allowed(context, &NO_SSH_PRIVATE_KEYS, path.as_bytes()) {
                 return;
@@ -76,19 +85,7 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             if found > MAX_TOLD {
                 return;
             }
-            let message = format!("a private key without a passphrase ({kind})");
-            emit(
-                context
-                    .finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, path, message)
-                    .evidence(
-                        json!({ "passphrase": true }),
-                        json!({ "passphrase": false, "kind": kind, "uid": stat.uid, "mode": format!("{:04o}", stat.mode) }),
-                    )
-                    .location(format!("{path}:{line}"))
-                    .remediation(format!(
-                        "remove {path}, or give it a passphrase (ssh-keygen -p), or name it in the profile's demand"
-                    )),
-            );
+            emit(in_clear(context, path, line, kind, stat));
         });
     }
     if found > MAX_TOLD {
@@ -98,6 +95,7 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         );
         emit(context.finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, "credentials", message));
     }
+    search.gaps.append(&mut unread);
     let pass = "no private key without a passphrase lies about".to_owned();
     conclude(
         context,
@@ -107,6 +105,21 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         pass,
         emit,
     );
+}
+
+/// The finding on a key that whoever may read it can use.
+fn in_clear(context: &Context<'_>, path: &str, line: usize, kind: &str, stat: &Stat) -> Finding {
+    let message = format!("a private key without a passphrase ({kind})");
+    context
+        .finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, path, message)
+        .evidence(
+            json!({ "passphrase": true }),
+            json!({ "passphrase": false, "kind": kind, "uid": stat.uid, "mode": format!("{:04o}", stat.mode) }),
+        )
+        .location(format!("{path}:{line}"))
+        .remediation(format!(
+            "remove {path}, or give it a passphrase (ssh-keygen -p), or name it in the profile's demand"
+        ))
 }
 
 /// What may be a key.
@@ -120,16 +133,13 @@ impl Wanted for MayBeAKey {
     /// Long ones too, where they are called as keys are.
     fn stat(&self, name: &[u8], stat: &Stat) -> bool {
         let called = matches!(ending(name), b"pem" | b"key" | b"ppk") || name.starts_with(b"id_");
-        (MIN_FILE..=MAX_FILE).contains(&stat.size) || called && stat.size >= MIN_FILE
+        stat.size >= MIN_FILE && (called || stat.size <= bounds::PRIVATE_KEY)
     }
 }
 
 /// What follows the last dot.
 fn ending(name: &[u8]) -> &[u8] {
-    match name.iter().rposition(|byte| *byte == b'.') {
-        Some(dot) => &name[dot + 1..],
-        None => b"",
-    }
+    bytes::rsplit_once(name, b'.').map_or(b"", |(_, ending)| ending)
 }
 
 /// The kind of the first private key that no passphrase protects, and its line.
@@ -141,25 +151,26 @@ fn unprotected(bytes: &[u8]) -> Option<(&'static str, usize)> {
         // The number of the cipher follows; 0 is none.
         return (bytes.get(33) == Some(&0)).then_some(("SSH 1", 1));
     }
-    for at in memchr::memmem::find_iter(bytes, b"-----BEGIN ") {
-        if at > 0 && bytes[at - 1] != b'\n' {
+    for at in memchr::memmem::find_iter(bytes, BEGIN) {
+        let (before, from) = bytes.split_at_checked(at)?;
+        if !matches!(before, [] | [.., b'\n']) {
             continue;
         }
-        let block = &bytes[at + 11..];
-        let Some(kind) = KINDS.into_iter().find(|kind| {
-            block
-                .strip_prefix(kind.as_bytes())
-                .is_some_and(|rest| rest.starts_with(b"-----"))
+        let block = bytes::behind(from, BEGIN.len());
+        let Some((kind, body)) = KINDS.into_iter().find_map(|kind| {
+            let rest = block.strip_prefix(kind.as_bytes())?;
+            Some((kind, rest.strip_prefix(b"-----")?))
         }) else {
             continue;
         };
-        if is_open(kind, &block[kind.len() + 5..]) {
-            return Some((kind, memchr::memchr_iter(b'\n', &bytes[..at]).count() + 1));
+        if is_open(kind, body) {
+            return Some((kind, memchr::memchr_iter(b'\n', before).count() + 1));
         }
     }
     None
 }
 
+const BEGIN: &[u8] = b"-----BEGIN ";
 const KINDS: [&str; 5] = [
     "OPENSSH PRIVATE KEY",
     "RSA PRIVATE KEY",
@@ -173,7 +184,7 @@ fn is_open(kind: &str, body: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(body, b"-----END ") else {
         return false;
     };
-    let text = String::from_utf8_lossy(&body[..end]);
+    let text = String::from_utf8_lossy(bytes::first(body, end));
     if text
         .lines()
         .any(|line| line.starts_with("Proc-Type:") && line.contains("ENCRYPTED"))
@@ -193,7 +204,7 @@ fn is_open(kind: &str, body: &[u8]) -> bool {
         // PROTOCOL.key: a magic, then the name of the cipher.
         "OPENSSH PRIVATE KEY" => key.starts_with(b"openssh-key-v1\0\0\0\0\x04none"),
         // ASN.1: a sequence.
-        _ => key.len() > 32 && key[0] == 0x30,
+        _ => key.len() > 32 && key.starts_with(&[0x30]),
     }
 }
 
@@ -253,5 +264,18 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn files_of_any_name_are_read_up_to_a_bound() {
+        let file = tempfile::tempfile().expect("a file");
+        let wanted = |name: &[u8], size| {
+            file.set_len(size).expect("a size");
+            MayBeAKey.stat(name, &agent_core::os::node::stat(&file).expect("a stat"))
+        };
+        assert!(
+            wanted(b"backup", bounds::PRIVATE_KEY) && !wanted(b"backup", bounds::PRIVATE_KEY + 1)
+        );
+        assert!(wanted(b"backup.pem", bounds::PRIVATE_KEY + 1));
     }
 }

@@ -5,14 +5,16 @@ use super::homes::homes;
 use super::launch::{self, Launches};
 use super::{AMI_RESIDUE, Gap, conclude, logins};
 use crate::settings::context::Context;
+use agent_core::bounds;
+use agent_core::bytes;
+use agent_core::escape::terminal_text;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::root::Root;
 use serde_json::json;
+use std::io::{self, Read};
 
 /// A boot takes a while, and cloud-init is not the first to run: what is this much older is not of this boot.
 const SLACK: i64 = 600;
-/// Histories are looked into for their times.
-const MAX_HISTORY: u64 = 1 << 20;
 const HISTORIES: [&str; 10] = [
     ".bash_history",
     ".zsh_history",
@@ -216,7 +218,12 @@ impl<'b> Residue<'_, 'b> {
             }
             for name in HISTORIES {
                 let path = format!("{}/{name}", home.path);
-                let old = self.is_old(&path) || self.remembers(&path);
+                let old = self.is_old(&path)
+                    || self.remembers(&path).unwrap_or_else(|error| {
+                        let (place, why) = (terminal_text(&path).into_owned(), error.to_string());
+                        gaps.push(Gap { place, why });
+                        false
+                    });
                 if old {
                     self.tell(&path, "a history of commands", format!("remove {path}"));
                 }
@@ -225,36 +232,18 @@ impl<'b> Residue<'_, 'b> {
     }
 
     /// Whether a history notes a command before the launch: `#SECONDS` as bash writes it, `: SECONDS:` as zsh.
-    fn remembers(&self, path: &str) -> bool {
+    fn remembers(&self, path: &str) -> io::Result<bool> {
+        // A link to /dev/null, or a home that is none, has no history.
         let Ok(Some(file)) = self.root().open_file(path.as_bytes()) else {
-            return false;
+            return Ok(false);
         };
-        let mut bytes = Vec::new();
-        if std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_HISTORY), &mut bytes)
-            .is_err()
-        {
-            return false;
-        }
-        bytes.split(|byte| *byte == b'\n').any(|line| {
-            let rest = line
-                .strip_prefix(b"#")
-                .or_else(|| line.strip_prefix(b": "))
-                .unwrap_or_default();
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            // Ten digits: from 2001 to 2286.
-            digits == 10
-                && matches!(rest.get(10), None | Some(b':' | b'\r'))
-                && std::str::from_utf8(&rest[..10])
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .is_some_and(|at| self.before(at))
-        })
+        remembered(file, |at| self.before(at))
     }
 
     fn machine(&mut self) {
         let id = self
             .root()
-            .read(MACHINE_ID.as_bytes(), 1 << 16)
+            .read(MACHINE_ID.as_bytes(), bounds::SHORT_FILE)
             .ok()
             .flatten();
         let set = id.is_some_and(|id| {
@@ -304,7 +293,7 @@ impl<'b> Residue<'_, 'b> {
         );
         let own = self
             .root()
-            .read(MACHINE_ID.as_bytes(), 1 << 16)
+            .read(MACHINE_ID.as_bytes(), bounds::SHORT_FILE)
             .ok()
             .flatten();
         let own = String::from_utf8_lossy(&own.unwrap_or_default())
@@ -343,5 +332,47 @@ impl<'b> Residue<'_, 'b> {
         std::io::Read::read_to_end(&mut std::io::Read::take(file, RECORD), &mut record).ok()?;
         let seconds = record.get(340..344)?.first_chunk().copied()?;
         Some(u32::from_ne_bytes(seconds).into())
+    }
+}
+
+/// Whether one of the times that a history notes is such; an error where it is too long to be told.
+fn remembered(file: impl Read, before: impl Fn(i64) -> bool) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    file.take(bounds::HISTORY + 1).read_to_end(&mut bytes)?;
+    let is_cut = bytes.len() as u64 > bounds::HISTORY;
+    let found = bytes.split(|byte| *byte == b'\n').any(|line| {
+        let rest = line
+            .strip_prefix(b"#")
+            .or_else(|| line.strip_prefix(b": "))
+            .unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Ten digits: from 2001 to 2286.
+        digits == 10
+            && matches!(rest.get(10), None | Some(b':' | b'\r'))
+            && std::str::from_utf8(bytes::first(rest, 10))
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .is_some_and(&before)
+    });
+    match is_cut && !found {
+        true => Err(io::Error::other("longer than is looked at")),
+        false => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_longer_than_any_is_told_unless_it_has_what_is_looked_for() {
+        let remembered = |start: &'static str| {
+            let rest = io::repeat(b'x').take(bounds::HISTORY);
+            remembered(start.as_bytes().chain(rest), |at| at < 1_700_000_000)
+        };
+        assert!(remembered("#1600000000\nls\n").is_ok_and(|found| found));
+        assert!(remembered("#1800000000\nls\n").is_err());
+        let short = "#1800000000\nls\n".as_bytes();
+        assert!(super::remembered(short, |at| at < 1_700_000_000).is_ok_and(|found| !found));
     }
 }

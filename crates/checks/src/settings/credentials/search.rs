@@ -3,6 +3,7 @@
 
 use super::Gap;
 use agent_core::attributes::FileType;
+use agent_core::bounds;
 use agent_core::os::node::{self, Hint, Stat};
 use agent_core::os::root::Root;
 use rustix::io::Errno;
@@ -10,14 +11,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Names below one start.
-const MAX_NAMES: usize = 30_000;
-/// Names below all of them.
-const MAX_ALL_NAMES: usize = 100_000;
-/// Files that are opened below one start.
-const MAX_OPENED: usize = 5_000;
-/// Files that are opened below all of them.
-const MAX_ALL_OPENED: usize = 20_000;
 /// Copies of public packages, and what programs keep for themselves: their keys, if any, are known to the world.
 const BULK: [&[u8]; 15] = [
     b"node_modules",
@@ -36,10 +29,6 @@ const BULK: [&[u8]; 15] = [
     b".pyenv",
     b".nvm",
 ];
-/// Directories within directories.
-pub(super) const MAX_DEPTH: usize = 32;
-/// Places that are told as not looked at.
-const MAX_GAPS: usize = 1000;
 /// File systems that can keep whoever asks waiting.
 const REMOTE: [&str; 14] = [
     "nfs",
@@ -98,7 +87,7 @@ impl<'a> Search<'a> {
     }
 
     fn gap(&mut self, place: &str, why: impl ToString) {
-        if self.gaps.len() < MAX_GAPS {
+        if self.gaps.len() < bounds::CREDENTIALS_UNSEEN {
             self.gaps.push(Gap {
                 place: agent_core::escape::terminal_text(place).into_owned(),
                 why: why.to_string(),
@@ -107,7 +96,7 @@ impl<'a> Search<'a> {
     }
 
     /// Opens the files below `start` that `wants` asks for, down to `depth` levels of directories; deeper is no
-    /// gap unless `depth` is [`MAX_DEPTH`].
+    /// gap unless `depth` is [`bounds::CREDENTIALS_DEPTH`].
     pub(super) fn below(
         &mut self,
         start: &str,
@@ -132,9 +121,10 @@ impl<'a> Search<'a> {
             Ok(dir) => dir,
             Err(errno) => return self.gap(start, errno),
         };
-        self.left = MAX_NAMES;
-        self.left_to_open = MAX_OPENED.min(MAX_ALL_OPENED - self.opened);
-        let told = depth == MAX_DEPTH;
+        self.left = bounds::CREDENTIALS_NAMES;
+        let left = bounds::CREDENTIALS_ALL_OPENED - self.opened;
+        self.left_to_open = bounds::CREDENTIALS_OPENED.min(left);
+        let told = depth == bounds::CREDENTIALS_DEPTH;
         self.directory(dir.as_fd(), start, depth, told, wants, visit);
     }
 
@@ -147,7 +137,8 @@ impl<'a> Search<'a> {
         wants: &dyn Wanted,
         visit: Visit<'_>,
     ) {
-        let most = self.left.min(MAX_ALL_NAMES - self.names);
+        let left = bounds::CREDENTIALS_ALL_NAMES - self.names;
+        let most = self.left.min(left);
         let (names, whole) = match node::read_some_names(dir, most) {
             Ok(found) => found,
             Err(errno) => return self.gap(path, errno),
@@ -239,7 +230,8 @@ fn is_nothing(errno: Option<Errno>) -> bool {
 
 /// Where file systems are mounted that answer over a network, or by a program (proc_pid_mountinfo(5)).
 fn remote_mounts(root: &Root) -> HashSet<String> {
-    let text = root.read(b"proc/self/mountinfo", 16 << 20).ok().flatten();
+    let text = root.read(b"proc/self/mountinfo", bounds::MOUNTS);
+    let text = text.ok().flatten();
     String::from_utf8_lossy(&text.unwrap_or_default())
         .lines()
         .filter_map(|line| {
@@ -250,4 +242,62 @@ fn remote_mounts(root: &Root) -> HashSet<String> {
             remote.then(|| place.replace("\\040", " "))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct All;
+
+    impl Wanted for All {
+        fn name(&self, _: &[u8]) -> bool {
+            true
+        }
+
+        fn stat(&self, _: &[u8], _: &Stat) -> bool {
+            true
+        }
+    }
+
+    /// The files of three that are opened where others have been looked at before, and what is said of the rest.
+    fn opened(names: usize, files: usize) -> (usize, Vec<String>) {
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in ["a", "b", "c"] {
+            fs::write(directory.path().join(name), "x").expect("written");
+        }
+        let root = Root::open(directory.path()).expect("a root");
+        let mut search = Search::new(&root);
+        search.names = names;
+        search.opened = files;
+        let mut opened = 0;
+        search.below("/", bounds::CREDENTIALS_DEPTH, &All, &mut |_, _, _| {
+            opened += 1;
+        });
+        let gaps = search.gaps.into_iter().map(|gap| gap.why);
+        (opened, gaps.collect())
+    }
+
+    #[test]
+    fn what_all_places_together_have_is_bounded_and_the_rest_is_told() {
+        assert_eq!(opened(0, 0), (3, vec![]));
+        let names = bounds::CREDENTIALS_ALL_NAMES;
+        assert_eq!(opened(names - 3, 0), (3, vec![]));
+        let told = opened(names - 2, 0);
+        assert_eq!(told, (2, vec!["more names than are looked at".into()]));
+        // The last one is told in place of being opened.
+        let told = opened(0, bounds::CREDENTIALS_ALL_OPENED - 3);
+        assert_eq!(told, (2, vec!["more files than are looked at".into()]));
+    }
+
+    #[test]
+    fn places_that_are_not_looked_into_are_counted_up_to_a_bound() {
+        let root = Root::open(std::path::Path::new("/proc/self/fdinfo")).expect("a root");
+        let mut search = Search::new(&root);
+        for n in 0..=bounds::CREDENTIALS_UNSEEN {
+            search.gap(&n.to_string(), "x");
+        }
+        assert_eq!(search.gaps.len(), bounds::CREDENTIALS_UNSEEN);
+    }
 }

@@ -90,7 +90,7 @@ pub(super) fn switched_off(context: &Context<'_>, module: &str) -> Option<(Strin
 /// Modules that the kernel itself refuses, on every line: `module_blacklist=`, of which the last counts, each name
 /// as the module bears it.
 pub(super) fn refused(context: &Context<'_>, module: &str) -> bool {
-    let lines = boot::command_lines(context);
+    let lines = boot::whole_lines(context);
     let refuses = |line: &String| {
         let parameters = boot::parameters(line);
         let mut all = parameters.iter().rev();
@@ -98,7 +98,7 @@ pub(super) fn refused(context: &Context<'_>, module: &str) -> bool {
         let list = list.and_then(|(_, list)| list.as_ref());
         list.is_some_and(|list| list.split(',').any(|name| name == module))
     };
-    !lines.is_empty() && lines.iter().all(|(_, line)| refuses(line))
+    !lines.is_empty() && lines.iter().all(refuses)
 }
 
 #[cfg(test)]

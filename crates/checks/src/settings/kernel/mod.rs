@@ -2,7 +2,6 @@
 
 mod checks;
 mod command_line;
-mod drop_ins;
 mod mac;
 mod modprobe;
 mod modules;
@@ -12,7 +11,7 @@ pub use checks::CHECKS;
 
 use crate::settings::boot;
 use crate::settings::context::Context;
-use crate::settings::systemd::State;
+use crate::settings::systemd::UnitState;
 use agent_core::finding::{Check, Finding, Verdict};
 use checks::*;
 use serde_json::json;
@@ -25,7 +24,7 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         .state(context.root, "systemd-sysctl.service")
     {
         // Then nobody reads the files.
-        State::Masked(_) => Ok(Sysctl::default()),
+        UnitState::Masked(_) => Ok(Sysctl::default()),
         _ => Sysctl::read(context.root).map_err(|error| error.to_string()),
     };
     if context.wants(&ASLR) {

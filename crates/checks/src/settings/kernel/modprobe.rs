@@ -1,6 +1,6 @@
 //! modprobe.d(5) as kmod reads it: what `modprobe NAME` would do.
 
-use super::drop_ins;
+use crate::settings::drop_ins;
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 use agent_core::os::root::Root;
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 impl Modprobe {
     pub(super) fn read(root: &Root) -> io::Result<Modprobe> {
         let mut modprobe = Modprobe::default();
-        for (_, text) in drop_ins::texts(root, &DIRECTORIES, bounds::SETTINGS_FILE)? {
+        for (_, text) in drop_ins::texts(root, &DIRECTORIES, ".conf", bounds::SETTINGS_FILE)? {
             modprobe.add(&text);
         }
         Ok(modprobe)

@@ -1,6 +1,6 @@
 //! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
 
-use super::drop_ins;
+use crate::settings::drop_ins;
 use agent_core::bounds;
 use agent_core::glob::{PathGlob, Syntax};
 use agent_core::os::root::Root;
@@ -35,7 +35,7 @@ impl Sysctl {
     /// Reads the directories below the root.
     pub(super) fn read(root: &Root) -> io::Result<Sysctl> {
         let mut sysctl = Sysctl::default();
-        for (path, text) in drop_ins::texts(root, &DIRECTORIES, bounds::SYSCTL_FILE)? {
+        for (path, text) in drop_ins::texts(root, &DIRECTORIES, ".conf", bounds::SYSCTL_FILE)? {
             sysctl.add(&text, &path);
         }
         Ok(sysctl)
@@ -61,10 +61,10 @@ impl Sysctl {
                 location: format!("/{path}:{}", number + 1),
             });
             // A later line takes the earlier one's place, unless it says the same.
-            let known = self.options.iter().position(|(known, _)| *known == key);
-            if let Some(known) = known {
+            let mut all = self.options.iter().enumerate();
+            if let Some((known, (_, before))) = all.find(|(_, (known, _))| *known == key) {
                 let same = |a: &Option<Value>| a.as_ref().map(|value| value.value.clone());
-                if same(&self.options[known].1) == same(&value) {
+                if same(before) == same(&value) {
                     continue;
                 }
                 self.options.remove(known);

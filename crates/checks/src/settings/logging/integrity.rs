@@ -3,8 +3,9 @@
 use super::checks::INTEGRITY_MONITOR;
 use crate::settings::context::Context;
 use crate::settings::manifest;
-use agent_baseline::manifest::verified::Standing;
+use agent_baseline::manifest::verified::SealStatus;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::words::counted;
 use serde_json::{Value, json};
 
 const DAY: i64 = 86_400;
@@ -28,34 +29,41 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         Ok(None) => return say(Verdict::Fail, "there is no manifest".into(), Value::Null),
         Err(error) => return say(Verdict::Fail, error.message, Value::Null),
     };
-    let standing = &opened.standing;
+    let seal_status = &opened.seal_status;
     let time = &opened.manifest.header().time;
     let made: Option<jiff::Timestamp> = time.parse().ok();
     let days = made.map(|made| (context.now - made.as_second()).div_euclid(DAY));
     let observed = json!({
-        "sealed": matches!(standing, Standing::Sealed(_)), "made": time, "days": days,
+        "sealed": matches!(seal_status, SealStatus::Sealed(_)), "made": time, "days": days,
     });
-    match (standing, days) {
-        (Standing::Unsealed, _) => {
+    match (seal_status, days) {
+        (SealStatus::Unsealed, _) => {
             let message = "the manifest is not sealed: whoever can write it can hide a change";
             say(Verdict::Fail, message.into(), observed)
         }
-        (Standing::Unchecked, _) => {
+        (SealStatus::Unchecked, _) => {
             let message = "the manifest is sealed, and no signer is trusted on this host";
             say(Verdict::Unknown, message.into(), observed)
         }
-        (Standing::Sealed(_), None) => {
+        (SealStatus::Sealed(_), None) => {
             let message = "the manifest does not say when it was made";
             say(Verdict::Unknown, message.into(), observed)
         }
-        (Standing::Sealed(_), Some(days)) if days > limit => say(
+        (SealStatus::Sealed(_), Some(days)) if days > limit => say(
             Verdict::Fail,
-            format!("the manifest was made {days} days ago, {limit} are demanded at most"),
+            format!(
+                "the manifest was made {} ago, {limit} are demanded at most",
+                counted(days.unsigned_abs(), "day")
+            ),
             observed,
         ),
-        (Standing::Sealed(signer), Some(days)) => say(
+        (SealStatus::Sealed(signer), Some(days)) => say(
             Verdict::Pass,
-            format!("sealed by {}, made {days} days ago", signer.principal),
+            format!(
+                "sealed by {}, made {} ago",
+                signer.principal,
+                counted(days.unsigned_abs(), "day")
+            ),
             observed,
         ),
     }

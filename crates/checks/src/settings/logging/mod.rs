@@ -3,10 +3,12 @@
 mod auditd;
 mod checks;
 mod cloudwatch;
+mod fluent_bit;
 mod integrity;
 mod rsyslog;
 mod service;
 mod shippers;
+mod syslog_ng;
 mod targets;
 mod time;
 

@@ -36,7 +36,10 @@ impl Service {
             .and_then(|(unit, _)| systemd::held_back(root, unit));
         let there = self.units.iter().any(|unit| {
             let state = context.units().state(root, unit);
-            !matches!(state, systemd::State::Missing | systemd::State::Masked(_))
+            !matches!(
+                state,
+                systemd::UnitState::Missing | systemd::UnitState::Masked(_)
+            )
         });
         let running = match context.live() {
             false => None,

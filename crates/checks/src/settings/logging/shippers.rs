@@ -3,7 +3,7 @@
 use super::checks::AGENT_PRESENT;
 use super::service::{Service, ServiceState};
 use super::targets::{self, Target};
-use super::{cloudwatch, rsyslog};
+use super::{cloudwatch, fluent_bit, rsyslog, syslog_ng};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
@@ -45,7 +45,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["fluent-bit.service", "td-agent-bit.service"],
             programs: &["fluent-bit", "td-agent-bit"],
         },
-        target: targets::fluent_bit,
+        target: fluent_bit::target,
     },
     Shipper {
         service: Service {
@@ -61,7 +61,7 @@ static SHIPPERS: [Shipper; 7] = [
             units: &["syslog-ng.service"],
             programs: &["syslog-ng"],
         },
-        target: targets::syslog_ng,
+        target: syslog_ng::target,
     },
     Shipper {
         service: Service {

@@ -139,7 +139,23 @@ pub(super) fn is_elsewhere(host: &str) -> bool {
     };
     let bare = bare.split(';').next().unwrap_or_default();
     let address: Option<std::net::IpAddr> = bare.parse().ok();
-    !bare.is_empty() && bare != "localhost" && !address.is_some_and(|address| address.is_loopback())
+    // What is sent to no address goes to this host as well.
+    let is_own = |address: std::net::IpAddr| {
+        let address = address.to_canonical();
+        address.is_loopback() || address.is_unspecified()
+    };
+    let name = bare.trim_end_matches('.').to_ascii_lowercase();
+    let named = [
+        "localhost",
+        "localhost4",
+        "localhost6",
+        "ip6-localhost",
+        "ip6-loopback",
+    ];
+    let is_local = named.contains(&name.as_str())
+        || name.ends_with(".localhost")
+        || name.starts_with("localhost.localdomain");
+    !bare.is_empty() && !is_local && !address.is_some_and(is_own)
 }
 
 /// The old agent of Amazon Linux 2: a section with a log group.
@@ -150,41 +166,6 @@ pub(super) fn awslogs(context: &Context<'_>) -> Target {
             .into_iter()
             .find(|(_, key, value, _)| key == "log_group_name" && !value.is_empty())
             .map(|(_, _, group, line)| (format!("CloudWatch Logs {group}"), line))
-    })
-}
-
-/// Fluent Bit, in its own syntax or in YAML: an output that sends.
-pub(super) fn fluent_bit(context: &Context<'_>) -> Target {
-    let places = [
-        "/etc/fluent-bit/*.conf",
-        "/etc/fluent-bit/*.yaml",
-        "/etc/fluent-bit/*.yml",
-        "/etc/td-agent-bit/*.conf",
-    ];
-    let here = ["stdout", "null", "file", "counter", "exit", "flowcounter"];
-    first(files(context, &places), |text| {
-        let mut in_output = false;
-        for (number, line) in text.lines().enumerate() {
-            let trimmed = line.trim();
-            // [OUTPUT] of the one, `outputs:` of the other; another section ends either.
-            if trimmed.starts_with('[') {
-                in_output = trimmed.eq_ignore_ascii_case("[OUTPUT]");
-            } else if let Some(section) = trimmed.strip_suffix(':') {
-                in_output = section == "outputs" || (in_output && section.starts_with('-'));
-            }
-            let item = trimmed.trim_start_matches("- ");
-            let mut words = item.split([' ', '\t', ':']).filter(|word| !word.is_empty());
-            if in_output
-                && words
-                    .next()
-                    .is_some_and(|key| key.eq_ignore_ascii_case("name"))
-                && let Some(name) = words.next()
-                && !here.contains(&name.to_ascii_lowercase().as_str())
-            {
-                return Some((name.to_owned(), number + 1));
-            }
-        }
-        None
     })
 }
 
@@ -221,38 +202,6 @@ pub(super) fn vector(context: &Context<'_>) -> Target {
                     }
                 }
                 _ => {}
-            }
-        }
-        None
-    })
-}
-
-/// syslog-ng: a destination of a driver that sends.
-pub(super) fn syslog_ng(context: &Context<'_>) -> Target {
-    let places = [
-        "/etc/syslog-ng/syslog-ng.conf",
-        "/etc/syslog-ng/conf.d/*.conf",
-    ];
-    first(files(context, &places), |text| {
-        let mut in_destination = false;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default();
-            in_destination |= line.trim_start().starts_with("destination");
-            let driver = [
-                "network(", "syslog(", "tcp(", "udp(", "http(", "kafka-c(", "relp(",
-            ]
-            .iter()
-            .find(|driver| line.contains(*driver));
-            if let (true, Some(driver)) = (in_destination, driver) {
-                let argument = line.split(driver).nth(1).unwrap_or_default();
-                let host = argument.trim_start().trim_start_matches('"');
-                let host = host.split('"').next().unwrap_or_default();
-                if is_elsewhere(host) {
-                    return Some((host.to_owned(), number + 1));
-                }
-            }
-            if line.contains("};") {
-                in_destination = false;
             }
         }
         None

@@ -1,41 +1,11 @@
 //! Whether input is filtered: what is loaded in the kernel, and what loads it at boot.
 
 use super::checks::FIREWALL;
-use super::ruleset;
+use super::loaded::{Loaded, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, loaded};
+use super::{iptables, ruleset};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
-use agent_core::os::netlink::{self, attributes};
-use rustix::io::Errno;
 use serde_json::json;
-
-/// linux/netfilter/nf_tables.h and linux/netfilter.h
-const NFTA_CHAIN_HOOK: u16 = 4;
-const NFTA_CHAIN_POLICY: u16 = 5;
-const NFTA_CHAIN_USE: u16 = 6;
-const NFTA_CHAIN_TYPE: u16 = 7;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_TABLE_NAME: u16 = 1;
-const NFTA_TABLE_FLAGS: u16 = 2;
-const NFT_TABLE_F_DORMANT: u32 = 1;
-const NFTA_HOOK_HOOKNUM: u16 = 1;
-const NFTA_HOOK_DEV: u16 = 3;
-const NFTA_HOOK_DEVS: u16 = 4;
-const NFPROTO_INET: u8 = 1;
-const NFPROTO_IPV4: u8 = 2;
-const NFPROTO_IPV6: u8 = 10;
-const NF_DROP: u32 = 0;
-/// Hooks that input passes: before routing and on its way to a process.
-const PREROUTING: u32 = 0;
-const LOCAL_IN: u32 = 1;
-
-/// What the kernel has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loaded {
-    Yes,
-    No,
-    /// The caller may not ask, or the rules are where nobody can ask.
-    Unknown(&'static str),
-}
 
 /// Judges the check.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
@@ -101,35 +71,6 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     }
 }
 
-fn loaded(context: &Context<'_>) -> Loaded {
-    let chains = netlink::nftables_chains().and_then(|chains| {
-        let dormant: Vec<(u8, Vec<u8>)> = netlink::nftables_tables()?
-            .into_iter()
-            .filter(|(_, table)| is_dormant(table))
-            .filter_map(|(family, table)| Some((family, text(&table, NFTA_TABLE_NAME)?)))
-            .collect();
-        Ok((chains, dormant))
-    });
-    match chains {
-        Ok((chains, dormant)) => {
-            let mut filtered = Filtered::default();
-            for (family, chain) in &chains {
-                let table = text(chain, NFTA_CHAIN_TABLE).unwrap_or_default();
-                if !dormant.contains(&(*family, table)) && filters(*family, chain) {
-                    filtered.add(*family);
-                }
-            }
-            match filtered.all(context) {
-                true => Loaded::Yes,
-                false => legacy(context),
-            }
-        }
-        Err(Errno::PERM | Errno::ACCESS) => Loaded::Unknown("it takes CAP_NET_ADMIN"),
-        // Without nftables in the kernel there are at most rules of the old kind.
-        Err(_) => legacy(context),
-    }
-}
-
 /// Which protocols' input something filters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filtered {
@@ -139,13 +80,13 @@ pub(super) struct Filtered {
 
 impl Filtered {
     /// Chains of bridges, of ARP and of single devices see none of what the others are asked for, or not all.
-    fn add(&mut self, family: u8) {
+    pub(super) fn add(&mut self, family: u8) {
         self.v4 |= matches!(family, NFPROTO_INET | NFPROTO_IPV4);
         self.v6 |= matches!(family, NFPROTO_INET | NFPROTO_IPV6);
     }
 
     /// Whether nothing comes in past it. A running host whose devices have no IPv6 address takes none of it in.
-    fn all(self, context: &Context<'_>) -> bool {
+    pub(super) fn all(self, context: &Context<'_>) -> bool {
         let speaks_v6 = || {
             let addresses = context
                 .read("proc/net/if_inet6")
@@ -160,106 +101,33 @@ impl Filtered {
     }
 }
 
-fn text(attributes_of: &[u8], wanted: u16) -> Option<Vec<u8>> {
-    let (_, value) = attributes(attributes_of).find(|(attribute, _)| *attribute == wanted)?;
-    Some(value.strip_suffix(b"\0").unwrap_or(value).to_vec())
-}
-
-fn is_dormant(table: &[u8]) -> bool {
-    attributes(table)
-        .filter(|(attribute, _)| *attribute == NFTA_TABLE_FLAGS)
-        .filter_map(|(_, value)| value.first_chunk())
-        .any(|raw| u32::from_be_bytes(*raw) & NFT_TABLE_F_DORMANT != 0)
-}
-
-/// iptables of the old kind: its tables have names in /proc, their rules cannot be read without its own calls.
-fn legacy(context: &Context<'_>) -> Loaded {
-    for file in ["proc/net/ip_tables_names", "proc/net/ip6_tables_names"] {
-        match context.read(file) {
-            Ok(Some(names)) if names.split(|b| *b == b'\n').any(|name| name == b"filter") => {
-                return Loaded::Unknown(
-                    "iptables-legacy has a filter table, whose rules only iptables-legacy -S shows",
-                );
-            }
-            Ok(_) => {}
-            Err(_) => return Loaded::Unknown("it takes root to see the tables of iptables-legacy"),
-        }
-    }
-    Loaded::No
-}
-
-/// Whether a chain of nftables drops something of the IP input: it hangs on a hook that all of it passes, and has rules
-/// or drops what no rule takes. A chain that translates addresses filters nothing.
-fn filters(family: u8, chain: &[u8]) -> bool {
-    let number = |value: &[u8]| value.first_chunk().map(|raw| u32::from_be_bytes(*raw));
-    let mut of_a_device = false;
-    let (mut hook, mut policy, mut rules, mut kind) = (None, None, 0, &[][..]);
-    for (attribute, value) in attributes(chain) {
-        match attribute {
-            NFTA_CHAIN_HOOK => {
-                of_a_device = attributes(value)
-                    .any(|(inner, _)| matches!(inner, NFTA_HOOK_DEV | NFTA_HOOK_DEVS));
-                hook = attributes(value)
-                    .find(|(inner, _)| *inner == NFTA_HOOK_HOOKNUM)
-                    .and_then(|(_, value)| number(value));
-            }
-            NFTA_CHAIN_POLICY => policy = number(value),
-            // The rules in it: nothing jumps to a chain on a hook.
-            NFTA_CHAIN_USE => rules = number(value).unwrap_or(0),
-            NFTA_CHAIN_TYPE => kind = value.strip_suffix(b"\0").unwrap_or(value),
-            _ => {}
-        }
-    }
-    // The ingress hook of the inet family has the number of prerouting, and sees one device alone.
-    let on_the_way = match (family, hook) {
-        (NFPROTO_INET | NFPROTO_IPV4 | NFPROTO_IPV6, Some(hook)) => {
-            !of_a_device && (hook == PREROUTING || hook == LOCAL_IN)
-        }
-        _ => false,
-    };
-    on_the_way && kind == b"filter" && (policy == Some(NF_DROP) || rules > 0)
-}
-
 /// What loads rulesets at boot that filter the input, IPv4 and IPv6.
 fn configured(context: &Context<'_>) -> Option<String> {
     let root = context.root;
-    let holds = |file: &str, wanted: &dyn Fn(&str) -> bool| {
-        let text = context.read(file).ok().flatten().unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.starts_with('#'));
-        lines.any(wanted)
-    };
-    let rule = |line: &str| line.starts_with("-A INPUT") || line.starts_with(":INPUT DROP");
-    let both = Filtered { v4: true, v6: true };
+    let filters = |file: &str| iptables::filters(&text(context, file));
     let only = |v4: bool, v6: bool| Filtered { v4, v6 };
-    let enabled = |line: &str| line.eq_ignore_ascii_case("ENABLED=yes");
     type Covers<'a> = &'a dyn Fn() -> Filtered;
-    let known: [(&[&str], Covers<'_>); 6] = [
+    let known: [(&[&str], Covers<'_>); 7] = [
         (&["nftables.service"], &|| {
             let files = ["etc/nftables.conf", "etc/sysconfig/nftables.conf"];
             ruleset::filtered(context, &files)
         }),
-        (&["firewalld.service", "shorewall.service"], &|| both),
-        (
-            &["ufw.service"],
-            &|| match holds("etc/ufw/ufw.conf", &enabled) {
-                true => both,
-                false => Filtered::default(),
-            },
-        ),
+        (&["firewalld.service"], &|| {
+            let takes_all = firewalld_takes_all(context);
+            only(!takes_all, !takes_all)
+        }),
+        (&["shorewall.service"], &|| only(true, true)),
+        (&["ufw.service"], &|| ufw(context)),
         (&["iptables.service"], &|| {
-            only(holds("etc/sysconfig/iptables", &rule), false)
+            only(filters("etc/sysconfig/iptables"), false)
         }),
         (&["ip6tables.service"], &|| {
-            only(false, holds("etc/sysconfig/ip6tables", &rule))
+            only(false, filters("etc/sysconfig/ip6tables"))
         }),
         (&["netfilter-persistent.service"], &|| {
             only(
-                holds("etc/iptables/rules.v4", &rule),
-                holds("etc/iptables/rules.v6", &rule),
+                filters("etc/iptables/rules.v4"),
+                filters("etc/iptables/rules.v6"),
             )
         }),
     ];
@@ -278,4 +146,56 @@ fn configured(context: &Context<'_>) -> Option<String> {
     // Whether a host speaks IPv6 shows when it runs; iptables.service alone is how the Red Hat family filters IPv4.
     let enough = all.v4 && (all.v6 || by.contains(&"iptables.service") || all.all(context));
     enough.then(|| by.join(", "))
+}
+
+fn text(context: &Context<'_>, file: &str) -> String {
+    let text = context.read(file).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The last `KEY=VALUE` of a file, quotes taken off.
+fn last(text: &str, key: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim);
+    let mut values =
+        lines.filter_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='));
+    let value = values.next_back()?.trim().trim_matches(['"', '\'']);
+    Some(value.to_owned())
+}
+
+/// ufw(8): on by ufw.conf, with a policy that drops or a rule that does; IPv6 unless it is left alone.
+fn ufw(context: &Context<'_>) -> Filtered {
+    let on = last(&text(context, "etc/ufw/ufw.conf"), "ENABLED");
+    if !on.is_some_and(|on| on.eq_ignore_ascii_case("yes")) {
+        return Filtered::default();
+    }
+    let defaults = text(context, "etc/default/ufw");
+    let policy = last(&defaults, "DEFAULT_INPUT_POLICY").unwrap_or_default();
+    let accepts = policy.eq_ignore_ascii_case("ACCEPT");
+    let drops = |file: &str| {
+        let rules = text(context, file);
+        rules.lines().map(str::trim).any(|line| {
+            line.starts_with("-A ufw") && (line.contains("-j DROP") || line.contains("-j REJECT"))
+        })
+    };
+    let left_alone = last(&defaults, "IPV6").is_some_and(|value| value.eq_ignore_ascii_case("no"));
+    Filtered {
+        v4: !accepts || drops("etc/ufw/user.rules"),
+        v6: !left_alone && (!accepts || drops("etc/ufw/user6.rules")),
+    }
+}
+
+/// Whether the zone that interfaces fall in by default takes everything (firewalld.zone(5), `target`).
+fn firewalld_takes_all(context: &Context<'_>) -> bool {
+    let conf = text(context, "etc/firewalld/firewalld.conf");
+    let zone = last(&conf, "DefaultZone").unwrap_or_else(|| "public".to_owned());
+    let places = ["etc/firewalld/zones", "usr/lib/firewalld/zones"];
+    let of_zone = places
+        .iter()
+        .map(|directory| text(context, &format!("{directory}/{zone}.xml")))
+        .find(|text| !text.is_empty());
+    match of_zone {
+        Some(text) => text.replace('\'', "\"").contains("target=\"ACCEPT\""),
+        // The one that firewalld brings under this name.
+        None => zone == "trusted",
+    }
 }

@@ -2,8 +2,8 @@
 
 use crate::settings::processes::Process;
 use agent_core::bounds;
-use agent_core::os::node;
 use agent_core::os::root::Root;
+use agent_core::os::{node, others};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -141,7 +141,7 @@ fn is_loopback(address: &IpAddr) -> bool {
 fn owners<'a>(root: &Root, processes: &'a [Process]) -> HashMap<u64, &'a str> {
     let mut found = HashMap::new();
     for process in processes {
-        let path = format!("proc/{}/fd", process.pid);
+        let path = format!("proc/{}", process.pid);
         let Some(handle) = root
             .resolve(path.as_bytes(), false)
             .ok()
@@ -149,14 +149,14 @@ fn owners<'a>(root: &Root, processes: &'a [Process]) -> HashMap<u64, &'a str> {
         else {
             continue;
         };
-        let Ok(directory) = node::open_dir(handle.as_fd(), b".") else {
+        let Ok(directory) = node::open_dir(handle.as_fd(), b"fd") else {
             continue;
         };
         let Ok(names) = node::read_names(directory.as_fd()) else {
             continue;
         };
         for (name, _) in names.iter() {
-            let Ok(target) = node::read_link_at(directory.as_fd(), name) else {
+            let Ok(target) = others::read_link(&handle, &[b"fd/", name].concat()) else {
                 continue;
             };
             let inode = target

@@ -6,7 +6,9 @@
 mod allowlist;
 mod checks;
 mod firewall;
+mod iptables;
 mod listeners;
+mod loaded;
 mod mounts;
 mod ruleset;
 mod services;
@@ -14,7 +16,7 @@ mod services;
 pub use checks::CHECKS;
 
 use crate::settings::context::Context;
-use crate::settings::systemd::{self, State};
+use crate::settings::systemd::{self, UnitState};
 use agent_core::finding::{Check, Finding, Verdict};
 use checks::*;
 use listeners::Listener;
@@ -120,7 +122,7 @@ fn one(
     }
     let mut units = Vec::new();
     for unit in service.units {
-        if let State::Started(by) = context.units().state(root, unit)
+        if let UnitState::Started(by) = context.units().state(root, unit)
             && systemd::held_back(root, unit).is_none()
         {
             signs.push(format!("{unit} is started at boot"));

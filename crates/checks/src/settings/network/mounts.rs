@@ -138,7 +138,7 @@ fn units(context: &Context<'_>) -> Vec<Mount> {
     let root = context.root;
     let mut found = Vec::new();
     for unit in systemd::of_kind(root, ".mount") {
-        let last = |key: &str| systemd::values(root, &unit, "Mount", key).pop();
+        let last = |key: &str| context.units().values(root, &unit, "Mount", key).pop();
         let Some(kind) = last("Type") else { continue };
         if let (true, Some(source), Some(point)) =
             (is_network(&kind.value), last("What"), last("Where"))

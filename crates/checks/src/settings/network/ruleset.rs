@@ -4,29 +4,45 @@ use super::firewall::Filtered;
 use crate::settings::context::Context;
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Files that a ruleset includes, all together.
 const FILES: usize = bounds::SHIPPER_FILES;
+/// Includes in includes (MAX_INCLUDE_DEPTH of nft's scanner).
+// Own bound: nft's own.
+const DEPTH: usize = 16;
+const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 
 /// Which input the tables in these files filter, with what they include.
 pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Filtered {
-    let mut pending: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
-    let mut seen = Vec::new();
     let mut text = String::new();
-    while let Some(path) = pending.pop() {
-        if seen.contains(&path) || seen.len() >= FILES {
-            continue;
-        }
-        let read = context.read(&path).ok().flatten().unwrap_or_default();
-        let read = String::from_utf8_lossy(&read);
-        for pattern in read.lines().filter_map(included) {
-            pending.extend(expanded(context, pattern));
-        }
-        text.push_str(&read);
-        text.push('\n');
-        seen.push(path);
+    let mut left = FILES;
+    for file in files {
+        insert(context, file, 0, &mut left, &mut text);
     }
     of_text(&text)
+}
+
+/// The text of a file with what it includes in its place.
+fn insert(context: &Context<'_>, path: &str, depth: usize, left: &mut usize, text: &mut String) {
+    if depth > DEPTH || *left == 0 {
+        return;
+    }
+    *left -= 1;
+    let read = context.read(path).ok().flatten().unwrap_or_default();
+    for line in String::from_utf8_lossy(&read).lines() {
+        match included(line) {
+            Some(pattern) => {
+                for path in expanded(context, pattern) {
+                    insert(context, &path, depth + 1, left, text);
+                }
+            }
+            None => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
 }
 
 /// `include "PATTERN"`
@@ -48,112 +64,331 @@ fn expanded(context: &Context<'_>, pattern: &str) -> Vec<String> {
     let glob = Glob::new(name.as_bytes(), Syntax::Fnmatch);
     let names = context.root.list(directory.as_bytes()).ok().flatten();
     let all = names.iter().flat_map(|names| names.iter());
-    all.filter(|(name, _)| glob.matches(name))
+    let mut paths: Vec<String> = all
+        .filter(|(name, _)| glob.matches(name))
         .map(|(name, _)| format!("{directory}/{}", String::from_utf8_lossy(name)))
-        .collect()
+        .collect();
+    // nft takes them in this order.
+    paths.sort();
+    paths
 }
 
-/// One table while its block is read.
+/// One table: its chains by name.
 #[derive(Default)]
 struct Table {
-    v4: bool,
-    v6: bool,
     dormant: bool,
-    /// A chain on the way of input drops by itself.
-    drops: bool,
-    /// One leads to other chains.
-    jumps: bool,
-    /// A chain that others lead to drops.
-    elsewhere: bool,
+    chains: BTreeMap<String, Chain>,
 }
 
-/// One chain while its block is read.
 #[derive(Default)]
 struct Chain {
+    /// It stands in the text, and is not only added to.
+    declared: bool,
     on_input: bool,
+    /// It drops what no rule takes.
+    policy: bool,
+    /// A rule in it drops something.
     drops: bool,
-    jumps: bool,
+    /// Chains that its rules lead to.
+    leads: BTreeSet<String>,
 }
 
+impl Table {
+    /// Whether something that comes in is dropped: on a chain that input passes, or on one that it leads to.
+    fn filters(&self) -> bool {
+        let mut pending: Vec<&Chain> = self
+            .chains
+            .values()
+            .filter(|chain| chain.on_input || !chain.declared)
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some(chain) = pending.pop() {
+            if chain.drops || (chain.policy && chain.on_input) {
+                return true;
+            }
+            for name in &chain.leads {
+                if seen.insert(name) {
+                    pending.extend(self.chains.get(name));
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Family and name to what is in it.
+type Tables = BTreeMap<(String, String), Table>;
+
 fn of_text(text: &str) -> Filtered {
+    let mut parser = Parser {
+        tokens: tokens(text),
+        at: 0,
+        tables: Tables::new(),
+    };
+    while parser.at < parser.tokens.len() {
+        parser.command();
+    }
     let mut all = Filtered::default();
-    let (mut table, mut chain): (Option<Table>, Option<Chain>) = (None, None);
-    let mut depth = 0_usize;
-    let text = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default());
-    let text = text.collect::<Vec<_>>().join("\n");
-    let text = text
-        .replace('{', " {\n")
-        .replace('}', "\n}\n")
-        .replace(';', "\n");
-    for line in text.lines().map(str::trim) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let drops = words.iter().any(|word| matches!(*word, "drop" | "reject"));
-        match words.as_slice() {
-            [.., "{"] if depth == 0 && words.contains(&"table") => {
-                let family = words.iter().skip_while(|word| **word != "table").nth(1);
-                let family = family.copied().unwrap_or_default();
-                table = Some(Table {
-                    v4: !matches!(family, "ip6" | "arp" | "bridge" | "netdev"),
-                    v6: matches!(family, "ip6" | "inet"),
-                    ..Table::default()
-                });
-            }
-            ["chain", _, "{"] if depth == 1 => chain = Some(Chain::default()),
-            ["flags", flags @ ..] if depth == 1 => {
-                let dormant = flags
-                    .iter()
-                    .flat_map(|flag| flag.split(','))
-                    .any(|flag| flag == "dormant");
-                if let Some(table) = &mut table {
-                    table.dormant |= dormant;
-                }
-            }
-            ["type", "filter", "hook", hook, rest @ ..] => {
-                if let Some(chain) = &mut chain {
-                    chain.on_input = matches!(*hook, "input" | "prerouting")
-                        && !rest.iter().any(|word| word.starts_with("device"));
-                }
-            }
-            // A command of its own, or a piece of a ruleset that stands alone.
-            _ if depth == 0 && drops => {
-                let one = words
-                    .iter()
-                    .find(|word| ["ip6", "arp", "bridge", "netdev", "ip", "inet"].contains(*word));
-                let stated = words.contains(&"rule");
-                let family = one.filter(|_| stated).copied().unwrap_or("inet");
-                all.v4 |= matches!(family, "ip" | "inet");
-                all.v6 |= matches!(family, "ip6" | "inet");
-            }
-            _ => {
-                if let Some(chain) = &mut chain {
-                    chain.drops |= drops;
-                    chain.jumps |= words.iter().any(|word| matches!(*word, "jump" | "goto"));
-                }
-            }
-        }
-        depth += usize::from(words.last() == Some(&"{"));
-        if words.as_slice() != ["}"] {
-            continue;
-        }
-        depth = depth.saturating_sub(1);
-        if depth == 1
-            && let (Some(table), Some(chain)) = (&mut table, chain.take())
-        {
-            table.drops |= chain.on_input && chain.drops;
-            table.jumps |= chain.on_input && chain.jumps;
-            table.elsewhere |= !chain.on_input && chain.drops;
-        }
-        if depth == 0
-            && let Some(table) = table.take()
-        {
-            let filters = !table.dormant && (table.drops || (table.jumps && table.elsewhere));
-            all.v4 |= filters && table.v4;
-            all.v6 |= filters && table.v6;
+    for ((family, _), table) in &parser.tables {
+        if !table.dormant && table.filters() {
+            all.v4 |= matches!(family.as_str(), "ip" | "inet");
+            all.v6 |= matches!(family.as_str(), "ip6" | "inet");
         }
     }
     all
+}
+
+/// Words, braces, and `;` for the end of a statement. Comments are left out; a text in quotes is one word that is none
+/// of the language's.
+fn tokens(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut variables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let text = text.replace("\\\n", " ");
+    for line in text.lines() {
+        let mut own = Vec::new();
+        let mut rest = line.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                '#' => rest.len(),
+                '"' => {
+                    own.push("\"".to_owned());
+                    rest[1..].find('"').map_or(rest.len(), |end| end + 2)
+                }
+                '{' | '}' | ';' | ',' => {
+                    own.push(first.to_string());
+                    1
+                }
+                _ => {
+                    let end = rest.find(|c: char| c.is_whitespace() || "{};,\"".contains(c));
+                    let word = &rest[..end.unwrap_or(rest.len())];
+                    match word.strip_prefix('$').and_then(|name| variables.get(name)) {
+                        Some(words) => own.extend(words.iter().cloned()),
+                        None => own.push(word.to_owned()),
+                    }
+                    word.len()
+                }
+            };
+            rest = rest[length..].trim_start();
+        }
+        if let [word, name, equals, value @ ..] = own.as_slice()
+            && matches!(word.as_str(), "define" | "redefine")
+            && equals == "="
+        {
+            variables.insert(name.clone(), value.to_vec());
+        }
+        found.extend(own);
+        found.push(";".to_owned());
+    }
+    found
+}
+
+struct Parser {
+    tokens: Vec<String>,
+    at: usize,
+    tables: Tables,
+}
+
+impl Parser {
+    fn peek(&self) -> &str {
+        self.tokens.get(self.at).map_or("", String::as_str)
+    }
+
+    fn next(&mut self) -> String {
+        let token = self.peek().to_owned();
+        self.at += 1;
+        token
+    }
+
+    /// The words up to the end of the statement; sets in it are passed over but for what they say.
+    fn statement(&mut self) -> Vec<String> {
+        self.words(false)
+    }
+
+    /// The same; what stands in braces ends it, as a set does among chains.
+    fn words(&mut self, ends_with_block: bool) -> Vec<String> {
+        let (mut words, mut depth) = (Vec::new(), 0_usize);
+        while self.at < self.tokens.len() {
+            match self.peek() {
+                ";" | "}" if depth == 0 => break,
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                _ => {}
+            }
+            let word = self.next();
+            let closes = word == "}" && depth == 0;
+            if word != ";" {
+                words.push(word);
+            }
+            if closes && ends_with_block {
+                break;
+            }
+        }
+        words
+    }
+
+    /// `[FAMILY] TABLE`
+    fn table_name(&mut self) -> (String, String) {
+        let family = match FAMILIES.contains(&self.peek()) {
+            true => self.next(),
+            false => "ip".to_owned(),
+        };
+        (family, self.next())
+    }
+
+    /// A command of its own.
+    fn command(&mut self) {
+        let mut word = self.next();
+        let verb = match word.as_str() {
+            "add" | "create" | "insert" | "replace" | "delete" | "destroy" | "flush" | "reset" => {
+                std::mem::replace(&mut word, self.next())
+            }
+            _ => String::new(),
+        };
+        let takes = matches!(verb.as_str(), "delete" | "destroy" | "flush");
+        match (word.as_str(), takes) {
+            ("ruleset", true) => match FAMILIES.contains(&self.peek()) {
+                true => {
+                    let family = self.next();
+                    self.tables.retain(|(known, _), _| *known != family);
+                }
+                false => self.tables.clear(),
+            },
+            ("table", true) => {
+                let name = self.table_name();
+                if verb == "flush" {
+                    let chains = self
+                        .tables
+                        .get_mut(&name)
+                        .map(|table| table.chains.values_mut());
+                    chains.into_iter().flatten().for_each(Chain::flush);
+                } else {
+                    self.tables.remove(&name);
+                }
+            }
+            ("chain", true) => {
+                let name = self.table_name();
+                let chain = self.next();
+                if let Some(table) = self.tables.get_mut(&name) {
+                    match verb.as_str() {
+                        "flush" => table
+                            .chains
+                            .get_mut(&chain)
+                            .into_iter()
+                            .for_each(Chain::flush),
+                        _ => drop(table.chains.remove(&chain)),
+                    }
+                }
+            }
+            ("table", false) => {
+                let name = self.table_name();
+                self.tables.entry(name.clone()).or_default();
+                if self.peek() == "{" {
+                    self.at += 1;
+                    self.table(&name);
+                }
+            }
+            ("chain", false) => {
+                let name = self.table_name();
+                self.chain(&name, "");
+            }
+            ("rule", false) if verb != "reset" => {
+                let name = self.table_name();
+                let chain = self.next();
+                let words = self.statement();
+                let table = self.tables.entry(name).or_default();
+                table.chains.entry(chain).or_default().rule(&words);
+            }
+            ("{" | "}" | ";", _) => {}
+            ("define" | "redefine" | "undefine" | "list" | "describe", _) => drop(self.statement()),
+            _ if !verb.is_empty() => drop(self.statement()),
+            _ => {
+                // A piece of a ruleset that stands alone.
+                let mut words = self.statement();
+                words.insert(0, word);
+                let name = ("inet".to_owned(), String::new());
+                let table = self.tables.entry(name).or_default();
+                table.chains.entry(String::new()).or_default().rule(&words);
+            }
+        }
+    }
+
+    /// What stands in the block of a table.
+    fn table(&mut self, name: &(String, String)) {
+        while self.at < self.tokens.len() {
+            match self.next().as_str() {
+                "}" => return,
+                ";" => {}
+                "chain" => self.chain(name, ""),
+                // What a named map says of packets is a rule of whoever asks it.
+                "map" => self.chain(name, "@"),
+                "flags" => {
+                    let words = self.statement();
+                    let dormant = words.iter().any(|word| word == "dormant");
+                    if let Some(table) = self.tables.get_mut(name) {
+                        table.dormant |= dormant;
+                    }
+                }
+                _ => drop(self.words(true)),
+            }
+        }
+    }
+
+    /// `NAME { … }`
+    fn chain(&mut self, table: &(String, String), mark: &str) {
+        let name = format!("{mark}{}", self.next());
+        let mut lines = Vec::new();
+        if self.peek() == "{" {
+            self.at += 1;
+            while self.at < self.tokens.len() && self.peek() != "}" {
+                match self.peek() {
+                    ";" => self.at += 1,
+                    _ => lines.push(self.statement()),
+                }
+            }
+            self.at += 1;
+        }
+        let table = self.tables.entry(table.clone()).or_default();
+        let chain = table.chains.entry(name).or_default();
+        chain.declared = true;
+        for line in &lines {
+            chain.line(line);
+        }
+    }
+}
+
+impl Chain {
+    fn flush(&mut self) {
+        self.drops = false;
+        self.leads.clear();
+    }
+
+    /// A line of the block of a chain.
+    fn line(&mut self, words: &[String]) {
+        let plain: Vec<&str> = words.iter().map(String::as_str).collect();
+        match plain.as_slice() {
+            ["type", kind, "hook", hook, rest @ ..] => {
+                let of_a_device = rest
+                    .iter()
+                    .any(|word| matches!(*word, "device" | "devices"));
+                self.on_input =
+                    *kind == "filter" && matches!(*hook, "input" | "prerouting") && !of_a_device;
+            }
+            ["policy", policy, ..] => self.policy = *policy == "drop",
+            ["comment", ..] => {}
+            _ => self.rule(words),
+        }
+    }
+
+    fn rule(&mut self, words: &[String]) {
+        let mut words = words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            match word {
+                "drop" | "reject" => self.drops = true,
+                "jump" | "goto" | "vmap" => self.leads.extend(words.next().map(str::to_owned)),
+                _ => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +415,26 @@ mod tests {
             ("table inet t { chain d { drop; } }".into(), false, false),
             ("add rule ip6 t in tcp dport 23 drop".into(), false, true),
             ("add rule inet t in tcp dport 23 drop".into(), true, true),
+            ("tcp dport 23 drop".into(), true, true),
+            (format!("add table ip6 t\nadd chain ip6 t in {{ {input} }}\nadd rule ip6 t in tcp dport 23 drop"), false, true),
+            (format!("add table inet t\nadd chain inet t in {{ {input} policy drop; }}"), true, true),
+            (format!("table inet t {{}}\ntable inet t {{ chain in {{ {input} }} }}\nadd rule inet t in tcp dport {{ 22, 23 }} counter drop"), true, true),
+            (format!("table ip t {{ chain c {{ {input} }} }}\nadd rule ip t c tcp dport {{ 22, 23 }} drop"), true, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nflush ruleset"), false, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\ndelete table inet t"), false, false),
+            (format!("table inet t {{ chain c {{ {input} tcp dport 1 drop; }} }}\nflush chain inet t c"), false, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nflush table inet t"), true, true),
+            (format!("table inet t {{ chain c {{ {input} tcp dport 22 accept comment \"no drop here\" }} }}"), false, false),
+            (format!("table inet t {{ chain c {{ {input} log prefix \"in drop \" accept; }} }}"), false, false),
+            (format!("table inet t {{ chain c {{ {input} ct state vmap {{ invalid : drop, new : accept }} }} }}"), true, true),
+            (format!("table inet t {{ set s {{ type ipv4_addr; }} chain c {{ {input} ip saddr @s drop }} }}"), true, true),
+            (format!("table inet t {{ chain d {{ drop }} chain e {{ accept }} chain c {{ {input} jump e }} }}"), false, false),
+            (format!("table inet t {{ chain d {{ drop }} chain e {{ goto d }} chain c {{ {input} ct state vmap {{ new : jump e }} }} }}"), true, true),
+            (format!("table inet t {{ map m {{ type inet_service : verdict; elements = {{ 22 : drop }} }} chain c {{ {input} tcp dport vmap @m }} }}"), true, true),
+            (format!("define p = drop\ntable inet t {{ chain c {{ {input} policy $p; }} }}"), true, true),
+            (format!("table inet t {{ chain c {{ {input} policy \\\n drop; }} }}"), true, true),
+            ("table inet t { chain c { type nat hook prerouting priority 0; policy drop; } }".into(), false, false),
+            ("table inet t { chain c { type filter hook prerouting priority raw; ip saddr 10.0.0.0/8 drop } }".into(), true, true),
         ] {
             assert_eq!(of_text(&text), Filtered { v4, v6 }, "{text}");
         }

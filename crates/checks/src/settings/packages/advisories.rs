@@ -16,10 +16,6 @@ const CACHES: [&str; 4] = [
     "var/cache/yum",
     "var/cache/zypp/raw",
 ];
-/// Directories that are looked into, no more than any cache has.
-const MAX_DIRECTORIES: usize = 2000;
-/// A tag of an advisory's description may be long; none that is of use here is.
-const MAX_TAG: u64 = 64 * 1024;
 
 /// Reads every updateinfo of the cache.
 pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
@@ -41,7 +37,7 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
     let mut looked = 0;
     while let Some((directory, depth)) = pending.pop() {
         looked += 1;
-        if looked > MAX_DIRECTORIES {
+        if looked > bounds::PACKAGE_LIST_DIRECTORIES {
             lists.unreadable = Some("the cache of repositories has too many directories".into());
             break;
         }
@@ -112,12 +108,25 @@ fn advisories(
     let mut whole = false;
     loop {
         chunk.clear();
-        if (&mut reader).take(MAX_TAG).read_until(b'>', &mut chunk)? == 0 {
+        let most = bounds::ADVISORY_TAG;
+        if (&mut reader).take(most).read_until(b'>', &mut chunk)? == 0 {
             // An empty list says that there are no advisories; one cut off says nothing.
             return match whole {
                 true => Ok(()),
                 false => Err(io::ErrorKind::UnexpectedEof.into()),
             };
+        }
+        if chunk.len() as u64 == most && !chunk.ends_with(b">") {
+            // Text may be as long as it likes, a tag may not.
+            let Some(tag) = chunk.iter().position(|byte| *byte == b'<') else {
+                continue;
+            };
+            chunk.drain(..tag);
+            (&mut reader).take(most).read_until(b'>', &mut chunk)?;
+            if !chunk.ends_with(b">") {
+                let why = format!("a tag longer than {most} bytes");
+                return Err(io::Error::other(why));
+            }
         }
         let chunk = String::from_utf8_lossy(&chunk);
         let (text, tag) = chunk.split_once('<').unwrap_or(("", &chunk));
@@ -206,6 +215,42 @@ fn judge(advisory: &Advisory, known: &HashMap<(&str, &str), &Package>, lists: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::testing::within;
+
+    #[test]
+    fn a_cache_of_more_directories_than_any_cannot_be_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let unreadable = |directories: usize| {
+            for n in 0..directories {
+                let below = directory.path().join(CACHES[0]).join(n.to_string());
+                std::fs::create_dir_all(below).expect("made");
+            }
+            let installed = Installed::default();
+            within(directory.path(), |context| read(context, &installed)).unreadable
+        };
+        let most = bounds::PACKAGE_LIST_DIRECTORIES - CACHES.len();
+        let told = unreadable(most);
+        assert!(told.is_none_or(|told| !told.contains("too many")));
+        let told = unreadable(most + 1).expect("told");
+        assert!(told.contains("too many directories"), "{told}");
+    }
+
+    #[test]
+    fn a_tag_without_end_is_an_error_and_long_text_is_none() {
+        let read = |body: &str| {
+            let text = format!("<updates>{body}</updates>");
+            advisories(text.as_bytes(), &HashMap::new(), &mut Lists::default())
+        };
+        let most = usize::try_from(bounds::ADVISORY_TAG).expect("small");
+        // Wherever the bound falls, in the text or in the tag behind it.
+        for length in [most - 20, most - 3, most, 3 * most] {
+            let text = "x".repeat(length);
+            read(&format!("<description>{text}</description>")).expect("long text");
+        }
+        let tag = "y".repeat(2 * most);
+        let error = read(&format!("<description {tag}>")).expect_err("a long tag");
+        assert!(error.to_string().contains("a tag longer"), "{error}");
+    }
 
     #[test]
     fn what_waits() {

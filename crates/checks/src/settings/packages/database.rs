@@ -7,10 +7,11 @@ use super::checks::DATABASE as CHECK;
 use crate::settings::context::Context;
 use crate::settings::manifest;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::words::counted;
 use agent_packages::log::Logs;
-use agent_packages::{Kind, Package, detect, transaction};
+use agent_packages::{DatabaseKind, Package, detect, transaction};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Packages named in the finding.
 const NAMED: usize = 20;
@@ -19,12 +20,12 @@ const NAMED: usize = 20;
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let say = |verdict, message: String| context.finding(&CHECK, verdict, "packages", message);
     match detect(context.root) {
-        Kind::Dpkg => {}
-        Kind::Rpm => {
+        DatabaseKind::Dpkg => {}
+        DatabaseKind::Rpm => {
             let message = "rpm's database holds itself when each package was installed, and by which transaction";
             return say(Verdict::NotApplicable, message.into());
         }
-        Kind::None => {
+        DatabaseKind::None => {
             return say(
                 Verdict::NotApplicable,
                 "there is no package database".into(),
@@ -64,7 +65,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             format!("{file} is damaged: what is installed cannot be told"),
         );
     }
-    let logs = Logs::read(context.root);
+    let logs = logged(context, &recorded, &installed.packages);
     let unlogged = unlogged(&recorded, &installed.packages, &logs);
     if unlogged.is_empty() {
         return say(
@@ -72,14 +73,18 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             "each change since the manifest was made is in dpkg's log".into(),
         );
     }
-    let count = unlogged.len();
+    if let Some(unread) = logs.unread() {
+        let message = format!("what changed cannot be told, as a log was not read whole: {unread}");
+        return say(Verdict::Unknown, message);
+    }
+    let count = counted(unlogged.len() as u64, "package");
     let message = match logs.is_empty() {
         true => format!(
-            "{count} packages changed since the manifest was made, and dpkg's log is gone or says nothing"
+            "{count} changed since the manifest was made, and dpkg's log is gone or says nothing"
         ),
-        false => format!(
-            "{count} packages changed since the manifest was made without a line in dpkg's log"
-        ),
+        false => {
+            format!("{count} changed since the manifest was made without a line in dpkg's log")
+        }
     };
     let named: Vec<&String> = unlogged.iter().take(NAMED).collect();
     let finding = say(Verdict::Fail, message);
@@ -91,6 +96,14 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         Some(remedy) => finding.remediation(remedy),
         None => finding,
     }
+}
+
+/// What the logs say of the packages that are there, or were.
+fn logged(context: &Context<'_>, recorded: &BTreeSet<String>, installed: &[Package]) -> Logs {
+    let names = installed.iter().map(|one| one.name.as_str());
+    let mut names: HashSet<&str> = names.collect();
+    names.extend(recorded.iter().filter_map(|line| line.split(' ').next()));
+    Logs::read(context.root, &|name| names.contains(name))
 }
 
 /// What came or went and stands in no log.
@@ -132,7 +145,7 @@ mod tests {
         std::fs::create_dir_all(&log).expect("made");
         let text = "2026-11-27 10:00:07 status installed a:amd64 2\n2026-11-27 10:00:08 status not-installed d:all <none>\n";
         std::fs::write(log.join("dpkg.log"), text).expect("written");
-        let logs = Logs::read(&Root::open(directory.path()).expect("a root"));
+        let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
         let package = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
             Package {

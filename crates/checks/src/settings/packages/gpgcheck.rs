@@ -1,11 +1,14 @@
 //! Whether packages are taken without a signature: repository files of dnf, yum and zypper, sources and settings of apt.
 
 mod repositories;
+mod zypp;
 
 use super::checks::GPGCHECK;
 use crate::settings::context::Context;
+use crate::settings::drop_ins;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
-use agent_packages::{Kind, detect};
+use agent_packages::{DatabaseKind, detect};
 use serde_json::json;
 
 /// Something that takes packages unsigned.
@@ -22,9 +25,9 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let say =
         |verdict, message: String| context.finding(&GPGCHECK, verdict, "repositories", message);
     let found = match detect(context.root) {
-        Kind::Dpkg => apt(context),
-        Kind::Rpm => repositories::look(context),
-        Kind::None => {
+        DatabaseKind::Dpkg => apt(context),
+        DatabaseKind::Rpm => repositories::look(context),
+        DatabaseKind::None => {
             let message = "there is no package database";
             return emit(say(Verdict::NotApplicable, message.into()));
         }
@@ -93,6 +96,18 @@ fn text(context: &Context<'_>, path: &str) -> Result<Option<(String, String)>, S
         })),
         Err(error) => Err(format!("/{path}: {error}")),
     }
+}
+
+/// Path and text of each file that counts of directories in which the first file of a name hides the others.
+fn drop_ins(
+    context: &Context<'_>,
+    directories: &[&str],
+    ending: &str,
+) -> Result<Vec<(String, String)>, String> {
+    let found = drop_ins::texts(context.root, directories, ending, bounds::SETTINGS_FILE);
+    let found = found.map_err(|error| error.to_string())?;
+    let absolute = |(path, text)| (format!("/{path}"), text);
+    Ok(found.into_iter().map(absolute).collect())
 }
 
 /// As libdnf and yum read a switch.

@@ -125,7 +125,10 @@ pub(super) fn judge(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             continue;
         }
         held = false;
-        let message = format!("{}: {} are installed", class.name, names.join(", "));
+        let message = match &names[..] {
+            [one] => format!("{one} is installed"),
+            more => format!("{} are installed", more.join(", ")),
+        };
         emit(
             say(Verdict::Fail, class.name, message)
                 .evidence(json!({ "packages": [] }), json!({ "packages": names }))

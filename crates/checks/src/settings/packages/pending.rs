@@ -6,8 +6,9 @@ use crate::settings::context::{Context, Manager};
 use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::node;
+use agent_core::words::{counted, thousands};
 use agent_packages::dpkg::version::compare;
-use agent_packages::{Installed, Kind, Package, detect, unpack};
+use agent_packages::{DatabaseKind, Installed, Package, detect, unpack};
 use serde_json::json;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -49,7 +50,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         Ok(installed) => installed,
         Err(why) => return say(Verdict::Unknown, why.to_owned()),
     };
-    let dpkg = detect(context.root) == Kind::Dpkg;
+    let dpkg = detect(context.root) == DatabaseKind::Dpkg;
     let lists = match dpkg {
         true => apt(context, installed),
         false => advisories::read(context, installed),
@@ -97,8 +98,11 @@ fn decide(
         let more = if lists.pending.len() > 3 { ", …" } else { "" };
         let first: Vec<&str> = lists.pending.keys().take(3).map(String::as_str).collect();
         let message = format!(
-            "{} packages have a security update that is not installed: {}{more}",
-            lists.pending.len(),
+            "{} a security update that is not installed: {}{more}",
+            match lists.pending.len() {
+                1 => "1 package has".to_owned(),
+                many => format!("{} packages have", thousands(many as u64)),
+            },
             first.join(", ")
         );
         return (Verdict::Fail, message);
@@ -119,13 +123,15 @@ fn decide(
     match age {
         None => unknown("nothing tells how old the lists are".into()),
         Some(age) if age > days => unknown(format!(
-            "no update waits by lists that are {age} days old, {days} are demanded at most"
+            "no update waits by lists that are {} old, {days} are demanded at most",
+            counted(age.unsigned_abs(), "day")
         )),
         Some(age) => (
             Verdict::Pass,
             format!(
-                "no security update waits, by {} lists, {age} days old",
-                lists.read
+                "no security update waits, by {}, {} old",
+                counted(lists.read as u64, "list"),
+                counted(age.unsigned_abs(), "day")
             ),
         ),
     }
@@ -205,8 +211,12 @@ fn offers(
     let (mut name, mut version, mut arch) = (String::new(), String::new(), String::new());
     loop {
         line.clear();
-        // A line without end is cut into pieces, none of which is a field of ours.
-        let length = (&mut reader).take(1 << 16).read_until(b'\n', &mut line)?;
+        let most = bounds::PACKAGE_LIST_LINE;
+        let length = (&mut reader).take(most + 1).read_until(b'\n', &mut line)?;
+        if length as u64 > most {
+            let why = format!("a line longer than {most} bytes");
+            return Err(std::io::Error::other(why));
+        }
         let text = line.trim_ascii_end();
         if text.is_empty() {
             for package in known.get(name.as_str()).into_iter().flatten() {

@@ -3,6 +3,7 @@
 use super::checks::RELEASE_SUPPORTED;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::words::counted;
 use jiff::civil::Date;
 use serde_json::json;
 
@@ -129,7 +130,10 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     } else if left < wanted {
         (
             Verdict::Fail,
-            format!("{name} is maintained until {end}: {left} days, {wanted} are demanded"),
+            format!(
+                "{name} is maintained until {end}: {}, {wanted} are demanded",
+                counted(left.unsigned_abs(), "day")
+            ),
         )
     } else {
         (Verdict::Pass, format!("{name} is maintained until {end}"))

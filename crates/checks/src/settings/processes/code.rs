@@ -1,17 +1,15 @@
 //! The code that a process runs, as far as its files are no longer at their places (proc(5): exe, maps).
 
-use agent_core::os::node;
+use agent_core::bounds;
+use agent_core::os::others;
 use agent_core::os::root::Root;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 
 /// How the kernel marks the name of a file that has none any more.
 const DELETED: &[u8] = b" (deleted)";
 /// A file that was made in memory (memfd_create(2)).
 const MEMORY: &[u8] = b"/memfd:";
-/// Longer than the maps of any program.
-const MAPS: u64 = 64 << 20;
 
 /// A file of code without a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +50,10 @@ pub(super) fn look(root: &Root) -> io::Result<Gone> {
                 Ok(true) => gone.seen += 1,
                 Ok(false) => {}
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => gone.hidden += 1,
+                // Its mappings are larger than is read.
+                Err(error) if error.raw_os_error().is_none() && still_there(root, pid) => {
+                    gone.hidden += 1;
+                }
                 // It has ended.
                 Err(_) => {}
             }
@@ -60,15 +62,20 @@ pub(super) fn look(root: &Root) -> io::Result<Gone> {
     Ok(gone)
 }
 
+fn still_there(root: &Root, pid: u32) -> bool {
+    let found = root.resolve(format!("proc/{pid}/exe").as_bytes(), false);
+    found.is_ok_and(|found| found.handle.is_some())
+}
+
 /// One process; false for a thread of the kernel's, which has no program.
 fn of(root: &Root, pid: u32, found: &mut BTreeMap<Code, Vec<Runner>>) -> io::Result<bool> {
     let directory = format!("proc/{pid}");
     let handle = root.resolve(directory.as_bytes(), false)?.handle;
     let handle = handle.ok_or(io::ErrorKind::NotFound)?;
-    let exe = match node::read_link_at(handle.as_fd(), b"exe") {
+    let exe = match others::read_link(&handle, b"exe") {
         Ok(exe) => exe,
-        Err(rustix::io::Errno::NOENT) => return Ok(false),
-        Err(error) => return Err(error.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
     };
     let mut note = |name: &[u8], contents: String| {
         if let Some(code) = code(name) {
@@ -79,8 +86,8 @@ fn of(root: &Root, pid: u32, found: &mut BTreeMap<Code, Vec<Runner>>) -> io::Res
         }
     };
     note(&exe, "exe".to_owned());
-    let maps = root.read(format!("{directory}/maps").as_bytes(), MAPS)?;
-    for line in maps.unwrap_or_default().split(|byte| *byte == b'\n') {
+    let maps = others::read(&handle, b"maps", bounds::PROCESS_MAPS)?;
+    for line in maps.split(|byte| *byte == b'\n') {
         if let Some((range, name)) = executable(line)
             && *name != *exe
         {
@@ -123,6 +130,21 @@ fn code(name: &[u8]) -> Option<Code> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, File};
+
+    #[test]
+    fn mappings_beyond_their_bound_are_not_read_in_part() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let process = directory.path().join("proc/7");
+        fs::create_dir_all(&process).expect("made");
+        std::os::unix::fs::symlink("/bin/x", process.join("exe")).expect("a link");
+        let root = Root::open(directory.path()).expect("a root");
+        for (more, good) in [(0, true), (1, false)] {
+            let maps = File::create(process.join("maps")).expect("made");
+            maps.set_len(bounds::PROCESS_MAPS + more).expect("a hole");
+            assert_eq!(of(&root, 7, &mut BTreeMap::new()).is_ok(), good);
+        }
+    }
 
     #[test]
     fn lines_of_maps() {

@@ -2,8 +2,8 @@
 //!
 //! After an update that is as it should be until the service is started anew. So code is told as `low` where its
 //! contents are those that the sealed manifest has for its path, or where a package owns the path whose last
-//! transaction is younger than the process. Whoever runs a program of their own in the place of a package's, and puts
-//! the package's back, has neither.
+//! transaction is younger than the process, or took the file away: a service goes on making processes of its old code.
+//! Whoever runs a program of their own in the place of a package's, and puts the package's back, has none of these.
 
 use super::checks::DELETED_PROGRAM as CHECK;
 use super::code::{self, Code, Runner};
@@ -11,13 +11,16 @@ use super::{Unit, unit};
 use crate::settings::context::Context;
 use crate::settings::manifest;
 use agent_core::attributes::Digest;
+use agent_core::bytes;
 use agent_core::escape;
 use agent_core::finding::{Finding, Severity, Verdict};
-use agent_packages::{Kind, detect, dpkg, log, rpm};
+use agent_core::os::others;
+use agent_packages::{DatabaseKind, detect, dpkg, log, rpm};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 /// USER_HZ: in this unit the kernel tells times to programs, whatever its own clock is (time(7)).
 const TICKS: u64 = 100;
@@ -139,20 +142,27 @@ impl Explanations {
         let place = context.root.resolve(path, false).ok();
         let path = place.map_or_else(|| path.to_vec(), |place| place.path);
         let (package, at) = self.came(context, &path)?;
-        let started = runners
+        let is_old = |runner: &Runner| {
+            self.started(context, runner.pid)
+                .is_some_and(|started| started <= at)
+                || gone_since(runner).is_some_and(|gone| gone <= at)
+        };
+        runners
             .iter()
-            .map(|runner| self.started(context, runner.pid));
-        let youngest = started.collect::<Option<Vec<i64>>>()?.into_iter().max()?;
-        (youngest <= at).then(|| format!("package {package} was installed after it was started"))
+            .all(is_old)
+            .then(|| format!("package {package} was installed after it was started"))
     }
 
     fn read(&mut self, context: &Context<'_>) {
         if std::mem::replace(&mut self.read, true) {
             return;
         }
-        if detect(context.root) == Kind::Dpkg {
+        if detect(context.root) == DatabaseKind::Dpkg {
             self.owners = dpkg::Owners::load(context.root).ok();
-            self.logs = log::Logs::read(context.root);
+            if let Some(owners) = &self.owners {
+                let is_there = |name: &str| owners.named(name).next().is_some();
+                self.logs = log::Logs::read(context.root, &is_there);
+            }
         }
         let stat = context.read("proc/stat").ok().flatten().unwrap_or_default();
         let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -209,14 +219,24 @@ fn recorded(context: &Context<'_>, path: &[u8], runners: &[Runner]) -> bool {
         .all(|runner| digest(runner).is_ok_and(|digest| digest == known))
 }
 
+/// When the file that the process runs lost its last name, in seconds since 1970: nobody can set a ctime (inode(7)), and
+/// of a file without a name nobody changes anything else. `None` where it has one.
+fn gone_since(runner: &Runner) -> Option<i64> {
+    let process = others::process(runner.pid).ok()?;
+    let file = others::open(&process, runner.contents.as_bytes()).ok()?;
+    let metadata = file.metadata().ok()?;
+    (metadata.nlink() == 0).then(|| metadata.ctime())
+}
+
 fn digest(runner: &Runner) -> io::Result<[u8; 32]> {
-    let mut file = std::fs::File::open(format!("/proc/{}/{}", runner.pid, runner.contents))?;
+    let process = others::process(runner.pid)?;
+    let mut file = others::open(&process, runner.contents.as_bytes())?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match io::Read::read(&mut file, &mut buffer)? {
             0 => return Ok(digest.finalize().into()),
-            length => digest.update(&buffer[..length]),
+            length => digest.update(bytes::first(&buffer, length)),
         }
     }
 }

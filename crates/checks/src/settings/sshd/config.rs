@@ -1,4 +1,8 @@
 //! A configuration with everything that it includes: lines with their places, under their Match blocks.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::build::Build;
 use super::criteria::{Account, Connection, Criterion};

@@ -1,4 +1,8 @@
 //! What is in force: for everyone, or for one connection; and how `sshd -T` prints it.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::build::Build;
 use super::config::{Config, Directive, Location};

@@ -8,6 +8,7 @@ use std::io;
 /// Where relative names are looked for, whichever file includes them.
 const SSHDIR: &str = "/etc/ssh";
 /// Bytes of a path, with the NUL at its end, that the kernel takes (limits.h): a longer pattern names no file.
+// Own bound: the kernel's.
 const PATH_MAX: usize = 4096;
 
 /// Paths that match, in the order of their bytes, as glob(3) without flags finds them.

@@ -1,4 +1,8 @@
 //! One rule on what is in force for everybody, and under each Match block that says otherwise.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::CONFIG;
 use super::config::{Config, Location};

@@ -1,5 +1,6 @@
 //! The running daemon: how it was called, and when it last read its files.
 
+use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 
@@ -15,6 +16,8 @@ pub(super) struct Daemon {
     pub(super) options: Vec<String>,
     /// When it started or was last reloaded, seconds since 1970; `None` where that is not known.
     pub(super) read_at: Option<i64>,
+    /// `-t`, `-T`, `-G`, `-V`: it only tells something, and listens to nobody.
+    pub(super) only_tells: bool,
 }
 
 /// Finds the daemon below /proc. `None` if none runs, as with socket activation.
@@ -24,7 +27,9 @@ pub(super) fn daemon(root: &Root) -> Option<Daemon> {
         let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
             continue;
         };
-        let Ok(Some(line)) = root.read(format!("proc/{pid}/cmdline").as_bytes(), 1 << 16) else {
+        let Ok(Some(line)) =
+            root.read(format!("proc/{pid}/cmdline").as_bytes(), bounds::SHORT_FILE)
+        else {
             continue;
         };
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -72,7 +77,10 @@ pub(super) fn options(words: &[String]) -> Daemon {
         let Some(flags) = word.strip_prefix('-') else {
             continue;
         };
-        let Some((at, flag)) = flags.char_indices().find(|(_, c)| WITH_WORD.contains(*c)) else {
+        let with_word = flags.char_indices().find(|(_, c)| WITH_WORD.contains(*c));
+        let alone = with_word.map_or(flags, |(at, _)| &flags[..at]);
+        daemon.only_tells |= alone.contains(['t', 'T', 'G', 'V']);
+        let Some((at, flag)) = with_word else {
             continue;
         };
         let value = match &flags[at + 1..] {
@@ -91,13 +99,13 @@ pub(super) fn options(words: &[String]) -> Daemon {
 /// The start of the process, or the later time of its pid file, which a reload writes anew.
 fn read_at(root: &Root, pid: u32) -> Option<i64> {
     let stat = root
-        .read(format!("proc/{pid}/stat").as_bytes(), 1 << 16)
+        .read(format!("proc/{pid}/stat").as_bytes(), bounds::SHORT_FILE)
         .ok()??;
     let stat = String::from_utf8_lossy(&stat).into_owned();
     // The name in parentheses may hold blanks; field 22 is the 20th after it (proc(5)).
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
-    let boot = root.read(b"proc/stat", 1 << 20).ok()??;
+    let boot = root.read(b"proc/stat", bounds::SETTINGS_FILE).ok()??;
     let boot: u64 = String::from_utf8_lossy(&boot)
         .lines()
         .find_map(|line| line.strip_prefix("btime "))?
@@ -105,7 +113,10 @@ fn read_at(root: &Root, pid: u32) -> Option<i64> {
         .parse()
         .ok()?;
     let started = i64::try_from(boot + ticks / TICKS).ok()?;
-    let written = root.read(b"run/sshd.pid", 64).ok().flatten();
+    let written = root
+        .read(b"run/sshd.pid", bounds::SHORT_FILE)
+        .ok()
+        .flatten();
     let own = written.is_some_and(|text| String::from_utf8_lossy(&text).trim() == pid.to_string());
     let reloaded = own.then(|| modified(root, "run/sshd.pid")).flatten();
     Some(started.max(reloaded.unwrap_or(i64::MIN)))

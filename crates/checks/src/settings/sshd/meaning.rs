@@ -1,4 +1,8 @@
 //! What the word at the start of a line means: keywords, their other spellings, and words without effect.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::build::Build;
 use super::history;

@@ -1,4 +1,8 @@
 //! Files to lines, lines to directives: what sshd does while it reads.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::build::Build;
 use super::config::{Block, Config, Directive, Location, NotUnderstood, Rejection};
@@ -10,11 +14,13 @@ use super::meaning::{Meaning, meaning};
 use super::value::{self, Earlier, Line};
 use super::words;
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::glob::Syntax;
 use agent_core::os::root::Root;
 use std::collections::BTreeSet;
 
 /// `SERVCONF_MAX_DEPTH` of servconf.c.
+// Own bound: sshd's.
 const MAX_DEPTH: usize = 16;
 
 /// Reads a main file and what it includes, in the order in which sshd does.
@@ -31,7 +37,7 @@ pub(super) struct ConfigReader<'a> {
 
 /// Where a line stands.
 #[derive(Clone)]
-struct Standing {
+struct LineContext {
     location: Location,
     /// The block that it stands in.
     inside: Option<usize>,
@@ -41,7 +47,7 @@ struct Standing {
     depth: usize,
 }
 
-impl Standing {
+impl LineContext {
     fn refused(&self, reason: impl Into<String>) -> Rejection {
         Rejection::Refused {
             reason: reason.into(),
@@ -81,13 +87,13 @@ impl<'a> ConfigReader<'a> {
                 file: format!("command line: -o {option}"),
                 line: 0,
             };
-            let mut standing = Standing {
+            let mut context = LineContext {
                 location,
                 inside: None,
                 outer: None,
                 depth: 0,
             };
-            self.line(option, &mut standing)?;
+            self.line(option, &mut context)?;
         }
         self.file(path, None, 0)?;
         Ok(self.config)
@@ -124,7 +130,7 @@ impl<'a> ConfigReader<'a> {
             )));
         }
         self.config.files.push(path.to_owned());
-        let mut standing = Standing {
+        let mut context = LineContext {
             location: Location {
                 file: path.to_owned(),
                 line: 0,
@@ -134,51 +140,51 @@ impl<'a> ConfigReader<'a> {
             depth,
         };
         for line in lines(&bytes) {
-            standing.location.line += 1;
-            self.line(&line, &mut standing)?;
+            context.location.line += 1;
+            self.line(&line, &mut context)?;
         }
         Ok(())
     }
 
-    fn line(&mut self, line: &str, standing: &mut Standing) -> Result<(), Rejection> {
+    fn line(&mut self, line: &str, context: &mut LineContext) -> Result<(), Rejection> {
         let build = self.config.build;
         // Each word is held with its line: little text may be very many words.
         self.words += line
             .split_ascii_whitespace()
-            .take(bounds::SSHD_WORDS)
+            .take(bounds::SSHD_WORDS + 1)
             .count();
         if self.words > bounds::SSHD_WORDS {
             return Err(Rejection::Unknown(format!(
                 "{}: the configuration with everything it includes has more than {} words",
-                standing.location.file,
+                context.location.file,
                 bounds::SSHD_WORDS
             )));
         }
-        let Some(parts) = parts(line, build, standing)? else {
+        let Some(parts) = parts(line, build, context)? else {
             return Ok(());
         };
         let word = &parts.keyword;
         let Some(found) = meaning(word, build) else {
             let reason = format!("Bad configuration option: {word}");
-            return self.perhaps_newer(None, reason, standing);
+            return self.perhaps_newer(None, reason, context);
         };
         let in_match = match found {
             Meaning::Keyword(_, in_match) | Meaning::Ignored(in_match) => in_match,
             Meaning::Include | Meaning::Match => true,
         };
-        if !in_match && !self.config.for_everyone(standing.inside) {
+        if !in_match && !self.config.for_everyone(context.inside) {
             let reason = format!("Directive '{word}' is not allowed within a Match block");
             let keyword = match found {
                 Meaning::Keyword(keyword, _) => Some(keyword),
                 _ => None,
             };
-            return self.perhaps_newer(keyword, reason, standing);
+            return self.perhaps_newer(keyword, reason, context);
         }
         match found {
             Meaning::Ignored(_) => Ok(()),
-            Meaning::Match => self.match_line(&parts, standing),
-            Meaning::Include => self.include(&parts, standing),
-            Meaning::Keyword(keyword, _) => self.directive(keyword, &parts, standing),
+            Meaning::Match => self.match_line(&parts, context),
+            Meaning::Include => self.include(&parts, context),
+            Meaning::Keyword(keyword, _) => self.directive(keyword, &parts, context),
         }
     }
 
@@ -187,52 +193,52 @@ impl<'a> ConfigReader<'a> {
         &mut self,
         keyword: Option<usize>,
         reason: String,
-        standing: &Standing,
+        context: &LineContext,
     ) -> Result<(), Rejection> {
         if !self.config.build.newer {
-            return Err(standing.refused(reason));
+            return Err(context.refused(reason));
         }
         self.config.not_understood.push(NotUnderstood {
             keyword,
             reason,
-            location: standing.location.clone(),
+            location: context.location.clone(),
         });
         Ok(())
     }
 
-    fn match_line(&mut self, parts: &Parts, standing: &mut Standing) -> Result<(), Rejection> {
+    fn match_line(&mut self, parts: &Parts, context: &mut LineContext) -> Result<(), Rejection> {
         let criteria = match criteria::parse(&parts.text, self.config.build.number) {
             Ok(criteria) => criteria,
             Err(reason) => {
                 let reason = format!("Bad Match condition: {reason}");
-                self.perhaps_newer(None, reason, standing)?;
+                self.perhaps_newer(None, reason, context)?;
                 vec![Criterion::NotUnderstood(parts.text.clone())]
             }
         };
-        standing.inside = Some(self.config.blocks.len());
+        context.inside = Some(self.config.blocks.len());
         self.config.blocks.push(Block {
             criteria,
-            location: standing.location.clone(),
-            parent: standing.outer,
+            location: context.location.clone(),
+            parent: context.outer,
         });
         self.config.of_block.push(Vec::new());
         Ok(())
     }
 
-    fn include(&mut self, parts: &Parts, standing: &Standing) -> Result<(), Rejection> {
+    fn include(&mut self, parts: &Parts, context: &LineContext) -> Result<(), Rejection> {
         if parts.words.is_empty() || parts.words.iter().any(String::is_empty) {
             let word = &parts.keyword;
-            return Err(standing.refused(format!("{word} missing filename argument")));
+            return Err(context.refused(format!("{word} missing filename argument")));
         }
-        if standing.depth >= MAX_DEPTH {
-            return Err(standing.refused("Too many recursive configuration includes"));
+        if context.depth >= MAX_DEPTH {
+            return Err(context.refused("Too many recursive configuration includes"));
         }
         for pattern in &parts.words {
             let found = include::matches(self.root, pattern, Syntax::OpenBsd).map_err(|error| {
-                Rejection::Unknown(format!("{}: {error}", standing.location.text()))
+                Rejection::Unknown(format!("{}: {error}", context.location.text()))
             })?;
             for path in found {
-                self.file(&path, standing.inside, standing.depth + 1)?;
+                self.file(&path, context.inside, context.depth + 1)?;
             }
         }
         Ok(())
@@ -242,7 +248,7 @@ impl<'a> ConfigReader<'a> {
         &mut self,
         keyword: usize,
         parts: &Parts,
-        standing: &Standing,
+        context: &LineContext,
     ) -> Result<(), Rejection> {
         let line = Line {
             keyword: &KEYWORDS[keyword],
@@ -252,43 +258,43 @@ impl<'a> ConfigReader<'a> {
         };
         let values = match value::read(&line, &mut self.earlier) {
             Ok(values) => values,
-            Err(reason) => return self.perhaps_newer(Some(keyword), reason, standing),
+            Err(reason) => return self.perhaps_newer(Some(keyword), reason, context),
         };
         match KEYWORDS[keyword].name {
-            "subsystem" if !self.takes_subsystem(parts, standing)? => return Ok(()),
-            "authenticationmethods" => self.takes_methods(parts, standing)?,
+            "subsystem" if !self.takes_subsystem(parts, context)? => return Ok(()),
+            "authenticationmethods" => self.takes_methods(parts, context)?,
             _ => {}
         }
         if values.is_empty() {
             return Ok(());
         }
-        if let Some(block) = standing.inside {
+        if let Some(block) = context.inside {
             self.config.of_block[block].push(self.config.directives.len());
         }
         self.config.directives.push(Directive {
             keyword,
             values,
-            location: standing.location.clone(),
-            block: standing.inside,
+            location: context.location.clone(),
+            block: context.inside,
         });
         Ok(())
     }
 
     /// Whether the subsystem is a new one: since 9.5 the first of a name stands, before a second one is refused.
-    fn takes_subsystem(&mut self, parts: &Parts, standing: &Standing) -> Result<bool, Rejection> {
+    fn takes_subsystem(&mut self, parts: &Parts, context: &LineContext) -> Result<bool, Rejection> {
         let name = parts.words.first().cloned().unwrap_or_default();
         if self.subsystems.insert(name.clone()) {
             return Ok(true);
         }
         match self.config.build.number >= (9, 5) {
             true => Ok(false),
-            false => Err(standing.refused(format!("Subsystem '{name}' already defined"))),
+            false => Err(context.refused(format!("Subsystem '{name}' already defined"))),
         }
     }
 
-    fn takes_methods(&mut self, parts: &Parts, standing: &Standing) -> Result<(), Rejection> {
+    fn takes_methods(&mut self, parts: &Parts, context: &LineContext) -> Result<(), Rejection> {
         let words = &parts.words;
-        let for_all = self.config.for_everyone(standing.inside);
+        let for_all = self.config.for_everyone(context.inside);
         let good = match self.config.build.number >= (9, 8) {
             // Of one line alone.
             true => words.len() == 1 || !words.iter().any(|word| word == "any"),
@@ -296,7 +302,7 @@ impl<'a> ConfigReader<'a> {
         };
         if !good {
             let word = &parts.keyword;
-            return Err(standing.refused(format!("\"any\" must appear alone in {word}")));
+            return Err(context.refused(format!("\"any\" must appear alone in {word}")));
         }
         self.methods |= for_all;
         Ok(())
@@ -309,15 +315,16 @@ impl<'a> ConfigReader<'a> {
             return true;
         };
         let earlier = self.methods || (for_all && at > 0);
-        !earlier && words[at + 1..].iter().all(|word| word == "any" && !for_all)
+        let mut later = words.iter().skip(at + 1);
+        !earlier && later.all(|word| word == "any" && !for_all)
     }
 }
 
 /// Cuts a line; `None` for one that says nothing.
-fn parts(line: &str, build: Build, standing: &Standing) -> Result<Option<Parts>, Rejection> {
+fn parts(line: &str, build: Build, context: &LineContext) -> Result<Option<Parts>, Rejection> {
     let version = build.number;
     // Before words were split as a shell would, a comment began at any `#` of a file.
-    let line = match version < history::SHELL_WORDS && standing.location.line > 0 {
+    let line = match version < history::SHELL_WORDS && context.location.line > 0 {
         true => line.split('#').next().unwrap_or_default(),
         false => line,
     };
@@ -331,7 +338,7 @@ fn parts(line: &str, build: Build, standing: &Standing) -> Result<Option<Parts>,
         return Ok(None);
     };
     let Some(text) = rest.filter(|text| !text.is_empty()) else {
-        return Err(standing.refused(format!("no argument after keyword \"{keyword}\"")));
+        return Err(context.refused(format!("no argument after keyword \"{keyword}\"")));
     };
     let words = match version < history::SHELL_WORDS {
         true => words::split_plainly(&text, !keyword.eq_ignore_ascii_case("setenv")),
@@ -340,7 +347,7 @@ fn parts(line: &str, build: Build, standing: &Standing) -> Result<Option<Parts>,
     // A keyword that is not known is refused for that.
     let known = meaning(&keyword, build).is_some();
     let words = match words {
-        None if known => return Err(standing.refused("invalid quotes")),
+        None if known => return Err(context.refused("invalid quotes")),
         words => words.unwrap_or_default(),
     };
     Ok(Some(Parts {
@@ -359,9 +366,9 @@ fn lines(bytes: &[u8]) -> Vec<String> {
             .iter()
             .position(|byte| !matches!(byte, b' ' | b'\t' | b'\r'))
             .unwrap_or(line.len());
-        let line = &line[start..];
-        match line.iter().position(|byte| *byte == 0) {
-            Some(end) => open.extend_from_slice(&line[..end]),
+        let line = bytes::behind(line, start);
+        match bytes::split_once(line, 0) {
+            Some((before, _)) => open.extend_from_slice(before),
             None => {
                 open.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
                 found.push(String::from_utf8_lossy(&std::mem::take(&mut open)).into_owned());

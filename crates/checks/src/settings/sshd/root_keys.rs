@@ -3,10 +3,12 @@
 use super::checks::ROOT_AUTHORIZED_KEYS;
 use super::effective::Effective;
 use super::{keys, words};
+use crate::settings::console::credentials;
 use crate::settings::context::Context;
 use crate::settings::users::Row;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Credentials that become keys: root's authorized_keys at the next boot (systemd-tmpfiles, provision.conf), and
 /// those of everybody for what systemd-ssh-generator(8) starts.
@@ -49,6 +51,7 @@ pub(super) fn look(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn
             found |= encrypted(context, refused, &format!("{store}.encrypted/{name}"), emit);
         }
     }
+    found |= given(context, values, emit);
     if !found {
         let message = match refused {
             true => "root is refused, whatever keys there are",
@@ -88,6 +91,52 @@ fn files(context: &Context<'_>, values: &Effective<'_>) -> Result<Vec<String>, S
         .filter(|pattern| *pattern != "none")
         .map(|pattern| keys::file_of(pattern, root))
         .collect())
+}
+
+/// Units that make keys of credentials, or hand them to an sshd.
+const TAKERS: [&str; 2] = ["systemd-tmpfiles-setup.service", "sshd@.service"];
+
+/// Credentials that units, the kernel's command line and the firmware hand over. Whether a finding was made.
+fn given(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Finding)) -> bool {
+    let mut all = credentials::handed_over(context);
+    for unit in TAKERS {
+        all.extend(credentials::of_unit(context, unit));
+    }
+    let mut seen = BTreeSet::new();
+    // Files of the stores are judged as such.
+    all.retain(|(name, _, place)| {
+        CREDENTIALS.contains(&name.as_str())
+            && !place.contains("/credstore")
+            && seen.insert(place.clone())
+    });
+    let closed = matches!(
+        values.value("permitrootlogin"),
+        "no" | "forced-commands-only"
+    );
+    let mut found = false;
+    for (name, value, place) in all.into_iter().filter(|_| !closed) {
+        let (verdict, message) = match value {
+            Some(text) if text.lines().any(opens_a_shell) => (
+                Verdict::Fail,
+                format!("the credential {name} opens a shell of root's"),
+            ),
+            Some(_) => continue,
+            None => (
+                Verdict::Unknown,
+                format!(
+                    "the credential {name} becomes keys of root's: what it holds cannot be told"
+                ),
+            ),
+        };
+        found = true;
+        emit(
+            context
+                .finding(&ROOT_AUTHORIZED_KEYS, verdict, place.as_str(), message)
+                .location(place.clone())
+                .remediation("take the credential out, or set PermitRootLogin no"),
+        );
+    }
+    found
 }
 
 /// Whether a finding was made of the file.
@@ -175,7 +224,10 @@ fn judge(
                 &ROOT_AUTHORIZED_KEYS,
                 Verdict::Fail,
                 path,
-                format!("{} key(s) open a shell of root's{by}", open.len()),
+                match open.len() {
+                    1 => format!("a key opens a shell of root's{by}"),
+                    keys => format!("{keys} keys open a shell of root's{by}"),
+                },
             )
             .evidence(json!({ "keys": 0 }), json!({ "keys": open.len() }))
             .location(format!("{path}:{first}"))

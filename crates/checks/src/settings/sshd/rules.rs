@@ -1,4 +1,5 @@
 //! What each check demands of effective values: small functions over values that are already read.
+#![expect(clippy::indexing_slicing, reason = "each rule has a keyword")]
 
 use super::checks::*;
 use super::effective::Effective;

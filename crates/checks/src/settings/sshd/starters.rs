@@ -13,23 +13,22 @@ use super::rules::{Judged, RULES};
 use super::unit::{self, Starter};
 use super::{Taken, main_file};
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
-
-/// Command lines that are judged, as each reads a configuration of its own.
-const MOST: usize = 32;
 
 /// Findings of what another unit's sshd would do worse than the daemon.
 pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
     let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
-    for starter in unit::starters(context.root) {
+    for starter in unit::starters(context.root, context.units()) {
         let Daemon { file, options, .. } = starter.daemon.clone();
         let called = (file.unwrap_or_else(|| main_file(context.root)), options);
         if seen.contains(&called) {
             continue;
         }
-        if seen.len() > MOST {
-            let message = format!("only {MOST} command lines that start an sshd are judged");
+        let most = bounds::SSHD_STARTERS;
+        if seen.len() > most {
+            let message = format!("only {most} command lines that start an sshd are judged");
             let finding =
                 context.finding(&CONFIG_VALID, Verdict::Unknown, subject(&starter), message);
             emit(finding.location(starter.location));

@@ -22,23 +22,24 @@ pub(super) struct Starter {
 
 /// The options that the unit gives the daemon; `None` where no unit starts one.
 pub(super) fn daemon(root: &Root) -> Option<Daemon> {
+    let systemd = systemd::Units::read(root);
     UNITS
         .iter()
-        .find_map(|unit| of_unit(root, unit).pop())
+        .find_map(|unit| of_unit(root, &systemd, unit).pop())
         .map(|starter| starter.daemon)
 }
 
 /// Every unit and template whose command line starts an sshd, by name; those that are masked start none.
-pub(super) fn starters(root: &Root) -> Vec<Starter> {
+pub(super) fn starters(root: &Root, systemd: &systemd::Units) -> Vec<Starter> {
     let units = systemd::of_kind(root, ".service");
     let mut found: Vec<Starter> = units
         .iter()
-        .filter(|unit| !systemd::masked(root, unit))
-        .flat_map(|unit| of_unit(root, unit))
+        .filter(|unit| !systemd.masked(root, unit))
+        .flat_map(|unit| of_unit(root, systemd, unit))
         .collect();
     // On the running system the generator has written what it starts.
     let written = found.iter().any(|starter| starter.unit == TEMPLATE);
-    if !root.is_live() && !written && !systemd::masked(root, TEMPLATE) {
+    if !root.is_live() && !written && !systemd.masked(root, TEMPLATE) {
         found.extend(generated(root));
     }
     found
@@ -75,8 +76,8 @@ fn generated(root: &Root) -> Option<Starter> {
     })
 }
 
-fn of_unit(root: &Root, unit: &str) -> Vec<Starter> {
-    let starts = systemd::values(root, unit, "Service", "ExecStart");
+fn of_unit(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Starter> {
+    let starts = systemd.values(root, unit, "Service", "ExecStart");
     // Most units have nothing to do with it: their environment is not read.
     let mut starts = starts
         .into_iter()
@@ -85,7 +86,7 @@ fn of_unit(root: &Root, unit: &str) -> Vec<Starter> {
     if starts.peek().is_none() {
         return Vec::new();
     }
-    let environment = environment(root, unit);
+    let environment = environment(root, systemd, unit);
     let found = starts.filter_map(|start| {
         let words = command(&start.value, &environment);
         Some(Starter {
@@ -106,20 +107,42 @@ fn of_sshd(words: &[String]) -> Option<Vec<String>> {
     };
     let program = name(words.first()?);
     let rest = match program.as_str() {
-        "sshd" => return Some(words[1..].to_vec()),
-        "sh" | "bash" | "dash" => match words.iter().position(|word| word == "-c") {
-            Some(at) => split(words.get(at + 1)?),
-            None => return None,
-        },
-        "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" => words[1..].to_vec(),
-        _ => return None,
+        "sshd" => words.to_vec(),
+        "sh" | "bash" | "dash" => {
+            let at = words.iter().position(|word| word == "-c")?;
+            let script = split(&words.get(at + 1)?.replace([';', '&', '|', '\n'], " ; "));
+            return script.split(|word| word == ";").find_map(of_sshd);
+        }
+        "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" | "exec" | "nohup" => {
+            behind(words, &|word| name(word) == "sshd")?
+        }
+        // What only looks at the file or at processes of that name starts none.
+        program if TOOLS.contains(&program) => return None,
+        // Any other may be there to start what is named by its whole path.
+        _ => behind(words, &|word| word.contains("bin/") && name(word) == "sshd")?,
     };
-    let at = rest.iter().position(|word| name(word) == "sshd")?;
-    Some(rest[at + 1..].to_vec())
+    let arguments = rest.get(1..)?;
+    // Tests and prints its configuration, its version: it listens to nobody.
+    let only_tells = options(arguments).only_tells;
+    (!only_tells).then(|| arguments.to_vec())
+}
+
+/// Programs that take the name of a program and do not start it.
+const TOOLS: [&str; 20] = [
+    "[", "test", "cat", "chmod", "chown", "cp", "echo", "install", "kill", "killall", "ln",
+    "logger", "ls", "mv", "pgrep", "pkill", "rm", "sed", "stat", "touch",
+];
+
+fn behind(words: &[String], is_it: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
+    let (_, mut rest) = words.split_first()?;
+    while !is_it(rest.first()?) {
+        rest = rest.get(1..)?;
+    }
+    Some(rest.to_vec())
 }
 
 /// What `Environment=` and `EnvironmentFile=` say; files come last (systemd.exec(5)).
-fn environment(root: &Root, unit: &str) -> HashMap<String, String> {
+fn environment(root: &Root, systemd: &systemd::Units, unit: &str) -> HashMap<String, String> {
     let credentials = format!("/run/credentials/{unit}");
     let mut found = HashMap::from([("CREDENTIALS_DIRECTORY".to_owned(), credentials)]);
     let mut take = |assignment: &str| {
@@ -127,12 +150,12 @@ fn environment(root: &Root, unit: &str) -> HashMap<String, String> {
             found.insert(name.trim().to_owned(), value.to_owned());
         }
     };
-    for setting in systemd::values(root, unit, "Service", "Environment") {
+    for setting in systemd.values(root, unit, "Service", "Environment") {
         for word in split(&setting.value) {
             take(&word);
         }
     }
-    for setting in systemd::values(root, unit, "Service", "EnvironmentFile") {
+    for setting in systemd.values(root, unit, "Service", "EnvironmentFile") {
         let path = setting.value.trim_start_matches('-');
         let text = root
             .read(path.as_bytes(), bounds::ENVIRONMENT_FILE)
@@ -230,6 +253,21 @@ mod tests {
                 Some("-D -f /x"),
             ),
             ("/bin/sh /usr/sbin/sshd", None),
+            (
+                "/bin/sh -c 'mkdir -p /run/sshd; /usr/sbin/sshd -D -f /x; true'",
+                Some("-D -f /x"),
+            ),
+            ("/usr/bin/setsid /usr/sbin/sshd -D", Some("-D")),
+            (
+                "/usr/sbin/ip netns exec blue /usr/sbin/sshd -D -o Port=23",
+                Some("-D -o Port=23"),
+            ),
+            ("/usr/bin/strace -f -o /t /usr/sbin/sshd -D", Some("-D")),
+            ("/usr/bin/pkill -x /usr/sbin/sshd", None),
+            ("/usr/bin/systemctl restart sshd", None),
+            ("/usr/sbin/sshd -t", None),
+            ("/usr/sbin/sshd -f /x -T", None),
+            ("/usr/sbin/sshd -Df /t", Some("-Df /t")),
             ("/usr/sbin/sshd-keygen", None),
         ] {
             let found = words(line).map(|words| words.join(" "));

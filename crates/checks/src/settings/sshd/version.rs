@@ -3,6 +3,7 @@
 use super::build::Build;
 use super::history::{NEWEST, Number};
 use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::os::root::Root;
 use std::io::Read;
 
@@ -43,7 +44,7 @@ impl Version {
 
 /// Whether the tree's packages are Debian's.
 fn is_debian(root: &Root) -> bool {
-    agent_packages::detect(root) == agent_packages::Kind::Dpkg
+    agent_packages::detect(root) == agent_packages::DatabaseKind::Dpkg
 }
 
 /// The build of that version as the tree's distribution makes it.
@@ -109,7 +110,7 @@ fn from_program(root: &Root) -> Option<Number> {
     let needle = b"OpenSSH_";
     memchr::memmem::find_iter(&bytes, needle).find_map(|at| {
         let tail = bytes.get(at + needle.len()..)?;
-        number(&String::from_utf8_lossy(&tail[..tail.len().min(16)]))
+        number(&String::from_utf8_lossy(bytes::first(tail, 16)))
     })
 }
 

@@ -37,3 +37,122 @@ fn templates() {
     );
     assert_eq!(template("ssh.service"), None);
 }
+
+/// Which commands systemd itself says are not there, over trees made at random: the unit and its drop-ins under all of its
+/// names, aliases included.
+#[test]
+// Its grammar is what is long.
+#[allow(clippy::too_many_lines)]
+fn as_systemd_puts_units_together() {
+    let there = std::process::Command::new("systemd-analyze")
+        .arg("--version")
+        .output();
+    if there.is_err() {
+        println!("left out: no systemd-analyze");
+        return;
+    }
+    let mut seed = 7_u64;
+    let mut roll = |sides: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % sides
+    };
+    const KEYS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop"];
+    for round in 0..24 {
+        let lab = std::env::temp_dir().join(format!("units-{}-{round}", std::process::id()));
+        let (unit, names): (&str, &[&str]) = match round % 3 {
+            0 => (
+                "a-b-c@x.service",
+                &[
+                    "a-b-c@x.service",
+                    "a-b-c@.service",
+                    "a-b-.service",
+                    "a-b-@.service",
+                    "a-@x.service",
+                    "a-.service",
+                    "service",
+                    "b.service",
+                ],
+            ),
+            1 => (
+                "ssh.service",
+                &["ssh.service", "sshd.service", "service", "other.service"],
+            ),
+            _ => (
+                "auto@x.service",
+                &[
+                    "auto@x.service",
+                    "auto@.service",
+                    "real@x.service",
+                    "real@.service",
+                    "service",
+                ],
+            ),
+        };
+        let places = ["etc/systemd/system", "usr/lib/systemd/system"].map(|place| lab.join(place));
+        for place in &places {
+            std::fs::create_dir_all(place).expect("a directory");
+        }
+        let own = match unit {
+            "a-b-c@x.service" => "a-b-c@.service",
+            "auto@x.service" => "real@.service",
+            unit => unit,
+        };
+        std::fs::write(
+            places[1].join(own),
+            "[Service]\nType=oneshot\nExecStart=/nowhere/own\n",
+        )
+        .expect("written");
+        let link = |name: &str, to: &str| std::os::unix::fs::symlink(to, places[0].join(name));
+        match unit {
+            "ssh.service" => link("sshd.service", "/usr/lib/systemd/system/ssh.service"),
+            "auto@x.service" => link("auto@.service", "/usr/lib/systemd/system/real@.service"),
+            _ => Ok(()),
+        }
+        .expect("a link");
+        for n in 0..=roll(4) {
+            let at = usize::try_from(roll(names.len() as u64)).expect("small");
+            let name = names[at];
+            let directory = places[usize::from(roll(2) == 0)].join(format!("{name}.d"));
+            std::fs::create_dir_all(&directory).expect("a directory");
+            let key = KEYS[usize::try_from(roll(4)).expect("small")];
+            // Whose file counts where two aliases have one of a name is nobody's promise.
+            let of = if round % 3 == 0 { 0 } else { at };
+            let file = format!("{of}-{}.conf", roll(3));
+            let text = format!("[Service]\n{key}=\n{key}=/nowhere/{n}\n");
+            std::fs::write(directory.join(file), text).expect("written");
+        }
+        // Links lead into the tree, as they do where it is the root.
+        let ran = std::process::Command::new("unshare")
+            .args(["--mount", "sh", "-ec"])
+            .arg("mount --bind \"$0/usr/lib/systemd/system\" /usr/lib/systemd/system; mount --bind \"$0/etc/systemd/system\" /etc/systemd/system; exec systemd-analyze verify --man=no \"$1\"")
+            .arg(&lab)
+            .arg(unit)
+            .env("SYSTEMD_UNIT_PATH", "/etc/systemd/system:/usr/lib/systemd/system")
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let mut theirs: Vec<&str> = told
+            .lines()
+            .filter_map(|line| {
+                line.split_once("Command ")?
+                    .1
+                    .split_once(" is not executable")
+            })
+            .map(|(command, _)| command)
+            .collect();
+        let root = Root::open(&lab).expect("a root");
+        // Of each key it names the first command.
+        let ours = KEYS.map(|key| values(&root, unit, "Service", key).into_iter().next());
+        let mut ours: Vec<String> = ours
+            .into_iter()
+            .flatten()
+            .map(|first| first.value)
+            .collect();
+        ours.sort();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs, "{}: {told}", lab.display());
+        std::fs::remove_dir_all(&lab).expect("its own directory");
+    }
+}

@@ -67,11 +67,13 @@ fn splat(word: u32) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_words(words: &Words<LANES>) -> [__m256i; 4] {
-    let [a, b, c, d, ..] = &words.0;
-    [a, b, c, d].map(|row| {
-        // SAFETY: `row` is a reference to 32 readable bytes, and the load needs no alignment.
-        unsafe { _mm256_loadu_si256(row.as_ptr().cast()) }
-    })
+    // A loop and no `map`, as for SHA-256.
+    let mut rows = [_mm256_setzero_si256(); 4];
+    for (row, from) in rows.iter_mut().zip(&words.0) {
+        // SAFETY: `from` is a reference to 32 readable bytes, and the load needs no alignment.
+        *row = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+    }
+    rows
 }
 
 #[inline]

@@ -1,40 +1,63 @@
 //! One chain after the other, from its first event to the last one known of.
 
-use super::index::{GapRow, Open, Sha, trouble};
+use super::rows::{ChainKey, Link, Sha};
+use super::sorted::Sorter;
+use super::streams::{ChainPosition, ChainPositions, Claims, Gaps, Heads, Rows};
+use super::taken::{ChainFacts, Taken, chains};
+use super::uids::{self, Faults, Uids};
 use super::{ChainSummary, Problem, Reporter, Totals};
 use agent_core::error::Result;
-use redb::ReadableTable;
+use std::collections::{HashSet, VecDeque};
 
-/// Judges all chains.
-pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Reporter) -> Result<Totals> {
-    let mut totals = std::mem::take(&mut index.known.totals);
-    let chains = std::mem::take(&mut index.known.chains);
-    for (number, mut facts) in chains.into_iter().enumerate() {
+/// Places told last; an edit shows in several ways at places beside one another.
+const TOLD: usize = 64;
+
+/// What is known of all chains, in order.
+#[derive(Debug)]
+struct Streams {
+    places: ChainPositions,
+    heads: Heads,
+    gaps: Gaps,
+}
+
+/// Judges all chains, in the order of their ids: those of agents begin with the time they were begun.
+pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<Totals> {
+    let facts = chains(&mut parts);
+    let mut totals = Totals {
+        foreign: parts.iter().map(|part| part.foreign).sum(),
+        ..Totals::default()
+    };
+    let known: u64 = parts.iter().map(|part| part.known).sum();
+    let (mut streams, mut uids) = in_order(parts)?;
+    totals.repeated = known - uids.distinct;
+    totals.heartbeats = uids.heartbeats;
+    let mut order: Vec<(ChainKey, ChainFacts)> = facts.into_iter().collect();
+    order.sort_unstable_by_key(|(key, _)| *key);
+    for (chain, facts) in order {
         if !facts.seen {
             // Another host's chain, which this one's state came from: its log is elsewhere.
             continue;
         }
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let told = |said: Option<(_, String)>| said.map_or_else(String::new, |said| said.1);
         let mut walk = Walk {
-            index,
-            chain: number,
-            tell,
+            streams: &mut streams,
+            chain,
+            tell: &mut *tell,
             summary: ChainSummary {
-                id: std::mem::take(&mut facts.id),
-                host: std::mem::take(&mut facts.host),
-                reason: std::mem::take(&mut facts.reason),
+                id: facts.id,
+                host: told(facts.host),
+                reason: told(facts.reason),
                 ..ChainSummary::default()
             },
-            edited: Vec::new(),
+            edited: VecDeque::new(),
+            shared: HashSet::new(),
+            named: None,
         };
-        for problem in &facts.problems {
-            walk.problem(problem)?;
-        }
-        walk.add_faults(facts.unlisted);
+        walk.uids(uids.problems.remove(&chain).unwrap_or_default())?;
         walk.run()?;
-        walk.late()?;
         let summary = walk.summary;
         totals.chains += 1;
+        totals.events += summary.events;
         totals.faults = totals.faults.saturating_add(summary.faults);
         totals.declared = totals.declared.saturating_add(summary.declared);
         totals.late += summary.late;
@@ -43,16 +66,44 @@ pub(super) fn judge(index: &mut Open<'_, '_>, tell: &mut dyn Reporter) -> Result
     Ok(totals)
 }
 
+/// Puts everything in order; the uids are gone through meanwhile.
+fn in_order(parts: Vec<Taken>) -> Result<(Streams, Uids)> {
+    let (mut links, mut heads) = (Vec::new(), Vec::new());
+    let (mut gaps, mut all) = (Vec::new(), Vec::new());
+    for part in parts {
+        links.push(part.links);
+        heads.push(part.heads);
+        gaps.push(part.gaps);
+        all.push(part.uids);
+    }
+    std::thread::scope(|scope| {
+        let uids = scope.spawn(|| uids::judge(Sorter::merged(all)?));
+        let streams = Streams {
+            places: ChainPositions::new(Rows::new(Sorter::merged(links)?)?),
+            heads: Heads::new(Rows::new(Sorter::merged(heads)?)?),
+            gaps: Gaps::new(Rows::new(Sorter::merged(gaps)?)?),
+        };
+        match uids.join() {
+            Ok(uids) => Ok((streams, uids?)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 /// What is known of the digest of the event before the next one.
 type Before = Option<Sha>;
 
-struct Walk<'a, 't, 'k> {
-    index: &'a Open<'t, 'k>,
-    chain: u32,
+struct Walk<'a> {
+    streams: &'a mut Streams,
+    chain: ChainKey,
     tell: &'a mut dyn Reporter,
     summary: ChainSummary,
     /// Sequences already told as edited; the last few are enough.
-    edited: Vec<u64>,
+    edited: VecDeque<u64>,
+    /// Those whose uid stands on something else as well.
+    shared: HashSet<u64>,
+    /// The last place that something is said of.
+    named: Option<u64>,
 }
 
 /// Two neighbours that do not fit together: the second names other bytes than the first has.
@@ -61,16 +112,52 @@ struct Misfit {
     second: u64,
 }
 
-impl Walk<'_, '_, '_> {
+/// Of all that claim a place the one that most speaks for: the event after it, heartbeats, the event before it.
+fn true_one<'a>(
+    place: &'a ChainPosition,
+    next: Option<&ChainPosition>,
+    claims: &Claims,
+    before: Before,
+) -> Option<&'a Link> {
+    let next = next.filter(|next| place.sequence.checked_add(1) == Some(next.sequence));
+    let weight = |one: &Link| {
+        let names = |later: &Link| later.prev == Some(one.digest);
+        (
+            next.is_some_and(|next| next.versions.iter().any(names)),
+            claims.digests.contains(&one.digest),
+            before.is_some() && one.prev == before,
+        )
+    };
+    let better = |best, other| match weight(other) > weight(best) {
+        true => other,
+        false => best,
+    };
+    place.versions.iter().reduce(better)
+}
+
+impl Walk<'_> {
+    /// Tells of uids that stand on several events.
+    fn uids(&mut self, faults: Faults) -> Result<()> {
+        for problem in &faults.listed {
+            if let Problem::Edited { sequence, .. } = problem {
+                self.shared.insert(*sequence);
+            }
+            self.problem(problem)?;
+        }
+        self.add_faults(faults.unlisted);
+        Ok(())
+    }
+
     fn run(&mut self) -> Result<()> {
+        self.streams.gaps.begin();
         // `None`: no sequence is left.
         let mut next = Some(1);
         let mut before: Before = None;
         let mut misfit: Option<Misfit> = None;
-        let range = (self.chain, 0)..=(self.chain, u64::MAX);
-        for row in self.index.events.range(range).map_err(trouble)? {
-            let (key, row) = row.map_err(trouble)?;
-            let (sequence, (digest, prev)) = (key.value().1, row.value());
+        let mut ahead = self.streams.places.next(self.chain)?;
+        while let Some(place) = ahead {
+            ahead = self.streams.places.next(self.chain)?;
+            let sequence = place.sequence;
             self.summary.events += 1;
             if self.summary.first == 0 {
                 self.summary.first = sequence;
@@ -80,61 +167,118 @@ impl Walk<'_, '_, '_> {
                 self.unresolved(&mut misfit)?;
                 before = self.lost(next, sequence - 1, before, "")?;
             }
-            let fits = match (before, prev) {
-                // The first has none before it, and only the first.
-                _ if sequence == 1 => prev.is_none(),
-                (None, prev) => prev.is_some(),
-                (Some(before), prev) => prev == Some(before),
+            let claims = self.claims(sequence)?;
+            let Some(one) = true_one(&place, ahead.as_ref(), &claims, before) else {
+                continue;
             };
-            match (misfit.take(), fits) {
-                (None, true) => {}
-                // Its successor vouches for the second one, so it was the first.
-                (Some(pair), true) => self.edited(
-                    pair.second - 1,
-                    format!("its bytes are not those that {} names", pair.second),
-                )?,
-                (None, false) if sequence == 1 => {
-                    self.edited(1, "it names an event before the first".into())?;
-                }
-                (None, false) if before.is_none() => {
-                    self.edited(sequence, "it names no event before it".into())?;
-                }
-                (None, false) => misfit = Some(Misfit { second: sequence }),
-                (Some(pair), false) => self.edited(
-                    pair.second,
-                    format!(
-                        "it names other bytes than {} has, and {sequence} names other bytes than its own; nothing vouches for {}",
-                        pair.second - 1,
-                        pair.second - 1
-                    ),
-                )?,
+            self.doubtful(&place)?;
+            self.fit(one, before, &mut misfit)?;
+            self.claimed(one, &claims, &mut misfit)?;
+            if one.after > 0 {
+                self.late(one, ahead.as_ref(), &claims, before)?;
             }
-            let claimed = self.claimed(sequence)?;
-            if claimed.is_some_and(|claimed| claimed != digest) {
-                self.edited(sequence, "a heartbeat names other bytes".into())?;
-            } else if claimed.is_some()
-                && let Some(pair) = misfit.take()
-            {
-                // The heartbeat vouches for it, so it was the one before.
-                self.edited(
-                    pair.second - 1,
-                    format!("its bytes are not those that {} names", pair.second),
-                )?;
-            }
-            before = Some(digest);
+            before = Some(one.digest);
             next = sequence.checked_add(1);
         }
         self.unresolved(&mut misfit)?;
-        let range = (self.chain, 0)..=(self.chain, u64::MAX);
-        let mut heads = self.index.heads.range(range).map_err(trouble)?;
-        if let Some(head) = heads.next_back() {
-            let last = head.map_err(trouble)?.0.value().1;
-            if let Some(next) = next.filter(|next| last >= *next) {
-                let note = "a heartbeat names them: lost, or not shipped yet";
-                self.lost(next, last, before, note)?;
-            }
+        self.claims(u64::MAX)?;
+        if let Some((next, last)) = next.zip(self.named).filter(|(next, last)| last >= next) {
+            let note = "a heartbeat names them: lost, or not shipped yet";
+            self.lost(next, last, before, note)?;
         }
         Ok(())
+    }
+
+    /// What is said of that place. What is said of places before it is told where it contradicts itself.
+    fn claims(&mut self, sequence: u64) -> Result<Claims> {
+        while let Some(claims) = self.streams.heads.next(self.chain, sequence)? {
+            if claims.bad {
+                self.edited(claims.sequence, "a heartbeat names no digest of it".into())?;
+            }
+            if claims.digests.len() > 1 {
+                let note = "heartbeats do not agree on its digest";
+                self.edited(claims.sequence, note.into())?;
+            }
+            if !claims.digests.is_empty() {
+                self.named = Some(claims.sequence);
+            }
+            if claims.sequence == sequence {
+                return Ok(claims);
+            }
+        }
+        Ok(Claims::default())
+    }
+
+    /// Tells what is wrong with a place whatever stands beside it.
+    fn doubtful(&mut self, place: &ChainPosition) -> Result<()> {
+        if place.count > 1 {
+            let note = "its place in the chain is claimed by another";
+            self.edited(place.sequence, note.into())?;
+        }
+        if place.versions.iter().any(|one| one.bad_prev) {
+            let note = "what it names before it is no digest";
+            self.edited(place.sequence, note.into())?;
+        }
+        if place.versions.iter().any(|one| one.bad_range) {
+            self.edited(place.sequence, "what it declares is no range".into())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the event names the one before it.
+    fn fit(&mut self, one: &Link, before: Before, misfit: &mut Option<Misfit>) -> Result<()> {
+        let sequence = one.sequence;
+        let fits = match (before, one.prev) {
+            // The first has none before it, and only the first.
+            _ if sequence == 1 => one.prev.is_none(),
+            (None, prev) => prev.is_some(),
+            (Some(before), prev) => prev == Some(before),
+        };
+        match (misfit.take(), fits) {
+            (None, true) => Ok(()),
+            // Its successor vouches for the second one, so it was the first.
+            (Some(pair), true) => self.first_of(pair),
+            (None, false) if sequence == 1 => {
+                self.edited(1, "it names an event before the first".into())
+            }
+            (None, false) if before.is_none() => {
+                self.edited(sequence, "it names no event before it".into())
+            }
+            (None, false) => {
+                *misfit = Some(Misfit { second: sequence });
+                Ok(())
+            }
+            (Some(pair), false) => self.edited(
+                pair.second,
+                format!(
+                    "it names other bytes than {} has, and {sequence} names other bytes than its own; nothing vouches for {}",
+                    pair.second - 1,
+                    pair.second - 1
+                ),
+            ),
+        }
+    }
+
+    /// Whether heartbeats name the event.
+    fn claimed(&mut self, one: &Link, claims: &Claims, misfit: &mut Option<Misfit>) -> Result<()> {
+        if claims.digests.is_empty() {
+            return Ok(());
+        }
+        if !claims.digests.contains(&one.digest) {
+            return self.edited(one.sequence, "a heartbeat names other bytes".into());
+        }
+        match misfit.take() {
+            // The heartbeat vouches for it, so it was the one before.
+            Some(pair) => self.first_of(pair),
+            None => Ok(()),
+        }
+    }
+
+    fn first_of(&mut self, pair: Misfit) -> Result<()> {
+        self.edited(
+            pair.second - 1,
+            format!("its bytes are not those that {} names", pair.second),
+        )
     }
 
     /// Two neighbours do not fit and nothing tells which of them was edited.
@@ -162,12 +306,12 @@ impl Walk<'_, '_, '_> {
         let mut from_here = Some(first);
         let mut before = before;
         while let Some(next) = from_here.filter(|next| *next <= last) {
-            let end = match self.declared_at(next)? {
-                Some((from, to, (prev, digest))) => {
-                    let end = to.min(last);
+            let end = match self.streams.gaps.at(self.chain, next)? {
+                Some(range) => {
+                    let end = range.last.min(last);
                     // Only the borders of a range say something of its neighbours.
-                    if from == next
-                        && let (Some(was), Some(named)) = (before, prev)
+                    if range.first == next
+                        && let (Some(was), Some(named)) = (before, range.prev)
                         && was != named
                     {
                         self.edited(
@@ -181,13 +325,12 @@ impl Walk<'_, '_, '_> {
                         first: next,
                         last: end,
                     })?;
-                    before = (to == end).then_some(digest);
+                    before = (range.last == end).then_some(range.digest);
                     end
                 }
                 None => {
-                    let end = self
-                        .next_declared(next)?
-                        .map_or(last, |at| last.min(at - 1));
+                    let declared = self.streams.gaps.after(self.chain, next)?;
+                    let end = declared.map_or(last, |at| last.min(at - 1));
                     self.problem(&Problem::Missing {
                         first: next,
                         last: end,
@@ -202,93 +345,72 @@ impl Walk<'_, '_, '_> {
         Ok(before)
     }
 
-    /// The declared range that `sequence` is in.
-    fn declared_at(&self, sequence: u64) -> Result<Option<(u64, u64, GapRow)>> {
-        let range = (self.chain, 0, 0)..=(self.chain, sequence, u64::MAX);
-        // Ranges do not overlap, but one may have been declared again as part of a larger one.
-        for row in self
-            .index
-            .gaps
-            .range(range)
-            .map_err(trouble)?
-            .rev()
-            .take(64)
-        {
-            let (key, row) = row.map_err(trouble)?;
-            let (_, first, last) = key.value();
-            if last >= sequence {
-                return Ok(Some((first, last, row.value())));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Where the next declared range after `sequence` begins.
-    fn next_declared(&self, sequence: u64) -> Result<Option<u64>> {
-        let Some(after) = sequence.checked_add(1) else {
-            return Ok(None);
-        };
-        let range = (self.chain, after, 0)..=(self.chain, u64::MAX, u64::MAX);
-        match self.index.gaps.range(range).map_err(trouble)?.next() {
-            None => Ok(None),
-            Some(row) => Ok(Some(row.map_err(trouble)?.0.value().1)),
-        }
-    }
-
-    fn claimed(&self, sequence: u64) -> Result<Before> {
-        let row = self
-            .index
-            .heads
-            .get((self.chain, sequence))
-            .map_err(trouble)?;
-        Ok(row.map(|row| row.value()))
-    }
-
     /// Whoever can write into the log can name any sequence: counts may end at the highest there is.
     fn add_faults(&mut self, count: u64) {
         self.summary.faults = self.summary.faults.saturating_add(count);
     }
 
-    /// Judges the events that stand after later ones.
-    fn late(&mut self) -> Result<()> {
-        let range = (self.chain, 0)..=(self.chain, u64::MAX);
-        for row in self.index.late.range(range).map_err(trouble)? {
-            let (key, after) = row.map_err(trouble)?;
-            let (sequence, after) = (key.value().1, after.value());
-            match self.belongs(sequence)? {
-                true => self.summary.late += 1,
-                false => self.problem(&Problem::Reordered { sequence, after })?,
-            }
+    /// Judges an event that stands after a later one.
+    fn late(
+        &mut self,
+        one: &Link,
+        next: Option<&ChainPosition>,
+        claims: &Claims,
+        before: Before,
+    ) -> Result<()> {
+        match self.belongs(one, next, claims, before)? {
+            true => self.summary.late += 1,
+            false => self.problem(&Problem::Reordered {
+                sequence: one.sequence,
+                after: one.after,
+            })?,
         }
         Ok(())
     }
 
     /// Whether digests confirm the place that the event's sequence gives it, or nothing contradicts it: what is named
     /// by the event after it, by a heartbeat, by a declared loss after it; else what it names before it.
-    fn belongs(&self, sequence: u64) -> Result<bool> {
-        let Some((digest, prev)) = self.index.event(self.chain, Some(sequence))? else {
-            return Ok(true);
-        };
-        let next = sequence.checked_add(1);
-        let mut named = vec![self.claimed(sequence)?];
-        if let Some((_, prev)) = self.index.event(self.chain, next)? {
-            named.push(prev);
-        } else if let Some(next) = next
-            && let Some((first, _, (prev, _))) = self.declared_at(next)?
-            && first == next
-        {
-            named.push(prev);
+    fn belongs(
+        &mut self,
+        one: &Link,
+        next: Option<&ChainPosition>,
+        claims: &Claims,
+        before: Before,
+    ) -> Result<bool> {
+        let after = one.sequence.checked_add(1);
+        let mut named: Vec<bool> = Vec::new();
+        if !claims.digests.is_empty() {
+            named.push(claims.digests.contains(&one.digest));
         }
-        let mut named = named.into_iter().flatten().peekable();
-        if named.peek().is_some() {
-            return Ok(named.all(|named| named == digest));
+        match (next, after) {
+            (Some(next), Some(after)) if next.sequence == after => {
+                let mut names = next
+                    .versions
+                    .iter()
+                    .filter_map(|later| later.prev)
+                    .peekable();
+                if names.peek().is_some() {
+                    named.push(names.any(|prev| prev == one.digest));
+                }
+            }
+            (_, Some(after)) => {
+                let range = self.streams.gaps.at(self.chain, after)?;
+                let prev = range.filter(|range| range.first == after);
+                named.extend(
+                    prev.and_then(|range| range.prev)
+                        .map(|prev| prev == one.digest),
+                );
+            }
+            (_, None) => {}
         }
-        let before = self.index.event(self.chain, sequence.checked_sub(1))?;
-        Ok(before.is_none_or(|(before, _)| prev == Some(before)))
+        match named.is_empty() {
+            true => Ok(before.is_none_or(|before| one.prev == Some(before))),
+            false => Ok(named.into_iter().all(|named| named)),
+        }
     }
 
     fn edited(&mut self, sequence: u64, note: String) -> Result<()> {
-        if self.edited.contains(&sequence) {
+        if self.edited.contains(&sequence) || self.shared.contains(&sequence) {
             return Ok(());
         }
         self.problem(&Problem::Edited { sequence, note })
@@ -305,10 +427,10 @@ impl Walk<'_, '_, '_> {
             }
             Problem::Edited { sequence, .. } => {
                 self.add_faults(1);
-                self.edited.push(*sequence);
-                if self.edited.len() > 64 {
-                    self.edited.remove(0);
+                if self.edited.len() == TOLD {
+                    self.edited.pop_front();
                 }
+                self.edited.push_back(*sequence);
             }
             Problem::Reordered { .. } => self.add_faults(1),
         }

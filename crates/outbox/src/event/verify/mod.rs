@@ -6,19 +6,25 @@
 //! What can be shown: that every event between the first and the last one known of is there, with the
 //! bytes that the one after it, or a heartbeat, names. What cannot: that nothing followed after the last
 //! event or heartbeat, and that whoever wrote the last events was the agent.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 mod files;
-mod index;
 mod judge;
 mod read;
 mod record;
+mod rows;
+mod sorted;
+mod streams;
+mod taken;
+#[cfg(test)]
+mod tests;
+mod uids;
 
 pub use files::Open;
-pub use read::{Message, messages, text};
 
 use agent_core::error::Result;
-use index::Index;
 use std::path::PathBuf;
+use taken::Taken;
 
 /// What is wrong, or was declared, at some place of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,29 +113,26 @@ pub trait Reporter {
     fn chain(&mut self, summary: &ChainSummary) -> Result<()>;
 }
 
-/// Takes in file after file, then judges. Memory is bounded: what is known of the events stands in a
-/// temporary file that has no name.
-#[derive(Debug)]
+/// What rows of one kind may take in memory, of all threads together; more go into temporary files.
+const ROWS: usize = 32 << 20;
+
+/// Takes in files, then judges. Memory is bounded: what is known of the events stands in temporary files that have no
+/// name, as soon as it is more than some megabytes.
+#[derive(Debug, Default)]
 pub struct Verifier {
-    index: Index,
+    parts: Vec<Taken>,
 }
 
 impl Verifier {
-    /// With nothing taken in.
-    pub fn new() -> Result<Verifier> {
-        Ok(Verifier {
-            index: Index::new()?,
-        })
-    }
-
     /// Takes in files: events, one a line, or what the AWS command line prints, plain or compressed. As many threads
     /// read and digest them; an error names the file.
-    pub fn take(&mut self, files: &[PathBuf], readers: usize, open: Open<'_>) -> Result<()> {
-        files::take(&mut self.index, files, readers, open)
+    pub fn take(files: &[PathBuf], readers: usize, open: Open<'_>) -> Result<Verifier> {
+        let parts = files::take(files, readers, ROWS, open)?;
+        Ok(Verifier { parts })
     }
 
     /// Judges everything that was taken in.
-    pub fn judge(mut self, tell: &mut dyn Reporter) -> Result<Totals> {
-        self.index.take(|index| judge::judge(index, tell))
+    pub fn judge(self, tell: &mut dyn Reporter) -> Result<Totals> {
+        judge::judge(self.parts, tell)
     }
 }

@@ -4,76 +4,27 @@
 
 mod short_items;
 
+use agent_core::bounds;
+use agent_core::bytes;
 use agent_core::error::{Error, Result};
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use short_items::ShortItems;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
-/// Longer than any event may be (CloudWatch Logs takes 1 MB).
-const MAX_LINE: u64 = 2 << 20;
-
-/// What is read of a file at a time.
+/// What is read of a file at a time: lines are taken apart and digested together, while they are in the processor's cache.
 const PIECE: usize = 256 * 1024;
+
 /// The text of a file, unpacked if it is compressed.
-pub fn text<'a>(file: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>> {
+pub(super) fn text<'a>(file: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>> {
     let mut file = BufReader::with_capacity(PIECE, file);
     let begin = file.fill_buf().map_err(|e| unreadable(&e))?;
     let unpacked: Box<dyn Read + 'a> = match begin {
         [0x1f, 0x8b, ..] => Box::new(agent_packages::unpack::gzip(file)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Zstd {
-            source: file,
-            frame: None,
-        }),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(agent_packages::unpack::zstd(file)),
         _ => return Ok(Box::new(file)),
     };
     Ok(Box::new(BufReader::with_capacity(PIECE, unpacked)))
-}
-
-/// The frames of a zstd file (RFC 8878), one after the other. The decoder refuses windows above 100 MiB.
-struct Zstd<R> {
-    source: R,
-    frame: Option<Box<FrameDecoder>>,
-}
-
-impl<R: BufRead> Read for Zstd<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let bad = |error: FrameDecoderError| std::io::Error::other(format!("zstd: {error}"));
-        loop {
-            let frame = match &mut self.frame {
-                Some(frame) if frame.can_collect() > 0 || !frame.is_finished() => frame,
-                frame => {
-                    if self.source.fill_buf()?.is_empty() {
-                        return Ok(0);
-                    }
-                    let frame = frame.get_or_insert_with(|| Box::new(FrameDecoder::new()));
-                    match frame.reset(&mut self.source) {
-                        // Skippable frames hold whatever somebody else put there.
-                        Err(FrameDecoderError::ReadFrameHeaderError(
-                            ReadFrameHeaderError::SkipFrame { length, .. },
-                        )) => {
-                            let skipped = self.source.by_ref().take(length.into());
-                            std::io::copy(&mut { skipped }, &mut std::io::sink())?;
-                            continue;
-                        }
-                        other => other.map_err(bad)?,
-                    }
-                    frame
-                }
-            };
-            if frame.can_collect() == 0 && !frame.is_finished() {
-                frame
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBytes(PIECE))
-                    .map_err(bad)?;
-            }
-            let read = frame.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-        }
-    }
 }
 
 /// An event without the time that an export puts before it, as `2026-11-29T08:00:00.123Z {…}`.
@@ -93,19 +44,12 @@ fn without_time(line: &[u8]) -> &[u8] {
     }
 }
 
-/// A message as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The exact bytes of what may be an event.
-    pub bytes: Vec<u8>,
-    /// Which document of the file it stands in: order means something within one alone.
-    pub document: u64,
-}
+/// Takes messages that follow one another, and the document of the file they stand in: order means something within one
+/// alone. They are the exact bytes of what may be events.
+type Take<'a> = &'a mut dyn FnMut(&[&[u8]], u64) -> Result<()>;
 
-type Take<'a> = &'a mut dyn FnMut(Message) -> Result<()>;
-
-/// Hands every message of the file to `take`, one in memory at a time.
-pub fn messages(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
+/// Hands the messages of the file to `take`, some in memory at a time.
+pub(super) fn messages(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
     match is_document(&mut file)? {
         true => documents(file, take),
         false => lines(file, take),
@@ -129,10 +73,10 @@ fn is_document(file: &mut impl BufRead) -> Result<bool> {
         file.consume(blank);
     }
     let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
-    let text = String::from_utf8_lossy(&ahead[..ahead.len().min(4096)]);
+    let text = String::from_utf8_lossy(bytes::first(ahead, 4096));
     let mut rest = match text.as_bytes().first() {
         Some(b'[') => return Ok(true),
-        Some(b'{') => text[1..].trim_start(),
+        Some(b'{') => text.strip_prefix('{').unwrap_or("").trim_start(),
         _ => return Ok(false),
     };
     rest = rest.strip_prefix('"').unwrap_or("");
@@ -148,34 +92,64 @@ fn is_document(file: &mut impl BufRead) -> Result<bool> {
     .contains(&key))
 }
 
-fn lines(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
-    let mut line = Vec::new();
+fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
+    let longest = usize::try_from(bounds::LOG_LINE).unwrap_or(usize::MAX);
+    let mut block: Vec<u8> = Vec::new();
+    // The line that the block begins with is longer than any event.
+    let mut within_long = false;
     loop {
-        line.clear();
-        let read = file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-        if read.map_err(|e| unreadable(&e))? == 0 {
+        let whole = fill(&mut file, &mut block)?;
+        if block.is_empty() {
             return Ok(());
         }
-        if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
-            // No event is so long: what is left of the line says nothing.
-            loop {
-                line.clear();
-                let read = file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-                if read.map_err(|e| unreadable(&e))? == 0 || line.last() == Some(&b'\n') {
-                    break;
+        let end = match memchr::memrchr(b'\n', &block) {
+            Some(at) => at + 1,
+            None if whole || block.len() >= longest => block.len(),
+            None => continue,
+        };
+        let mut lines = Vec::with_capacity(end / 256);
+        let piece = bytes::first(&block, end);
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let (line, more) = bytes::split_once(rest, b'\n').unwrap_or((rest, b""));
+            let is_open = more.is_empty() && !piece.ends_with(b"\n");
+            rest = more;
+            let was_within = std::mem::replace(&mut within_long, false);
+            if line.len() >= longest || was_within {
+                // No event is so long: what is left of the line says nothing.
+                within_long = is_open;
+                if !was_within {
+                    lines.push(&b"?"[..]);
                 }
+                continue;
             }
-            line.clear();
-            line.push(b'?');
+            let event = without_time(line.trim_ascii());
+            if !event.is_empty() {
+                lines.push(event);
+            }
         }
-        let bytes = without_time(line.trim_ascii());
-        if !bytes.is_empty() {
-            take(Message {
-                bytes: bytes.to_vec(),
-                document: 0,
-            })?;
+        take(&lines, 0)?;
+        block.drain(..end);
+    }
+}
+
+/// Adds a piece of the file to the block; whether that is its end.
+fn fill(file: &mut impl Read, block: &mut Vec<u8>) -> Result<bool> {
+    let begin = block.len();
+    block.resize(begin + PIECE, 0);
+    let mut at = begin;
+    while at < block.len() {
+        match file.read(block.get_mut(at..).unwrap_or_default()) {
+            Ok(0) => {
+                block.truncate(at);
+                return Ok(true);
+            }
+            Ok(read) => at += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(&error)),
         }
     }
+    Ok(false)
 }
 
 /// Documents one after the other, as pages of an answer.
@@ -257,10 +231,7 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
                 Item::Text(text) | Item::Event { message: text } => text,
                 Item::Texts(texts) => texts.concat(),
             };
-            *self.failed = (self.take)(Message {
-                bytes: text.into_bytes(),
-                document: self.document,
-            });
+            *self.failed = (self.take)(&[text.as_bytes()], self.document);
         }
         Ok(())
     }
@@ -279,10 +250,10 @@ enum Item {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<Message>> {
+    fn read(text: &str) -> Result<Vec<Vec<u8>>> {
         let mut all = Vec::new();
-        messages(text.as_bytes(), &mut |message| {
-            all.push(message);
+        messages(text.as_bytes(), &mut |messages, _| {
+            all.extend(messages.iter().map(|message| message.to_vec()));
             Ok(())
         })?;
         Ok(all)
@@ -308,25 +279,48 @@ mod tests {
         for form in forms {
             let found = read(&form).expect(&form);
             assert_eq!(found.len(), 2, "{form}");
-            assert!(found.iter().all(|m| m.bytes == event.as_bytes()), "{form}");
+            assert!(found.iter().all(|m| m == event.as_bytes()), "{form}");
         }
-        assert_eq!(read("").expect("empty"), []);
+        assert!(read("").expect("empty").is_empty());
         assert!(read("{\"events\":[").is_err());
         assert_eq!(read("garbage\n").expect("lines").len(), 1);
     }
 
     #[test]
     fn a_line_without_end_costs_no_memory_and_hides_nothing_after_it() {
-        let text = format!("{}\nafter\n", "x".repeat(5 << 20));
+        let most = usize::try_from(bounds::LOG_LINE).expect("small");
+        let text = format!("{}\nafter\n", "x".repeat(2 * most + 1));
         let found = read(&text).expect("lines");
-        let bytes: Vec<&[u8]> = found.iter().map(|m| m.bytes.as_slice()).collect();
-        assert_eq!(bytes, [&b"?"[..], b"after"]);
+        assert_eq!(found, [&b"?"[..], b"after"]);
+        // Wherever blocks end, and with nothing after it.
+        for (length, found) in [(most - 1, "x"), (most, "?"), (most + PIECE, "?")] {
+            let text = format!("first\n{}", "x".repeat(length));
+            for text in [text.clone(), format!("{text}\n"), format!("{text}\r\n")] {
+                let lines = read(&text).expect("lines");
+                assert_eq!(lines.len(), 2, "{length}");
+                let is_long = found == "?" || text.ends_with("\r\n");
+                assert_eq!(lines[1] == b"?", is_long, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_whole_wherever_blocks_end() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let lines: Vec<String> = (0..2000)
+            .map(|n| format!("{n} {}", "y".repeat(random.usize(0..1500))))
+            .collect();
+        for end in ["", "\n", "\n\n \n"] {
+            let found = read(&(lines.join("\n") + end)).expect("lines");
+            let same = found.iter().map(|line| line.trim_ascii());
+            assert!(same.eq(lines.iter().map(|line| line.trim_end().as_bytes())));
+        }
     }
 
     #[test]
     fn what_no_event_is_as_long_as_is_refused_before_it_is_held() {
-        let long = "a".repeat(short_items::LONGEST);
-        let many = r#""a","#.repeat(short_items::LONGEST / 4);
+        let long = "a".repeat(bounds::LOG_ITEM);
+        let many = r#""a","#.repeat(bounds::LOG_ITEM / 4);
         for text in [
             format!(r#"["{long}"]"#),
             format!(r#"{{"events":[{{"message":"{long}"}}]}}"#),
@@ -338,7 +332,7 @@ mod tests {
         }
         // Many items are no long item.
         let found = read(&format!("[{many}\"a\"]")).expect("short ones");
-        assert_eq!(found.len(), short_items::LONGEST / 4 + 1);
+        assert_eq!(found.len(), bounds::LOG_ITEM / 4 + 1);
         let strings = format!(
             r#"{{"nextToken":"}}]{{[\"","events":["{}"]}}"#,
             "b".repeat(9)

@@ -1,152 +1,133 @@
-//! What is kept of a message, made where it is read: several files are read and digested at once.
+//! What of a message's text the chain is made of.
 
-use super::index::Sha;
-use super::read::Message;
+use super::rows::Sha;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::borrow::Cow;
 
-/// A message, as far as the chain goes.
-#[derive(Debug)]
-pub(super) enum Record {
-    /// None of the agent's.
-    Foreign,
-    /// An event or a heartbeat.
-    Event(Box<Event>),
+/// An event or a heartbeat: what has all of this is the agent's. Texts are those of the message wherever they stand there
+/// as they are.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text<'a> {
+    #[serde(borrow)]
+    pub(super) metadata: Metadata<'a>,
+    #[serde(borrow, default)]
+    pub(super) device: Device<'a>,
+    #[serde(borrow)]
+    pub(super) unmapped: Unmapped<'a>,
 }
 
-/// An event or a heartbeat.
-#[derive(Debug)]
-pub(super) struct Event {
-    /// Of the exact bytes.
-    pub(super) digest: Sha,
-    /// The event's uid, or what stands for one that is no UUID.
-    pub(super) uid: u128,
+#[derive(Debug, Deserialize)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow)]
+    pub(super) uid: Cow<'a, str>,
     pub(super) sequence: Option<u64>,
-    pub(super) device: Device,
-    pub(super) chain: Option<Link>,
-    pub(super) chain_head: Option<Head>,
-    /// Ranges that are declared as lost.
-    pub(super) dropped: Vec<String>,
-    /// The highest sequence of its chain before it in the same document, if that is higher than its own.
-    pub(super) after: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Text {
-    metadata: Metadata,
-    #[serde(default)]
-    device: Device,
-    unmapped: Unmapped,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    uid: String,
-    sequence: Option<u64>,
 }
 
 /// Whose event it is.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Device {
-    #[serde(default)]
-    pub(super) instance_uid: String,
-    #[serde(default)]
-    pub(super) hostname: String,
+pub(super) struct Device<'a> {
+    #[serde(borrow, default)]
+    instance_uid: Cow<'a, str>,
+    #[serde(borrow, default)]
+    hostname: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
-struct Unmapped {
-    chain: Option<Link>,
-    chain_head: Option<Head>,
-    dropped: Option<Dropped>,
+impl Device<'_> {
+    /// Its name, or nothing.
+    pub(super) fn name(&self) -> &str {
+        match &*self.instance_uid {
+            "" => &self.hostname,
+            id => id,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Unmapped<'a> {
+    #[serde(borrow)]
+    pub(super) chain: Option<Link<'a>>,
+    #[serde(borrow)]
+    pub(super) chain_head: Option<Head<'a>>,
+    #[serde(borrow)]
+    pub(super) dropped: Option<Dropped<'a>>,
 }
 
 /// The place of an event in its chain.
 #[derive(Debug, Deserialize)]
-pub(super) struct Link {
-    pub(super) id: String,
-    pub(super) prev: Option<String>,
-    #[serde(default)]
-    pub(super) reason: String,
-    pub(super) after: Option<Head>,
+pub(super) struct Link<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) prev: Option<Word<'a>>,
+    #[serde(borrow, default)]
+    pub(super) reason: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) after: Option<Head<'a>>,
 }
 
 /// What is said of the end of a chain.
 #[derive(Debug, Deserialize)]
-pub(super) struct Head {
-    pub(super) id: String,
+pub(super) struct Head<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
     pub(super) sequence: u64,
-    pub(super) digest: Option<String>,
+    #[serde(borrow)]
+    pub(super) digest: Option<Word<'a>>,
 }
 
-#[derive(Deserialize)]
-struct Dropped {
-    ranges: Vec<String>,
+#[derive(Debug, Deserialize)]
+pub(super) struct Dropped<'a> {
+    #[serde(borrow)]
+    pub(super) ranges: Vec<Word<'a>>,
 }
 
-/// Makes records of the messages of one file.
-#[derive(Debug, Default)]
-pub(super) struct Recorder {
-    /// Of each chain the document of the file that it was read in last, and the highest sequence there.
-    highest: HashMap<String, (u64, u64)>,
-}
+/// A text within something else: serde borrows a `Cow` nowhere but in a field of its own.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Word<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Recorder {
-    /// What is kept of the message.
-    pub(super) fn record(&mut self, message: &Message) -> Record {
-        let Ok(text) = serde_json::from_slice::<Text>(&message.bytes) else {
-            return Record::Foreign;
-        };
-        let Text {
-            metadata,
-            device,
-            unmapped,
-        } = text;
-        let after = match (&unmapped.chain, metadata.sequence) {
-            (Some(link), Some(sequence)) => self.order(&link.id, sequence, message.document),
-            _ => None,
-        };
-        Record::Event(Box::new(Event {
-            digest: Sha256::digest(&message.bytes).into(),
-            uid: number(&metadata.uid),
-            sequence: metadata.sequence,
-            device,
-            chain: unmapped.chain,
-            chain_head: unmapped.chain_head,
-            dropped: unmapped.dropped.map_or(Vec::new(), |d| d.ranges),
-            after,
-        }))
+impl std::ops::Deref for Word<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
+}
 
-    /// The later event that this one stands after. Order means something within one document alone.
-    fn order(&mut self, chain: &str, sequence: u64, document: u64) -> Option<u64> {
-        match self.highest.get_mut(chain) {
-            Some((place, highest)) if *place == document && sequence < *highest => Some(*highest),
-            Some(known) => {
-                *known = (document, sequence);
-                None
-            }
-            None => {
-                self.highest.insert(chain.to_owned(), (document, sequence));
-                None
-            }
-        }
-    }
+/// What the message says; `None` if it is none of the agent's.
+pub(super) fn text(message: &[u8]) -> Option<Text<'_>> {
+    serde_json::from_slice(message).ok()
 }
 
 /// A UUID as a number; of another text half of its digest, which as little stands for two texts.
-fn number(uid: &str) -> u128 {
-    match uuid::Uuid::try_parse(uid) {
-        // Other spellings of the same UUID are other texts.
-        Ok(parsed) if parsed.hyphenated().to_string() == uid => parsed.as_u128(),
-        _ => {
+pub(super) fn number(uid: &str) -> u128 {
+    match uuid_number(uid.as_bytes()) {
+        Some(number) => number,
+        None => {
             let digest: Sha = Sha256::digest(uid).into();
-            digest[..16]
-                .iter()
-                .fold(0, |number, byte| number << 8 | u128::from(*byte))
+            digest
+                .first_chunk()
+                .map_or(0, |half| u128::from_be_bytes(*half))
         }
     }
+}
+
+/// A UUID in the one spelling that agents write: lower case, with hyphens. Others are other texts.
+fn uuid_number(uid: &[u8]) -> Option<u128> {
+    let uid: &[u8; 36] = uid.try_into().ok()?;
+    let mut digits = [0; 32];
+    let mut room = digits.iter_mut();
+    for (n, byte) in uid.iter().enumerate() {
+        if matches!(n, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        *room.next()? = *byte;
+    }
+    agent_core::escape::from_hex(&digits).map(u128::from_be_bytes)
 }
 
 #[cfg(test)]
@@ -160,11 +141,35 @@ mod tests {
             "01A22663-A340-7381-BAC2-5F716CF667E7",
             "01a22663a3407381bac25f716cf667e7",
             "01a22663-a340-7381-bac2-5f716cf667e8",
+            "01a22663-a340-7381-bac2-5f716cf667g8",
+            "01a22663-a340-7381-bac2+5f716cf667e8",
             "u",
             "",
         ];
         let numbers: std::collections::HashSet<u128> = uids.iter().map(|uid| number(uid)).collect();
         assert_eq!(numbers.len(), uids.len());
         assert_eq!(number(uids[0]), 0x01a2_2663_a340_7381_bac2_5f71_6cf6_67e7);
+    }
+
+    #[test]
+    fn texts_are_read_as_json_has_them() {
+        let plain = br#"{"metadata":{"uid":"u","sequence":5},"device":{"hostname":"h"},"unmapped":{"chain":{"id":"c","prev":"\u0061b","reason":"r"}}}"#;
+        let text = text(plain).expect("the agent's");
+        let link = text.unmapped.chain.expect("a link");
+        assert!(matches!(link.id, Cow::Borrowed("c")));
+        assert_eq!(link.prev.as_deref(), Some("ab"));
+        assert_eq!((&*link.reason, text.device.name()), ("r", "h"));
+        assert_eq!(text.metadata.sequence, Some(5));
+        for foreign in [
+            &br#"{"metadata":{"uid":5},"unmapped":{}}"#[..],
+            br#"{"metadata":{"uid":"u","sequence":"5"},"unmapped":{}}"#,
+            br#"{"metadata":{"uid":"u"},"metadata":{"uid":"u"},"unmapped":{}}"#,
+            br#"{"metadata":{"uid":"u"},"unmapped":{},"device":null}"#,
+            br#"{"metadata":{"uid":"u"}}"#,
+            b"{",
+            b"",
+        ] {
+            assert!(super::text(foreign).is_none());
+        }
     }
 }

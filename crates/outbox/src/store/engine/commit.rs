@@ -9,8 +9,9 @@ use super::super::tables::{Result as Redb, Role, SUPERSEDED, Tables, rank};
 use super::super::write_transaction::WriteTransaction;
 use super::super::{GROUP_FINDINGS, Scope};
 use super::{Backing, Store};
-use crate::event::{Fault, Lifecycle, own};
+use crate::event::{Fault, Lifecycle, TransactionCounts, own};
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 
 /// What became of a transaction.
 enum Outcome<T> {
@@ -111,6 +112,7 @@ impl Store {
                 state: self.committed.state.clone(),
                 chain,
                 floods: self.committed.floods.clone(),
+                stories: self.committed.stories.clone(),
                 below: match &self.volatile {
                     None => None,
                     Some(disk) => Some(Below {
@@ -125,9 +127,11 @@ impl Store {
                 dirty: false,
                 written: 0,
                 fresh: Vec::new(),
+                resolved: Vec::new(),
             };
             let result = step(&mut tx, &self.scans, &self.queue)?;
             tx.tell_fresh(now)?;
+            tx.tell_resolved(now)?;
             let written = tx.written;
             match tx.dirty {
                 true => (result, Some(tx.finish()?), written),
@@ -242,10 +246,13 @@ fn take(
                     return Ok(more);
                 }
             }
+            if scans.of(*scan_id).is_some_and(|s| s.scope == Scope::Files) {
+                tx.tell_listings(true, now)?;
+            }
             tx.tell_ends(now)?;
             tell_full_ledger(tx, now)?;
         }
-        Op::Tell(event) => tell(tx, event, now)?,
+        Op::Tell(event) => tell_step(tx, event, now)?,
         Op::Note(draft) => {
             tx.append((**draft).clone(), rank(None), Role::Own, &[], None, now)?;
         }
@@ -270,13 +277,35 @@ fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
     let fault = Fault {
         code: "ledger.full",
         message: format!(
-            "{unentered} finding(s) had no room in the ledger and are not told, {given_up} that were told were given up for more severe ones or for other directories: the least severe of the fullest directory first, nothing critical; raise spool.max_size, or mend what is already told"
+            "{} had no room in the ledger and {} not told, {given_up} that were told were given up for more severe ones or for other directories: the least severe of the fullest directory first, nothing critical; raise spool.max_size, or mend what is already told",
+            counted(unentered, "finding"),
+            if unentered == 1 { "is" } else { "are" },
         ),
         severity: Severity::High,
     };
     tx.state.ledger.unentered = 0;
     tx.state.ledger.given_up = 0;
     tell(tx, &Lifecycle::Fault(fault), now)
+}
+
+/// A step of the agent; what packages explain is told before the transaction that brought them ends, or the agent does.
+fn tell_step(tx: &mut WriteTransaction<'_>, event: &Lifecycle, now: i64) -> Redb<()> {
+    match event {
+        Lifecycle::TransactionBegun(_) => tx.stories.told = TransactionCounts::default(),
+        Lifecycle::Stopped { .. } => drop(tx.tell_listings(true, now)?),
+        Lifecycle::TransactionEnded { .. } => {
+            // Its numbers count what was found with it.
+            tx.tell_fresh(now)?;
+            tx.tell_listings(true, now)?;
+            let mut ended = event.clone();
+            if let Lifecycle::TransactionEnded { counts, .. } = &mut ended {
+                *counts = tx.stories.told;
+            }
+            return tell(tx, &ended, now);
+        }
+        _ => {}
+    }
+    tell(tx, event, now)
 }
 
 pub(super) fn tell(tx: &mut WriteTransaction<'_>, event: &Lifecycle, now: i64) -> Redb<()> {

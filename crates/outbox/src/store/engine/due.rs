@@ -31,6 +31,11 @@ impl Store {
         waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
     }
 
+    pub(super) fn listings_due(&self, now: i64) -> Option<i64> {
+        let due = (self.committed.stories).due(self.committed.state.waiting.listed, now);
+        due.filter(|_| self.backing.is_some())
+    }
+
     /// A flood that the last run did not see to its end is over.
     pub(super) fn sum_up_left_over(&mut self, now: i64) {
         if let Some(flood) = self.committed.state.flood.clone() {

@@ -4,8 +4,8 @@ mod commit;
 mod due;
 #[cfg(test)]
 mod model;
+mod open_deviations;
 mod recovery;
-mod standing;
 mod volatile;
 
 use super::delivery::{self, Cursors};
@@ -28,16 +28,19 @@ use recovery::{Aside, is_for_good};
 use redb::{Database, ReadableDatabase};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 pub(super) use volatile::Volatile;
 
 /// Milliseconds between two declarations of ranges that a sink refused: one event about many, even if the sink refuses
 /// that one too.
 const DECLARE: i64 = 60_000;
 /// Maximum milliseconds that a finding waits for evidence.
+// Own bound: what docs/changes.md promises.
 const DEFERRED_MOST: i64 = 60_000;
 /// Milliseconds until a store that cannot be written is tried again; doubles with each failure.
 const RETRY: i64 = 1000;
 /// Maximum of that, in milliseconds.
+// Own bound: a pause; nothing is left out.
 const RETRY_MOST: i64 = 60_000;
 
 /// The owner of the store. Times (`now`) are milliseconds since 1970 and may go backwards.
@@ -239,7 +242,7 @@ impl Store {
             .is_some_and(|scan| scan.scope == Scope::Files);
         let op = Op::Found(Found {
             scan_id,
-            stored: Box::new(StoredFinding::new(finding, context)),
+            stored: Arc::new(StoredFinding::new(finding, context)),
             mark,
             scan,
             until,
@@ -311,6 +314,12 @@ impl Store {
                 break;
             }
         }
+        while self.listings_due(now) == Some(0) {
+            let more = self.transact(now, |tx, _, _| tx.tell_listings(false, now));
+            if more != Some(true) {
+                break;
+            }
+        }
         if self.declaration_due(now) == Some(0) {
             self.transact(now, |tx, _, _| tx.declare(now));
         }
@@ -323,6 +332,7 @@ impl Store {
             self.group_due(now),
             flood,
             self.deferred_due(now),
+            self.listings_due(now),
             self.declaration_due(now),
         ]
         .into_iter()

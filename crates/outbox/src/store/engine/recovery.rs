@@ -3,12 +3,13 @@
 use super::super::migrate::migrate;
 use super::super::open::{self, Refusal};
 use super::super::queue::Op;
-use super::super::state::State;
+use super::super::state::StoreState;
 use super::super::{OpenOutcome, engine::commit};
 use super::{Backing, Down, RETRY, RETRY_MOST, Store};
 use crate::event::chain::Chain;
 use crate::event::{Fault, Lifecycle, own};
 use agent_core::finding::Severity;
+use agent_core::words::counted;
 use redb::Database;
 use std::io::ErrorKind;
 
@@ -123,7 +124,7 @@ impl Store {
         self.next.reason.clone_from(&reason);
         self.news.push(opening);
         self.scans.spoil_all();
-        self.committed.state = State::default();
+        self.committed.state = StoreState::default();
         let shown = place.display().to_string();
         let draft = own::set_aside(&self.source, &shown, &reason, now);
         self.queue.push_front(Op::Note(Box::new(draft)), now);
@@ -250,9 +251,10 @@ fn back_fault(down: &Down, held: u64, now: i64) -> Fault {
     Fault {
         code: "store.unwritable",
         message: format!(
-            "the store on disk could not be written for {} s ({}): what was found was told from memory, in a chain of its own; {held} event(s) had not been delivered by the end of it{lost}",
+            "the store on disk could not be written for {} s ({}): what was found was told from memory, in a chain of its own; {} had not been delivered by the end of it{lost}",
             (now - down.since).max(0) / 1000,
             down.reason,
+            counted(held, "event"),
         ),
         severity: Severity::High,
     }

@@ -6,7 +6,7 @@
 
 use super::super::open::{self, Refusal};
 use super::super::order;
-use super::super::state::State;
+use super::super::state::StoreState;
 use super::super::superseded::times;
 use super::super::tables::{
     ENDS, LEDGER, Result as Redb, Role, Row, SPOOL, SUPERSEDED, Tables, WAITING,
@@ -35,7 +35,7 @@ const OWED: usize = 16_384;
 #[derive(Debug)]
 pub(in crate::store) struct Volatile {
     /// The state of the store on disk, as last committed; `None` if it was never opened.
-    disk: Option<State>,
+    disk: Option<StoreState>,
     /// The store on disk, where it can still be read.
     pub(super) below: Option<Backing>,
     /// Memory's events have places behind this one; those on disk, when memory began, are before it.
@@ -195,7 +195,7 @@ impl Store {
     pub(super) fn carry_over(
         &mut self,
         database: Database,
-        mut state: State,
+        mut state: StoreState,
         now: i64,
         tell: impl FnOnce(&mut WriteTransaction<'_>) -> Redb<()>,
     ) -> Result<(), Refusal> {
@@ -219,7 +219,7 @@ impl Store {
         let entries = entries(backing).map_err(open::from_redb)?;
         let ends = ends(backing).map_err(open::from_redb)?;
         let superseded = superseded(backing).map_err(open::from_redb)?;
-        let write = || -> Redb<State> {
+        let write = || -> Redb<StoreState> {
             let transaction = database.begin_write()?;
             let after = {
                 let mut tx = WriteTransaction {
@@ -227,6 +227,7 @@ impl Store {
                     state,
                     chain,
                     floods: self.committed.floods.clone(),
+                    stories: self.committed.stories.clone(),
                     fullest: None,
                     below: None,
                     source: &self.source,
@@ -235,6 +236,7 @@ impl Store {
                     dirty: true,
                     written: 0,
                     fresh: Vec::new(),
+                    resolved: Vec::new(),
                 };
                 for (sink, delivery) in &volatile.owed {
                     tx.settle(*sink, delivery)?;
@@ -272,7 +274,7 @@ impl Store {
     }
 }
 
-fn moved(backing: &Backing, state: &State) -> Redb<Vec<Moved>> {
+fn moved(backing: &Backing, state: &StoreState) -> Redb<Vec<Moved>> {
     let transaction = backing.database.begin_read()?;
     let waiting = transaction.open_table(WAITING)?;
     let mut all = Vec::new();

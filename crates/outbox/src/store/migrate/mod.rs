@@ -3,7 +3,7 @@
 mod version_1;
 mod version_2;
 
-use super::state::{State, VERSION};
+use super::state::{StoreState, VERSION};
 use super::tables::{META, Result, STATE};
 use redb::Database;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 const AT_ONCE: usize = 1000;
 
 /// Makes the store one of this version. Does nothing to one that is.
-pub(super) fn migrate(database: &Database, state: &mut State) -> Result<()> {
+pub(super) fn migrate(database: &Database, state: &mut StoreState) -> Result<()> {
     if state.version == VERSION {
         return Ok(());
     }

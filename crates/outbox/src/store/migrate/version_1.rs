@@ -1,10 +1,10 @@
 //! Version 1 kept what waits for a sink by place alone (`queue`), what goes first by age (`rank`), and what was found in a
 //! flood until its end (`held`).
 
-use super::super::codec::{self, Reader};
+use super::super::codec::{self, RowReader};
 use super::super::order;
 use super::super::rows::Rows;
-use super::super::state::State;
+use super::super::state::StoreState;
 use super::super::tables::{
     DEFERRED, Deferred, ENTRY, EVICTION, LEDGER, Result, Row, SPOOL, WAITING, damaged,
     entry_from_row, entry_to_row,
@@ -21,7 +21,7 @@ const RANK_1: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("rank");
 const HELD_1: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("held");
 
 /// Makes the store one of version 2.
-pub(super) fn carry_over(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
+pub(super) fn carry_over(transaction: &WriteTransaction, state: &mut StoreState) -> Result<()> {
     events(transaction)?;
     held(transaction, state)?;
     transaction.delete_table(QUEUE_1)?;
@@ -77,7 +77,7 @@ fn events(transaction: &WriteTransaction) -> Result<()> {
 }
 
 /// What was held until the end of a flood is told at once.
-fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
+fn held(transaction: &WriteTransaction, state: &mut StoreState) -> Result<()> {
     let table = Rows::new(transaction.open_table(HELD_1)?);
     let mut ledger = Rows::new(transaction.open_table(LEDGER)?);
     let mut deferred = Rows::new(transaction.open_table(DEFERRED)?);
@@ -129,7 +129,7 @@ fn held(transaction: &WriteTransaction, state: &mut State) -> Result<()> {
     Ok(())
 }
 
-fn count(state: &mut State, key: &[u8], old: Option<&OpenFinding>, new: &OpenFinding) {
+fn count(state: &mut StoreState, key: &[u8], old: Option<&OpenFinding>, new: &OpenFinding) {
     let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
     state.ledger.untold = state.ledger.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
     if old.is_none() {
@@ -152,7 +152,7 @@ struct DeferredV1<'a> {
 
 impl<'a> DeferredV1<'a> {
     fn read(row: &'a [u8]) -> Option<DeferredV1<'a>> {
-        let mut reader = Reader(row);
+        let mut reader = RowReader(row);
         let [1, step, with_entry] = reader.array()? else {
             return None;
         };

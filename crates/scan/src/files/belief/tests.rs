@@ -7,6 +7,11 @@ use std::fs;
 use std::sync::Arc;
 
 const DIGEST: Digest = Digest::Sha256([7; 32]);
+const RECORDED: RecordedContents = RecordedContents {
+    digest: DIGEST,
+    seal: None,
+    untouched: true,
+};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 struct Lab(tempfile::TempDir);
@@ -18,7 +23,7 @@ impl Lab {
         lab
     }
 
-    fn open(&self) -> Opened {
+    fn open(&self) -> OpenFile {
         let fd = node::open_dir_path(self.0.path()).expect("there");
         let target = Target::Entry {
             directory: Arc::new(Directory {
@@ -61,13 +66,13 @@ fn begin(memory: &Memory) -> Belief<'_> {
 /// The file has been read whole by a scan, and is as recorded.
 fn read(lab: &Lab, memory: &Memory) {
     let belief = begin(memory);
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     belief.holds(b"file");
     assert_eq!(belief.end().files, 0);
 }
 
 fn believes(lab: &Lab, memory: &Memory) -> bool {
-    begin(memory).believes(b"file", &lab.open(), &DIGEST)
+    begin(memory).believes(b"file", &lab.open(), RECORDED)
 }
 
 #[test]
@@ -75,20 +80,23 @@ fn what_was_read_and_holds_is_believed_as_long_as_nothing_changes() {
     let (lab, memory) = (Lab::new(), Memory::default());
     read(&lab, &memory);
     let belief = begin(&memory);
-    assert!(belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(belief.believes(b"file", &lab.open(), RECORDED));
     let unread = belief.end();
     assert_eq!((unread.files, unread.bytes), (1, 4));
     assert_eq!(unread.why, BELIEVED);
-    assert!(!begin(&memory).believes(b"another", &lab.open(), &DIGEST));
-    let other = Digest::Sha256([8; 32]);
-    assert!(!begin(&memory).believes(b"file", &lab.open(), &other));
+    assert!(!begin(&memory).believes(b"another", &lab.open(), RECORDED));
+    let other = RecordedContents {
+        digest: Digest::Sha256([8; 32]),
+        ..RECORDED
+    };
+    assert!(!begin(&memory).believes(b"file", &lab.open(), other));
 }
 
 #[test]
 fn what_was_read_and_deviates_is_read_again() {
     let (lab, memory) = (Lab::new(), Memory::default());
     let belief = begin(&memory);
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     belief.end();
     assert!(!believes(&lab, &memory));
 }
@@ -138,11 +146,66 @@ fn doubt_reads_all_and_begins_anew() {
     let (lab, memory) = (Lab::new(), Memory::default());
     read(&lab, &memory);
     let belief = memory.begin(terms(DAY, Some("a gap")));
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     assert_eq!(belief.end().why, "a gap");
     read(&lab, &memory);
     memory.forget();
     assert!(!believes(&lab, &memory));
+}
+
+/// The file as fs-verity would seal it.
+fn sealed(lab: &Lab, seal: &str) -> OpenFile {
+    let mut opened = lab.open();
+    opened.attributes.verity = Some(seal.into());
+    opened
+}
+
+const SEAL: &str = "sha256:4096::d1674caa";
+
+#[test]
+fn a_seal_vouches_where_no_watch_does() {
+    let (lab, memory) = (Lab::new(), Memory::default());
+    let path = lab.0.path().join("file");
+    let recorded = RecordedContents {
+        seal: memory.seal(SEAL),
+        untouched: false,
+        ..RECORDED
+    };
+    let belief = begin(&memory);
+    assert!(!belief.believes(b"file", &sealed(&lab, SEAL), recorded));
+    belief.holds(b"file");
+    belief.end();
+    // Neither other names and times nor any doubt: only what is sealed is believed.
+    fs::hard_link(&path, path.with_file_name("link")).expect("linked");
+    memory.forget();
+    let belief = memory.begin(terms(1000 * DAY, Some("a gap")));
+    assert!(belief.believes(b"file", &sealed(&lab, SEAL), recorded));
+    let unread = belief.end();
+    assert_eq!((unread.files, unread.why), (1, SEALED));
+    // Another seal is none that was recorded, and one that is lost vouches for nothing.
+    for other in ["sha256:4096::d1674cab", "sha256:4096:6c:d1674caa", "sealed"] {
+        let opened = sealed(&lab, other);
+        assert!(!begin(&memory).believes(b"file", &opened, recorded));
+    }
+    assert!(!begin(&memory).believes(b"file", &lab.open(), recorded));
+    assert_eq!(memory.seal("sealed"), None);
+}
+
+#[test]
+fn what_is_sealed_is_read_again_in_time() {
+    let (lab, memory) = (Lab::new(), Memory::default());
+    let recorded = RecordedContents {
+        seal: memory.seal(SEAL),
+        ..RECORDED
+    };
+    let belief = begin(&memory);
+    assert!(!belief.believes(b"file", &sealed(&lab, SEAL), recorded));
+    belief.holds(b"file");
+    belief.end();
+    for file in memory.kept().files.values_mut() {
+        file.due = Duration::ZERO;
+    }
+    assert!(!begin(&memory).believes(b"file", &sealed(&lab, SEAL), recorded));
 }
 
 #[test]
@@ -151,7 +214,7 @@ fn what_is_forgotten_during_a_scan_is_not_remembered_by_it() {
     read(&lab, &memory);
     let belief = begin(&memory);
     memory.forget();
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     belief.holds(b"file");
     belief.end();
     assert!(!believes(&lab, &memory));
@@ -171,7 +234,7 @@ fn nothing_is_believed_longer_than_asked_for() {
         interval: DAY,
         ..terms(DAY, None)
     });
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     belief.holds(b"file");
     belief.end();
     assert!(!believes(&lab, &memory));
@@ -219,7 +282,7 @@ fn what_may_be_believed_is_neither_critical_nor_decides_who_gets_in() {
             leads: false,
             weaker: None,
         };
-        belief.may_believe(path.as_bytes(), policy)
+        may_believe(path.as_bytes(), policy) && !belief.touched.covers(path.as_bytes())
     };
     assert!(may("usr/lib/file", Severity::High) && may("usr/lib/touched2", Severity::Low));
     assert!(!may("usr/lib/file", Severity::Critical));
@@ -247,12 +310,12 @@ fn a_clock_that_was_set_and_another_mount_are_doubts() {
     let (monotonic, wall) = clocks.expect("a scan has begun");
     memory.kept().clocks = Some((monotonic, wall + Duration::from_secs(60)));
     let belief = begin(&memory);
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     assert_eq!(belief.end().why, "the clock was set");
     read(&lab, &memory);
     memory.kept().mounts += 1;
     let belief = begin(&memory);
-    assert!(!belief.believes(b"file", &lab.open(), &DIGEST));
+    assert!(!belief.believes(b"file", &lab.open(), RECORDED));
     assert!(belief.end().why.contains("mounted"));
     let at = |monotonic, wall| {
         let start = (Instant::now(), SystemTime::now());
@@ -266,4 +329,33 @@ fn a_clock_that_was_set_and_another_mount_are_doubts() {
     let set = |(before, now)| were_set(before, now);
     assert!(!set(at(21_600, 21_605)) && !set(at(21_605, 21_600)));
     assert!(set(at(21_600, 21_660)) && set(at(21_600, 100)));
+}
+
+#[test]
+fn files_beyond_the_bound_are_read_by_every_scan() {
+    let (lab, memory) = (Lab::new(), Memory::default());
+    let belief = begin(&memory);
+    let remember = |others: usize| {
+        let file = |key| {
+            let file = File {
+                state: [0; 2],
+                due: DAY,
+                holds: true,
+                met: 0,
+                sealed: false,
+            };
+            (key, file)
+        };
+        memory.kept().files = (0..others as u64).map(file).collect();
+    };
+    let is_believed = || {
+        let believed = belief.believes(b"file", &lab.open(), RECORDED);
+        belief.holds(b"file");
+        believed
+    };
+    remember(bounds::FILES_REMEMBERED);
+    assert!(!is_believed() && !is_believed());
+    assert_eq!(memory.kept().files.len(), bounds::FILES_REMEMBERED);
+    remember(bounds::FILES_REMEMBERED - 1);
+    assert!(!is_believed() && is_believed());
 }

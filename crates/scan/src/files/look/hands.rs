@@ -1,16 +1,16 @@
 //! What reads: the page cache left as it was, the pace kept, bytes counted.
 
 use crate::files::pace::Pace;
-use crate::files::probe::{Opened, Unseen, unreadable};
+use crate::files::probe::{OpenFile, Unseen, unreadable};
 use crate::files::remote::Pulse;
-use agent_core::os::read::{Piece, Reader};
+use agent_core::os::read::{FileReader, Piece};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Reads for one looker.
 #[derive(Debug)]
 pub(super) struct Hands {
-    pub(super) reader: Reader,
+    pub(super) reader: FileReader,
     pub(super) pace: Option<Pace>,
     /// Told of each piece that was read, on a helper thread.
     pub(super) pulse: Option<Arc<Pulse>>,
@@ -33,7 +33,7 @@ impl Hands {
     /// Reads what is missing of a small file, of which `filled` bytes are there.
     pub(super) fn fill(
         &mut self,
-        opened: &Opened,
+        opened: &OpenFile,
         buffer: &mut [u8],
         mut filled: usize,
     ) -> Result<(), Unseen> {
@@ -65,7 +65,7 @@ impl Hands {
     }
 
     /// Reads a small file that was not cached.
-    pub(super) fn fetch(&mut self, opened: &Opened, buffer: &mut [u8]) -> Result<(), Unseen> {
+    pub(super) fn fetch(&mut self, opened: &OpenFile, buffer: &mut [u8]) -> Result<(), Unseen> {
         if buffer.is_empty() {
             return Ok(());
         }
@@ -80,8 +80,8 @@ impl Hands {
 }
 
 /// Drops from the page cache what a scan has left there of a file, from that byte on.
-pub(super) fn drop_left(opened: &Opened, from: Option<u64>) {
+pub(super) fn drop_left(opened: &OpenFile, from: Option<u64>) {
     if let Some(offset) = from {
-        Reader::drop_from(opened.file.as_fd(), offset);
+        FileReader::drop_from(opened.file.as_fd(), offset);
     }
 }

@@ -3,7 +3,7 @@
 use super::hands::Hands;
 use super::side::{Large, Side};
 use super::under_way::UnderWay;
-use crate::files::digest::{Kind, StreamOf, update_many};
+use crate::files::digest::{DigestKind, StreamOf, update_many};
 use crate::files::probe::{Unseen, unreadable};
 use agent_core::os::read::Piece;
 use std::os::fd::AsFd;
@@ -13,41 +13,57 @@ pub(super) const CHUNK: usize = 32 * 1024;
 /// Lanes end a round together, so that each has a file in all of the next; for an end that is nearer they do not.
 const LEAST: usize = 4096;
 
-impl<H: Kind> Side<H> {
+impl<H: DigestKind> Side<H> {
     /// Digests large files side by side, the longest first, until no more than `leave` are left.
     pub(super) fn digest_large(&mut self, leave: usize, hands: &mut Hands, looks: &mut UnderWay) {
         self.waiting.sort_by_key(|file| file.opened.before.size);
         while self.waiting.len() + self.active.len() > leave {
-            while self.active.len() < H::lanes(self.path) {
-                let Some(file) = self.waiting.pop() else {
-                    break;
-                };
-                self.cold -= usize::from(file.cold);
-                self.active.push(file);
-            }
-            while self.chunks.len() < self.active.len() {
-                self.chunks.push(vec![0; CHUNK]);
-            }
-            let lengths = self.read_round(hands);
-            let mut work: Vec<(&mut StreamOf<H>, &[u8])> = self
-                .active
-                .iter_mut()
-                .zip(&self.chunks)
-                .zip(&lengths)
-                .map(|((file, chunk), length)| {
-                    (&mut file.stream, &chunk[..*length.as_ref().unwrap_or(&0)])
-                })
-                .collect();
-            update_many(self.path, &mut work);
-            // From the back, so that what takes a finished file's place has been dealt with.
-            for (lane, length) in lengths.into_iter().enumerate().rev() {
-                let file = &self.active[lane];
-                let read = match length {
-                    Ok(_) if file.offset < file.opened.before.size => continue,
-                    read => read.map(|_| ()),
-                };
-                Self::finish(self.active.swap_remove(lane), read, looks);
-            }
+            self.round(hands, looks);
+        }
+    }
+
+    /// Digests large files until none is left of a batch up to that number: those of the oldest batches first, the longest
+    /// of later ones beside them. These are not ended without company.
+    pub(super) fn digest_large_to(&mut self, last: u64, hands: &mut Hands, looks: &mut UnderWay) {
+        let is_owed = |file: &Large<H>| file.place.batch <= last;
+        self.waiting
+            .sort_by_key(|file| (is_owed(file), file.opened.before.size));
+        while self.waiting.iter().chain(&self.active).any(is_owed) {
+            self.round(hands, looks);
+        }
+    }
+
+    /// A piece of each file that has a lane.
+    fn round(&mut self, hands: &mut Hands, looks: &mut UnderWay) {
+        while self.active.len() < H::lanes(self.path) {
+            let Some(file) = self.waiting.pop() else {
+                break;
+            };
+            self.cold -= usize::from(file.cold);
+            self.active.push(file);
+        }
+        while self.chunks.len() < self.active.len() {
+            self.chunks.push(vec![0; CHUNK]);
+        }
+        let lengths = self.read_round(hands);
+        let mut work: Vec<(&mut StreamOf<H>, &[u8])> = self
+            .active
+            .iter_mut()
+            .zip(&self.chunks)
+            .zip(&lengths)
+            .map(|((file, chunk), length)| {
+                (&mut file.stream, &chunk[..*length.as_ref().unwrap_or(&0)])
+            })
+            .collect();
+        update_many(self.path, &mut work);
+        // From the back, so that what takes a finished file's place has been dealt with.
+        for (lane, length) in lengths.into_iter().enumerate().rev() {
+            let file = &self.active[lane];
+            let read = match length {
+                Ok(_) if file.offset < file.opened.before.size => continue,
+                read => read.map(|_| ()),
+            };
+            Self::finish(self.active.swap_remove(lane), read, looks);
         }
     }
 
@@ -79,7 +95,7 @@ impl<H: Kind> Side<H> {
 
 /// Reads the next piece of a large file into the lane's buffer, never beyond the size that it had.
 /// Unless `wait` is set, nothing comes of a piece that is not cached.
-fn read_chunk<H: Kind>(
+fn read_chunk<H: DigestKind>(
     buffer: &mut [u8],
     file: &mut Large<H>,
     hands: &mut Hands,

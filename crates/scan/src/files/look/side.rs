@@ -1,9 +1,9 @@
 //! What waits to be digested by one algorithm: small files whole in memory, large ones side by side, one a lane.
 
 use super::hands::{Hands, drop_left};
-use super::under_way::{Place, UnderWay};
-use crate::files::digest::{self, Kind, Order, StreamOf};
-use crate::files::probe::{Opened, Unseen};
+use super::under_way::{BatchIndex, UnderWay};
+use crate::files::digest::{self, DigestKind, Order, StreamOf};
+use crate::files::probe::{OpenFile, Unseen};
 use agent_core::attributes::Attributes;
 
 /// Small files are digested when they fill this: it fits the second-level cache.
@@ -11,7 +11,7 @@ pub(super) const TOGETHER: usize = 256 * 1024;
 
 /// The files of one algorithm.
 #[derive(Debug)]
-pub(super) struct Side<H: Kind> {
+pub(super) struct Side<H: DigestKind> {
     pub(super) path: digest::Path,
     /// [`TOGETHER`] bytes once something was read.
     arena: Vec<u8>,
@@ -34,7 +34,7 @@ pub(super) struct Side<H: Kind> {
 /// A small file in the arena.
 #[derive(Debug)]
 struct Small {
-    place: Place,
+    place: BatchIndex,
     start: usize,
     attributes: Attributes,
 }
@@ -42,8 +42,8 @@ struct Small {
 /// A large file under way.
 #[derive(Debug)]
 pub(super) struct Large<H> {
-    pub(super) place: Place,
-    pub(super) opened: Opened,
+    pub(super) place: BatchIndex,
+    pub(super) opened: OpenFile,
     pub(super) stream: StreamOf<H>,
     pub(super) offset: u64,
     /// Whether it was not cached when it was opened.
@@ -52,7 +52,7 @@ pub(super) struct Large<H> {
     pub(super) left_behind: Option<u64>,
 }
 
-impl<H: Kind> Side<H> {
+impl<H: DigestKind> Side<H> {
     pub(super) fn new(path: digest::Path) -> Side<H> {
         Side {
             path,
@@ -79,7 +79,7 @@ impl<H: Kind> Side<H> {
     }
 
     /// The small file that was read into the room asked for last waits to be digested.
-    pub(super) fn keep(&mut self, place: Place, size: usize, attributes: Attributes) {
+    pub(super) fn keep(&mut self, place: BatchIndex, size: usize, attributes: Attributes) {
         self.small.push(Small {
             place,
             start: self.used,

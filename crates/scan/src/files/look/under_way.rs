@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// A target's place: the number of its batch, and how many of its targets come before.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct BatchIndex {
     pub(super) batch: u64,
     pub(super) index: usize,
 }
@@ -34,26 +34,26 @@ impl UnderWay {
     }
 
     /// The place of the next target of the batch that was begun last.
-    pub(super) fn next(&mut self) -> Place {
+    pub(super) fn next(&mut self) -> BatchIndex {
         let Some(batch) = self.0.back_mut() else {
-            return Place { batch: 0, index: 0 };
+            return BatchIndex { batch: 0, index: 0 };
         };
         batch.looks.push(None);
-        Place {
+        BatchIndex {
             batch: batch.number,
             index: batch.looks.len() - 1,
         }
     }
 
     /// The look at that target comes later: see [`UnderWay::settle`].
-    pub(super) fn put_off(&mut self, place: Place) {
+    pub(super) fn put_off(&mut self, place: BatchIndex) {
         if let Some(batch) = self.batch(place.batch) {
             batch.open += 1;
         }
     }
 
     /// The look at a target that was put off.
-    pub(super) fn settle(&mut self, place: Place, look: Look) {
+    pub(super) fn settle(&mut self, place: BatchIndex, look: Look) {
         if let Some(batch) = self.batch(place.batch) {
             batch.open -= 1;
         }
@@ -61,7 +61,7 @@ impl UnderWay {
     }
 
     /// The look at a target. What changed meanwhile stays open and is looked at again.
-    pub(super) fn tell(&mut self, place: Place, look: Look) {
+    pub(super) fn tell(&mut self, place: BatchIndex, look: Look) {
         if look != Err(Unseen::Changing)
             && let Some(batch) = self.batch(place.batch)
             && let Some(slot) = batch.looks.get_mut(place.index)

@@ -1,9 +1,13 @@
-//! fanotify(7), as far as notification needs it: three system calls that no safe crate of ours wraps.
+//! fanotify(7), as far as notification needs it. nix makes groups and marks; events that say where by a handle it does
+//! not read, and open_by_handle_at(2) it does not have.
 //!
-//! Everything that the kernel writes is read as bytes, so that `unsafe` stands at the calls alone.
+//! Everything that the kernel writes is read as bytes, so that `unsafe` stands at what makes descriptors alone.
 
+use nix::sys::fanotify::{EventFFlags, Fanotify as Group, InitFlags, MarkFlags, MaskFlags};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 /// What changes a file, or a directory's entries, on files and directories. No permission event: nobody is held up.
 const CHANGES: u64 = libc::FAN_MODIFY
@@ -21,12 +25,13 @@ const METADATA: usize = 24;
 const INFO: usize = 4;
 const HANDLE: usize = INFO + 8 + 8;
 /// The longest handle that the kernel gives (MAX_HANDLE_SZ).
+// Own bound: the kernel's.
 const MOST_HANDLE: usize = 128;
 
 /// A notification group.
 #[derive(Debug)]
 pub(super) struct Fanotify {
-    fd: OwnedFd,
+    group: Group,
 }
 
 /// A file system, as statfs(2) and events name it.
@@ -99,12 +104,12 @@ impl Fanotify {
             Err(Errno::INVAL) => init(flags),
             result => result,
         }
-        .map(|fd| Fanotify { fd })
+        .map(|group| Fanotify { group })
     }
 
     /// To poll.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.group.as_fd()
     }
 
     /// Asks for events on the whole file system that the directory lies on.
@@ -131,20 +136,17 @@ impl Fanotify {
         mask: u64,
         directory: Option<BorrowedFd<'_>>,
     ) -> Result<(), Errno> {
-        let group = self.fd.as_raw_fd();
-        let directory = directory.map_or(libc::AT_FDCWD, |directory| directory.as_raw_fd());
-        // SAFETY: the descriptors are open for as long as the call lasts, and a null path means what the descriptor
-        // stands for. The kernel keeps none of it.
-        let done = unsafe { libc::fanotify_mark(group, flags, mask, directory, std::ptr::null()) };
-        match done {
-            0 => Ok(()),
-            _ => Err(last_error()),
-        }
+        let flags = MarkFlags::from_bits_retain(flags);
+        let mask = MaskFlags::from_bits_retain(mask);
+        // Without a path the descriptor itself is meant.
+        let directory = directory.unwrap_or(CWD);
+        let done = self.group.mark(flags, mask, directory, None::<&Path>);
+        done.map_err(errno)
     }
 
     /// What has happened since, as far as it fits into the buffer; nothing if nothing has.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Result<Vec<Event>, Errno> {
-        match rustix::io::read(&self.fd, &mut *buffer) {
+        match rustix::io::read(&self.group, &mut *buffer) {
             Ok(length) => Ok(parse(&buffer[..length])),
             Err(Errno::AGAIN | Errno::INTR) => Ok(Vec::new()),
             Err(errno) => Err(errno),
@@ -181,17 +183,15 @@ pub(super) fn open(mount: BorrowedFd<'_>, handle: &Handle) -> Result<OwnedFd, Er
     }
 }
 
-fn init(flags: u32) -> Result<OwnedFd, Errno> {
-    let for_files = libc::O_RDONLY | libc::O_CLOEXEC;
-    // SAFETY: takes numbers alone.
-    let fd = unsafe { libc::fanotify_init(flags, for_files.cast_unsigned()) };
-    match fd {
-        0.. => {
-            // SAFETY: the kernel has just given it to us, so nobody else owns it.
-            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-        }
-        _ => Err(last_error()),
-    }
+fn init(flags: u32) -> Result<Group, Errno> {
+    // nix has no names for those that have events say where.
+    let flags = InitFlags::from_bits_retain(flags);
+    let for_files = EventFFlags::O_RDONLY | EventFFlags::O_CLOEXEC;
+    Group::init(flags, for_files).map_err(errno)
+}
+
+fn errno(error: nix::Error) -> Errno {
+    Errno::from_raw_os_error(error as i32)
 }
 
 fn last_error() -> Errno {

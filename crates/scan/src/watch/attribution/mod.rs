@@ -65,12 +65,15 @@ impl Actors {
 /// What is read at a time.
 const BUFFER: usize = 64 * 1024;
 /// As many directories are known by their handles.
+// Own bound: of what is remembered; the rest is asked for again.
 const MOST_DIRECTORIES: usize = 4096;
 /// What was read of a process stands for so long: it may run another program then.
 const FRESH: Duration = Duration::from_millis(100);
 /// This many events wait for the paths of their directories; with more, the paths are asked for at once.
+// Own bound: of work that may wait; nothing is left out.
 const MOST_WAITING: usize = 4096;
 /// As many processes are kept.
+// Own bound: likewise.
 const MOST_PROCESSES: usize = 256;
 /// What happened in a directory before the kernel was told to ignore it comes so late at most.
 const IGNORED: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use agent_core::change::{Actor, Executable};
 use agent_core::escape;
+use agent_core::os::others;
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Longer command lines are cut.
+// Own bound: of what is told of a process.
 const MOST: u64 = 4096;
 /// What stands for an argument.
 const MASK: &str = "***";
@@ -27,12 +29,13 @@ pub(super) fn actor(pid: u32, arguments: bool, alive: impl FnOnce() -> bool) -> 
         return actor;
     }
     actor.name = text(&directory, "comm").map(|comm| shown(&comm));
-    actor.program = fs::readlinkat(&directory, c"exe", Vec::new())
+    actor.program = others::read_link(&directory, b"exe")
         .ok()
-        .map(|path| shown(path.as_bytes()));
+        .map(|path| shown(&path));
     // Through the link itself: what is at its place by now may be another.
     let basics = StatxFlags::BASIC_STATS;
-    actor.executable = fs::statx(&directory, c"exe", AtFlags::empty(), basics)
+    actor.executable = others::handle(&directory, b"exe")
+        .and_then(|file| Ok(fs::statx(&file, c"", AtFlags::EMPTY_PATH, basics)?))
         .ok()
         .map(|told| Executable {
             device: (told.stx_dev_major, told.stx_dev_minor),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// As many paths are kept.
-const MOST: usize = 8192;
+// Own bound: of what is remembered; of older changes nobody is named.
+const MOST: usize = 4096;
 /// A mere close says nothing of who wrote where somebody was seen to write so short a time before.
 const CLOSING: Duration = Duration::from_secs(10);
 /// Two threads see one change at different times.

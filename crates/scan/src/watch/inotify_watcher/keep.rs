@@ -14,14 +14,16 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Events that wait in our memory while directories are added; beyond that they count as lost.
+// Own bound: beyond it everything is looked at, as after any loss.
 const MOST_WAITING: usize = 256 * 1024;
 /// So often events are taken from the kernel's queue while directories are added.
 const ADDED_BETWEEN: usize = 256;
 /// Deeper directories are left out: each level takes a descriptor while it is added.
+// Own bound: of descriptors; the region is named as left out.
 const DEEPEST: usize = 512;
 
 /// A directory that is open, and where it stands.
-pub(super) struct Opened {
+pub(super) struct OpenDirectory {
     pub(super) directory: Arc<Directory>,
     /// Where it was listed already.
     names: Option<Names>,
@@ -33,7 +35,7 @@ pub(super) struct Opened {
 
 /// A directory whose entries are being added.
 struct Level {
-    opened: Opened,
+    opened: OpenDirectory,
     node: Node,
     names: Names,
     next: usize,
@@ -95,17 +97,17 @@ impl InotifyWatcher {
         }
     }
 
-    pub(super) fn open_root(&mut self) -> Option<Opened> {
+    pub(super) fn open_root(&mut self) -> Option<OpenDirectory> {
         self.base.doors = Doors::of(&self.base.root).within(bounds::WATCH_ANSWER);
         let opened = self.base.doors.root().ok()?;
         let scope = &self.rules.scope;
         let place = scope.root_policy().map(|_| scope.root())?;
         let (_, held) = hold(opened).ok()?;
-        Some(Opened { place, ..held })
+        Some(OpenDirectory { place, ..held })
     }
 
     /// Watches a directory that is open.
-    pub(super) fn watch(&self, opened: &Opened) -> Result<Descriptor, Errno> {
+    pub(super) fn watch(&self, opened: &OpenDirectory) -> Result<Descriptor, Errno> {
         let Some(device) = opened.directory.remote else {
             return self.inotify.add(opened.directory.fd.as_fd());
         };
@@ -118,7 +120,7 @@ impl InotifyWatcher {
     }
 
     /// Opens the directory at a path as a walk would come to it; nothing if none would.
-    pub(super) fn open(&mut self, path: &[u8]) -> Option<Opened> {
+    pub(super) fn open(&mut self, path: &[u8]) -> Option<OpenDirectory> {
         let mut opened = self.open_root()?;
         let mut end = 0;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
@@ -137,10 +139,10 @@ impl InotifyWatcher {
     /// Opens an entry of a directory, if it is a directory that a walk would enter. `path` is its path.
     fn open_entry(
         &mut self,
-        directory: &Opened,
+        directory: &OpenDirectory,
         name: &[u8],
         path: &[u8],
-    ) -> Option<Result<Opened, Errno>> {
+    ) -> Option<Result<OpenDirectory, Errno>> {
         let policy = self.rules.scope.reach(&directory.place, name)?;
         let cross_mounts = policy.demand.cross_mounts;
         let opened = match self
@@ -164,7 +166,7 @@ impl InotifyWatcher {
         if (mounted && !cross_mounts) || above.contains(&stat.id) {
             return None;
         }
-        Some(Ok(Opened {
+        Some(Ok(OpenDirectory {
             place: self.rules.scope.enter(&directory.place, name),
             above,
             ..held
@@ -172,7 +174,7 @@ impl InotifyWatcher {
     }
 
     /// Adds what lies below a directory that has just been added. `path` is its path.
-    pub(super) fn fill(&mut self, node: Node, opened: Opened, mut path: Vec<u8>) {
+    pub(super) fn fill(&mut self, node: Node, opened: OpenDirectory, mut path: Vec<u8>) {
         let mut levels = Vec::new();
         let mut added = 0;
         self.list(node, opened, &path, &mut levels);
@@ -225,7 +227,7 @@ impl InotifyWatcher {
     fn list(
         &mut self,
         node: Node,
-        mut opened: Opened,
+        mut opened: OpenDirectory,
         path: &[u8],
         levels: &mut Vec<Level>,
     ) -> bool {
@@ -273,8 +275,8 @@ impl InotifyWatcher {
 }
 
 /// A directory to hold on to, of which it is not said yet where it stands.
-fn hold(opened: door::Opened) -> Result<(Stat, Opened), Errno> {
-    let door::Opened { fd, seen, remote } = opened;
+fn hold(opened: door::OpenedDirectory) -> Result<(Stat, OpenDirectory), Errno> {
+    let door::OpenedDirectory { fd, seen, remote } = opened;
     let (stat, names) = match seen {
         Some((stat, names)) => (stat, Some(names)),
         None => (node::stat(&fd)?, None),
@@ -286,7 +288,7 @@ fn hold(opened: door::Opened) -> Result<(Stat, Opened), Errno> {
         path: Box::default(),
         remote,
     });
-    let held = Opened {
+    let held = OpenDirectory {
         directory,
         names,
         id,

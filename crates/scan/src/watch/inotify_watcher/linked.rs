@@ -1,7 +1,7 @@
 //! Files that are watched themselves, beside their directories: what is written through a name elsewhere shows in no
 //! directory that is watched.
 
-use super::{InotifyWatcher, Opened, whole};
+use super::{InotifyWatcher, OpenDirectory, whole};
 use crate::files::linked::Linked;
 use crate::files::probe::Directory;
 use crate::watch::inotify::Adder;
@@ -123,7 +123,7 @@ impl InotifyWatcher {
         let chosen = self.files.chosen.clone();
         let mut touched = Vec::new();
         // Sorted, so that a directory is opened once for all of its files that follow each other.
-        let mut directory: Option<(&[u8], Option<Opened>)> = None;
+        let mut directory: Option<(&[u8], Option<OpenDirectory>)> = None;
         for (count, place) in chosen.within(path).into_iter().enumerate() {
             let path = &*chosen.paths()[place];
             let (above, name) = split(path);
@@ -153,7 +153,11 @@ impl InotifyWatcher {
     }
 
     /// Watches an entry of a directory, if it is a file that is looked at.
-    fn watch_file(&self, directory: &Opened, name: &[u8]) -> Result<Option<Descriptor>, Errno> {
+    fn watch_file(
+        &self,
+        directory: &OpenDirectory,
+        name: &[u8],
+    ) -> Result<Option<Descriptor>, Errno> {
         if self.rules.scope.reach(&directory.place, name).is_none() {
             return Ok(None);
         }

@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 
 /// Maximum directories whose place in the rules is remembered; with more, all are forgotten.
+// Own bound: of what is remembered; the rest is found again.
 const MOST_CURSORS: usize = 1024;
 
 /// Whom a change of an entry of a directory concerns.

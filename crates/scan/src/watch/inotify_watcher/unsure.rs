@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 /// This many paths wait; with more, all are looked at at once.
+// Own bound: of work that may wait; nothing is left out.
 const MOST_PATHS: usize = 4096;
 
 /// What the map may be wrong about.

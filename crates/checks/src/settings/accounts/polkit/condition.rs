@@ -2,9 +2,7 @@
 
 use super::ROOT;
 use crate::settings::users::Users;
-
-/// Parentheses and `!` within each other.
-const MAX_NESTING: usize = 32;
+use agent_core::bounds;
 
 /// The condition of a rule of the plain form.
 pub(super) fn condition(body: &str) -> Option<Condition> {
@@ -104,16 +102,16 @@ impl Condition {
             _ => this.operand(rest, depth),
         };
         let mut rest = operand(self, rest)?;
-        while rest.first().is_some_and(|word| word == sign) {
+        while let Some((_, behind)) = rest.split_first().filter(|(word, _)| *word == sign) {
             let part = if sign == "||" { Part::Or } else { Part::And };
             self.parts.insert(start, part);
-            rest = operand(self, &rest[1..])?;
+            rest = operand(self, behind)?;
         }
         Some(rest)
     }
 
     fn operand<'t>(&mut self, rest: &'t [String], depth: usize) -> Option<&'t [String]> {
-        if depth > MAX_NESTING {
+        if depth > bounds::POLKIT_NESTING {
             return None;
         }
         let words: Vec<&str> = rest.iter().take(8).map(String::as_str).collect();
@@ -124,11 +122,11 @@ impl Condition {
         let (part, used) = match words.as_slice() {
             ["!", ..] => {
                 self.parts.push(Part::Not);
-                return self.operand(&rest[1..], depth + 1);
+                return self.operand(rest.get(1..)?, depth + 1);
             }
             ["(", ..] => {
-                let rest = self.either(&rest[1..], depth + 1)?;
-                return (rest.first()? == ")").then(|| &rest[1..]);
+                let (closing, rest) = self.either(rest.get(1..)?, depth + 1)?.split_first()?;
+                return (closing == ")").then_some(rest);
             }
             ["subject", ".", "isInGroup", "(", group, ")", ..] => (Part::Group(text(group)?), 6),
             [
@@ -161,7 +159,7 @@ impl Condition {
             _ => return None,
         };
         self.parts.push(part);
-        Some(&rest[used..])
+        rest.get(used..)
     }
 
     /// Users and groups for whom the condition holds for an action that makes root; `ALL` where it holds for anybody.
@@ -227,4 +225,23 @@ fn has_members(users: &Users, group: &str) -> bool {
         members.any(|name| !name.trim_ascii().is_empty())
             || accounts.any(|account| account.field(3) == row.field(2))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agent_core::bounds;
+
+    #[test]
+    fn a_condition_that_nests_deeper_than_any_is_not_understood() {
+        let rule = |depth: usize| {
+            let (open, close) = ("(".repeat(depth), ")".repeat(depth));
+            condition(&format!(
+                "polkit.addRule(function(action, subject) {{ if ({open}action.id == \"a\"{close}) {{ return polkit.Result.YES; }} }});"
+            ))
+        };
+        assert!(rule(1).is_some());
+        assert!(rule(bounds::POLKIT_NESTING).is_some());
+        assert!(rule(bounds::POLKIT_NESTING + 1).is_none());
+    }
 }

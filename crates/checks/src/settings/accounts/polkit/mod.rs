@@ -10,6 +10,7 @@ use super::sudo::Judged;
 use super::sudoers::{Grant, Grants};
 use crate::settings::context::Context;
 use crate::settings::users::Users;
+use agent_core::bounds;
 use condition::condition;
 
 /// Where rules lie, and whether packages put them there.
@@ -19,8 +20,6 @@ const DIRECTORIES: [(&str, bool); 4] = [
     ("usr/local/share/polkit-1/rules.d", false),
     ("usr/share/polkit-1/rules.d", true),
 ];
-/// Bytes of one file of rules; those of packages have a few thousand.
-const MAX_FILE: u64 = 1 << 20;
 /// Actions that run what somebody likes as root.
 const ROOT: [&str; 4] = [
     "org.freedesktop.policykit.exec",
@@ -51,7 +50,7 @@ pub(super) fn judge(context: &Context<'_>, users: &Users) -> Option<Judged> {
             }
             any = true;
             let path = format!("{directory}/{}", String::from_utf8_lossy(name));
-            match context.root.read(path.as_bytes(), MAX_FILE) {
+            match context.root.read(path.as_bytes(), bounds::SETTINGS_FILE) {
                 Ok(Some(text)) => {
                     file(
                         &path,

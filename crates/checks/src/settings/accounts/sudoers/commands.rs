@@ -2,8 +2,12 @@
 //!
 //! A command is asked for by a path and arguments. Of patterns one path is asked for that fits them and nothing that is
 //! spelled out: if a later rule takes back a part of a pattern, the rest of it stands.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
-use super::{Budget, Kind, List, Member, Name, Place, Policy, flat};
+use super::{Budget, Kind, List, Location, Member, Name, Policy, flat};
 use agent_core::glob::{Glob, PathGlob, Syntax};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -183,7 +187,7 @@ impl Commands {
         policy: &Policy,
         list: &[Member],
         links: &Links,
-        place: &Place,
+        place: &Location,
         budget: &mut Budget,
     ) -> Commands {
         let mut commands = Commands::default();
@@ -209,7 +213,12 @@ impl Commands {
     }
 
     /// Whether the list gives what is asked for or refuses it; `None` where it says nothing of it.
-    pub(super) fn allows(&self, query: &Query, place: &Place, budget: &mut Budget) -> Option<bool> {
+    pub(super) fn allows(
+        &self,
+        query: &Query,
+        place: &Location,
+        budget: &mut Budget,
+    ) -> Option<bool> {
         let same = self.by_path.get(&query.path).map_or(&[][..], Vec::as_slice);
         if !budget.spend(1 + same.len() + self.open.len(), place) {
             return None;
@@ -255,7 +264,7 @@ impl<'a> Known<'a> {
     pub(super) fn commands(
         &mut self,
         list: &[Member],
-        place: &Place,
+        place: &Location,
         budget: &mut Budget,
     ) -> Rc<Commands> {
         if let Some(known) = self.lists.get(list) {

@@ -1,10 +1,14 @@
 //! A policy ready to be asked: lists flat, each rule with its own, and of the settings those that decide whether a
 //! password is asked for.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::commands::{Commands, Known, Links};
 use super::flat::{Flat, Lists, canonical};
 use super::runas::RunAs;
-use super::{Budget, Dialect, Kind, List, Member, Name, Place, Policy, Scope, Setting};
+use super::{Budget, Dialect, Kind, List, Location, Member, Name, Policy, Scope, Setting};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -22,7 +26,7 @@ pub(super) struct Rule {
     pub(super) nopasswd: Option<bool>,
     /// `ALL`, an alias, or a path without its arguments: those are nobody else's matter.
     pub(super) shown: Rc<str>,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// What a setting does.
@@ -50,7 +54,7 @@ pub(super) struct Default {
     pub(super) number: usize,
     pub(super) effect: Effect,
     pub(super) bound: Bound,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// See the module.
@@ -146,7 +150,7 @@ impl Compiled {
 }
 
 impl Compiler<'_> {
-    fn list(&mut self, kind: Kind, list: &List, place: &Place, budget: &mut Budget) -> Rc<Flat> {
+    fn list(&mut self, kind: Kind, list: &List, place: &Location, budget: &mut Budget) -> Rc<Flat> {
         let flat = self.lists.flat(kind, list, place, budget);
         match kind {
             Kind::Host => self.hosts.extend(flat.words.keys().cloned()),
@@ -159,7 +163,7 @@ impl Compiler<'_> {
         flat
     }
 
-    fn users(&mut self, list: &List, place: &Place, budget: &mut Budget) -> usize {
+    fn users(&mut self, list: &List, place: &Location, budget: &mut Budget) -> usize {
         if let Some(number) = self.numbers.get(list) {
             return *number;
         }
@@ -203,7 +207,7 @@ impl Compiler<'_> {
 
     /// Where a policy has settings and no rules, those come from a directory: anybody may then do anything, as far as
     /// can be told.
-    fn stand_in(&mut self, place: &Place, budget: &mut Budget) -> Rule {
+    fn stand_in(&mut self, place: &Location, budget: &mut Budget) -> Rule {
         let all: List = [Member {
             negated: false,
             name: Name::All,

@@ -4,6 +4,10 @@
 //! Of the rules that fit, the last decides, whether it gives or refuses (parse.c, `sudoers_lookup`). Its tag, else
 //! `Defaults authenticate`, says whether a password is asked for, and `exempt_group` exempts from either (check.c). root
 //! is never asked, and neither is who becomes nobody else.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "by numbers of its own tables, each given out where its row is made"
+)]
 
 use super::commands::Links;
 use super::compiled::{self, Bound, Compiled, Default};
@@ -14,12 +18,10 @@ use super::query::{Cause, Found, Grants};
 use super::state::State;
 use super::{Budget, Dialect, Policy, Trouble};
 use crate::settings::users::Users;
+use agent_core::bounds;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// Steps for a policy: some ten seconds of an unoptimised build on a busy machine, a fraction of a second otherwise.
-/// 100,000 rules for a user each take two million.
-const MAX_STEPS: usize = 4_000_000;
 /// What is found takes some 200 bytes, and is kept to the end: two hundred thousand of them at most.
 const STEPS_A_FINDING: usize = 20;
 
@@ -31,7 +33,7 @@ pub(in crate::settings::accounts) fn without_password(
     host: Option<&str>,
     links: &Links,
 ) -> Grants {
-    let mut budget = Budget::new(MAX_STEPS);
+    let mut budget = Budget::new(bounds::SUDOERS_STEPS);
     let compiled = compiled::compile(policy, dialect, links, &mut budget);
     let directory = Directory::new(users, dialect, &compiled.mentioned);
     let classes = directory.classes(&compiled.unknowable, &compiled.circular);
@@ -275,7 +277,7 @@ impl Judge<'_> {
     }
 
     /// Where the rule stands, and before it the setting that takes the password away.
-    fn places(&self, found: &Found) -> Vec<&super::Place> {
+    fn places(&self, found: &Found) -> Vec<&super::Location> {
         let setting = found.setting.as_ref();
         let setting = setting.and_then(|cause| {
             let mut defaults = self.compiled.defaults.iter();
@@ -306,7 +308,8 @@ impl Judge<'_> {
         for (number, mut list) in order {
             list.sort_by_key(|found| std::cmp::Reverse(found.rule));
             for found in list {
-                let places: Vec<super::Place> = self.places(&found).into_iter().cloned().collect();
+                let places: Vec<super::Location> =
+                    self.places(&found).into_iter().cloned().collect();
                 let Some(place) = places.first() else {
                     continue;
                 };
@@ -320,7 +323,7 @@ impl Judge<'_> {
                     _ if whole || accounts.is_empty() => vec![self.directory.shown(&found.entry.1)],
                     _ => accounts.clone(),
                 };
-                let places: Vec<&super::Place> = places.iter().collect();
+                let places: Vec<&super::Location> = places.iter().collect();
                 for principal in principals {
                     if told.insert((principal.clone(), found.clone())) {
                         self.grants.add(principal, &found, &places);

@@ -5,7 +5,7 @@
 //! name, and everything before an `ALL`, need not be kept. So each alias is walked once for a list, however deep they
 //! are nested and however often they are named.
 
-use super::{Budget, Dialect, Kind, List, Member, Name, Place, Policy};
+use super::{Budget, Dialect, Kind, List, Location, Member, Name, Policy};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -92,7 +92,7 @@ impl<'a> Lists<'a> {
         &mut self,
         kind: Kind,
         list: &List,
-        place: &Place,
+        place: &Location,
         budget: &mut Budget,
     ) -> Rc<Flat> {
         let key = (kind, Rc::clone(list));
@@ -137,7 +137,7 @@ pub(super) fn strongest(
     policy: &Policy,
     kind: Kind,
     list: &[Member],
-    place: &Place,
+    place: &Location,
     budget: &mut Budget,
 ) -> Vec<(Name, bool)> {
     let mut found = Vec::new();

@@ -4,13 +4,13 @@
 use super::lexer::Lexer;
 use super::rs;
 use super::{
-    Dialect, Kind, List, Member, Name, Place, Policy, Rule, RunAs, Scope, Setting, Trouble,
+    Dialect, Kind, List, Location, Member, Name, Policy, Rule, RunAs, Scope, Setting, Trouble,
 };
+use agent_core::bounds;
+use agent_core::bytes;
 use std::net::Ipv6Addr;
 use std::rc::Rc;
 
-/// Rules of a policy, each command of a line counted: more than any has, some 50 MB of memory.
-const MAX_RULES: usize = 60_000;
 const TAGS: [&str; 16] = [
     "NOPASSWD",
     "PASSWD",
@@ -55,11 +55,11 @@ pub(super) fn read(
     file: &Rc<str>,
     dialect: Dialect,
     policy: &mut Policy,
-    include: &mut dyn FnMut(&mut Policy, Include, Place),
+    include: &mut dyn FnMut(&mut Policy, Include, Location),
 ) {
     let mut lexer = Lexer::new(text);
     while !lexer.rest().is_empty() {
-        let place = Place {
+        let place = Location {
             file: Rc::clone(file),
             line: lexer.line,
         };
@@ -74,7 +74,7 @@ pub(super) fn read(
             continue;
         }
         let before = (policy.rules.len(), policy.settings.len());
-        let mut entry = Entry {
+        let mut entry = LineParser {
             place,
             policy,
             refused: false,
@@ -84,8 +84,10 @@ pub(super) fn read(
         if dialect == Dialect::SudoRs && (entry.refused || read.is_none()) {
             entry.take_back(before);
         }
-        if read.is_none() || !lexer.end_of_line() {
-            let place = Place {
+        let most = bounds::SUDOERS_RULES;
+        // A line is left in its middle where the bound is reached: that is no error of syntax.
+        if policy.rules.len() <= most && (read.is_none() || !lexer.end_of_line()) {
+            let place = Location {
                 file: Rc::clone(file),
                 line: lexer.line,
             };
@@ -95,10 +97,10 @@ pub(super) fn read(
                 place,
             });
         }
-        if policy.rules.len() > MAX_RULES || policy.troubles.len() > MAX_RULES {
+        if policy.rules.len() > most || policy.troubles.len() > most {
             policy.troubles.push(Trouble {
-                reason: format!("more than {MAX_RULES} rules"),
-                place: Place {
+                reason: format!("more than {most} rules"),
+                place: Location {
                     file: Rc::clone(file),
                     line: lexer.line,
                 },
@@ -112,7 +114,7 @@ pub(super) fn read(
 fn included(lexer: &mut Lexer<'_>) -> Option<Include> {
     let sign = if lexer.blanks() { &b"@"[..] } else { b"#@" };
     if !lexer.peek().is_some_and(|byte| sign.contains(&byte))
-        || !lexer.rest()[1..].starts_with(b"include")
+        || !bytes::behind(lexer.rest(), 1).starts_with(b"include")
     {
         return None;
     }
@@ -130,8 +132,8 @@ fn included(lexer: &mut Lexer<'_>) -> Option<Include> {
 }
 
 /// One entry, at its place.
-struct Entry<'a> {
-    place: Place,
+struct LineParser<'a> {
+    place: Location,
     policy: &'a mut Policy,
     /// Whether sudo-rs drops the line: it knows nothing of what stands there.
     refused: bool,
@@ -139,7 +141,7 @@ struct Entry<'a> {
     aliases: Vec<(Kind, Rc<str>)>,
 }
 
-impl Entry<'_> {
+impl LineParser<'_> {
     /// Undoes the line; `before` is how many rules and settings stood before it.
     fn take_back(&mut self, before: (usize, usize)) {
         self.policy.rules.truncate(before.0);
@@ -205,7 +207,7 @@ impl Entry<'_> {
                 nopasswd,
                 place: self.place.clone(),
             });
-            if self.policy.rules.len() > MAX_RULES {
+            if self.policy.rules.len() > bounds::SUDOERS_RULES {
                 return None;
             }
             if !lexer.take(b',') {
@@ -406,7 +408,7 @@ fn address(lexer: &mut Lexer<'_>) -> Option<String> {
         .iter()
         .take_while(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'))
         .count();
-    let text = String::from_utf8_lossy(&lexer.rest()[..length]).into_owned();
+    let text = String::from_utf8_lossy(bytes::first(lexer.rest(), length)).into_owned();
     let address = text.split('/').next().unwrap_or_default();
     address.parse::<Ipv6Addr>().ok()?;
     lexer.advance(length);

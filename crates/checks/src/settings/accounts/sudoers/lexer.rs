@@ -1,6 +1,8 @@
 //! Characters of a sudoers file to words, with the line that each stands on (toke.l).
 
 /// Where in a file the reader is.
+use agent_core::bytes;
+
 pub(super) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
@@ -24,7 +26,7 @@ impl<'a> Lexer<'a> {
 
     /// What is left.
     pub(super) fn rest(&self) -> &'a [u8] {
-        &self.text[self.at..]
+        bytes::behind(self.text, self.at)
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -41,7 +43,7 @@ impl<'a> Lexer<'a> {
 
     /// Length of a line end here: `\n` or `\r\n`; 0 if there is none.
     fn newline(&self, at: usize) -> usize {
-        match &self.text[at.min(self.text.len())..] {
+        match bytes::behind(self.text, at) {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
             _ => 0,
@@ -55,7 +57,7 @@ impl<'a> Lexer<'a> {
             match self.peek() {
                 Some(b' ' | b'\t') => self.at += 1,
                 Some(b'\\') => {
-                    let blanks = self.text[self.at + 1..]
+                    let blanks = bytes::behind(self.text, self.at + 1)
                         .iter()
                         .take_while(|byte| matches!(byte, b' ' | b'\t'))
                         .count();
@@ -234,7 +236,7 @@ impl<'a> Lexer<'a> {
 
     fn while_is(&mut self, is: impl Fn(u8) -> bool) -> Option<String> {
         let length = self.rest().iter().take_while(|byte| is(**byte)).count();
-        let word = String::from_utf8_lossy(&self.rest()[..length]).into_owned();
+        let word = String::from_utf8_lossy(bytes::first(self.rest(), length)).into_owned();
         self.at += length;
         (length > 0).then_some(word)
     }
@@ -311,7 +313,7 @@ impl<'a> Lexer<'a> {
                         .peek_at(1)
                         .is_some_and(|next| !matches!(next, b'\n' | b'\r')) =>
                 {
-                    command.extend_from_slice(&self.rest()[..2]);
+                    command.extend_from_slice(bytes::first(self.rest(), 2));
                     self.at += 2;
                 }
                 b'\\' => {

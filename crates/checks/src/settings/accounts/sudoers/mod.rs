@@ -64,12 +64,12 @@ pub(super) type List = Rc<[Member]>;
 
 /// `FILE:LINE`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) file: Rc<str>,
     pub(super) line: usize,
 }
 
-impl Place {
+impl Location {
     pub(super) fn text(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
@@ -96,7 +96,7 @@ pub(super) struct Rule {
     pub(super) limited: bool,
     /// Whether the tag says `NOPASSWD` or `PASSWD`, here or earlier in the same list.
     pub(super) nopasswd: Option<bool>,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// For whom or what a `Defaults` line is.
@@ -117,7 +117,7 @@ pub(super) struct Setting {
     pub(super) name: String,
     pub(super) negated: bool,
     pub(super) value: Option<String>,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// Which list an alias stands for; a name may be used once for each.
@@ -134,7 +134,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub(super) reason: String,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// Everything that is read, in its order.
@@ -166,7 +166,7 @@ impl Budget {
     }
 
     /// Whether `steps` more may be taken for what stands at `place`.
-    pub(super) fn spend(&mut self, steps: usize, place: &Place) -> bool {
+    pub(super) fn spend(&mut self, steps: usize, place: &Location) -> bool {
         if let Some(left) = self.left.checked_sub(steps) {
             self.left = left;
             return true;
@@ -177,5 +177,24 @@ impl Budget {
             place: place.clone(),
         });
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agent_core::bounds;
+
+    #[test]
+    fn what_takes_more_steps_than_any_policy_is_named() {
+        let mut budget = Budget::new(bounds::SUDOERS_STEPS);
+        let place = |line| Location {
+            file: "/etc/sudoers".into(),
+            line,
+        };
+        assert!(budget.spend(bounds::SUDOERS_STEPS, &place(1)));
+        assert!(budget.cut.is_none());
+        assert!(!budget.spend(1, &place(2)) && !budget.spend(1, &place(3)));
+        assert_eq!(budget.cut.map(|cut| cut.place.line), Some(2));
     }
 }

@@ -159,7 +159,9 @@ impl<'a> Directory<'a> {
                 });
                 classes.len() - 1
             });
-            classes[at].accounts.extend(account);
+            if let Some(class) = classes.get_mut(at) {
+                class.accounts.extend(account);
+            }
         };
         add(Vec::new(), None);
         let mut met: HashSet<Rc<str>> = ["root".into(), "#0".into()].into();

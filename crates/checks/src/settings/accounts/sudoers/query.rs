@@ -1,6 +1,6 @@
 //! What is found: grants, gathered for those to whom they are told.
 
-use super::{Place, Trouble};
+use super::{Location, Trouble};
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
@@ -67,7 +67,7 @@ impl Grants {
         }
     }
 
-    pub(super) fn add(&mut self, principal: String, found: &Found, places: &[&Place]) {
+    pub(super) fn add(&mut self, principal: String, found: &Found, places: &[&Location]) {
         let grant = self.given.entry(principal).or_default();
         let Grant {
             what,

@@ -1,21 +1,17 @@
 //! A policy with everything that it includes, below the root.
 
 use super::grammar::{self, Include};
-use super::{Dialect, Place, Policy, Trouble};
+use super::{Dialect, Location, Policy, Trouble};
 use agent_core::attributes::FileType;
+use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::io;
 use std::rc::Rc;
 
 /// `MAX_SUDOERS_DEPTH` of toke.l, `INCLUDE_LIMIT` of sudo-rs.
+// Own bound: sudo's.
 const MAX_DEPTH: usize = 128;
-/// Bytes of one file.
-const MAX_FILE: u64 = agent_core::bounds::SUDOERS_FILE;
-/// Bytes of all files together, each counted as often as it is included.
-const MAX_TOTAL: usize = agent_core::bounds::SUDOERS_ALL;
-/// Files, each counted as often as it is included.
-const MAX_FILES: usize = agent_core::bounds::SUDOERS_FILES;
 
 /// Where a policy begins, and who must own its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,31 +31,31 @@ pub(in crate::settings::accounts) fn read(
     host: &str,
 ) -> io::Result<Option<Policy>> {
     let mut policy = Policy::default();
-    let mut reader = Reader {
+    let mut loader = PolicyLoader {
         root,
         host,
         source,
         total: 0,
         files: 0,
     };
-    match reader.stat(&source.main) {
+    match loader.stat(&source.main) {
         None => return Ok(None),
         Some(stat) if stat.kind == FileType::File => {
-            if let Some(reason) = reader.insecure(&stat) {
+            if let Some(reason) = loader.insecure(&stat) {
                 policy.ignored.push(format!("{} ({reason})", source.main));
                 return Ok(Some(policy));
             }
         }
         Some(_) => {}
     }
-    let Some(bytes) = root.read(source.main.as_bytes(), MAX_FILE)? else {
+    let Some(bytes) = root.read(source.main.as_bytes(), bounds::SUDOERS_FILE)? else {
         return Ok(None);
     };
-    reader.text(&bytes, &source.main, 0, &mut policy);
+    loader.text(&bytes, &source.main, 0, &mut policy);
     Ok(Some(policy))
 }
 
-struct Reader<'a> {
+struct PolicyLoader<'a> {
     root: &'a Root,
     host: &'a str,
     source: &'a Source,
@@ -67,7 +63,7 @@ struct Reader<'a> {
     files: usize,
 }
 
-impl Reader<'_> {
+impl PolicyLoader<'_> {
     fn text(&mut self, bytes: &[u8], file: &str, depth: usize, policy: &mut Policy) {
         self.total += bytes.len();
         self.files += 1;
@@ -92,7 +88,7 @@ impl Reader<'_> {
         &mut self,
         include: Include,
         beside: &str,
-        place: Place,
+        place: Location,
         depth: usize,
         policy: &mut Policy,
     ) {
@@ -135,15 +131,15 @@ impl Reader<'_> {
         }
     }
 
-    fn file(&mut self, path: &str, place: Place, depth: usize, policy: &mut Policy) {
-        if self.total > MAX_TOTAL || self.files > MAX_FILES {
+    fn file(&mut self, path: &str, place: Location, depth: usize, policy: &mut Policy) {
+        if self.total > bounds::SUDOERS_ALL || self.files > bounds::SUDOERS_FILES {
             let reason = format!("{path} is not read: the policy is larger than any real one");
             return policy.troubles.push(Trouble { reason, place });
         }
         if let Some(reason) = self.stat(path).and_then(|stat| self.insecure(&stat)) {
             return policy.ignored.push(format!("{path} ({reason})"));
         }
-        match self.root.read(path.as_bytes(), MAX_FILE) {
+        match self.root.read(path.as_bytes(), bounds::SUDOERS_FILE) {
             Ok(Some(bytes)) => self.text(&bytes, path, depth, policy),
             Ok(None) => {
                 let reason = format!("{path} is not there");

@@ -1,6 +1,8 @@
 //! What a GRUB script does before the menu shows (GRUB manual, "Shell-like scripting"): conditions that follow from the
 //! tree are decided, others leave open what they guard.
+// Long: the statements of the script are gone through in one place.
 
+use super::lexer::commands;
 use super::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ pub(super) enum Guard {
 }
 
 impl Guard {
-    fn not(self) -> Guard {
+    pub(super) fn not(self) -> Guard {
         match self {
             Guard::No => Guard::Yes,
             Guard::Maybe => Guard::Maybe,
@@ -28,9 +30,18 @@ enum Block {
     If(Guard, Guard),
     /// A loop: whether its body runs is not followed.
     Loop,
-    /// The commands of an entry or a function: they run when it is chosen or called.
-    Later,
+    /// The commands of an entry, or of a function by its name: they run when it is chosen or called.
+    Later(Option<String>),
 }
+
+/// A command, and `FILE:LINE`.
+type Command = (String, String);
+
+/// Functions that call each other, and files that source each other.
+// Own bound: what is deeper is unknown.
+const DEPTH: usize = 16;
+/// Commands that are gone through before it is given up.
+const STEPS: usize = 100_000;
 
 /// What a menu says, its further files included.
 pub(super) struct Menu {
@@ -46,14 +57,19 @@ pub(super) struct Menu {
     /// Users with a password that is set.
     passwords: BTreeMap<String, Guard>,
     /// `set NAME=VALUE`, and whether it is that for certain.
-    variables: BTreeMap<String, (String, bool)>,
-    /// Names of the files beside the menu.
-    beside: BTreeSet<String>,
+    pub(super) variables: BTreeMap<String, (String, bool)>,
+    /// Names of the files beside the menu, and the texts of those that can be scripts.
+    pub(super) beside: BTreeMap<String, Option<String>>,
+    /// Functions that are known.
+    functions: BTreeMap<String, Vec<Command>>,
+    /// Where it was given up: what comes behind is not known.
+    lost: bool,
+    steps: usize,
 }
 
 impl Menu {
     /// A menu in a directory with these files.
-    pub(super) fn beside(beside: BTreeSet<String>) -> Menu {
+    pub(super) fn beside(beside: BTreeMap<String, Option<String>>) -> Menu {
         Menu {
             serial: None,
             superusers: Vec::new(),
@@ -63,12 +79,18 @@ impl Menu {
             passwords: BTreeMap::new(),
             variables: BTreeMap::new(),
             beside,
+            functions: BTreeMap::new(),
+            lost: false,
+            steps: 0,
         }
     }
 
     /// Whether it takes a password to edit the menu.
     pub(super) fn guard(&self) -> Guard {
         let of = |user: &String| self.passwords.get(user).copied();
+        if self.lost {
+            return Guard::Maybe;
+        }
         match self.sure {
             true => self
                 .superusers
@@ -85,16 +107,47 @@ impl Menu {
 
     /// Takes in the commands of a file that bear on who may edit.
     pub(super) fn add(&mut self, path: &str, text: &str) {
+        let commands = commands(text).into_iter();
+        let commands: Vec<Command> = commands
+            .map(|(line, command)| (command, format!("/{path}:{line}")))
+            .collect();
+        self.all(&commands, Guard::Yes, 0);
+    }
+
+    /// Goes through commands that run as far as `outer` says.
+    fn all(&mut self, commands: &[Command], outer: Guard, depth: usize) {
         let mut blocks = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            for command in commands(line) {
-                self.command(command, &mut blocks, &format!("/{path}:{}", number + 1));
+        for (command, place) in commands {
+            self.steps += 1;
+            if depth > DEPTH || self.steps > STEPS {
+                self.lost = true;
+                return;
             }
+            self.command(command, &mut blocks, place, (outer, depth));
         }
     }
 
-    fn command(&mut self, command: &str, blocks: &mut Vec<Block>, place: &str) {
-        let (first, rest) = command.split_once([' ', '\t']).unwrap_or((command, ""));
+    fn command(
+        &mut self,
+        command: &str,
+        blocks: &mut Vec<Block>,
+        place: &str,
+        within: (Guard, usize),
+    ) {
+        let (first, rest) = command
+            .split_once([' ', '\t', '\n'])
+            .unwrap_or((command, ""));
+        // What a function is made of is kept for its calls, the ends of its own blocks included.
+        let function = blocks.iter().find_map(|block| match block {
+            Block::Later(Some(name)) => Some(name.clone()),
+            _ => None,
+        });
+        if let Some(name) = &function
+            && !(first == "}" && matches!(blocks.last(), Some(Block::Later(Some(_)))))
+            && let Some(body) = self.functions.get_mut(name)
+        {
+            body.push((command.to_owned(), place.to_owned()));
+        }
         match first {
             "if" => {
                 let holds = self.condition(rest);
@@ -111,38 +164,93 @@ impl Menu {
                 if let Some(Block::If(runs, earlier)) = blocks.last_mut() {
                     *runs = earlier.not();
                 }
-                self.command_behind(rest, blocks, place);
+                self.command_behind(rest, blocks, place, within);
             }
-            "then" => self.command_behind(rest, blocks, place),
+            "then" | "do" => self.command_behind(rest, blocks, place, within),
             "for" | "while" | "until" => blocks.push(Block::Loop),
-            "do" => self.command_behind(rest, blocks, place),
             "fi" | "done" | "}" => {
                 blocks.pop();
             }
-            "menuentry" | "submenu" | "function" => {
-                if command.ends_with('{') {
-                    blocks.push(Block::Later);
+            "function" if command.ends_with('{') => {
+                let name = rest
+                    .split_whitespace()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+                if function.is_none() {
+                    self.functions.insert(name.clone(), Vec::new());
                 }
+                blocks.push(Block::Later(function.is_none().then_some(name)));
             }
+            "menuentry" | "submenu" if command.ends_with('{') => blocks.push(Block::Later(None)),
             _ => {
                 let runs = blocks.iter().map(|block| match block {
                     Block::If(runs, _) => *runs,
                     Block::Loop => Guard::Maybe,
-                    Block::Later => Guard::No,
+                    Block::Later(_) => Guard::No,
                 });
-                let runs = runs.min().unwrap_or(Guard::Yes);
-                if runs != Guard::No {
-                    self.run(command, runs == Guard::Yes, place);
+                let runs = runs.min().unwrap_or(Guard::Yes).min(within.0);
+                if runs == Guard::No {
+                    return;
+                }
+                match self.functions.get(first).cloned() {
+                    Some(body) => self.all(&body, runs, within.1 + 1),
+                    None if matches!(first, "source" | ".") => {
+                        self.source(rest.trim(), runs, within.1);
+                    }
+                    None => self.run(command, runs == Guard::Yes, place),
                 }
             }
         }
     }
 
-    fn command_behind(&mut self, rest: &str, blocks: &mut Vec<Block>, place: &str) {
+    fn command_behind(
+        &mut self,
+        rest: &str,
+        blocks: &mut Vec<Block>,
+        place: &str,
+        within: (Guard, usize),
+    ) {
         let rest = rest.trim();
         if !rest.is_empty() {
-            self.command(rest, blocks, place);
+            self.command(rest, blocks, place, within);
         }
+    }
+
+    /// Another file is read in: one beside the menu, or one that nothing is known of.
+    fn source(&mut self, file: &str, runs: Guard, depth: usize) {
+        let Some(name) = self.beside_name(file.trim_matches(['"', '\''])) else {
+            self.lost = true;
+            return;
+        };
+        // What is not there does nothing.
+        match self.beside.get(&name).cloned() {
+            None => {}
+            Some(None) => self.lost = true,
+            Some(Some(text)) => {
+                let commands = commands(&text).into_iter();
+                let commands: Vec<Command> = commands
+                    .map(|(line, command)| (command, format!("{name}:{line}")))
+                    .collect();
+                self.all(&commands, runs, depth + 1);
+            }
+        }
+    }
+
+    /// The name of a file that a script calls by the directory of the menu; `None` where it lies elsewhere.
+    pub(super) fn beside_name(&self, file: &str) -> Option<String> {
+        let directories = [
+            "$prefix/",
+            "${prefix}/",
+            "$config_directory/",
+            "${config_directory}/",
+            "/boot/grub/",
+            "/boot/grub2/",
+        ];
+        let name = directories
+            .iter()
+            .find_map(|directory| file.strip_prefix(directory))?;
+        (!name.contains(['/', '$'])).then(|| name.to_owned())
     }
 
     /// A command that runs, for certain or perhaps.
@@ -232,104 +340,6 @@ impl Menu {
             _ => Guard::No,
         }
     }
-
-    /// Whether a condition holds, as far as the tree and the script tell.
-    fn condition(&self, text: &str) -> Guard {
-        let text = text.trim();
-        if let Some(rest) = text.strip_prefix("! ") {
-            return self.condition(rest).not();
-        }
-        let test = text
-            .strip_prefix("test ")
-            .or_else(|| text.strip_prefix("[ ")?.strip_suffix(" ]"));
-        let Some(test) = test else {
-            return match text {
-                "true" => Guard::Yes,
-                "false" => Guard::No,
-                _ => Guard::Maybe,
-            };
-        };
-        let parts: Vec<&str> = test.split_whitespace().collect();
-        let is = |holds: bool| if holds { Guard::Yes } else { Guard::No };
-        match parts.as_slice() {
-            ["!", rest @ ..] => self.condition(&format!("[ {} ]", rest.join(" "))).not(),
-            ["-f" | "-e" | "-s", file] => {
-                let file = file.trim_matches('"');
-                let name = [
-                    "$prefix/",
-                    "${prefix}/",
-                    "$config_directory/",
-                    "${config_directory}/",
-                ]
-                .iter()
-                .find_map(|prefix| file.strip_prefix(prefix));
-                match name {
-                    Some(name) if !name.contains(['/', '$']) => match self.beside.contains(name) {
-                        // An empty file has no commands either.
-                        true => Guard::Yes,
-                        false => Guard::No,
-                    },
-                    _ => Guard::Maybe,
-                }
-            }
-            ["-n", text] | [text] => match self.value(text) {
-                Some(value) => is(!value.is_empty()),
-                None => Guard::Maybe,
-            },
-            ["-z", text] => match self.value(text) {
-                Some(value) => is(value.is_empty()),
-                None => Guard::Maybe,
-            },
-            [left, operator @ ("=" | "==" | "!="), right] => {
-                match (self.value(left), self.value(right)) {
-                    (Some(left), Some(right)) => is((left == right) == (*operator != "!=")),
-                    _ => Guard::Maybe,
-                }
-            }
-            _ => Guard::Maybe,
-        }
-    }
-
-    /// What a word stands for; `None` where the script does not say it.
-    fn value(&self, word: &str) -> Option<String> {
-        if word.starts_with('\'') {
-            return Some(word.trim_matches('\'').to_owned());
-        }
-        let bare = word.trim_matches('"');
-        let Some(name) = bare.strip_prefix('$') else {
-            return (!bare.contains(['$', '\\'])).then(|| bare.to_owned());
-        };
-        let name = name.trim_matches(['{', '}']);
-        let known = self.variables.get(name).filter(|(_, sure)| *sure);
-        known.map(|(value, _)| value.clone())
-    }
-}
-
-/// The commands of a line, comments left out.
-fn commands(line: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let (mut start, mut quote, mut before) = (0, None, ' ');
-    for (at, c) in line.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if matches!(c, '"' | '\'') => quote = Some(c),
-            None if c == '#' && before.is_whitespace() => {
-                found.push(&line[start..at]);
-                start = line.len();
-                break;
-            }
-            None if c == ';' => {
-                found.push(&line[start..at]);
-                start = at + 1;
-            }
-            None => {}
-        }
-        before = c;
-    }
-    found.push(&line[start..]);
-    let found = found.into_iter().map(str::trim);
-    found.filter(|command| !command.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -337,6 +347,8 @@ mod tests {
     use super::*;
 
     #[test]
+    // Its table of cases is what is long.
+    #[allow(clippy::too_many_lines)]
     fn who_may_edit() {
         let sound = "set superusers=\"boss\"\npassword_pbkdf2 boss grub.pbkdf2.AA\n";
         for (text, expected) in [
@@ -391,8 +403,50 @@ mod tests {
                 Guard::No,
             ),
             ("set superusers=boss; password boss x".into(), Guard::Yes),
+            (format!("function f {{\n{sound}}}\nf\n"), Guard::Yes),
+            (
+                format!("{sound}function f {{ unset superusers; }}\nf\n"),
+                Guard::No,
+            ),
+            (
+                format!("{sound}function f {{ unset superusers; }}\n"),
+                Guard::Yes,
+            ),
+            (
+                format!(
+                    "{sound}function f {{\nif true; then\nunset superusers\nfi\n}}\nif sleep 1; then f; fi\n"
+                ),
+                Guard::Maybe,
+            ),
+            (format!("function f {{ f; }}\n{sound}f\n"), Guard::Maybe),
+            (
+                format!("{sound}menuentry \"x\ny\" {{ unset superusers; }}\n"),
+                Guard::Yes,
+            ),
+            (
+                format!("{sound}echo \"a\nunset superusers\n\"\n"),
+                Guard::Yes,
+            ),
+            (format!("{sound}unset \\\nsuperusers\n"), Guard::No),
+            (format!("{sound}source $prefix/there\n"), Guard::No),
+            (
+                format!("{sound}if false; then source $prefix/there; fi\n"),
+                Guard::Yes,
+            ),
+            (
+                format!("{sound}source ${{config_directory}}/none.cfg\n"),
+                Guard::Yes,
+            ),
+            (format!("{sound}source (hd0,1)/x.cfg\n"), Guard::Maybe),
+            (
+                format!("{sound}for x in a; do source (hd0,1)/x.cfg; done\n"),
+                Guard::Maybe,
+            ),
         ] {
-            let mut menu = Menu::beside(BTreeSet::from(["there".to_owned()]));
+            let mut menu = Menu::beside(BTreeMap::from([(
+                "there".to_owned(),
+                Some("unset superusers\n".to_owned()),
+            )]));
             menu.add("boot/grub/grub.cfg", &text);
             assert_eq!(menu.guard(), expected, "{text}");
         }

@@ -1,5 +1,7 @@
 //! Whether rsyslogd sends messages of this host elsewhere: its rules gone through as it does.
+// Long: the statements are gone through in one place, with their tests.
 
+mod filter;
 mod parse;
 mod selector;
 
@@ -37,6 +39,7 @@ const LOCAL: [&str; 6] = [
 /// The ruleset of statements outside of any (ruleset.c).
 const DEFAULT: &str = "RSYSLOG_DefaultRuleset";
 /// Includes in includes (grammar/lexer.l), and rulesets that call each other.
+// Own bound: rsyslog's.
 const DEPTH: usize = 20;
 
 /// Where rsyslogd sends to.
@@ -58,7 +61,7 @@ pub(super) fn target(context: &Context<'_>) -> Target {
     for start in starts {
         walk.ruleset(start, Messages::ALL, 0);
     }
-    if walk.steps > STEPS {
+    if walk.steps > bounds::RSYSLOG_STEPS {
         return Target::Unknown("the rules of rsyslog call each other without end".into());
     }
     match (walk.found, rules.strange) {
@@ -71,8 +74,8 @@ pub(super) fn target(context: &Context<'_>) -> Target {
     }
 }
 
-/// Statements gone through before it is given up: each ruleset may call others twice.
-const STEPS: usize = 1_000_000;
+/// What comes after it is done where the action before it cannot be.
+const INSTEAD: &str = "actionexeconlywhenpreviousissuspended";
 
 /// A configuration, its includes in their places.
 #[derive(Default)]
@@ -89,6 +92,8 @@ struct Rules {
     bound: BTreeSet<String>,
     /// The first place that is not understood.
     strange: Option<String>,
+    /// `$ActionExecOnlyWhenPreviousIsSuspended`: what comes then is done where the action before it cannot be.
+    instead: bool,
     files: usize,
 }
 
@@ -122,6 +127,20 @@ impl Rules {
         Ok(())
     }
 
+    /// Takes out what is done only where the action before it cannot be: in the ordinary course nothing is sent so.
+    fn settle(&mut self, statement: &mut Statement) {
+        match statement {
+            Statement::Send(..) if self.instead => *statement = Statement::Nothing,
+            Statement::Directive(name, value) if name == INSTEAD => self.instead = is_on(value),
+            Statement::If(_, then, otherwise) => {
+                for inner in then.iter_mut().chain(otherwise) {
+                    self.settle(inner);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn add(
         &mut self,
         context: &Context<'_>,
@@ -132,6 +151,7 @@ impl Rules {
         for statement in statements {
             match statement {
                 Statement::Include(pattern) => self.read(context, &pattern, depth + 1)?,
+                Statement::Text(inner) => self.add(context, path, inner, depth)?,
                 Statement::Ruleset(parameters, inner) => {
                     let name = value(&parameters, "name").unwrap_or_default().to_owned();
                     if parameters.iter().any(|(name, _)| name == "queue.type") {
@@ -158,9 +178,14 @@ impl Rules {
                     "inputfilebindruleset" => {
                         self.bound.insert(value);
                     }
+                    "rulesetcreatemainqueue" if is_on(&value) => {
+                        self.queued.insert(self.current.clone());
+                    }
+                    INSTEAD => self.instead = is_on(&value),
                     _ => {}
                 },
-                statement => {
+                mut statement => {
+                    self.settle(&mut statement);
                     if includes(&statement) {
                         self.strange
                             .get_or_insert(format!("an include below a filter in {path}"));
@@ -174,10 +199,17 @@ impl Rules {
     }
 }
 
+fn is_on(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "on" | "yes" | "true" | "1"
+    )
+}
+
 /// Whether files are read in below a filter.
 fn includes(statement: &Statement) -> bool {
     match statement {
-        Statement::Include(_) => true,
+        Statement::Include(_) | Statement::Text(_) => true,
         Statement::If(_, then, otherwise) => then.iter().chain(otherwise).any(includes),
         _ => false,
     }
@@ -201,7 +233,7 @@ impl Walk<'_> {
             .map(Vec::as_slice)
             .unwrap_or_default();
         if depth > DEPTH {
-            self.steps = STEPS + 1;
+            self.steps = bounds::RSYSLOG_STEPS + 1;
             return live;
         }
         for (path, statement) in statements {
@@ -225,7 +257,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Messages {
         self.steps += 1;
-        if live.is_empty() || self.found.is_some() || self.steps > STEPS {
+        if live.is_empty() || self.found.is_some() || self.steps > bounds::RSYSLOG_STEPS {
             return live;
         }
         match statement {
@@ -260,6 +292,9 @@ impl Walk<'_> {
 
 /// Where an action sends to, if it does.
 fn sends(action: &Parameters) -> Option<String> {
+    if value(action, "action.execonlywhenpreviousissuspended").is_some_and(is_on) {
+        return None;
+    }
     let module = value(action, "type").unwrap_or_default().to_lowercase();
     let host = ["target", "server", "broker"]
         .iter()
@@ -277,6 +312,16 @@ mod tests {
 
     /// The first target of one file, `?` where it is not understood.
     fn found(text: &str) -> String {
+        walked(text).map_or_else(|| "?".into(), |(target, _)| target)
+    }
+
+    /// The statements that were gone through.
+    fn steps(text: &str) -> usize {
+        walked(text).expect("understood").1
+    }
+
+    /// The first target of one file, and the statements that were gone through; `None` where it is not understood.
+    fn walked(text: &str) -> Option<(String, usize)> {
         let mut rules = Rules {
             current: DEFAULT.to_owned(),
             start: DEFAULT.to_owned(),
@@ -287,9 +332,7 @@ mod tests {
         let root = agent_core::os::root::Root::open(std::path::Path::new("/proc/self/fdinfo"))
             .expect("a root");
         let context = Context::new(&root, &release, &settings, 0, &|_| true);
-        let Ok(statements) = parse::parse(text) else {
-            return "?".into();
-        };
+        let statements = parse::parse(text).ok()?;
         rules
             .add(&context, "f", statements, 0)
             .expect("no includes");
@@ -302,10 +345,36 @@ mod tests {
         for bound in &rules.bound {
             walk.ruleset(bound, Messages::ALL, 0);
         }
-        walk.found.map(|(what, _)| what).unwrap_or_default()
+        let target = walk.found.map(|(what, _)| what).unwrap_or_default();
+        Some((target, walk.steps))
     }
 
     #[test]
+    fn what_goes_deeper_or_on_longer_than_any_is_not_understood() {
+        let within = |depth: usize| {
+            let (open, close) = ("if 1 then {\n".repeat(depth), "}\n".repeat(depth));
+            parse::parse(&format!("{open}*.* @h\n{close}"))
+        };
+        assert!(within(bounds::RSYSLOG_BLOCKS).is_ok());
+        assert!(within(bounds::RSYSLOG_BLOCKS + 1).is_err());
+        // Each calls the next one twice: two to the power of their number, and none lies too deep.
+        let last = DEPTH - 1;
+        let calls: String = (0..last)
+            .map(|n| {
+                format!(
+                    "ruleset(name=\"r{n}\") {{\ncall r{0}\ncall r{0}\n}}\n",
+                    n + 1
+                )
+            })
+            .collect();
+        let text = format!("{calls}ruleset(name=\"r{last}\") {{\n*.* /x\n}}\ncall r0\n");
+        assert!(steps(&text) > bounds::RSYSLOG_STEPS);
+        assert!(steps("*.* /x\n*.* /y\n") < 10);
+    }
+
+    #[test]
+    // Its table of cases is what is long.
+    #[allow(clippy::too_many_lines)]
     fn what_leaves_the_host() {
         for (text, expected) in [
             ("*.* @@logs.example.org:6514", "logs.example.org:6514"),
@@ -379,6 +448,31 @@ mod tests {
                 "template(name=\"t\" type=\"list\"){ constant(value=\"@h\") property(name=\"msg\") }",
                 "",
             ),
+            ("*.* :omrelp:logs.example.org:2514", "logs.example.org:2514"),
+            ("*.* :omrelp:127.0.0.1:2514", ""),
+            (":omrelp:logs:2514", "logs:2514"),
+            ("if $msg contains \"x\" then ~ else stop\n*.* @h", ""),
+            ("*.* :omusrmsg:*", ""),
+            ("include(text=\"*.* @h\")", "h"),
+            ("if $fromhost-ip == '127.0.0.1' then stop\n*.* @h", ""),
+            ("if $fromhost-ip != '127.0.0.1' then stop\n*.* @h", "h"),
+            ("if ($fromhost-ip startswith \"10.\") then @h", ""),
+            (":fromhost-ip, !isequal, \"127.0.0.1\" @h", ""),
+            (":fromhost-ip, isequal, \"127.0.0.1\" @h", "h"),
+            (
+                "*.* /x\n$ActionExecOnlyWhenPreviousIsSuspended on\n& @h",
+                "",
+            ),
+            (
+                "$ActionExecOnlyWhenPreviousIsSuspended on\n*.* @h\n$ActionExecOnlyWhenPreviousIsSuspended off\n*.* @i",
+                "i",
+            ),
+            (
+                "action(type=\"omfwd\" target=\"h\" action.execOnlyWhenPreviousIsSuspended=\"on\")",
+                "",
+            ),
+            ("*.* @localhost.localdomain", ""),
+            ("*.* @0.0.0.0", ""),
             ("nonsense(", "?"),
             ("*.quiet @h", "?"),
         ] {

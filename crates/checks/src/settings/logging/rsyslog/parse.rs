@@ -1,6 +1,8 @@
 //! The syntax of rsyslog.conf(5): selectors, property filters, RainerScript, and the old directives.
 
+use super::filter::{by_module, filter, host, of_own};
 use super::selector::Messages;
+use agent_core::bounds;
 
 /// What a configuration has rsyslogd do with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) enum Statement {
     Call(String),
     /// The statements of files, by pattern.
     Include(String),
+    /// `include(text="…")`: the statements of the text.
+    Text(Vec<Statement>),
     /// `ruleset(…) { … }`: its parameters and its statements.
     Ruleset(Parameters, Vec<Statement>),
     /// `input(…)`, `module(…)`
@@ -46,9 +50,6 @@ pub(super) fn value<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a st
 
 /// The line of what was not understood.
 pub(super) type Strange = usize;
-
-/// Blocks in blocks; no configuration goes deeper.
-const DEPTH: usize = 32;
 
 /// The statements of a file.
 pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
@@ -138,7 +139,7 @@ impl<'a> Parser<'a> {
 
     fn block(&mut self) -> Result<Vec<Statement>, Strange> {
         self.depth += 1;
-        if self.depth > DEPTH {
+        if self.depth > bounds::RSYSLOG_BLOCKS {
             return Err(self.line());
         }
         let statements = self.statements()?;
@@ -158,29 +159,46 @@ impl<'a> Parser<'a> {
         let mut actions = vec![self.action()?];
         loop {
             let before = self.at;
+            let mut between = Vec::new();
             self.skip();
+            // Settings of what comes next may stand between.
+            while self.takes("$") {
+                between.push(self.directive());
+                self.skip();
+            }
             if !self.takes("&") {
                 self.at = before;
                 return Ok(actions);
             }
             self.skip();
+            actions.extend(between);
             actions.push(self.action()?);
+        }
+    }
+
+    /// `NAME VALUE` behind a `$`.
+    fn directive(&mut self) -> Statement {
+        let name = self.take_while(|c| !c.is_whitespace()).to_ascii_lowercase();
+        let value = self.rest_of_line().to_owned();
+        match name.as_str() {
+            "includeconfig" => Statement::Include(value),
+            _ => Statement::Directive(name, value),
         }
     }
 
     fn statement(&mut self) -> Result<Statement, Strange> {
         if self.takes("$") {
-            let name = self.take_while(|c| !c.is_whitespace()).to_ascii_lowercase();
-            let value = self.rest_of_line().to_owned();
-            return Ok(match name.as_str() {
-                "includeconfig" => Statement::Include(value),
-                _ => Statement::Directive(name, value),
-            });
+            return Ok(self.directive());
         }
         if self.keyword("if") {
             return self.condition();
         }
-        if self.rest().starts_with(':') {
+        // `:PROPERTY, …` is a filter, `:MODULE:…` an action.
+        let is_filter = |rest: &str| {
+            let end = rest.find([':', ',', '\n']);
+            end.is_none_or(|end| !rest[end..].starts_with(':'))
+        };
+        if self.rest().strip_prefix(':').is_some_and(is_filter) {
             return self.property();
         }
         if let Some(selector) = selector(self.rest()) {
@@ -247,9 +265,16 @@ impl<'a> Parser<'a> {
         if line[..open].matches(',').count() != 2 {
             return Err(self.line());
         }
+        let (name, operation) = line[1..open].split_once(',').unwrap_or_default();
+        let (name, operation) = (
+            name.trim().to_owned(),
+            operation.trim_matches([',', ' ', '\t']),
+        );
+        let operation = operation.to_owned();
         self.at += open;
-        self.quoted('"')?;
-        Ok(Statement::If(Filter::Some, self.body()?, Vec::new()))
+        let value = self.quoted('"')?;
+        let filter = of_own(&name, &operation, &value);
+        Ok(Statement::If(filter, self.body()?, Vec::new()))
     }
 
     fn quoted(&mut self, quote: char) -> Result<String, Strange> {
@@ -308,13 +333,17 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('~') => {
-                self.rest_of_line();
+                self.at += 1;
                 Ok(Statement::Stop)
             }
             Some('@') => Ok(Statement::Send(host(self.rest_of_line()), line)),
+            Some(':') => {
+                let rest = self.rest_of_line();
+                Ok(by_module(rest).map_or(Statement::Nothing, |host| Statement::Send(host, line)))
+            }
             // Files, pipes, programs, modules, templates, sessions, users.
             Some(c)
-                if "/-|^:?>*".contains(c)
+                if "/-|^?>*".contains(c)
                     || (c.is_ascii_alphanumeric() && !rest.contains("(\"")) =>
             {
                 self.rest_of_line();
@@ -354,7 +383,11 @@ impl<'a> Parser<'a> {
         Ok(Some(match name.as_str() {
             _ if off => Statement::Nothing,
             "action" => Statement::Action(parameters, line),
-            "include" => named("file").map_or(Statement::Nothing, Statement::Include),
+            "include" => match (named("file"), named("text")) {
+                (Some(file), _) => Statement::Include(file),
+                (None, Some(text)) => Statement::Text(parse(&text).map_err(|_| line)?),
+                (None, None) => Statement::Nothing,
+            },
             "ruleset" => Statement::Ruleset(parameters, block),
             "input" => Statement::Input(parameters),
             _ => Statement::Nothing,
@@ -404,46 +437,4 @@ fn selector(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"*.,;!=".contains(c));
     let word = &text[..end.unwrap_or(text.len())];
     word.contains('.').then_some(word)
-}
-
-/// What an expression takes that has only a number or one selector in it.
-fn filter(expression: &str) -> Filter {
-    let bare = expression
-        .trim()
-        .trim_start_matches('(')
-        .trim_end_matches(')')
-        .trim();
-    if let Ok(number) = bare.parse::<i64>() {
-        return Filter::Takes(if number == 0 {
-            Messages::NONE
-        } else {
-            Messages::ALL
-        });
-    }
-    let selector = bare
-        .strip_prefix("prifilt")
-        .map(|rest| rest.trim_start_matches([' ', '(']));
-    let selector = selector.and_then(|rest| rest.strip_prefix(['"', '\'']));
-    let selector = selector.and_then(|rest| rest.strip_suffix(['"', '\'']));
-    match selector
-        .filter(|selector| !selector.contains(['"', '\'']))
-        .and_then(Messages::selected)
-    {
-        Some(taken) => Filter::Takes(taken),
-        None => Filter::Some,
-    }
-}
-
-/// HOST of `@HOST`, `@@(OPTIONS)HOST:PORT;TEMPLATE`.
-fn host(action: &str) -> String {
-    let host = action.strip_prefix('@').unwrap_or(action);
-    let host = host.strip_prefix('@').unwrap_or(host);
-    let host = match host.strip_prefix('(') {
-        Some(options) => options.split_once(')').map_or("", |(_, host)| host),
-        None => host,
-    };
-    host.split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -1,13 +1,12 @@
-//! Repository files of dnf, yum and zypper, and what their main configurations say of all repositories.
+//! Repository files of dnf and yum, and what their main configurations say of all repositories.
 
-use super::{Culprit, is_on, text, texts};
+use super::{Culprit, drop_ins, is_on, text, texts, zypp};
 use crate::settings::context::Context;
 use crate::settings::systemd::ini;
 use agent_core::glob::{Glob, Syntax};
-use std::collections::BTreeMap;
 
 /// Section, key, value and line of each assignment.
-type Settings = Vec<(String, String, String, usize)>;
+pub(super) type Settings = Vec<(String, String, String, usize)>;
 
 /// A switch for all repositories: whether it is on, and where that is said.
 type Switch = Option<(bool, String)>;
@@ -15,21 +14,25 @@ type Switch = Option<(bool, String)>;
 /// Every repository that is switched on: how many there are, and those that take packages unsigned.
 pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     let (mut looked_at, mut culprits) = dnf(context)?;
-    let (zypper, unsigned) = zypp(context)?;
-    looked_at += zypper;
+    let (of_zypper, unsigned) = zypp::look(context)?;
+    looked_at += of_zypper;
     culprits.extend(unsigned);
     Ok((looked_at, culprits))
 }
 
 /// The value of the last line of a key in a section, and its line.
-fn last<'a>(settings: &'a Settings, id: &str, keys: &[&str]) -> Option<(&'a str, usize)> {
+pub(super) fn last<'a>(
+    settings: &'a Settings,
+    id: &str,
+    keys: &[&str],
+) -> Option<(&'a str, usize)> {
     let mut values = settings.iter().rev();
     let found = values.find(|(section, key, ..)| section == id && keys.contains(&key.as_str()))?;
     Some((&found.2, found.3))
 }
 
 /// Sections that are repositories.
-fn ids(settings: &Settings) -> Vec<&str> {
+pub(super) fn ids(settings: &Settings) -> Vec<&str> {
     let mut ids: Vec<&str> = Vec::new();
     for (section, ..) in settings {
         if section != "main" && !section.is_empty() && !ids.contains(&section.as_str()) {
@@ -95,7 +98,7 @@ fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     Ok((looked_at, culprits))
 }
 
-fn culprit(id: &str, path: &str, location: String, words: &str) -> Culprit {
+pub(super) fn culprit(id: &str, path: &str, location: String, words: &str) -> Culprit {
     let id = agent_core::escape::terminal_text(id).into_owned();
     Culprit {
         message: format!("repository {id}: {words}"),
@@ -121,16 +124,9 @@ fn main_switch(context: &Context<'_>) -> Result<(Switch, Vec<(String, String)>),
     if main.is_some() {
         return Ok((main, files));
     }
-    // By name; of two of a name that of the host.
-    let mut drop_ins = BTreeMap::new();
-    for directory in ["usr/share/dnf5/libdnf.conf.d", "etc/dnf/libdnf5.conf.d"] {
-        for (path, text) in texts(context, directory, &[".conf"])? {
-            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-            drop_ins.insert(name, (path, text));
-        }
-    }
-    for (path, text) in drop_ins.values() {
-        main = main_of(path, text).or(main);
+    let directories = ["etc/dnf/libdnf5.conf.d", "usr/share/dnf5/libdnf.conf.d"];
+    for (path, text) in drop_ins(context, &directories, ".conf")? {
+        main = main_of(&path, &text).or(main);
     }
     Ok((main, files))
 }
@@ -141,7 +137,8 @@ fn main_of(path: &str, text: &str) -> Switch {
     Some((is_on(value), format!("{path}:{line}")))
 }
 
-/// A section of dnf5's repos.override.d: what it says counts for every repository that its name matches.
+/// A section of dnf5's repos.override.d: what it says counts for every repository that its name matches. Files are read
+/// by their names, whichever directory they lie in.
 struct Override {
     path: String,
     section: String,
@@ -157,60 +154,18 @@ impl Override {
 
 fn overrides(context: &Context<'_>) -> Result<Vec<Override>, String> {
     let mut found = Vec::new();
-    for directory in [
-        "usr/share/dnf5/repos.override.d",
+    let directories = [
         "etc/dnf/repos.override.d",
-    ] {
-        for (path, text) in texts(context, directory, &[".repo"])? {
-            let settings = ini(&text);
-            found.extend(ids(&settings).into_iter().map(|section| Override {
-                path: path.clone(),
-                section: section.to_owned(),
-                glob: Glob::new(section.as_bytes(), Syntax::Stars),
-                settings: settings.clone(),
-            }));
-        }
+        "usr/share/dnf5/repos.override.d",
+    ];
+    for (path, text) in drop_ins(context, &directories, ".repo")? {
+        let settings = ini(&text);
+        found.extend(ids(&settings).into_iter().map(|section| Override {
+            path: path.clone(),
+            section: section.to_owned(),
+            glob: Glob::new(section.as_bytes(), Syntax::Stars),
+            settings: settings.clone(),
+        }));
     }
     Ok(found)
-}
-
-/// zypper's repositories. `gpgcheck` is on unless zypp.conf or the repository says otherwise; off, `repo_gpgcheck` or
-/// `pkg_gpgcheck` still demand a signature of the metadata, which holds the packages' digests, or of the packages
-/// (libzypp, zypp.conf and RepoInfo.cc).
-fn zypp(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
-    let mut main = Settings::new();
-    let mut main_path = String::new();
-    for path in ["usr/etc/zypp/zypp.conf", "etc/zypp/zypp.conf"] {
-        if let Some((path, text)) = text(context, path)? {
-            main = ini(&text);
-            main_path = path;
-        }
-    }
-    let mut looked_at = 0;
-    let mut culprits = Vec::new();
-    for (path, text) in texts(context, "etc/zypp/repos.d", &[".repo"])? {
-        let settings = ini(&text);
-        for id in ids(&settings) {
-            if last(&settings, id, &["enabled"]).is_some_and(|(value, _)| !is_on(value)) {
-                continue;
-            }
-            looked_at += 1;
-            let said = |key: &str| {
-                let own =
-                    last(&settings, id, &[key]).map(|(v, line)| (v, format!("{path}:{line}")));
-                let all =
-                    last(&main, "main", &[key]).map(|(v, line)| (v, format!("{main_path}:{line}")));
-                own.or(all)
-            };
-            let demands = |key: &str| said(key).is_some_and(|(value, _)| is_on(value));
-            let Some((_, location)) = said("gpgcheck").filter(|(value, _)| !is_on(value)) else {
-                continue;
-            };
-            if demands("repo_gpgcheck") || demands("pkg_gpgcheck") {
-                continue;
-            }
-            culprits.push(culprit(id, &path, location, "gpgcheck is off"));
-        }
-    }
-    Ok((looked_at, culprits))
 }

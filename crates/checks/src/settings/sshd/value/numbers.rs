@@ -3,6 +3,7 @@
 use crate::settings::sshd::history::{FIRST_STARTUPS, FRACTIONS, Number};
 
 /// The largest `int` of C: bounds every number and time of the configuration.
+// Own bound: the language C's.
 const MAX: i64 = 2_147_483_647;
 
 /// `atoi_err`: strtonum(3) takes a sign and leading blanks.

@@ -1,9 +1,8 @@
 //! JSON of which no item is longer than an event can be: whoever made the file must not fill the memory of who reads it.
 
+use agent_core::bounds;
+use agent_core::bytes;
 use std::io::{self, BufRead, Read};
-
-/// Bytes of one item as it is written: an event of the longest kind with each byte escaped, and what stands beside it.
-pub(super) const LONGEST: usize = 8 << 20;
 
 /// Passes a file on, and ends in an error within an item that is too long.
 pub(super) struct ShortItems<R> {
@@ -62,10 +61,10 @@ impl<R> ShortItems<R> {
 impl<R: BufRead> Read for ShortItems<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
-        for byte in &buffer[..length] {
+        for byte in bytes::first(buffer, length) {
             self.see(*byte);
         }
-        match self.length > LONGEST {
+        match self.length > bounds::LOG_ITEM {
             true => Err(io::Error::other("it holds something longer than any event")),
             false => Ok(length),
         }

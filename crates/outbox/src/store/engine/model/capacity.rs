@@ -279,6 +279,7 @@ fn of_ends_without_a_place_the_least_severe_go_and_are_counted() {
             current: true,
             gone: false,
             updated: false,
+            listed: false,
         };
         (key::of(name.0, &name.1), entry)
     };

@@ -1,7 +1,7 @@
 //! The ledger as it should be: what was told and taken in, and what was told and may be lost with a crash.
 
 use super::tables::Contents;
-use super::truth::{self, Deed, OpenScan, OpenScans, Standing, Value, covers};
+use super::truth::{self, Deed, OpenFindings, OpenScan, OpenScans, Value, covers};
 use crate::ledger::{OpenFinding, key};
 use agent_core::finding::Severity;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// What stood when it was last looked at.
-    pub(super) base: Standing,
+    pub(super) base: OpenFindings,
     /// What was told since, in order.
     pub(super) pending: VecDeque<Deed>,
     pub(super) scans: OpenScans,
@@ -36,7 +36,7 @@ fn standing(contents: &Contents) -> Real<'_> {
 }
 
 /// Whether the store has of this key what should stand. `scarce`: it may lack what is not critical.
-fn fits(real: &Real<'_>, should: &Standing, key: &[u8], scarce: bool) -> bool {
+fn fits(real: &Real<'_>, should: &OpenFindings, key: &[u8], scarce: bool) -> bool {
     match (real.get(key), should.get(key)) {
         (None, None) => true,
         (Some(entry), Some((_, value))) => is(entry, value),
@@ -135,7 +135,7 @@ impl Ledger {
         let real = standing(contents);
         let scarce = given_up > self.missing;
         let mut should = self.base.clone();
-        let all = |should: &Standing| -> BTreeSet<Vec<u8>> {
+        let all = |should: &OpenFindings| -> BTreeSet<Vec<u8>> {
             let keys = should.keys().map(Vec::as_slice).chain(real.keys().copied());
             keys.filter(|key| !fits(&real, should, key, scarce))
                 .map(<[u8]>::to_vec)
@@ -183,7 +183,7 @@ impl Ledger {
             self.pending.len()
         );
         // What stands from here on is what the store has.
-        let mut base = Standing::new();
+        let mut base = OpenFindings::new();
         let mut last = self.base.clone();
         let mut names: BTreeMap<Vec<u8>, Vec<(truth::Name, Value)>> = BTreeMap::new();
         for (key, known) in &last {

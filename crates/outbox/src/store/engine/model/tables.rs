@@ -3,7 +3,7 @@
 use crate::event::chain::Head;
 use crate::ledger::OpenFinding;
 use crate::store::engine::Store;
-use crate::store::state::State;
+use crate::store::state::StoreState;
 use crate::store::tables::{
     DEFERRED, ENDS, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
 };
@@ -24,7 +24,7 @@ pub(super) struct Spooled {
 /// All of a store.
 #[derive(Debug)]
 pub(super) struct Contents {
-    pub(super) state: State,
+    pub(super) state: StoreState,
     pub(super) head: Head,
     pub(super) ledger: BTreeMap<Vec<u8>, OpenFinding>,
     /// By sequence.
@@ -34,8 +34,11 @@ pub(super) struct Contents {
     pub(super) gaps: Vec<Gap>,
 }
 
-// One table after the other, each in its own few lines.
-#[allow(clippy::too_many_lines)]
+#[expect(
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "one table after the other, each in its own few lines"
+)]
 /// Reads all of it, of events up to `known` not the bytes. `None`: the disk does not answer.
 pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
     let state = store.committed.state.clone();
@@ -151,8 +154,11 @@ impl Contents {
             state.ledger.ledger_bytes, bytes as u64,
             "bytes of the ledger"
         );
-        let untold = |entry: &&OpenFinding| !entry.raised || !entry.current || entry.gone;
-        let untold = self.ledger.values().filter(untold).count();
+        let untold = self
+            .ledger
+            .values()
+            .filter(|entry| entry.is_untold())
+            .count();
         assert_eq!(state.ledger.untold, untold as u64, "untold");
         let undeclared = self.gaps.iter().filter(|gap| gap.declared == 0).count();
         assert_eq!(state.gaps.undeclared, undeclared as u64, "undeclared");

@@ -19,7 +19,7 @@ pub(super) struct Value {
 /// Check and subject.
 pub(super) type Name = (&'static str, Vec<u8>);
 /// What stands, by its key in the ledger.
-pub(super) type Standing = BTreeMap<Vec<u8>, (Name, Value)>;
+pub(super) type OpenFindings = BTreeMap<Vec<u8>, (Name, Value)>;
 
 /// Something that the store was told.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What a scan that ends would clear.
-fn missed(standing: &Standing, scan: &OpenScan) -> Vec<Vec<u8>> {
+fn missed(standing: &OpenFindings, scan: &OpenScan) -> Vec<Vec<u8>> {
     if scan.spoiled {
         return Vec::new();
     }
@@ -111,7 +111,7 @@ fn missed(standing: &Standing, scan: &OpenScan) -> Vec<Vec<u8>> {
 }
 
 /// Does it; returns the keys that it concerns.
-pub(super) fn apply(standing: &mut Standing, scans: &OpenScans, deed: &Deed) -> Vec<Vec<u8>> {
+pub(super) fn apply(standing: &mut OpenFindings, scans: &OpenScans, deed: &Deed) -> Vec<Vec<u8>> {
     match deed {
         Deed::Found(name, value) => {
             let key = key::of(name.0, &name.1);
@@ -135,7 +135,7 @@ pub(super) fn apply(standing: &mut Standing, scans: &OpenScans, deed: &Deed) -> 
 }
 
 /// Direct entries of a directory with something open.
-pub(super) fn entries(standing: &Standing, directory: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn entries(standing: &OpenFindings, directory: &[u8]) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = standing
         .iter()
         .filter(|(key, _)| key.first() == Some(&key::FILES))

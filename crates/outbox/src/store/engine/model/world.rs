@@ -18,6 +18,7 @@ pub(super) fn source() -> EventSource {
             machine_id: "0123456789abcdef0123456789abcdef".into(),
             boot_id: "3f1c0000-0000-4000-8000-000000000001".into(),
             os: "Amazon Linux 2023".into(),
+            benchmarks: Default::default(),
             instance_id: "i-0123456789abcdef0".into(),
             cloud: None,
         },

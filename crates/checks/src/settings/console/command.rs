@@ -1,0 +1,111 @@
+//! The words of command lines, as systemd and a shell part them.
+
+/// Words of a command line: quotes hold blanks together, a backslash takes the next character as it is.
+pub(super) fn words(text: &str) -> Vec<String> {
+    split(text).concat()
+}
+
+/// The words of each command of a line; a semicolon that stands alone, without quotes, parts them.
+pub(super) fn split(text: &str) -> Vec<Vec<String>> {
+    let (mut found, mut command) = (Vec::new(), Vec::new());
+    let (mut word, mut quote) = (None::<String>, None);
+    let mut plain = true;
+    let mut characters = text.chars();
+    loop {
+        let character = characters.next();
+        let ends = quote.is_none() && character.is_none_or(char::is_whitespace);
+        match (quote, character) {
+            _ if ends || character.is_none() => {
+                match word.take() {
+                    Some(word) if word == ";" && plain => found.push(std::mem::take(&mut command)),
+                    Some(word) => command.push(word),
+                    None => {}
+                }
+                plain = true;
+                if character.is_none() {
+                    found.push(command);
+                    return found;
+                }
+            }
+            (Some(open), Some(close)) if open == close => quote = None,
+            (None, Some('"' | '\'')) => {
+                quote = character;
+                plain = false;
+                word.get_or_insert_default();
+            }
+            (_, Some('\\')) => {
+                plain = false;
+                word.get_or_insert_default()
+                    .push(characters.next().unwrap_or('\\'));
+            }
+            (_, Some(other)) => word.get_or_insert_default().push(other),
+            (_, None) => {}
+        }
+    }
+}
+
+/// The simple commands of a script, redirections left out.
+pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
+    let (mut parts, mut part, mut quote) = (Vec::new(), String::new(), None);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '\\') => {
+                part.push(c);
+                part.extend(characters.next());
+                continue;
+            }
+            // `2>&1` and `>&2` part no commands.
+            (None, '&') if part.ends_with(['>', '<']) || characters.peek() == Some(&'>') => {}
+            (None, ';' | '&' | '|' | '\n' | '(' | ')') => {
+                parts.push(std::mem::take(&mut part));
+                continue;
+            }
+            _ => {}
+        }
+        part.push(c);
+    }
+    parts.push(part);
+    let mut found = Vec::new();
+    for part in parts {
+        let mut kept = Vec::new();
+        let mut words = words(&part).into_iter();
+        while let Some(word) = words.next() {
+            let bare = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '&');
+            match bare.strip_prefix(['<', '>']) {
+                // The file is the rest of the word, or the next one.
+                Some(rest) if rest.trim_start_matches(['<', '>', '&', '|']).is_empty() => {
+                    words.next();
+                }
+                Some(_) => {}
+                None => kept.push(word),
+            }
+        }
+        found.push(kept);
+    }
+    found
+}
+
+/// The command behind the options and operands of a program, and behind variables that are set for it.
+pub(super) fn behind(arguments: &[String], valued: &str, operands: usize) -> Vec<String> {
+    let mut at = 0;
+    while let Some(word) = arguments.get(at) {
+        let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        });
+        if word == "--" {
+            at += 1;
+            break;
+        }
+        if !word.starts_with('-') && !is_assignment {
+            break;
+        }
+        // The value of the last option of a cluster may be the next word.
+        let takes_next =
+            !word.starts_with("--") && word.chars().last().is_some_and(|c| valued.contains(c));
+        at += 1 + usize::from(takes_next && !is_assignment);
+    }
+    arguments.get(at + operands..).unwrap_or_default().to_vec()
+}

@@ -1,0 +1,274 @@
+//! What one thread has taken in of the files that it read. Threads share nothing: rows are put in order afterwards, so the
+//! same files always give the same answer, whoever reads which.
+
+use super::record::{Device, Head, Text, number, text};
+use super::rows::{ChainKey, Claim, GAP, HEAD, LINK, Link, UID, Uid, gap_row};
+use super::sorted::Sorter;
+use crate::event::gap::Range;
+use agent_core::error::Result;
+use sha256_lanes::{Order, Path};
+use std::collections::HashMap;
+
+/// Where something was found: number of the file, number of the message in it.
+type MessagePosition = (usize, u64);
+
+/// What is known of a chain besides its events: something for each chain stays in memory.
+#[derive(Debug, Default)]
+pub(super) struct ChainFacts {
+    pub(super) id: String,
+    /// Whose it is, by the first event that says so.
+    pub(super) host: Option<(MessagePosition, String)>,
+    /// Why it was begun, by its first event.
+    pub(super) reason: Option<(MessagePosition, String)>,
+    /// Whether anything of it is there, rather than a word of it in another chain.
+    pub(super) seen: bool,
+}
+
+impl ChainFacts {
+    /// Takes in what somebody else knows of the same chain.
+    fn merge(&mut self, other: ChainFacts) {
+        first(&mut self.host, other.host);
+        first(&mut self.reason, other.reason);
+        self.seen |= other.seen;
+    }
+}
+
+fn first(mine: &mut Option<(MessagePosition, String)>, other: Option<(MessagePosition, String)>) {
+    match (&mine, &other) {
+        (Some(known), Some(there)) if there.0 < known.0 => *mine = other,
+        (None, _) => *mine = other,
+        _ => {}
+    }
+}
+
+/// By the number of a chain's id.
+pub(super) type Chains = HashMap<ChainKey, ChainFacts>;
+
+/// What one thread, or all, have taken in.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) links: Sorter<LINK>,
+    pub(super) heads: Sorter<HEAD>,
+    pub(super) uids: Sorter<UID>,
+    pub(super) gaps: Sorter<GAP>,
+    pub(super) chains: Chains,
+    /// Events and heartbeats, with those that are repeated.
+    pub(super) known: u64,
+    /// Messages that are none of the agent's.
+    pub(super) foreign: u64,
+    reading: Reading,
+    /// Kept from message to message.
+    pending: Vec<([u8; UID], Option<[u8; LINK]>)>,
+    digests: Vec<[u8; 32]>,
+    order: Order,
+}
+
+/// The file that is being read.
+#[derive(Debug, Default)]
+struct Reading {
+    file: usize,
+    messages: u64,
+    /// Of each chain the document of the file that it was read in last, and the highest sequence there.
+    highest: HashMap<ChainKey, (u64, u64)>,
+    /// The chain whose facts were asked for last: neighbours are of one chain mostly.
+    last: Option<ChainKey>,
+}
+
+impl Taken {
+    /// Holds so many bytes of rows of each kind in memory.
+    pub(super) fn new(share: usize) -> Taken {
+        Taken {
+            links: Sorter::new(share),
+            heads: Sorter::new(share),
+            uids: Sorter::new(share),
+            gaps: Sorter::new(share),
+            chains: HashMap::new(),
+            known: 0,
+            foreign: 0,
+            reading: Reading::default(),
+            pending: Vec::new(),
+            digests: Vec::new(),
+            order: Order::default(),
+        }
+    }
+
+    /// What follows is of the file with that number.
+    pub(super) fn begin(&mut self, file: usize) {
+        self.reading = Reading {
+            file,
+            ..Reading::default()
+        };
+    }
+
+    /// Takes in messages that follow one another in a document of the file.
+    pub(super) fn take(&mut self, messages: &[&[u8]], document: u64) -> Result<()> {
+        let mut digested: Vec<&[u8]> = Vec::with_capacity(messages.len());
+        self.pending.clear();
+        for message in messages {
+            self.reading.messages += 1;
+            match text(message) {
+                Some(text) => {
+                    if self.see(&text, document)? {
+                        digested.push(message);
+                    }
+                }
+                None => self.foreign += 1,
+            }
+        }
+        let (order, digests) = (&mut self.order, &mut self.digests);
+        order.digest_many(Path::detected(), &digested, digests);
+        for ((uid, link), digest) in self.pending.iter_mut().zip(&*digests) {
+            Uid::put_digest(uid, digest);
+            self.uids.push(*uid)?;
+            if let Some(link) = link {
+                Link::put_digest(link, digest);
+                self.links.push(*link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the message; whether it is one whose digest is wanted.
+    fn see(&mut self, text: &Text<'_>, document: u64) -> Result<bool> {
+        let uid = number(&text.metadata.uid);
+        let (uid, link) = match (&text.unmapped, text.metadata.sequence) {
+            (unmapped, Some(sequence)) if unmapped.chain.is_some() && sequence > 0 => {
+                let link = self.link(text, sequence, document)?;
+                let uid = Uid {
+                    uid,
+                    is_heartbeat: false,
+                    chain: link.chain,
+                    sequence,
+                };
+                (uid, Some(link.to_row()))
+            }
+            (unmapped, _) => {
+                let Some(head) = &unmapped.chain_head else {
+                    self.foreign += 1;
+                    return Ok(false);
+                };
+                let chain = self.claim(head, Some(&text.device))?;
+                let uid = Uid {
+                    uid,
+                    is_heartbeat: true,
+                    chain,
+                    sequence: head.sequence,
+                };
+                (uid, None)
+            }
+        };
+        self.known += 1;
+        self.pending.push((uid.to_row(), link));
+        Ok(true)
+    }
+
+    /// Notes what an event of a chain says; the digest is put in later.
+    fn link(&mut self, text: &Text<'_>, sequence: u64, document: u64) -> Result<Link> {
+        let mut link = Link {
+            sequence,
+            ..Link::default()
+        };
+        let Some(said) = &text.unmapped.chain else {
+            return Ok(link);
+        };
+        link.chain = self.chain(&said.id, Some(&text.device));
+        link.after = self.order(link.chain, sequence, document);
+        if let Some(hex) = &said.prev {
+            link.prev = agent_core::escape::from_hex(hex.as_bytes());
+            link.bad_prev = link.prev.is_none();
+        }
+        if sequence == 1 {
+            let place = (self.reading.file, self.reading.messages);
+            let reason = Some((place, said.reason.to_string()));
+            if let Some(facts) = self.chains.get_mut(&link.chain) {
+                first(&mut facts.reason, reason);
+            }
+        }
+        if let Some(after) = &said.after {
+            self.claim(after, None)?;
+        }
+        let dropped = text.unmapped.dropped.iter();
+        for range in dropped.flat_map(|dropped| &dropped.ranges) {
+            for text in range.split_ascii_whitespace() {
+                match Range::from_text(text) {
+                    Some(range) => self.gaps.push(gap_row(link.chain, &range))?,
+                    None => link.bad_range = true,
+                }
+            }
+        }
+        Ok(link)
+    }
+
+    /// What a heartbeat of that host, or a chain that came after, says of the end of a chain; returns the chain.
+    fn claim(&mut self, head: &Head<'_>, of: Option<&Device<'_>>) -> Result<ChainKey> {
+        let chain = self.chain(&head.id, of);
+        if let Some(claim) = Claim::of(head) {
+            self.heads.push(claim.to_row(chain))?;
+        }
+        Ok(chain)
+    }
+
+    /// The number of the chain. Whose events or heartbeats it has is known by the `device` of one of them.
+    fn chain(&mut self, id: &str, device: Option<&Device<'_>>) -> ChainKey {
+        let key = number(id);
+        if self.reading.last == Some(key) {
+            return key;
+        }
+        let facts = self.chains.entry(key).or_insert_with(|| ChainFacts {
+            id: id.to_owned(),
+            ..ChainFacts::default()
+        });
+        let Some(device) = device else {
+            return key;
+        };
+        facts.seen = true;
+        let place = (self.reading.file, self.reading.messages);
+        match device.name() {
+            "" => {}
+            name if facts.host.as_ref().is_none_or(|host| place < host.0) => {
+                facts.host = Some((place, name.to_owned()));
+                self.reading.last = Some(key);
+            }
+            _ => self.reading.last = Some(key),
+        }
+        key
+    }
+
+    /// The later event that this one stands after, or 0. Order means something within one document alone.
+    fn order(&mut self, chain: ChainKey, sequence: u64, document: u64) -> u64 {
+        let known = self.reading.highest.entry(chain).or_default();
+        match *known {
+            (place, highest) if place == document && sequence < highest => highest,
+            _ => {
+                *known = (document, sequence);
+                0
+            }
+        }
+    }
+
+    /// Puts in order what is in memory.
+    pub(super) fn sort(&mut self) {
+        self.links.sort();
+        self.heads.sort();
+        self.uids.sort();
+        self.gaps.sort();
+    }
+}
+
+/// What is known of all chains.
+pub(super) fn chains(parts: &mut [Taken]) -> Chains {
+    let mut all = Chains::new();
+    for part in parts {
+        for (key, facts) in std::mem::take(&mut part.chains) {
+            match all.entry(key) {
+                std::collections::hash_map::Entry::Occupied(mut there) => {
+                    there.get_mut().merge(facts);
+                }
+                std::collections::hash_map::Entry::Vacant(room) => {
+                    room.insert(facts);
+                }
+            }
+        }
+    }
+    all
+}

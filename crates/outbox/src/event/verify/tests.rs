@@ -1,0 +1,149 @@
+//! The same files give the same answer, however many threads read them and however little memory there is; and that answer
+//! is what was done to the events.
+
+use super::*;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Everything that was told.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    problems: Vec<(String, Problem)>,
+    chains: Vec<ChainSummary>,
+}
+
+impl Reporter for Told {
+    fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
+        self.problems.push((chain.to_owned(), problem.clone()));
+        Ok(())
+    }
+
+    fn chain(&mut self, summary: &ChainSummary) -> Result<()> {
+        self.chains.push(summary.clone());
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
+    let file =
+        File::open(path).map_err(|error| agent_core::error::Error::new(error.to_string()))?;
+    Ok(Box::new(file))
+}
+
+fn judge(files: &[PathBuf], readers: usize, rows: usize) -> (Told, Totals) {
+    let parts = files::take(files, readers, rows, &open).expect("read");
+    let mut told = Told::default();
+    let totals = judge::judge(parts, &mut told).expect("judged");
+    (told, totals)
+}
+
+/// So many events of a host, and heartbeats among them.
+fn chain(host: usize, events: u64) -> Vec<String> {
+    let id = format!("01a22663-a340-7381-bac2-{host:012x}");
+    let (mut lines, mut prev) = (Vec::new(), String::from("null"));
+    for sequence in 1..=events {
+        let line = format!(
+            r#"{{"metadata":{{"uid":"u-{host}-{sequence}","sequence":{sequence}}},"n":1,"device":{{"hostname":"h{host}"}},"unmapped":{{"chain":{{"id":"{id}","prev":{prev},"reason":"r"}}}}}}"#
+        );
+        prev = format!(r#""{}""#, agent_core::escape::hex(&Sha256::digest(&line)));
+        lines.push(line);
+        if sequence % 5 == 0 || sequence == events {
+            lines.push(format!(
+                r#"{{"metadata":{{"uid":"b-{host}-{sequence}"}},"unmapped":{{"chain_head":{{"id":"{id}","sequence":{sequence},"digest":{prev}}}}}}}"#
+            ));
+        }
+    }
+    lines
+}
+
+/// Tampers with events of some hosts; returns the files, and the hosts that nobody touched.
+fn tampered(random: &mut fastrand::Rng, directory: &Path) -> (Vec<PathBuf>, BTreeSet<String>) {
+    let hosts = 12;
+    let (mut all, mut whole) = (Vec::new(), BTreeSet::new());
+    for host in 0..hosts {
+        let mut lines = chain(host, random.u64(1..40));
+        let at = random.usize(0..lines.len());
+        match random.u8(0..8) {
+            0 => drop(lines.remove(at)),
+            1 => lines[at] = lines[at].replace("\"n\":1", "\"n\":2"),
+            2 => lines.push(lines[at].replace("\"n\":1", "\"n\":3")),
+            3 => {
+                let other = lines[random.usize(0..lines.len())].clone();
+                lines[at] = other;
+            }
+            4 => lines.insert(at, lines[at].replace("\"sequence\":", "\"sequence\":1")),
+            5 => lines.extend(lines.clone()),
+            6 => random.shuffle(&mut lines),
+            _ => {}
+        }
+        let distinct: BTreeSet<String> = lines.iter().cloned().collect();
+        let events = distinct.iter().filter(|line| line.contains("\"n\":"));
+        if distinct == chain(host, events.count() as u64).into_iter().collect() {
+            whole.insert(format!("h{host}"));
+        }
+        all.push(lines);
+    }
+    let mut files = vec![Vec::new(); random.usize(1..5)];
+    for lines in all {
+        let first = random.usize(0..files.len());
+        for line in lines {
+            let file = match random.u8(0..20) {
+                0 => random.usize(0..files.len()),
+                _ => first,
+            };
+            files[file].push(line);
+        }
+    }
+    let path = |(n, lines): (usize, Vec<String>)| {
+        let path = directory.join(format!("{n}"));
+        std::fs::write(&path, lines.join("\n")).expect("written");
+        path
+    };
+    (files.into_iter().enumerate().map(path).collect(), whole)
+}
+
+#[test]
+fn threads_memory_and_the_order_of_files_change_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut random = fastrand::Rng::with_seed(31);
+    let (mut sound, mut unsound) = (0, 0);
+    for _ in 0..60 {
+        let (mut files, whole) = tampered(&mut random, directory.path());
+        let expected = judge(&files, 1, ROWS);
+        for chain in &expected.0.chains {
+            // Heartbeats that are lost show nowhere.
+            let is_sound = chain.faults == 0;
+            assert!(is_sound || !whole.contains(&chain.host), "{chain:#?}");
+            sound += usize::from(is_sound);
+            unsound += usize::from(!is_sound);
+        }
+        // A few rows at a time.
+        assert_eq!(judge(&files, 1, 300), expected);
+        assert_eq!(judge(&files, 3, ROWS), expected);
+        assert_eq!(judge(&files, 3, 1200), expected);
+        files.reverse();
+        let (told, totals) = judge(&files, 2, ROWS);
+        assert_eq!((told.problems, totals), (expected.0.problems, expected.1));
+    }
+    assert!(sound > 100 && unsound > 100, "{sound} {unsound}");
+}
+
+#[test]
+fn lines_that_are_repeated_without_end_are_kept_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let lines = chain(1, 50);
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    let files = vec![path; 200];
+    // Less memory than the rows of one file take.
+    let (told, totals) = judge(&files, 2, 4000);
+    assert_eq!(told.problems, []);
+    assert_eq!(
+        (totals.events, totals.heartbeats, totals.faults),
+        (50, 10, 0)
+    );
+    assert_eq!(totals.repeated, 199 * 60);
+}
