@@ -24,6 +24,7 @@ mod action;
 mod archives;
 mod baseline;
 mod clock;
+mod cloud_init;
 mod confined;
 mod event_loop;
 mod handle;

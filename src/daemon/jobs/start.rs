@@ -5,6 +5,7 @@ use super::{RunningJob, packages};
 use crate::daemon::action::Action;
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::Now;
+use crate::daemon::cloud_init;
 use crate::daemon::lifecycle;
 use crate::daemon::state::Daemon;
 use crate::daemon::states::first_boot::Ready;
@@ -18,11 +19,6 @@ use agent_scan::files::pace::Pace;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
-
-/// What cloud-init leaves when it has come to its end.
-const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
-/// What shows that there is a cloud-init to wait for.
-const CLOUD_INIT: [&str; 2] = ["/run/cloud-init", "/usr/bin/cloud-init"];
 
 /// Begins every job that is due and may begin.
 pub(in crate::daemon) fn due_jobs(daemon: &mut Daemon, now: Now) {
@@ -57,7 +53,8 @@ fn queue_due(daemon: &mut Daemon, now: Now) {
     if daemon.timers.instance.take(now.monotonic) {
         daemon.jobs.queue.want(JobKind::Instance);
     }
-    if let Some(ready) = daemon.first_boot.poll(cloud_init_is_done, now.monotonic) {
+    let is_done = || cloud_init::is_done(Path::new("/"));
+    if let Some(ready) = daemon.first_boot.poll(is_done, now.monotonic) {
         if ready == Ready::OutOfPatience {
             let message = "cloud-init has not come to its end in half an hour: the launch record is written as things are";
             let fault = Action::fault("launch.impatient", Severity::Medium, message);
@@ -65,11 +62,6 @@ fn queue_due(daemon: &mut Daemon, now: Now) {
         }
         daemon.jobs.queue.want(JobKind::LaunchRecord);
     }
-}
-
-fn cloud_init_is_done() -> bool {
-    let there = |path: &str| Path::new(path).exists();
-    there(CLOUD_INIT_RESULT) || !CLOUD_INIT.into_iter().any(there)
 }
 
 /// Takes what is critical and was touched, if it can be checked.

@@ -11,7 +11,7 @@ use super::super::{GROUP_FINDINGS, Scope};
 use super::{Backing, Store};
 use crate::event::{Fault, Lifecycle, TransactionCounts, own};
 use agent_core::finding::Severity;
-use agent_core::words::counted;
+use agent_core::words::{counted, thousands};
 
 /// What became of a transaction.
 enum Outcome<T> {
@@ -277,9 +277,10 @@ fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
     let fault = Fault {
         code: "ledger.full",
         message: format!(
-            "{} had no room in the ledger and {} not told, {given_up} that were told were given up for more severe ones or for other directories: the least severe of the fullest directory first, nothing critical; raise spool.max_size, or mend what is already told",
+            "{} had no room in the ledger and {} not told, {} that were told were given up for more severe ones or for other directories: the least severe of the fullest directory first, nothing critical; raise spool.max_size, or mend what is already told",
             counted(unentered, "finding"),
             if unentered == 1 { "is" } else { "are" },
+            thousands(given_up),
         ),
         severity: Severity::High,
     };

@@ -127,7 +127,7 @@ impl Log {
         if message.contains("had no room in the ledger") {
             let numbers = message
                 .split(' ')
-                .filter_map(|word| word.parse::<u64>().ok());
+                .filter_map(|word| word.replace(',', "").parse::<u64>().ok());
             self.given_up += numbers.sum::<u64>();
         }
         if let Some(uid) = json["finding_info"]["uid"].as_str() {
