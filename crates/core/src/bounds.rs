@@ -266,7 +266,7 @@ bounds! {
     RESTORED_TOLD: usize = Number(1_024), "paths told as changed and restored within ten minutes",
         "some 200 KB; the least severe give way, and who is left out is said";
     RESTORED_CHECKED: usize = Number(8_192), "paths remembered as checked since everything was",
-        "some 2 MiB; after more of them something may be told twice";
+        "some 400 KB; after more of them something may be told twice";
     SEEN_REPORT: u64 = Bytes(256 << 20), "the report that `accept --seen` names",
         "100,000 findings take a hundred megabytes";
 }

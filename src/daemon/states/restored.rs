@@ -10,6 +10,7 @@ use agent_core::finding::Severity;
 use agent_core::paths::split;
 use agent_core::region::Region;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Shortest time between two tellings that one path was changed and restored.
@@ -22,8 +23,10 @@ const TICK: Duration = Duration::from_millis(20);
 pub(in crate::daemon) struct Restored {
     /// When the last check of everything began that has ended; the start of the daemon before there was one.
     everything: Instant,
-    /// By path, for the path with all below it.
-    since: HashMap<Vec<u8>, Instant>,
+    /// By a path's hash, for the path with all below it. Paths themselves would take five times the memory just when very
+    /// many change; the key is the process's own, so nobody makes two that are equal.
+    since: HashMap<u64, Instant>,
+    hasher: RandomState,
 }
 
 /// Paths that were told as restored: when, and how severe.
@@ -52,6 +55,7 @@ impl Restored {
         Restored {
             everything: now,
             since: HashMap::new(),
+            hasher: RandomState::new(),
         }
     }
 
@@ -72,7 +76,8 @@ impl Restored {
             if self.since.len() >= bounds::RESTORED_CHECKED {
                 self.since.clear();
             }
-            self.since.insert(region.path.clone(), began);
+            let path = self.hasher.hash_one(region.path.as_slice());
+            self.since.insert(path, began);
         }
     }
 
@@ -86,7 +91,8 @@ impl Restored {
         let mut checked = self.everything;
         let mut around = path;
         loop {
-            checked = checked.max(self.since.get(around).copied().unwrap_or(checked));
+            let path = self.hasher.hash_one(around);
+            checked = checked.max(self.since.get(&path).copied().unwrap_or(checked));
             if around.is_empty() {
                 break;
             }

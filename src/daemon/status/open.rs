@@ -9,6 +9,7 @@ use agent_outbox::store::OpenDeviation;
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// The file's name in the runtime directory.
@@ -57,7 +58,7 @@ impl OpenRow {
         let since = jiff::Timestamp::from_millisecond(standing.first_seen);
         OpenRow {
             verdict: if standing.unknown { "unknown" } else { "fail" }.into(),
-            severity: standing.severity.0.name().into(),
+            severity: standing.severity.name().into(),
             check: standing.check.clone(),
             subject,
             subject_base64: (!whole).then(|| Base64::encode_string(&standing.subject)),
@@ -66,21 +67,37 @@ impl OpenRow {
     }
 }
 
-/// Writes the list for those who ask.
+/// Writes the list for those who ask, row by row: it may be long, and the moment when it is, is when memory is short.
+/// `visit` gives the deviations that stand to what it is handed, and says whether there are more; `None`: nobody knows, and
+/// what was written before stays.
 pub(in crate::daemon) fn write(
     runtime: &Path,
-    standing: &[OpenDeviation],
-    more: bool,
-    at: String,
+    at: &str,
+    visit: impl FnOnce(&mut dyn FnMut(OpenDeviation) -> ControlFlow<()>) -> Option<bool>,
 ) -> io::Result<()> {
-    let list = OpenList {
-        at,
-        more,
-        findings: standing.iter().map(OpenRow::of).collect(),
-    };
     let mut pending = Pending::create(&place(runtime), MODE)?;
-    serde_json::to_writer(io::BufWriter::new(&mut pending), &list)?;
-    pending.write_all(b"\n")?;
+    let mut out = io::BufWriter::new(&mut pending);
+    out.write_all(b"{\"at\":")?;
+    serde_json::to_writer(&mut out, at)?;
+    out.write_all(b",\"findings\":[")?;
+    let (mut comma, mut written) = (&b""[..], Ok(()));
+    let more = visit(&mut |open| {
+        written = out.write_all(std::mem::replace(&mut comma, b","));
+        if written.is_ok() {
+            written = serde_json::to_writer(&mut out, &OpenRow::of(&open)).map_err(io::Error::from);
+        }
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    written?;
+    let Some(more) = more else {
+        return Ok(());
+    };
+    writeln!(out, "],\"more\":{more}}}")?;
+    out.flush()?;
+    drop(out);
     pending.commit()
 }
 
@@ -115,21 +132,29 @@ fn place(runtime: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use agent_core::finding::Severity;
-    use std::cmp::Reverse;
 
     #[test]
     fn what_is_written_is_read_and_root_s_alone() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().expect("a directory");
         let standing = OpenDeviation {
-            severity: Reverse(Severity::High),
+            severity: Severity::High,
             check: "files.added".into(),
             subject: b"/a\xff".to_vec(),
             unknown: false,
             first_seen: 0,
         };
-        write(directory.path(), &[standing], true, "now".into()).expect("written");
+        let other = OpenDeviation {
+            severity: Severity::Low,
+            ..standing.clone()
+        };
+        let visit = |each: &mut dyn FnMut(OpenDeviation) -> ControlFlow<()>| {
+            assert!(each(standing).is_continue() && each(other).is_continue());
+            Some(true)
+        };
+        write(directory.path(), "now", visit).expect("written");
         let list = read(directory.path()).expect("read");
+        assert_eq!(list.findings.len(), 2);
         assert_eq!((list.at.as_str(), list.more), ("now", true));
         let row = &list.findings[0];
         assert_eq!(
@@ -139,6 +164,12 @@ mod tests {
         assert_eq!(row.subject_base64.as_deref(), Some("L2H/"));
         let about = std::fs::metadata(place(directory.path())).expect("there");
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        // What cannot be read leaves the list as it was.
+        write(directory.path(), "later", |_| None).expect("left");
+        assert_eq!(read(directory.path()).expect("read"), list);
+        write(directory.path(), "later", |_| Some(false)).expect("written");
+        let empty = read(directory.path()).expect("read");
+        assert_eq!((empty.findings.len(), empty.more), (0, false));
         remove(directory.path());
         assert!(read(directory.path()).is_err());
     }

@@ -159,11 +159,11 @@ impl StoreThread {
         }
         let now = Instant::now();
         if self.listing.is_due(now) {
-            if let Some((listed, more)) = self.store.open_deviations(open::ROWS) {
-                let at = UnixMillis::now().rfc3339();
-                // Whoever asks finds an older one, or none.
-                open::write(&runtime_directory(), &listed, more, at).unwrap_or_default();
-            }
+            let at = UnixMillis::now().rfc3339();
+            let visit =
+                |each: &mut dyn FnMut(_) -> _| self.store.visit_open_deviations(open::ROWS, each);
+            // Whoever asks finds an older one, or none.
+            open::write(&runtime_directory(), &at, visit).unwrap_or_default();
             self.listing.done(now, Instant::now());
         }
         wait.into_iter()

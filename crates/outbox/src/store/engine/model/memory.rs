@@ -3,7 +3,9 @@
 use super::capacity::{PLACE, back, deliver, deviate, hold, in_memory, on_disk, pair, told_of_it};
 use super::named::{T, name};
 use crate::store::Scope;
+use crate::store::engine::Store;
 use agent_core::finding::Severity;
+use std::ops::ControlFlow;
 
 /// Accesses to the disk that may fail while memory is carried over; it makes about half of them.
 const ACCESSES: u64 = 120;
@@ -35,6 +37,37 @@ fn what_ended_in_memory_does_not_stand_again_though_the_disk_cannot_be_read() {
     assert_eq!(told_of_it(&mut store, T + 5), ["Create", "Close"]);
     back(&mut store, &disk);
     assert_eq!(store.pending(T + 6).open, 1, "/f alone");
+}
+
+/// Paths that people who ask are shown, in that order.
+fn listed(store: &Store) -> Vec<String> {
+    let mut all = Vec::new();
+    let visited = store.visit_open_deviations(usize::MAX, |open| {
+        all.push(String::from_utf8(open.subject).expect("a path"));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(visited, Some(false));
+    all
+}
+
+#[test]
+fn what_stands_is_listed_once_whether_the_disk_or_memory_has_it() {
+    let (mut store, disk) = on_disk();
+    for path in ["/l/ends", "/l/grows", "/l/stays"] {
+        deviate(&mut store, &name(path), Severity::Medium, T + 3);
+    }
+    disk.leave_room(Some(0));
+    deviate(&mut store, &name("/l/first"), Severity::Low, T + 4);
+    // It can be read, and not written.
+    disk.mend();
+    store.read_below_again(T + 4);
+    hold(&mut store, &name("/l/ends"), T + 4);
+    deviate(&mut store, &name("/l/grows"), Severity::Critical, T + 4);
+    deviate(&mut store, &name("/l/new"), Severity::High, T + 4);
+    assert!(store.volatile.is_some());
+    let mut all = listed(&store);
+    all.retain(|path| path.starts_with("/l/"));
+    assert_eq!(all, ["/l/grows", "/l/new", "/l/stays", "/l/first"]);
 }
 
 /// Whichever access fails: where the transaction arrived all the same, nothing of it is taken for something else.

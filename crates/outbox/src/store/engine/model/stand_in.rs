@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::named::T;
+use super::tables;
 use super::truth::{Name, Value};
 use super::world::{World, finding, source};
 use crate::ledger::key;
@@ -10,8 +11,10 @@ use crate::store::engine::Store;
 use crate::store::{Scope, SinkKind};
 use agent_core::finding::FILES_UNREADABLE;
 use fastrand::Rng;
+use redb::ReadableDatabase;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 /// Steps of one episode.
 const EPISODE: usize = 600;
@@ -30,6 +33,8 @@ struct Episode {
     told: BTreeMap<String, BTreeMap<u64, Json>>,
     /// Whether memory stood in for the disk.
     stood_in: bool,
+    /// Whether a list that is not empty was compared.
+    listed: bool,
 }
 
 impl Episode {
@@ -48,6 +53,7 @@ impl Episode {
             truth: BTreeMap::new(),
             told: BTreeMap::new(),
             stood_in: false,
+            listed: false,
         }
     }
 
@@ -59,7 +65,10 @@ impl Episode {
             64..80 => {
                 self.deliver();
             }
-            80..90 => self.store.commit(self.now),
+            80..90 => {
+                self.store.commit(self.now);
+                self.list();
+            }
             90..93 => self.disk.fail_in(self.random.u64(0..40)),
             93..95 => self.disk.leave_room(Some(self.random.u64(0..1 << 16))),
             95..98 => self.disk.mend(),
@@ -143,6 +152,34 @@ impl Episode {
         assert_eq!(pending.open, self.truth.len() as u64, "{pending:?}");
     }
 
+    /// What people who ask are shown: each once, the worst first; where nothing stands in for the disk, what the ledger has.
+    fn list(&mut self) {
+        let (mut listed, mut order) = (BTreeSet::new(), Vec::new());
+        let more = self.store.visit_open_deviations(usize::MAX, |open| {
+            order.push(open.severity);
+            let key = key::of(&open.check, &open.subject);
+            assert!(listed.insert(key), "{open:?} twice");
+            ControlFlow::Continue(())
+        });
+        if more.is_none() {
+            return;
+        }
+        assert!(order.is_sorted_by(|one, next| one >= next), "{order:?}");
+        if self.store.volatile.is_none()
+            && let Some(backing) = &self.store.backing
+            && let Ok(ledger) = backing
+                .database
+                .begin_read()
+                .map_err(redb::Error::from)
+                .and_then(|transaction| tables::ledger(&transaction))
+        {
+            let stands = ledger.into_iter().filter(|(_, row)| !row.gone);
+            let stands: BTreeSet<Vec<u8>> = stands.map(|(key, _)| key).collect();
+            assert_eq!(listed, stands);
+            self.listed |= !listed.is_empty();
+        }
+    }
+
     /// What the log side takes to be open: by key the last that it was told.
     fn open(&self) -> BTreeMap<Vec<u8>, &Json> {
         let mut open = BTreeMap::new();
@@ -166,7 +203,7 @@ fn what_memory_told_and_the_disk_goes_on_with_is_what_stands() {
     let first = super::number("AGENT_TEST_SEED").unwrap_or(1);
     let steps = super::number("AGENT_TEST_STEPS").and_then(|steps| usize::try_from(steps).ok());
     let episodes = steps.map_or(EPISODES, |steps| steps.div_ceil(EPISODE));
-    let mut stood_in = false;
+    let (mut stood_in, mut listed) = (false, false);
     for seed in (first..).take(episodes) {
         println!("AGENT_TEST_SEED={seed}");
         let mut episode = Episode::new(seed);
@@ -193,6 +230,8 @@ fn what_memory_told_and_the_disk_goes_on_with_is_what_stands() {
             );
         }
         stood_in |= episode.stood_in;
+        listed |= episode.listed;
     }
     assert!(stood_in, "memory never stood in");
+    assert!(listed, "nothing was ever listed");
 }

@@ -8,7 +8,7 @@ use crate::store::tables::{
     DEFERRED, ENDS, ENTRY, EVICTION, GAPS, Gap, LEDGER, Result, Row, SPOOL, WAITING, entry_from_row,
 };
 use crate::store::{order, pack};
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An event in the spool.
@@ -34,6 +34,17 @@ pub(super) struct Contents {
     pub(super) gaps: Vec<Gap>,
 }
 
+/// The whole ledger, by its keys.
+pub(super) fn ledger(transaction: &ReadTransaction) -> Result<BTreeMap<Vec<u8>, OpenFinding>> {
+    let mut all = BTreeMap::new();
+    for row in transaction.open_table(LEDGER)?.iter()? {
+        let (key, row) = row?;
+        let entry = entry_from_row(row.value()).expect("an entry");
+        all.insert(key.value().to_vec(), entry);
+    }
+    Ok(all)
+}
+
 #[expect(
     clippy::too_many_lines,
     clippy::cognitive_complexity,
@@ -54,11 +65,7 @@ pub(super) fn read(store: &Store, known: u64) -> Option<Contents> {
             gaps: Vec::new(),
             state,
         };
-        for row in transaction.open_table(LEDGER)?.iter()? {
-            let (key, row) = row?;
-            let entry = entry_from_row(row.value()).expect("an entry");
-            contents.ledger.insert(key.value().to_vec(), entry);
-        }
+        contents.ledger = ledger(&transaction)?;
         let mut waiting = BTreeMap::new();
         for row in transaction.open_table(WAITING)?.iter()? {
             let key = row?.0.value().to_vec();
