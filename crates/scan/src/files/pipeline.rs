@@ -12,6 +12,8 @@ use std::time::Duration;
 const BATCH: usize = 128;
 /// Batches that may be under way or wait for an earlier one: one slow file holds the others up only after so many.
 const WINDOW: usize = 64;
+/// Where one thread does all of them, none waits for another's: what is ready early is memory for nothing.
+const WINDOW_OF_ONE: usize = 8;
 /// Who has put work off waits so long for more of it, to do it side by side.
 const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -35,6 +37,14 @@ impl Workers {
     /// The most that work at once.
     pub fn most(self) -> usize {
         self.waiting.max(self.steady.get())
+    }
+
+    /// Batches that may be under way, or be done and wait.
+    fn window(self) -> usize {
+        match self.most() {
+            1 => WINDOW_OF_ONE,
+            _ => WINDOW,
+        }
     }
 }
 
@@ -100,9 +110,10 @@ pub fn ordered<I, O, W>(
     W: Work<I, O>,
 {
     let (jobs_in, jobs_out) = bounded::<(u64, Vec<I>)>(2 * workers.steady.get());
-    let (results_in, results_out) = bounded::<(u64, Vec<O>)>(WINDOW);
-    let (tickets_in, tickets_out) = bounded::<()>(WINDOW);
-    for _ in 0..WINDOW {
+    let window = workers.window();
+    let (results_in, results_out) = bounded::<(u64, Vec<O>)>(window);
+    let (tickets_in, tickets_out) = bounded::<()>(window);
+    for _ in 0..window {
         // The channel has room for all of them.
         tickets_in.try_send(()).unwrap_or_default();
     }
