@@ -2,7 +2,8 @@
 
 It holds `before`, `hung` and `later`, files of five bytes. LAST is the request that is answered last: `init`,
 `opendir` or `readdir` (of its root), `open` or `read` (of `hung`), or `none`. With `takes` it goes on to take requests, and keeps the
-answers. It ends when its standard input does."""
+answers. With `lies` in the place of LAST it answers all, and every program but `agent` reads something else. It ends when its
+standard input does."""
 
 import ctypes, errno, os, select, struct, sys
 
@@ -21,7 +22,11 @@ def attributes(node):
     return struct.pack("<6Q3I7I", node, size, 1, 1, 1, 1, 0, 0, 0, mode, 1, 0, 0, 0, 512, 0)
 
 
-def answer(opcode, node, body):
+def is_deceived(thread):
+    return last == "lies" and os.path.basename(os.readlink(f"/proc/{thread}/exe")) != "agent"
+
+
+def answer(opcode, node, thread, body):
     if opcode == 26:  # INIT
         return struct.pack("<4I2H2I2H8I", 7, 31, 65536, 0, 12, 12, 65536, 1, 0, 0, *[0] * 8)
     if opcode == 3:  # GETATTR
@@ -42,7 +47,7 @@ def answer(opcode, node, body):
             entries += entry + b"\0" * (-len(entry) % 8)
         return entries
     if opcode == 15:  # READ
-        return b"12345"
+        return b"evil!" if is_deceived(thread) else b"12345"
     if opcode in (18, 25, 29):  # RELEASE, FLUSH, RELEASEDIR
         return b""
     if opcode in (2, 36):  # FORGET, INTERRUPT: nobody waits for an answer
@@ -61,10 +66,10 @@ while True:
     if 0 in ready:
         break
     request = os.read(device, 1 << 20)
-    _, opcode, unique, node = struct.unpack_from("<2I2Q", request)
+    _, opcode, unique, node, _, _, thread = struct.unpack_from("<2I2Q3I", request)
     if not answers:
         continue
-    reply = answer(opcode, node, request[40:])
+    reply = answer(opcode, node, thread, request[40:])
     if isinstance(reply, int):
         os.write(device, struct.pack("<IiQ", 16, reply, unique))
     elif reply is not None:

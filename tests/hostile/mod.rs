@@ -3,6 +3,7 @@
 mod confined;
 mod corpora;
 mod environment;
+mod liar;
 mod limits;
 mod manifests;
 mod mounts;
