@@ -3,14 +3,14 @@
 use super::harness::{Daemon, DaemonHarness};
 use std::process::{Child, Command, Stdio};
 
-const STATE: &str = "var/lib/host-integrity-agent";
+pub(super) const STATE: &str = "var/lib/host-integrity-agent";
 
 /// A file system that is frozen (fsfreeze(8)): whoever writes to it hangs. Thawed when it is dropped, and when the test
 /// is no more.
-struct Frozen(Child);
+pub(super) struct Frozen(Child);
 
 impl Frozen {
-    fn below(daemon: &Daemon<'_>) -> Frozen {
+    pub(super) fn below(daemon: &Daemon<'_>) -> Frozen {
         let place = format!("/proc/{}/root/{STATE}", daemon.id());
         let script = "fsfreeze -f \"$0\"; read -r line; fsfreeze -u \"$0\"";
         let child = Command::new("sh")

@@ -79,7 +79,18 @@ impl DaemonHarness {
 
     /// The same after `mounts`, a line of shell beside the tree, which is `root` there. Only the daemon sees them.
     pub(super) fn start_after(&self, mounts: &str) -> Daemon<'_> {
-        self.spawn(self.host.command_after(mounts, &["run"]))
+        self.start_after_with(mounts, |_| {})
+    }
+
+    /// The same, with something more said to it.
+    pub(super) fn start_after_with(
+        &self,
+        mounts: &str,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Daemon<'_> {
+        let mut command = self.host.command_after(mounts, &["run"]);
+        prepare(&mut command);
+        self.spawn(command)
     }
 
     fn spawn(&self, command: Command) -> Daemon<'_> {

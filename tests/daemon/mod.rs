@@ -26,6 +26,7 @@ mod rehash;
 mod scans;
 mod signals;
 mod silent;
+mod soak;
 mod stopped;
 mod storm;
 mod survives;

@@ -5,7 +5,9 @@ use harness::{Lab, private, project};
 #[test]
 fn a_file_system_that_lies_to_everybody_but_the_agent_is_named_by_its_mount() {
     let lab = Lab::new();
-    lab.profile("name = \"lab\"\n[[paths]]\npath = \"/data\"\nseverity = \"high\"\ncross_mounts = true\n");
+    lab.profile(
+        "name = \"lab\"\n[[paths]]\npath = \"/data\"\nseverity = \"high\"\ncross_mounts = true\n",
+    );
     // As the file system will show them, attribute by attribute.
     lab.shell(
         "mkdir -p data/m; cd data/m
