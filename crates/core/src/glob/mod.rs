@@ -90,27 +90,32 @@ impl Glob {
         if self.period && text.first() == Some(&b'.') && self.tokens.first() != Some(&DOT) {
             return false;
         }
-        let (mut tokens, mut text) = (&*self.tokens, text);
-        // The tokens behind the last star, and what of the text that star has not taken. An earlier star need not be
-        // tried again: what the last one can reach includes all that the earlier could.
-        let mut star: Option<(&[Token], &[u8])> = None;
-        while let Some((byte, after)) = text.split_first() {
-            match tokens.split_first() {
-                Some((Token::Star, behind)) => {
-                    tokens = behind;
-                    star = Some((behind, text));
+        let tokens = &*self.tokens;
+        let (mut at, mut seen) = (0_usize, 0_usize);
+        // The token behind the last star, and how much of the text that star has not taken. An earlier star need not
+        // be tried again: what the last one can reach includes all that the earlier could.
+        let mut star: Option<(usize, usize)> = None;
+        while let Some(byte) = text.get(seen) {
+            match tokens.get(at) {
+                Some(Token::Star) => {
+                    at = at.saturating_add(1);
+                    star = Some((at, seen));
                 }
-                Some((token, behind)) if token.takes(*byte) => (tokens, text) = (behind, after),
+                Some(token) if token.takes(*byte) => {
+                    at = at.saturating_add(1);
+                    seen = seen.saturating_add(1);
+                }
                 _ => match star {
-                    Some((behind, [_, left @ ..])) => {
-                        star = Some((behind, left));
-                        (tokens, text) = (behind, left);
+                    Some((behind, from)) => {
+                        star = Some((behind, from.saturating_add(1)));
+                        (at, seen) = (behind, from.saturating_add(1));
                     }
-                    _ => return false,
+                    None => return false,
                 },
             }
         }
-        tokens.iter().all(|token| *token == Token::Star)
+        let mut rest = tokens.iter().skip(at);
+        rest.all(|token| *token == Token::Star)
     }
 }
 
