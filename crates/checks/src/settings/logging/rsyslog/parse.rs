@@ -55,8 +55,7 @@ pub(super) type Strange = usize;
 pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
     let mut parser = Parser {
         text,
-        at: 0,
-        depth: 0,
+        ..Parser::default()
     };
     let statements = parser.statements()?;
     match parser.rest().is_empty() {
@@ -65,6 +64,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
     }
 }
 
+#[derive(Default)]
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -90,6 +90,11 @@ impl<'a> Parser<'a> {
         self.at = self.text.len().saturating_sub(behind.len());
     }
 
+    /// The same where there is something to go past; whether there was.
+    fn goes_past(&mut self, behind: Option<&str>) -> bool {
+        behind.map(|behind| self.go_on_at(behind)).is_some()
+    }
+
     /// Goes over blanks, line ends and comments.
     fn skip(&mut self) {
         loop {
@@ -98,8 +103,7 @@ impl<'a> Parser<'a> {
             if rest.starts_with('#') {
                 self.advance(rest.find('\n').unwrap_or(rest.len()));
             } else if rest.starts_with("/*") {
-                let (_, behind) = rest.split_once("*/").unwrap_or_default();
-                self.go_on_at(behind);
+                self.go_on_at(rest.split_once("*/").map_or("", |(_, behind)| behind));
             } else {
                 return;
             }
@@ -107,11 +111,7 @@ impl<'a> Parser<'a> {
     }
 
     fn takes(&mut self, token: &str) -> bool {
-        let found = self.rest().strip_prefix(token);
-        if let Some(behind) = found {
-            self.go_on_at(behind);
-        }
-        found.is_some()
+        self.goes_past(self.rest().strip_prefix(token))
     }
 
     /// A keyword that stands for itself.
@@ -121,10 +121,7 @@ impl<'a> Parser<'a> {
         let found = parts.filter(|(head, behind)| {
             head.eq_ignore_ascii_case(word) && !behind.starts_with(goes_on)
         });
-        if let Some((_, behind)) = found {
-            self.go_on_at(behind);
-        }
-        found.is_some()
+        self.goes_past(found.map(|(_, behind)| behind))
     }
 
     fn take_while(&mut self, keep: impl Fn(char) -> bool) -> &'a str {
@@ -238,8 +235,7 @@ impl<'a> Parser<'a> {
                     let (before, text) = whole.split_at(at);
                     let mut here = Parser {
                         text,
-                        at: 0,
-                        depth: 0,
+                        ..Parser::default()
                     };
                     if here.keyword("then") && !before.ends_with(|c: char| c.is_alphanumeric()) {
                         found = Some((before, here.rest()));
