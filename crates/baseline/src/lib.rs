@@ -7,7 +7,14 @@
 //!
 //! May touch: the files that it is given by name, for reading; a manifest is also written. It judges no file.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::expect_used
+    )
+)]
 
 mod against;
 pub mod amendment;

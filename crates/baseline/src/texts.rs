@@ -84,14 +84,14 @@ impl Texts {
         let Some(text) = text else {
             return false;
         };
-        self.bytes += text.len();
+        self.bytes = self.bytes.saturating_add(text.len());
         self.texts.insert(path, (text, sha256));
         true
     }
 
     /// Whether all texts would be longer than may be kept, were there one of that length more.
     pub fn has_no_room(&self, length: usize) -> bool {
-        self.bytes + length > bounds::KEPT_TEXTS
+        self.bytes.saturating_add(length) > bounds::KEPT_TEXTS
     }
 
     /// Whether there is none.

@@ -6,7 +6,14 @@
 //!
 //! May touch: files below the root, netlink, and the metadata service at its fixed address. It changes nothing.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::expect_used
+    )
+)]
 
 pub mod instance;
 pub mod registry;

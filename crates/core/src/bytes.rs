@@ -30,6 +30,16 @@ pub fn behind(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length..).unwrap_or_default()
 }
 
+/// The text without what `goes` of its end.
+pub fn trim_end(mut text: &[u8], goes: impl Fn(u8) -> bool) -> &[u8] {
+    while let [before @ .., last] = text
+        && goes(*last)
+    {
+        text = before;
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +70,8 @@ mod tests {
             (first(b"abc", 4), behind(b"abc", 4)),
             (&b"abc"[..], &b""[..])
         );
+        for (text, rest) in [(&b"a/b//"[..], &b"a/b"[..]), (b"//", b""), (b"", b"")] {
+            assert_eq!(trim_end(text, |byte| byte == b'/'), rest);
+        }
     }
 }

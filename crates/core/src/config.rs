@@ -296,12 +296,11 @@ impl Config {
         let config: Config = toml_text::parse(text, file)?;
         config.judge().map_err(|(key, expected)| {
             let last = key.rsplit('.').next().unwrap_or(key);
-            let line = text
-                .lines()
-                .position(|line| line.split('=').next().is_some_and(|k| k.trim() == last));
+            let is_it = |line: &str| line.split('=').next().is_some_and(|k| k.trim() == last);
+            let line = text.lines().zip(1..).find(|(line, _)| is_it(line));
             let error = Error::in_file(file, format!("{key}: expected {expected}"));
             match line {
-                Some(line) => error.at_line(line as u64 + 1),
+                Some((_, number)) => error.at_line(number),
                 None => error,
             }
         })?;
@@ -326,7 +325,7 @@ impl Config {
             ),
             (self.scan.interval >= minute, "scan.interval", "1m or more"),
             (
-                self.scan.rehash <= 24 * 60 * minute,
+                self.scan.rehash <= Duration::from_hours(24),
                 "scan.rehash",
                 "24h or less",
             ),
@@ -345,7 +344,7 @@ impl Config {
                 match self.heartbeat.interval {
                     HeartbeatInterval::Auto => true,
                     HeartbeatInterval::Every(time) => {
-                        (Duration::from_secs(1)..=60 * minute).contains(&time)
+                        (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&time)
                     }
                 },
                 "heartbeat.interval",

@@ -36,9 +36,9 @@ pub fn push_octal(out: &mut Vec<u8>, name: &[u8]) {
         } else {
             out.extend([
                 b'\\',
-                b'0' + (byte >> 6),
-                b'0' + (byte >> 3 & 7),
-                b'0' + (byte & 7),
+                b'0' | byte >> 6,
+                b'0' | byte >> 3 & 7,
+                b'0' | byte & 7,
             ]);
         }
     }
@@ -62,7 +62,7 @@ pub fn push_from_octal(out: &mut Vec<u8>, text: &[u8]) -> bool {
             let [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..] = tail else {
                 return false;
             };
-            let byte = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
+            let byte = (a & 3) << 6 | (b & 7) << 3 | c & 7;
             if byte == 0 {
                 return false;
             }
@@ -104,7 +104,7 @@ pub fn terminal_text(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len() + 8);
+    let mut out = String::with_capacity(text.len().saturating_add(8));
     for c in text.chars() {
         match c {
             '\n' => out.push_str("\\n"),
@@ -137,12 +137,11 @@ pub fn terminal_path(path: &Path) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap_or_default();
-            text
-        })
+    let room = String::with_capacity(bytes.len().saturating_mul(2));
+    bytes.iter().fold(room, |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
 }
 
 /// The bytes of lower-case hexadecimal of exactly that length.
@@ -159,12 +158,15 @@ pub fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         digits
     };
     let digit = |character: u8| *DIGITS.get(usize::from(character)).unwrap_or(&0xf0);
-    if text.len() != 2 * N {
+    let (pairs, []) = text.as_chunks::<2>() else {
+        return None;
+    };
+    if pairs.len() != N {
         return None;
     }
     let mut bytes = [0; N];
     let mut seen = 0;
-    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
         let [high, low] = pair.map(digit);
         *byte = high << 4 | low & 0xf;
         seen |= high | low;

@@ -6,7 +6,14 @@
 //!
 //! May touch: the file system below a root, and the kernel by way of [`os`]. No network, no state of its own.
 #![deny(unsafe_code)]
-#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::expect_used
+    )
+)]
 
 pub mod attributes;
 pub mod benchmarks;

@@ -190,9 +190,9 @@ impl Masker {
 fn addresses(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
+    while let Some((before, after)) = rest.split_once("://") {
         out.push_str(before);
+        out.push_str("://");
         let ends =
             |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>' | '?' | '#');
         let authority = &after[..after.find(ends).unwrap_or(after.len())];
@@ -223,28 +223,28 @@ fn addresses(line: &str) -> String {
 fn named(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some((end, value)) = next_secret(rest) {
-        out.push_str(&rest[..end]);
+    while let Some((before, behind)) = next_secret(rest) {
+        out.push_str(before);
         out.push_str(MASK);
-        rest = &rest[end + value..];
+        rest = behind;
     }
     out.push_str(rest);
     out
 }
 
-/// Where the next value of such a name begins, and how long it is.
-fn next_secret(line: &str) -> Option<(usize, usize)> {
-    let mut from = 0;
+/// What stands before the next value of such a name, and what behind it.
+fn next_secret(line: &str) -> Option<(&str, &str)> {
+    let mut after = line;
     loop {
-        let start = from + line.get(from..)?.find(is_of_name)?;
-        let name = &line[start..];
-        let name = &name[..name.find(|c| !is_of_name(c)).unwrap_or(name.len())];
-        let end = start + name.len();
-        from = end;
+        let begin = after.trim_start_matches(|c| !is_of_name(c));
+        if begin.is_empty() {
+            return None;
+        }
+        let name;
+        (name, after) = begin.split_at(begin.find(|c| !is_of_name(c)).unwrap_or(begin.len()));
         if !is_secret(name) {
             continue;
         }
-        let after = &line[end..];
         // `NAME = VALUE`, `"NAME": "VALUE"`, `--NAME VALUE`, `NAME VALUE`.
         let gap =
             after.find(|c: char| !c.is_whitespace() && !matches!(c, '=' | ':' | '"' | '\'' | '>'));
@@ -264,12 +264,12 @@ fn next_secret(line: &str) -> Option<(usize, usize)> {
                 .find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '&'))
                 .unwrap_or(value.len()),
         };
-        let shown = &value[..length];
+        let (shown, behind) = value.split_at(length);
         // What says yes or no, names a file or a place, or is masked already, is no secret.
         if length == 0 || shown == MASK || is_plain(shown) {
             continue;
         }
-        return Some((end + gap, length));
+        return Some((line.strip_suffix(value)?, behind));
     }
 }
 
@@ -333,9 +333,9 @@ fn word_masked(word: &str) -> String {
     let token = BEGINNINGS.iter().any(|begin| {
         value.match_indices(begin).any(|(at, _)| {
             // Not in the middle of a word.
-            let before = value[..at].chars().last();
-            let starts = before.is_none_or(|c| !c.is_ascii_alphanumeric());
-            let body = &value[at + begin.len()..];
+            let (before, token) = value.split_at(at);
+            let starts = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+            let body = token.strip_prefix(begin).unwrap_or_default();
             let of_token =
                 |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '=');
             let body: Vec<char> = body.chars().take_while(of_token).collect();
@@ -374,9 +374,12 @@ fn is_mixed(word: &str) -> bool {
     }
     let has = |of: fn(&char) -> bool| body.iter().any(of);
     let digits = body.iter().filter(|c| c.is_ascii_digit()).count();
-    let kinds = usize::from(has(char::is_ascii_lowercase))
-        + usize::from(has(char::is_ascii_uppercase))
-        + usize::from(digits > 0);
+    let kinds = [
+        has(char::is_ascii_lowercase),
+        has(char::is_ascii_uppercase),
+        digits > 0,
+    ];
+    let kinds = kinds.into_iter().filter(|has| *has).count();
     // How often what a character is changes to another kind: in names, at the ends of their words.
     let kind = |c: &char| (c.is_ascii_digit(), c.is_ascii_uppercase());
     let changes = body
@@ -384,13 +387,11 @@ fn is_mixed(word: &str) -> bool {
         .zip(body.iter().skip(1))
         .filter(|(one, next)| kind(one) != kind(next))
         .count();
+    let once_in = |length: usize| changes.saturating_mul(length) >= body.len();
     match kinds {
-        3 => changes * 4 >= body.len(),
-        2 if digits == 0 => changes * 3 >= body.len(),
-        2 => {
-            digits >= 3
-                && (changes * 5 >= body.len() || (body.len() >= HEX && changes * 8 >= body.len()))
-        }
+        3 => once_in(4),
+        2 if digits == 0 => once_in(3),
+        2 => digits >= 3 && (once_in(5) || (body.len() >= HEX && once_in(8))),
         _ => false,
     }
 }

@@ -144,8 +144,8 @@ impl At {
             true => b"",
             false => b"/",
         };
-        let length = directory.len() + slash.len() + name.len();
-        if length <= LONGEST {
+        let length = directory.len().saturating_add(name.len());
+        if length.saturating_add(slash.len()) <= LONGEST {
             self.fill([directory, slash, name]);
             return;
         }
@@ -167,7 +167,7 @@ impl At {
                 return;
             };
             here.copy_from_slice(part);
-            self.length += part.len();
+            self.length = self.length.saturating_add(part.len());
             room = rest;
         }
     }

@@ -21,12 +21,13 @@ pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
 /// The line, counted from 1, of a byte of the text.
 pub fn line_of(text: &str, offset: usize) -> u64 {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    before.iter().filter(|b| **b == b'\n').count() as u64 + 1
+    before.split(|byte| *byte == b'\n').count() as u64
 }
 
 /// The key on the line of that byte, if it has one.
 fn key_at(text: &str, offset: usize) -> Option<&str> {
-    let start = text.get(..offset)?.rfind('\n').map_or(0, |i| i + 1);
+    let start = text.get(..offset)?.rfind('\n');
+    let start = start.map_or(0, |newline| newline.saturating_add(1));
     let line = text.get(start..)?.lines().next()?;
     let (key, _) = line.split_once('=')?;
     let key = key.trim();

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 /// Bytes; takes `K`, `M` and `G` of 1024.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let (digits, factor) = match text.as_bytes() {
-        [.., b'K'] => (&text[..text.len() - 1], 1 << 10),
-        [.., b'M'] => (&text[..text.len() - 1], 1 << 20),
-        [.., b'G'] => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
+    let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)];
+    let mut units = units.into_iter();
+    let (digits, factor) = units
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))
+        .unwrap_or((text, 1));
     number(digits)
         .and_then(|n| n.checked_mul(factor))
         .ok_or_else(|| {
@@ -30,7 +29,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => 0,
     };
-    number(&text[..text.len() - unit.len()])
+    number(text.strip_suffix(unit).unwrap_or_default())
         .filter(|_| milliseconds > 0)
         .and_then(|n| n.checked_mul(milliseconds))
         .map(Duration::from_millis)

@@ -16,12 +16,12 @@ pub fn counted(count: u64, noun: &str) -> String {
 #[must_use]
 pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+    let mut text = String::new();
+    for (left, digit) in (1..=digits.len()).rev().zip(digits.chars()) {
+        text.push(digit);
+        if left > 1 && left % 3 == 1 {
             text.push(',');
         }
-        text.push(digit);
     }
     text
 }

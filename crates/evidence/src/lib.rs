@@ -8,7 +8,14 @@
 //! May touch: the files of dpkg, apt and rpm below a root, and the files that are to be explained, for reading. It runs
 //! no program and asks no network.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::expect_used
+    )
+)]
 
 mod change;
 mod debian;

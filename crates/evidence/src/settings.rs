@@ -106,7 +106,7 @@ fn collect(
             Hint::Dir | Hint::Unknown if depth == bounds::TRUST_DEPTH => {
                 return Err(io::Error::other("directories without end"));
             }
-            Hint::Dir | Hint::Unknown => collect(root, &below, depth + 1, found)?,
+            Hint::Dir | Hint::Unknown => collect(root, &below, depth.saturating_add(1), found)?,
         }
         if found.len() > bounds::TRUST_FILES {
             return Err(io::Error::other("more files than any host has there"));

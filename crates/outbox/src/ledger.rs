@@ -167,7 +167,7 @@ fn stand(
         (true, _) if capacity == Capacity::None => None,
         (true, false) if differs || may => Some(Step::Changed),
         (true, false) => None,
-        (true, true) if ample && now - next.told >= REMIND => Some(Step::Reminded),
+        (true, true) if ample && now.saturating_sub(next.told) >= REMIND => Some(Step::Reminded),
         (true, true) => None,
     };
     match step {
@@ -223,6 +223,8 @@ impl OpenFinding {
 /// A letter for what looked, the subject with each `/` as a zero byte, two zero bytes, the check. No
 /// component of a path is empty, so a path's own keys come first and all below it follow at once.
 pub mod key {
+    use agent_core::bytes;
+
     /// Deviations of files.
     pub const FILES: u8 = b'f';
     /// Of the instance.
@@ -264,13 +266,10 @@ pub mod key {
 
     fn place(domain: u8, subject: &[u8]) -> Vec<u8> {
         let trimmed = match subject {
-            [b'/', ..] => {
-                let end = subject.iter().rposition(|b| *b != b'/');
-                &subject[..end.map_or(0, |end| end + 1)]
-            }
+            [b'/', ..] => bytes::trim_end(subject, |byte| byte == b'/'),
             other => other,
         };
-        let mut key = Vec::with_capacity(trimmed.len() + 2);
+        let mut key = Vec::with_capacity(trimmed.len().saturating_add(2));
         key.push(domain);
         key.extend(trimmed.iter().map(|b| if *b == b'/' { 0 } else { *b }));
         key.push(0);
@@ -280,7 +279,7 @@ pub mod key {
     /// Check and subject of a key; `None` for what is no key.
     pub fn parts(key: &[u8]) -> Option<(&str, Vec<u8>)> {
         let end = key.windows(2).rposition(|pair| pair == [0, 0])?;
-        let check = std::str::from_utf8(key.get(end + 2..)?).ok()?;
+        let check = std::str::from_utf8(key.get(end..)?.get(2..)?).ok()?;
         let mut subject: Vec<u8> = key.get(1..end)?.to_vec();
         for byte in &mut subject {
             if *byte == 0 {

@@ -10,6 +10,7 @@
 //! Begin with [`store::Store`], which is told of findings and hands out events; [`ledger::OpenFinding`], what is known of
 //! a deviation that stands; and [`event::StoredFinding`], a finding as it is kept and told.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod event;
 pub mod ledger;

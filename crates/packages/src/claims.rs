@@ -76,7 +76,8 @@ impl Claims {
     }
 
     fn add_parts(&mut self, dir: &[u8], name: &[u8], claim: Claim) -> Result<()> {
-        self.bytes += dir.len() + name.len() + 1;
+        let parts = [dir.len(), name.len(), 1];
+        self.bytes = parts.into_iter().fold(self.bytes, usize::saturating_add);
         let (Ok(start), Ok(length)) = (u32::try_from(self.names.len()), u16::try_from(name.len()))
         else {
             return Err(too_large());
@@ -117,7 +118,8 @@ impl Claims {
             }
             let name = bytes::behind(&self.names, place.name as usize);
             arena.extend_from_slice(bytes::first(name, usize::from(place.length)));
-            let length = u16::try_from(arena.len() - start).map_err(|_| too_large())?;
+            let length =
+                u16::try_from(bytes::behind(&arena, start).len()).map_err(|_| too_large())?;
             // arena_size has seen that it fits.
             let start = u32::try_from(start).map_err(|_| too_large())?;
             sorted.push((*claim, start, length));
@@ -220,9 +222,10 @@ fn agreed(group: &[(Claim, u32, u16)], recorded: &mut Vec<ShippedAttributes>) ->
 fn arena_size(dirs: &[Box<[u8]>], claims: &[(Claim, ClaimedPath)]) -> Result<usize> {
     let lengths = claims.iter().map(|(_, place)| {
         let dir = dirs.get(place.dir as usize).map_or(0, |dir| dir.len());
-        dir + 1 + usize::from(place.length)
+        dir.saturating_add(1)
+            .saturating_add(usize::from(place.length))
     });
-    let total: usize = lengths.sum();
+    let total = lengths.fold(0, usize::saturating_add);
     if total > 2 * bounds::CLAIMS_BYTES {
         return Err(too_large());
     }

@@ -223,7 +223,9 @@ impl Damages {
     /// A line is unusable. The lines of one file come in a row.
     pub(super) fn line(&mut self, file: &str, line: u64, reason: &str) {
         match self.0.last_mut() {
-            Some(last) if last.file == file && last.line.is_some() => last.lines += 1,
+            Some(last) if last.file == file && last.line.is_some() => {
+                last.lines = last.lines.saturating_add(1);
+            }
             _ => self.0.push(Damaged {
                 file: file.to_owned(),
                 line: Some(line),

@@ -49,7 +49,7 @@ impl Dirs {
     /// What does not exist stays as it is named, below the deepest part that exists; so does a link that
     /// leads to no directory. `None` if that takes more than `limit` bytes: a link can make short paths long.
     pub(super) fn canonical(self, root: &Root, limit: usize) -> Option<Vec<Box<[u8]>>> {
-        let mut bytes = 0;
+        let mut total: usize = 0;
         let mut canonical = vec![Box::default(); self.ids.len()];
         let mut dirs: Vec<(Box<[u8]>, u32)> = self.ids.into_iter().collect();
         // Bytes in order bring each directory close to its parent, whose handle is then still open.
@@ -59,12 +59,14 @@ impl Dirs {
             while levels.last().is_some_and(|level| !level.leads_to(&dir)) {
                 levels.pop();
             }
-            let mut end = levels.last().map_or(0, |level| level.named.len());
-            while end < dir.len() {
-                let start = if end == 0 { 0 } else { end + 1 };
-                let name = bytes::until(bytes::behind(&dir, start), b'/');
-                end = start + name.len();
-                let level = Level::below(root, &mut levels, bytes::first(&dir, end), name);
+            let known = levels.last().map_or(0, |level| level.named.len());
+            let mut rest = bytes::behind(&dir, known);
+            while !rest.is_empty() {
+                rest = rest.strip_prefix(b"/").unwrap_or(rest);
+                let name = bytes::until(rest, b'/');
+                rest = bytes::behind(rest, name.len());
+                let named = dir.strip_suffix(rest).unwrap_or(&dir);
+                let level = Level::below(root, &mut levels, named, name);
                 levels.push(level);
                 if levels.len() > MAX_DEPTH {
                     levels
@@ -73,8 +75,8 @@ impl Dirs {
                 }
             }
             if let Some(level) = levels.last() {
-                bytes += level.canonical.len();
-                if bytes > limit {
+                total = total.saturating_add(level.canonical.len());
+                if total > limit {
                     return None;
                 }
                 if let Some(canonical) = canonical.get_mut(id as usize) {

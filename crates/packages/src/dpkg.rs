@@ -140,9 +140,12 @@ pub(super) fn named(root: &Root, name: &str) -> Result<Option<Listed>> {
             if !matches!(before, [] | [.., b'\n']) {
                 continue;
             }
-            let start = memchr::memmem::rfind(before, b"\n\n").map_or(0, |end| end + 2);
+            let start = memchr::memmem::rfind(before, b"\n\n");
+            let start = start.map_or(0, |end| end.saturating_add(2));
             let length = memchr::memmem::find(behind, b"\n\n");
-            let end = length.map_or(text.len(), |length| at + length + 1);
+            let end = length.map_or(text.len(), |length| {
+                at.saturating_add(length).saturating_add(1)
+            });
             let stanza = text.get(start..end).unwrap_or_default();
             status.add(stanza, file, &mut Damages::default())?;
         }
@@ -192,7 +195,7 @@ fn read_status(root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
             }
             Err(error) => return Err(below(root, error)),
         };
-        total += text.len() as u64;
+        total = total.saturating_add(text.len() as u64);
         if total > bounds::DPKG_STATUS {
             let message = format!(
                 "status and journal are larger than {} bytes",

@@ -7,7 +7,14 @@
 //! are, and a [`DatabaseStamp`] whether either has to be read again.
 //!
 //! May touch: the files of dpkg and rpm below a root, for reading. It runs no package manager.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::expect_used
+    )
+)]
 
 mod claims;
 mod database;

@@ -66,8 +66,8 @@ impl Logs {
                 logs.apt(line, &mut entry);
                 // The newest of a file stand last in it.
                 if logs.history.len() >= 2 * HISTORY {
-                    logs.history
-                        .drain(newer..(newer + HISTORY).min(logs.history.len()));
+                    let end = newer.saturating_add(HISTORY).min(logs.history.len());
+                    logs.history.drain(newer..end);
                 }
             });
             logs.note(&name, read);
@@ -193,13 +193,10 @@ impl Logs {
 
 /// A command as it is told: an upgrade of everything by name has 100 KB.
 fn cut(command: &str) -> String {
-    let mut end = command.len().min(COMMAND);
-    while !command.is_char_boundary(end) {
-        end -= 1;
-    }
-    match end < command.len() {
-        true => format!("{}…", &command[..end]),
-        false => command.to_owned(),
+    let end = command.floor_char_boundary(COMMAND);
+    match command.split_at_checked(end) {
+        None | Some((_, "")) => command.to_owned(),
+        Some((told, _)) => format!("{told}…"),
     }
 }
 

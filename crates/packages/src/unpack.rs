@@ -68,7 +68,8 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
-        self.count.set(self.count.get() + length as u64);
+        self.count
+            .set(self.count.get().saturating_add(length as u64));
         Ok(length)
     }
 }
@@ -84,7 +85,7 @@ struct Bounded<'a> {
 impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.text.read(buffer)?;
-        self.unpacked += length as u64;
+        self.unpacked = self.unpacked.saturating_add(length as u64);
         if self.unpacked > self.most {
             return Err(io::Error::other("it is larger than any real list"));
         }
@@ -144,11 +145,13 @@ impl<R: Read> Lz4<R> {
         }
         self.checksums = flags[0] & 0x10 != 0;
         // Content size, dictionary id, and the header's own checksum.
-        let size = if flags[0] & 0x08 != 0 { 8 } else { 0 };
-        let dictionary = if flags[0] & 0x01 != 0 { 4 } else { 0 };
-        let mut passed = [0; 13];
-        let passed = passed.get_mut(..=size + dictionary).unwrap_or_default();
-        self.source.read_exact(passed)?;
+        if flags[0] & 0x08 != 0 {
+            self.source.read_exact(&mut [0; 8])?;
+        }
+        if flags[0] & 0x01 != 0 {
+            self.source.read_exact(&mut [0; 4])?;
+        }
+        self.source.read_exact(&mut [0; 1])?;
         self.begun = true;
         Ok(())
     }
@@ -166,9 +169,8 @@ impl<R: Read> Lz4<R> {
         if length > LZ4_MAX_BLOCK {
             return Err(bad("an LZ4 block that is too large"));
         }
-        if self.window.len() > LZ4_WINDOW {
-            self.window.drain(..self.window.len() - LZ4_WINDOW);
-        }
+        let out_of_reach = self.window.len().saturating_sub(LZ4_WINDOW);
+        self.window.drain(..out_of_reach);
         self.handed_out = self.window.len();
         self.block.resize(length, 0);
         self.source.read_exact(&mut self.block)?;
@@ -214,13 +216,13 @@ fn unpack_block(mut block: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (offset, rest) = block.split_first_chunk()?;
         let offset = usize::from(u16::from_le_bytes(*offset));
         block = rest;
-        let matched = length(&mut block, token & 15)? + 4;
+        let matched = length(&mut block, token & 15)?.checked_add(4)?;
         let from = out.len().checked_sub(offset).filter(|_| offset > 0)?;
-        if out.len() - start + matched > LZ4_MAX_BLOCK {
+        if out.len().saturating_sub(start).checked_add(matched)? > LZ4_MAX_BLOCK {
             return None;
         }
         // A reference may reach into what it makes.
-        for at in from..from + matched {
+        for at in (from..).take(matched) {
             out.push(*out.get(at)?);
         }
     }
@@ -233,7 +235,7 @@ impl<R: Read> Read for Lz4<R> {
             self.next_block()?;
         }
         let length = bytes::behind(&self.window, self.handed_out).read(buffer)?;
-        self.handed_out += length;
+        self.handed_out = self.handed_out.saturating_add(length);
         Ok(length)
     }
 }

@@ -46,7 +46,7 @@ pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<L
         let directory = root.path().join(&DIRECTORY[1..]);
         directory.join(std::ffi::OsStr::from_bytes(name))
     };
-    let mut entries = 0;
+    let mut entries: usize = 0;
     let amendments = names.iter().filter(|name| name.ends_with(SUFFIX));
     if amendments.clone().count() > bounds::AMENDMENTS {
         let why = format!(
@@ -74,7 +74,7 @@ pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<L
             None => {}
             Some(Err(why)) => found.refuse(path, why),
             Some(Ok((amendment, checked))) => {
-                entries += amendment.entries.len();
+                entries = entries.saturating_add(amendment.entries.len());
                 if entries > bounds::AMENDMENT_ENTRIES {
                     let most = bounds::AMENDMENT_ENTRIES;
                     found.refuse(

@@ -257,9 +257,9 @@ fn decimal<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     if text.is_empty() {
         return None;
     }
-    let value = text.iter().try_fold(0_u64, |value, digit| match digit {
-        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
+    let value = text.iter().try_fold(0_u64, |value, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
     })?;
     T::try_from(value).ok()
 }
@@ -268,21 +268,21 @@ fn octal(text: &[u8]) -> Option<u16> {
     if text.is_empty() || text.len() > 5 {
         return None;
     }
-    text.iter().try_fold(0u16, |mode, digit| match digit {
-        b'0'..=b'7' => Some(mode << 3 | u16::from(digit - b'0')),
-        _ => None,
+    text.iter().try_fold(0u16, |mode, digit| {
+        let digit = char::from(*digit).to_digit(8)?;
+        Some(mode << 3 | u16::try_from(digit).ok()?)
     })
 }
 
 fn time(text: &[u8]) -> Option<Timestamp> {
     let dot = text.len().checked_sub(10)?;
     let (seconds, fraction) = text.split_at_checked(dot)?;
-    let (sign, digits) = match seconds.strip_prefix(b"-") {
-        Some(digits) => (-1, digits),
-        None => (1, seconds),
+    let seconds = match seconds.strip_prefix(b"-") {
+        Some(digits) => decimal::<i64>(digits)?.checked_neg()?,
+        None => decimal(seconds)?,
     };
     Some(Timestamp {
-        seconds: sign * decimal::<i64>(digits)?,
+        seconds,
         nanoseconds: decimal(fraction.strip_prefix(b".")?)?,
     })
 }

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 /// What is hashed and read at a time.
 const BLOCK: usize = 64 * 1024;
+const BLOCK_BYTES: u64 = BLOCK as u64;
 
 /// A manifest file, measured and not yet parsed.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Measured {
             if let Some(wide) = &mut wide {
                 wide.update(block);
             }
-            size += length as u64;
+            size = size.saturating_add(length as u64);
             if size > limit {
                 return Err(too_large());
             }
@@ -115,7 +116,7 @@ impl Manifest {
         let start = lines.mark();
         let mut marks: Vec<(Mark, Box<[u8]>)> = Vec::new();
         let mut walk = Order::new(&header);
-        let mut entries = 0;
+        let mut entries: u64 = 0;
         let mut ended = false;
         let mut spare = Vec::new();
         loop {
@@ -135,8 +136,8 @@ impl Manifest {
             }
             let entry = line::parse_into(text, spare).map_err(|message| lines.error(message))?;
             walk.check(&entry).map_err(|message| lines.error(message))?;
-            entries += 1;
-            let block = |offset: u64| offset / BLOCK as u64;
+            entries = entries.saturating_add(1);
+            let block = |offset: u64| offset / BLOCK_BYTES;
             if marks
                 .last()
                 .is_none_or(|(last, _)| block(last.offset) < block(mark.offset))
@@ -231,12 +232,12 @@ impl Measured {
 
     /// Appends them to `into`; how many they were.
     fn push_blocks(&self, first: usize, most: usize, into: &mut Vec<u8>) -> Result<usize> {
-        let offset = first as u64 * BLOCK as u64;
+        let offset = (first as u64).saturating_mul(BLOCK_BYTES);
         let wanted = usize::try_from(self.size.saturating_sub(offset))
             .unwrap_or(usize::MAX)
             .min(most.saturating_mul(BLOCK));
         let start = into.len();
-        into.resize(start + wanted, 0);
+        into.resize(start.saturating_add(wanted), 0);
         let room = into.get_mut(start..).unwrap_or_default();
         let length = fill_at(&self.file, room, offset)
             .map_err(|error| Error::in_file(&self.path, format!("cannot be read: {error}")))?;
@@ -252,7 +253,7 @@ impl Measured {
         {
             let message = format!(
                 "changed while it was in use (bytes {offset} to {}): what was verified is not what is there now",
-                offset + wanted as u64
+                offset.saturating_add(wanted as u64)
             );
             let error = Error::in_file(&self.path, message)
                 .help("find out who writes to it; then run again");

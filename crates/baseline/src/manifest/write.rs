@@ -53,7 +53,7 @@ impl<W: Write> Writer<W> {
         }
         line::push(&mut self.buffer, entry);
         self.last = Some(entry.path.clone());
-        self.entries += 1;
+        self.entries = self.entries.saturating_add(1);
         if self.buffer.len() >= CHUNK {
             self.drain()?;
         }

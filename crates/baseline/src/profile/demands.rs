@@ -112,7 +112,8 @@ impl Comparison<'_> {
         let mut waiting = VecDeque::from([(begin, Vec::new())]);
         while let Some(((offered, wanted), path)) = waiting.pop_front() {
             for name in self.names_in(&offered, &wanted)? {
-                self.spend(wanted.weight() + offered.as_ref().map_or(0, Position::weight))?;
+                self.spend(wanted.weight())?;
+                self.spend(offered.as_ref().map_or(0, Position::weight))?;
                 let path = paths::join(&path, &name);
                 let (reach, below) = self.wanted.step(&wanted, &name);
                 if matches!(reach, Reach::Excluded(_) | Reach::Outside) {
@@ -172,13 +173,14 @@ impl Comparison<'_> {
             return Ok(names.clone());
         }
         let (literals, globs) = &key;
-        self.spend(literals.len() + globs.len())?;
+        self.spend(literals.len())?;
+        self.spend(globs.len())?;
         let names = match globs.is_empty() {
             // All names but these are alike.
             true => {
                 let longest = literals.iter().map(Vec::len).max().unwrap_or(0);
                 let mut names = literals.clone();
-                names.push(vec![b'-'; longest + 1]);
+                names.push(vec![b'-'; longest.saturating_add(1)]);
                 names
             }
             false => {

@@ -78,7 +78,7 @@ fn text_of(bytes: &[u8], path: &Path) -> Result<String> {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
             let before = bytes::first(bytes, error.valid_up_to());
-            let line = before.iter().filter(|b| **b == b'\n').count() as u64 + 1;
+            let line = before.split(|b| *b == b'\n').count() as u64;
             Err(Error::in_file(path, "is not UTF-8").at_line(line))
         }
     }

@@ -86,7 +86,8 @@ impl Position {
 
     /// How many patterns are still to be matched.
     pub fn weight(&self) -> usize {
-        1 + self.rules.len() + self.excludes.len()
+        let weight = self.rules.len().saturating_add(self.excludes.len());
+        weight.saturating_add(1)
     }
 }
 

@@ -101,7 +101,7 @@ impl Pattern {
     pub fn heads<'a>(&'a self, place: ComponentIndex, take: &mut dyn FnMut(Head<'a>)) {
         match self.components.get(usize::from(place)) {
             None => {}
-            Some(Component::AnyDepth) => self.heads(place + 1, take),
+            Some(Component::AnyDepth) => self.heads(place.saturating_add(1), take),
             Some(Component::Glob(text, _)) => take(Head::Glob(text)),
             Some(Component::Literal(name)) => take(Head::Literal(name)),
         }
@@ -115,21 +115,22 @@ impl Pattern {
         name: &[u8],
         next: &mut dyn FnMut(ComponentIndex),
     ) -> bool {
-        let last = |place: ComponentIndex| usize::from(place) + 1 == self.components.len();
+        let after = place.saturating_add(1);
+        let last = usize::from(after) == self.components.len();
         let matches = match self.components.get(usize::from(place)) {
             None => return false,
             Some(Component::AnyDepth) => {
                 next(place);
                 // At the end it stands for everything below, at least one component.
-                return last(place) || self.step(place + 1, name, next);
+                return last || self.step(after, name, next);
             }
             Some(Component::Glob(_, glob)) => glob.matches(name),
             Some(Component::Literal(literal)) => **literal == *name,
         };
-        if matches && !last(place) {
-            next(place + 1);
+        if matches && !last {
+            next(after);
         }
-        matches && last(place)
+        matches && last
     }
 }
 

@@ -152,7 +152,10 @@ impl Client {
         };
         header.set_sensitive(true);
         let life = Duration::from_secs(seconds);
-        let renew = Instant::now() + life.saturating_sub(MARGIN).max(life / 2);
+        let now = Instant::now();
+        let half = Duration::from_secs(seconds / 2);
+        let kept = life.saturating_sub(MARGIN).max(half);
+        let renew = now.checked_add(kept).unwrap_or(now);
         self.token = Some(Token { header, renew });
         Handed::Token(seconds)
     }
@@ -202,12 +205,13 @@ impl Client {
                 Answer::TooLarge(_) | Answer::Redirect => false,
             };
             let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if !passing || count == TRIES || Instant::now() + jittered >= end {
+            let left = end.saturating_duration_since(Instant::now());
+            if !passing || count == TRIES || left <= jittered {
                 return reply;
             }
             tokio::time::sleep(jittered).await;
-            pause *= 2;
-            count += 1;
+            pause = pause.saturating_mul(2);
+            count = count.saturating_add(1);
         }
     }
 
@@ -242,7 +246,9 @@ impl Client {
         }
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if reply.body.len() + chunk.len() > bounds::METADATA_BODY => {
+                Ok(Some(chunk))
+                    if reply.body.len().saturating_add(chunk.len()) > bounds::METADATA_BODY =>
+                {
                     reply.answer = Answer::TooLarge(status.as_u16());
                     return reply;
                 }

@@ -127,9 +127,9 @@ fn lies_on_crypt(root: &Root, place: &str, depth: u32) -> bool {
     if uuid.starts_with(b"CRYPT-") && !NO_CRYPT.iter().any(|other| uuid.starts_with(other)) {
         return true;
     }
-    if depth == 0 {
+    let Some(depth) = depth.checked_sub(1) else {
         return false;
-    }
+    };
     let below = root
         .list(format!("{place}/slaves").as_bytes())
         .ok()
@@ -138,7 +138,7 @@ fn lies_on_crypt(root: &Root, place: &str, depth: u32) -> bool {
         !below.is_empty()
             && below.iter().all(|(name, _)| {
                 let place = format!("sys/class/block/{}", String::from_utf8_lossy(name));
-                lies_on_crypt(root, &place, depth - 1)
+                lies_on_crypt(root, &place, depth)
             })
     })
 }

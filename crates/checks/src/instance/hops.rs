@@ -68,12 +68,12 @@ async fn once(endpoint: &Endpoint, most: u8) -> io::Result<Hops> {
     stream.write_all(request.as_bytes()).await?;
     let mut beyond = true;
     let mut line = [0; STATUS_LINE];
-    let mut length = 0;
+    let mut length: usize = 0;
     while length < STATUS_LINE {
         timeout(PAUSE, stream.readable()).await.unwrap_or(Ok(()))?;
         match stream.try_read(line.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(Hops::Untold("the service broke off its answer")),
-            Ok(count) => length += count,
+            Ok(count) => length = length.saturating_add(count),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             Err(_) if !beyond || length > 0 => {}
             Err(_) => {

@@ -127,9 +127,9 @@ fn environment_files(unit: &str) -> Vec<String> {
 
 /// Every line that sets `name` and is no comment.
 fn in_file(path: &str, text: &str, name: &str, found: &mut Vec<Override>) {
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1_usize..).zip(text.lines()) {
         if let Some(value) = value(line, name) {
-            let location = format!("/{path}:{}", number + 1);
+            let location = format!("/{path}:{number}");
             push(format!("/{path}"), Some(location), value, found);
         }
     }

@@ -161,10 +161,10 @@ pub(super) fn endpoint(context: &Context<'_>, seen: Option<&Seen>, found: &Overr
             json!({ "overrides": listed, "unread": found.unread, "ipv6": ipv6 }),
         )
     };
-    if let Some(first) = overrides.first() {
-        let more = match overrides.len() {
-            1 => String::new(),
-            count => format!(", and {} places more do", count - 1),
+    if let Some((first, others)) = overrides.split_first() {
+        let more = match others.len() {
+            0 => String::new(),
+            count => format!(", and {count} places more do"),
         };
         let message = format!("{} leads programs to {}{more}", first.place, first.host);
         let finding = say(Verdict::Fail, message);

@@ -149,7 +149,8 @@ impl Metadata {
 
 /// One request after the other: the service takes few connections at a time.
 async fn ask(client: &mut Client, questions: &Questions) -> Seen {
-    let end = Instant::now() + bounds::METADATA;
+    let now = Instant::now();
+    let end = now.checked_add(bounds::METADATA).unwrap_or(now);
     let v1 = match questions.v1 {
         true => Some(client.without_token(end).await),
         false => None,

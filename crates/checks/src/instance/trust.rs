@@ -190,7 +190,7 @@ pub(super) fn age(context: &Context<'_>, identity: &Identity, baked: Option<i64>
             "the profile sets no age that an image may have".into(),
         );
     }
-    let days = |since: i64| (context.now - since).max(0) / (24 * 3600);
+    let days = |since: i64| context.now.saturating_sub(since).max(0) / (24 * 3600);
     let launched = identity.launched();
     let (verdict, age, message) = match (baked, launched) {
         (Some(baked), _) => {

@@ -72,10 +72,8 @@ pub fn whole_lines(context: &Context<'_>) -> Vec<String> {
 fn lines(context: &Context<'_>, path: &str) -> Vec<(usize, String)> {
     let bytes = context.read(path).ok().flatten().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().enumerate();
-    lines
-        .map(|(number, line)| (number + 1, line.trim().to_owned()))
-        .collect()
+    let lines = text.lines().map(|line| line.trim().to_owned());
+    (1..).zip(lines).collect()
 }
 
 /// The entries of boot loaders.
@@ -211,11 +209,8 @@ pub fn parameters(line: &str) -> Vec<(String, Option<String>)> {
 /// in front, ended by a blank. What comes behind the blank is not read.
 pub fn number(text: &str) -> Option<i64> {
     let word = text.split_ascii_whitespace().next()?;
-    let (sign, digits) = match word.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, word),
-    };
-    let lower = digits.to_ascii_lowercase();
+    let negative = word.strip_prefix('-');
+    let lower = negative.unwrap_or(word).to_ascii_lowercase();
     let (digits, base) = match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
         (Some(hex), _) => (hex, 16),
         (None, Some(octal)) if !octal.is_empty() => (octal, 8),
@@ -224,7 +219,10 @@ pub fn number(text: &str) -> Option<i64> {
     // A second sign is a digit to nobody but the parser of numbers.
     let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let value = i64::from_str_radix(digits, base).ok().filter(|_| plain)?;
-    Some(sign * value)
+    match negative {
+        Some(_) => value.checked_neg(),
+        None => Some(value),
+    }
 }
 
 /// Whether systemd takes the value for no (`parse_boolean`).

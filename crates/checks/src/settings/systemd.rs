@@ -402,7 +402,7 @@ pub fn ini(text: &str) -> Vec<(String, String, String, usize)> {
     let mut found = Vec::new();
     let mut section = String::new();
     let mut open: Option<(usize, String)> = None;
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
         // Comments stand between continued lines, too.
         if trimmed.starts_with(['#', ';']) || (open.is_none() && trimmed.is_empty()) {
@@ -415,7 +415,7 @@ pub fn ini(text: &str) -> Vec<(String, String, String, usize)> {
                 before.push_str(trimmed);
                 (start, before)
             }
-            None => (number + 1, trimmed.to_owned()),
+            None => (number, trimmed.to_owned()),
         };
         if whole.ends_with('\\') {
             whole.pop();

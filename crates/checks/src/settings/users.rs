@@ -138,10 +138,10 @@ fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Row>> {
     bytes.shrink_to_fit();
     let text = Arc::new(bytes);
     let mut rows = Vec::new();
-    let mut start = 0;
+    let mut start: usize = 0;
     for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        let range = start..start + line.len();
-        start = range.end + 1;
+        let range = start..start.saturating_add(line.len());
+        start = range.end.saturating_add(1);
         if !matches!(line.trim_ascii().first(), None | Some(b'#')) {
             rows.push(Row::new(number, &text, range));
         }

@@ -28,7 +28,7 @@ pub fn cases(globs: &[Glob], work: &mut usize) -> Option<Vec<Vec<u8>>> {
             continue;
         }
         for byte in &alphabet {
-            *work = work.checked_sub(states.len() + 1)?;
+            *work = work.checked_sub(states.len())?.checked_sub(1)?;
             let next = advance(globs, &states, *byte);
             let longer = [&name[..], &[*byte]].concat();
             if longer != b"." && longer != b".." && told.insert(matching(globs, &next)) {
@@ -77,7 +77,7 @@ fn alphabet(globs: &[Glob]) -> Vec<u8> {
 fn reach(glob: &Glob, number: usize, mut at: usize, states: &mut Vec<State>) {
     states.push((number, at));
     while glob.tokens.get(at) == Some(&Token::Star) {
-        at += 1;
+        at = at.saturating_add(1);
         states.push((number, at));
     }
 }
@@ -90,7 +90,9 @@ fn advance(globs: &[Glob], states: &[State], byte: u8) -> Vec<State> {
         };
         match glob.tokens.get(at) {
             Some(Token::Star) => reach(glob, number, at, &mut next),
-            Some(token) if token.takes(byte) => reach(glob, number, at + 1, &mut next),
+            Some(token) if token.takes(byte) => {
+                reach(glob, number, at.saturating_add(1), &mut next);
+            }
             _ => {}
         }
     }

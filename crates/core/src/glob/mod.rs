@@ -7,7 +7,6 @@
 mod cases;
 mod set;
 
-use crate::bytes;
 pub use cases::cases;
 use set::Set;
 
@@ -52,25 +51,25 @@ impl Glob {
         let mut tokens = Vec::new();
         let mut rest = pattern;
         while let Some((first, behind)) = rest.split_first() {
-            let (token, used) = match (first, syntax) {
-                (b'*', _) => (Token::Star, 1),
-                (b'?', _) => (Token::Any, 1),
+            let (token, behind) = match (first, syntax) {
+                (b'*', _) => (Token::Star, behind),
+                (b'?', _) => (Token::Any, behind),
                 (b'[', Syntax::Fnmatch | Syntax::OpenBsd) => match set::parse(behind, syntax) {
-                    Some((set, used)) => (Token::Set(Box::new(set)), 1 + used),
+                    Some((set, behind)) => (Token::Set(Box::new(set)), behind),
                     // Without an end it stands for itself.
-                    None => (Token::Byte(b'['), 1),
+                    None => (Token::Byte(b'['), behind),
                 },
-                (b'\\', Syntax::Fnmatch | Syntax::OpenBsd) => match behind.first() {
-                    Some(escaped) => (Token::Byte(*escaped), 2),
-                    None if syntax == Syntax::OpenBsd => (Token::Byte(b'\\'), 1),
-                    None => (Token::Set(Box::default()), 1),
+                (b'\\', Syntax::Fnmatch | Syntax::OpenBsd) => match behind.split_first() {
+                    Some((escaped, behind)) => (Token::Byte(*escaped), behind),
+                    None if syntax == Syntax::OpenBsd => (Token::Byte(b'\\'), behind),
+                    None => (Token::Set(Box::default()), behind),
                 },
-                (plain, _) => (Token::Byte(*plain), 1),
+                (plain, _) => (Token::Byte(*plain), behind),
             };
             if token != Token::Star || tokens.last() != Some(&Token::Star) {
                 tokens.push(token);
             }
-            rest = bytes::behind(rest, used);
+            rest = behind;
         }
         Glob {
             tokens: tokens.into(),
@@ -92,24 +91,24 @@ impl Glob {
             return false;
         }
         let tokens = &*self.tokens;
-        let (mut at, mut seen) = (0, 0);
+        let (mut at, mut seen) = (0_usize, 0_usize);
         // The token behind the last star, and how much of the text that star has not taken. An earlier star need not
         // be tried again: what the last one can reach includes all that the earlier could.
         let mut star: Option<(usize, usize)> = None;
         while let Some(byte) = text.get(seen) {
             match tokens.get(at) {
                 Some(Token::Star) => {
-                    at += 1;
+                    at = at.saturating_add(1);
                     star = Some((at, seen));
                 }
                 Some(token) if token.takes(*byte) => {
-                    at += 1;
-                    seen += 1;
+                    at = at.saturating_add(1);
+                    seen = seen.saturating_add(1);
                 }
                 _ => match star {
                     Some((behind, from)) => {
-                        star = Some((behind, from + 1));
-                        (at, seen) = (behind, from + 1);
+                        star = Some((behind, from.saturating_add(1)));
+                        (at, seen) = (behind, from.saturating_add(1));
                     }
                     None => return false,
                 },

@@ -34,33 +34,33 @@ enum Member {
     Wrong,
 }
 
-/// The set that begins behind a `[`, and its length with the `]`; `None` if it has no end and `[` stands for itself.
-pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, usize)> {
+/// The set that begins behind a `[`, and what stands behind its `]`; `None` if it has no end and `[` stands for itself.
+pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, &[u8])> {
     let fnmatch = syntax == Syntax::Fnmatch;
     let negated = matches!(text.first(), Some(b'!')) || fnmatch && text.first() == Some(&b'^');
-    let first = usize::from(negated);
+    let members = bytes::behind(text, usize::from(negated));
     let mut set = Set::default();
     let mut wrong = false;
-    let mut at = first;
-    loop {
-        let Some(byte) = text.get(at) else {
+    let mut rest = members;
+    let behind = loop {
+        let Some((byte, behind)) = rest.split_first() else {
             // fnmatch(3) has given up by then where something is ill-formed.
-            return (fnmatch && wrong).then(|| (Set::default(), text.len()));
+            return (fnmatch && wrong).then(|| (Set::default(), rest));
         };
         // In the first place it is a member.
-        if *byte == b']' && at > first {
-            break;
+        if *byte == b']' && rest.len() < members.len() {
+            break behind;
         }
-        let (member, used) = member(bytes::behind(text, at), fnmatch);
-        at += used;
+        let (member, behind) = member(rest, fnmatch);
+        rest = behind;
         match member {
             Member::Wrong => wrong = true,
             _ if wrong => {}
             Member::Class(class) => set.add_all(class),
-            Member::Byte(low) => match (text.get(at), text.get(at + 1)) {
-                (Some(b'-'), Some(end)) if *end != b']' => {
-                    let (high, used) = end_of_range(bytes::behind(text, at + 1), fnmatch);
-                    at += 1 + used;
+            Member::Byte(low) => match rest {
+                [b'-', end @ ..] if !matches!(end, [] | [b']', ..]) => {
+                    let (high, behind) = end_of_range(end, fnmatch);
+                    rest = behind;
                     match high {
                         Some(high) => set.add_all(|byte| (low..=high).contains(&byte)),
                         None => wrong = true,
@@ -69,72 +69,74 @@ pub(super) fn parse(text: &[u8], syntax: Syntax) -> Option<(Set, usize)> {
                 _ => set.add(low),
             },
         }
-    }
+    };
     if wrong && (negated || !fnmatch) {
         set = Set::default();
     } else if negated {
         set.0 = set.0.map(|bits| !bits);
     }
-    Some((set, at + 1))
+    Some((set, behind))
 }
 
-/// The member at the start of `text`, which is not empty, and its length.
-fn member(text: &[u8], fnmatch: bool) -> (Member, usize) {
+/// The member at the start of `text`, which is not empty, and what stands behind it.
+fn member(text: &[u8], fnmatch: bool) -> (Member, &[u8]) {
     match text {
         [b'[', b':', named @ ..] => {
             let end = named.windows(2).position(|pair| pair == b":]");
-            let name = end.and_then(|end| named.get(..end));
+            let parts = end.and_then(|end| named.split_at_checked(end));
             // glibc takes other characters, and z, for a sign that no class is meant.
-            let name =
-                name.filter(|name| !fnmatch || name.iter().all(|c| (b'a'..=b'y').contains(c)));
-            match name {
-                None => (Member::Byte(b'['), 1),
-                Some(name) => (
+            let is_name = |name: &[u8]| name.iter().all(|c| (b'a'..=b'y').contains(c));
+            match parts.filter(|(name, _)| !fnmatch || is_name(name)) {
+                None => (Member::Byte(b'['), bytes::behind(text, 1)),
+                Some((name, end)) => (
                     class(name).map_or(Member::Wrong, Member::Class),
-                    name.len() + 4,
+                    bytes::behind(end, 2),
                 ),
             }
         }
-        [b'[', b'=', byte, b'=', b']', ..] if fnmatch => (Member::Byte(*byte), 5),
+        [b'[', b'=', byte, b'=', b']', behind @ ..] if fnmatch => (Member::Byte(*byte), behind),
         [b'[', b'.', ..] if fnmatch => symbol(text),
         _ => match escaped(text) {
-            Some((byte, used)) => (Member::Byte(byte), used),
-            None if fnmatch => (Member::Wrong, 1),
-            None => (Member::Byte(b'\\'), 1),
+            Some((byte, behind)) => (Member::Byte(byte), behind),
+            None if fnmatch => (Member::Wrong, bytes::behind(text, 1)),
+            None => (Member::Byte(b'\\'), bytes::behind(text, 1)),
         },
     }
 }
 
 /// `[.x.]`; the C locale has no names of more than one character.
-fn symbol(text: &[u8]) -> (Member, usize) {
+fn symbol(text: &[u8]) -> (Member, &[u8]) {
     match text {
-        [_, _, byte, b'.', b']', ..] => (Member::Byte(*byte), 5),
+        [_, _, byte, b'.', b']', behind @ ..] => (Member::Byte(*byte), behind),
         _ => {
-            let end = bytes::behind(text, 2)
-                .windows(2)
-                .position(|pair| pair == b".]");
-            (Member::Wrong, end.map_or(text.len(), |end| end + 4))
+            let named = bytes::behind(text, 2);
+            let end = named.windows(2).position(|pair| pair == b".]");
+            let end = bytes::behind(named, end.unwrap_or(named.len()));
+            (Member::Wrong, bytes::behind(end, 2))
         }
     }
 }
 
-/// Where the range goes that ends at the start of `text`, and the length of that.
-fn end_of_range(text: &[u8], fnmatch: bool) -> (Option<u8>, usize) {
+/// Where the range goes that ends at the start of `text`, and what stands behind that.
+fn end_of_range(text: &[u8], fnmatch: bool) -> (Option<u8>, &[u8]) {
     if fnmatch && text.starts_with(b"[.") {
         return match symbol(text) {
-            (Member::Byte(byte), used) => (Some(byte), used),
-            (_, used) => (None, used),
+            (Member::Byte(byte), behind) => (Some(byte), behind),
+            (_, behind) => (None, behind),
         };
     }
-    escaped(text).map_or((None, 1), |(byte, used)| (Some(byte), used))
+    match escaped(text) {
+        Some((byte, behind)) => (Some(byte), behind),
+        None => (None, bytes::behind(text, 1)),
+    }
 }
 
-/// A byte, or `\` and a byte, with its length; `None` where `\` is the last.
-fn escaped(text: &[u8]) -> Option<(u8, usize)> {
+/// A byte, or `\` and a byte, and what stands behind; `None` where `\` is the last.
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
-        [b'\\', byte, ..] => Some((*byte, 2)),
+        [b'\\', byte, behind @ ..] => Some((*byte, behind)),
         [b'\\'] | [] => None,
-        [byte, ..] => Some((*byte, 1)),
+        [byte, behind @ ..] => Some((*byte, behind)),
     }
 }
 

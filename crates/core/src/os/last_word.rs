@@ -63,13 +63,13 @@ impl Prepared {
         // Of one that could not be put in its place something may stand there.
         let end = text.len().min(SIZE - 1);
         rustix::io::pwrite(&self.file, &[0], end as u64)?;
-        let (mut rest, mut written) = (text, 0);
+        let (mut rest, mut written) = (text, 0_u64);
         while !rest.is_empty() {
             let length = match rustix::io::pwrite(&self.file, rest, written)? {
                 0 => return Err(Errno::IO),
                 length => length,
             };
-            written += length as u64;
+            written = written.saturating_add(length as u64);
             rest = bytes::behind(rest, length);
         }
         fs::fsync(&self.file)?;
@@ -85,8 +85,9 @@ fn prepare(directory: &impl AsFd) -> Result<OwnedFd, Errno> {
     let mut written = there.min(SIZE);
     let zeros = [0; 4096];
     while written < SIZE {
-        let some = bytes::first(&zeros, SIZE - written);
-        written += rustix::io::pwrite(&file, some, written as u64)?;
+        let some = bytes::first(&zeros, SIZE.saturating_sub(written));
+        let length = rustix::io::pwrite(&file, some, written as u64)?;
+        written = written.saturating_add(length);
     }
     Ok(file)
 }
@@ -282,7 +283,7 @@ impl fmt::Write for Text<'_> {
             .zip(text.bytes())
             .map(|(room, byte)| *room = byte)
             .count();
-        self.length += fits;
+        self.length = self.length.saturating_add(fits);
         match fits == text.len() {
             true => Ok(()),
             false => Err(fmt::Error),

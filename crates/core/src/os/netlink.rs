@@ -98,7 +98,7 @@ fn dump(protocol: Protocol, kind: u16, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)
         net::sockopt::Timeout::Recv,
         Some(Duration::from_secs(2)),
     )?;
-    let length = u32::try_from(HEADER + body.len()).map_err(|_| Errno::TOOBIG)?;
+    let length = u32::try_from(HEADER.saturating_add(body.len())).map_err(|_| Errno::TOOBIG)?;
     let mut request = Vec::new();
     request.extend(length.to_ne_bytes());
     request.extend(kind.to_ne_bytes());
@@ -119,10 +119,10 @@ fn collect(
     mut receive: impl FnMut() -> Result<Vec<u8>, Errno>,
 ) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
     let mut answers = Vec::new();
-    let mut total = 0;
+    let mut total: usize = 0;
     loop {
         let received = receive()?;
-        total += received.len();
+        total = total.saturating_add(received.len());
         if received.is_empty() || total > bounds::NETLINK {
             return Err(Errno::MSGSIZE);
         }

@@ -341,7 +341,9 @@ fn grow(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Err
                 buffer.truncate(length);
                 return Ok(buffer);
             }
-            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
+            Err(Errno::RANGE) if buffer.len() < 1 << 20 => {
+                buffer.resize(buffer.len().saturating_mul(8), 0);
+            }
             Err(errno) => return Err(errno),
         }
     }
@@ -368,7 +370,7 @@ impl Names {
     /// The name at `index`, which counts from 0 in byte order.
     pub fn at(&self, index: usize) -> Option<(&[u8], Hint)> {
         let (start, length, hint) = *self.entries.get(index)?;
-        let name = self.arena.get(start..start + usize::from(length))?;
+        let name = self.arena.get(start..)?.get(..usize::from(length))?;
         Some((name, hint))
     }
 

@@ -74,7 +74,7 @@ pub fn handle(process: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
 pub fn read(process: impl AsFd, name: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let text = open(process, name)?;
-    text.take(limit + 1).read_to_end(&mut bytes)?;
+    text.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > limit {
         true => Err(io::Error::other(format!("larger than {limit} bytes"))),
         false => Ok(bytes),

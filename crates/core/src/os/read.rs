@@ -21,7 +21,7 @@ pub fn fill_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize>
         match file.read_at(rest, offset.saturating_add(filled as u64)) {
             Ok(0) => break,
             Ok(length) => {
-                filled += length;
+                filled = filled.saturating_add(length);
                 rest = rest.get_mut(length..).unwrap_or_default();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

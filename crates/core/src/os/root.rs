@@ -70,7 +70,7 @@ impl Root {
         let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut handles: Vec<OwnedFd> = Vec::new();
-        let mut links = 0;
+        let mut links: usize = 0;
         while let Some(name) = pending.pop() {
             if name == b".." {
                 names.pop();
@@ -90,7 +90,7 @@ impl Root {
             };
             let kind = node::stat(&handle)?.kind;
             if kind == FileType::Link && (follow_last || !pending.is_empty()) {
-                links += 1;
+                links = links.saturating_add(1);
                 if links > MAX_LINKS {
                     return Err(Errno::LOOP.into());
                 }
@@ -204,7 +204,7 @@ impl Root {
             return Ok(None);
         };
         let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             trail::cut(path, limit);
             return Err(io::Error::other(format!("larger than {limit} bytes")));

@@ -108,7 +108,7 @@ pub fn read(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    file.take(limit + 1)
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(fault)?;
     match bytes.len() as u64 > limit {

@@ -47,7 +47,7 @@ impl Writers {
             match shown {
                 // Ended meanwhile.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound) || is_gone(&error) => {}
-                Err(_) => writers.hidden += 1,
+                Err(_) => writers.hidden = writers.hidden.saturating_add(1),
                 Ok(()) => {}
             }
         }

@@ -226,7 +226,7 @@ impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.text.read(buffer)?;
         self.digest.update(bytes::first(buffer, length));
-        *self.size += length as u64;
+        *self.size = self.size.saturating_add(length as u64);
         Ok(length)
     }
 }

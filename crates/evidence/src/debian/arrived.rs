@@ -53,7 +53,7 @@ pub(crate) fn look(root: &Root, seen: &HashSet<Stamp>, mut held: usize) -> io::R
         let stamp = (stat.id, stat.size, seconds, nanoseconds);
         if !seen.contains(&stamp) {
             let file = (held < bounds::DEBS_HELD).then_some(file);
-            held += usize::from(file.is_some());
+            held = held.saturating_add(usize::from(file.is_some()));
             found.came.push(Arrived { path, file });
         }
         found.there.insert(stamp);

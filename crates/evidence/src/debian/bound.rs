@@ -48,7 +48,7 @@ pub(crate) fn beyond(mut kept: Vec<Kept>, installed: &[Package]) -> Vec<Package>
         if is_within(left, bytes) {
             break;
         }
-        left -= 1;
+        left = left.saturating_sub(1);
         bytes = bytes.saturating_sub(one.bytes);
         given_up.push(one.package);
     }

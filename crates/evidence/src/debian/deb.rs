@@ -194,7 +194,7 @@ impl<R: Read> Read for Digesting<R> {
         match self.source.read(buffer) {
             Ok(length) => {
                 self.digest.update(bytes::first(buffer, length));
-                self.size += length as u64;
+                self.size = self.size.saturating_add(length as u64);
                 Ok(length)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),

@@ -72,12 +72,11 @@ impl Store {
             })
             .collect();
         files.sort_by(|a, b| b.cmp(a));
-        let mut all = 0;
-        let mut count = 0;
-        let within = files.iter().take_while(|(_, bytes, _)| {
-            all += bytes;
-            count += 1;
-            all <= bounds::EVIDENCE_BYTES && count <= bounds::EVIDENCE_KEPT
+        let mut all: u64 = 0;
+        let newest = files.iter().take(bounds::EVIDENCE_KEPT);
+        let within = newest.take_while(|(_, bytes, _)| {
+            all = all.saturating_add(*bytes);
+            all <= bounds::EVIDENCE_BYTES
         });
         let within = within.count();
         let beyond = files.split_off(within);

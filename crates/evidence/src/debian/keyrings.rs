@@ -66,7 +66,7 @@ fn named(source: &[u8]) -> Vec<Vec<u8>> {
         let Some(at) = memchr::memmem::find(&lower, SIGNED_BY) else {
             continue;
         };
-        let value = bytes::behind(line, at + SIGNED_BY.len());
+        let value = bytes::behind(bytes::behind(line, at), SIGNED_BY.len());
         let value = value.split(|byte| *byte == b']').next().unwrap_or_default();
         let words = value.split(|byte| matches!(byte, b' ' | b'\t' | b',' | b'=' | b':' | b'\r'));
         let paths = words.filter_map(|word| word.strip_prefix(b"/"));

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 
 const BLOCK: usize = 512;
+const BLOCK_BYTES: u64 = BLOCK as u64;
 
 /// What an archive ships a path with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +55,8 @@ fn read_after(mut names: u64, mut archive: impl Read) -> io::Result<Listing> {
         }
         let header = Header::parse(&block)?;
         let size = long.size.unwrap_or(header.size);
-        // A size may be any number: rounded up it would not always be one.
-        let rest = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
+        // A size may be any number, so that rounding it up could overflow; 2^64 is a multiple of a block.
+        let rest = size.wrapping_neg() % BLOCK_BYTES;
         match header.kind {
             b'L' | b'K' | b'x' | b'g' => {
                 let text = text(&mut archive, size)?;
@@ -65,7 +66,7 @@ fn read_after(mut names: u64, mut archive: impl Read) -> io::Result<Listing> {
             }
             _ => {}
         }
-        names += 1;
+        names = names.saturating_add(1);
         if names > bounds::DEB_FILES {
             return Err(bad("more files than any package has"));
         }
@@ -98,7 +99,7 @@ fn read_after(mut names: u64, mut archive: impl Read) -> io::Result<Listing> {
                 let of = found
                     .get_mut(&target[..])
                     .ok_or_else(|| bad("a link to nothing"))?;
-                of.names += 1;
+                of.names = of.names.saturating_add(1);
                 shipped = of.clone();
             }
             b'2' => {
@@ -161,7 +162,7 @@ impl Long {
             let length = std::str::from_utf8(digits).ok();
             let length: usize = length.and_then(|n| n.parse().ok()).ok_or_else(odd)?;
             let (record, behind) = text.split_at_checked(length).ok_or_else(odd)?;
-            let record = record.get(digits.len() + 1..).ok_or_else(odd)?;
+            let (_, record) = bytes::split_once(record, b' ').ok_or_else(odd)?;
             let record = record.strip_suffix(b"\n").ok_or_else(odd)?;
             text = behind;
             let (key, value) = bytes::split_once(record, b'=').ok_or_else(odd)?;
@@ -252,9 +253,10 @@ fn number(field: &[u8]) -> io::Result<u64> {
         .copied()
         .filter(|byte| !matches!(byte, b' ' | 0))
         .collect();
-    digits.iter().try_fold(0u64, |value, digit| match digit {
-        b'0'..=b'7' => Ok(value << 3 | u64::from(digit - b'0')),
-        _ => Err(bad("a number that is none")),
+    let none = || bad("a number that is none");
+    digits.iter().try_fold(0u64, |value, digit| {
+        let digit = char::from(*digit).to_digit(8).ok_or_else(none)?;
+        Ok(value << 3 | u64::from(digit))
     })
 }
 
@@ -294,20 +296,18 @@ fn clean(path: &[u8]) -> Vec<u8> {
 
 /// The contents of the file of that name in an archive that is in memory; `None` where it has none.
 pub(crate) fn file<'a>(archive: &'a [u8], wanted: &[u8]) -> io::Result<Option<&'a [u8]>> {
-    let mut at = 0;
-    while let Some(block) = archive.get(at..).and_then(<[u8]>::first_chunk) {
+    let mut rest = archive;
+    while let Some((block, behind)) = rest.split_first_chunk() {
         if block.iter().all(|byte| *byte == 0) {
             break;
         }
         let header = Header::parse(block)?;
-        at += BLOCK;
         let size = usize::try_from(header.size).map_err(|_| bad("it is cut off"))?;
-        let contents = archive.get(at..).and_then(|rest| rest.get(..size));
-        let contents = contents.ok_or_else(|| bad("it is cut off"))?;
+        let contents = behind.get(..size).ok_or_else(|| bad("it is cut off"))?;
         if matches!(header.kind, b'0' | 0) && clean(&header.path) == wanted {
             return Ok(Some(contents));
         }
-        at = at.saturating_add(size.next_multiple_of(BLOCK));
+        rest = bytes::behind(behind, size.next_multiple_of(BLOCK));
     }
     Ok(None)
 }

@@ -41,7 +41,7 @@ pub(super) fn split(message: &[u8]) -> Option<Parts<'_>> {
         let from = rest;
         let line = next(&mut rest)?;
         if bare(line) == SIGNATURE {
-            let end = memchr::memmem::find(from, END)? + END.len();
+            let end = memchr::memmem::find(from, END)?.checked_add(END.len())?;
             let (signature, behind) = from.split_at_checked(end)?;
             return behind.trim_ascii().is_empty().then_some(Parts {
                 text,
@@ -75,11 +75,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// A line without blanks, tabs and carriage returns at its end.
 fn bare(line: &[u8]) -> &[u8] {
-    let length = line
-        .iter()
-        .rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r'))
-        .map_or(0, |last| last + 1);
-    bytes::first(line, length)
+    bytes::trim_end(line, |byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 #[cfg(test)]

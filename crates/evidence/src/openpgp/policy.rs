@@ -168,7 +168,7 @@ fn alive(signature: &Signature, key: &impl VerifyingKey, at: i64) -> Result<(), 
     let lasts = signature
         .key_expiration_time()
         .map_or(0, |lasts| i64::from(lasts.as_secs()));
-    match created > at || lasts != 0 && created + lasts <= at {
+    match created > at || lasts != 0 && created.saturating_add(lasts) <= at {
         true => Err("the key had expired, or was not yet made, when it signed".into()),
         false => Ok(()),
     }

@@ -55,10 +55,7 @@ pub(crate) fn registered(script: &[u8]) -> Vec<Alternative> {
 
 fn command(words: &[&[u8]], found: &mut Vec<Alternative>) -> ControlFlow<()> {
     let is_it = |word: &&[u8]| word.ends_with(b"update-alternatives");
-    let Some(at) = words.iter().position(is_it) else {
-        return ControlFlow::Continue(());
-    };
-    let mut rest = words.get(at + 1..).unwrap_or_default();
+    let mut rest = words.splitn(2, is_it).nth(1).unwrap_or_default();
     while let Some((first, behind)) = rest.split_first() {
         let wanted = match *first {
             b"--install" => 4,

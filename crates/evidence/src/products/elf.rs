@@ -72,7 +72,7 @@ impl ElfFile<'_> {
         if count > MOST_HEADERS {
             return None;
         }
-        let table = self.bytes(at, usize::from(size) * count)?;
+        let table = self.bytes(at, usize::from(size).checked_mul(count)?)?;
         let rows = table.chunks_exact(usize::from(size.max(1)));
         let segments: Vec<Segment> = rows.filter_map(|row| self.segment(row)).collect();
         Some(Library {
@@ -125,7 +125,9 @@ impl ElfFile<'_> {
                     .is_some_and(|at| at < one.size)
         };
         let segment = segments.iter().find(holds)?;
-        let at = segment.offset.checked_add(address - segment.address)?;
+        let at = segment
+            .offset
+            .checked_add(address.checked_sub(segment.address)?)?;
         let mut text = [0; NAME];
         let length = fill_at(self.file, &mut text, at).ok()?;
         let (name, _) = bytes::split_once(bytes::first(&text, length), 0)?;
@@ -140,18 +142,15 @@ impl ElfFile<'_> {
 }
 
 fn short(text: &[u8], at: usize) -> Option<u16> {
-    let bytes = text.get(at..at + 2)?;
-    Some(u16::from_le_bytes(bytes.try_into().ok()?))
+    Some(u16::from_le_bytes(*text.get(at..)?.first_chunk()?))
 }
 
 fn word(text: &[u8], at: usize) -> Option<u32> {
-    let bytes = text.get(at..at + 4)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    Some(u32::from_le_bytes(*text.get(at..)?.first_chunk()?))
 }
 
 fn long(text: &[u8], at: usize) -> Option<u64> {
-    let bytes = text.get(at..at + 8)?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    Some(u64::from_le_bytes(*text.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]

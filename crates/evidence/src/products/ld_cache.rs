@@ -179,7 +179,7 @@ fn conf(
     holds: Holds<'_>,
 ) -> Result<(), String> {
     let fault = |what: &dyn std::fmt::Display| format!("/{}: {what}", shown(path));
-    *read += 1;
+    *read = read.saturating_add(1);
     if *read > bounds::INCLUDED || depth > 8 {
         return Err(fault(&"it includes more than any configuration does"));
     }
@@ -201,7 +201,7 @@ fn conf(
         {
             for pattern in pattern.split(u8::is_ascii_whitespace) {
                 for file in included(root, path, pattern).map_err(|error| fault(&error))? {
-                    conf(root, &file, depth + 1, read, found, holds)?;
+                    conf(root, &file, depth.saturating_add(1), read, found, holds)?;
                 }
             }
             continue;
@@ -213,8 +213,7 @@ fn conf(
         let directory = line.split(|byte| *byte == b'=').next().unwrap_or_default();
         let directory = directory.trim_ascii().strip_prefix(b"/");
         let directory = directory.ok_or_else(|| fault(&"a directory without its leading slash"))?;
-        let end = directory.iter().rposition(|byte| *byte != b'/');
-        found.push(bytes::first(directory, end.map_or(0, |end| end + 1)).to_vec());
+        found.push(bytes::trim_end(directory, |byte| byte == b'/').to_vec());
     }
     Ok(())
 }
@@ -330,9 +329,9 @@ fn parse(text: &[u8]) -> Result<Vec<CachedLibrary>, String> {
         false => text,
         true => {
             let count = word(text, 12).ok_or_else(damaged)?;
-            let end = count.checked_mul(OLD_ENTRY).ok_or_else(damaged)?;
-            let end = (OLD_HEADER + end).next_multiple_of(8);
-            text.get(end..).ok_or_else(damaged)?
+            let end = count.checked_mul(OLD_ENTRY);
+            let end = end.and_then(|end| end.checked_add(OLD_HEADER)?.checked_next_multiple_of(8));
+            end.and_then(|end| text.get(end..)).ok_or_else(damaged)?
         }
     };
     if !text.starts_with(NEW) {

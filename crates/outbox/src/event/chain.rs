@@ -31,7 +31,8 @@ pub struct Chain {
 /// A time-ordered unique id (RFC 9562, version 7). Unique even where the clock stands still or goes back.
 pub fn uuid(now: i64) -> String {
     let milliseconds = u64::try_from(now).unwrap_or(0);
-    let nanoseconds = u32::try_from(milliseconds % 1000).unwrap_or(0) * 1_000_000;
+    let nanoseconds = u32::try_from(milliseconds % 1000).unwrap_or(0);
+    let nanoseconds = nanoseconds.saturating_mul(1_000_000);
     let time = Timestamp::from_unix(NoContext, milliseconds / 1000, nanoseconds);
     Uuid::new_v7(time).to_string()
 }
@@ -60,7 +61,7 @@ impl Chain {
     /// Gives the event its place at the end of the chain; returns the bytes that are shipped.
     pub fn seal(&mut self, draft: Draft, now: i64) -> Vec<u8> {
         let mut draft = draft;
-        let sequence = self.head.sequence + 1;
+        let sequence = self.head.sequence.saturating_add(1);
         stamp(&mut draft.object, Some(sequence), now);
         let prev = self.head.digest.map(|digest| escape::hex(&digest));
         let mut link = json!({ "id": self.head.id, "prev": prev });

@@ -37,6 +37,12 @@ pub(super) struct Class {
     pub(super) activity_name: &'static str,
 }
 
+impl Class {
+    fn type_uid(&self) -> u64 {
+        self.uid.saturating_mul(100).saturating_add(self.activity)
+    }
+}
+
 /// `severity_id` 1: nobody needs to look.
 pub(super) const INFORMATIONAL: (u64, &str) = (1, "Informational");
 
@@ -67,7 +73,7 @@ impl Draft {
             "category_uid": class.category,
             "activity_id": class.activity,
             "activity_name": class.activity_name,
-            "type_uid": class.uid * 100 + class.activity,
+            "type_uid": class.type_uid(),
             "severity_id": severity.0,
             "severity": severity.1,
             "status_id": status.0,
@@ -182,7 +188,12 @@ impl Draft {
             }
         }
         let Length(bytes) = length;
-        leaves_of(&self.object) + leaves_of(&self.unmapped) + SEAL_LEAVES <= MAX_LEAVES
+        let leaves = [
+            leaves_of(&self.object),
+            leaves_of(&self.unmapped),
+            SEAL_LEAVES,
+        ];
+        leaves.into_iter().fold(0, usize::saturating_add) <= MAX_LEAVES
             && bytes.saturating_add(SEAL_BYTES) <= MAX_BYTES
     }
 }

@@ -92,16 +92,16 @@ pub(super) fn in_pieces(
     event: impl Fn(&str) -> Draft,
 ) -> impl Iterator<Item = Draft> {
     let mut pieces = vec![String::new()];
-    let mut length = 0;
+    let mut length: usize = 0;
     for line in lines {
-        let more = json_len(&line) + 2;
+        let more = json_len(&line).saturating_add(2);
         match pieces.last_mut() {
-            Some(last) if length + more <= LISTING || last.is_empty() => {
+            Some(last) if length.saturating_add(more) <= LISTING || last.is_empty() => {
                 if !last.is_empty() {
                     last.push('\n');
                 }
                 last.push_str(&line);
-                length += more;
+                length = length.saturating_add(more);
             }
             _ => {
                 pieces.push(line);
@@ -110,11 +110,10 @@ pub(super) fn in_pieces(
         }
     }
     let count = pieces.len();
-    let pieces = pieces.into_iter().enumerate();
-    pieces.map(move |(i, listing)| {
+    (1_usize..).zip(pieces).map(move |(number, listing)| {
         let part = match count {
             1 => String::new(),
-            count => format!(" (part {} of {count})", i + 1),
+            count => format!(" (part {number} of {count})"),
         };
         event(&format!("{message}{part}")).unmapped("listing", json!(listing))
     })

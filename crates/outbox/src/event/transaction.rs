@@ -32,7 +32,7 @@ pub(super) fn ended(
     let Transaction {
         holder, manager, ..
     } = transaction;
-    let length = (until - since).max(0);
+    let length = until.saturating_sub(since).max(0);
     let message = format!(
         "{holder} holds {manager}'s lock no more, after {}.{:03} s: {} explained by {}, {} told by themselves ({} critical); {} waited for it",
         length / 1000,

@@ -92,8 +92,12 @@ impl WriteTransaction<'_> {
         let of_transaction = context.as_ref().is_some_and(|c| c.transaction.is_some());
         if fresh.step == Step::Raised && of_transaction {
             let severity = finding.unexplained_severity.unwrap_or(finding.severity);
-            self.stories.told.single += 1;
-            self.stories.told.critical += u64::from(severity == Severity::Critical);
+            self.stories.told.single = self.stories.told.single.saturating_add(1);
+            self.stories.told.critical = self
+                .stories
+                .told
+                .critical
+                .saturating_add(u64::from(severity == Severity::Critical));
         }
     }
 }

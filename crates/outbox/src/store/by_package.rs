@@ -49,13 +49,13 @@ struct Waits {
 
 impl Waits {
     fn due(self, now: i64) -> i64 {
-        let longest = self.first + LONGEST;
+        let longest = self.first.saturating_add(LONGEST);
         let due = match self.scan {
             true => longest,
-            false => longest.min(self.last + QUIET),
+            false => longest.min(self.last.saturating_add(QUIET)),
         };
         // A clock that went back must not make it wait.
-        (due - now).min(LONGEST)
+        due.saturating_sub(now).min(LONGEST)
     }
 }
 
@@ -68,7 +68,7 @@ impl Stories {
         // What a run before left is due.
         let first = self.waiting.values().map(|waits| waits.due(now)).min();
         let first = first.unwrap_or(0);
-        let room = (self.not_before - now).min(AGAIN);
+        let room = self.not_before.saturating_sub(now).min(AGAIN);
         Some(first.max(room).max(0))
     }
 
@@ -173,12 +173,13 @@ impl WriteTransaction<'_> {
         }
         .write();
         if !self.tables.listings.has(key.as_slice())? {
-            self.state.waiting.listed += 1;
+            self.state.waiting.listed = self.state.waiting.listed.saturating_add(1);
         }
         self.tables
             .listings
             .insert(key.as_slice(), row.as_slice())?;
-        self.written += (key.len() + row.len()) as u64;
+        let written = key.len().saturating_add(row.len());
+        self.written = self.written.saturating_add(written as u64);
         self.dirty = true;
         self.stories.note(prefix, scan, now);
         Ok(())
@@ -192,7 +193,7 @@ impl WriteTransaction<'_> {
             return Ok(false);
         }
         if self.capacity() == Capacity::None {
-            self.stories.not_before = now + AGAIN;
+            self.stories.not_before = now.saturating_add(AGAIN);
             self.dirty = true;
             return Ok(false);
         }
@@ -297,8 +298,12 @@ impl WriteTransaction<'_> {
             return Ok(());
         }
         if story == Story::Explained {
-            self.stories.told.packages += 1;
-            self.stories.told.explained += paths.len() as u64;
+            self.stories.told.packages = self.stories.told.packages.saturating_add(1);
+            self.stories.told.explained = self
+                .stories
+                .told
+                .explained
+                .saturating_add(paths.len() as u64);
         }
         let text = String::from_utf8_lossy(prefix).into_owned();
         let (name, version) = text
@@ -395,7 +400,7 @@ impl WriteTransaction<'_> {
                 && old.verdict == finding.verdict
         });
         let told = old.map_or(now, |old| old.told.min(now));
-        let remind = self.capacity() == Capacity::Ample && now - told >= REMIND;
+        let remind = self.capacity() == Capacity::Ample && now.saturating_sub(told) >= REMIND;
         let entry = OpenFinding {
             verdict: finding.verdict,
             severity: finding.severity,

@@ -51,6 +51,11 @@ fn push_bytes(row: &mut Vec<u8>, bytes: &[u8]) {
 /// Length of an entry's row.
 pub(super) const ENTRY: usize = 44;
 
+/// Bytes of an entry with its key.
+pub(super) fn size_of_entry(key: &[u8]) -> u64 {
+    key.len().saturating_add(ENTRY) as u64
+}
+
 pub(super) fn entry_to_row(entry: &OpenFinding) -> [u8; ENTRY] {
     let mut row = [0; ENTRY];
     row[0] = 1;
@@ -199,7 +204,8 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(64 + ENTRY + self.key.len() + self.packed.len());
+        let length = self.key.len().saturating_add(self.packed.len());
+        let mut row = Vec::with_capacity(length.saturating_add(64 + ENTRY));
         row.extend([
             1,
             self.rank,
@@ -259,7 +265,7 @@ pub(super) struct Deferred<'a> {
 
 impl<'a> Deferred<'a> {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(40 + self.packed.len());
+        let mut row = Vec::with_capacity(self.packed.len().saturating_add(40));
         row.push(1);
         row.extend(self.until.to_le_bytes());
         row.extend(self.first_seen.to_le_bytes());

@@ -36,10 +36,10 @@ impl WriteTransaction<'_> {
         }
         .write();
         self.tables.deferred.insert(key, row.as_slice())?;
-        self.written += row.len() as u64;
+        self.written = self.written.saturating_add(row.len() as u64);
         self.dirty = true;
         if before.is_none() {
-            self.state.waiting.deferred += 1;
+            self.state.waiting.deferred = self.state.waiting.deferred.saturating_add(1);
         }
         self.state.waiting.deferred_until = match self.state.waiting.deferred_until {
             0 => until,
@@ -85,7 +85,7 @@ impl WriteTransaction<'_> {
     /// It is told, or gone: it waits no longer.
     pub(super) fn undefer(&mut self, key: &[u8]) -> Result<()> {
         if self.state.waiting.deferred > 0 && self.tables.deferred.remove(key)? {
-            self.state.waiting.deferred -= 1;
+            self.state.waiting.deferred = self.state.waiting.deferred.saturating_sub(1);
             self.dirty = true;
         }
         Ok(())

@@ -80,7 +80,7 @@ impl WriteTransaction<'_> {
         while self.tables.aside.len()? > KEPT_ASIDE {
             self.tables.aside.remove_first()?;
         }
-        self.state.spool.refused += 1;
+        self.state.spool.refused = self.state.spool.refused.saturating_add(1);
         let first_seen = self.lose(&row, Loss::Refused)?;
         if row.other_chain && !row.lost {
             // Its own chain can no longer tell what it told.
@@ -142,28 +142,27 @@ impl WriteTransaction<'_> {
     }
 
     fn clear_waiting(&mut self, sink: u8) -> Result<()> {
-        let (from, to) = ([sink], [sink + 1]);
+        let (from, to) = ([sink], order::after(vec![sink]));
         self.tables.waiting.remove_range(&from[..]..&to[..])
     }
 
     /// All that is in the spool waits for the sink.
     pub(super) fn wait_for(&mut self, sink: u8) -> Result<()> {
-        let mut after = 0;
-        loop {
+        // `None`: no place is left.
+        let mut next = Some(0_u64);
+        while let Some(from) = next.take() {
             let mut keys = Vec::new();
-            self.tables.spool.walk(after.., |place, row| {
+            self.tables.spool.walk(from.., |place, row| {
                 let row = Row::read(row).ok_or_else(|| damaged("spool"))?;
                 keys.push(order::waiting(sink, row.rank, row.key, place));
-                after = place + 1;
+                next = place.checked_add(1);
                 Ok(more_below(keys.len(), AT_ONCE))
             })?;
-            if keys.is_empty() {
-                return Ok(());
-            }
             for key in keys {
                 self.tables.waiting.insert(key.as_slice(), ())?;
             }
         }
+        Ok(())
     }
 }
 

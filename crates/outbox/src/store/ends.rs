@@ -5,7 +5,9 @@
 
 use super::announce::{Fresh, gone};
 use super::order;
-use super::tables::{ENTRY, Result, Role, Row, damaged, entry_from_row, entry_to_row, rank};
+use super::tables::{
+    Result, Role, Row, damaged, entry_from_row, entry_to_row, rank, size_of_entry,
+};
 use super::write_transaction::WriteTransaction;
 use crate::event::finding::Step;
 use crate::ledger::{self, Capacity, OpenFinding};
@@ -98,14 +100,14 @@ impl WriteTransaction<'_> {
         let rank = rank(Some(ended.severity));
         let first_seen = u64::from_ne_bytes(ended.first_seen.to_ne_bytes());
         let key = order::eviction(rank, key, first_seen);
-        let size = (key.len() + ENTRY) as u64;
-        while self.state.ledger.ends_bytes + size > self.limits.ledger / SHARE {
+        let size = size_of_entry(&key);
+        while self.state.ledger.ends_bytes.saturating_add(size) > self.limits.ledger / SHARE {
             let mut least = None;
             self.tables.ends.walk(&b""[..].., |key, _| {
                 least = Some(key.to_vec());
                 Ok(ControlFlow::Break(()))
             })?;
-            self.state.ledger.given_up += 1;
+            self.state.ledger.given_up = self.state.ledger.given_up.saturating_add(1);
             self.dirty = true;
             match least {
                 Some(least) if least[0] < rank => self.end_told(&least)?,
@@ -114,18 +116,18 @@ impl WriteTransaction<'_> {
         }
         let row = entry_to_row(ended);
         if !self.tables.ends.has(key.as_slice())? {
-            self.state.ledger.ends += 1;
-            self.state.ledger.ends_bytes += size;
+            self.state.ledger.ends = self.state.ledger.ends.saturating_add(1);
+            self.state.ledger.ends_bytes = self.state.ledger.ends_bytes.saturating_add(size);
         }
         self.tables.ends.insert(key.as_slice(), row.as_slice())?;
-        self.written += size;
+        self.written = self.written.saturating_add(size);
         self.dirty = true;
         Ok(())
     }
 
     fn end_told(&mut self, key: &[u8]) -> Result<()> {
         if self.tables.ends.remove(key)? {
-            let size = (key.len() + ENTRY) as u64;
+            let size = size_of_entry(key);
             self.state.ledger.ends = self.state.ledger.ends.saturating_sub(1);
             self.state.ledger.ends_bytes = self.state.ledger.ends_bytes.saturating_sub(size);
             self.dirty = true;

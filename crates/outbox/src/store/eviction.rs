@@ -3,7 +3,9 @@
 
 use super::order;
 use super::rows::Rows;
-use super::tables::{ENTRY, LEDGER_RANKS, Loss, OWN, Result, Row, damaged, entry_from_row, rank};
+use super::tables::{
+    LEDGER_RANKS, Loss, OWN, Result, Row, damaged, entry_from_row, rank, size_of_entry,
+};
 use super::write_transaction::WriteTransaction;
 use std::ops::ControlFlow;
 
@@ -87,7 +89,7 @@ impl WriteTransaction<'_> {
             let key = order::waiting(sink, row.rank, row.key, place);
             self.tables.waiting.remove(key.as_slice())?;
         }
-        self.state.spool.dropped += 1;
+        self.state.spool.dropped = self.state.spool.dropped.saturating_add(1);
         let first_seen = self.lose(&row, Loss::Full)?;
         self.unlist(&row)?;
         self.untell(&row, first_seen)
@@ -109,7 +111,8 @@ impl WriteTransaction<'_> {
         key: &[u8],
         severity: agent_core::finding::Severity,
     ) -> Result<bool> {
-        if self.state.ledger.ledger_bytes + (key.len() + ENTRY) as u64 <= self.limits.ledger {
+        let bytes = self.state.ledger.ledger_bytes;
+        if bytes.saturating_add(size_of_entry(key)) <= self.limits.ledger {
             return Ok(true);
         }
         let own = rank(Some(severity));
@@ -146,7 +149,8 @@ impl WriteTransaction<'_> {
 
     fn give_up_in_ledger(&mut self, fullest: &Fullest) -> Result<()> {
         let Fullest { rank, prefix } = fullest;
-        let target = self.limits.ledger - self.limits.ledger / LEDGER_STEP;
+        let ledger = self.limits.ledger;
+        let target = ledger.saturating_sub(ledger / LEDGER_STEP);
         let mut from = prefix.clone();
         while self.state.ledger.ledger_bytes > target {
             let mut taken = Vec::new();
@@ -163,7 +167,7 @@ impl WriteTransaction<'_> {
             for (key, entry) in &taken {
                 self.undefer(key)?;
                 self.set_entry(key, Some(entry), None)?;
-                self.state.ledger.given_up += 1;
+                self.state.ledger.given_up = self.state.ledger.given_up.saturating_add(1);
             }
             let Some(mut last) = last else {
                 return Ok(());
@@ -198,7 +202,7 @@ fn fullest<V: redb::Value + 'static>(
 ) -> Result<Option<Directory>> {
     let mut whole = None;
     loop {
-        let mut total = 0;
+        let mut total: u64 = 0;
         let mut heaviest: (u64, Vec<u8>) = (0, Vec::new());
         let mut present: (u64, Vec<u8>) = (0, Vec::new());
         table.walk(prefix.as_slice().., |key, row| {
@@ -208,14 +212,14 @@ fn fullest<V: redb::Value + 'static>(
             if !counts(key, row) {
                 return Ok(ControlFlow::Continue(()));
             }
-            total += 1;
+            total = total.saturating_add(1);
             let Some(name) = child(key, prefix.len()) else {
                 return Ok(ControlFlow::Continue(()));
             };
             if present.1 != name {
                 present = (0, name.to_vec());
             }
-            present.0 += 1;
+            present.0 = present.0.saturating_add(1);
             if present.0 > heaviest.0 {
                 heaviest.0 = present.0;
                 if heaviest.1 != present.1 {
@@ -232,7 +236,7 @@ fn fullest<V: redb::Value + 'static>(
             rows: total,
         });
         // A file is no directory, and several that are equally full stand together.
-        if heaviest.0 < 2 || heaviest.0 * 2 <= total {
+        if heaviest.0 < 2 || heaviest.0.saturating_mul(2) <= total {
             return Ok(whole);
         }
         prefix = heaviest.1;

@@ -70,12 +70,14 @@ pub(super) enum Turn {
 impl Floods {
     /// A new deviation; `scan`: found by a scan of everything.
     pub(super) fn note(&mut self, ledger_key: &[u8], severity: Severity, scan: bool, now: i64) {
-        let elapsed = self.second.map_or(SECOND, |second| now - second);
+        let elapsed = self
+            .second
+            .map_or(SECOND, |second| now.saturating_sub(second));
         if !(0..SECOND).contains(&elapsed) {
             self.next_second(now, elapsed);
         }
-        self.in_second += 1;
-        self.in_scan += u64::from(scan);
+        self.in_second = self.in_second.saturating_add(1);
+        self.in_scan = self.in_scan.saturating_add(u64::from(scan));
         match &mut self.under_way {
             Some(flood) => flood.counts.add(ledger_key, severity),
             None => self.before.add(ledger_key, severity),
@@ -101,9 +103,9 @@ impl Floods {
             }
             None => None,
             Some(flood) => {
-                let lasted = now - flood.began;
+                let lasted = now.saturating_sub(flood.began);
                 let (began, since) = (flood.began, self.second.unwrap_or(flood.began));
-                let calm = self.calm_at(now - since) >= CALM_SECONDS;
+                let calm = self.calm_at(now.saturating_sub(since)) >= CALM_SECONDS;
                 (calm || !(0..LONGEST).contains(&lasted) || now < began).then(|| self.end())?
             }
         }
@@ -114,7 +116,7 @@ impl Floods {
         if elapsed < SECOND {
             return self.calm;
         }
-        let further = u32::try_from(elapsed / SECOND - 1).unwrap_or(u32::MAX);
+        let further = u32::try_from((elapsed / SECOND).saturating_sub(1)).unwrap_or(u32::MAX);
         match self.in_second < CALM {
             true => self.calm.saturating_add(1).saturating_add(further),
             false => further,
@@ -150,11 +152,12 @@ impl Floods {
         let missing = i64::from(CALM_SECONDS.saturating_sub(self.calm));
         let missing = match self.in_second < CALM {
             true => missing,
-            false => i64::from(CALM_SECONDS) + 1,
+            false => i64::from(CALM_SECONDS).saturating_add(1),
         };
-        let calm = since + missing * SECOND - now;
-        let longest = flood.began + LONGEST - now;
-        Some(calm.min(longest).clamp(0, LONGEST))
+        let calm = since.saturating_add(missing.saturating_mul(SECOND));
+        let longest = flood.began.saturating_add(LONGEST);
+        let due = calm.min(longest).saturating_sub(now);
+        Some(due.clamp(0, LONGEST))
     }
 
     /// A scan of everything came to its end.
@@ -191,7 +194,7 @@ impl UnderWay {
         by_place.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let counted = |name: &str| self.counts.by_directory.get(name).copied().unwrap_or(0);
         let unnamed = by_place.iter().skip(NAMED).map(|(_, count)| count);
-        let elsewhere = counted(ELSEWHERE) + unnamed.sum::<u64>();
+        let elsewhere = unnamed.fold(counted(ELSEWHERE), |all, more| all.saturating_add(*more));
         by_place.truncate(NAMED);
         if elsewhere > 0 {
             by_place.push((ELSEWHERE.into(), elsewhere));
@@ -210,14 +213,17 @@ impl Counts {
     fn add(&mut self, ledger_key: &[u8], severity: Severity) {
         let worst_first = Severity::WORST_FIRST;
         let at = worst_first.iter().position(|other| *other == severity);
-        self.by_severity[at.unwrap_or(0)] += 1;
+        if let Some(count) = self.by_severity.get_mut(at.unwrap_or(0)) {
+            *count = count.saturating_add(1);
+        }
         let name = directory_of(ledger_key);
         let known = self.by_directory.contains_key(&name);
         let name = match known || self.by_directory.len() < COUNTED {
             true => name,
             false => ELSEWHERE.into(),
         };
-        *self.by_directory.entry(name).or_default() += 1;
+        let count = self.by_directory.entry(name).or_default();
+        *count = count.saturating_add(1);
     }
 }
 

@@ -38,7 +38,7 @@ impl WriteTransaction<'_> {
         // Worst first, own steps last.
         let at = match row.rank {
             OWN => 4,
-            rank => 3 - usize::from(rank.min(3)),
+            rank => 3_usize.saturating_sub(usize::from(rank)),
         };
         counts[at] = 1;
         let mut gap = Gap {
@@ -53,10 +53,12 @@ impl WriteTransaction<'_> {
             declared: 0,
         };
         let add = |counts: &mut [u64; 5], more: &[u64; 5]| {
-            counts.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+            for (all, more) in counts.iter_mut().zip(more) {
+                *all = all.saturating_add(*more);
+            }
         };
         if let Some(left) = self.gap_before(row.sequence)?
-            && left.range.last + 1 == row.sequence
+            && left.range.last.checked_add(1) == Some(row.sequence)
             && left.declared == 0
             && left.loss == loss
         {
@@ -65,7 +67,8 @@ impl WriteTransaction<'_> {
             add(&mut gap.counts, &left.counts);
             self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_sub(1);
         }
-        if let Some(right) = self.gap(row.sequence + 1)?
+        if let Some(next) = row.sequence.checked_add(1)
+            && let Some(right) = self.gap(next)?
             && right.declared == 0
             && right.loss == loss
         {
@@ -77,7 +80,7 @@ impl WriteTransaction<'_> {
         }
         let row = gap.write();
         self.tables.gaps.insert(gap.range.first, row.as_slice())?;
-        self.state.gaps.undeclared += 1;
+        self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_add(1);
         self.dirty = true;
         Ok(first_seen)
     }
@@ -115,7 +118,7 @@ impl WriteTransaction<'_> {
     fn put_gap(&mut self, gap: &Gap) -> Result<()> {
         let row = gap.write();
         self.tables.gaps.insert(gap.range.first, row.as_slice())?;
-        self.written += row.len() as u64;
+        self.written = self.written.saturating_add(row.len() as u64);
         self.dirty = true;
         Ok(())
     }
@@ -150,12 +153,12 @@ impl WriteTransaction<'_> {
                     ..Dropped::default()
                 };
                 for gap in &gaps {
-                    dropped.count += gap.counts.iter().sum::<u64>();
+                    dropped.count = dropped.count.saturating_add(gap.counts.iter().sum::<u64>());
                     dropped
                         .by_rank
                         .iter_mut()
                         .zip(gap.counts)
-                        .for_each(|(all, more)| *all += more);
+                        .for_each(|(all, more)| *all = all.saturating_add(more));
                     dropped.lost.push(gap.range);
                 }
                 let draft = own::dropped(self.source, &dropped, now);
@@ -184,7 +187,7 @@ impl WriteTransaction<'_> {
             }
             for gap in gaps {
                 self.put_gap(&Gap { declared: 0, ..gap })?;
-                self.state.gaps.undeclared += 1;
+                self.state.gaps.undeclared = self.state.gaps.undeclared.saturating_add(1);
             }
         }
     }

@@ -219,7 +219,7 @@ pub(super) fn sample(
             if empty {
                 samples.retain(|_, _| false)?;
             }
-            state.sample += 1;
+            state.sample = state.sample.saturating_add(1);
             samples.insert(state.sample, text.as_slice())?;
             let mut meta = transaction.open_table(META)?;
             meta.insert(STATE, state.to_row().as_slice())?;

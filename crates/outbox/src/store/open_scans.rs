@@ -66,7 +66,7 @@ impl OpenScans {
     }
 
     pub(super) fn begin(&mut self, scope: Scope) -> ScanId {
-        self.last += 1;
+        self.last = self.last.saturating_add(1);
         let number = self.last;
         self.scans.push(OpenScan {
             number,
@@ -263,7 +263,7 @@ impl WriteTransaction<'_> {
         let weight = old.map_or(finding.severity, |old| old.severity.max(finding.severity));
         if enters && !self.admit(&key, weight)? {
             // It is found again by every scan; once there is room it is told.
-            self.state.ledger.unentered += 1;
+            self.state.ledger.unentered = self.state.ledger.unentered.saturating_add(1);
             self.dirty = true;
             return Ok(());
         }
@@ -325,7 +325,7 @@ impl WriteTransaction<'_> {
             Some(old) => entry != *old && self.is_only_below(key)?,
         };
         if enters && !self.admit(key, entry.severity)? {
-            self.state.ledger.unentered += 1;
+            self.state.ledger.unentered = self.state.ledger.unentered.saturating_add(1);
             self.dirty = true;
             return Ok(());
         }
@@ -387,7 +387,7 @@ impl WriteTransaction<'_> {
         let mut examined = from.clone();
         let mut full = false;
         let mut missed = Vec::new();
-        let mut passed = 0;
+        let mut passed: usize = 0;
         let past = |prefix: &&Vec<u8>| !from.starts_with(prefix) && **prefix < from;
         for prefix in scan.prefixes.iter().skip_while(past) {
             let start = from.clone().max(prefix.clone());
@@ -398,7 +398,7 @@ impl WriteTransaction<'_> {
                 if key == from {
                     return Ok(ControlFlow::Continue(()));
                 }
-                passed += 1;
+                passed = passed.saturating_add(1);
                 if missed.len() >= CLEARED || passed > STRIDE {
                     full = true;
                     return Ok(ControlFlow::Break(()));

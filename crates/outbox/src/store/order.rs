@@ -40,11 +40,7 @@ pub(super) fn eviction(rank: u8, ledger_key: &[u8], place: u64) -> Vec<u8> {
 }
 
 fn with_place(head: &[u8], ledger_key: &[u8], place: u64) -> Vec<u8> {
-    let mut key = Vec::with_capacity(head.len() + ledger_key.len() + PLACE);
-    key.extend(head);
-    key.extend(ledger_key);
-    key.extend(place.to_be_bytes());
-    key
+    [head, ledger_key, &place.to_be_bytes()].concat()
 }
 
 /// The place at the end of a key.
@@ -68,7 +64,8 @@ pub(super) fn child(key: &[u8], head: usize) -> Option<&[u8]> {
 pub(super) fn component(key: &[u8], head: usize) -> Option<&[u8]> {
     let rest = key.get(head..)?;
     let length = rest.iter().position(|byte| *byte == key::SEPARATOR)?;
-    (length > 0).then(|| &key[..=head + length])
+    let end = head.checked_add(length)?;
+    key.get(..=end).filter(|_| length > 0)
 }
 
 /// From what the keys below something begin with to what comes after all of them: no name holds what ends a name.

@@ -44,26 +44,21 @@ impl Sample {
         let mut out = Vec::with_capacity(bytes.len() / 2);
         number(&mut out, bytes.len());
         let (mut at, mut plain) = (start, start);
-        while at + MIN_MATCH <= all.len() {
-            let found = index[slot(&all, at)] as usize;
-            let length = match found {
-                0 => 0,
-                found => common(&all, found - 1, at),
-            };
-            if length < MIN_MATCH {
+        while at.saturating_add(MIN_MATCH) <= all.len() {
+            let found = (index[slot(&all, at)] as usize).checked_sub(1);
+            let found = found.map(|from| (from, common(&all, from, at)));
+            let Some((from, length)) = found.filter(|(_, length)| *length >= MIN_MATCH) else {
                 enter(&mut index, &all, at);
-                at += 1;
+                at = at.saturating_add(1);
                 continue;
-            }
-            number(&mut out, at - plain);
-            out.extend_from_slice(&all[plain..at]);
+            };
+            literal(&mut out, &all[plain..at]);
             number(&mut out, length);
-            number(&mut out, found - 1);
-            at += length;
+            number(&mut out, from);
+            at = at.saturating_add(length);
             plain = at;
         }
-        number(&mut out, all.len() - plain);
-        out.extend_from_slice(&all[plain..]);
+        literal(&mut out, &all[plain..]);
         out
     }
 }
@@ -73,7 +68,7 @@ pub(super) fn unpack(sample: &[u8], packed: &[u8]) -> Option<Vec<u8>> {
     let mut rest = packed;
     let length = take(&mut rest).filter(|length| *length <= MAX)?;
     let mut all = sample.to_vec();
-    let end = all.len() + length;
+    let end = all.len().checked_add(length)?;
     loop {
         let plain = take(&mut rest)?;
         all.extend_from_slice(rest.get(..plain)?);
@@ -83,11 +78,11 @@ pub(super) fn unpack(sample: &[u8], packed: &[u8]) -> Option<Vec<u8>> {
         }
         let copied = take(&mut rest)?;
         let from = take(&mut rest)?;
-        if from >= all.len() || all.len() + copied > end {
+        if from >= all.len() || all.len().checked_add(copied)? > end {
             return None;
         }
         // Byte by byte: what is copied may reach into itself.
-        for i in from..from + copied {
+        for i in (from..).take(copied) {
             all.push(*all.get(i)?);
         }
     }
@@ -96,17 +91,18 @@ pub(super) fn unpack(sample: &[u8], packed: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn slot(text: &[u8], at: usize) -> usize {
-    let hash = text[at..at + MIN_MATCH]
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+    let Some(begin) = text[at..].first_chunk::<MIN_MATCH>() else {
+        return 0;
+    };
+    let hash = begin.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     // The product's middle bits depend on all bytes.
     (hash >> 24) as usize & (SLOTS - 1)
 }
 
 fn enter(index: &mut [u32], text: &[u8], at: usize) {
-    if let Ok(place) = u32::try_from(at + 1) {
+    if let Ok(place) = u32::try_from(at.saturating_add(1)) {
         index[slot(text, at)] = place;
     }
 }
@@ -114,6 +110,11 @@ fn enter(index: &mut [u32], text: &[u8], at: usize) {
 fn common(text: &[u8], from: usize, at: usize) -> usize {
     let pairs = text[from..].iter().zip(&text[at..]);
     pairs.take_while(|(a, b)| a == b).count()
+}
+
+fn literal(out: &mut Vec<u8>, plain: &[u8]) {
+    number(out, plain.len());
+    out.extend_from_slice(plain);
 }
 
 fn number(out: &mut Vec<u8>, mut number: usize) {

@@ -54,11 +54,16 @@ impl Op {
         match self {
             Op::Found(Found { stored, .. }) => {
                 let finding = &stored.finding;
-                let json = json_size(&finding.expected) + json_size(&finding.observed);
-                256 + finding.subject.len() + finding.message.len() + json
+                sum([
+                    256,
+                    finding.subject.len(),
+                    finding.message.len(),
+                    json_size(&finding.expected),
+                    json_size(&finding.observed),
+                ])
             }
             Op::Tell(_) | Op::Note(_) => 1024,
-            Op::Settle { delivery, .. } => 64 + 8 * delivery.accepted.len(),
+            Op::Settle { delivery, .. } => sum([64, delivery.accepted.len().saturating_mul(8)]),
             Op::End { .. } | Op::Enable(_) => 64,
         }
     }
@@ -106,7 +111,7 @@ impl Queue {
                     return Ok(());
                 }
             }
-            let full = self.ops.len() >= MOST || self.bytes + op.size() > MOST_BYTES;
+            let full = self.ops.len() >= MOST || self.bytes.saturating_add(op.size()) > MOST_BYTES;
             // What sinks settled must not be sent again, and it is small.
             if full && !matches!(op, Op::Settle { .. } | Op::Enable(_)) {
                 return Err(op);
@@ -121,15 +126,17 @@ impl Queue {
                 _ => {}
             }
         }
-        self.bytes += op.size();
-        self.findings += usize::from(matches!(op, Op::Found(_)));
+        self.bytes = self.bytes.saturating_add(op.size());
+        self.findings = self
+            .findings
+            .saturating_add(usize::from(matches!(op, Op::Found(_))));
         self.ops.push_back((op, now));
         Ok(())
     }
 
     /// Puts something before everything else.
     pub(super) fn push_front(&mut self, op: Op, now: i64) {
-        self.bytes += op.size();
+        self.bytes = self.bytes.saturating_add(op.size());
         self.ops.push_front((op, now));
     }
 
@@ -142,7 +149,9 @@ impl Queue {
         self.prints.clear();
         for (op, _) in self.ops.iter().take(count) {
             self.bytes = self.bytes.saturating_sub(op.size());
-            self.findings -= usize::from(matches!(op, Op::Found(_)));
+            self.findings = self
+                .findings
+                .saturating_sub(usize::from(matches!(op, Op::Found(_))));
         }
         self.ops.drain(..count).map(|(op, _)| op)
     }
@@ -172,7 +181,7 @@ impl Queue {
 
     /// Whether so many milliseconds have passed since all was taken in; so they have where the clock went back.
     pub(super) fn rested(&self, time: i64, now: i64) -> bool {
-        !(0..time).contains(&(now - self.emptied))
+        !(0..time).contains(&now.saturating_sub(self.emptied))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -189,16 +198,19 @@ impl Queue {
     }
 }
 
+fn sum(sizes: impl IntoIterator<Item = usize>) -> usize {
+    sizes.into_iter().fold(0, usize::saturating_add)
+}
+
 /// Bytes in memory, about.
 fn json_size(value: &Value) -> usize {
     let size = std::mem::size_of::<Value>();
     match value {
-        Value::String(text) => size + text.len(),
-        Value::Array(list) => size + list.iter().map(json_size).sum::<usize>(),
-        Value::Object(object) => object
+        Value::String(text) => sum([size, text.len()]),
+        Value::Array(list) => sum([size, sum(list.iter().map(json_size))]),
+        Value::Object(object) => sum(object
             .iter()
-            .map(|(key, value)| 64 + key.len() + json_size(value))
-            .sum(),
+            .map(|(key, value)| sum([64, key.len(), json_size(value)]))),
         _ => size,
     }
 }

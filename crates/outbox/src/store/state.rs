@@ -126,6 +126,8 @@ pub(super) struct GapsState {
 pub(super) const VERSION: u32 = 3;
 /// The oldest version that is carried over.
 const OLDEST: u32 = 1;
+/// Beyond it no place is: no host tells as many events, and sums of a base and a few sequences stay numbers.
+const LAST_PLACE: u64 = u64::MAX / 4;
 
 fn head_to_row(head: &Head) -> HeadRow {
     HeadRow {
@@ -172,6 +174,11 @@ impl StoreState {
         })
     }
 
+    /// The place in the spool of the event told last.
+    pub(super) fn last_place(&self) -> u64 {
+        self.chain.base.saturating_add(self.chain.head.sequence)
+    }
+
     pub(super) fn set_chain(&mut self, chain: &Chain) {
         self.chain.head = head_to_row(&chain.head);
         self.chain.reason.clone_from(&chain.reason);
@@ -187,7 +194,10 @@ impl StoreState {
     pub(super) fn from_row(row: &[u8]) -> Option<StoreState> {
         let state: StoreState = serde_json::from_slice(row).ok()?;
         let known = (OLDEST..=VERSION).contains(&state.version);
-        let sound = known && !state.chain.head.id.is_empty() && state.chain().is_some();
+        let sound = known
+            && !state.chain.head.id.is_empty()
+            && state.chain().is_some()
+            && state.last_place() <= LAST_PLACE;
         sound.then_some(state)
     }
 }
@@ -214,6 +224,11 @@ mod tests {
                         instance_id ledger_bytes listed lost_of_other_chain machine_id open payload payload_limit reason \
                         refused round salt sample sinks undeclared unentered untold version";
         assert_eq!(keys.join(" "), expected);
+        for (base, readable) in [(1, true), (u64::MAX, false), (LAST_PLACE, false)] {
+            let mut state = state.clone();
+            state.chain.base = base;
+            assert_eq!(StoreState::from_row(&state.to_row()).is_some(), readable);
+        }
         for row in ["", "{}", "{\"version\":4}", "[]"] {
             assert_eq!(StoreState::from_row(row.as_bytes()), None, "{row}");
         }

@@ -50,7 +50,7 @@ impl Below<'_> {
         self.superseded.insert(key, row.as_slice())?;
         let added = if full { 0 } else { TIME };
         let new = if before.is_none() { key.len() } else { 0 };
-        Ok((added + new) as u64)
+        Ok(new.saturating_add(added) as u64)
     }
 }
 

@@ -9,7 +9,7 @@ use super::pack::{self, Sample};
 use super::state::StoreState;
 use super::superseded::Below;
 use super::tables::{
-    ENTRY, Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row,
+    Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row, size_of_entry,
 };
 use crate::event::chain::Chain;
 use crate::event::{Draft, EventSource};
@@ -34,7 +34,7 @@ impl Limits {
     pub(super) fn new(max_size: u64) -> Limits {
         Limits {
             payload: max_size,
-            file: max_size + max_size / 2,
+            file: max_size.saturating_add(max_size / 2),
             // In pages that are not full it is twice that.
             ledger: max_size / 4,
             group: (max_size / 32).clamp(32 << 10, 1 << 20),
@@ -102,7 +102,9 @@ impl WriteTransaction<'_> {
     pub(super) fn capacity(&self) -> Capacity {
         match self.state.spool.payload {
             payload if payload < self.payload_limit() / 2 => Capacity::Ample,
-            payload if payload <= self.payload_limit() + self.limits.step() => Capacity::Scarce,
+            payload if payload <= self.payload_limit().saturating_add(self.limits.step()) => {
+                Capacity::Scarce
+            }
             // Only what is critical is left, and is not given up for what is new.
             _ => Capacity::None,
         }
@@ -133,7 +135,8 @@ impl WriteTransaction<'_> {
         let time = draft.time;
         let bytes = self.chain.seal(draft, now);
         let sequence = self.chain.head.sequence;
-        let place = self.state.chain.base + sequence;
+        let place = self.state.chain.base.checked_add(sequence);
+        let place = place.ok_or_else(|| damaged("meta"))?;
         let packed = self.sample.pack(&bytes);
         let length = bytes.len() as u64;
         let row = Row {
@@ -168,9 +171,9 @@ impl WriteTransaction<'_> {
             let waiting = order::waiting(*sink, row.rank, row.key, place);
             self.tables.waiting.insert(waiting.as_slice(), ())?;
         }
-        self.state.spool.events += 1;
-        self.state.spool.payload += row.length;
-        self.written += bytes.len() as u64;
+        self.state.spool.events = self.state.spool.events.saturating_add(1);
+        self.state.spool.payload = self.state.spool.payload.saturating_add(row.length);
+        self.written = self.written.saturating_add(bytes.len() as u64);
         self.dirty = true;
         Ok(())
     }
@@ -204,7 +207,7 @@ impl WriteTransaction<'_> {
         new: Option<&OpenFinding>,
     ) -> Result<()> {
         let untold = |entry: &OpenFinding| u64::from(entry.is_untold());
-        let size = (key.len() + ENTRY) as u64;
+        let size = size_of_entry(key);
         let state = &mut self.state;
         // What the store on disk has is not counted here.
         let counted = match &mut self.below {
@@ -212,7 +215,8 @@ impl WriteTransaction<'_> {
             Some(below) => {
                 let here = self.tables.ledger.has(key)?;
                 if let Some(old) = old.filter(|_| !here) {
-                    state.ledger.ledger_bytes += below.supersede(key, old.first_seen)?;
+                    let bytes = below.supersede(key, old.first_seen)?;
+                    state.ledger.ledger_bytes = state.ledger.ledger_bytes.saturating_add(bytes);
                 }
                 here
             }
@@ -224,12 +228,12 @@ impl WriteTransaction<'_> {
         }
         match new {
             Some(new) => {
-                state.ledger.untold += untold(new);
-                state.ledger.open += 1;
-                state.ledger.ledger_bytes += size;
+                state.ledger.untold = state.ledger.untold.saturating_add(untold(new));
+                state.ledger.open = state.ledger.open.saturating_add(1);
+                state.ledger.ledger_bytes = state.ledger.ledger_bytes.saturating_add(size);
                 let row = entry_to_row(new);
                 self.tables.ledger.insert(key, row.as_slice())?;
-                self.written += size;
+                self.written = self.written.saturating_add(size);
             }
             None => {
                 self.tables.ledger.remove(key)?;

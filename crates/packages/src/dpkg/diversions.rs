@@ -21,7 +21,7 @@ impl<'a> Diversions<'a> {
     pub(super) fn parse(text: &'a [u8], file: &str, damages: &mut Damages) -> Diversions<'a> {
         let mut found = BTreeMap::new();
         let mut lines = super::lines(text).map(|line| line.text);
-        let mut number = 1;
+        let mut number: u64 = 1;
         while let Some(contested) = lines.next() {
             let (to, by) = (lines.next(), lines.next());
             let (Some(from), Some(to), Some(by)) =
@@ -35,7 +35,7 @@ impl<'a> Diversions<'a> {
                 break;
             };
             found.insert(from, Diversion { to, by });
-            number += 3;
+            number = number.saturating_add(3);
         }
         Diversions(found)
     }

@@ -40,11 +40,11 @@ impl Info {
     pub(super) fn hint(&self, name: &str) -> Option<Hint> {
         let (mut low, mut high) = (0, self.names.len());
         while low < high {
-            let middle = low + (high - low) / 2;
+            let middle = usize::midpoint(low, high);
             let (found, hint) = self.names.at(middle)?;
             match found.cmp(name.as_bytes()) {
                 std::cmp::Ordering::Equal => return Some(hint),
-                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Less => low = middle.saturating_add(1),
                 std::cmp::Ordering::Greater => high = middle,
             }
         }
@@ -68,9 +68,10 @@ impl Info {
         if stat.kind != FileType::File {
             return Err(io::Error::other("not a regular file"));
         }
-        text.reserve(usize::try_from(stat.size.min(bounds::DPKG_LIST)).unwrap_or(0) + 1);
+        let size = usize::try_from(stat.size.min(bounds::DPKG_LIST)).unwrap_or(0);
+        text.reserve(size.saturating_add(1));
         file.take(bounds::DPKG_LIST + 1).read_to_end(text)?;
-        self.read += text.len() as u64;
+        self.read = self.read.saturating_add(text.len() as u64);
         if text.len() as u64 > bounds::DPKG_LIST {
             return Err(io::Error::other(format!(
                 "larger than {} bytes",

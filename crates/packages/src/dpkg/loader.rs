@@ -103,7 +103,9 @@ impl Loader<'_> {
         if package.state != State::ConfigFiles {
             self.digests(&claimed, &mut listed)?;
         }
-        self.database.verified += usize::from(package.state != State::ConfigFiles);
+        if package.state != State::ConfigFiles {
+            self.database.verified = self.database.verified.saturating_add(1);
+        }
         self.database.packages.push(name.into_boxed_str());
         Ok(())
     }
@@ -135,12 +137,10 @@ impl Loader<'_> {
     }
 
     fn digests(&mut self, claimed: &Claimed<'_>, listed: &mut Option<Listed<'_>>) -> Result<()> {
-        let file = format!("{INFO}/{}.md5sums", claimed.name);
+        let name = format!("{}.md5sums", claimed.name);
+        let file = format!("{INFO}/{name}");
         let mut text = Vec::new();
-        match self
-            .info
-            .read(self.root, &file[INFO.len() + 1..], &mut text)
-        {
+        match self.info.read(self.root, &name, &mut text) {
             Ok(_) => {}
             Err(error) => {
                 self.damages.file(&file, error);
@@ -167,7 +167,7 @@ impl Loader<'_> {
                         .undigested
                         .extend(self.file_at(bare, claimed.package));
                 } else if line.ended {
-                    self.tally.taken_over += 1;
+                    self.tally.taken_over = self.tally.taken_over.saturating_add(1);
                 } else {
                     self.damages.line(&file, number, "the list is cut off");
                 }
@@ -229,7 +229,9 @@ impl Loader<'_> {
 
     fn claim(&mut self, path: &[u8], package: &Package<'_>, claim: Claim) -> Result<()> {
         let left_out = self.excludes.cover(path);
-        self.tally.left_out += u64::from(left_out && claim.source == Source::File);
+        if left_out && claim.source == Source::File {
+            self.tally.left_out = self.tally.left_out.saturating_add(1);
+        }
         let optional = claim.optional || left_out;
         let place = self.diversions.place(path, package.name);
         self.claims.add(place, Claim { optional, ..claim })
@@ -285,10 +287,12 @@ struct Claimed<'a> {
 /// The number of names and the first of them; `None` if there are none.
 fn some(names: &[String]) -> Option<String> {
     const SHOWN: usize = 10;
-    let more = match names.len() {
-        0 => return None,
-        n if n > SHOWN => format!(" and {} more", n - SHOWN),
-        _ => String::new(),
+    if names.is_empty() {
+        return None;
+    }
+    let more = match names.get(SHOWN..) {
+        None | Some([]) => String::new(),
+        Some(more) => format!(" and {} more", more.len()),
     };
     let shown = names.get(..SHOWN).unwrap_or(names);
     Some(format!("{} ({}{more})", names.len(), shown.join(", ")))

@@ -99,9 +99,10 @@ impl<'a> Listed<'a> {
 
     /// Whether the package has `path`, a relative one.
     pub(super) fn has(&mut self, path: &[u8]) -> bool {
-        let mut ahead = self.paths.iter().skip(self.next).take(LOOK_AHEAD);
-        let found = match ahead.position(|listed| *listed == path) {
-            Some(distance) => Some(self.next + distance),
+        let ahead = self.paths.iter().enumerate().skip(self.next);
+        let mut ahead = ahead.take(LOOK_AHEAD);
+        let found = match ahead.find(|(_, listed)| **listed == path) {
+            Some((number, _)) => Some(number),
             None => {
                 let index = self.index.get_or_insert_with(|| {
                     let numbered = self.paths.iter().enumerate();
@@ -112,7 +113,7 @@ impl<'a> Listed<'a> {
         };
         match found {
             Some(found) => {
-                self.next = found + 1;
+                self.next = found.saturating_add(1);
                 true
             }
             // dpkg writes one path a line and refuses to unpack a name that would not fit.

@@ -85,7 +85,7 @@ impl<'a> Status<'a> {
                 stanza.broken |= stanza.field != Field::Conffiles;
                 damages.line(file, number, reason);
             }
-            if self.conffiles + stanza.conffiles.len() > bounds::CONFFILES {
+            if self.conffiles.saturating_add(stanza.conffiles.len()) > bounds::CONFFILES {
                 return Err(too_many(file, bounds::CONFFILES, "conffiles"));
             }
         }
@@ -109,7 +109,7 @@ impl<'a> Status<'a> {
             state: stanza.state.unwrap_or(State::NotInstalled),
             conffiles: stanza.conffiles,
         };
-        self.conffiles += package.conffiles.len();
+        self.conffiles = self.conffiles.saturating_add(package.conffiles.len());
         let key = (package.name, package.arch);
         let known = self.index.get(&key);
         match known.and_then(|known| self.packages.get_mut(*known)) {

@@ -75,8 +75,9 @@ struct StatusEntry {
 impl Unpacking {
     /// Reads what has changed since the last time.
     pub fn refresh(&mut self, root: &Root) {
-        let deadline = Instant::now() + bounds::UNPACKING;
-        if self.read(root, deadline).is_err() {
+        let deadline = Instant::now().checked_add(bounds::UNPACKING);
+        let read = deadline.map(|deadline| self.read(root, deadline));
+        if !matches!(read, Some(Ok(()))) {
             self.packages.clear();
         }
     }
@@ -171,7 +172,7 @@ impl Unpacking {
             .into_iter()
             .filter(|name| is_merged(root, name))
             .collect();
-        let mut total = 0;
+        let mut total: usize = 0;
         for ((name, arch), state) in found {
             expire(deadline)?;
             // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
@@ -201,7 +202,7 @@ impl Unpacking {
                 }
             };
             list.half_installed = state == State::HalfInstalled;
-            total += list.paths.len();
+            total = total.saturating_add(list.paths.len());
             if total > bounds::UNPACKING_PATHS {
                 return Err(io::Error::other("lists of too many paths"));
             }

@@ -30,7 +30,7 @@ fn number(digits: &[u8]) -> (usize, &[u8]) {
 /// Runs of other characters and runs of digits by turns (verrevcmp in lib/dpkg/version.c).
 fn compare_part(mut a: &[u8], mut b: &[u8]) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
-        let mut others = 0;
+        let mut others: usize = 0;
         loop {
             let (x, y) = (weight(a.get(others)), weight(b.get(others)));
             if x != y {
@@ -39,7 +39,7 @@ fn compare_part(mut a: &[u8], mut b: &[u8]) -> Ordering {
             if x == 0 {
                 break;
             }
-            others += 1;
+            others = others.saturating_add(1);
         }
         (a, b) = (bytes::behind(a, others), bytes::behind(b, others));
         let length = |text: &[u8]| text.iter().take_while(|c| c.is_ascii_digit()).count();
@@ -60,7 +60,7 @@ fn weight(character: Option<&u8>) -> i32 {
         Some(c) if c.is_ascii_digit() => 0,
         Some(c) if c.is_ascii_alphabetic() => i32::from(*c),
         Some(b'~') => -1,
-        Some(c) => i32::from(*c) + 256,
+        Some(c) => i32::from(*c) | 256,
     }
 }
 

@@ -87,7 +87,8 @@ impl Database {
             return Err(bad("an impossible page size"));
         }
         let length = file.metadata()?.len();
-        let there = u32::try_from(length / page_size as u64).unwrap_or(u32::MAX);
+        let there = length.checked_div(page_size as u64).unwrap_or(0);
+        let there = u32::try_from(there).unwrap_or(u32::MAX);
         let pages = number(32).saturating_add(1);
         if pages > there {
             return Err(bad("it is cut off"));
@@ -96,13 +97,15 @@ impl Database {
         if last_bucket >= pages {
             return Err(bad("more buckets than pages"));
         }
+        let mut places = (SPARES..).step_by(4);
+        let spares = [(); GROUPS].map(|()| places.next().map_or(u32::MAX, number));
         Ok(Database {
             file,
             page_size,
             pages,
             swapped,
             last_bucket,
-            spares: std::array::from_fn(|group| number(SPARES + 4 * group)),
+            spares,
         })
     }
 
@@ -111,7 +114,7 @@ impl Database {
             return Err(bad_page(number, "it is not there"));
         }
         page.resize(self.page_size, 0);
-        let at = u64::from(number) * self.page_size as u64;
+        let at = u64::from(number).saturating_mul(self.page_size as u64);
         self.file
             .read_exact_at(page, at)
             .map_err(|_| bad("it is cut off"))
@@ -162,8 +165,9 @@ impl Database {
             // Items lie from the end of the page towards its beginning: each ends where the one before begins.
             let mut end = self.page_size;
             let mut key_is_zero = false;
-            for entry in 0..entries {
-                let start = self.short(&page, PAGE_HEADER + 2 * entry)?;
+            let places = (PAGE_HEADER..).step_by(2).take(entries);
+            for (entry, place) in places.enumerate() {
+                let start = self.short(&page, place)?;
                 let item = page
                     .get(start..end)
                     .ok_or_else(|| bad("an item outside its page"))?;
@@ -242,7 +246,7 @@ impl Database {
             }
             self.page(next, &mut page)?;
             let here = self.short(&page, 22)?;
-            let content = page.get(PAGE_HEADER..PAGE_HEADER + here);
+            let content = bytes::behind(&page, PAGE_HEADER).get(..here);
             match content {
                 Some(content) if page_type(&page) == OVERFLOW && here > 0 => {
                     value.extend_from_slice(content)

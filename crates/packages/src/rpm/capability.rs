@@ -121,8 +121,8 @@ pub(super) fn parse(text: &str) -> Option<[u8; 20]> {
 /// The value of `security.capability` in words, as getcap(8) prints it; `None` for what is none.
 pub fn text(value: &[u8]) -> Option<String> {
     let word = |n: usize| -> Option<u32> {
-        let bytes = value.get(4 * n..4 * n + 4)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+        let bytes = value.as_chunks().0.get(n)?;
+        Some(u32::from_le_bytes(*bytes))
     };
     let magic = word(0)?;
     let high = |n: usize| match (magic & !EFFECTIVE, value.len()) {
@@ -149,8 +149,8 @@ pub fn text(value: &[u8]) -> Option<String> {
 }
 
 fn names(set: u64) -> String {
-    let known = (1u64 << NAMES.len()) - 1;
-    if set & known == known {
+    const ALL: u64 = (1 << NAMES.len()) - 1;
+    if set & ALL == ALL {
         return "all".into();
     }
     let bits = (0..64).filter(|bit| set >> bit & 1 != 0);

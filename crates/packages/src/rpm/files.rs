@@ -143,7 +143,7 @@ impl Loader {
                 format!("the list of files of package {name} is damaged"),
             );
         }
-        self.database.verified += 1;
+        self.database.verified = self.database.verified.saturating_add(1);
         self.database.packages.push(name.into_boxed_str());
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Loader {
             _ => None,
         };
         if kind == FileType::File && facts.verifies(VERIFY_DIGEST) && digest.is_none() {
-            self.undigested += 1;
+            self.undigested = self.undigested.saturating_add(1);
         }
         let is_link = kind == FileType::Link;
         let recorded = ShippedAttributes {
@@ -247,9 +247,9 @@ pub(super) fn each_file(
     });
     let algorithm = header.number(tag::FILEDIGESTALGO).unwrap_or(MD5);
     let wanted = header.count(tag::BASENAMES);
-    let mut seen = 0;
+    let mut seen: usize = 0;
     for base in header.texts(tag::BASENAMES) {
-        seen += 1;
+        seen = seen.saturating_add(1);
         let (Some(index), Some(mode)) = (indexes.next(), modes.next()) else {
             break;
         };
@@ -339,13 +339,15 @@ impl Facts<'_> {
 /// As many bytes as `N`, in hexadecimal digits.
 fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     // A sign is a digit to nobody but the parser of numbers.
-    if text.len() != 2 * N || !text.iter().all(u8::is_ascii_hexdigit) {
+    let (pairs, []) = text.as_chunks::<2>() else {
+        return None;
+    };
+    if pairs.len() != N || !text.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let text = std::str::from_utf8(text).ok()?;
     let mut bytes = [0; N];
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(bytes)
 }

@@ -65,7 +65,7 @@ impl<'a> Header<'a> {
         if tags > MAX_TAGS {
             return None;
         }
-        let (index, data) = blob.get(8..)?.split_at_checked(tags * ENTRY)?;
+        let (index, data) = blob.get(8..)?.split_at_checked(tags.checked_mul(ENTRY)?)?;
         Some(Header {
             index,
             data: data.get(..bytes)?,
@@ -100,26 +100,27 @@ impl<'a> Header<'a> {
             be32(entry, 0) == Some(tag::HEADERIMMUTABLE) && be32(entry, 4) == Some(7)
         };
         let offset = be32(first, 8)? as usize;
-        let trailer = self.data.get(offset..offset.checked_add(ENTRY)?)?;
+        let end = offset.checked_add(ENTRY)?;
+        let trailer = self.data.get(offset..end)?;
         if !is(first) || !is(trailer) || be32(first, 12)? as usize != ENTRY {
             return None;
         }
         // Negative: from the trailer back to the first entry.
         let back = be32(trailer, 8)?.wrapping_neg() as usize;
         let entries = back.is_multiple_of(ENTRY).then_some(back / ENTRY)?;
-        (entries > 0 && entries * ENTRY <= self.index.len()).then_some((entries, offset + ENTRY))
+        (entries > 0 && back <= self.index.len()).then_some((entries, end))
     }
 
     /// The first entries and bytes, as the header of the package's file has them.
     pub(super) fn region_bytes(&self) -> Option<Vec<u8>> {
         let (entries, length) = self.region()?;
-        let mut bytes = Vec::with_capacity(8 + entries * ENTRY + length);
+        let index = self.index.get(..entries.checked_mul(ENTRY)?)?;
+        let data = self.data.get(..length)?;
+        let mut bytes = Vec::new();
         for number in [entries, length] {
             bytes.extend(u32::try_from(number).ok()?.to_be_bytes());
         }
-        bytes.extend_from_slice(self.index.get(..entries * ENTRY)?);
-        bytes.extend_from_slice(self.data.get(..length)?);
-        Some(bytes)
+        Some([&bytes, index, data].concat())
     }
 
     /// Numbers of 8, 16, 32 or 64 bits; none where the tag is not there or is no number.

@@ -45,8 +45,8 @@ fn adler32(bytes: &[u8]) -> u32 {
     // As many bytes as `high` takes before it overflows.
     for chunk in bytes.chunks(5552) {
         for byte in chunk {
-            low += u32::from(*byte);
-            high += low;
+            low = low.wrapping_add(u32::from(*byte));
+            high = high.wrapping_add(low);
         }
         low %= 65_521;
         high %= 65_521;
@@ -77,7 +77,7 @@ impl Database {
                 "it is of version {version} of the kind ndb, {VERSION} is known"
             )));
         }
-        let slots = u64::from(number(&header, 12)?) * PAGE;
+        let slots = u64::from(number(&header, 12)?).saturating_mul(PAGE);
         if slots == 0 || slots > length {
             return Err(bad("it is cut off"));
         }
@@ -125,8 +125,8 @@ impl Database {
 
     /// One package as it lies there: head, header, padding, tail; checked to be that package, whole.
     fn blob(&self, package: u32, start: u32, blocks: u32, blob: &mut Vec<u8>) -> io::Result<()> {
-        let (at, size) = (u64::from(start) * BLOCK, u64::from(blocks) * BLOCK);
-        if at < self.slots.len() as u64 || at + size > self.length {
+        let [at, size] = [start, blocks].map(|blocks| u64::from(blocks).saturating_mul(BLOCK));
+        if at < self.slots.len() as u64 || at.saturating_add(size) > self.length {
             return Err(bad("a package outside the file"));
         }
         let size = usize::try_from(size).map_err(|_| bad("a package of no possible size"))?;
@@ -137,19 +137,18 @@ impl Database {
         self.file
             .read_exact_at(blob, at)
             .map_err(|_| bad("it is cut off"))?;
-        let Some(tail) = size
-            .checked_sub(TAIL_SIZE)
-            .filter(|tail| *tail >= HEAD_SIZE)
-        else {
+        let whole = blob.split_last_chunk::<TAIL_SIZE>();
+        let parts = whole.and_then(|(rest, tail)| Some((rest, rest.get(HEAD_SIZE..)?, tail)));
+        let Some((summed, room, tail)) = parts else {
             return Err(bad("a package without a head or a tail"));
         };
         let length = number(blob, 12)?;
         let whole = number(blob, 0)? == HEAD
             && number(blob, 4)? == package
-            && number(blob, tail + 4)? == length
-            && number(blob, tail + 8)? == TAIL
-            && length as usize <= tail - HEAD_SIZE;
-        if !whole || number(blob, tail)? != adler32(bytes::first(blob, tail)) {
+            && number(tail, 4)? == length
+            && number(tail, 8)? == TAIL
+            && length as usize <= room.len();
+        if !whole || number(tail, 0)? != adler32(summed) {
             self.unchanged()?;
             return Err(bad("a package that is not whole"));
         }

@@ -76,13 +76,13 @@ fn be32(bytes: &[u8], at: usize) -> io::Result<u32> {
 /// A number of one to nine bytes, and how many they were.
 fn varint(bytes: &[u8]) -> io::Result<(u64, usize)> {
     let mut value = 0;
-    for (at, byte) in bytes.iter().take(9).enumerate() {
-        if at == 8 {
-            return Ok((value << 8 | u64::from(*byte), 9));
+    for (byte, length) in bytes.iter().zip(1..=9) {
+        if length == 9 {
+            return Ok((value << 8 | u64::from(*byte), length));
         }
         value = value << 7 | u64::from(byte & 0x7f);
         if byte & 0x80 == 0 {
-            return Ok((value, at + 1));
+            return Ok((value, length));
         }
     }
     Err(bad("a number is cut off"))
@@ -106,7 +106,7 @@ impl Database {
                 "it is of a version that is not known here",
             ));
         }
-        let usable = page_size - usize::from(header[20]);
+        let usable = page_size.saturating_sub(usize::from(header[20]));
         if usable < 480 {
             return Err(bad("an impossible page size"));
         }
@@ -115,7 +115,8 @@ impl Database {
             None => None,
         };
         let length = file.metadata()?.len();
-        let mut pages = u32::try_from(length / page_size as u64).unwrap_or(u32::MAX);
+        let pages = length.checked_div(page_size as u64).unwrap_or(0);
+        let mut pages = u32::try_from(pages).unwrap_or(u32::MAX);
         let newest = log.as_ref().and_then(|log| log.pages.keys().max().copied());
         pages = pages.max(newest.unwrap_or(0));
         Ok(Database {
@@ -129,9 +130,9 @@ impl Database {
 
     /// The contents of a page, counted from 1.
     fn page(&self, number: u32, page: &mut Vec<u8>) -> io::Result<()> {
-        if number == 0 || number > self.pages {
+        let Some(before) = number.checked_sub(1).filter(|_| number <= self.pages) else {
             return Err(bad_page(number, "it is not there"));
-        }
+        };
         page.resize(self.page_size, 0);
         match self
             .log
@@ -140,7 +141,7 @@ impl Database {
         {
             Some((log, at)) => log.file.read_exact_at(page, at).map_err(cut_off)?,
             None => {
-                let at = u64::from(number - 1) * self.page_size as u64;
+                let at = u64::from(before).saturating_mul(self.page_size as u64);
                 self.file.read_exact_at(page, at).map_err(cut_off)?;
             }
         }
@@ -167,16 +168,10 @@ impl Database {
             let Some(last) = node.last else {
                 for cell in 0..node.cells {
                     let cell = node.cell(&page, cell)?;
-                    let (length, used) = varint(cell)?;
-                    let (row, more) = varint(bytes::behind(cell, used))?;
+                    let (length, row, local) = leaf(cell)?;
                     if row == wanted {
                         let (mut payload, mut taken) = (Vec::new(), Taken::new());
-                        self.payload(
-                            bytes::behind(cell, used + more),
-                            length,
-                            &mut taken,
-                            &mut payload,
-                        )?;
+                        self.payload(local, length, &mut taken, &mut payload)?;
                         return Ok(Some(payload));
                     }
                 }
@@ -221,7 +216,7 @@ impl Database {
         each: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         // Pages still to be looked at, the next one last, with their depth.
-        let mut pending = vec![(root, 0)];
+        let mut pending = vec![(root, 0_usize)];
         let mut taken = Taken::new();
         let mut last_row = None;
         let mut page = Vec::new();
@@ -233,9 +228,10 @@ impl Database {
             self.page(number, &mut page)?;
             let node = Node::parse(&page, number)?;
             if let Some(last) = node.last {
-                pending.push((last, depth + 1));
+                let below = depth.saturating_add(1);
+                pending.push((last, below));
                 for cell in (0..node.cells).rev() {
-                    pending.push((be32(node.cell(&page, cell)?, 0)?, depth + 1));
+                    pending.push((be32(node.cell(&page, cell)?, 0)?, below));
                 }
                 if pending.len() > self.pages as usize {
                     return Err(bad("its pages go round in a circle"));
@@ -246,8 +242,7 @@ impl Database {
             let mut room = page.len().saturating_sub(node.pointers);
             for cell in 0..node.cells {
                 let cell = node.cell(&page, cell)?;
-                let (length, used) = varint(cell)?;
-                let (row, more) = varint(bytes::behind(cell, used))?;
+                let (length, row, local) = leaf(cell)?;
                 // Numbers are those of SQLite: with a sign.
                 let order = row.cast_signed();
                 if last_row
@@ -256,10 +251,10 @@ impl Database {
                 {
                     return Err(bad_page(number, "its rows are out of order"));
                 }
-                let local = bytes::behind(cell, used + more);
-                let here = self.payload(local, length, &mut taken, &mut payload)?;
+                let behind = self.payload(local, length, &mut taken, &mut payload)?;
                 room = room
-                    .checked_sub(2 + used + more + here)
+                    .checked_sub(2)
+                    .and_then(|room| room.checked_sub(cell.len().checked_sub(behind.len())?))
                     .ok_or_else(|| bad_page(number, "its cells lie over one another"))?;
                 each(row, &payload)?;
             }
@@ -267,36 +262,27 @@ impl Database {
         Ok(())
     }
 
-    /// A cell's record: what lies in the page, then the chain of overflow pages. Returns how much lies in the page.
-    fn payload(
+    /// A cell's record: what lies in the page, then the chain of overflow pages. Returns what lies in the page behind it.
+    fn payload<'a>(
         &self,
-        local: &[u8],
+        local: &'a [u8],
         length: u64,
         taken: &mut Taken,
         out: &mut Vec<u8>,
-    ) -> io::Result<usize> {
+    ) -> io::Result<&'a [u8]> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > bounds::RPM_HEADER {
             return Err(bad("a record that is larger than any package's header"));
         }
-        let most = self.usable - 35;
-        let here = if length <= most {
-            length
-        } else {
-            let least = (self.usable - 12) * 32 / 255 - 23;
-            let fitting = least + (length - least) % (self.usable - 4);
-            if fitting <= most { fitting } else { least }
-        };
+        let (here, behind) = local
+            .split_at_checked(in_page(self.usable, length))
+            .ok_or_else(|| bad("a record outside its page"))?;
         out.clear();
-        out.extend_from_slice(
-            local
-                .get(..here)
-                .ok_or_else(|| bad("a record outside its page"))?,
-        );
-        if here == length {
-            return Ok(here);
+        out.extend_from_slice(here);
+        if here.len() == length {
+            return Ok(behind);
         }
-        let mut next = be32(local, here)?;
+        let mut next = be32(behind, 0)?;
         let mut page = Vec::new();
         // The record's length bounds the chain, however its pages are linked.
         while out.len() < length {
@@ -305,11 +291,35 @@ impl Database {
             }
             self.page(next, &mut page)?;
             next = be32(&page, 0)?;
-            let rest = length - out.len();
+            let rest = length.saturating_sub(out.len());
             out.extend_from_slice(bytes::first(bytes::behind(&page, 4), rest));
         }
-        Ok(here + 4)
+        Ok(bytes::behind(behind, 4))
     }
+}
+
+/// Of a leaf's cell, which begins with them: the length of its record, its row, and what of the page lies behind.
+fn leaf(cell: &[u8]) -> io::Result<(u64, u64, &[u8])> {
+    let (length, used) = varint(cell)?;
+    let behind = bytes::behind(cell, used);
+    let (row, used) = varint(behind)?;
+    Ok((length, row, bytes::behind(behind, used)))
+}
+
+/// How many bytes of a record of that length lie in the page of its cell ("B-tree Pages").
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a page has 480 usable bytes at least, 65536 at most, and what is longer than `most` is longer than `least`"
+)]
+fn in_page(usable: usize, length: usize) -> usize {
+    let usable = usable.clamp(480, 65_536);
+    let most = usable - 35;
+    if length <= most {
+        return length;
+    }
+    let least = (usable - 12) * 32 / 255 - 23;
+    let fitting = least + (length - least) % (usable - 4);
+    if fitting <= most { fitting } else { least }
 }
 
 /// What a page of a table's b-tree says of itself ("B-tree Pages").
@@ -326,21 +336,23 @@ impl Node {
         // The first page begins with the header of the file.
         let start = if number == 1 { 100 } else { 0 };
         let kind = *page.get(start).ok_or_else(|| bad("an empty page"))?;
-        let (last, pointers) = match kind {
-            0x05 => (Some(be32(page, start + 8)?), start + 12),
-            0x0d => (None, start + 8),
+        let header = bytes::behind(page, start);
+        let (last, length) = match kind {
+            0x05 => (Some(be32(header, 8)?), 12_usize),
+            0x0d => (None, 8),
             _ => return Err(bad_page(number, "it is of no table")),
         };
         Ok(Node {
             last,
-            cells: usize::from(be16(page, start + 3)?),
-            pointers,
+            cells: usize::from(be16(header, 3)?),
+            pointers: length.saturating_add(start),
         })
     }
 
     /// The page from the cell on.
     fn cell<'a>(&self, page: &'a [u8], cell: usize) -> io::Result<&'a [u8]> {
-        let at = usize::from(be16(page, self.pointers + 2 * cell)?);
+        let place = self.pointers.saturating_add(cell.saturating_mul(2));
+        let at = usize::from(be16(page, place)?);
         page.get(at..).ok_or_else(|| bad("a cell outside its page"))
     }
 }
@@ -373,11 +385,15 @@ impl Log {
             return Ok(None);
         }
         let salt = &header[16..24];
-        let mut frame = vec![0; FRAME_HEADER + page_size];
+        let mut frame = vec![0; FRAME_HEADER.saturating_add(page_size)];
         let mut pages = HashMap::new();
         let mut open = Vec::new();
         let mut at = LOG_HEADER as u64;
-        while at + frame.len() as u64 <= length {
+        loop {
+            let end = at.saturating_add(frame.len() as u64);
+            if end > length {
+                break;
+            }
             file.read_exact_at(&mut frame, at).map_err(cut_off)?;
             if frame.get(8..16) != Some(salt) {
                 break;
@@ -387,12 +403,12 @@ impl Log {
             if sum.words != (be32(&frame, 16)?, be32(&frame, 20)?) {
                 break;
             }
-            open.push((be32(&frame, 0)?, at + FRAME_HEADER as u64));
+            open.push((be32(&frame, 0)?, at.saturating_add(FRAME_HEADER as u64)));
             // The size of the database stands in the last frame of a transaction.
             if be32(&frame, 4)? != 0 {
                 pages.extend(open.drain(..));
             }
-            at += frame.len() as u64;
+            at = end;
         }
         Ok((!pages.is_empty()).then_some(Log { file, pages }))
     }

@@ -1,6 +1,6 @@
 //! The lines of a manifest, in the order of the file or from a known place on.
 
-use super::{BLOCK, Mark, Measured};
+use super::{BLOCK_BYTES, Mark, Measured};
 use agent_core::bounds;
 use agent_core::bytes;
 use agent_core::error::{Error, Result};
@@ -27,16 +27,15 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(measured: &'a Measured, mark: Mark) -> Lines<'a> {
-        let block = BLOCK as u64;
         Lines {
             measured,
-            next_block: usize::try_from(mark.offset / block).unwrap_or(usize::MAX),
+            next_block: usize::try_from(mark.offset / BLOCK_BYTES).unwrap_or(usize::MAX),
             together: 1,
             buffer: Vec::new(),
             consumed: 0,
             mark,
             line: mark.line,
-            skip: usize::try_from(mark.offset % block).unwrap_or(0),
+            skip: usize::try_from(mark.offset % BLOCK_BYTES).unwrap_or(0),
         }
     }
 
@@ -72,11 +71,12 @@ impl<'a> Lines<'a> {
         let Some(end) = self.fill()? else {
             return Ok(None);
         };
-        let start = std::mem::replace(&mut self.consumed, end + 1);
-        self.line = self.mark.line;
-        self.mark.line += 1;
-        self.mark.offset += (end + 1 - start) as u64;
+        let start = std::mem::replace(&mut self.consumed, end.saturating_add(1));
         let text = self.buffer.get(start..end).unwrap_or_default();
+        self.line = self.mark.line;
+        self.mark.line = self.mark.line.saturating_add(1);
+        let passed = (text.len() as u64).saturating_add(1);
+        self.mark.offset = self.mark.offset.saturating_add(passed);
         if memchr::memchr(0, text).is_some() {
             return Err(self.error("holds a NUL byte"));
         }
@@ -92,9 +92,12 @@ impl<'a> Lines<'a> {
     pub(super) fn fill(&mut self) -> Result<Option<usize>> {
         let mut searched = self.consumed;
         loop {
-            let end =
-                memchr::memchr(b'\n', bytes::behind(&self.buffer, searched)).map(|i| searched + i);
-            if end.unwrap_or(self.buffer.len()) - self.consumed > bounds::MANIFEST_LINE {
+            let found = memchr::memchr(b'\n', bytes::behind(&self.buffer, searched));
+            let end = found.map(|i| searched.saturating_add(i));
+            let length = end
+                .unwrap_or(self.buffer.len())
+                .saturating_sub(self.consumed);
+            if length > bounds::MANIFEST_LINE {
                 self.line = self.mark.line;
                 return Err(self.error(format!("longer than {} bytes", bounds::MANIFEST_LINE)));
             }
@@ -115,7 +118,8 @@ impl<'a> Lines<'a> {
             searched = self.buffer.len();
             let (first, together) = (self.next_block, self.together);
             let more = &mut self.buffer;
-            self.next_block += self.measured.push_blocks(first, together, more)?;
+            let pushed = self.measured.push_blocks(first, together, more)?;
+            self.next_block = first.saturating_add(pushed);
             self.together = TOGETHER;
             // Of the first block alone, before anything was read.
             self.consumed = std::mem::take(&mut self.skip).min(self.buffer.len());

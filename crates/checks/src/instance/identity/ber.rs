@@ -51,8 +51,8 @@ fn element(rest: &mut &[u8], out: &mut Vec<u8>, depth: usize) -> Option<()> {
             break;
         }
         match whole {
-            true => piece(&mut inner, &mut contents, depth + 1)?,
-            false => element(&mut inner, &mut contents, depth + 1)?,
+            true => piece(&mut inner, &mut contents, depth.saturating_add(1))?,
+            false => element(&mut inner, &mut contents, depth.saturating_add(1))?,
         }
     }
     let tag = if whole { OCTET_STRING } else { tag };

@@ -29,8 +29,9 @@ impl Certificates {
         const END: &str = "-----END CERTIFICATE-----\n";
         self.0.match_indices(BEGIN).filter_map(|(start, _)| {
             let region = self.0[..start].lines().next_back()?.strip_prefix("# ")?;
-            let length = self.0[start..].find(END)? + END.len();
-            Some((region, &self.0[start..start + length]))
+            let block = &self.0[start..];
+            let length = block.find(END)?.checked_add(END.len())?;
+            Some((region, block.get(..length)?))
         })
     }
 }

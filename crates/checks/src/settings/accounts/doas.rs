@@ -47,14 +47,14 @@ pub(super) fn judge(context: &Context<'_>, users: &Users, links: &Links) -> Opti
 fn lines(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let (mut words, mut word) = (Vec::new(), None::<String>);
-    let (mut line, mut start, mut quoted) = (1, 1, false);
+    let (mut line, mut start, mut quoted) = (1_usize, 1, false);
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
             '\\' => {
                 if let Some(next) = rest.next() {
                     match next {
-                        '\n' => line += 1,
+                        '\n' => line = line.saturating_add(1),
                         next => word.get_or_insert_default().push(next),
                     }
                 }
@@ -68,7 +68,7 @@ fn lines(text: &str) -> Vec<(usize, Vec<String>)> {
                 if !words.is_empty() {
                     found.push((start, std::mem::take(&mut words)));
                 }
-                line += 1;
+                line = line.saturating_add(1);
                 (start, quoted) = (line, false);
             }
             '#' if !quoted => while rest.next_if(|c| *c != '\n').is_some() {},

@@ -61,11 +61,8 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
     }
     let (good, told) = (look.good, look.told);
     let unknown = std::mem::take(&mut look.unknown);
-    if told > MAX_TOLD {
-        let message = format!(
-            "{} further keys that the profile does not name",
-            told - MAX_TOLD
-        );
+    if let Some(more @ 1..) = told.checked_sub(MAX_TOLD) {
+        let message = format!("{more} further keys that the profile does not name");
         emit(say(Verdict::Fail, "accounts", message));
     }
     if let Some((path, reason)) = unknown.first() {
@@ -145,10 +142,10 @@ impl Look<'_, '_> {
         let own = format!("{account} {}", key.fingerprint);
         if self.allowed.contains(&key.fingerprint.as_str()) || self.allowed.contains(&own.as_str())
         {
-            self.good += 1;
+            self.good = self.good.saturating_add(1);
             return;
         }
-        self.told += 1;
+        self.told = self.told.saturating_add(1);
         if self.told > MAX_TOLD {
             return;
         }

@@ -118,7 +118,7 @@ fn is_auth(kind: &str) -> bool {
 fn joined(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1..).zip(text.lines()) {
         let line = line.split('#').next().unwrap_or_default().trim_end();
         let (line, more) = match line.strip_suffix('\\') {
             Some(line) => (line, true),
@@ -129,7 +129,7 @@ fn joined(text: &str) -> Vec<(usize, String)> {
                 last.push(' ');
                 last.push_str(line);
             }
-            None => found.push((number + 1, line.to_owned())),
+            None => found.push((number, line.to_owned())),
         }
         goes_on = more;
     }
@@ -142,7 +142,9 @@ fn words(line: &str) -> Vec<String> {
     let mut rest = line.trim_start();
     while !rest.is_empty() {
         let end = match rest.strip_prefix('[') {
-            Some(inner) => inner.find(']').map_or(rest.len(), |at| at + 2),
+            Some(inner) => inner
+                .find(']')
+                .map_or(rest.len(), |at| at.saturating_add(2)),
             None => rest.find(char::is_whitespace).unwrap_or(rest.len()),
         };
         let (word, after) = rest.split_at(end);

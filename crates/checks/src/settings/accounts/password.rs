@@ -99,7 +99,7 @@ fn form(text: &str) -> Option<bool> {
 
 /// DES, and bigcrypt: a salt of two characters, then eleven for each of up to sixteen pieces of the password.
 fn is_des(text: &str) -> bool {
-    (13..=178).contains(&text.len()) && (text.len() - 2).is_multiple_of(11) && base64(text)
+    (13..=178).contains(&text.len()) && text.len() % 11 == 2 && base64(text)
 }
 
 /// crypt(3) takes no fewer rounds than a thousand, and no zero in front.

@@ -109,10 +109,10 @@ fn tell(context: &Context<'_>, users: &Users, judged: Vec<Judged>, emit: &mut dy
         }
     }
     let ignored: Vec<&String> = judged.iter().flat_map(|one| &one.ignored).collect();
-    if let Some((program, (reason, place))) = unknown.first() {
-        let more = match unknown.len() {
-            1 => String::new(),
-            n => format!(" there, and at {} further places", n - 1),
+    if let Some(((program, (reason, place)), others)) = unknown.split_first() {
+        let more = match others.len() {
+            0 => String::new(),
+            n => format!(" there, and at {n} further places"),
         };
         let places: Vec<&String> = unknown
             .iter()

@@ -163,7 +163,7 @@ fn configure(root: &Root, program: &mut Program, conf: &str, text: &[u8]) {
         return;
     }
     let mut open = String::new();
-    for (number, line) in String::from_utf8_lossy(text).lines().enumerate() {
+    for (number, line) in (1_usize..).zip(String::from_utf8_lossy(text).lines()) {
         let line = line.split('#').next().unwrap_or_default();
         open.push_str(line.trim_end_matches('\\'));
         if line.ends_with('\\') {
@@ -182,7 +182,7 @@ fn configure(root: &Root, program: &mut Program, conf: &str, text: &[u8]) {
         if !matches!(library, "sudoers.so" | "sudoers") {
             if symbol.contains("policy") {
                 let reason = format!("the plugin {path} decides, and not sudoers");
-                program.unknown = Some((reason, format!("{conf}:{}", number + 1)));
+                program.unknown = Some((reason, format!("{conf}:{number}")));
             }
             continue;
         }

@@ -111,11 +111,12 @@ fn short_options<'a>(
     words: &mut impl Iterator<Item = &'a String>,
     options: &mut Options,
 ) {
-    for (at, option) in cluster.char_indices() {
+    let mut cluster = cluster.chars();
+    while let Some(option) = cluster.next() {
         let known = LONG
             .iter()
             .find(|(_, short, _)| *short == option && option != '?');
-        let rest = &cluster[at + option.len_utf8()..];
+        let rest = cluster.as_str();
         match known.map(|(_, _, value)| *value) {
             None => options.ends = true,
             Some(Value::None) => options.set(option, ""),

@@ -90,13 +90,13 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
 
 /// The command behind the options and operands of a program, and behind variables that are set for it.
 pub(super) fn behind(arguments: &[String], valued: &str, operands: usize) -> Vec<String> {
-    let mut at = 0;
-    while let Some(word) = arguments.get(at) {
+    let mut rest = arguments;
+    while let [word, behind @ ..] = rest {
         let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         });
         if word == "--" {
-            at += 1;
+            rest = behind;
             break;
         }
         if !word.starts_with('-') && !is_assignment {
@@ -105,7 +105,8 @@ pub(super) fn behind(arguments: &[String], valued: &str, operands: usize) -> Vec
         // The value of the last option of a cluster may be the next word.
         let takes_next =
             !word.starts_with("--") && word.chars().last().is_some_and(|c| valued.contains(c));
-        at += 1 + usize::from(takes_next && !is_assignment);
+        let passed = usize::from(takes_next && !is_assignment);
+        rest = behind.get(passed..).unwrap_or_default();
     }
-    arguments.get(at + operands..).unwrap_or_default().to_vec()
+    rest.get(operands..).unwrap_or_default().to_vec()
 }

@@ -205,10 +205,9 @@ fn firmware(context: &Context<'_>) -> Vec<Credential> {
         for string in raw.split(|byte| *byte == 0) {
             let string = String::from_utf8_lossy(string);
             // The fixed part of the entry runs into the first string.
-            let Some(at) = string.find("io.systemd.credential") else {
+            let Some((_, string)) = string.split_once("io.systemd.credential") else {
                 continue;
             };
-            let string = &string[at + "io.systemd.credential".len()..];
             let plain = string.strip_prefix(':');
             let Some((name, value)) = plain
                 .or_else(|| string.strip_prefix(".binary:"))

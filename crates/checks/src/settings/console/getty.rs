@@ -69,10 +69,8 @@ pub(super) fn judge(command: &str, given: Given) -> Access {
         let mut words: VecDeque<String> = words.into();
         let bare = |word: &str| {
             let path = word.trim_start_matches(['-', '@', ':', '+', '!', '|']);
-            (
-                path.to_owned(),
-                word[..word.len() - path.len()].contains('@'),
-            )
+            let marks = word.strip_suffix(path).unwrap_or_default();
+            (path.to_owned(), marks.contains('@'))
         };
         if let Some(word) = words.front_mut() {
             let (path, renamed) = bare(word);
@@ -117,7 +115,7 @@ fn run(words: Vec<String>, given: Given, depth: usize) -> Access {
         },
         "sulogin" => sulogin(arguments, given),
         "nologin" | "false" | "true" | "systemd-sulogin-shell" => Access::Asks,
-        "busybox" => run(arguments.to_vec(), given, depth + 1),
+        "busybox" => run(arguments.to_vec(), given, depth.saturating_add(1)),
         "su" | "runuser" => su(name, arguments, given, depth),
         name if SHELLS.contains(&name.trim_start_matches('-')) => {
             shell(name, arguments, given, depth)
@@ -127,7 +125,7 @@ fn run(words: Vec<String>, given: Given, depth: usize) -> Access {
                 let inner = behind(arguments, valued, *operands);
                 match inner.is_empty() && *starts_shell {
                     true => Access::Unasked(format!("{name} starts a shell that asks nobody")),
-                    false => run(inner, given, depth + 1),
+                    false => run(inner, given, depth.saturating_add(1)),
                 }
             }
             None => Access::Unknown(format!("{program} is no getty that is known")),
@@ -137,7 +135,8 @@ fn run(words: Vec<String>, given: Given, depth: usize) -> Access {
 
 /// su(1) and runuser(1), which root is not asked by.
 fn su(name: &str, arguments: &[String], given: Given, depth: usize) -> Access {
-    let command = arguments.iter().enumerate().find_map(|(at, word)| {
+    let next_words = arguments.iter().skip(1).map(Some).chain([None]);
+    let command = arguments.iter().zip(next_words).find_map(|(word, after)| {
         let attached = word
             .strip_prefix("--command=")
             .or_else(|| word.strip_prefix("--session-command="));
@@ -145,17 +144,17 @@ fn su(name: &str, arguments: &[String], given: Given, depth: usize) -> Access {
             || (word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'));
         attached
             .map(str::to_owned)
-            .or_else(|| arguments.get(at + 1).filter(|_| next).cloned())
+            .or_else(|| after.filter(|_| next).cloned())
     });
-    let as_user = arguments
-        .iter()
-        .position(|word| word == "-u" || word == "--user");
+    let as_user = |word: &String| word == "-u" || word == "--user";
+    let as_user = arguments.splitn(2, as_user).nth(1);
     match (command, as_user) {
         (Some(command), _) => script(name, &command, given, depth),
-        (None, Some(at)) if name == "runuser" => run(
-            behind(arguments.get(at + 2..).unwrap_or_default(), "", 0),
+        // The first word is the user.
+        (None, Some(words)) if name == "runuser" => run(
+            behind(words.get(1..).unwrap_or_default(), "", 0),
             given,
-            depth + 1,
+            depth.saturating_add(1),
         ),
         _ => Access::Unasked(format!("{name} starts a shell that asks nobody")),
     }
@@ -178,10 +177,10 @@ fn sulogin(arguments: &[String], given: Given) -> Access {
 
 /// A shell, or the commands of `sh -c`.
 fn shell(name: &str, arguments: &[String], given: Given, depth: usize) -> Access {
-    let option = arguments
-        .iter()
-        .position(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'));
-    match option.and_then(|at| arguments.get(at + 1)) {
+    let is_option =
+        |word: &String| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+    let words = arguments.splitn(2, is_option).nth(1);
+    match words.and_then(<[String]>::first) {
         None if arguments.iter().any(|word| !word.starts_with('-')) => {
             Access::Unknown(format!("{name} runs a script"))
         }
@@ -204,7 +203,7 @@ fn script(name: &str, text: &str, given: Given, depth: usize) -> Access {
         match words.first() {
             None => Access::Asks,
             Some(first) if HARMLESS.contains(&first.as_str()) => Access::Asks,
-            Some(_) => match run(words, given, depth + 1) {
+            Some(_) => match run(words, given, depth.saturating_add(1)) {
                 Access::Unknown(_) => Access::Unknown(format!("{name} runs a script")),
                 access => access,
             },
@@ -225,12 +224,13 @@ fn login(arguments: &[String], given: Given) -> Access {
         if cluster == "-" {
             break;
         }
-        for (at, option) in cluster.char_indices() {
+        let mut cluster = cluster.chars();
+        while let Some(option) = cluster.next() {
             match option {
                 'f' => return Access::Unasked(format!("login {word}")),
                 // An argument of its own, in the same word or the next.
                 'h' | 'r' | 'd' => {
-                    if at + 1 == cluster.len() {
+                    if cluster.as_str().is_empty() {
                         words.next();
                     }
                     break;
@@ -256,7 +256,7 @@ fn agetty(arguments: &[String], given: Given, depth: usize) -> Access {
         None if autologin => called.extend(["-f".to_owned(), "--".to_owned()]),
         None => {}
     }
-    match run(called, given, depth + 1) {
+    match run(called, given, depth.saturating_add(1)) {
         Access::Unasked(_) if autologin && !given.noauth => {
             Access::Unasked("agetty logs in by itself (autologin)".into())
         }

@@ -174,13 +174,13 @@ fn defaults(context: &Context<'_>) -> Option<String> {
     let mut last: BTreeMap<String, (bool, String)> = BTreeMap::new();
     for file in files {
         let bytes = context.read(&file).ok().flatten().unwrap_or_default();
-        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+        for (number, line) in (1_usize..).zip(String::from_utf8_lossy(&bytes).lines()) {
             let Some((key, value)) = line.trim().split_once('=') else {
                 continue;
             };
             if matches!(key, "GRUB_TERMINAL" | "GRUB_TERMINAL_INPUT") {
                 let serial = words(value).any(|word| word == "serial");
-                let place = format!("/{file}:{}", number + 1);
+                let place = format!("/{file}:{number}");
                 last.insert(key.to_owned(), (serial, place));
             }
         }

@@ -50,7 +50,7 @@ pub(super) fn inittab(context: &Context<'_>) -> Vec<(String, String, String)> {
     let text = context.read("etc/inittab").ok().flatten();
     let text = text.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().enumerate();
+    let lines = (1_usize..).zip(text.lines());
     let kept = lines.filter_map(|(number, line)| {
         let line = line.trim();
         let mut fields = line.splitn(4, ':');
@@ -58,7 +58,7 @@ pub(super) fn inittab(context: &Context<'_>) -> Vec<(String, String, String)> {
         let process = fields.next()?.trim_start_matches('+');
         let on = !line.starts_with('#') && action != "off";
         on.then(|| {
-            let place = format!("/etc/inittab:{}", number + 1);
+            let place = format!("/etc/inittab:{number}");
             (id.to_owned(), process.to_owned(), place)
         })
     });

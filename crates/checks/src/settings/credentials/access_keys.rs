@@ -26,14 +26,14 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
     const KEEP: usize = LENGTH + 1;
     let mut found: Vec<KeyId> = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
-    let (mut held, mut line, mut total) = (0, 1, 0u64);
+    let (mut held, mut line, mut total) = (0_usize, 1_usize, 0u64);
     loop {
         let read = match from.read(buffer.get_mut(held..).unwrap_or_default()) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             result => result?,
         };
-        total += read as u64;
-        let end = held + read;
+        total = total.saturating_add(read as u64);
+        let end = held.saturating_add(read);
         let last = read == 0 || total > limit;
         let text = bytes::first(&buffer, end);
         // An id that may go on in the next piece is left to that.
@@ -44,7 +44,7 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
                 break;
             }
             if let Some(last_four) = id_at(text, at) {
-                line += lines(text.get(counted..at).unwrap_or_default());
+                line = line.saturating_add(lines(text.get(counted..at).unwrap_or_default()));
                 counted = at;
                 if found.len() < MAX_TOLD && !found.iter().any(|k| k.last_four == last_four) {
                     found.push(KeyId { last_four, line });
@@ -56,9 +56,9 @@ pub(super) fn scan(mut from: impl Read, limit: u64) -> std::io::Result<(Vec<KeyI
         }
         // The byte before the kept part stays, since an id must not begin within a word.
         let keep = ready.saturating_sub(1).max(counted);
-        line += lines(text.get(counted..keep).unwrap_or_default());
+        line = line.saturating_add(lines(text.get(counted..keep).unwrap_or_default()));
         buffer.copy_within(keep..end, 0);
-        held = end - keep;
+        held = end.saturating_sub(keep);
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
         let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
             continue;
         };
-        seen += 1;
+        seen = seen.saturating_add(1);
         let directory = format!("proc/{pid}");
         let process = root.resolve(directory.as_bytes(), false);
         let keys = match process.map(|process| process.handle) {
@@ -85,7 +85,9 @@ pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
             Ok(None) => continue,
             Err(error) => Err(error),
         };
-        cut += usize::from(matches!(keys, Ok((_, false))));
+        if matches!(keys, Ok((_, false))) {
+            cut = cut.saturating_add(1);
+        }
         match keys {
             Ok((keys, _)) if keys.is_empty() => {}
             Ok((keys, _)) => {
@@ -96,7 +98,9 @@ pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
                     told.push(subject);
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => hidden += 1,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                hidden = hidden.saturating_add(1);
+            }
             // It ended meanwhile.
             Err(_) => {}
         }

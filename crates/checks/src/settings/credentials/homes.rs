@@ -91,9 +91,9 @@ pub(super) fn homes(context: &Context<'_>, gaps: &mut Vec<Gap>) -> Vec<Home> {
         }))
         .collect();
     let most = bounds::HOMES;
-    if homes.len() > most {
+    if let Some(more @ 1..) = homes.len().checked_sub(most) {
         gaps.push(Gap {
-            place: format!("{} homes", homes.len() - most),
+            place: format!("{more} homes"),
             why: format!("only the first {most} are looked at"),
         });
         homes.truncate(most);

@@ -184,7 +184,10 @@ impl<'a, 'b> KeySearch<'a, 'b> {
     pub(super) fn open(&mut self, path: &str, file: File) {
         match node::stat(&file) {
             Ok(stat) if !self.is_new(stat.id) || stat.size < 20 => return,
-            Ok(stat) => self.bytes += stat.size.min(bounds::CREDENTIALS_FILE),
+            Ok(stat) => {
+                let read = stat.size.min(bounds::CREDENTIALS_FILE);
+                self.bytes = self.bytes.saturating_add(read);
+            }
             Err(errno) => return self.gap(path, errno),
         }
         if self.seen.len() > bounds::CREDENTIALS_FILES || self.bytes > bounds::CREDENTIALS_ALL {

@@ -81,18 +81,15 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             if allowed(context, &NO_SSH_PRIVATE_KEYS, path.as_bytes()) {
                 return;
             }
-            found += 1;
+            found = found.saturating_add(1);
             if found > MAX_TOLD {
                 return;
             }
             emit(in_clear(context, path, line, kind, stat));
         });
     }
-    if found > MAX_TOLD {
-        let message = format!(
-            "{} further private keys without a passphrase",
-            found - MAX_TOLD
-        );
+    if let Some(more @ 1..) = found.checked_sub(MAX_TOLD) {
+        let message = format!("{more} further private keys without a passphrase");
         emit(context.finding(&NO_SSH_PRIVATE_KEYS, Verdict::Fail, "credentials", message));
     }
     search.gaps.append(&mut unread);
@@ -164,7 +161,7 @@ fn unprotected(bytes: &[u8]) -> Option<(&'static str, usize)> {
             continue;
         };
         if is_open(kind, body) {
-            return Some((kind, memchr::memchr_iter(b'\n', before).count() + 1));
+            return Some((kind, before.split(|byte| *byte == b'\n').count()));
         }
     }
     None

@@ -118,6 +118,11 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     conclude(context, &AMI_RESIDUE, found, &gaps, pass.to_owned(), emit);
 }
 
+/// Whether a time lies before a boot. That of a file may be any number of seconds.
+fn precedes(at: i64, boot: i64) -> bool {
+    at < boot.saturating_sub(SLACK)
+}
+
 struct Residue<'a, 'b> {
     context: &'a Context<'b>,
     /// When the instance had its first boot; `None` for an image.
@@ -133,7 +138,7 @@ impl<'b> Residue<'_, 'b> {
 
     /// Whether a time lies before the launch; for an image whatever is there does.
     fn before(&self, at: i64) -> bool {
-        self.launched.is_none_or(|launched| at < launched - SLACK)
+        self.launched.is_none_or(|launched| precedes(at, launched))
     }
 
     fn is_old(&self, path: &str) -> bool {
@@ -363,6 +368,12 @@ fn remembered(file: impl Read, before: impl Fn(i64) -> bool) -> io::Result<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_much_older_than_the_boot_precedes_it() {
+        assert!(precedes(399, 1_000) && !precedes(400, 1_000));
+        assert!(precedes(i64::MIN, 0) && !precedes(0, i64::MIN));
+    }
 
     #[test]
     fn a_history_longer_than_any_is_told_unless_it_has_what_is_looked_for() {

@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
             Err(errno) => return self.gap(start, errno),
         };
         self.left = bounds::CREDENTIALS_NAMES;
-        let left = bounds::CREDENTIALS_ALL_OPENED - self.opened;
+        let left = bounds::CREDENTIALS_ALL_OPENED.saturating_sub(self.opened);
         self.left_to_open = bounds::CREDENTIALS_OPENED.min(left);
         let told = depth == bounds::CREDENTIALS_DEPTH;
         self.directory(dir.as_fd(), start, depth, told, wants, visit);
@@ -137,14 +137,14 @@ impl<'a> Search<'a> {
         wants: &dyn Wanted,
         visit: Visit<'_>,
     ) {
-        let left = bounds::CREDENTIALS_ALL_NAMES - self.names;
+        let left = bounds::CREDENTIALS_ALL_NAMES.saturating_sub(self.names);
         let most = self.left.min(left);
         let (names, whole) = match node::read_some_names(dir, most) {
             Ok(found) => found,
             Err(errno) => return self.gap(path, errno),
         };
-        self.left -= names.len().min(self.left);
-        self.names += names.len();
+        self.left = self.left.saturating_sub(names.len());
+        self.names = self.names.saturating_add(names.len());
         if !whole {
             self.gap(path, "more names than are looked at");
         }
@@ -163,19 +163,19 @@ impl<'a> Search<'a> {
                 continue;
             }
             let below = format!("{path}/{}", String::from_utf8_lossy(name));
-            if depth == 0 {
+            let Some(depth) = depth.checked_sub(1) else {
                 if told {
                     self.gap(&below, "deeper than is looked at");
                 }
                 continue;
-            }
+            };
             if self.remote.contains(&below) {
                 self.gap(&below, "a network file system");
                 continue;
             }
             match node::open_dir(dir, name) {
                 Ok(inner) => {
-                    self.directory(inner.as_fd(), &below, depth - 1, told, wants, &mut *visit);
+                    self.directory(inner.as_fd(), &below, depth, told, wants, &mut *visit);
                 }
                 Err(errno) if is_nothing(Some(errno)) => {}
                 Err(errno) => self.gap(&below, errno),
@@ -210,8 +210,8 @@ impl<'a> Search<'a> {
             }
             _ => {}
         }
-        self.left_to_open -= 1;
-        self.opened += 1;
+        self.left_to_open = self.left_to_open.saturating_sub(1);
+        self.opened = self.opened.saturating_add(1);
         match node::open_file(dir, name) {
             Ok(file) => match node::stat(&file) {
                 Ok(now) if now.id == stat.id => visit(&path, File::from(file), &stat),

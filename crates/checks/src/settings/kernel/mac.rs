@@ -131,9 +131,9 @@ fn selinux_at_boot(context: &Context<'_>) -> Enforced {
         Err(error) => return Enforced::Unknown(format!("/{CONFIG}: {error}")),
     };
     // libselinux takes the first line of the name, in whatever case its value is.
-    let found = text.lines().enumerate().find_map(|(number, line)| {
+    let found = (1..).zip(text.lines()).find_map(|(number, line)| {
         let value = line.trim_start().strip_prefix("SELINUX=")?;
-        Some((number + 1, value.trim().to_ascii_lowercase()))
+        Some((number, value.trim().to_ascii_lowercase()))
     });
     match found {
         Some((_, value)) if value.starts_with("enforcing") => Enforced::Yes,

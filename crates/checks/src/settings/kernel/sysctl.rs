@@ -42,7 +42,7 @@ impl Sysctl {
     }
 
     fn add(&mut self, text: &str, path: &str) {
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in (1_usize..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
@@ -58,7 +58,7 @@ impl Sysctl {
             let key = normal(key.trim());
             let value = value.map(|value| Value {
                 value: value.trim().to_owned(),
-                location: format!("/{path}:{}", number + 1),
+                location: format!("/{path}:{number}"),
             });
             // A later line takes the earlier one's place, unless it says the same.
             let mut all = self.options.iter().enumerate();

@@ -48,7 +48,7 @@ pub(super) fn target(context: &Context<'_>) -> Target {
 fn below(context: &Context<'_>, files: &mut Vec<String>) -> Result<(), String> {
     let mut pending = vec![(DIRECTORY.to_owned(), true)];
     while let Some((path, directory)) = pending.pop() {
-        if files.len() + pending.len() > bounds::SHIPPER_FILES {
+        if files.len().saturating_add(pending.len()) > bounds::SHIPPER_FILES {
             let limit = bounds::SHIPPER_FILES;
             return Err(format!("/{DIRECTORY} holds more than {limit} files"));
         }

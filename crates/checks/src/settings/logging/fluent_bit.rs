@@ -74,7 +74,7 @@ fn included(line: &str) -> Option<String> {
 /// The first output that sends, and its line.
 fn output(text: &str) -> Option<(String, usize)> {
     let mut in_output = false;
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
         // [OUTPUT] of the one, `outputs:` of the other; another section ends either.
         if trimmed.starts_with('[') {
@@ -92,7 +92,7 @@ fn output(text: &str) -> Option<(String, usize)> {
         {
             let name = name.trim_matches(['"', '\'']);
             if !HERE.contains(&name.to_ascii_lowercase().as_str()) {
-                return Some((name.to_owned(), number + 1));
+                return Some((name.to_owned(), number));
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let seal_status = &opened.seal_status;
     let time = &opened.manifest.header().time;
     let made: Option<jiff::Timestamp> = time.parse().ok();
-    let days = made.map(|made| (context.now - made.as_second()).div_euclid(DAY));
+    let days = made.map(|made| context.now.saturating_sub(made.as_second()).div_euclid(DAY));
     let observed = json!({
         "sealed": matches!(seal_status, SealStatus::Sealed(_)), "made": time, "days": days,
     });

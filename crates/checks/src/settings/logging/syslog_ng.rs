@@ -50,10 +50,9 @@ fn read(
     tokens: &mut Vec<Token>,
 ) -> Result<(), String> {
     for (path, text) in files(context, &[pattern])? {
-        if *left == 0 {
-            return Err(format!("{path}: includes without end"));
-        }
-        *left -= 1;
+        *left = left
+            .checked_sub(1)
+            .ok_or_else(|| format!("{path}: includes without end"))?;
         // Lines that begin with @ are for the reader of files.
         let mut plain = String::new();
         for line in text.lines() {
@@ -95,14 +94,15 @@ fn is_directory(context: &Context<'_>, path: &str) -> bool {
 }
 
 fn split(path: &str, text: &str, tokens: &mut Vec<Token>) {
-    for (number, line) in text.lines().enumerate() {
-        let place = format!("{path}:{}", number + 1);
+    for (number, line) in (1_usize..).zip(text.lines()) {
+        let place = format!("{path}:{number}");
         let mut rest = line.trim_start();
         while let Some(first) = rest.chars().next() {
             let length = match first {
                 '#' => rest.len(),
                 '"' | '\'' => {
-                    let end = rest[1..].find(first).map_or(rest.len(), |end| end + 2);
+                    let end = rest[1..].find(first);
+                    let end = end.map_or(rest.len(), |end| end.saturating_add(2));
                     let inner = rest[..end].trim_matches(first);
                     tokens.push((inner.to_owned(), place.clone()));
                     end
@@ -125,25 +125,28 @@ fn split(path: &str, text: &str, tokens: &mut Vec<Token>) {
 
 /// Where a log path sends to, and where the driver stands.
 fn sent(tokens: &[Token]) -> Option<(String, String)> {
-    let word = |at: usize| tokens.get(at).map_or("", |(word, _)| word.as_str());
     let mut destinations: BTreeMap<&str, (String, String)> = BTreeMap::new();
     let mut used: Vec<&str> = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let end = statement_end(tokens, at);
-        let within = |from: usize| tokens.get(from..end).unwrap_or_default();
-        match word(at) {
-            "destination" => {
-                if let Some(sends) = driver(within(at + 1)) {
-                    destinations.insert(word(at + 1), sends);
+    let mut rest = tokens;
+    while !rest.is_empty() {
+        let (statement, behind) = statement(rest);
+        rest = behind;
+        match statement {
+            [(word, _), inner @ ..] if word == "destination" => {
+                if let Some(sends) = driver(inner) {
+                    destinations.insert(first_word(inner), sends);
                 }
             }
-            "log" => {
-                for inner in at + 1..end {
-                    match (word(inner), word(inner + 1)) {
-                        ("destination", "(") => used.push(word(inner + 2)),
+            [(word, _), inner @ ..] if word == "log" => {
+                let mut inner = inner;
+                while let [(word, _), behind @ ..] = inner {
+                    inner = behind;
+                    match (word.as_str(), first_word(behind)) {
+                        ("destination", "(") => {
+                            used.push(first_word(behind.get(1..).unwrap_or_default()));
+                        }
                         ("destination", "{") => {
-                            if let Some(sends) = driver(within(inner + 1)) {
+                            if let Some(sends) = driver(behind) {
                                 return Some(sends);
                             }
                         }
@@ -153,38 +156,48 @@ fn sent(tokens: &[Token]) -> Option<(String, String)> {
             }
             _ => {}
         }
-        at = end + 1;
     }
     used.iter().find_map(|name| destinations.get(name).cloned())
 }
 
-/// The `;` outside of all braces and parentheses.
-fn statement_end(tokens: &[Token], from: usize) -> usize {
+fn first_word(tokens: &[Token]) -> &str {
+    tokens.first().map_or("", |(word, _)| word.as_str())
+}
+
+/// What stands before the `;` outside of all braces and parentheses, and what behind it.
+fn statement(tokens: &[Token]) -> (&[Token], &[Token]) {
     let mut depth = 0_usize;
-    for (at, (word, _)) in tokens.iter().enumerate().skip(from) {
+    let ends = |(word, _): &Token| {
         match word.as_str() {
-            "{" | "(" => depth += 1,
+            "{" | "(" => depth = depth.saturating_add(1),
             "}" | ")" => depth = depth.saturating_sub(1),
-            ";" if depth == 0 => return at,
+            ";" => return depth == 0,
             _ => {}
         }
-    }
-    tokens.len()
+        false
+    };
+    let mut parts = tokens.splitn(2, ends);
+    let statement = parts.next().unwrap_or_default();
+    (statement, parts.next().unwrap_or_default())
 }
 
 /// The first driver that sends elsewhere.
 fn driver(tokens: &[Token]) -> Option<(String, String)> {
     let mut depth = 0_usize;
-    for (at, (word, place)) in tokens.iter().enumerate() {
+    let mut rest = tokens;
+    while let [(word, place), behind @ ..] = rest {
+        rest = behind;
         match word.as_str() {
-            "(" => depth += 1,
+            "(" => depth = depth.saturating_add(1),
             ")" => depth = depth.saturating_sub(1),
             word if depth == 0 && DRIVERS.contains(&word) => {
-                let (open, host) = (tokens.get(at + 1)?, tokens.get(at + 2)?);
+                let [open, host, after @ ..] = behind else {
+                    return None;
+                };
                 // Options alone, as `url("…")`, name the host in their own way.
-                let named = match tokens.get(at + 3) {
-                    Some((next, _)) if next == "(" => {
-                        tokens.get(at + 4).map_or(word, |(host, _)| host)
+                let named = match after {
+                    [(next, _), inner @ ..] if next == "(" => {
+                        inner.first().map_or(word, |(host, _)| host)
                     }
                     _ => host.0.as_str(),
                 };

@@ -189,7 +189,7 @@ pub(super) fn vector(context: &Context<'_>) -> Target {
                 .map(|kind| (kind, 1));
         }
         let mut in_sinks = false;
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in (1..).zip(text.lines()) {
             let bare = line.trim().replace(['"', '\'', ',', '{'], "");
             let indented = line.starts_with([' ', '\t']);
             match bare.split_once(':') {
@@ -198,7 +198,7 @@ pub(super) fn vector(context: &Context<'_>) -> Target {
                 Some((key, kind)) if in_sinks && key.trim() == "type" => {
                     let kind = kind.trim();
                     if !kind.is_empty() && !here.contains(&kind) {
-                        return Some((kind.to_owned(), number + 1));
+                        return Some((kind.to_owned(), number));
                     }
                 }
                 _ => {}

@@ -178,10 +178,10 @@ fn inetd(context: &Context<'_>, service: &Service) -> Option<(String, String)> {
     }
     let text = context.read("etc/inetd.conf").ok()??;
     let text = String::from_utf8_lossy(&text).into_owned();
-    text.lines().enumerate().find_map(|(number, line)| {
+    (1_usize..).zip(text.lines()).find_map(|(number, line)| {
         let name = line.split_whitespace().next()?;
         let found = service.inetd.contains(&name);
-        found.then(|| (name.to_owned(), format!("/etc/inetd.conf:{}", number + 1)))
+        found.then(|| (name.to_owned(), format!("/etc/inetd.conf:{number}")))
     })
 }
 

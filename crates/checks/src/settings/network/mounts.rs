@@ -88,24 +88,26 @@ fn is_network(kind: &str) -> bool {
 
 /// Rows of fstab(5) and of /proc/self/mounts, which has its form.
 fn parse<'a>(text: &'a str, file: &'a str) -> impl Iterator<Item = Mount> + 'a {
-    text.lines().enumerate().filter_map(move |(number, line)| {
-        let line = line.trim();
-        let mut fields = line.split_whitespace();
-        if line.starts_with('#') {
-            return None;
-        }
-        let (source, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(Mount {
-            source: unescape(source),
-            point: unescape(point),
-            kind: kind.to_owned(),
-            options: fields.next().unwrap_or("defaults").to_owned(),
-            location: match file.starts_with("proc/") {
-                true => format!("/{file}"),
-                false => format!("/{file}:{}", number + 1),
-            },
+    (1_usize..)
+        .zip(text.lines())
+        .filter_map(move |(number, line)| {
+            let line = line.trim();
+            let mut fields = line.split_whitespace();
+            if line.starts_with('#') {
+                return None;
+            }
+            let (source, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
+            Some(Mount {
+                source: unescape(source),
+                point: unescape(point),
+                kind: kind.to_owned(),
+                options: fields.next().unwrap_or("defaults").to_owned(),
+                location: match file.starts_with("proc/") {
+                    true => format!("/{file}"),
+                    false => format!("/{file}:{number}"),
+                },
+            })
         })
-    })
 }
 
 /// Blanks and backslashes stand as `\ooo` (fstab(5)).

@@ -25,16 +25,16 @@ pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Filtered {
 
 /// The text of a file with what it includes in its place.
 fn insert(context: &Context<'_>, path: &str, depth: usize, left: &mut usize, text: &mut String) {
-    if depth > DEPTH || *left == 0 {
+    let Some(fewer) = left.checked_sub(1).filter(|_| depth <= DEPTH) else {
         return;
-    }
-    *left -= 1;
+    };
+    *left = fewer;
     let read = context.read(path).ok().flatten().unwrap_or_default();
     for line in String::from_utf8_lossy(&read).lines() {
         match included(line) {
             Some(pattern) => {
                 for path in expanded(context, pattern) {
-                    insert(context, &path, depth + 1, left, text);
+                    insert(context, &path, depth.saturating_add(1), left, text);
                 }
             }
             None => {
@@ -152,7 +152,8 @@ fn tokens(text: &str) -> Vec<String> {
                 '#' => rest.len(),
                 '"' => {
                     own.push("\"".to_owned());
-                    rest[1..].find('"').map_or(rest.len(), |end| end + 2)
+                    let end = rest[1..].find('"');
+                    end.map_or(rest.len(), |end| end.saturating_add(2))
                 }
                 '{' | '}' | ';' | ',' => {
                     own.push(first.to_string());
@@ -195,8 +196,12 @@ impl Parser {
 
     fn next(&mut self) -> String {
         let token = self.peek().to_owned();
-        self.at += 1;
+        self.pass();
         token
+    }
+
+    fn pass(&mut self) {
+        self.at = self.at.saturating_add(1);
     }
 
     /// The words up to the end of the statement; sets in it are passed over but for what they say.
@@ -210,8 +215,8 @@ impl Parser {
         while self.at < self.tokens.len() {
             match self.peek() {
                 ";" | "}" if depth == 0 => break,
-                "{" => depth += 1,
-                "}" => depth -= 1,
+                "{" => depth = depth.saturating_add(1),
+                "}" => depth = depth.saturating_sub(1),
                 _ => {}
             }
             let word = self.next();
@@ -283,7 +288,7 @@ impl Parser {
                 let name = self.table_name();
                 self.tables.entry(name.clone()).or_default();
                 if self.peek() == "{" {
-                    self.at += 1;
+                    self.pass();
                     self.table(&name);
                 }
             }
@@ -338,14 +343,14 @@ impl Parser {
         let name = format!("{mark}{}", self.next());
         let mut lines = Vec::new();
         if self.peek() == "{" {
-            self.at += 1;
+            self.pass();
             while self.at < self.tokens.len() && self.peek() != "}" {
                 match self.peek() {
-                    ";" => self.at += 1,
+                    ";" => self.pass(),
                     _ => lines.push(self.statement()),
                 }
             }
-            self.at += 1;
+            self.pass();
         }
         let table = self.tables.entry(table.clone()).or_default();
         let chain = table.chains.entry(name).or_default();

@@ -34,9 +34,9 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
         .iter()
         .map(|cache| ((*cache).to_owned(), 0))
         .collect();
-    let mut looked = 0;
+    let mut looked: usize = 0;
     while let Some((directory, depth)) = pending.pop() {
-        looked += 1;
+        looked = looked.saturating_add(1);
         if looked > bounds::PACKAGE_LIST_DIRECTORIES {
             lists.unreadable = Some("the cache of repositories has too many directories".into());
             break;
@@ -54,7 +54,7 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
             let name = String::from_utf8_lossy(name).into_owned();
             let path = format!("{directory}/{name}");
             if hint == agent_core::os::node::Hint::Dir && depth < 5 {
-                pending.push((path, depth + 1));
+                pending.push((path, depth.saturating_add(1)));
                 continue;
             }
             if name.ends_with("repomd.xml") {
@@ -77,7 +77,7 @@ pub(super) fn read(context: &Context<'_>, installed: &Installed) -> Lists {
                     },
                 );
             match read {
-                Ok(()) => lists.read += 1,
+                Ok(()) => lists.read = lists.read.saturating_add(1),
                 Err(error) => lists.unreadable = Some(format!("/{path}: {error}")),
             }
         }
@@ -174,10 +174,9 @@ fn advisories(
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let mut rest = tag;
     loop {
-        let at = rest.find(name)?;
-        let before = rest[..at].chars().next_back();
-        rest = &rest[at + name.len()..];
-        if before.is_some_and(char::is_whitespace)
+        let before;
+        (before, rest) = rest.split_once(name)?;
+        if before.ends_with(char::is_whitespace)
             && let Some(value) = rest.strip_prefix('=')
         {
             let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;

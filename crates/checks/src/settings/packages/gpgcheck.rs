@@ -120,23 +120,18 @@ fn is_on(value: &str) -> bool {
 
 /// sources.list(5), and the settings of apt.conf(5) that let go of signatures.
 fn apt(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
-    let mut looked_at = 0;
+    let mut looked_at: usize = 0;
     let mut culprits = Vec::new();
     let mut lists = Vec::new();
     lists.extend(text(context, "etc/apt/sources.list")?);
     lists.extend(texts(context, "etc/apt/sources.list.d", &[".list"])?);
     for (path, text) in &lists {
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in (1_usize..).zip(text.lines()) {
             let Some((uri, options)) = source_line(line) else {
                 continue;
             };
-            looked_at += 1;
-            unsigned(
-                &uri,
-                &options,
-                format!("{path}:{}", number + 1),
-                &mut culprits,
-            );
+            looked_at = looked_at.saturating_add(1);
+            unsigned(&uri, &options, format!("{path}:{number}"), &mut culprits);
         }
     }
     for (path, text) in texts(context, "etc/apt/sources.list.d", &[".sources"])? {
@@ -154,7 +149,7 @@ fn apt(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
                 continue;
             };
             let uri = uris.split_whitespace().next().unwrap_or_default();
-            looked_at += 1;
+            looked_at = looked_at.saturating_add(1);
             for name in ["trusted", "allow-insecure"] {
                 if let Some((value, line)) = field(name) {
                     let option = format!("{name}={value}");
@@ -203,7 +198,9 @@ fn source_line(line: &str) -> Option<(String, Vec<String>)> {
         .strip_prefix("deb-src")
         .or_else(|| line.strip_prefix("deb"))?;
     let rest = rest.strip_prefix([' ', '\t', '['])?;
-    let bracketed = line.len() - rest.len() > 0 && line[..line.len() - rest.len()].ends_with('[');
+    let bracketed = line
+        .strip_suffix(rest)
+        .is_some_and(|head| head.ends_with('['));
     let (options, rest) = match (bracketed, rest.trim_start().strip_prefix('[')) {
         (true, _) => rest.split_once(']')?,
         (false, Some(inner)) => inner.split_once(']')?,
@@ -235,7 +232,7 @@ fn unsigned(uri: &str, options: &[String], location: String, culprits: &mut Vec<
 /// Stanzas of fields (deb822(5)): name, value and line.
 fn stanzas(text: &str) -> Vec<Vec<(String, String, usize)>> {
     let mut found = vec![Vec::new()];
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
             found.push(Vec::new());
         } else if line.starts_with('#') {
@@ -248,7 +245,7 @@ fn stanzas(text: &str) -> Vec<Vec<(String, String, usize)>> {
                     value.push_str(line.trim());
                 }
             } else if let Some((field, value)) = line.split_once(':') {
-                stanza.push((field.trim().to_owned(), value.trim().to_owned(), number + 1));
+                stanza.push((field.trim().to_owned(), value.trim().to_owned(), number));
             }
         }
     }
@@ -280,12 +277,12 @@ fn parse(text: &str) -> Vec<(String, String, usize)> {
     let mut found = Vec::new();
     let mut prefix: Vec<String> = Vec::new();
     let mut words: Vec<String> = Vec::new();
-    let mut at = 1;
+    let mut at: usize = 1;
     let mut word = String::new();
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         if c == '\n' {
-            at += 1;
+            at = at.saturating_add(1);
         }
         match c {
             '#' if word.is_empty() => {
@@ -298,7 +295,7 @@ fn parse(text: &str) -> Vec<(String, String, usize)> {
             '/' if characters.peek() == Some(&'*') => {
                 let mut last = ' ';
                 for c in characters.by_ref() {
-                    at += usize::from(c == '\n');
+                    at = at.saturating_add(usize::from(c == '\n'));
                     if last == '*' && c == '/' {
                         break;
                     }
@@ -307,7 +304,7 @@ fn parse(text: &str) -> Vec<(String, String, usize)> {
             }
             '"' => {
                 for c in characters.by_ref() {
-                    at += usize::from(c == '\n');
+                    at = at.saturating_add(usize::from(c == '\n'));
                     if c == '"' {
                         break;
                     }

@@ -55,9 +55,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         true => apt(context, installed),
         false => advisories::read(context, installed),
     };
-    let age = lists
-        .refreshed
-        .map(|time| (context.now - time).div_euclid(DAY));
+    let age = lists.refreshed.map(|time| days_between(time, context.now));
     let names: Vec<String> = lists
         .pending
         .iter()
@@ -83,6 +81,11 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }),
         _ => finding,
     }
+}
+
+/// Whole days from one time to a later one. A file's time may be any number of seconds.
+fn days_between(time: i64, later: i64) -> i64 {
+    later.saturating_sub(time).div_euclid(DAY)
 }
 
 /// What the lists come to, and in words; `age` and `days`, the most that is demanded, in days.
@@ -180,7 +183,7 @@ fn apt(context: &Context<'_>, installed: &Installed) -> Lists {
                 },
             );
         match read {
-            Ok(()) => lists.read += 1,
+            Ok(()) => lists.read = lists.read.saturating_add(1),
             Err(error) => lists.unreadable = Some(format!("/{path}: {error}")),
         }
     }
@@ -251,5 +254,16 @@ fn offers(
                 value.push_str(&String::from_utf8_lossy(found));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_as_old_as_a_file_can_be_is_old() {
+        assert_eq!(days_between(0, DAY), 1);
+        assert!(days_between(i64::MIN, 1_700_000_000) > 1_000_000);
     }
 }

@@ -47,12 +47,14 @@ pub(super) fn look(root: &Root) -> io::Result<Gone> {
         let pid = String::from_utf8_lossy(name).parse::<u32>();
         if let Ok(pid) = pid {
             match of(root, pid, &mut gone.code) {
-                Ok(true) => gone.seen += 1,
+                Ok(true) => gone.seen = gone.seen.saturating_add(1),
                 Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => gone.hidden += 1,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    gone.hidden = gone.hidden.saturating_add(1);
+                }
                 // Its mappings are larger than is read.
                 Err(error) if error.raw_os_error().is_none() && still_there(root, pid) => {
-                    gone.hidden += 1;
+                    gone.hidden = gone.hidden.saturating_add(1);
                 }
                 // It has ended.
                 Err(_) => {}

@@ -199,7 +199,7 @@ impl Explanations {
         // The name may hold blanks and brackets.
         let behind = stat.rsplit_once(')')?.1;
         let ticks: u64 = behind.split_whitespace().nth(19)?.parse().ok()?;
-        Some(self.booted? + i64::try_from(ticks / TICKS).ok()?)
+        self.booted?.checked_add(i64::try_from(ticks / TICKS).ok()?)
     }
 }
 

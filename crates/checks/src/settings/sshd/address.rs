@@ -19,8 +19,13 @@ pub(super) fn numeric(text: &str) -> Option<IpAddr> {
         return None;
     }
     // The last part fills the bytes that are left.
-    let bytes = 4 - leading.len();
-    if bytes < 4 && *last >= 1 << (8 * bytes) {
+    let largest = match leading.len() {
+        0 => u32::MAX,
+        1 => 0xff_ffff,
+        2 => 0xffff,
+        _ => 0xff,
+    };
+    if *last > largest {
         return None;
     }
     let high = leading
@@ -109,11 +114,15 @@ fn network(text: &str) -> Network {
 fn masked(address: IpAddr, bits: u32) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            let mask = u32::MAX
+                .checked_shl(32_u32.saturating_sub(bits))
+                .unwrap_or(0);
             IpAddr::V4((u32::from(v4) & mask).into())
         }
         IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            let mask = u128::MAX
+                .checked_shl(128_u32.saturating_sub(bits))
+                .unwrap_or(0);
             IpAddr::V6((u128::from(v6) & mask).into())
         }
     }

@@ -22,9 +22,8 @@ pub struct Key {
 
 /// The keys of a file; lines that hold none are passed over, as sshd does.
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .enumerate()
+    (1..)
+        .zip(bytes.split(|byte| *byte == b'\n'))
         .filter_map(|(number, line)| {
             let line = String::from_utf8_lossy(line);
             let line = line.trim_start_matches([' ', '\t']);
@@ -40,7 +39,7 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
                 }
             };
             Some(Key {
-                line: number + 1,
+                line: number,
                 kind,
                 fingerprint,
                 authority: options

@@ -77,13 +77,14 @@ pub(super) fn options(words: &[String]) -> Daemon {
         let Some(flags) = word.strip_prefix('-') else {
             continue;
         };
-        let with_word = flags.char_indices().find(|(_, c)| WITH_WORD.contains(*c));
-        let alone = with_word.map_or(flags, |(at, _)| &flags[..at]);
+        let with_word = flags.trim_start_matches(|c| !WITH_WORD.contains(c));
+        let alone = flags.strip_suffix(with_word).unwrap_or(flags);
         daemon.only_tells |= alone.contains(['t', 'T', 'G', 'V']);
-        let Some((at, flag)) = with_word else {
+        let mut with_word = with_word.chars();
+        let Some(flag) = with_word.next() else {
             continue;
         };
-        let value = match &flags[at + 1..] {
+        let value = match with_word.as_str() {
             "" => words.next().map_or("", String::as_str),
             attached => attached,
         };
@@ -112,7 +113,7 @@ fn read_at(root: &Root, pid: u32) -> Option<i64> {
         .trim()
         .parse()
         .ok()?;
-    let started = i64::try_from(boot + ticks / TICKS).ok()?;
+    let started = i64::try_from(boot.checked_add(ticks / TICKS)?).ok()?;
     let written = root
         .read(b"run/sshd.pid", bounds::SHORT_FILE)
         .ok()
@@ -131,6 +132,22 @@ pub(super) fn modified(root: &Root, path: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_beyond_all_times_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let process = directory.path().join("proc/7");
+        std::fs::create_dir_all(&process).expect("made");
+        let read_at = |booted: u64, ticks: u64| {
+            let stat = format!("7 (sshd) S{} {ticks} 0\n", " 0".repeat(18));
+            std::fs::write(process.join("stat"), stat).expect("written");
+            let booted = format!("cpu 0\nbtime {booted}\n");
+            std::fs::write(directory.path().join("proc/stat"), booted).expect("written");
+            read_at(&Root::open(directory.path()).expect("a root"), 7)
+        };
+        assert_eq!(read_at(1_700_000_000, 60 * TICKS), Some(1_700_000_060));
+        assert_eq!(read_at(u64::MAX, u64::MAX), None);
+    }
 
     #[test]
     fn options_attached_and_apart() {

@@ -185,6 +185,11 @@ fn refused(
     }
 }
 
+/// A file changed within the second of the start was most likely read. Its time may be any number of seconds.
+fn is_newer(changed: i64, read: i64) -> bool {
+    changed > read.saturating_add(1)
+}
+
 /// Valid it is; what is left is whether the daemon has read it.
 fn valid(context: &Context<'_>, config: &Config, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
     let read_at = taken.read_at;
@@ -192,8 +197,7 @@ fn valid(context: &Context<'_>, config: &Config, taken: &Taken, emit: &mut dyn F
         .files
         .iter()
         .filter(|path| match (read_at, live::modified(context.root, path)) {
-            // A file changed within the second of the start was most likely read.
-            (Some(read), Some(changed)) => changed > read + 1,
+            (Some(read), Some(changed)) => is_newer(changed, read),
             _ => false,
         })
         .collect();
@@ -244,4 +248,15 @@ fn beyond(config: &Config, version: &version::Version, first: &NotUnderstood) ->
 pub fn newest() -> String {
     let (major, minor) = history::NEWEST;
     format!("{major}.{minor}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_newer_by_more_than_a_second() {
+        assert!(is_newer(1_002, 1_000) && !is_newer(1_001, 1_000));
+        assert!(!is_newer(1_000, i64::MAX));
+    }
 }

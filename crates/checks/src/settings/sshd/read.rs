@@ -122,7 +122,7 @@ impl<'a> ConfigReader<'a> {
             }
             Err(error) => return Err(Rejection::Unknown(format!("{path}: {error}"))),
         };
-        self.total += bytes.len();
+        self.total = self.total.saturating_add(bytes.len());
         if self.total > bounds::SSHD_ALL {
             return Err(Rejection::Unknown(format!(
                 "{path}: the configuration with everything it includes has more than {} bytes",
@@ -140,7 +140,7 @@ impl<'a> ConfigReader<'a> {
             depth,
         };
         for line in lines(&bytes) {
-            context.location.line += 1;
+            context.location.line = context.location.line.saturating_add(1);
             self.line(&line, &mut context)?;
         }
         Ok(())
@@ -149,10 +149,9 @@ impl<'a> ConfigReader<'a> {
     fn line(&mut self, line: &str, context: &mut LineContext) -> Result<(), Rejection> {
         let build = self.config.build;
         // Each word is held with its line: little text may be very many words.
-        self.words += line
-            .split_ascii_whitespace()
-            .take(bounds::SSHD_WORDS + 1)
-            .count();
+        let words = line.split_ascii_whitespace();
+        let words = words.take(bounds::SSHD_WORDS + 1).count();
+        self.words = self.words.saturating_add(words);
         if self.words > bounds::SSHD_WORDS {
             return Err(Rejection::Unknown(format!(
                 "{}: the configuration with everything it includes has more than {} words",
@@ -238,7 +237,7 @@ impl<'a> ConfigReader<'a> {
                 Rejection::Unknown(format!("{}: {error}", context.location.text()))
             })?;
             for path in found {
-                self.file(&path, context.inside, context.depth + 1)?;
+                self.file(&path, context.inside, context.depth.saturating_add(1))?;
             }
         }
         Ok(())
@@ -315,7 +314,7 @@ impl<'a> ConfigReader<'a> {
             return true;
         };
         let earlier = self.methods || (for_all && at > 0);
-        let mut later = words.iter().skip(at + 1);
+        let mut later = words.iter().skip(at).skip(1);
         !earlier && later.all(|word| word == "any" && !for_all)
     }
 }

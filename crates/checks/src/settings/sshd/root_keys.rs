@@ -201,11 +201,10 @@ fn judge(
     unit: Option<&str>,
     emit: &mut dyn FnMut(Finding),
 ) -> bool {
-    let open: Vec<usize> = text
-        .lines()
-        .enumerate()
+    let open: Vec<usize> = (1..)
+        .zip(text.lines())
         .filter(|(_, line)| opens_a_shell(line))
-        .map(|(number, _)| number + 1)
+        .map(|(number, _)| number)
         .collect();
     // With forced-commands-only lines with a command alone are used at all.
     let closed = matches!(

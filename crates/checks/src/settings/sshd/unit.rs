@@ -109,8 +109,8 @@ fn of_sshd(words: &[String]) -> Option<Vec<String>> {
     let rest = match program.as_str() {
         "sshd" => words.to_vec(),
         "sh" | "bash" | "dash" => {
-            let at = words.iter().position(|word| word == "-c")?;
-            let script = split(&words.get(at + 1)?.replace([';', '&', '|', '\n'], " ; "));
+            let script = words.iter().skip_while(|word| *word != "-c").nth(1)?;
+            let script = split(&script.replace([';', '&', '|', '\n'], " ; "));
             return script.split(|word| word == ";").find_map(of_sshd);
         }
         "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" | "exec" | "nohup" => {
@@ -200,9 +200,9 @@ fn command(line: &str, environment: &HashMap<String, String>) -> Vec<String> {
                 }
                 None => {
                     // `$$` and `%%` stand for one; other specifiers are no matter of options.
-                    out.push_str(&tail[..1]);
-                    let twice = tail[1..].starts_with(&tail[..1]);
-                    &tail[1 + usize::from(twice)..]
+                    let (sign, behind) = tail.split_at(1);
+                    out.push_str(sign);
+                    behind.strip_prefix(sign).unwrap_or(behind)
                 }
             };
         }

@@ -109,7 +109,7 @@ fn from_program(root: &Root) -> Option<Number> {
         .ok()?;
     let needle = b"OpenSSH_";
     memchr::memmem::find_iter(&bytes, needle).find_map(|at| {
-        let tail = bytes.get(at + needle.len()..)?;
+        let tail = bytes::behind(&bytes, at).strip_prefix(needle)?;
         number(&String::from_utf8_lossy(bytes::first(tail, 16)))
     })
 }

@@ -23,7 +23,7 @@ pub(super) fn take(
     let next = Mutex::new(files.iter().enumerate());
     let stop = AtomicBool::new(false);
     let read = || -> (Taken, Option<(usize, Error)>) {
-        let mut taken = Taken::new(rows / readers);
+        let mut taken = Taken::new(rows.checked_div(readers).unwrap_or(rows));
         loop {
             let file = next.lock().map(|mut next| next.next());
             let Ok(Some((number, path))) = file else {

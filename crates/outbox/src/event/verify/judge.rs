@@ -29,7 +29,7 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
     };
     let known: u64 = parts.iter().map(|part| part.known).sum();
     let (mut streams, mut uids) = in_order(parts)?;
-    totals.repeated = known - uids.distinct;
+    totals.repeated = known.saturating_sub(uids.distinct);
     totals.heartbeats = uids.heartbeats;
     let mut order: Vec<(ChainKey, ChainFacts)> = facts.into_iter().collect();
     order.sort_unstable_by_key(|(key, _)| *key);
@@ -56,11 +56,11 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         walk.uids(uids.problems.remove(&chain).unwrap_or_default())?;
         walk.run()?;
         let summary = walk.summary;
-        totals.chains += 1;
-        totals.events += summary.events;
+        totals.chains = totals.chains.saturating_add(1);
+        totals.events = totals.events.saturating_add(summary.events);
         totals.faults = totals.faults.saturating_add(summary.faults);
         totals.declared = totals.declared.saturating_add(summary.declared);
-        totals.late += summary.late;
+        totals.late = totals.late.saturating_add(summary.late);
         tell.chain(&summary)?;
     }
     Ok(totals)
@@ -112,6 +112,12 @@ struct Misfit {
     second: u64,
 }
 
+impl Misfit {
+    fn first(self) -> u64 {
+        self.second.saturating_sub(1)
+    }
+}
+
 /// Of all that claim a place the one that most speaks for: the event after it, heartbeats, the event before it.
 fn true_one<'a>(
     place: &'a ChainPosition,
@@ -158,14 +164,14 @@ impl Walk<'_> {
         while let Some(place) = ahead {
             ahead = self.streams.places.next(self.chain)?;
             let sequence = place.sequence;
-            self.summary.events += 1;
+            self.summary.events = self.summary.events.saturating_add(1);
             if self.summary.first == 0 {
                 self.summary.first = sequence;
             }
             self.summary.last = sequence;
             if let Some(next) = next.filter(|next| sequence > *next) {
                 self.unresolved(&mut misfit)?;
-                before = self.lost(next, sequence - 1, before, "")?;
+                before = self.lost(next, sequence.saturating_sub(1), before, "")?;
             }
             let claims = self.claims(sequence)?;
             let Some(one) = true_one(&place, ahead.as_ref(), &claims, before) else {
@@ -248,14 +254,15 @@ impl Walk<'_> {
                 *misfit = Some(Misfit { second: sequence });
                 Ok(())
             }
-            (Some(pair), false) => self.edited(
-                pair.second,
-                format!(
-                    "it names other bytes than {} has, and {sequence} names other bytes than its own; nothing vouches for {}",
-                    pair.second - 1,
-                    pair.second - 1
-                ),
-            ),
+            (Some(pair), false) => {
+                let first = pair.first();
+                self.edited(
+                    pair.second,
+                    format!(
+                        "it names other bytes than {first} has, and {sequence} names other bytes than its own; nothing vouches for {first}"
+                    ),
+                )
+            }
         }
     }
 
@@ -276,7 +283,7 @@ impl Walk<'_> {
 
     fn first_of(&mut self, pair: Misfit) -> Result<()> {
         self.edited(
-            pair.second - 1,
+            pair.first(),
             format!("its bytes are not those that {} names", pair.second),
         )
     }
@@ -287,7 +294,7 @@ impl Walk<'_> {
             return Ok(());
         };
         self.edited(
-            pair.second - 1,
+            pair.first(),
             format!(
                 "its bytes are not those that {} names: one of the two was edited",
                 pair.second
@@ -315,7 +322,7 @@ impl Walk<'_> {
                         && was != named
                     {
                         self.edited(
-                            next - 1,
+                            next.saturating_sub(1),
                             format!(
                                 "its bytes are not those that the declared loss of {next} names"
                             ),
@@ -330,7 +337,7 @@ impl Walk<'_> {
                 }
                 None => {
                     let declared = self.streams.gaps.after(self.chain, next)?;
-                    let end = declared.map_or(last, |at| last.min(at - 1));
+                    let end = declared.map_or(last, |at| last.min(at.saturating_sub(1)));
                     self.problem(&Problem::Missing {
                         first: next,
                         last: end,
@@ -359,7 +366,7 @@ impl Walk<'_> {
         before: Before,
     ) -> Result<()> {
         match self.belongs(one, next, claims, before)? {
-            true => self.summary.late += 1,
+            true => self.summary.late = self.summary.late.saturating_add(1),
             false => self.problem(&Problem::Reordered {
                 sequence: one.sequence,
                 after: one.after,
@@ -419,10 +426,10 @@ impl Walk<'_> {
     fn problem(&mut self, problem: &Problem) -> Result<()> {
         match problem {
             Problem::Missing { first, last, .. } => {
-                self.add_faults((last - first).saturating_add(1))
+                self.add_faults(last.saturating_sub(*first).saturating_add(1))
             }
             Problem::Declared { first, last } => {
-                let count = (last - first).saturating_add(1);
+                let count = last.saturating_sub(*first).saturating_add(1);
                 self.summary.declared = self.summary.declared.saturating_add(count);
             }
             Problem::Edited { sequence, .. } => {

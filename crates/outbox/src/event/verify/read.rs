@@ -103,7 +103,7 @@ fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
             return Ok(());
         }
         let end = match memchr::memrchr(b'\n', &block) {
-            Some(at) => at + 1,
+            Some(at) => at.saturating_add(1),
             None if whole || block.len() >= longest => block.len(),
             None => continue,
         };
@@ -136,7 +136,7 @@ fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
 /// Adds a piece of the file to the block; whether that is its end.
 fn fill(file: &mut impl Read, block: &mut Vec<u8>) -> Result<bool> {
     let begin = block.len();
-    block.resize(begin + PIECE, 0);
+    block.resize(begin.saturating_add(PIECE), 0);
     let mut at = begin;
     while at < block.len() {
         match file.read(block.get_mut(at..).unwrap_or_default()) {
@@ -144,7 +144,7 @@ fn fill(file: &mut impl Read, block: &mut Vec<u8>) -> Result<bool> {
                 block.truncate(at);
                 return Ok(true);
             }
-            Ok(read) => at += read,
+            Ok(read) => at = at.saturating_add(read),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(unreadable(&error)),
         }
@@ -155,7 +155,7 @@ fn fill(file: &mut impl Read, block: &mut Vec<u8>) -> Result<bool> {
 /// Documents one after the other, as pages of an answer.
 fn documents(file: impl BufRead, take: Take<'_>) -> Result<()> {
     let mut file = ShortItems::new(file);
-    let mut document = 0;
+    let mut document: u64 = 0;
     loop {
         let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
         if ahead.is_empty() {
@@ -166,7 +166,7 @@ fn documents(file: impl BufRead, take: Take<'_>) -> Result<()> {
             file.consume(blank);
             continue;
         }
-        document += 1;
+        document = document.saturating_add(1);
         let mut failed = Ok(());
         let mut json = serde_json::Deserializer::from_reader(&mut file);
         let page = Page {

@@ -33,8 +33,11 @@ impl<const N: usize> RowWriter<N> {
     }
 
     fn put(mut self, part: &[u8]) -> RowWriter<N> {
-        self.row[self.at..self.at + part.len()].copy_from_slice(part);
-        self.at += part.len();
+        let room = self.row.get_mut(self.at..).unwrap_or_default();
+        if let Some((room, _)) = room.split_at_mut_checked(part.len()) {
+            room.copy_from_slice(part);
+        }
+        self.at = self.at.saturating_add(part.len());
         self
     }
 

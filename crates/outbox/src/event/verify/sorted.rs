@@ -40,7 +40,7 @@ struct Run {
 impl<const N: usize> Sorter<N> {
     /// Holds at most so many bytes of rows.
     pub(super) fn new(bytes: usize) -> Sorter<N> {
-        Sorter::with(bytes / N, RUNS)
+        Sorter::with(bytes.checked_div(N).unwrap_or(0), RUNS)
     }
 
     fn with(held: usize, most: usize) -> Sorter<N> {
@@ -81,7 +81,7 @@ impl<const N: usize> Sorter<N> {
         };
         let bytes = self.rows.as_flattened();
         (&*file).write_all(bytes).map_err(|e| trouble(&e))?;
-        let end = start + bytes.len() as u64;
+        let end = start.saturating_add(bytes.len() as u64);
         self.runs.push(Run {
             file: Arc::clone(&file),
             start,
@@ -97,10 +97,10 @@ impl<const N: usize> Sorter<N> {
         let mut merge = Merge::<N>::new(&std::mem::take(&mut self.runs))?;
         let file = Arc::new(nameless()?);
         let mut out = BufWriter::with_capacity(1 << 20, &*file);
-        let mut end = 0;
+        let mut end: u64 = 0;
         while let Some(row) = merge.next()? {
             out.write_all(&row).map_err(|e| trouble(&e))?;
-            end += N as u64;
+            end = end.saturating_add(N as u64);
         }
         out.flush().map_err(|e| trouble(&e))?;
         drop(out);
@@ -216,18 +216,19 @@ impl<const N: usize> Merge<N> {
 impl Source {
     fn row<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
         if self.at == self.piece.len() {
-            let left = usize::try_from(self.run.end - self.run.start).unwrap_or(usize::MAX);
-            self.piece.resize(left.min(PIECE / N * N), 0);
+            let left = self.run.end.saturating_sub(self.run.start);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            self.piece.resize(left.min(const { PIECE / N * N }), 0);
             self.at = 0;
             let read = self.run.file.read_exact_at(&mut self.piece, self.run.start);
             read.map_err(|e| trouble(&e))?;
-            self.run.start += self.piece.len() as u64;
+            self.run.start = self.run.start.saturating_add(self.piece.len() as u64);
         }
         let rest = bytes::behind(&self.piece, self.at);
         let Some((row, _)) = rest.split_first_chunk::<N>() else {
             return Ok(None);
         };
-        self.at += N;
+        self.at = self.at.saturating_add(N);
         Ok(Some(*row))
     }
 }

@@ -81,7 +81,7 @@ impl ChainPositions {
                 continue;
             }
             last = version.digest;
-            place.count += 1;
+            place.count = place.count.saturating_add(1);
             if place.versions.len() < MOST_VERSIONS {
                 place.versions.push(version);
             }

@@ -105,14 +105,14 @@ impl Taken {
         let mut digested: Vec<&[u8]> = Vec::with_capacity(messages.len());
         self.pending.clear();
         for message in messages {
-            self.reading.messages += 1;
+            self.reading.messages = self.reading.messages.saturating_add(1);
             match text(message) {
                 Some(text) => {
                     if self.see(&text, document)? {
                         digested.push(message);
                     }
                 }
-                None => self.foreign += 1,
+                None => self.foreign = self.foreign.saturating_add(1),
             }
         }
         let (order, digests) = (&mut self.order, &mut self.digests);
@@ -144,7 +144,7 @@ impl Taken {
             }
             (unmapped, _) => {
                 let Some(head) = &unmapped.chain_head else {
-                    self.foreign += 1;
+                    self.foreign = self.foreign.saturating_add(1);
                     return Ok(false);
                 };
                 let chain = self.claim(head, Some(&text.device))?;
@@ -157,7 +157,7 @@ impl Taken {
                 (uid, None)
             }
         };
-        self.known += 1;
+        self.known = self.known.saturating_add(1);
         self.pending.push((uid.to_row(), link));
         Ok(true)
     }

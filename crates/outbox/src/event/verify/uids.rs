@@ -32,17 +32,17 @@ pub(super) fn judge(mut rows: Sorted<UID>) -> Result<Uids> {
     let mut listed = 0;
     while let Some(row) = rows.next()? {
         let one = Uid::of_row(&row);
-        found.distinct += 1;
-        found.heartbeats += u64::from(one.is_heartbeat);
+        found.distinct = found.distinct.saturating_add(1);
+        found.heartbeats = found.heartbeats.saturating_add(u64::from(one.is_heartbeat));
         if before.replace(one.uid) != Some(one.uid) {
             continue;
         }
         let faults = found.problems.entry(one.chain).or_default();
         if listed == bounds::LOG_PROBLEMS {
-            faults.unlisted += 1;
+            faults.unlisted = faults.unlisted.saturating_add(1);
             continue;
         }
-        listed += 1;
+        listed = listed.saturating_add(1);
         let note = match one.is_heartbeat {
             true => "a heartbeat's uid stands on other bytes as well",
             false => "its uid stands on other bytes as well",

@@ -24,7 +24,7 @@ impl Store {
     /// Takes in the first of what is held; false if the store cannot be written.
     pub(super) fn take_group(&mut self, now: i64) -> bool {
         let outcome = self.transact(now, |tx, scans, queue| {
-            let mut taken = 0;
+            let mut taken: usize = 0;
             for (op, came) in queue.iter().take(2 * GROUP_FINDINGS) {
                 if tx.written >= tx.limits.group {
                     break;
@@ -32,7 +32,7 @@ impl Store {
                 if let Some(cursor) = take(tx, scans, op, *came)? {
                     return Ok((taken, Some(cursor)));
                 }
-                taken += 1;
+                taken = taken.saturating_add(1);
             }
             Ok((taken, None))
         });
@@ -148,7 +148,7 @@ impl Store {
         }
         transaction.commit()?;
         self.committed = after;
-        self.file.unmeasured += written;
+        self.file.unmeasured = self.file.unmeasured.saturating_add(written);
         Ok(Outcome::Done(result))
     }
 
@@ -172,13 +172,15 @@ impl Store {
             let transaction = backing.database.begin_write()?;
             let stats = transaction.stats()?;
             transaction.abort()?;
-            Ok(stats.allocated_pages() * stats.page_size() as u64)
+            Ok(stats
+                .allocated_pages()
+                .saturating_mul(stats.page_size() as u64))
         };
         let Some(Ok(used)) = self.backing.as_ref().map(measure) else {
             return;
         };
         let reserve = (length / 8).max(48 * 4096).min(length / 4);
-        if used + reserve > length && !self.drop_some(now) && self.backing.is_some() {
+        if used.saturating_add(reserve) > length && !self.drop_some(now) && self.backing.is_some() {
             self.take_no_more(now);
         }
     }
@@ -195,7 +197,8 @@ impl Store {
     /// Only what is critical is left, and the file has hardly any room: what is new waits in the ledger.
     fn take_no_more(&mut self, now: i64) {
         let outcome = self.attempt(now, |tx, _, _| {
-            let limit = tx.state.spool.payload.saturating_sub(2 * tx.limits.step());
+            let steps = tx.limits.step().saturating_mul(2);
+            let limit = tx.state.spool.payload.saturating_sub(steps);
             tx.state.spool.payload_limit = limit.max(1);
             tx.dirty = true;
             Ok(())
@@ -209,8 +212,8 @@ impl Store {
     fn drop_some(&mut self, now: i64) -> bool {
         let payload = self.committed.state.spool.payload;
         // An eighth may touch more pages than are free: then less of it.
-        for part in [8, 64, 512] {
-            let target = payload - (payload / part).max(1).min(payload);
+        for part in [payload / 8, payload / 64, payload / 512] {
+            let target = payload.saturating_sub(part.max(1));
             let outcome = self.attempt(now, |tx, _, _| {
                 tx.state.spool.payload_limit = target.max(1);
                 tx.shrink(target, now)
@@ -271,7 +274,7 @@ fn take(
 /// What had no room in the ledger, and what was given up for others.
 fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
     let (unentered, given_up) = (tx.state.ledger.unentered, tx.state.ledger.given_up);
-    if unentered + given_up == 0 {
+    if (unentered, given_up) == (0, 0) {
         return Ok(());
     }
     let fault = Fault {

@@ -13,14 +13,14 @@ impl Store {
         let again = self
             .down
             .as_ref()
-            .map(|down| (down.again - now).clamp(0, RETRY_MOST));
+            .map(|down| down.again.saturating_sub(now).clamp(0, RETRY_MOST));
         let (Some(since), Some(_)) = (self.queue.since(), &self.backing) else {
             return again;
         };
         if now < since || self.queue.is_group() {
             return Some(0);
         }
-        let group = (since + GROUP_TIME - now).max(0);
+        let group = since.saturating_add(GROUP_TIME).saturating_sub(now).max(0);
         Some(again.map_or(group, |again| again.min(group)))
     }
 
@@ -28,7 +28,7 @@ impl Store {
         let until = self.committed.state.waiting.deferred_until;
         // A clock that went back must not make it wait longer than it was meant to.
         let waits = self.committed.state.waiting.deferred > 0 && self.backing.is_some();
-        waits.then(|| (until - now).clamp(0, DEFERRED_MOST))
+        waits.then(|| until.saturating_sub(now).clamp(0, DEFERRED_MOST))
     }
 
     pub(super) fn listings_due(&self, now: i64) -> Option<i64> {
@@ -52,9 +52,9 @@ impl Store {
         if self.committed.state.gaps.undeclared == 0 || self.backing.is_none() {
             return None;
         }
-        let elapsed = now - self.committed.state.gaps.declared;
+        let elapsed = now.saturating_sub(self.committed.state.gaps.declared);
         Some(match (0..DECLARE).contains(&elapsed) {
-            true => DECLARE - elapsed,
+            true => DECLARE.saturating_sub(elapsed),
             false => 0,
         })
     }
@@ -62,9 +62,9 @@ impl Store {
     pub(super) fn push(&mut self, op: Op, now: i64) {
         let urgent = op.is_urgent();
         if let Err(op) = self.queue.push(op, self.backing.is_none(), now) {
-            self.lost += 1;
+            self.lost = self.lost.saturating_add(1);
             if let Some(down) = &mut self.down {
-                down.lost += 1;
+                down.lost = down.lost.saturating_add(1);
             }
             match op {
                 Op::Found(Found { scan_id, .. }) => self.scans.spoil(scan_id),

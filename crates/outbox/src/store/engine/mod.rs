@@ -369,7 +369,10 @@ impl Store {
         let mut parcels = read(backing, most).unwrap_or_else(|_: redb::Error| Vec::new());
         if let Some(below) = self.volatile.as_ref().and_then(|v| v.below.as_ref()) {
             let length: usize = parcels.iter().map(|parcel| parcel.bytes.len()).sum();
-            let left = (max_events - parcels.len(), max_bytes.saturating_sub(length));
+            let left = (
+                max_events.saturating_sub(parcels.len()),
+                max_bytes.saturating_sub(length),
+            );
             if left.0 > 0 && left.1 > 0 {
                 parcels.extend(read(below, left).unwrap_or_default());
             }
@@ -397,16 +400,18 @@ impl Store {
             delivery::oldest(&transaction).ok()?
         });
         let state = &self.committed.state;
+        let sum = |parts: [u64; 2]| parts.into_iter().fold(0, u64::saturating_add);
+        let below = |of: fn(&Volatile) -> u64| self.volatile.as_ref().map_or(0, of);
+        let in_memory = self.volatile.as_ref().map_or(0, |_| state.spool.events);
         Pending {
-            events: state.spool.events + self.volatile.as_ref().map_or(0, Volatile::events),
+            events: sum([state.spool.events, below(Volatile::events)]),
             bytes: state.spool.payload,
-            age: oldest.map_or(0, |time| (now - time).max(0)),
+            age: oldest.map_or(0, |time| now.saturating_sub(time).max(0)),
             dropped: state.spool.dropped,
             refused: state.spool.refused,
-            untold: state.ledger.untold + state.ledger.ends,
-            open: state.ledger.open + self.volatile.as_ref().map_or(0, Volatile::open),
-            held: self.queue.len() as u64
-                + self.volatile.as_ref().map_or(0, |_| state.spool.events),
+            untold: sum([state.ledger.untold, state.ledger.ends]),
+            open: sum([state.ledger.open, below(Volatile::open)]),
+            held: sum([self.queue.len() as u64, in_memory]),
             lost: self.lost,
             trouble: self
                 .down

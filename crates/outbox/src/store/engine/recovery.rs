@@ -95,13 +95,7 @@ impl Store {
     pub(super) fn start_over(&mut self, why: Aside, now: i64) -> std::result::Result<(), Refusal> {
         let place = self.medium.set_aside(now).map_err(Refusal::Io)?;
         self.next.after = open::head(&self.committed.state);
-        self.next.base = self
-            .committed
-            .state
-            .chain()
-            .map_or(self.committed.state.chain.base, |chain| {
-                self.committed.state.chain.base + chain.head.sequence
-            });
+        self.next.base = self.committed.state.last_place();
         if !self.committed.state.sinks.is_empty() {
             self.next.sinks.clone_from(&self.committed.state.sinks);
         }
@@ -169,8 +163,8 @@ impl Store {
             lost: 0,
         });
         down.reason = reason;
-        down.again = now + down.delay;
-        down.delay = (down.delay * 2).min(RETRY_MOST);
+        down.again = now.saturating_add(down.delay);
+        down.delay = down.delay.saturating_mul(2).min(RETRY_MOST);
     }
 
     /// Tries the store on disk again, if that is due.
@@ -178,7 +172,7 @@ impl Store {
         let due = self
             .down
             .as_ref()
-            .is_none_or(|down| !(0..RETRY_MOST).contains(&(down.again - now)) || now >= down.again);
+            .is_none_or(|down| !(1..RETRY_MOST).contains(&down.again.saturating_sub(now)));
         if !due {
             return;
         }
@@ -211,8 +205,7 @@ impl Store {
             }
             None => {
                 let chain = Chain::begin("the store before it is gone", None, now);
-                let base = self.committed.state.chain.base
-                    + self.committed.state.chain().map_or(0, |c| c.head.sequence);
+                let base = self.committed.state.last_place();
                 let sinks = self.committed.state.sinks.clone();
                 let mut state = open::begin(&database, &chain, base, &self.source.host, &sinks)?;
                 // What memory told goes on under the same uids.
@@ -252,7 +245,7 @@ fn back_fault(down: &Down, held: u64, now: i64) -> Fault {
         code: "store.unwritable",
         message: format!(
             "the store on disk could not be written for {} s ({}): what was found was told from memory, in a chain of its own; {} had not been delivered by the end of it{lost}",
-            (now - down.since).max(0) / 1000,
+            now.saturating_sub(down.since).max(0) / 1000,
             down.reason,
             counted(held, "event"),
         ),

@@ -48,9 +48,13 @@ pub(in crate::store) struct Volatile {
 impl Volatile {
     /// A delivery of events that may be the disk's.
     pub(super) fn owe(&mut self, sink: SinkKind, delivery: &Delivery) {
-        let events = delivery.accepted.len() + delivery.refused.len();
-        if self.owed_events + events <= OWED {
-            self.owed_events += events;
+        let events = delivery
+            .accepted
+            .len()
+            .saturating_add(delivery.refused.len());
+        let owed_events = self.owed_events.saturating_add(events);
+        if owed_events <= OWED {
+            self.owed_events = owed_events;
             self.owed.push((sink, delivery.clone()));
         }
     }
@@ -105,13 +109,10 @@ impl Store {
         let after = open::head(&self.committed.state);
         let reason = format!("the store on disk cannot be written: {reason}");
         let chain = Chain::begin(reason, after, now);
-        let base = self
-            .committed
-            .state
-            .chain()
-            .map_or(self.next.base, |chain| {
-                self.committed.state.chain.base + chain.head.sequence + APART
-            });
+        let base = match known {
+            true => self.committed.state.last_place().saturating_add(APART),
+            false => self.next.base,
+        };
         let sinks = match known {
             true => &self.committed.state.sinks,
             false => &self.next.sinks,
@@ -165,7 +166,7 @@ impl Store {
     /// The store on disk could not be taken up again: it is read as before. What seemed to fail may have arrived there all
     /// the same, so memory speaks for its own entries, and takes places that none of it has.
     pub(super) fn read_below_again(&mut self, now: i64) {
-        self.committed.state.chain.base += APART;
+        self.committed.state.chain.base = self.committed.state.chain.base.saturating_add(APART);
         self.transact(now, |tx, _, _| tx.supersede_own());
         let known = self
             .volatile
@@ -202,16 +203,9 @@ impl Store {
         let (Some(volatile), Some(backing)) = (&mut self.volatile, &self.backing) else {
             return Err(Refusal::Damaged("there is nothing to carry over".into()));
         };
-        let sequence = self
-            .committed
-            .state
-            .chain()
-            .map_or(0, |chain| chain.head.sequence);
         // Places of the two chains must not meet.
-        state.chain.base = state
-            .chain
-            .base
-            .max(self.committed.state.chain.base + sequence);
+        let last = self.committed.state.last_place();
+        state.chain.base = state.chain.base.max(last);
         let sample = open::sample(&database, &mut state, &self.source)?;
         let chain = state.chain();
         let chain = chain.ok_or_else(|| Refusal::Damaged("it has no chain".into()))?;
@@ -254,8 +248,9 @@ impl Store {
                 for (key, end) in &ends {
                     tx.owe_end(key, end)?;
                 }
-                tx.state.spool.dropped += self.committed.state.spool.dropped;
-                tx.state.spool.refused += self.committed.state.spool.refused;
+                let (spool, other) = (&mut tx.state.spool, &self.committed.state.spool);
+                spool.dropped = spool.dropped.saturating_add(other.dropped);
+                spool.refused = spool.refused.saturating_add(other.refused);
                 tx.enable_codes(self.committed.state.sinks.clone())?;
                 tell(&mut tx)?;
                 tx.make_room(now)?;
@@ -355,7 +350,9 @@ impl WriteTransaction<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         for (key, first_seen) in own {
-            self.state.ledger.ledger_bytes += below.supersede(&key, first_seen)?;
+            let ledger = &mut self.state.ledger;
+            let bytes = below.supersede(&key, first_seen)?;
+            ledger.ledger_bytes = ledger.ledger_bytes.saturating_add(bytes);
         }
         self.dirty = true;
         Ok(())
@@ -406,7 +403,8 @@ impl WriteTransaction<'_> {
 
     /// An event of another chain will not arrive. Its own chain can no longer say so: this one does.
     pub(in crate::store) fn lose_of_other_chain(&mut self) {
-        self.state.spool.lost_of_other_chain += 1;
+        let spool = &mut self.state.spool;
+        spool.lost_of_other_chain = spool.lost_of_other_chain.saturating_add(1);
         self.dirty = true;
     }
 }

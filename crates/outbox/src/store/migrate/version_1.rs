@@ -7,7 +7,7 @@ use super::super::rows::Rows;
 use super::super::state::StoreState;
 use super::super::tables::{
     DEFERRED, Deferred, ENTRY, EVICTION, LEDGER, Result, Row, SPOOL, WAITING, damaged,
-    entry_from_row, entry_to_row,
+    entry_from_row, entry_to_row, size_of_entry,
 };
 use super::more;
 use crate::event::finding::Step;
@@ -36,18 +36,16 @@ fn events(transaction: &WriteTransaction) -> Result<()> {
     let queue = Rows::new(transaction.open_table(QUEUE_1)?);
     let mut waiting = Rows::new(transaction.open_table(WAITING)?);
     let mut eviction = Rows::new(transaction.open_table(EVICTION)?);
-    let mut from = 0;
-    loop {
+    // `None`: no place is left.
+    let mut next = Some(0_u64);
+    while let Some(from) = next.take() {
         let mut rows = Vec::new();
         spool.walk(from.., |place, row| {
             let row = Row::read(row).ok_or_else(|| damaged("spool"))?;
             rows.push((place, row.rank, row.key.to_vec()));
-            from = place + 1;
+            next = place.checked_add(1);
             Ok(more(rows.len()))
         })?;
-        if rows.is_empty() {
-            break;
-        }
         for (place, rank, key) in rows {
             eviction.insert(order::eviction(rank, &key, place).as_slice(), ())?;
         }
@@ -98,7 +96,10 @@ fn held(transaction: &WriteTransaction, state: &mut StoreState) -> Result<()> {
             Some(entry) => Some(entry.ok_or_else(|| damaged("ledger"))?),
         };
         let waits = deferred.remove(held.key)?;
-        state.waiting.deferred -= u64::from(waits && state.waiting.deferred > 0);
+        state.waiting.deferred = state
+            .waiting
+            .deferred
+            .saturating_sub(u64::from(waits && state.waiting.deferred > 0));
         if held.step == Step::Raised {
             untold.insert(held.key.to_vec());
         }
@@ -116,7 +117,7 @@ fn held(transaction: &WriteTransaction, state: &mut StoreState) -> Result<()> {
                     packed: held.packed,
                 };
                 deferred.insert(held.key, row.write().as_slice())?;
-                state.waiting.deferred += 1;
+                state.waiting.deferred = state.waiting.deferred.saturating_add(1);
                 Some(ledger::dropped(&entry, step))
             }
         };
@@ -131,10 +132,11 @@ fn held(transaction: &WriteTransaction, state: &mut StoreState) -> Result<()> {
 
 fn count(state: &mut StoreState, key: &[u8], old: Option<&OpenFinding>, new: &OpenFinding) {
     let untold = |entry: &OpenFinding| u64::from(!entry.raised || !entry.current || entry.gone);
-    state.ledger.untold = state.ledger.untold.saturating_sub(old.map_or(0, untold)) + untold(new);
+    state.ledger.untold = state.ledger.untold.saturating_sub(old.map_or(0, untold));
+    state.ledger.untold = state.ledger.untold.saturating_add(untold(new));
     if old.is_none() {
-        state.ledger.open += 1;
-        state.ledger.ledger_bytes += (key.len() + ENTRY) as u64;
+        state.ledger.open = state.ledger.open.saturating_add(1);
+        state.ledger.ledger_bytes = state.ledger.ledger_bytes.saturating_add(size_of_entry(key));
     }
 }
 
@@ -168,5 +170,40 @@ impl<'a> DeferredV1<'a> {
             },
             packed: reader.rest(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tables::Role;
+    use super::*;
+    use redb::ReadableTableMetadata;
+    use redb::backends::InMemoryBackend;
+
+    #[test]
+    fn an_event_in_the_last_place_of_all_is_carried_over_once() {
+        let memory = redb::Database::builder().create_with_backend(InMemoryBackend::new());
+        let transaction = memory.expect("memory").begin_write().expect("begun");
+        let row = Row {
+            rank: 1,
+            role: Role::Own,
+            time: 1,
+            sequence: 1,
+            length: 1,
+            key: b"",
+            entry: None,
+            other_chain: false,
+            lost: false,
+            sample: 1,
+            packed: b"x",
+        };
+        let mut spool = transaction.open_table(SPOOL).expect("a table");
+        for place in [7, u64::MAX] {
+            spool.insert(place, &*row.write()).expect("inserted");
+        }
+        drop(spool);
+        events(&transaction).expect("carried over");
+        let eviction = transaction.open_table(EVICTION).expect("a table");
+        assert_eq!(eviction.len().expect("a number"), 2);
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::rpm) fn column(record: &[u8], wanted: usize) -> io::Result<Column<
             return Ok(Column::Null);
         }
         let (kind, used) = varint(record.get(at..).unwrap_or_default())?;
-        at += used;
+        at = at.saturating_add(used);
         let length = match kind {
             0 | 8 | 9 => 0,
             1 => 1,
@@ -39,7 +39,7 @@ pub(in crate::rpm) fn column(record: &[u8], wanted: usize) -> io::Result<Column<
             5 => 6,
             6 | 7 => 8,
             10 | 11 => return Err(bad("a column of no known kind")),
-            kind => usize::try_from((kind - 12) / 2).unwrap_or(usize::MAX),
+            kind => usize::try_from(kind.saturating_sub(12) / 2).unwrap_or(usize::MAX),
         };
         let end = content
             .checked_add(length)

@@ -122,10 +122,11 @@ impl Condition {
         let (part, used) = match words.as_slice() {
             ["!", ..] => {
                 self.parts.push(Part::Not);
-                return self.operand(rest.get(1..)?, depth + 1);
+                return self.operand(rest.get(1..)?, depth.saturating_add(1));
             }
             ["(", ..] => {
-                let (closing, rest) = self.either(rest.get(1..)?, depth + 1)?.split_first()?;
+                let inner = self.either(rest.get(1..)?, depth.saturating_add(1))?;
+                let (closing, rest) = inner.split_first()?;
                 return (closing == ")").then_some(rest);
             }
             ["subject", ".", "isInGroup", "(", group, ")", ..] => (Part::Group(text(group)?), 6),

@@ -81,10 +81,10 @@ fn file(path: &str, text: &str, packaged: bool, users: &Users, grants: &mut Gran
         .match_indices("polkit.addRule")
         .map(|(at, _)| at)
         .collect();
-    for (n, start) in starts.iter().enumerate() {
-        let end = starts.get(n + 1).copied().unwrap_or(text.len());
-        let body = &text[*start..end];
-        let line = text[..*start].matches('\n').count() + 1;
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    for (start, end) in starts.iter().copied().zip(ends) {
+        let body = &text[start..end];
+        let line = text[..start].split('\n').count();
         let place = format!("/{path}:{line}");
         // "yes" is what the constant holds.
         if !body.contains("Result.YES") && !body.contains("\"yes\"") && !body.contains("'yes'") {

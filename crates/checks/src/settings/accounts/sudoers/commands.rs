@@ -220,7 +220,8 @@ impl Commands {
         budget: &mut Budget,
     ) -> Option<bool> {
         let same = self.by_path.get(&query.path).map_or(&[][..], Vec::as_slice);
-        if !budget.spend(1 + same.len() + self.open.len(), place) {
+        let steps = same.len().saturating_add(self.open.len());
+        if !budget.spend(steps.saturating_add(1), place) {
             return None;
         }
         let fits = |at: &&usize| self.specs[**at].0.fits(query);

@@ -168,9 +168,10 @@ impl Compiler<'_> {
             return *number;
         }
         let flat = self.list(Kind::User, list, place, budget);
+        let number = self.users.len();
         self.users.push(flat);
-        self.numbers.insert(Rc::clone(list), self.users.len() - 1);
-        self.users.len() - 1
+        self.numbers.insert(Rc::clone(list), number);
+        number
     }
 
     fn rule(&mut self, number: usize, rule: &super::Rule, budget: &mut Budget) -> Rule {

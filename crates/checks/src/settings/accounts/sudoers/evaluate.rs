@@ -104,10 +104,8 @@ impl Judge<'_> {
         let Some(last) = self.compiled.rules.last() else {
             return;
         };
-        if !budget.spend(
-            self.compiled.rules.len() + self.compiled.hosts.len(),
-            &last.place,
-        ) {
+        let (rules, hosts) = (self.compiled.rules.len(), self.compiled.hosts.len());
+        if !budget.spend(rules.saturating_add(hosts), &last.place) {
             return;
         }
         let rules: Vec<bool> = self
@@ -196,7 +194,8 @@ impl Judge<'_> {
         budget: &mut Budget,
     ) -> Vec<Found> {
         let place = &self.compiled.rules[0].place;
-        if !budget.spend(self.for_all.len() + defaults.len() + atoms.len(), place) {
+        let steps = self.for_all.len().saturating_add(defaults.len());
+        if !budget.spend(steps.saturating_add(atoms.len()), place) {
             return Vec::new();
         }
         let named = atoms
@@ -265,7 +264,7 @@ impl Judge<'_> {
         for given in given.iter() {
             let rule = &self.compiled.rules[given.rule];
             let entries = &entries[&rule.users];
-            if !budget.spend(STEPS_A_FINDING * entries.len(), &rule.place) {
+            if !budget.spend(entries.len().saturating_mul(STEPS_A_FINDING), &rule.place) {
                 break;
             }
             for shown in entries {

@@ -315,7 +315,8 @@ fn defaults(lexer: &mut Lexer<'_>) -> Option<Scope> {
         b' ' | b'\t' | b'\\' => Scope::Everything,
         _ => return None,
     };
-    lexer.advance("Defaults".len() + usize::from(scope != Scope::Everything));
+    lexer.advance("Defaults".len());
+    lexer.advance(usize::from(scope != Scope::Everything));
     Some(scope)
 }
 

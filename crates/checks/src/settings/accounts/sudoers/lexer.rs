@@ -15,6 +15,14 @@ const SPECIAL: &[u8] = b"#>!=:,() \t\r\n\\\"";
 /// What ends a command or its arguments.
 const ENDS: &[u8] = b"#:,=\r\n";
 
+/// What stands behind the line end here, `\n` or `\r\n`; `None` if there is none.
+fn behind_newline(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..] => Some(behind),
+        _ => None,
+    }
+}
+
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a [u8]) -> Lexer<'a> {
         Lexer {
@@ -34,20 +42,20 @@ impl<'a> Lexer<'a> {
     }
 
     fn peek_at(&self, n: usize) -> Option<u8> {
-        self.text.get(self.at + n).copied()
+        self.rest().get(n).copied()
     }
 
     pub(super) fn advance(&mut self, n: usize) {
-        self.at = (self.at + n).min(self.text.len());
+        self.at = self.at.saturating_add(n).min(self.text.len());
     }
 
-    /// Length of a line end here: `\n` or `\r\n`; 0 if there is none.
-    fn newline(&self, at: usize) -> usize {
-        match bytes::behind(self.text, at) {
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => 0,
-        }
+    /// Goes past what stands in front of `behind`, which ends as the text does.
+    fn go_on_at(&mut self, behind: &[u8]) {
+        self.at = self.text.len().saturating_sub(behind.len());
+    }
+
+    fn next_line(&mut self) {
+        self.line = self.line.saturating_add(1);
     }
 
     /// Passes over blanks, and over line ends that a backslash takes away; whether there were any.
@@ -55,20 +63,17 @@ impl<'a> Lexer<'a> {
         let before = self.at;
         loop {
             match self.peek() {
-                Some(b' ' | b'\t') => self.at += 1,
+                Some(b' ' | b'\t') => self.advance(1),
                 Some(b'\\') => {
-                    let blanks = bytes::behind(self.text, self.at + 1)
-                        .iter()
-                        .take_while(|byte| matches!(byte, b' ' | b'\t'))
-                        .count();
-                    let end = self.at + 1 + blanks;
-                    match self.newline(end) {
-                        0 => break,
-                        length => {
-                            self.at = end + length;
-                            self.line += 1;
-                        }
+                    let mut rest = bytes::behind(self.rest(), 1);
+                    while let [b' ' | b'\t', behind @ ..] = rest {
+                        rest = behind;
                     }
+                    let Some(behind) = behind_newline(rest) else {
+                        break;
+                    };
+                    self.go_on_at(behind);
+                    self.next_line();
                 }
                 _ => break,
             }
@@ -92,14 +97,13 @@ impl<'a> Lexer<'a> {
         self.blanks();
         if self.at_comment() {
             let length = memchr::memchr(b'\n', self.rest()).unwrap_or(self.rest().len());
-            self.at += length;
+            self.advance(length);
         }
-        match (self.newline(self.at), self.peek()) {
-            (0, None) => true,
-            (0, _) => false,
-            (length, _) => {
-                self.at += length;
-                self.line += 1;
+        match behind_newline(self.rest()) {
+            None => self.peek().is_none(),
+            Some(behind) => {
+                self.go_on_at(behind);
+                self.next_line();
                 true
             }
         }
@@ -108,14 +112,14 @@ impl<'a> Lexer<'a> {
     /// Goes on after the end of the line, as sudo does after an error.
     pub(super) fn skip_line(&mut self) {
         while !self.end_of_line() {
-            self.at += 1;
+            self.advance(1);
         }
     }
 
     pub(super) fn take(&mut self, byte: u8) -> bool {
         self.blanks();
         let there = self.peek() == Some(byte);
-        self.at += usize::from(there);
+        self.advance(usize::from(there));
         there
     }
 
@@ -139,21 +143,21 @@ impl<'a> Lexer<'a> {
         match self.rest() {
             [b'%', b':', ..] => {
                 word.extend_from_slice(b"%:");
-                self.at += 2;
+                self.advance(2);
             }
             [b'%', ..] => {
                 word.push(b'%');
-                self.at += 1;
+                self.advance(1);
             }
             _ => {}
         }
         if self.peek() == Some(b'#') && !self.at_comment() {
             // An id: digits, and nothing else.
             word.push(b'#');
-            self.at += 1;
+            self.advance(1);
             while let Some(byte @ (b'-' | b'0'..=b'9')) = self.peek() {
                 word.push(byte);
-                self.at += 1;
+                self.advance(1);
             }
             return Some((String::from_utf8_lossy(&word).into_owned(), false));
         }
@@ -170,41 +174,41 @@ impl<'a> Lexer<'a> {
                     Some(b'\t' | b'\n' | b'\r') | None => break,
                     Some(escaped) => {
                         word.push(escaped);
-                        self.at += 2;
+                        self.advance(2);
                     }
                 },
                 byte if ends.contains(&byte) => break,
                 byte => {
                     word.push(byte);
-                    self.at += 1;
+                    self.advance(1);
                 }
             }
         }
     }
 
     fn quoted(&mut self) -> Option<String> {
-        self.at += 1;
+        self.advance(1);
         let mut word = Vec::new();
         loop {
             match self.peek()? {
                 b'"' => {
-                    self.at += 1;
+                    self.advance(1);
                     return (!word.is_empty()).then(|| String::from_utf8_lossy(&word).into_owned());
                 }
                 b'\\' if self.peek_at(1) == Some(b'"') => {
                     word.push(b'"');
-                    self.at += 2;
+                    self.advance(2);
                 }
                 b'\\' if self.blanks() => {}
                 b'\\' => {
-                    self.at += 1;
+                    self.advance(1);
                     word.extend(self.peek());
-                    self.at += usize::from(self.peek().is_some());
+                    self.advance(usize::from(self.peek().is_some()));
                 }
                 b'\n' => return None,
                 byte => {
                     word.push(byte);
-                    self.at += 1;
+                    self.advance(1);
                 }
             }
         }
@@ -237,7 +241,7 @@ impl<'a> Lexer<'a> {
     fn while_is(&mut self, is: impl Fn(u8) -> bool) -> Option<String> {
         let length = self.rest().iter().take_while(|byte| is(**byte)).count();
         let word = String::from_utf8_lossy(bytes::first(self.rest(), length)).into_owned();
-        self.at += length;
+        self.advance(length);
         (length > 0).then_some(word)
     }
 
@@ -275,7 +279,7 @@ impl<'a> Lexer<'a> {
                     return None;
                 }
                 command.extend_from_slice(name);
-                self.at += name.len();
+                self.advance(name.len());
             }
         }
         // Arguments, up to what ends the list.
@@ -314,7 +318,7 @@ impl<'a> Lexer<'a> {
                         .is_some_and(|next| !matches!(next, b'\n' | b'\r')) =>
                 {
                     command.extend_from_slice(bytes::first(self.rest(), 2));
-                    self.at += 2;
+                    self.advance(2);
                 }
                 b'\\' => {
                     if !self.blanks() {
@@ -323,7 +327,7 @@ impl<'a> Lexer<'a> {
                 }
                 byte => {
                     command.push(byte);
-                    self.at += 1;
+                    self.advance(1);
                     if byte == b'$' {
                         return Some(());
                     }
@@ -353,7 +357,7 @@ impl<'a> Lexer<'a> {
 
     /// Whether nothing of the line has been read.
     pub(super) fn at_line_start(&self) -> bool {
-        self.at == 0 || self.text.get(self.at - 1) == Some(&b'\n')
+        matches!(bytes::first(self.text, self.at), [] | [.., b'\n'])
     }
 
     /// Characters of hexadecimal or base64, as a digest is written.

@@ -152,13 +152,14 @@ impl<'a> Directory<'a> {
         let mut known: HashMap<Vec<Rc<str>>, usize> = HashMap::new();
         let mut classes: Vec<Class> = Vec::new();
         let mut add = |atoms: Vec<Rc<str>>, account: Option<String>| {
-            let at = *known.entry(atoms.clone()).or_insert_with(|| {
+            let next = classes.len();
+            let at = *known.entry(atoms.clone()).or_insert(next);
+            if at == next {
                 classes.push(Class {
                     atoms,
                     accounts: Vec::new(),
                 });
-                classes.len() - 1
-            });
+            }
             if let Some(class) = classes.get_mut(at) {
                 class.accounts.extend(account);
             }

@@ -65,8 +65,8 @@ struct PolicyLoader<'a> {
 
 impl PolicyLoader<'_> {
     fn text(&mut self, bytes: &[u8], file: &str, depth: usize, policy: &mut Policy) {
-        self.total += bytes.len();
-        self.files += 1;
+        self.total = self.total.saturating_add(bytes.len());
+        self.files = self.files.saturating_add(1);
         let (file, dialect) = (Rc::from(file), self.source.dialect);
         let directory = match dialect {
             // A name that is not absolute lies beside the file that includes it; with sudo, beside that as well.
@@ -79,7 +79,7 @@ impl PolicyLoader<'_> {
             dialect,
             policy,
             &mut |policy, include, place| {
-                self.include(include, &directory, place, depth + 1, policy);
+                self.include(include, &directory, place, depth.saturating_add(1), policy);
             },
         );
     }

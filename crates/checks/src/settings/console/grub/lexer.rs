@@ -4,7 +4,7 @@
 /// out. A brace that opens a block ends its command, one that closes it is a command.
 pub(super) fn commands(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
-    let (mut open, mut start, mut line) = (String::new(), 1, 1);
+    let (mut open, mut start, mut line) = (String::new(), 1, 1_usize);
     let mut quote = None;
     let mut rest = text.chars().peekable();
     let mut end = |open: &mut String, start: usize| {
@@ -16,7 +16,7 @@ pub(super) fn commands(text: &str) -> Vec<(usize, String)> {
     while let Some(c) = rest.next() {
         let begins = open.ends_with([' ', '\t']) || open.is_empty();
         let before = line;
-        line += usize::from(c == '\n');
+        line = line.saturating_add(usize::from(c == '\n'));
         if open.trim().is_empty() {
             start = before;
         }
@@ -25,7 +25,7 @@ pub(super) fn commands(text: &str) -> Vec<(usize, String)> {
             (Some('\''), _) => {}
             (_, '\\') => match rest.next() {
                 Some('\n') => {
-                    line += 1;
+                    line = line.saturating_add(1);
                     continue;
                 }
                 Some(next) => {

@@ -118,7 +118,7 @@ impl Menu {
     fn all(&mut self, commands: &[Command], outer: Guard, depth: usize) {
         let mut blocks = Vec::new();
         for (command, place) in commands {
-            self.steps += 1;
+            self.steps = self.steps.saturating_add(1);
             if depth > DEPTH || self.steps > STEPS {
                 self.lost = true;
                 return;
@@ -194,7 +194,7 @@ impl Menu {
                     return;
                 }
                 match self.functions.get(first).cloned() {
-                    Some(body) => self.all(&body, runs, within.1 + 1),
+                    Some(body) => self.all(&body, runs, within.1.saturating_add(1)),
                     None if matches!(first, "source" | ".") => {
                         self.source(rest.trim(), runs, within.1);
                     }
@@ -232,7 +232,7 @@ impl Menu {
                 let commands: Vec<Command> = commands
                     .map(|(line, command)| (command, format!("{name}:{line}")))
                     .collect();
-                self.all(&commands, runs, depth + 1);
+                self.all(&commands, runs, depth.saturating_add(1));
             }
         }
     }

@@ -113,7 +113,7 @@ impl Rules {
             if name.starts_with('.') && whole.ends_with('*') {
                 continue;
             }
-            self.files += 1;
+            self.files = self.files.saturating_add(1);
             if depth > DEPTH || self.files > bounds::SHIPPER_FILES {
                 return Err(format!("{path}: includes without end"));
             }
@@ -150,7 +150,9 @@ impl Rules {
     ) -> Result<(), String> {
         for statement in statements {
             match statement {
-                Statement::Include(pattern) => self.read(context, &pattern, depth + 1)?,
+                Statement::Include(pattern) => {
+                    self.read(context, &pattern, depth.saturating_add(1))?;
+                }
                 Statement::Text(inner) => self.add(context, path, inner, depth)?,
                 Statement::Ruleset(parameters, inner) => {
                     let name = value(&parameters, "name").unwrap_or_default().to_owned();
@@ -256,14 +258,14 @@ impl Walk<'_> {
         live: Messages,
         depth: usize,
     ) -> Messages {
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         if live.is_empty() || self.found.is_some() || self.steps > bounds::RSYSLOG_STEPS {
             return live;
         }
         match statement {
             Statement::Stop => return Messages::NONE,
             Statement::Call(name) => {
-                let left = self.ruleset(name, live, depth + 1);
+                let left = self.ruleset(name, live, depth.saturating_add(1));
                 return if self.rules.queued.contains(name) {
                     live
                 } else {

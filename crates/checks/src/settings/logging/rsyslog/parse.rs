@@ -55,8 +55,7 @@ pub(super) type Strange = usize;
 pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
     let mut parser = Parser {
         text,
-        at: 0,
-        depth: 0,
+        ..Parser::default()
     };
     let statements = parser.statements()?;
     match parser.rest().is_empty() {
@@ -65,6 +64,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Strange> {
     }
 }
 
+#[derive(Default)]
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -78,19 +78,32 @@ impl<'a> Parser<'a> {
 
     fn line(&self) -> usize {
         let before = self.text.get(..self.at).unwrap_or_default();
-        before.matches('\n').count() + 1
+        before.split('\n').count()
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.at = self.at.saturating_add(length);
+    }
+
+    /// Goes past what stands in front of `behind`, which ends as the text does.
+    fn go_on_at(&mut self, behind: &str) {
+        self.at = self.text.len().saturating_sub(behind.len());
+    }
+
+    /// The same where there is something to go past; whether there was.
+    fn goes_past(&mut self, behind: Option<&str>) -> bool {
+        behind.map(|behind| self.go_on_at(behind)).is_some()
     }
 
     /// Goes over blanks, line ends and comments.
     fn skip(&mut self) {
         loop {
-            let rest = self.rest();
-            let trimmed = rest.trim_start();
-            self.at += rest.len() - trimmed.len();
-            if trimmed.starts_with('#') {
-                self.at += trimmed.find('\n').unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
-                self.at += trimmed.find("*/").map_or(trimmed.len(), |end| end + 2);
+            let rest = self.rest().trim_start();
+            self.go_on_at(rest);
+            if rest.starts_with('#') {
+                self.advance(rest.find('\n').unwrap_or(rest.len()));
+            } else if rest.starts_with("/*") {
+                self.go_on_at(rest.split_once("*/").map_or("", |(_, behind)| behind));
             } else {
                 return;
             }
@@ -98,27 +111,23 @@ impl<'a> Parser<'a> {
     }
 
     fn takes(&mut self, token: &str) -> bool {
-        let found = self.rest().starts_with(token);
-        self.at += if found { token.len() } else { 0 };
-        found
+        self.goes_past(self.rest().strip_prefix(token))
     }
 
     /// A keyword that stands for itself.
     fn keyword(&mut self, word: &str) -> bool {
-        let rest = self.rest();
-        let found = rest
-            .get(..word.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(word))
-            && !rest[word.len()..]
-                .starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ','));
-        self.at += if found { word.len() } else { 0 };
-        found
+        let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ',');
+        let parts = self.rest().split_at_checked(word.len());
+        let found = parts.filter(|(head, behind)| {
+            head.eq_ignore_ascii_case(word) && !behind.starts_with(goes_on)
+        });
+        self.goes_past(found.map(|(_, behind)| behind))
     }
 
     fn take_while(&mut self, keep: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c| !keep(c)).unwrap_or(rest.len());
-        self.at += end;
+        self.advance(end);
         &rest[..end]
     }
 
@@ -138,12 +147,12 @@ impl<'a> Parser<'a> {
     }
 
     fn block(&mut self) -> Result<Vec<Statement>, Strange> {
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
         if self.depth > bounds::RSYSLOG_BLOCKS {
             return Err(self.line());
         }
         let statements = self.statements()?;
-        self.depth -= 1;
+        self.depth = self.depth.saturating_sub(1);
         match self.takes("}") {
             true => Ok(statements),
             false => Err(self.line()),
@@ -202,7 +211,7 @@ impl<'a> Parser<'a> {
             return self.property();
         }
         if let Some(selector) = selector(self.rest()) {
-            self.at += selector.len();
+            self.advance(selector.len());
             let taken = Messages::selected(selector).ok_or(self.line())?;
             return Ok(Statement::If(
                 Filter::Takes(taken),
@@ -214,31 +223,30 @@ impl<'a> Parser<'a> {
     }
 
     fn condition(&mut self) -> Result<Statement, Strange> {
-        let start = self.at;
+        let whole = self.rest();
         let mut quote = None;
-        let mut end = None;
-        for (at, c) in self.rest().char_indices() {
+        let mut found = None;
+        for (at, c) in whole.char_indices() {
             match quote {
                 Some(open) if c == open => quote = None,
                 Some(_) => {}
                 None if matches!(c, '"' | '\'') => quote = Some(c),
                 None => {
-                    let here = Parser {
-                        text: self.text,
-                        at: start + at,
-                        depth: 0,
-                    }
-                    .keyword("then");
-                    if here && !self.text[..start + at].ends_with(|c: char| c.is_alphanumeric()) {
-                        end = Some(start + at);
+                    let (before, text) = whole.split_at(at);
+                    let mut here = Parser {
+                        text,
+                        ..Parser::default()
+                    };
+                    if here.keyword("then") && !before.ends_with(|c: char| c.is_alphanumeric()) {
+                        found = Some((before, here.rest()));
                         break;
                     }
                 }
             }
         }
-        let end = end.ok_or(self.line())?;
-        let filter = filter(&self.text[start..end]);
-        self.at = end + "then".len();
+        let (condition, behind) = found.ok_or(self.line())?;
+        let filter = filter(condition);
+        self.go_on_at(behind);
         let then = self.body()?;
         let before = self.at;
         self.skip();
@@ -271,7 +279,7 @@ impl<'a> Parser<'a> {
             operation.trim_matches([',', ' ', '\t']),
         );
         let operation = operation.to_owned();
-        self.at += open;
+        self.advance(open);
         let value = self.quoted('"')?;
         let filter = of_own(&name, &operation, &value);
         Ok(Statement::If(filter, self.body()?, Vec::new()))
@@ -280,11 +288,13 @@ impl<'a> Parser<'a> {
     fn quoted(&mut self, quote: char) -> Result<String, Strange> {
         let mut value = String::new();
         let mut escaped = false;
-        for (at, c) in self.rest().char_indices().skip(1) {
+        let mut rest = self.rest().chars();
+        rest.next();
+        while let Some(c) = rest.next() {
             match (escaped, c) {
                 (false, '\\') => escaped = true,
                 (false, c) if c == quote => {
-                    self.at += at + c.len_utf8();
+                    self.go_on_at(rest.as_str());
                     return Ok(value);
                 }
                 (_, c) => {
@@ -333,7 +343,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('~') => {
-                self.at += 1;
+                self.advance(1);
                 Ok(Statement::Stop)
             }
             Some('@') => Ok(Statement::Send(host(self.rest_of_line()), line)),

@@ -97,7 +97,7 @@ impl Messages {
                     let bits = if exact {
                         1 << level
                     } else {
-                        (2_u16 << level) - 1
+                        (0..=level).fold(0, |bits, level| bits | 1 << level)
                     };
                     (u8::try_from(bits).unwrap_or(0xff), !negated)
                 }
@@ -108,7 +108,7 @@ impl Messages {
                     name => {
                         let at = number(name, 23)
                             .map_or_else(|| find(&NAMES, name), |n| usize::try_from(n).ok())?;
-                        at..at + 1
+                        at..at.checked_add(1)?
                     }
                 };
                 for severities in taken.0.get_mut(which)? {

@@ -15,7 +15,7 @@ type Switch = Option<(bool, String)>;
 pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     let (mut looked_at, mut culprits) = dnf(context)?;
     let (of_zypper, unsigned) = zypp::look(context)?;
-    looked_at += of_zypper;
+    looked_at = looked_at.saturating_add(of_zypper);
     culprits.extend(unsigned);
     Ok((looked_at, culprits))
 }
@@ -57,7 +57,7 @@ fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
         files.extend(texts(context, directory, &[".repo"])?);
     }
     let overrides = overrides(context)?;
-    let mut looked_at = 0;
+    let mut looked_at: usize = 0;
     let mut culprits = Vec::new();
     for (path, text) in &files {
         let settings = ini(text);
@@ -77,7 +77,7 @@ fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
             if said(&["enabled"]).is_some_and(|(value, _)| !is_on(&value)) {
                 continue;
             }
-            looked_at += 1;
+            looked_at = looked_at.saturating_add(1);
             let own = said(&KEYS);
             let (signed, location) = match (&own, &main) {
                 (Some((value, place)), _) => (is_on(value), place.clone()),

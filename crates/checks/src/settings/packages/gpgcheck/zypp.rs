@@ -21,7 +21,7 @@ type Switch = Option<(bool, String)>;
 pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     let main = main(context)?;
     let all = SWITCHES.map(|key| of_all(&main, key));
-    let mut looked_at = 0;
+    let mut looked_at: usize = 0;
     let mut culprits = Vec::new();
     for (path, text) in texts(context, "etc/zypp/repos.d", &[".repo"])? {
         let settings = ini(&text);
@@ -33,7 +33,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), Strin
             if own("enabled").is_some_and(|(value, _)| !is_true(value)) {
                 continue;
             }
-            looked_at += 1;
+            looked_at = looked_at.saturating_add(1);
             let [gpg, metadata, packages] = SWITCHES;
             let of_it = [
                 // Neither yes nor no: as if it were not there.

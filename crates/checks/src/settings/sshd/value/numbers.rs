@@ -61,7 +61,7 @@ pub(super) fn fractional_time(word: &str) -> Option<f64> {
     if word.is_empty() {
         return None;
     }
-    let (mut total, mut rest, mut seconds) = (0.0, word, 0);
+    let (mut total, mut rest, mut seconds) = (0.0, word, 0_u32);
     while !rest.is_empty() {
         let end = rest
             .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -70,7 +70,9 @@ pub(super) fn fractional_time(word: &str) -> Option<f64> {
         let count: f64 = digits.parse().ok()?;
         let mut tail = tail.chars();
         let unit = tail.next();
-        seconds += u32::from(matches!(unit, None | Some('s' | 'S')));
+        if matches!(unit, None | Some('s' | 'S')) {
+            seconds = seconds.saturating_add(1);
+        }
         let unit = seconds_of(unit)?;
         let fraction = digits.contains('.');
         if seconds > 1 || fraction && (unit > 1 || digits.ends_with('.')) {
@@ -138,7 +140,10 @@ fn scanned(word: &str, most: usize) -> Vec<i64> {
             break;
         };
         // What does not fit an int is cut off by C; no such number is in bounds here either.
-        found.push(if text.starts_with('-') { -value } else { value });
+        found.push(match text.starts_with('-') {
+            true => value.saturating_neg(),
+            false => value,
+        });
         match digits[end..].strip_prefix(':') {
             Some(tail) => rest = tail,
             None => break,
@@ -214,7 +219,8 @@ fn scaled(digits: &str, unit: i64) -> Option<i64> {
     let of = |text: &str| text.parse::<i64>().ok().or(text.is_empty().then_some(0));
     let part = &part[..part.len().min(DIGITS)];
     let power = 10_i128.pow(u32::try_from(part.len()).ok()?);
-    let fraction = i128::from(of(part)?) * i128::from(unit) / power;
+    let fraction = i128::from(of(part)?).checked_mul(i128::from(unit))?;
+    let fraction = fraction.checked_div(power)?;
     of(whole)?
         .checked_mul(unit)?
         .checked_add(i64::try_from(fraction).ok()?)

@@ -23,12 +23,13 @@ impl Penalties {
         if words.is_empty() {
             return Err("missing argument".into());
         }
-        for (at, word) in words.iter().enumerate() {
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
             let switch = ["no", "yes"]
                 .iter()
                 .position(|switch| switch.eq_ignore_ascii_case(word));
             if let Some(on) = switch {
-                if at + 1 < words.len() {
+                if rest.len() > 0 {
                     return Err(format!("\"{word}\" argument must appear alone"));
                 }
                 self.enabled.get_or_insert(on == 1);

@@ -30,7 +30,7 @@ impl<R> ShortItems<R> {
     }
 
     fn see(&mut self, byte: u8) {
-        self.length += 1;
+        self.length = self.length.saturating_add(1);
         if self.in_string {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -46,7 +46,7 @@ impl<R> ShortItems<R> {
                 if self.depth == 0 {
                     self.around = if byte == b'{' { 2 } else { 1 };
                 }
-                self.depth += 1;
+                self.depth = self.depth.saturating_add(1);
             }
             b']' | b'}' => self.depth = self.depth.saturating_sub(1),
             b',' => {}
