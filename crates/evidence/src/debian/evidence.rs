@@ -20,7 +20,6 @@ use agent_packages::Package;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Seek};
 use std::time::SystemTime;
 
 /// Where apt puts the packages that it fetched.
@@ -95,11 +94,10 @@ impl Debs {
         debs
     }
 
+    /// All of it anew.
     fn index(&mut self) {
-        let known = self.known.iter();
-        let names =
-            known.map(|(key, deb)| (key.clone(), deb.control.sums.keys().map(|name| &name[..])));
-        self.index = Index::new(names);
+        self.index = Index::default();
+        self.index.add(self.known.iter().map(indexed));
     }
 
     /// Reads what has come into the cache since the last time, and looks it up in the lists as they are now. What was
@@ -132,8 +130,13 @@ impl Debs {
                 .push("no keyring that apt goes by is as recorded".into());
             return;
         }
-        self.take(root, &keys, came, recorded);
-        self.index();
+        match self.take(root, &keys, came, recorded) {
+            Some(new) => {
+                let new = new.iter().filter_map(|key| self.known.get_key_value(key));
+                self.index.add(new.map(indexed));
+            }
+            None => self.index(),
+        }
         self.seen = there;
     }
 
@@ -143,13 +146,16 @@ impl Debs {
         known.filter(|deb| deb.file.is_some()).count()
     }
 
+    /// Takes in what has come. Returns the packages that were not known before; nothing where one of them has replaced what
+    /// was known.
     fn take(
         &mut self,
         root: &Root,
         keys: &Keyring,
         came: Vec<Arrived>,
         recorded: &RecordedPackages,
-    ) {
+    ) -> Option<Vec<Key>> {
+        let mut new = Some(Vec::new());
         let mut read = Vec::new();
         let mut wanted = HashMap::new();
         for Arrived { path, file } in came {
@@ -175,7 +181,10 @@ impl Debs {
         self.refused.extend(refused);
         for (path, file, sha256, control) in read {
             if let Some(listed) = found.get(&sha256) {
-                self.remember(recorded::before(root, recorded, &listed.package, &control));
+                let before = recorded::before(root, recorded, &listed.package, &control);
+                if let (Some(before), Some(new)) = (self.remember(before), &mut new) {
+                    new.push(before);
+                }
                 let deb = SignedDeb {
                     path,
                     file,
@@ -188,37 +197,42 @@ impl Debs {
                 let key = key(&listed.package);
                 // What is known of its files is as good; where nothing is, as after a restart, here they are again.
                 match self.known.entry(key.clone()) {
-                    Entry::Vacant(place) => drop(place.insert(deb)),
+                    Entry::Vacant(place) => {
+                        place.insert(deb);
+                        new.iter_mut().for_each(|new| new.push(key.clone()));
+                    }
                     Entry::Occupied(mut known) => {
                         let known = known.get_mut();
                         if known.recorded || !matches!(known.files, Some(Ok(_))) {
                             *known = deb;
+                            new = None;
                         }
                     }
                 }
                 self.keep(&key);
             }
         }
+        new
     }
 
-    /// Takes in what the version before had, unless more is known of it.
-    fn remember(&mut self, before: Option<Facts>) {
-        let Some(facts) = before else {
-            return;
-        };
+    /// Takes in what the version before had, unless more is known of it; returns which it is, if it is new.
+    fn remember(&mut self, before: Option<Facts>) -> Option<Key> {
+        let facts = before?;
         let key = key(&facts.package);
-        if let Entry::Vacant(place) = self.known.entry(key.clone()) {
-            place.insert(SignedDeb {
-                path: String::new(),
-                file: None,
-                sha256: facts.sha256,
-                control: facts.control,
-                files: None,
-                recorded: true,
-                kept: (0, SystemTime::now()),
-            });
-            self.keep(&key);
-        }
+        let Entry::Vacant(place) = self.known.entry(key.clone()) else {
+            return None;
+        };
+        place.insert(SignedDeb {
+            path: String::new(),
+            file: None,
+            sha256: facts.sha256,
+            control: facts.control,
+            files: None,
+            recorded: true,
+            kept: (0, SystemTime::now()),
+        });
+        self.keep(&key);
+        Some(key)
     }
 
     /// Gives up what is kept beyond its bounds; `installed` as [`bound::beyond`] has it.
@@ -226,6 +240,10 @@ impl Debs {
         let Some(store) = &self.store else {
             return;
         };
+        let bytes = self.known.values().map(|deb| deb.kept.0).sum();
+        if bound::is_within(self.known.len(), bytes) {
+            return;
+        }
         let kept = self.known.iter().map(|(key, deb)| Kept {
             package: package_of(key),
             bytes: deb.kept.0,
@@ -355,7 +373,7 @@ impl Debs {
             return Ok(None);
         };
         if deb.files.is_none() {
-            deb.files = Some(listing(root, &deb.path, deb.file.as_ref(), deb.sha256));
+            deb.files = Some(deb::listing(root, &deb.path, deb.file.as_ref(), deb.sha256));
             // Everything it holds is in memory now.
             deb.file = None;
             self.keep(&key);
@@ -366,6 +384,13 @@ impl Debs {
             None => Ok(None),
         }
     }
+}
+
+/// A package and the names in its sums.
+fn indexed<'a>(
+    (key, deb): (&Key, &'a SignedDeb),
+) -> (Key, impl Iterator<Item = &'a [u8]> + use<'a>) {
+    (key.clone(), deb.control.sums.keys().map(|name| &name[..]))
 }
 
 fn package_of((name, version, arch): &Key) -> Package {
@@ -383,33 +408,6 @@ fn key(package: &Package) -> Key {
         arch,
     } = package.clone();
     (name, version, arch)
-}
-
-/// The data archive of the file, if its digest still is the one that was looked up.
-fn listing(
-    root: &Root,
-    path: &str,
-    held: Option<&File>,
-    sha256: [u8; 32],
-) -> Result<Listing, String> {
-    let fault = |error: io::Error| format!("/{path}: {error}");
-    let contents = match held {
-        Some(mut file) => {
-            file.rewind().map_err(fault)?;
-            deb::read(file, Part::Files)
-        }
-        None => {
-            let file = root.open_file(path.as_bytes()).map_err(fault)?;
-            deb::read(file.ok_or_else(|| format!("/{path} is gone"))?, Part::Files)
-        }
-    };
-    let contents = contents.map_err(fault)?;
-    match contents.part {
-        _ if contents.sha256 != sha256 => Err(format!("/{path} is another file than a moment ago")),
-        Ok(Parts::Files(files)) => Ok(files),
-        Ok(Parts::Control(_)) => Err(format!("/{path} has no data archive")),
-        Err(why) => Err(format!("/{path}: {why}")),
-    }
 }
 
 fn shipped(entry: &tar::Shipped) -> Shipped {

@@ -12,8 +12,8 @@ use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_outbox::event::{self, Lifecycle, TransactionCounts};
 use agent_packages::transaction::{Manager, Transaction};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// A finding waits for evidence no longer than this.
@@ -26,6 +26,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(250);
 /// Interval between two readings of dpkg's database, while something waits for a package.
 const ASK: Duration = Duration::from_millis(500);
+/// Each time so many findings wait the interval is that much longer: all of them are gone through.
+const MANY: u32 = 4_096;
 /// One is over when its lock was free for this long: apt frees it between two runs of dpkg.
 const QUIET: Duration = Duration::from_secs(1);
 /// What settles this long after one was last seen may still be its work.
@@ -297,6 +299,12 @@ impl Transactions {
         }
     }
 
+    /// Interval until the next question, by how many wait.
+    fn pause(&self) -> Duration {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        ASK * (1 + waiting / MANY)
+    }
+
     /// Keeps what is checked now by a database that is about to change.
     pub(in crate::daemon) fn keep(&mut self, touched: &[Touched]) {
         if !self.by_packages {
@@ -341,10 +349,12 @@ impl Transactions {
 
     /// These of them are no longer being unpacked: what waited for them is to be checked again.
     pub(in crate::daemon) fn done(&mut self, packages: &[String], now: Instant) -> Vec<Touched> {
-        let is_done = |_: &Vec<u8>, waiting: &mut Waiting| packages.contains(&waiting.package);
+        let packages: HashSet<&str> = packages.iter().map(String::as_str).collect();
+        let is_done =
+            |_: &Vec<u8>, waiting: &mut Waiting| packages.contains(waiting.package.as_str());
         let released = self.waiting.extract_if(.., is_done);
         let released = released.map(|(_, waiting)| waiting.touched).collect();
-        self.next_question = (!self.waiting.is_empty()).then(|| now + ASK);
+        self.next_question = (!self.waiting.is_empty()).then(|| now + self.pause());
         released
     }
 

@@ -122,6 +122,54 @@ fn what_has_changed_is_read_again() {
 }
 
 #[test]
+fn the_journal_is_followed_entry_by_entry() {
+    let tree = Tree::new();
+    let both = entry("a", "install ok installed") + &entry("b", "install ok installed");
+    tree.write("var/lib/dpkg/status", both);
+    let mut unpacking = read(&tree);
+    let mut are = |change: &dyn Fn()| {
+        change();
+        unpacking.refresh(&tree.root());
+        ["a", "b"].map(|name| match unpacking.is_half_installed(name) {
+            true => "half",
+            false if unpacking.has(name) => "unpacked",
+            false => "done",
+        })
+    };
+    let note = |number: u32, name: &str, status: &str| {
+        // dpkg gives an entry its name when it is whole.
+        tree.write("var/lib/dpkg/updates/tmp.i", entry(name, status));
+        let updates = tree.path("var/lib/dpkg/updates");
+        let place = updates.join(format!("{number:04}"));
+        std::fs::rename(updates.join("tmp.i"), place).expect("renamed");
+    };
+    let half = "install reinstreq half-installed";
+    assert_eq!(are(&|| note(0, "a", half)), ["half", "done"]);
+    assert_eq!(are(&|| note(1, "b", half)), ["half", "half"]);
+    let unpacked = "install ok unpacked";
+    assert_eq!(are(&|| note(2, "a", unpacked)), ["unpacked", "half"]);
+    assert_eq!(are(&|| ()), ["unpacked", "half"], "nothing has changed");
+    // Numbers begin anew once the status file has all of it.
+    let taken_over = || {
+        let both = entry("a", unpacked) + &entry("b", half);
+        tree.write("var/lib/dpkg/status", both);
+        for number in 0..3 {
+            let path = tree.path(format!("var/lib/dpkg/updates/{number:04}"));
+            std::fs::remove_file(path).expect("removed");
+        }
+    };
+    assert_eq!(are(&taken_over), ["unpacked", "half"]);
+    assert_eq!(are(&|| note(0, "b", unpacked)), ["unpacked", "unpacked"]);
+    let installed = "install ok installed";
+    assert_eq!(
+        are(&|| note(0, "a", installed)),
+        ["done", "half"],
+        "in its place"
+    );
+    assert_eq!(are(&|| note(1, "b", installed)), ["done", "done"]);
+}
+
+#[test]
 fn paths_are_those_of_the_disk() {
     let tree = Tree::new();
     tree.dir("usr/bin");

@@ -1,0 +1,154 @@
+use super::*;
+use crate::daemon::clock::UnixMillis;
+use agent_packages::transaction::Manager;
+use std::cell::RefCell;
+
+fn touches(paths: impl IntoIterator<Item = String>) -> Vec<Touch> {
+    let touch = |path: String| Touch {
+        path: path.into(),
+        below: true,
+        itself: true,
+    };
+    paths.into_iter().map(touch).collect()
+}
+
+/// Whoever is at work delays no check; what a package database judged meanwhile is checked again by the next one.
+#[test]
+fn nothing_waits_to_be_checked_while_packages_are_installed() {
+    let start = Instant::now();
+    let links = Links::default();
+    for by_packages in [true, false] {
+        let holder = RefCell::new(None);
+        let mut pending = PendingPaths::new(Duration::ZERO);
+        let mut take = |paths: &[&str], second| {
+            let now = Now {
+                monotonic: start + Duration::from_secs(second),
+                wall: UnixMillis(0),
+            };
+            let paths = paths.iter().map(|path| String::from(*path));
+            pending.touch(touches(paths), now.monotonic);
+            let lock = || holder.borrow().clone();
+            let batch = pending.take(&links, by_packages, &lock, now)?;
+            let holder = batch.transaction().cloned().unwrap_or_default();
+            let settled = batch.settled;
+            let seen = |t: Touched| {
+                let path = String::from_utf8_lossy(&t.region.path).into_owned();
+                (path, t.itself)
+            };
+            let seen: Vec<_> = batch.into_touched().into_iter().map(seen).collect();
+            Some((seen, holder, settled))
+        };
+        let seen = |paths: &[(&str, bool)]| {
+            let of = |(path, itself): &(&str, bool)| (String::from(*path), *itself);
+            paths.iter().map(of).collect::<Vec<_>>()
+        };
+        *holder.borrow_mut() = Some(Transaction {
+            holder: "cloud-init".into(),
+            pid: 4711,
+            manager: Manager::CloudInit,
+        });
+        let (touched, name, settled) = take(&["etc/b", "etc/a"], 1).expect("at once");
+        assert_eq!(touched, seen(&[("etc/a", true), ("etc/b", true)]));
+        assert_eq!((name.as_str(), settled), ("cloud-init", false));
+        assert!(take(&[], 2).is_none(), "checked");
+        *holder.borrow_mut() = None;
+        let after = take(&[], 3);
+        match by_packages {
+            true => {
+                let (touched, name, settled) = after.expect("by another database");
+                // Told as restored at most once.
+                assert_eq!(touched, seen(&[("etc/a", false), ("etc/b", false)]));
+                assert_eq!((name.as_str(), settled), ("cloud-init", true));
+            }
+            false => assert!(after.is_none(), "the manifest is the same one"),
+        }
+        let (_, name, settled) = take(&["etc/c"], 5).expect("what settles late");
+        assert_eq!((name.as_str(), settled), ("cloud-init", true));
+        let (_, name, _) = take(&["etc/c"], 60).expect("somebody else's");
+        assert_eq!(name, "");
+    }
+}
+
+#[test]
+fn what_settles_in_a_transaction_is_gathered_for_a_moment() {
+    let start = Instant::now();
+    let links = Links::default();
+    let at = |ms| Now {
+        monotonic: start + Duration::from_millis(ms),
+        wall: UnixMillis(0),
+    };
+    let held = Some(Transaction {
+        holder: "dpkg".into(),
+        pid: 7,
+        manager: Manager::Dpkg,
+    });
+    let mut pending = PendingPaths::new(Duration::ZERO);
+    let mut take = |path: &str, lock: &Option<Transaction>, ms| {
+        let now = at(ms);
+        pending.touch(touches([path.to_owned()]), now.monotonic);
+        let batch = pending.take(&links, false, &|| lock.clone(), now);
+        let taken = batch.map_or(0, |batch| batch.into_touched().len());
+        let due = pending
+            .next_due(now.monotonic)
+            .expect("the lock is asked for");
+        (
+            taken,
+            due.saturating_duration_since(now.monotonic).as_millis(),
+        )
+    };
+    assert_eq!(take("a", &held, 0).0, 1, "the first at once");
+    // Asked for the lock, and no sooner for what is due already.
+    assert_eq!(take("b", &held, 10), (0, 90));
+    assert_eq!(take("c", &held, 200), (0, 50));
+    assert_eq!(take("d", &held, 250).0, 3);
+    assert_eq!(take("e", &held, 300).0, 0);
+    assert_eq!(take("f", &None, 400).0, 2, "it is over");
+    assert_eq!(take("g", &None, 401).0, 1);
+}
+
+#[test]
+fn a_job_takes_a_bounded_number_and_the_rest_comes_next() {
+    let start = Instant::now();
+    let links = Links::default();
+    let mut pending = PendingPaths::new(Duration::ZERO);
+    let many = 5 * MOST_AT_ONCE;
+    let region = |n: usize| Region {
+        path: n.to_string().into(),
+        below: false,
+    };
+    let now = Now {
+        monotonic: start,
+        wall: UnixMillis(0),
+    };
+    let all = (0..many).map(|n| Touched::unseen(region(n), now.wall.system()));
+    pending.again(all.collect());
+    let mut taken = 0;
+    while let Some(batch) = pending.take(&links, false, &|| None, now) {
+        let count = batch.into_touched().len();
+        assert!(count <= 2 * MOST_AT_ONCE, "{count}");
+        taken += count;
+    }
+    assert_eq!(taken, many);
+    assert_eq!(pending.next_due(start), None);
+}
+
+#[test]
+fn at_the_end_nothing_waits_for_quiet() {
+    let start = Instant::now();
+    let hour = Duration::from_secs(3600);
+    let mut pending = PendingPaths::new(hour);
+    pending.touch(touches(["a".to_owned()]), start);
+    pending.stop(true, start);
+    let now = Now {
+        monotonic: start,
+        wall: UnixMillis(0),
+    };
+    assert!(!pending.is_done(true, start));
+    let batch = pending.take(&Links::default(), false, &|| None, now);
+    assert_eq!(batch.map(|batch| batch.into_touched().len()), Some(1));
+    // The canary comes back behind everything else.
+    assert!(!pending.is_done(true, start) && pending.is_done(false, start));
+    let canary = String::from_utf8_lossy(canary::KEY).into_owned();
+    pending.touch(touches([canary]), start);
+    assert!(pending.is_done(true, start + hour));
+}
