@@ -340,3 +340,56 @@ pub(crate) fn case(content: Content, signed: bool, beyond: AttributeSet) -> Case
         beyond,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::deb::{Control, Sums};
+    use crate::debian::kept::Facts;
+    use std::fs;
+
+    #[test]
+    fn what_is_known_of_packages_outlives_a_database_that_cannot_be_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (tree, kept) = (directory.path().join("root"), directory.path().join("kept"));
+        fs::create_dir_all(tree.join("var/lib/dpkg/info")).expect("made");
+        let recorded = RecordedPackages::default();
+        let facts = Facts {
+            package: Package {
+                name: "tool".into(),
+                version: "1".into(),
+                arch: "all".into(),
+            },
+            sha256: [1; 32],
+            control: Control {
+                sums: Sums::from([(b"usr/bin/tool"[..].into(), [7; 16])]),
+                ..Control::default()
+            },
+            files: None,
+            recorded: false,
+        };
+        let store = Store::new(&kept, recorded.keyrings());
+        store.keep(&facts).expect("kept");
+        let root = Root::open(&tree).expect("a root");
+        let mut explainer = Explainer::keeping(&root, recorded, &kept);
+        let status = tree.join("var/lib/dpkg/status");
+        let mut after = |sound: bool| {
+            match sound {
+                true => fs::write(&status, "Package: a\nStatus: install ok installed\n"),
+                false => fs::create_dir(&status),
+            }
+            .expect("made");
+            explainer.refresh();
+            assert_eq!(explainer.problem().is_none(), sound);
+            match sound {
+                true => fs::remove_file(&status),
+                false => fs::remove_dir(&status),
+            }
+            .expect("removed");
+            explainer.shipping(b"usr/bin/tool")
+        };
+        for sound in [true, false, true] {
+            assert_eq!(after(sound), ["tool"]);
+        }
+    }
+}

@@ -88,11 +88,23 @@ impl Unpacking {
     }
 
     /// The package that is being unpacked and has the path (relative to the root) in its list, or the one that it is
-    /// about to be renamed to.
+    /// about to be renamed to; or of which dpkg keeps the file for itself.
     pub fn package_of(&self, path: &[u8]) -> Option<&str> {
         let named = without_temporary(path);
         self.lists(path)
             .or_else(|| self.lists(named).filter(|_| named != path))
+            .or_else(|| self.keeps(path))
+    }
+
+    /// By the names that dpkg gives to what it keeps: as that of the list, with another ending.
+    fn keeps(&self, path: &[u8]) -> Option<&str> {
+        let name = path.strip_prefix(INFO.as_bytes().strip_prefix(b"/")?)?;
+        let (package, kind) = bytes::rsplit_once(name.strip_prefix(b"/")?, b'.')?;
+        let package = std::str::from_utf8(package)
+            .ok()
+            .filter(|_| !kind.contains(&b'/'))?;
+        let (package, _) = self.packages.get_key_value(package)?;
+        Some(package)
     }
 
     fn lists(&self, path: &[u8]) -> Option<&str> {

@@ -170,6 +170,38 @@ fn the_journal_is_followed_entry_by_entry() {
 }
 
 #[test]
+fn what_dpkg_keeps_of_a_package_is_of_that_package() {
+    let tree = Tree::new();
+    let unpacked = "install ok unpacked";
+    let all = ["lib", "python3.11"].map(|name| entry(name, unpacked));
+    tree.write(
+        "var/lib/dpkg/status",
+        all.concat() + &entry("done", "install ok installed"),
+    );
+    list(&tree, "lib:amd64", &["usr/lib/lib.so"]);
+    list(&tree, "python3.11", &["usr/bin/python3.11"]);
+    let unpacking = read(&tree);
+    for (name, package) in [
+        ("lib:amd64.list", Some("lib:amd64")),
+        ("lib:amd64.list-new", Some("lib:amd64")),
+        ("python3.11.postinst", Some("python3.11")),
+        ("lib.list", None),
+        ("lib:i386.list", None),
+        ("python3.list", None),
+        ("done.list", None),
+        ("lib:amd64", None),
+        ("lib:amd64.d/x", None),
+        ("format", None),
+        ("", None),
+    ] {
+        let path = format!("var/lib/dpkg/info/{name}");
+        assert_eq!(unpacking.package_of(path.as_bytes()), package, "{name}");
+    }
+    assert_eq!(unpacking.package_of(b"var/lib/dpkg/info"), None);
+    assert_eq!(unpacking.package_of(b"tmp/lib:amd64.list"), None);
+}
+
+#[test]
 fn paths_are_those_of_the_disk() {
     let tree = Tree::new();
     tree.dir("usr/bin");
