@@ -4,26 +4,29 @@
 use super::apt::{self, Lookup};
 use super::arrived::{self, Arrived, Stamp};
 use super::bound::{self, Kept};
-use super::deb::{self, Control, Part, Parts};
+use super::deb::{self, Part, Parts};
 use super::index::Index;
 use super::kept::{self, Facts, Store, Stored};
 use super::keyrings;
+use super::known::{Files, Key, SignedDeb, indexed, key, package_of, shipped};
 use super::recorded;
-use super::tar::{self, Listing};
+use super::tar::Listing;
 use crate::change::Shipped;
 use crate::openpgp::Keyring;
 use crate::recorded::RecordedPackages;
 use crate::settings::Settings;
-use agent_core::attributes::{Digest, FileType};
+use agent_core::attributes::Digest;
 use agent_core::os::root::Root;
 use agent_packages::Package;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
 /// Where apt puts the packages that it fetched.
 pub(crate) const ARCHIVES: &str = "var/cache/apt/archives";
+
+/// Listings of data archives that are in memory at a time, where there is a store that has them: a kernel's has some megabytes.
+const LISTINGS: usize = 16;
 
 /// The packages that lie in apt's cache and stand in a signed list.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub(crate) struct Debs {
     index: Index<Key>,
     /// The files that lay in the cache the last time.
     seen: HashSet<Stamp>,
+    /// Packages of which the listing is in memory, the longest known first.
+    loaded: VecDeque<Key>,
     /// Where it is kept beyond this run; `None`: nowhere.
     store: Option<Store>,
     /// What lay there and could not be believed, or why nothing could.
@@ -42,31 +47,11 @@ pub(crate) struct Debs {
     untold: bool,
 }
 
-/// Name, version and architecture.
-type Key = (String, String, String);
-
-/// One of them.
-#[derive(Debug)]
-struct SignedDeb {
-    /// Relative to the root.
-    path: String,
-    /// Held, so that its data archive can still be read when apt has removed it.
-    file: Option<File>,
-    sha256: [u8; 32],
-    control: Control,
-    /// Of its data archive; why it cannot be read.
-    files: Option<Result<Listing, String>>,
-    /// See [`Facts::recorded`]: it only says what an older version had.
-    recorded: bool,
-    /// Bytes of the file in which that is kept, and when it was written.
-    kept: (u64, SystemTime),
-}
-
 impl Debs {
     /// What an earlier run has kept, and will be kept from now on.
     pub(crate) fn kept(store: Store) -> Debs {
-        let (stored, given_up) = store.load();
-        let known = stored.into_iter().map(|stored| {
+        let mut known = HashMap::new();
+        let given_up = store.each(&mut |stored| {
             let Stored {
                 facts,
                 bytes,
@@ -77,14 +62,17 @@ impl Debs {
                 file: None,
                 sha256: facts.sha256,
                 control: facts.control,
-                files: facts.files.map(Ok),
+                files: match facts.files {
+                    Some(_) => Files::Shelved,
+                    None => Files::Unread,
+                },
                 recorded: facts.recorded,
                 kept: (bytes, since),
             };
-            (key(&facts.package), deb)
+            known.insert(key(&facts.package), deb);
         });
         let mut debs = Debs {
-            known: known.collect(),
+            known,
             store: Some(store),
             untold: given_up.is_some(),
             given_up,
@@ -190,7 +178,7 @@ impl Debs {
                     file,
                     sha256,
                     control,
-                    files: None,
+                    files: Files::Unread,
                     recorded: false,
                     kept: (0, SystemTime::now()),
                 };
@@ -203,7 +191,8 @@ impl Debs {
                     }
                     Entry::Occupied(mut known) => {
                         let known = known.get_mut();
-                        if known.recorded || !matches!(known.files, Some(Ok(_))) {
+                        if known.recorded || matches!(known.files, Files::Unread | Files::Failed(_))
+                        {
                             *known = deb;
                             new = None;
                         }
@@ -227,7 +216,7 @@ impl Debs {
             file: None,
             sha256: facts.sha256,
             control: facts.control,
-            files: None,
+            files: Files::Unread,
             recorded: true,
             kept: (0, SystemTime::now()),
         });
@@ -273,15 +262,16 @@ impl Debs {
         let (Some(store), Some(deb)) = (&self.store, self.known.get_mut(key)) else {
             return;
         };
+        let files = match &deb.files {
+            Files::Shelved => return,
+            Files::Known(files) => Some(files.clone()),
+            Files::Unread | Files::Failed(_) => None,
+        };
         let facts = Facts {
             package: package_of(key),
             sha256: deb.sha256,
             control: deb.control.clone(),
-            files: deb
-                .files
-                .as_ref()
-                .and_then(|files| files.as_ref().ok())
-                .cloned(),
+            files,
             recorded: deb.recorded,
         };
         let bytes = store.keep(&facts).unwrap_or_default();
@@ -372,54 +362,53 @@ impl Debs {
         let Some(deb) = self.known.get_mut(&key).filter(|deb| !deb.recorded) else {
             return Ok(None);
         };
-        if deb.files.is_none() {
-            deb.files = Some(deb::listing(root, &deb.path, deb.file.as_ref(), deb.sha256));
-            // Everything it holds is in memory now.
-            deb.file = None;
+        let before = std::mem::replace(&mut deb.files, Files::Unread);
+        let (is_new, is_loaded) = match before {
+            Files::Unread => (true, true),
+            Files::Shelved => (false, true),
+            Files::Known(_) | Files::Failed(_) => (false, false),
+        };
+        let shelved = match (&before, &self.store) {
+            (Files::Shelved, Some(store)) => store.read(&deb.sha256),
+            _ => None,
+        };
+        deb.files = match shelved.and_then(|facts| facts.files) {
+            Some(files) => Files::Known(files),
+            None if !is_loaded => before,
+            None => match deb::listing(root, &deb.path, deb.file.as_ref(), deb.sha256) {
+                Ok(files) => Files::Known(files),
+                Err(why) => Files::Failed(why),
+            },
+        };
+        // Everything it holds is in memory now.
+        deb.file = None;
+        if is_new {
             self.keep(&key);
         }
-        match self.known.get(&key).and_then(|deb| deb.files.as_ref()) {
-            Some(Ok(files)) => Ok(Some(files)),
-            Some(Err(why)) => Err(why.clone()),
-            None => Ok(None),
+        if is_loaded {
+            self.shelve(&key);
+        }
+        match self.known.get(&key).map(|deb| &deb.files) {
+            Some(Files::Known(files)) => Ok(Some(files)),
+            Some(Files::Failed(why)) => Err(why.clone()),
+            Some(Files::Unread | Files::Shelved) | None => Ok(None),
+        }
+    }
+
+    /// Gives the longest known listings to the store alone, now that one more is known.
+    fn shelve(&mut self, loaded: &Key) {
+        self.loaded.push_back(loaded.clone());
+        while self.loaded.len() > LISTINGS {
+            let known = self.loaded.pop_front();
+            if let Some(deb) = known.and_then(|key| self.known.get_mut(&key))
+                && deb.kept.0 > 0
+                && matches!(deb.files, Files::Known(_))
+            {
+                deb.files = Files::Shelved;
+            }
         }
     }
 }
 
-/// A package and the names in its sums.
-fn indexed<'a>(
-    (key, deb): (&Key, &'a SignedDeb),
-) -> (Key, impl Iterator<Item = &'a [u8]> + use<'a>) {
-    (key.clone(), deb.control.sums.keys().map(|name| &name[..]))
-}
-
-fn package_of((name, version, arch): &Key) -> Package {
-    Package {
-        name: name.clone(),
-        version: version.clone(),
-        arch: arch.clone(),
-    }
-}
-
-fn key(package: &Package) -> Key {
-    let Package {
-        name,
-        version,
-        arch,
-    } = package.clone();
-    (name, version, arch)
-}
-
-fn shipped(entry: &tar::Shipped) -> Shipped {
-    Shipped {
-        kind: entry.kind,
-        mode: entry.mode,
-        uid: Some(entry.uid),
-        gid: Some(entry.gid),
-        link: entry.link.clone(),
-        digest: entry.sha256.map(Digest::Sha256),
-        // dpkg sets none: what a file has is a maintainer script's.
-        capability: Some(None),
-        names: (entry.kind == FileType::File).then_some(entry.names),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ pub(crate) mod index;
 mod judge;
 pub(crate) mod kept;
 pub(crate) mod keyrings;
+mod known;
 pub(crate) mod logs;
 mod recorded;
 pub(crate) mod tar;

@@ -106,6 +106,50 @@ fn what_settles_in_a_transaction_is_gathered_for_a_moment() {
     assert_eq!(take("g", &None, 401).0, 1);
 }
 
+/// Whichever manager holds its lock: rpm's database has all of a package when its files are there, and settings of the package
+/// manager may have been judged while one was written.
+#[test]
+fn what_nothing_explains_is_looked_at_once_more_when_the_lock_is_free() {
+    let start = Instant::now();
+    let links = Links::default();
+    for (holder, manager) in [("rpm", Manager::Rpm), ("dpkg", Manager::Dpkg)] {
+        let at = |second| Now {
+            monotonic: start + Duration::from_secs(second),
+            wall: UnixMillis(0),
+        };
+        let held = Some(Transaction {
+            holder: holder.into(),
+            pid: 7,
+            manager,
+        });
+        let mut pending = PendingPaths::new(Duration::ZERO);
+        pending.touch(touches(["usr/bin/a".to_owned()]), at(1).monotonic);
+        let batch = pending.take(&links, false, &|| held.clone(), at(1));
+        let batch = batch.expect("looked at while it is held");
+        assert!(!batch.settled);
+        let path = b"usr/bin/a";
+        let touched = batch.touched(path).expect("it was touched");
+        for _ in 0..2 {
+            pending.transactions.look_at_end(touched, path);
+        }
+        assert!(!pending.is_judged());
+        assert!(
+            pending
+                .take(&links, false, &|| held.clone(), at(2))
+                .is_none()
+        );
+        let again = pending.take(&links, false, &|| None, at(3));
+        let again = again.expect("once more");
+        assert!(again.settled);
+        let found = again.touched(path).expect("it");
+        assert_eq!(found.transaction.as_deref(), Some(holder));
+        assert!(!found.itself, "told as restored at most once");
+        pending.transactions.look_at_end(found, path);
+        assert!(pending.is_judged(), "and not for ever");
+        assert!(pending.take(&links, false, &|| None, at(4)).is_none());
+    }
+}
+
 #[test]
 fn a_job_takes_a_bounded_number_and_the_rest_comes_next() {
     let start = Instant::now();
