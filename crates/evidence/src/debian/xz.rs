@@ -172,7 +172,7 @@ mod tests {
         let noise: Vec<u8> = (0..4096)
             .map(|_| {
                 random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-                (random >> 16) as u8
+                random.to_be_bytes()[1]
             })
             .collect();
         noise.into_iter().cycle().take(length).collect()
