@@ -198,7 +198,8 @@ impl PendingPaths {
         self.taken = Some(now.monotonic);
         let touched = self.bounded(touched);
         let mut batch = TouchedBatch::new(touched, !held && !self.stopping, too_many);
-        batch.unpacking = self.transactions.is_unpacking() && !self.stopping;
+        // While the lock is free what waits is released at once: it would be looked at without end.
+        batch.unpacking = held && self.transactions.is_unpacking();
         Some(batch)
     }
 

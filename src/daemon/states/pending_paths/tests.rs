@@ -150,6 +150,33 @@ fn what_nothing_explains_is_looked_at_once_more_when_the_lock_is_free() {
     }
 }
 
+/// dpkg's database may say for ever that a package is being unpacked: without the lock nothing waits for it.
+#[test]
+fn what_dpkg_left_unpacked_is_looked_at_once_when_the_lock_is_free() {
+    let start = Instant::now();
+    let links = Links::default();
+    let at = |ms| Now {
+        monotonic: start + Duration::from_millis(ms),
+        wall: UnixMillis(0),
+    };
+    let held = Some(Transaction {
+        holder: "dpkg".into(),
+        pid: 7,
+        manager: Manager::Dpkg,
+    });
+    let mut pending = PendingPaths::new(Duration::ZERO);
+    pending.touch(touches(["usr/bin/a".to_owned()]), at(0).monotonic);
+    let batch = pending.take(&links, false, &|| held.clone(), at(0));
+    let batch = batch.expect("looked at while it is held");
+    assert!(batch.unpacking);
+    let touched = batch.touched(b"usr/bin/a").expect("it was touched");
+    let transactions = &mut pending.transactions;
+    assert!(transactions.note("a".into(), touched, b"usr/bin/a", at(0).monotonic));
+    let again = pending.take(&links, false, &|| None, at(300));
+    assert!(!again.expect("it is free").unpacking);
+    assert!(pending.take(&links, false, &|| None, at(600)).is_none());
+}
+
 #[test]
 fn a_job_takes_a_bounded_number_and_the_rest_comes_next() {
     let start = Instant::now();
