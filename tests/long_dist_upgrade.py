@@ -14,6 +14,7 @@ import collections
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -192,15 +193,22 @@ def packages(root):
     return dict(line.split() for line in text.splitlines())
 
 
+def listed(line):
+    """Check and subject of a line of a listing, which has its path as manifests write it."""
+    signs = {"+": "files.added", "-": "files.removed", "~": "files.changed"}
+    path = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), line[2:].encode())
+    # As subjects have it: what is no UTF-8 is escaped.
+    return signs[line[0]], path.decode(errors="backslashreplace")
+
+
 def standing(told):
     """What the log side takes to deviate: check and path to the event that told it last."""
-    signs = {"+": "files.added", "-": "files.removed", "~": "files.changed"}
     open_ = {}
     for event in told:
         unmapped = event.get("unmapped", {})
         if event.get("activity_name") == "Package explained":
             for line in unmapped["listing"].splitlines():
-                key = (signs[line[0]], line[2:])
+                key = listed(line)
                 if event["status"] == "Resolved":
                     open_.pop(key, None)
                 else:

@@ -35,7 +35,7 @@ impl Size {
 fn host(size: &Size) -> DaemonHarness {
     let harness = DaemonHarness::new();
     harness.host.shell(
-        "for path in /usr/bin /usr/lib /etc/apt; do printf '[[paths]]\\npath = \"%s\"\\nseverity = \"high\"\\n' $path; done \
+        "for path in /usr/bin /usr/lib /etc/apt /var/lib/dpkg/info; do printf '[[paths]]\\npath = \"%s\"\\nseverity = \"high\"\\n' $path; done \
          >> etc/host-integrity-agent/profile.toml
          printf '[[paths]]\\npath = \"/usr/bin/p1\"\\nseverity = \"critical\"\\n' >> etc/host-integrity-agent/profile.toml",
     );
@@ -99,6 +99,13 @@ fn singly(events: &[Value]) -> BTreeMap<String, (String, bool)> {
         told.insert(path.to_owned(), (severity, explained));
     }
     told
+}
+
+/// Paths that were told by themselves and that nothing explains.
+fn unexplained(events: &[Value]) -> Vec<String> {
+    let told = singly(events).into_iter();
+    let told = told.filter(|(_, (severity, explained))| !explained && severity != "Low");
+    told.map(|(path, _)| path).collect()
 }
 
 /// All files of the update, but the configuration and what is critical.
@@ -177,6 +184,9 @@ fn an_update_is_told_as_one_story() {
         events
             .iter()
             .any(|event| event["activity_name"] == "Package transaction ended")
+    });
+    harness.until("nothing is unexplained", |harness| {
+        unexplained(&harness.events()).is_empty()
     });
     let events = harness.events();
     let step = |name: &str| {

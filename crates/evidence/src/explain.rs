@@ -1,15 +1,15 @@
 //! What explains a change: the package that owns the path, what it shipped there, and who vouches for that.
 
-use crate::change::{Change, Shipped};
+use crate::change::Change;
 use crate::debian::evidence::Debs;
 use crate::debian::kept::Store;
-use crate::digests::Digests;
+use crate::debian::logs;
 use crate::recorded::{PackageStatus, RecordedPackages, is_trust};
 use crate::removal;
 use crate::rpm::{self, Headers};
 use crate::settings::{self, Settings};
 use crate::verdict::{self, Case, Content};
-use agent_core::attributes::{AttributeSet, Digest, FileType};
+use agent_core::attributes::{AttributeSet, FileType};
 use agent_core::explained::{self as by, Evidence, ExplainedBy};
 use agent_core::os::root::Root;
 use agent_packages::dpkg::Owners;
@@ -63,7 +63,7 @@ pub(crate) struct Dpkg {
     pub(crate) logs: Logs,
     pub(crate) debs: Debs,
     /// What the installed database says, by name and architecture.
-    sums: HashMap<(String, String), HashMap<Box<[u8]>, [u8; 16]>>,
+    pub(crate) sums: HashMap<(String, String), HashMap<Box<[u8]>, [u8; 16]>>,
 }
 
 /// How one owner explains a change.
@@ -114,9 +114,12 @@ impl Explainer {
             agent_packages::journal(&self.root),
         );
         if self.is_behind(&stamp) {
-            self.rest();
-            let debs = std::mem::take(&mut self.resting);
-            self.source = self.load(kind, debs);
+            let before = self.let_go();
+            self.source = self.load(kind, before);
+            // They rest on where the database cannot be read.
+            if let Source::Dpkg(dpkg) = &mut self.source {
+                dpkg.debs = std::mem::take(&mut self.resting);
+            }
             self.stamp = Some(stamp);
             self.read = Some(Instant::now());
             match &self.source {
@@ -152,30 +155,36 @@ impl Explainer {
 
     /// Gives up what can be read again; what was taken in of packages in apt's cache stays.
     pub fn rest(&mut self) {
-        let source = Source::Nothing("it was given up".into());
-        if let Source::Dpkg(dpkg) = std::mem::replace(&mut self.source, source) {
-            self.resting = dpkg.debs;
-        }
-        self.stamp = None;
+        self.let_go();
     }
 
-    fn load(&self, kind: DatabaseKind, debs: Debs) -> Source {
-        match kind {
+    /// The same; returns what need not be read again whole.
+    fn let_go(&mut self) -> Option<(Vec<Package>, Logs)> {
+        self.stamp = None;
+        let source = Source::Nothing("it was given up".into());
+        let Source::Dpkg(dpkg) = std::mem::replace(&mut self.source, source) else {
+            return None;
+        };
+        self.resting = dpkg.debs;
+        Some((dpkg.owners.into_packages(), dpkg.logs))
+    }
+
+    fn load(&self, kind: DatabaseKind, before: Option<(Vec<Package>, Logs)>) -> Source {
+        let source = match kind {
             DatabaseKind::Dpkg => match Owners::load(&self.root) {
-                Ok(owners) => Source::Dpkg(Box::new(Dpkg {
-                    logs: Logs::read(&self.root, &|name| owners.named(name).next().is_some()),
+                Ok(owners) => Ok(Source::Dpkg(Box::new(Dpkg {
+                    logs: logs::read(&self.root, &owners, before),
                     owners,
-                    debs,
+                    debs: Debs::default(),
                     sums: HashMap::new(),
-                })),
-                Err(error) => Source::Nothing(error.to_string()),
+                }))),
+                Err(error) => Err(error.to_string()),
             },
-            DatabaseKind::Rpm => match Headers::load(&self.root, &self.recorded) {
-                Ok(headers) => Source::Rpm(Box::new(headers)),
-                Err(error) => Source::Nothing(error),
-            },
-            DatabaseKind::None => Source::Nothing("there is no package database".into()),
-        }
+            DatabaseKind::Rpm => Headers::load(&self.root, &self.recorded)
+                .map(|headers| Source::Rpm(Box::new(headers))),
+            DatabaseKind::None => Err("there is no package database".into()),
+        };
+        source.unwrap_or_else(Source::Nothing)
     }
 
     /// The newest versions that were ever seen, those of `recorded` among them.
@@ -242,7 +251,7 @@ impl Explainer {
         path: &[u8],
         new_privilege: bool,
     ) -> Option<Explanation> {
-        let kind = detect_kind(&self.source);
+        let kind = self.source.kind();
         let mut best: Option<(bool, Judged)> = None;
         for mut judged in judged {
             judged.case.settings_hold = self.settings.changed.is_none();
@@ -309,11 +318,13 @@ impl Explainer {
     }
 }
 
-fn detect_kind(source: &Source) -> DatabaseKind {
-    match source {
-        Source::Dpkg(_) => DatabaseKind::Dpkg,
-        Source::Rpm(_) => DatabaseKind::Rpm,
-        Source::Nothing(_) => DatabaseKind::None,
+impl Source {
+    fn kind(&self) -> DatabaseKind {
+        match self {
+            Source::Dpkg(_) => DatabaseKind::Dpkg,
+            Source::Rpm(_) => DatabaseKind::Rpm,
+            Source::Nothing(_) => DatabaseKind::None,
+        }
     }
 }
 
@@ -330,116 +341,55 @@ pub(crate) fn case(content: Content, signed: bool, beyond: AttributeSet) -> Case
     }
 }
 
-impl Dpkg {
-    fn judge(&mut self, root: &Root, change: &Change<'_>) -> Vec<Judged> {
-        let owners: Vec<Package> = self
-            .owners
-            .of(change.path)
-            .take(MOST_OWNERS)
-            .cloned()
-            .collect();
-        if owners.is_empty() {
-            return Vec::new();
-        }
-        let there = Digests::of(root, change);
-        owners
-            .into_iter()
-            .map(|package| {
-                let names = self.owners.shipped_as(change.path, &package);
-                let mut judged = match self.debs.has(&package) {
-                    true => self.signed(root, change, &package, &names, &there),
-                    false => self.installed(root, change, &package, &names, &there),
-                };
-                if let Some(came) = self.logs.came(&package) {
-                    judged.at = Some(came.at);
-                    judged.transaction = came.transaction;
-                }
-                judged
-            })
-            .collect()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::deb::{Control, Sums};
+    use crate::debian::kept::Facts;
+    use std::fs;
 
-    /// By the signed package.
-    fn signed(
-        &mut self,
-        root: &Root,
-        change: &Change<'_>,
-        package: &Package,
-        names: &[Vec<u8>],
-        there: &Result<Digests, String>,
-    ) -> Judged {
-        let sum = self.debs.sum(package, names);
-        let mut detail = there.as_ref().err().cloned();
-        let found = there.as_ref().ok();
-        let (content, beyond) = match (sum, found) {
-            (Some(sum), Some(found)) if !change.needs_attributes() => {
-                let shipped = Shipped {
-                    kind: FileType::File,
-                    mode: None,
-                    uid: None,
-                    gid: None,
-                    link: None,
-                    digest: Some(sum),
-                    capability: None,
-                    names: None,
-                };
-                change.against(&shipped, Some(&Digest::Md5(found.md5)))
-            }
-            _ => match self.debs.shipped(root, package, names) {
-                Ok(Some(shipped)) => {
-                    let sha256 = found.map(|found| Digest::Sha256(found.sha256));
-                    change.against(&shipped, sha256.as_ref())
-                }
-                Ok(None) => {
-                    detail = Some("its archive has nothing there".into());
-                    (Content::Unknown, change.changed)
-                }
-                Err(why) => {
-                    detail = Some(why);
-                    (Content::Unknown, change.changed)
-                }
+    #[test]
+    fn what_is_known_of_packages_outlives_a_database_that_cannot_be_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (tree, kept) = (directory.path().join("root"), directory.path().join("kept"));
+        fs::create_dir_all(tree.join("var/lib/dpkg/info")).expect("made");
+        let recorded = RecordedPackages::default();
+        let facts = Facts {
+            package: Package {
+                name: "tool".into(),
+                version: "1".into(),
+                arch: "all".into(),
             },
+            sha256: [1; 32],
+            control: Control {
+                sums: Sums::from([(b"usr/bin/tool"[..].into(), [7; 16])]),
+                ..Control::default()
+            },
+            files: None,
+            recorded: false,
         };
-        Judged {
-            package: package.clone(),
-            case: case(content, true, beyond),
-            evidence: Evidence::Signed,
-            detail,
-            at: None,
-            transaction: None,
-        }
-    }
-
-    /// By the installed database alone.
-    fn installed(
-        &mut self,
-        root: &Root,
-        change: &Change<'_>,
-        package: &Package,
-        names: &[Vec<u8>],
-        there: &Result<Digests, String>,
-    ) -> Judged {
-        let key = (package.name.clone(), package.arch.clone());
-        let sums = self
-            .sums
-            .entry(key)
-            .or_insert_with(|| self.owners.sums(root, package));
-        let shipped = names.iter().find_map(|name| sums.get(&name[..]));
-        let (content, detail) = match (change.observed.kind, shipped, there) {
-            (FileType::File, Some(_), Err(why)) => (Content::Unknown, Some(why.clone())),
-            (FileType::File, Some(sum), Ok(found)) if *sum == found.md5 => {
-                (Content::Same, Some(self.debs.missing(package)))
+        let store = Store::new(&kept, recorded.keyrings());
+        store.keep(&facts).expect("kept");
+        let root = Root::open(&tree).expect("a root");
+        let mut explainer = Explainer::keeping(&root, recorded, &kept);
+        let status = tree.join("var/lib/dpkg/status");
+        let mut after = |sound: bool| {
+            match sound {
+                true => fs::write(&status, "Package: a\nStatus: install ok installed\n"),
+                false => fs::create_dir(&status),
             }
-            (FileType::File, Some(_), Ok(_)) => (Content::Differs, None),
-            _ => (Content::Unknown, Some(self.debs.missing(package))),
+            .expect("made");
+            explainer.refresh();
+            assert_eq!(explainer.problem().is_none(), sound);
+            match sound {
+                true => fs::remove_file(&status),
+                false => fs::remove_dir(&status),
+            }
+            .expect("removed");
+            explainer.shipping(b"usr/bin/tool")
         };
-        Judged {
-            package: package.clone(),
-            case: case(content, false, AttributeSet::NONE),
-            evidence: Evidence::Md5,
-            detail,
-            at: None,
-            transaction: None,
+        for sound in [true, false, true] {
+            assert_eq!(after(sound), ["tool"]);
         }
     }
 }

@@ -4,12 +4,15 @@
 
 use crate::{Package, unpack};
 use agent_core::bounds;
+use agent_core::os::node::{self, Id};
 use agent_core::os::root::Root;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
+const DPKG: &str = "var/log/dpkg.log";
+const APT: &str = "var/log/apt/history.log";
 /// Of each the newest first; what is older than twelve months is gone by logrotate's configuration.
 const ROTATED: [&str; 13] = [
     "", ".1", ".2.gz", ".3.gz", ".4.gz", ".5.gz", ".6.gz", ".7.gz", ".8.gz", ".9.gz", ".10.gz",
@@ -40,6 +43,10 @@ pub struct Logs {
     /// Begin, end, command.
     history: Vec<(DateTime, DateTime, String)>,
     zone: Option<TimeZone>,
+    /// What apt's history has begun to say and not ended.
+    entry: History,
+    /// How far dpkg's log and apt's history were read.
+    ends: [Option<End>; 2],
     /// The first file that was not read to its end, and why.
     unread: Option<String>,
 }
@@ -54,31 +61,81 @@ impl Logs {
             ..Logs::default()
         };
         for ending in ROTATED {
-            let name = format!("var/log/dpkg.log{ending}");
-            let read = lines(root, &name, &mut |line| logs.dpkg(line, wanted));
-            logs.note(&name, read);
+            let end = logs.take_dpkg(root, &format!("{DPKG}{ending}"), 0, wanted);
+            let [dpkg, _] = &mut logs.ends;
+            keep_first(dpkg, end, ending);
         }
-        let mut entry = History::default();
         for ending in ROTATED {
-            let name = format!("var/log/apt/history.log{ending}");
-            let newer = logs.history.len();
-            let read = lines(root, &name, &mut |line| {
-                logs.apt(line, &mut entry);
-                // The newest of a file stand last in it.
-                if logs.history.len() >= 2 * HISTORY {
-                    let end = newer.saturating_add(HISTORY).min(logs.history.len());
-                    logs.history.drain(newer..end);
-                }
-            });
-            logs.note(&name, read);
+            let end = logs.take_apt(root, &format!("{APT}{ending}"), 0);
+            let [_, apt] = &mut logs.ends;
+            keep_first(apt, end, ending);
         }
         logs
     }
 
-    fn note(&mut self, name: &str, read: io::Result<()>) {
-        if let Err(error) = read {
-            let why = || format!("/{name}: {error}");
-            self.unread.get_or_insert_with(why);
+    /// Reads what the logs have gained since, as they are written to at their ends; false where they are other files by
+    /// now, or were not read whole: then all of them are to be read anew, as for names that were not wanted before.
+    pub fn follow(&mut self, root: &Root, wanted: &dyn Fn(&str) -> bool) -> bool {
+        let [dpkg, apt] = self.ends;
+        let (Some(from_dpkg), Some(from_apt)) = (gains(root, DPKG, dpkg), gains(root, APT, apt))
+        else {
+            return false;
+        };
+        if self.unread.is_some() || self.history.len() > HISTORY {
+            return false;
+        }
+        if let Some(from) = from_dpkg {
+            let end = self.take_dpkg(root, DPKG, from, wanted);
+            self.ends = [end, apt];
+        }
+        if let Some(from) = from_apt {
+            let end = self.take_apt(root, APT, from);
+            let [_, apt] = &mut self.ends;
+            *apt = end;
+        }
+        self.unread.is_none()
+    }
+
+    fn take_dpkg(
+        &mut self,
+        root: &Root,
+        name: &str,
+        from: u64,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Option<End> {
+        let read = lines(root, name, from, &mut |line| self.dpkg(line, wanted));
+        self.note(name, read)
+    }
+
+    fn take_apt(&mut self, root: &Root, name: &str, from: u64) -> Option<End> {
+        // What a rotated file does not end stays open.
+        let mut entry = match name == APT {
+            true => std::mem::take(&mut self.entry),
+            false => History::default(),
+        };
+        let newer = self.history.len();
+        let read = lines(root, name, from, &mut |line| {
+            self.apt(line, &mut entry);
+            // The newest of a file stand last in it.
+            if self.history.len() >= 2 * HISTORY {
+                let end = newer.saturating_add(HISTORY).min(self.history.len());
+                self.history.drain(newer..end);
+            }
+        });
+        if name == APT {
+            self.entry = entry;
+        }
+        self.note(name, read)
+    }
+
+    fn note(&mut self, name: &str, read: io::Result<Option<End>>) -> Option<End> {
+        match read {
+            Ok(end) => end,
+            Err(error) => {
+                let why = || format!("/{name}: {error}");
+                self.unread.get_or_insert_with(why);
+                None
+            }
         }
     }
 
@@ -200,7 +257,7 @@ fn cut(command: &str) -> String {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct History {
     from: Option<DateTime>,
     command: Option<String>,
@@ -210,92 +267,81 @@ fn time(day: Option<&str>, time: Option<&str>) -> Option<DateTime> {
     format!("{}T{}", day?, time?).parse().ok()
 }
 
-fn lines(root: &Root, name: &str, each: &mut dyn FnMut(&str)) -> io::Result<()> {
-    let Some(file) = root.open_file(name.as_bytes())? else {
-        return Ok(());
+/// How far a log was read: which file it was, and where its last whole line ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    id: Id,
+    at: u64,
+}
+
+/// Keeps the end of the newest file: the others are not written to.
+fn keep_first(kept: &mut Option<End>, end: Option<End>, ending: &str) {
+    if ending.is_empty() {
+        *kept = end;
+    }
+}
+
+/// From where on a log has something new, if it has; the outer `None`: it is another file, or has lost some.
+fn gains(root: &Root, name: &str, known: Option<End>) -> Option<Option<u64>> {
+    let handle = match root.resolve(name.as_bytes(), true) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        resolved => resolved.ok()?.handle,
     };
+    let now = match handle {
+        Some(handle) => Some(node::stat(handle).ok()?),
+        None => None,
+    };
+    match (known, now) {
+        (None, None) => Some(None),
+        (None, Some(_)) => Some(Some(0)),
+        (Some(end), Some(now)) if now.id == end.id && now.size >= end.at => {
+            Some((now.size > end.at).then_some(end.at))
+        }
+        (Some(_), _) => None,
+    }
+}
+
+/// Each line of a file from that byte on. Returns how far it was read; `None` if there is none.
+fn lines(
+    root: &Root,
+    name: &str,
+    from: u64,
+    each: &mut dyn FnMut(&str),
+) -> io::Result<Option<End>> {
+    let Some(mut file) = root.open_file(name.as_bytes())? else {
+        return Ok(None);
+    };
+    let id = node::stat(&file)?.id;
+    file.seek(SeekFrom::Start(from))?;
     // A ".1" is no compression.
     let kind = if name.ends_with(".gz") {
         "log.gz"
     } else {
         "log"
     };
-    let Some(mut text) = unpack::reader(kind, file, bounds::DPKG_LOG) else {
-        return Ok(());
+    let mut end = End { id, at: from };
+    let left = bounds::DPKG_LOG.saturating_sub(from);
+    let Some(mut text) = unpack::reader(kind, file, left) else {
+        return Ok(Some(end));
     };
     let mut line = Vec::new();
     loop {
         line.clear();
         let most = bounds::DPKG_LOG_LINE;
         match (&mut text).take(most + 1).read_until(b'\n', &mut line)? {
-            0 => return Ok(()),
+            0 => return Ok(Some(end)),
             length if length as u64 > most => {
                 return Err(io::Error::other(format!("a line longer than {most} bytes")));
             }
-            _ => each(String::from_utf8_lossy(&line).trim_end()),
+            length => {
+                each(String::from_utf8_lossy(&line).trim_end());
+                if line.ends_with(b"\n") {
+                    end.at = end.at.saturating_add(length as u64);
+                }
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::File;
-    use std::os::unix::fs::FileExt;
-
-    /// Why a log of that length is not read, with a line end as often.
-    fn unread(size: u64, every: u64) -> Option<String> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let log = directory.path().join("var/log");
-        std::fs::create_dir_all(&log).expect("made");
-        let file = File::create(log.join("dpkg.log")).expect("made");
-        file.set_len(size).expect("a hole");
-        for end in (every..=size).step_by(usize::try_from(every).expect("small")) {
-            file.write_all_at(b"\n", end - 1).expect("written");
-        }
-        let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
-        logs.unread().map(str::to_owned)
-    }
-
-    #[test]
-    fn a_log_or_a_line_beyond_its_bound_is_named() {
-        let (most, line) = (bounds::DPKG_LOG, bounds::DPKG_LOG_LINE);
-        assert_eq!(unread(most, line), None);
-        let why = unread(most + 1, line).expect("told");
-        assert!(why.starts_with("/var/log/dpkg.log: it is larger"), "{why}");
-        let why = unread(line + 1, line + 1).expect("told");
-        assert!(why.contains("a line longer than"), "{why}");
-    }
-
-    #[test]
-    fn a_package_came_by_a_command() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let log = directory.path().join("var/log/apt");
-        std::fs::create_dir_all(&log).expect("made");
-        let dpkg = "2026-11-27 10:00:05 upgrade a:amd64 1 2\n2026-11-27 10:00:06 status unpacked a:amd64 2\n\
-            2026-11-27 10:00:07 status installed a:amd64 2\n2026-11-20 09:00:00 status installed b:all 1\n\
-            rubbish\n2026-99-99 10:00:00 status installed c:all 1\n2026-11-28 10:00:00 status not-installed d:all <none>\n";
-        std::fs::write(log.parent().expect("it").join("dpkg.log"), dpkg).expect("written");
-        let apt = "\nStart-Date: 2026-11-27  10:00:00\nCommandline: apt-get upgrade\nUpgrade: a:amd64 (1, 2)\n\
-            End-Date: 2026-11-27  10:00:09\n";
-        std::fs::write(log.join("history.log"), apt).expect("written");
-        let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
-        let package = |name: &str, arch: &str, version: &str| Package {
-            name: name.into(),
-            version: version.into(),
-            arch: arch.into(),
-        };
-        let came = logs.came(&package("a", "amd64", "2")).expect("it came");
-        assert_eq!(came.at, "2026-11-27T10:00:07");
-        assert_eq!(came.transaction.as_deref(), Some("apt-get upgrade"));
-        assert_eq!(
-            logs.came(&package("b", "all", "1"))
-                .expect("it came")
-                .transaction,
-            None
-        );
-        assert_eq!(logs.came(&package("a", "amd64", "1")), None);
-        assert_eq!(logs.came(&package("c", "all", "1")), None);
-        assert!(logs.removed(&package("d", "all", "1")));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use agent_packages::Package;
 use agent_scan::files::deviation::Deviation;
 use std::cell::Cell;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where what is known of signed packages is kept, in the state directory.
@@ -23,9 +24,21 @@ const KEPT: &str = "evidence";
 /// When nobody has asked for so long, what can be read again is given up.
 const IDLE: Duration = Duration::from_secs(120);
 
+/// Taking in what lies in apt's cache takes half of the time at most, while one package after the other comes: each time all
+/// lists are read.
+const SHARE: u32 = 1;
+/// So long nothing is taken in at most: dpkg begins when the last package has come, and replaces its lists of it.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What was read, until it is given up.
 #[derive(Debug, Default)]
-pub(in crate::daemon) struct SharedEvidence(Mutex<Option<Held>>);
+pub(in crate::daemon) struct SharedEvidence {
+    held: Mutex<Option<Held>>,
+    /// Somebody is about to take in what lies in apt's cache.
+    taking: AtomicBool,
+    /// When that may begin next.
+    next: Mutex<Option<Instant>>,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -47,7 +60,7 @@ impl SharedEvidence {
         finding: Finding,
         fresh: &Cell<bool>,
     ) -> Finding {
-        let Ok(mut held) = self.0.lock() else {
+        let Ok(mut held) = self.held.lock() else {
             return finding;
         };
         let known = held.take();
@@ -81,17 +94,27 @@ impl SharedEvidence {
     /// Takes in what lies in apt's cache: before dpkg reads it, and long before apt removes it. Returns what was given up
     /// for it.
     fn take_in(&self, setup: &Setup, baseline: &ActiveBaseline) -> Option<String> {
-        let mut held = self.0.lock().ok()?;
+        let next = self.next.lock().ok().and_then(|next| *next);
+        if let Some(next) = next {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        let mut held = self.held.lock().ok()?;
+        // What comes from now on is taken in by another one.
+        self.taking.store(false, Ordering::SeqCst);
+        let began = Instant::now();
         let known = held.take();
         *held = Held::of(known, setup, baseline);
         let explainer = &mut held.as_mut()?.explainer;
         explainer.take_in();
+        if let Ok(mut next) = self.next.lock() {
+            *next = Some(Instant::now() + pause(began.elapsed()));
+        }
         explainer.take_given_up()
     }
 
     /// Names of signed packages that ship a file at the path: those that are yet to be unpacked among them.
     pub(super) fn shipping(&self, path: &[u8]) -> Vec<String> {
-        let held = self.0.lock().ok();
+        let held = self.held.lock().ok();
         let held = held.as_ref().and_then(|held| held.as_ref());
         held.map_or_else(Vec::new, |held| held.explainer.shipping(path))
     }
@@ -99,7 +122,7 @@ impl SharedEvidence {
     /// Gives up what can be read again, where nobody has asked for a while.
     pub(in crate::daemon) fn tend(&self) {
         // Whoever holds it asks it right now.
-        if let Ok(mut held) = self.0.try_lock()
+        if let Ok(mut held) = self.held.try_lock()
             && let Some(held) = held.as_mut().filter(|held| held.used.elapsed() > IDLE)
         {
             held.explainer.rest();
@@ -140,12 +163,20 @@ impl Held {
     }
 }
 
+/// How long nothing is taken in after that took so long.
+fn pause(took: Duration) -> Duration {
+    (took * SHARE).min(PAUSE)
+}
+
 /// Begins to take in what lies in apt's cache, if there is a manifest whose keys could vouch for it.
 pub(in crate::daemon) fn take_in(daemon: &mut Daemon) {
     let Some(baseline) = daemon.baseline.active.clone() else {
         return;
     };
     let evidence = daemon.jobs.evidence.clone();
+    if evidence.taking.swap(true, Ordering::SeqCst) {
+        return;
+    }
     let setup = daemon.setup.clone();
     let messages = daemon.jobs.outlets.messages.clone();
     let taking = move || {
@@ -154,7 +185,9 @@ pub(in crate::daemon) fn take_in(daemon: &mut Daemon) {
         }
     };
     // Without a thread it is taken in when the first path of it deviates.
-    super::spawn("evidence", task::Job::Files, taking).unwrap_or_default();
+    if super::spawn("evidence", task::Job::Files, taking).is_err() {
+        daemon.jobs.evidence.taking.store(false, Ordering::SeqCst);
+    }
 }
 
 /// What explains findings was given up: they may be raised anew, as unexplained, by the next scan.

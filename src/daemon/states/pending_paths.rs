@@ -23,6 +23,10 @@ const MOST_AT_ONCE: usize = 512;
 /// Interval between two checks of what could not be watched.
 const PATROL: Duration = Duration::from_secs(60);
 
+/// Interval between two jobs while a package manager works: something settles all the time then, and each job costs more than
+/// the few paths that it would have. What is critical is looked at in jobs of its own.
+const GATHER: Duration = Duration::from_millis(250);
+
 /// What waits to be checked.
 #[derive(Debug)]
 pub(in crate::daemon) struct PendingPaths {
@@ -38,6 +42,8 @@ pub(in crate::daemon) struct PendingPaths {
     again: Vec<Touched>,
     /// What had no room in the job before.
     backlog: BTreeMap<Vec<u8>, Touched>,
+    /// When something was taken last.
+    taken: Option<Instant>,
     /// The agent ends: nothing waits any more, for quiet or for anybody.
     stopping: bool,
     /// What was touched before the agent was told to end has been heard of.
@@ -58,6 +64,7 @@ impl PendingPaths {
             patrol: None,
             again: Vec::new(),
             backlog: BTreeMap::new(),
+            taken: None,
             stopping: false,
             caught_up: false,
         }
@@ -165,6 +172,9 @@ impl PendingPaths {
         if (self.transactions).asks(!self.debouncer.is_empty(), now.monotonic) {
             self.transactions.saw(lock(), now);
         }
+        if self.gathers().is_some_and(|until| now.monotonic < until) {
+            return None;
+        }
         let mut touched = self.due(now);
         add_beside(&mut touched, links);
         if !touched.is_empty() {
@@ -185,10 +195,18 @@ impl PendingPaths {
         if touched.is_empty() && self.backlog.is_empty() && !too_many {
             return None;
         }
+        self.taken = Some(now.monotonic);
         let touched = self.bounded(touched);
         let mut batch = TouchedBatch::new(touched, !held && !self.stopping, too_many);
-        batch.unpacking = self.transactions.is_unpacking() && !self.stopping;
+        // While the lock is free what waits is released at once: it would be looked at without end.
+        batch.unpacking = held && self.transactions.is_unpacking();
         Some(batch)
+    }
+
+    /// Until when more is gathered; what had no room does not wait for that.
+    fn gathers(&self) -> Option<Instant> {
+        let gathers = self.transactions.is_held() && !self.stopping && self.backlog.is_empty();
+        self.taken.filter(|_| gathers).map(|taken| taken + GATHER)
     }
 
     /// What is quiet, what could not be watched, and what is to be checked once more.
@@ -269,13 +287,10 @@ impl PendingPaths {
     /// When there is something to take next.
     pub(in crate::daemon) fn next_due(&self, now: Instant) -> Option<Instant> {
         let rest = !self.again.is_empty() || !self.backlog.is_empty();
-        let due = [
-            rest.then_some(now),
-            self.debouncer.next(),
-            self.transactions.due(),
-            self.patrol,
-        ];
-        due.into_iter().flatten().min()
+        let due = [rest.then_some(now), self.debouncer.next(), self.patrol];
+        let due = due.into_iter().flatten().min();
+        let due = due.map(|due| self.gathers().map_or(due, |until| due.max(until)));
+        due.into_iter().chain(self.transactions.due()).min()
     }
 
     /// The same of what is urgent.
@@ -301,122 +316,4 @@ fn add_beside(touched: &mut Vec<Touched>, links: &Links) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::daemon::clock::UnixMillis;
-    use agent_packages::transaction::Manager;
-    use std::cell::RefCell;
-
-    fn touches(paths: impl IntoIterator<Item = String>) -> Vec<Touch> {
-        let touch = |path: String| Touch {
-            path: path.into(),
-            below: true,
-            itself: true,
-        };
-        paths.into_iter().map(touch).collect()
-    }
-
-    /// Whoever is at work delays no check; what a package database judged meanwhile is checked again by the next one.
-    #[test]
-    fn nothing_waits_to_be_checked_while_packages_are_installed() {
-        let start = Instant::now();
-        let links = Links::default();
-        for by_packages in [true, false] {
-            let holder = RefCell::new(None);
-            let mut pending = PendingPaths::new(Duration::ZERO);
-            let mut take = |paths: &[&str], second| {
-                let now = Now {
-                    monotonic: start + Duration::from_secs(second),
-                    wall: UnixMillis(0),
-                };
-                let paths = paths.iter().map(|path| String::from(*path));
-                pending.touch(touches(paths), now.monotonic);
-                let lock = || holder.borrow().clone();
-                let batch = pending.take(&links, by_packages, &lock, now)?;
-                let holder = batch.transaction().cloned().unwrap_or_default();
-                let settled = batch.settled;
-                let seen = |t: Touched| {
-                    let path = String::from_utf8_lossy(&t.region.path).into_owned();
-                    (path, t.itself)
-                };
-                let seen: Vec<_> = batch.into_touched().into_iter().map(seen).collect();
-                Some((seen, holder, settled))
-            };
-            let seen = |paths: &[(&str, bool)]| {
-                let of = |(path, itself): &(&str, bool)| (String::from(*path), *itself);
-                paths.iter().map(of).collect::<Vec<_>>()
-            };
-            *holder.borrow_mut() = Some(Transaction {
-                holder: "cloud-init".into(),
-                pid: 4711,
-                manager: Manager::CloudInit,
-            });
-            let (touched, name, settled) = take(&["etc/b", "etc/a"], 1).expect("at once");
-            assert_eq!(touched, seen(&[("etc/a", true), ("etc/b", true)]));
-            assert_eq!((name.as_str(), settled), ("cloud-init", false));
-            assert!(take(&[], 2).is_none(), "checked");
-            *holder.borrow_mut() = None;
-            let after = take(&[], 3);
-            match by_packages {
-                true => {
-                    let (touched, name, settled) = after.expect("by another database");
-                    // Told as restored at most once.
-                    assert_eq!(touched, seen(&[("etc/a", false), ("etc/b", false)]));
-                    assert_eq!((name.as_str(), settled), ("cloud-init", true));
-                }
-                false => assert!(after.is_none(), "the manifest is the same one"),
-            }
-            let (_, name, settled) = take(&["etc/c"], 5).expect("what settles late");
-            assert_eq!((name.as_str(), settled), ("cloud-init", true));
-            let (_, name, _) = take(&["etc/c"], 60).expect("somebody else's");
-            assert_eq!(name, "");
-        }
-    }
-
-    #[test]
-    fn a_job_takes_a_bounded_number_and_the_rest_comes_next() {
-        let start = Instant::now();
-        let links = Links::default();
-        let mut pending = PendingPaths::new(Duration::ZERO);
-        let many = 5 * MOST_AT_ONCE;
-        let region = |n: usize| Region {
-            path: n.to_string().into(),
-            below: false,
-        };
-        let now = Now {
-            monotonic: start,
-            wall: UnixMillis(0),
-        };
-        let all = (0..many).map(|n| Touched::unseen(region(n), now.wall.system()));
-        pending.again(all.collect());
-        let mut taken = 0;
-        while let Some(batch) = pending.take(&links, false, &|| None, now) {
-            let count = batch.into_touched().len();
-            assert!(count <= 2 * MOST_AT_ONCE, "{count}");
-            taken += count;
-        }
-        assert_eq!(taken, many);
-        assert_eq!(pending.next_due(start), None);
-    }
-
-    #[test]
-    fn at_the_end_nothing_waits_for_quiet() {
-        let start = Instant::now();
-        let hour = Duration::from_secs(3600);
-        let mut pending = PendingPaths::new(hour);
-        pending.touch(touches(["a".to_owned()]), start);
-        pending.stop(true, start);
-        let now = Now {
-            monotonic: start,
-            wall: UnixMillis(0),
-        };
-        assert!(!pending.is_done(true, start));
-        let batch = pending.take(&Links::default(), false, &|| None, now);
-        assert_eq!(batch.map(|batch| batch.into_touched().len()), Some(1));
-        // The canary comes back behind everything else.
-        assert!(!pending.is_done(true, start) && pending.is_done(false, start));
-        let canary = String::from_utf8_lossy(canary::KEY).into_owned();
-        pending.touch(touches([canary]), start);
-        assert!(pending.is_done(true, start + hour));
-    }
-}
+mod tests;

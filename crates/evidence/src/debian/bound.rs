@@ -24,8 +24,6 @@ pub(crate) struct Kept {
 pub(crate) fn beyond(mut kept: Vec<Kept>, installed: &[Package]) -> Vec<Package> {
     let mut bytes: u64 = kept.iter().map(|one| one.bytes).sum();
     let mut left = kept.len();
-    let is_within =
-        |left: usize, bytes: u64| left <= bounds::EVIDENCE_KEPT && bytes <= bounds::EVIDENCE_BYTES;
     if is_within(left, bytes) {
         return Vec::new();
     }
@@ -53,6 +51,11 @@ pub(crate) fn beyond(mut kept: Vec<Kept>, installed: &[Package]) -> Vec<Package>
         given_up.push(one.package);
     }
     given_up
+}
+
+/// Whether so many packages of so many bytes may be kept.
+pub(crate) fn is_within(packages: usize, bytes: u64) -> bool {
+    packages <= bounds::EVIDENCE_KEPT && bytes <= bounds::EVIDENCE_BYTES
 }
 
 #[cfg(test)]

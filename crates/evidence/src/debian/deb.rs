@@ -4,13 +4,16 @@
 //! only if the digest of all that was read is the signed one.
 
 use super::tar::{self, Listing};
+use super::xz;
 use crate::products::alternatives::{self, Alternative};
 use agent_core::bounds;
 use agent_core::bytes;
+use agent_core::os::root::Root;
 use agent_packages::dpkg::sums;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
 
 /// MD5 by path, as `md5sums` of a control archive lists them.
 pub(crate) type Sums = HashMap<Box<[u8]>, [u8; 16]>;
@@ -80,6 +83,33 @@ pub(crate) fn read(file: impl Read, wanted: Part) -> io::Result<Contents> {
     })
 }
 
+/// The data archive of the file, if its digest still is the one that was looked up.
+pub(crate) fn listing(
+    root: &Root,
+    path: &str,
+    held: Option<&File>,
+    sha256: [u8; 32],
+) -> Result<Listing, String> {
+    let fault = |error: io::Error| format!("/{path}: {error}");
+    let contents = match held {
+        Some(mut file) => {
+            file.rewind().map_err(fault)?;
+            read(file, Part::Files)
+        }
+        None => {
+            let file = root.open_file(path.as_bytes()).map_err(fault)?;
+            read(file.ok_or_else(|| format!("/{path} is gone"))?, Part::Files)
+        }
+    };
+    let contents = contents.map_err(fault)?;
+    match contents.part {
+        _ if contents.sha256 != sha256 => Err(format!("/{path} is another file than a moment ago")),
+        Ok(Parts::Files(files)) => Ok(files),
+        Ok(Parts::Control(_)) => Err(format!("/{path} has no data archive")),
+        Err(why) => Err(format!("/{path}: {why}")),
+    }
+}
+
 fn members(source: &mut impl Read, wanted: Part) -> io::Result<Parts> {
     let mut magic = [0; 8];
     source.read_exact(&mut magic)?;
@@ -98,10 +128,10 @@ fn members(source: &mut impl Read, wanted: Part) -> io::Result<Parts> {
         let mut member = source.take(size);
         let part = match wanted {
             Part::Control if name.starts_with(b"control.tar") => {
-                Some(Parts::Control(control(&name, &mut member)?))
+                Some(Parts::Control(control(&name, &mut member, size)?))
             }
             Part::Files if name.starts_with(b"data.tar") => {
-                let text = decompressed(&name, &mut member, bounds::DEB_DATA)?;
+                let text = decompressed(&name, &mut member, size, bounds::DEB_DATA)?;
                 Some(Parts::Files(tar::read(text)?))
             }
             _ => None,
@@ -118,9 +148,9 @@ fn members(source: &mut impl Read, wanted: Part) -> io::Result<Parts> {
 
 /// The `md5sums` in a control archive, none where it has none, as packages without files do not; and what its script
 /// registers.
-fn control(name: &[u8], member: &mut dyn Read) -> io::Result<Control> {
+fn control(name: &[u8], member: &mut dyn Read, size: u64) -> io::Result<Control> {
     let mut text = Vec::new();
-    decompressed(name, member, bounds::DEB_CONTROL)?.read_to_end(&mut text)?;
+    decompressed(name, member, size, bounds::DEB_CONTROL)?.read_to_end(&mut text)?;
     let script = tar::file(&text, b"postinst")?.unwrap_or_default();
     let mut found = Control {
         sums: Sums::new(),
@@ -141,17 +171,18 @@ fn control(name: &[u8], member: &mut dyn Read) -> io::Result<Control> {
     Ok(found)
 }
 
-/// The text behind a member, by the ending of its name; more than `most` bytes are an error.
+/// The text behind a member of `size` bytes, by the ending of its name; more than `most` bytes are an error.
 fn decompressed<'a>(
     name: &[u8],
     member: impl Read + 'a,
+    size: u64,
     most: u64,
 ) -> io::Result<Box<dyn Read + 'a>> {
     let bounded = |text: Box<dyn Read + 'a>| Box::new(Bounded { text, left: most });
     let ending = name.splitn(3, |byte| *byte == b'.').nth(2);
     Ok(match ending {
         None => bounded(Box::new(member)),
-        Some(b"xz") => bounded(Box::new(lzma_rust2::XzReader::new(member, true))),
+        Some(b"xz") => bounded(xz::reader(member, size)?),
         Some(b"zst") => {
             let decoder = ruzstd::decoding::StreamingDecoder::new(member)
                 .map_err(|error| bad(&error.to_string()))?;
@@ -231,7 +262,7 @@ mod tests {
             (bounds::DEB_DATA, b"data.tar"),
         ] {
             for (more, good) in [(0, true), (1, false)] {
-                let mut text = decompressed(name, Unseen(most + more), most).expect("known");
+                let mut text = decompressed(name, Unseen(most + more), most, most).expect("known");
                 let read = loop {
                     match text.read(&mut buffer) {
                         Ok(0) => break Ok(()),

@@ -4,27 +4,29 @@
 use super::apt::{self, Lookup};
 use super::arrived::{self, Arrived, Stamp};
 use super::bound::{self, Kept};
-use super::deb::{self, Control, Part, Parts};
+use super::deb::{self, Part, Parts};
 use super::index::Index;
 use super::kept::{self, Facts, Store, Stored};
 use super::keyrings;
-use super::recorded;
-use super::tar::{self, Listing};
+use super::known::{Files, Key, SignedDeb, indexed, key, package_of, shipped};
+use super::recorded::{self, OldLists};
+use super::tar::Listing;
 use crate::change::Shipped;
 use crate::openpgp::Keyring;
 use crate::recorded::RecordedPackages;
 use crate::settings::Settings;
-use agent_core::attributes::{Digest, FileType};
+use agent_core::attributes::Digest;
 use agent_core::os::root::Root;
 use agent_packages::Package;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Seek};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
 /// Where apt puts the packages that it fetched.
 pub(crate) const ARCHIVES: &str = "var/cache/apt/archives";
+
+/// Listings of data archives that are in memory at a time, where there is a store that has them: a kernel's has some megabytes.
+const LISTINGS: usize = 16;
 
 /// The packages that lie in apt's cache and stand in a signed list.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub(crate) struct Debs {
     index: Index<Key>,
     /// The files that lay in the cache the last time.
     seen: HashSet<Stamp>,
+    /// Packages of which the listing is in memory, the longest known first.
+    loaded: VecDeque<Key>,
     /// Where it is kept beyond this run; `None`: nowhere.
     store: Option<Store>,
     /// What lay there and could not be believed, or why nothing could.
@@ -43,31 +47,11 @@ pub(crate) struct Debs {
     untold: bool,
 }
 
-/// Name, version and architecture.
-type Key = (String, String, String);
-
-/// One of them.
-#[derive(Debug)]
-struct SignedDeb {
-    /// Relative to the root.
-    path: String,
-    /// Held, so that its data archive can still be read when apt has removed it.
-    file: Option<File>,
-    sha256: [u8; 32],
-    control: Control,
-    /// Of its data archive; why it cannot be read.
-    files: Option<Result<Listing, String>>,
-    /// See [`Facts::recorded`]: it only says what an older version had.
-    recorded: bool,
-    /// Bytes of the file in which that is kept, and when it was written.
-    kept: (u64, SystemTime),
-}
-
 impl Debs {
     /// What an earlier run has kept, and will be kept from now on.
     pub(crate) fn kept(store: Store) -> Debs {
-        let (stored, given_up) = store.load();
-        let known = stored.into_iter().map(|stored| {
+        let mut known = HashMap::new();
+        let given_up = store.each(&mut |stored| {
             let Stored {
                 facts,
                 bytes,
@@ -78,14 +62,17 @@ impl Debs {
                 file: None,
                 sha256: facts.sha256,
                 control: facts.control,
-                files: facts.files.map(Ok),
+                files: match facts.files {
+                    Some(_) => Files::Shelved,
+                    None => Files::Unread,
+                },
                 recorded: facts.recorded,
                 kept: (bytes, since),
             };
-            (key(&facts.package), deb)
+            known.insert(key(&facts.package), deb);
         });
         let mut debs = Debs {
-            known: known.collect(),
+            known,
             store: Some(store),
             untold: given_up.is_some(),
             given_up,
@@ -95,11 +82,10 @@ impl Debs {
         debs
     }
 
+    /// All of it anew.
     fn index(&mut self) {
-        let known = self.known.iter();
-        let names =
-            known.map(|(key, deb)| (key.clone(), deb.control.sums.keys().map(|name| &name[..])));
-        self.index = Index::new(names);
+        self.index = Index::default();
+        self.index.add(self.known.iter().map(indexed));
     }
 
     /// Reads what has come into the cache since the last time, and looks it up in the lists as they are now. What was
@@ -132,8 +118,13 @@ impl Debs {
                 .push("no keyring that apt goes by is as recorded".into());
             return;
         }
-        self.take(root, &keys, came, recorded);
-        self.index();
+        match self.take(root, &keys, came, recorded) {
+            Some(new) => {
+                let new = new.iter().filter_map(|key| self.known.get_key_value(key));
+                self.index.add(new.map(indexed));
+            }
+            None => self.index(),
+        }
         self.seen = there;
     }
 
@@ -143,13 +134,25 @@ impl Debs {
         known.filter(|deb| deb.file.is_some()).count()
     }
 
+    /// Takes in what has come. Returns the packages that were not known before; nothing where one of them has replaced what
+    /// was known.
     fn take(
         &mut self,
         root: &Root,
         keys: &Keyring,
         came: Vec<Arrived>,
         recorded: &RecordedPackages,
-    ) {
+    ) -> Option<Vec<Key>> {
+        let mut new = Some(Vec::new());
+        // First of all: dpkg may begin as soon as the last package has come, and replaces them.
+        let mut lists: HashMap<(String, String), OldLists> = came
+            .iter()
+            .filter_map(|package| {
+                let (name, arch) = recorded::named(&package.path)?;
+                let lists = recorded::lists(root, recorded, name, arch)?;
+                Some(((name.to_owned(), arch.to_owned()), lists))
+            })
+            .collect();
         let mut read = Vec::new();
         let mut wanted = HashMap::new();
         for Arrived { path, file } in came {
@@ -175,50 +178,63 @@ impl Debs {
         self.refused.extend(refused);
         for (path, file, sha256, control) in read {
             if let Some(listed) = found.get(&sha256) {
-                self.remember(recorded::before(root, recorded, &listed.package, &control));
+                let Package { name, arch, .. } = &listed.package;
+                let lists = lists.remove(&(name.clone(), arch.clone()));
+                let lists = lists.or_else(|| recorded::lists(root, recorded, name, arch));
+                let before =
+                    lists.and_then(|lists| recorded::before(lists, &listed.package, &control));
+                if let (Some(before), Some(new)) = (self.remember(before), &mut new) {
+                    new.push(before);
+                }
                 let deb = SignedDeb {
                     path,
                     file,
                     sha256,
                     control,
-                    files: None,
+                    files: Files::Unread,
                     recorded: false,
                     kept: (0, SystemTime::now()),
                 };
                 let key = key(&listed.package);
                 // What is known of its files is as good; where nothing is, as after a restart, here they are again.
                 match self.known.entry(key.clone()) {
-                    Entry::Vacant(place) => drop(place.insert(deb)),
+                    Entry::Vacant(place) => {
+                        place.insert(deb);
+                        new.iter_mut().for_each(|new| new.push(key.clone()));
+                    }
                     Entry::Occupied(mut known) => {
                         let known = known.get_mut();
-                        if known.recorded || !matches!(known.files, Some(Ok(_))) {
+                        if known.recorded || matches!(known.files, Files::Unread | Files::Failed(_))
+                        {
                             *known = deb;
+                            new = None;
                         }
                     }
                 }
                 self.keep(&key);
             }
         }
+        new
     }
 
-    /// Takes in what the version before had, unless more is known of it.
-    fn remember(&mut self, before: Option<Facts>) {
-        let Some(facts) = before else {
-            return;
-        };
+    /// Takes in what the version before had, unless more is known of it; returns which it is, if it is new.
+    fn remember(&mut self, before: Option<Facts>) -> Option<Key> {
+        let facts = before?;
         let key = key(&facts.package);
-        if let Entry::Vacant(place) = self.known.entry(key.clone()) {
-            place.insert(SignedDeb {
-                path: String::new(),
-                file: None,
-                sha256: facts.sha256,
-                control: facts.control,
-                files: None,
-                recorded: true,
-                kept: (0, SystemTime::now()),
-            });
-            self.keep(&key);
-        }
+        let Entry::Vacant(place) = self.known.entry(key.clone()) else {
+            return None;
+        };
+        place.insert(SignedDeb {
+            path: String::new(),
+            file: None,
+            sha256: facts.sha256,
+            control: facts.control,
+            files: Files::Unread,
+            recorded: true,
+            kept: (0, SystemTime::now()),
+        });
+        self.keep(&key);
+        Some(key)
     }
 
     /// Gives up what is kept beyond its bounds; `installed` as [`bound::beyond`] has it.
@@ -226,6 +242,10 @@ impl Debs {
         let Some(store) = &self.store else {
             return;
         };
+        let bytes = self.known.values().map(|deb| deb.kept.0).sum();
+        if bound::is_within(self.known.len(), bytes) {
+            return;
+        }
         let kept = self.known.iter().map(|(key, deb)| Kept {
             package: package_of(key),
             bytes: deb.kept.0,
@@ -255,15 +275,16 @@ impl Debs {
         let (Some(store), Some(deb)) = (&self.store, self.known.get_mut(key)) else {
             return;
         };
+        let files = match &deb.files {
+            Files::Shelved => return,
+            Files::Known(files) => Some(files.clone()),
+            Files::Unread | Files::Failed(_) => None,
+        };
         let facts = Facts {
             package: package_of(key),
             sha256: deb.sha256,
             control: deb.control.clone(),
-            files: deb
-                .files
-                .as_ref()
-                .and_then(|files| files.as_ref().ok())
-                .cloned(),
+            files,
             recorded: deb.recorded,
         };
         let bytes = store.keep(&facts).unwrap_or_default();
@@ -354,74 +375,53 @@ impl Debs {
         let Some(deb) = self.known.get_mut(&key).filter(|deb| !deb.recorded) else {
             return Ok(None);
         };
-        if deb.files.is_none() {
-            deb.files = Some(listing(root, &deb.path, deb.file.as_ref(), deb.sha256));
-            // Everything it holds is in memory now.
-            deb.file = None;
+        let before = std::mem::replace(&mut deb.files, Files::Unread);
+        let (is_new, is_loaded) = match before {
+            Files::Unread => (true, true),
+            Files::Shelved => (false, true),
+            Files::Known(_) | Files::Failed(_) => (false, false),
+        };
+        let shelved = match (&before, &self.store) {
+            (Files::Shelved, Some(store)) => store.read(&deb.sha256),
+            _ => None,
+        };
+        deb.files = match shelved.and_then(|facts| facts.files) {
+            Some(files) => Files::Known(files),
+            None if !is_loaded => before,
+            None => match deb::listing(root, &deb.path, deb.file.as_ref(), deb.sha256) {
+                Ok(files) => Files::Known(files),
+                Err(why) => Files::Failed(why),
+            },
+        };
+        // Everything it holds is in memory now.
+        deb.file = None;
+        if is_new {
             self.keep(&key);
         }
-        match self.known.get(&key).and_then(|deb| deb.files.as_ref()) {
-            Some(Ok(files)) => Ok(Some(files)),
-            Some(Err(why)) => Err(why.clone()),
-            None => Ok(None),
+        if is_loaded {
+            self.shelve(&key);
+        }
+        match self.known.get(&key).map(|deb| &deb.files) {
+            Some(Files::Known(files)) => Ok(Some(files)),
+            Some(Files::Failed(why)) => Err(why.clone()),
+            Some(Files::Unread | Files::Shelved) | None => Ok(None),
+        }
+    }
+
+    /// Gives the longest known listings to the store alone, now that one more is known.
+    fn shelve(&mut self, loaded: &Key) {
+        self.loaded.push_back(loaded.clone());
+        while self.loaded.len() > LISTINGS {
+            let known = self.loaded.pop_front();
+            if let Some(deb) = known.and_then(|key| self.known.get_mut(&key))
+                && deb.kept.0 > 0
+                && matches!(deb.files, Files::Known(_))
+            {
+                deb.files = Files::Shelved;
+            }
         }
     }
 }
 
-fn package_of((name, version, arch): &Key) -> Package {
-    Package {
-        name: name.clone(),
-        version: version.clone(),
-        arch: arch.clone(),
-    }
-}
-
-fn key(package: &Package) -> Key {
-    let Package {
-        name,
-        version,
-        arch,
-    } = package.clone();
-    (name, version, arch)
-}
-
-/// The data archive of the file, if its digest still is the one that was looked up.
-fn listing(
-    root: &Root,
-    path: &str,
-    held: Option<&File>,
-    sha256: [u8; 32],
-) -> Result<Listing, String> {
-    let fault = |error: io::Error| format!("/{path}: {error}");
-    let contents = match held {
-        Some(mut file) => {
-            file.rewind().map_err(fault)?;
-            deb::read(file, Part::Files)
-        }
-        None => {
-            let file = root.open_file(path.as_bytes()).map_err(fault)?;
-            deb::read(file.ok_or_else(|| format!("/{path} is gone"))?, Part::Files)
-        }
-    };
-    let contents = contents.map_err(fault)?;
-    match contents.part {
-        _ if contents.sha256 != sha256 => Err(format!("/{path} is another file than a moment ago")),
-        Ok(Parts::Files(files)) => Ok(files),
-        Ok(Parts::Control(_)) => Err(format!("/{path} has no data archive")),
-        Err(why) => Err(format!("/{path}: {why}")),
-    }
-}
-
-fn shipped(entry: &tar::Shipped) -> Shipped {
-    Shipped {
-        kind: entry.kind,
-        mode: entry.mode,
-        uid: Some(entry.uid),
-        gid: Some(entry.gid),
-        link: entry.link.clone(),
-        digest: entry.sha256.map(Digest::Sha256),
-        // dpkg sets none: what a file has is a maintainer script's.
-        capability: Some(None),
-        names: (entry.kind == FileType::File).then_some(entry.names),
-    }
-}
+#[cfg(test)]
+mod tests;

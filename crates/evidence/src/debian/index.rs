@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 /// By keyed hashes, of two paths that nobody can make collide: 16 bytes a path. Directories that were merged into `usr` are
 /// one with it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Index<T> {
     keys: RandomState,
     packages: Vec<T>,
@@ -15,35 +15,39 @@ pub(crate) struct Index<T> {
     directories: Vec<(u64, u32)>,
 }
 
-impl<T> Index<T> {
-    /// Of packages and the names of their files, relative to the root.
-    pub(crate) fn new<'a, N>(packages: impl Iterator<Item = (T, N)>) -> Index<T>
-    where
-        N: Iterator<Item = &'a [u8]>,
-    {
-        let mut index = Index {
+impl<T> Default for Index<T> {
+    fn default() -> Index<T> {
+        Index {
             keys: RandomState::new(),
             packages: Vec::new(),
             files: Vec::new(),
             directories: Vec::new(),
-        };
+        }
+    }
+}
+
+impl<T> Index<T> {
+    /// Adds packages with the names of their files, relative to the root.
+    pub(crate) fn add<'a, N>(&mut self, packages: impl Iterator<Item = (T, N)>)
+    where
+        N: Iterator<Item = &'a [u8]>,
+    {
         let mut within = HashSet::new();
         for (package, names) in packages {
-            let number = u32::try_from(index.packages.len()).unwrap_or(u32::MAX);
+            let number = u32::try_from(self.packages.len()).unwrap_or(u32::MAX);
             within.clear();
             for name in names {
-                index.files.push((index.keys.hash_one(name), number));
-                within.insert(index.keys.hash_one(merged(split(name).0)));
+                self.files.push((self.keys.hash_one(name), number));
+                within.insert(self.keys.hash_one(merged(split(name).0)));
             }
             let within = within.iter().map(|directory| (*directory, number));
-            index.directories.extend(within);
-            index.packages.push(package);
+            self.directories.extend(within);
+            self.packages.push(package);
         }
-        for table in [&mut index.files, &mut index.directories] {
-            table.sort_unstable();
-            table.shrink_to_fit();
+        for table in [&mut self.files, &mut self.directories] {
+            // What was there is in order: a stable sort makes use of that.
+            table.sort();
         }
-        index
     }
 
     /// Those that have a file of that name.
@@ -82,7 +86,11 @@ mod tests {
             ("b", vec![b"bin/b", b"usr/bin/a"]),
         ];
         let packages = packages.map(|(name, files)| (name, files.into_iter()));
-        let index = Index::new(packages.into_iter());
+        let mut index = Index::default();
+        // One after the other, as they come.
+        for package in packages {
+            index.add([package].into_iter());
+        }
         let shipping = |name: &[u8]| index.shipping(name).copied().collect::<Vec<_>>();
         assert_eq!(shipping(b"usr/bin/a"), ["a", "b"]);
         assert_eq!(shipping(b"usr/bin/b"), ["a"]);

@@ -57,12 +57,10 @@ impl Store {
         }
     }
 
-    /// All that is kept and counts, newest first; and what was removed unread where more lay there than may be kept. What
-    /// cannot be read is passed over: it only makes evidence go.
-    pub(crate) fn load(&self) -> (Vec<Stored>, Option<String>) {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return (Vec::new(), None);
-        };
+    /// Each that is kept and counts, newest first. Returns what was removed unread where more lay there than may be kept.
+    /// What cannot be read is passed over: it only makes evidence go.
+    pub(crate) fn each(&self, take: &mut dyn FnMut(Stored)) -> Option<String> {
+        let entries = fs::read_dir(&self.directory).ok()?;
         let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
             .filter_map(Result::ok)
             .take(bounds::DEBS)
@@ -84,16 +82,26 @@ impl Store {
             // Where it cannot be removed it stays unread.
             fs::remove_file(path).unwrap_or_default();
         }
-        let stored = files.into_iter().filter_map(|(since, bytes, path)| {
-            let facts = parse(&fs::read_to_string(path).ok()?, &self.keyrings)?;
-            Some(Stored {
-                facts,
-                bytes,
-                since,
-            })
-        });
-        let given_up = (!beyond.is_empty()).then(|| given_up(beyond.len()));
-        (stored.collect(), given_up)
+        for (since, bytes, path) in files {
+            if let Some(facts) = self.parse(&path) {
+                take(Stored {
+                    facts,
+                    bytes,
+                    since,
+                });
+            }
+        }
+        (!beyond.is_empty()).then(|| given_up(beyond.len()))
+    }
+
+    /// What is kept of that .deb.
+    pub(crate) fn read(&self, sha256: &[u8; 32]) -> Option<Facts> {
+        let facts = self.parse(&self.place(sha256))?;
+        Some(facts).filter(|facts| facts.sha256 == *sha256)
+    }
+
+    fn parse(&self, path: &Path) -> Option<Facts> {
+        parse(&fs::read_to_string(path).ok()?, &self.keyrings)
     }
 
     /// Keeps it, in place of what was kept of the same package. Returns how many bytes that takes.
@@ -283,6 +291,12 @@ mod tests {
     use super::super::deb::Sums;
     use super::*;
 
+    fn load(store: &Store) -> (Vec<Stored>, Option<String>) {
+        let mut stored = Vec::new();
+        let given_up = store.each(&mut |one| stored.push(one));
+        (stored, given_up)
+    }
+
     #[test]
     fn what_is_kept_comes_back_whole_under_the_same_keyrings_alone() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -321,13 +335,13 @@ mod tests {
         };
         let store = Store::new(&directory.path().join("evidence"), [4; 32]);
         let loaded = |store: &Store| -> Vec<Facts> {
-            let (stored, given_up) = store.load();
+            let (stored, given_up) = load(store);
             assert_eq!(given_up, None);
             stored.into_iter().map(|stored| stored.facts).collect()
         };
         assert_eq!(loaded(&store), []);
         let bytes = store.keep(&facts).expect("kept");
-        assert_eq!(store.load().0[0].bytes, bytes);
+        assert_eq!(load(&store).0[0].bytes, bytes);
         assert_eq!(
             loaded(&store),
             [Facts {
@@ -346,6 +360,8 @@ mod tests {
         ]));
         store.keep(&facts).expect("kept");
         let sha256 = facts.sha256;
+        let read = store.read(&sha256).expect("it");
+        assert_eq!((&read, store.read(&[2; 32])), (&facts, None));
         assert_eq!(loaded(&store), [facts]);
         let other = Store::new(&directory.path().join("evidence"), [5; 32]);
         assert_eq!(loaded(&other), []);
@@ -377,18 +393,18 @@ mod tests {
         for n in 0..bounds::EVIDENCE_KEPT as u64 {
             put(directory.path(), &n.to_string(), 0, n);
         }
-        assert_eq!(store.load().1, None);
+        assert_eq!(load(&store).1, None);
         put(directory.path(), "old", 0, 100_000);
-        let said = store.load().1.expect("told");
+        let said = load(&store).1.expect("told");
         assert!(said.contains("of 1 signed packages"), "{said}");
         assert!(!directory.path().join("old").exists() && directory.path().join("7").exists());
         for name in ["0", "1"] {
             fs::remove_file(directory.path().join(name)).expect("it");
         }
         put(directory.path(), "large", bounds::EVIDENCE_BYTES, 0);
-        assert_eq!(store.load().1, None, "the others are empty");
+        assert_eq!(load(&store).1, None, "the others are empty");
         put(directory.path(), "new", 1, 0);
-        let said = store.load().1.expect("told");
+        let said = load(&store).1.expect("told");
         assert!(said.contains(" signed packages was given up"), "{said}");
         assert!(!directory.path().join("large").exists());
     }

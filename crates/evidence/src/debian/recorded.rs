@@ -12,22 +12,33 @@ use agent_core::os::root::Root;
 use agent_packages::{DatabaseKind, Package};
 use sha2::{Digest as _, Sha256};
 
-/// What the recorded version of the package had and the one that comes has not by its sums: folders, links, and what will
-/// be gone. Configuration files are not among it: dpkg leaves them.
-pub(crate) fn before(
+/// What dpkg had on a package, as it was recorded.
+pub(crate) struct OldLists {
+    package: Package,
+    list: Vec<u8>,
+    conffiles: Option<Vec<u8>>,
+}
+
+/// Name and architecture of the package that apt keeps under that name, `NAME_VERSION_ARCH.deb`: it says which lists to read
+/// before dpkg replaces them, and no more.
+pub(crate) fn named(path: &str) -> Option<(&str, &str)> {
+    let file = path.rsplit('/').next()?.strip_suffix(".deb")?;
+    let (name, rest) = file.split_once('_')?;
+    let (_, arch) = rest.rsplit_once('_')?;
+    Some((name, arch))
+}
+
+/// Reads them; `None` where they are not as recorded, or the package was not there.
+pub(crate) fn lists(
     root: &Root,
     recorded: &RecordedPackages,
-    coming: &Package,
-    control: &Control,
-) -> Option<Facts> {
+    name: &str,
+    arch: &str,
+) -> Option<OldLists> {
     let known = recorded.packages.iter();
     let package = known
-        .filter(|known| known.name == coming.name && known.arch == coming.arch)
+        .filter(|known| known.name == name && known.arch == arch)
         .max_by(|a, b| compare(DatabaseKind::Dpkg, &a.version, &b.version))?;
-    if package.version == coming.version {
-        return None;
-    }
-    let Package { name, arch, .. } = package;
     let place = [format!("{INFO}/{name}:{arch}"), format!("{INFO}/{name}")]
         .into_iter()
         .find(|place| {
@@ -35,15 +46,31 @@ pub(crate) fn before(
                 .lists
                 .contains_key(format!("{place}.list").as_bytes())
         })?;
-    let list = as_recorded(root, recorded, &format!("{place}.list"))??;
-    let conffiles = as_recorded(root, recorded, &format!("{place}.conffiles"))?;
+    Some(OldLists {
+        package: package.clone(),
+        list: as_recorded(root, recorded, &format!("{place}.list"))??,
+        conffiles: as_recorded(root, recorded, &format!("{place}.conffiles"))?,
+    })
+}
+
+/// What the recorded version of the package had and the one that comes has not by its sums: folders, links, and what will
+/// be gone. Configuration files are not among it: dpkg leaves them.
+pub(crate) fn before(old: OldLists, coming: &Package, control: &Control) -> Option<Facts> {
+    let OldLists {
+        package,
+        list,
+        conffiles,
+    } = old;
+    if package.version == coming.version {
+        return None;
+    }
     let conffiles: Vec<&[u8]> = conffiles.as_deref().map(lines).unwrap_or_default();
     let names = lines(&list).into_iter().filter(|name| {
         *name != b"." && !conffiles.contains(name) && !control.sums.contains_key(*name)
     });
     let sums: Sums = names.map(|name| (name.into(), [0; 16])).collect();
     Some(Facts {
-        package: package.clone(),
+        package,
         sha256: Sha256::digest(&list).into(),
         control: Control {
             sums,
@@ -111,7 +138,8 @@ mod tests {
             ..Control::default()
         };
         let had = |recorded: &RecordedPackages, version: &str| {
-            let facts = before(&root, recorded, &package(version), &coming)?;
+            let old = lists(&root, recorded, "a", "all")?;
+            let facts = before(old, &package(version), &coming)?;
             assert!(facts.recorded && facts.package == package("1"));
             let mut names: Vec<_> = facts.control.sums.into_keys().collect();
             names.sort_unstable();
@@ -128,5 +156,21 @@ mod tests {
         assert!(had(&recorded, "2").is_some(), "there were none");
         fs::write(info.join("a.list"), format!("{list}/usr/bin/auditd\n")).expect("written");
         assert_eq!(had(&recorded, "2"), None, "the list is another");
+    }
+
+    #[test]
+    fn apt_says_which_package_comes() {
+        for (path, named_so) in [
+            (
+                "var/cache/apt/archives/a_1%3a2_amd64.deb",
+                Some(("a", "amd64")),
+            ),
+            ("b-c_1_all.deb", Some(("b-c", "all"))),
+            ("a_1.deb", None),
+            ("a.deb", None),
+            ("a_1_all", None),
+        ] {
+            assert_eq!(named(path), named_so, "{path}");
+        }
     }
 }

@@ -98,6 +98,11 @@ impl Owners {
         &self.packages
     }
 
+    /// The same, of lists that nobody asks any more.
+    pub fn into_packages(self) -> Vec<Package> {
+        self.packages
+    }
+
     /// Those of them that have the name, one for each architecture.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Package> {
         let package = |number: &u32| self.packages.get(*number as usize);

@@ -12,19 +12,24 @@
 //! if it is wanted (`install`, `hold`): a package that is being removed brings no files. All of this lies in files that
 //! root may write. Whatever cannot be read, or is larger than its bound, makes no package count.
 
+mod journal;
+
 use super::paths;
 use super::status::State;
-use super::{DIVERSIONS, Diversions, STATUS, UPDATES, info::INFO};
+use super::{DIVERSIONS, Diversions, STATUS, info::INFO};
 use crate::database::Damages;
-use agent_core::attributes::Timestamp;
+use agent_core::attributes::{FileType, Timestamp};
 use agent_core::bounds;
 use agent_core::bytes;
 use agent_core::os::node::{self, Id};
 use agent_core::os::root::Root;
+use journal::Journal;
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 /// How dpkg calls a file before it has its name, and the one that it replaces until the package is unpacked.
@@ -40,6 +45,7 @@ pub(super) const MERGED: [&[u8]; 7] = [
 pub struct Unpacking {
     /// What the status file says, and of which state of it.
     status: (FileStamp, BTreeMap<Key, State>),
+    journal: Journal,
     /// The diversions, and of which state of their file.
     diversions: (FileStamp, Vec<u8>),
     /// By package, as `name` or, where its files are called so, `name:arch`.
@@ -83,11 +89,23 @@ impl Unpacking {
     }
 
     /// The package that is being unpacked and has the path (relative to the root) in its list, or the one that it is
-    /// about to be renamed to.
+    /// about to be renamed to; or of which dpkg keeps the file for itself.
     pub fn package_of(&self, path: &[u8]) -> Option<&str> {
         let named = without_temporary(path);
         self.lists(path)
             .or_else(|| self.lists(named).filter(|_| named != path))
+            .or_else(|| self.keeps(path))
+    }
+
+    /// By the names that dpkg gives to what it keeps: as that of the list, with another ending.
+    fn keeps(&self, path: &[u8]) -> Option<&str> {
+        let name = path.strip_prefix(INFO.as_bytes().strip_prefix(b"/")?)?;
+        let (package, kind) = bytes::rsplit_once(name.strip_prefix(b"/")?, b'.')?;
+        let package = std::str::from_utf8(package)
+            .ok()
+            .filter(|_| !kind.contains(&b'/'))?;
+        let (package, _) = self.packages.get_key_value(package)?;
+        Some(package)
     }
 
     fn lists(&self, path: &[u8]) -> Option<&str> {
@@ -124,28 +142,15 @@ impl Unpacking {
             let mut found = BTreeMap::new();
             if let Some(file) = root.open_file(STATUS)? {
                 entries(file.take(bounds::UNPACKING_STATUS), deadline, |entry| {
-                    note(&mut found, entry, false)
+                    note(&mut found, &entry, false)
                 })?;
             }
             self.status = (stamp, found);
         }
+        self.journal.refresh(root, deadline)?;
         let mut found = self.status.1.clone();
-        let names = root.list(UPDATES.as_bytes())?.unwrap_or_default();
-        if names.len() > bounds::UNPACKING_UPDATES {
-            return Err(io::Error::other("a journal of too many entries"));
-        }
-        // In the order of their numbers, which all have one length.
-        for (name, _) in names.iter() {
-            if name.is_empty() || !name.iter().all(u8::is_ascii_digit) {
-                continue;
-            }
-            let path = [UPDATES.as_bytes(), b"/", name].concat();
-            // dpkg may just have taken it over into the status file.
-            if let Some(file) = root.open_file(&path)? {
-                entries(file.take(bounds::UNPACKING_UPDATE), deadline, |entry| {
-                    note(&mut found, entry, true)
-                })?;
-            }
+        for entry in self.journal.entries() {
+            note(&mut found, entry, true)?;
         }
         self.read_lists(root, found, deadline)
     }
@@ -167,30 +172,39 @@ impl Unpacking {
             before.clear();
         }
         let mut ignored = Damages::default();
-        let diversions = Diversions::parse(&self.diversions.1, DIVERSIONS, &mut ignored);
-        let merged: Vec<&[u8]> = MERGED
-            .into_iter()
-            .filter(|name| is_merged(root, name))
-            .collect();
+        let mut table = None;
+        let info = match root.resolve(INFO.as_bytes(), true) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            resolved => resolved?.handle,
+        };
         let mut total: usize = 0;
         for ((name, arch), state) in found {
             expire(deadline)?;
             // Lists of a package that is Multi-Arch: same, and only those, have the architecture in their name.
             let qualified = format!("{name}:{arch}");
             let mut called = qualified;
-            let mut stamp = list_stamp(root, &called)?;
+            let info = info.as_ref().map(AsFd::as_fd);
+            let mut stamp = list_stamp(root, info, &called)?;
             if stamp.is_none() {
                 called.clone_from(&name);
-                stamp = list_stamp(root, &called)?;
+                stamp = list_stamp(root, info, &called)?;
             }
             let mut list = match before.remove(&called) {
                 Some(list) if list.stamp == stamp => list,
                 _ => {
                     let text = root.read(&list_path(&called), bounds::UNPACKING_LIST)?;
                     let text = text.unwrap_or_default();
+                    let (diversions, merged) = table.get_or_insert_with(|| {
+                        let text = &self.diversions.1;
+                        let merged = MERGED.into_iter().filter(|name| is_merged(root, name));
+                        (
+                            Diversions::parse(text, DIVERSIONS, &mut ignored),
+                            merged.collect::<Vec<&[u8]>>(),
+                        )
+                    });
                     let listed = text.split(|byte| *byte == b'\n').filter_map(paths::plain);
                     let places = listed.map(|path| diversions.place(path, &name));
-                    let hash = |path| self.keys.hash_one(real(path, &merged).as_slice());
+                    let hash = |path| self.keys.hash_one(real(path, merged).as_slice());
                     let mut paths: Vec<u64> = places.map(hash).collect();
                     paths.sort_unstable();
                     paths.dedup();
@@ -221,8 +235,8 @@ pub fn without_temporary(path: &[u8]) -> &[u8] {
 }
 
 /// Takes in what an entry says: it replaces what was said of the package before.
-fn note(found: &mut BTreeMap<Key, State>, entry: StatusEntry, journal: bool) -> io::Result<()> {
-    let key = (entry.name, entry.arch);
+fn note(found: &mut BTreeMap<Key, State>, entry: &StatusEntry, journal: bool) -> io::Result<()> {
+    let key = (entry.name.clone(), entry.arch.clone());
     let counts = match entry.state {
         Some(State::HalfInstalled | State::Unpacked) => entry.wanted,
         Some(State::HalfConfigured) => entry.wanted && journal,
@@ -319,8 +333,17 @@ fn list_path(package: &str) -> Vec<u8> {
     format!("{INFO}/{package}.list").into_bytes()
 }
 
-fn list_stamp(root: &Root, package: &str) -> io::Result<FileStamp> {
-    stamp(root, &list_path(package))
+/// The state of a list; `info` is the directory that holds it.
+fn list_stamp(root: &Root, info: Option<BorrowedFd<'_>>, package: &str) -> io::Result<FileStamp> {
+    let Some(info) = info else {
+        return Ok(None);
+    };
+    match node::stat_at(info, format!("{package}.list").as_bytes()) {
+        Err(Errno::NOENT) => Ok(None),
+        Ok(stat) if stat.kind == FileType::File => Ok(stamp_of(&stat)),
+        // A link says nothing of where it leads.
+        _ => stamp(root, &list_path(package)),
+    }
 }
 
 fn stamp(root: &Root, path: &[u8]) -> io::Result<FileStamp> {
@@ -331,8 +354,11 @@ fn stamp(root: &Root, path: &[u8]) -> io::Result<FileStamp> {
     let Some(handle) = resolved.handle else {
         return Ok(None);
     };
-    let stat = node::stat(handle)?;
-    Ok(Some((stat.id, stat.size, stat.mtime, stat.ctime)))
+    Ok(stamp_of(&node::stat(handle)?))
+}
+
+fn stamp_of(stat: &node::Stat) -> FileStamp {
+    Some((stat.id, stat.size, stat.mtime, stat.ctime))
 }
 
 fn expire(deadline: Instant) -> io::Result<()> {

@@ -12,8 +12,9 @@ use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_outbox::event::{self, Lifecycle, TransactionCounts};
 use agent_packages::transaction::{Manager, Transaction};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A finding waits for evidence no longer than this.
@@ -26,6 +27,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(250);
 /// Interval between two readings of dpkg's database, while something waits for a package.
 const ASK: Duration = Duration::from_millis(500);
+/// Each time so many findings wait the interval is that much longer: all of them are gone through.
+const MANY: u32 = 4_096;
 /// One is over when its lock was free for this long: apt frees it between two runs of dpkg.
 const QUIET: Duration = Duration::from_secs(1);
 /// What settles this long after one was last seen may still be its work.
@@ -51,6 +54,8 @@ pub(in crate::daemon) struct Transactions {
     next_poll: Option<Instant>,
     /// Paths whose finding waits for the evidence of a package.
     waiting: BTreeMap<Vec<u8>, Waiting>,
+    /// Their names.
+    packages: BTreeSet<Arc<str>>,
     /// What was checked by a package database that is about to be another one, or told without evidence.
     touched: BTreeMap<Vec<u8>, Touched>,
     too_many: bool,
@@ -84,7 +89,9 @@ struct UnderWay {
 
 #[derive(Debug)]
 struct Waiting {
-    package: String,
+    /// One text for all that wait for it.
+    package: Arc<str>,
+    /// Without its path, by which it waits.
     touched: Touched,
     since: Instant,
     /// It was told without evidence, and is looked at again when there may be some.
@@ -218,7 +225,8 @@ impl Transactions {
         let Some(under_way) = self.under_way.as_mut().filter(|_| unpacking) else {
             return false;
         };
-        let touched = at(touched, path);
+        let touched = at(touched, b"");
+        let package = shared(&mut self.packages, package);
         let full = self.waiting.len() >= MOST_WAITING;
         match self.waiting.entry(path.to_vec()) {
             // It keeps its time, as in the store, until it was told.
@@ -254,15 +262,14 @@ impl Transactions {
         path: &[u8],
         now: Instant,
     ) -> Option<Touched> {
-        let touched = at(touched, path);
         if !self.is_unpacking() {
-            return Some(touched);
+            return Some(at(touched, path));
         }
         // With too many of them the next scan of everything explains the rest.
         if self.waiting.len() < MOST_WAITING {
             let again = Waiting {
-                package,
-                touched,
+                package: shared(&mut self.packages, package),
+                touched: at(touched, b""),
                 since: now,
                 told: true,
             };
@@ -295,6 +302,12 @@ impl Transactions {
         if !self.by_packages {
             self.next_question.get_or_insert(now + ASK);
         }
+    }
+
+    /// Interval until the next question, by how many wait.
+    fn pause(&self) -> Duration {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        ASK * (1 + waiting / MANY)
     }
 
     /// Keeps what is checked now by a database that is about to change.
@@ -341,18 +354,20 @@ impl Transactions {
 
     /// These of them are no longer being unpacked: what waited for them is to be checked again.
     pub(in crate::daemon) fn done(&mut self, packages: &[String], now: Instant) -> Vec<Touched> {
-        let is_done = |_: &Vec<u8>, waiting: &mut Waiting| packages.contains(&waiting.package);
+        let packages: HashSet<&str> = packages.iter().map(String::as_str).collect();
+        let is_done = |_: &Vec<u8>, waiting: &mut Waiting| packages.contains(&*waiting.package);
         let released = self.waiting.extract_if(.., is_done);
-        let released = released.map(|(_, waiting)| waiting.touched).collect();
-        self.next_question = (!self.waiting.is_empty()).then(|| now + ASK);
+        let released = released.map(with_path).collect();
+        self.next_question = (!self.waiting.is_empty()).then(|| now + self.pause());
         released
     }
 
     /// All that waits or is to be checked again: the lock is free, or the agent ends.
     pub(in crate::daemon) fn release(&mut self) -> Released {
         self.next_question = None;
-        let waiting = std::mem::take(&mut self.waiting).into_values();
-        let mut touched: Vec<Touched> = waiting.map(|waiting| waiting.touched).collect();
+        self.packages.clear();
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let mut touched: Vec<Touched> = waiting.map(with_path).collect();
         touched.extend(std::mem::take(&mut self.touched).into_values());
         Released {
             touched,
@@ -381,6 +396,23 @@ impl Transactions {
             }
         }
     }
+}
+
+/// The text that all share who wait for the package.
+fn shared(known: &mut BTreeSet<Arc<str>>, package: String) -> Arc<str> {
+    if let Some(known) = known.get(package.as_str()) {
+        return known.clone();
+    }
+    let new: Arc<str> = package.into();
+    known.insert(new.clone());
+    new
+}
+
+/// What waited by that path, with it again.
+fn with_path((path, waiting): (Vec<u8>, Waiting)) -> Touched {
+    let mut touched = waiting.touched;
+    touched.region.path = path;
+    touched
 }
 
 /// The path alone, of what was touched.

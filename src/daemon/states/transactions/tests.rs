@@ -232,6 +232,20 @@ fn what_waits_and_what_is_kept_is_bounded() {
 }
 
 #[test]
+fn with_very_many_that_wait_packages_are_asked_for_less_often() {
+    let start = Instant::now();
+    let mut all = Transactions::default();
+    saw(&mut all, lock("dpkg", Manager::Dpkg), start, 0);
+    let file = touched("x");
+    for n in 0..2 * MANY {
+        assert!(all.note("a".into(), &file, format!("{n}").as_bytes(), start));
+    }
+    assert_eq!(all.question_due(), Some(start + ASK));
+    assert!(all.done(&[], start + ASK).is_empty());
+    assert_eq!(all.question_due(), Some(start + 4 * ASK));
+}
+
+#[test]
 fn the_lock_is_asked_for_while_something_settles_or_waits() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);

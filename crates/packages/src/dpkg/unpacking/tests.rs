@@ -122,6 +122,86 @@ fn what_has_changed_is_read_again() {
 }
 
 #[test]
+fn the_journal_is_followed_entry_by_entry() {
+    let tree = Tree::new();
+    let both = entry("a", "install ok installed") + &entry("b", "install ok installed");
+    tree.write("var/lib/dpkg/status", both);
+    let mut unpacking = read(&tree);
+    let mut are = |change: &dyn Fn()| {
+        change();
+        unpacking.refresh(&tree.root());
+        ["a", "b"].map(|name| match unpacking.is_half_installed(name) {
+            true => "half",
+            false if unpacking.has(name) => "unpacked",
+            false => "done",
+        })
+    };
+    let note = |number: u32, name: &str, status: &str| {
+        // dpkg gives an entry its name when it is whole.
+        tree.write("var/lib/dpkg/updates/tmp.i", entry(name, status));
+        let updates = tree.path("var/lib/dpkg/updates");
+        let place = updates.join(format!("{number:04}"));
+        std::fs::rename(updates.join("tmp.i"), place).expect("renamed");
+    };
+    let half = "install reinstreq half-installed";
+    assert_eq!(are(&|| note(0, "a", half)), ["half", "done"]);
+    assert_eq!(are(&|| note(1, "b", half)), ["half", "half"]);
+    let unpacked = "install ok unpacked";
+    assert_eq!(are(&|| note(2, "a", unpacked)), ["unpacked", "half"]);
+    assert_eq!(are(&|| ()), ["unpacked", "half"], "nothing has changed");
+    // Numbers begin anew once the status file has all of it.
+    let taken_over = || {
+        let both = entry("a", unpacked) + &entry("b", half);
+        tree.write("var/lib/dpkg/status", both);
+        for number in 0..3 {
+            let path = tree.path(format!("var/lib/dpkg/updates/{number:04}"));
+            std::fs::remove_file(path).expect("removed");
+        }
+    };
+    assert_eq!(are(&taken_over), ["unpacked", "half"]);
+    assert_eq!(are(&|| note(0, "b", unpacked)), ["unpacked", "unpacked"]);
+    let installed = "install ok installed";
+    assert_eq!(
+        are(&|| note(0, "a", installed)),
+        ["done", "half"],
+        "in its place"
+    );
+    assert_eq!(are(&|| note(1, "b", installed)), ["done", "done"]);
+}
+
+#[test]
+fn what_dpkg_keeps_of_a_package_is_of_that_package() {
+    let tree = Tree::new();
+    let unpacked = "install ok unpacked";
+    let all = ["lib", "python3.11"].map(|name| entry(name, unpacked));
+    tree.write(
+        "var/lib/dpkg/status",
+        all.concat() + &entry("done", "install ok installed"),
+    );
+    list(&tree, "lib:amd64", &["usr/lib/lib.so"]);
+    list(&tree, "python3.11", &["usr/bin/python3.11"]);
+    let unpacking = read(&tree);
+    for (name, package) in [
+        ("lib:amd64.list", Some("lib:amd64")),
+        ("lib:amd64.list-new", Some("lib:amd64")),
+        ("python3.11.postinst", Some("python3.11")),
+        ("lib.list", None),
+        ("lib:i386.list", None),
+        ("python3.list", None),
+        ("done.list", None),
+        ("lib:amd64", None),
+        ("lib:amd64.d/x", None),
+        ("format", None),
+        ("", None),
+    ] {
+        let path = format!("var/lib/dpkg/info/{name}");
+        assert_eq!(unpacking.package_of(path.as_bytes()), package, "{name}");
+    }
+    assert_eq!(unpacking.package_of(b"var/lib/dpkg/info"), None);
+    assert_eq!(unpacking.package_of(b"tmp/lib:amd64.list"), None);
+}
+
+#[test]
 fn paths_are_those_of_the_disk() {
     let tree = Tree::new();
     tree.dir("usr/bin");
