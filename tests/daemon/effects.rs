@@ -29,9 +29,9 @@ fn a_changed_file_tells_what_it_did_to_settings() {
             .iter()
             .any(|event| event["finding_info"]["analytic"]["uid"] == "sshd.x11_forwarding")
     });
-    harness
-        .host
-        .shell(&format!("echo 'PermitRootLogin yes' > .{FILE}"));
+    // Whoever wrote it lives until the agent has asked for the name, on a busy machine as well.
+    let edit = format!("echo 'PermitRootLogin yes' > .{FILE}; sleep 2; true");
+    harness.host.shell(&edit);
     let place = format!("{FILE}:1");
     let text = format!("PermitRootLogin: no → yes, {place}, by bash");
     harness.until("what it did", |harness| {

@@ -37,7 +37,9 @@ publish() {
     gpg --homedir $PLACE/gpg --batch --yes --quiet --local-user "$1" --clearsign --output InRelease Release
 }
 apt() {
-    apt-get --yes --quiet -o Dir=$ROOT/ -o Dir::State::status=$ROOT/var/lib/dpkg/status -o Dir::Log=$ROOT/var/log/apt \
+    # Nothing of this host's own: hooks among its settings work on its cache.
+    printf 'Dir::Etc::main "none";\nDir::Etc::parts "none";\n' > $PLACE/apt.conf
+    APT_CONFIG=$PLACE/apt.conf apt-get --yes --quiet -o Dir=$ROOT/ -o Dir::State::status=$ROOT/var/lib/dpkg/status -o Dir::Log=$ROOT/var/log/apt \
         -o Dir::Bin::dpkg=/usr/bin/dpkg -o Dir::Bin::Methods=/usr/lib/apt/methods -o Dir::Bin::gpg=/usr/bin/gpgv \
         -o DPkg::Options::=--root=$ROOT -o DPkg::Options::=--log=$ROOT/var/log/dpkg.log \
         -o DPkg::Options::=--force-confnew -o APT::Sandbox::User=root "$@" < /dev/null

@@ -154,13 +154,11 @@ impl Logs {
         let key = |arch: &str| (name.clone(), arch.to_owned(), version.clone());
         let at = *self.installed.get(&key(arch))?;
         let within = |(from, to, _): &&(DateTime, DateTime, String)| *from <= at && at <= *to;
+        // Of those within one second the later: it is the last time that the version came.
+        let of = self.history.iter().filter(within).max_by_key(|it| it.0);
         Some(Came {
             at: self.shown(at),
-            transaction: self
-                .history
-                .iter()
-                .find(within)
-                .map(|(.., command)| command.clone()),
+            transaction: of.map(|(.., command)| command.clone()),
         })
     }
 

@@ -59,6 +59,30 @@ fn a_package_came_by_a_command() {
 }
 
 #[test]
+fn of_two_commands_in_one_second_the_later_brought_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("var/log/apt");
+    std::fs::create_dir_all(&log).expect("made");
+    let at = "2026-11-27 10:00:07";
+    let dpkg = format!("{at} status installed a:all 1\n{at} status installed a:all 2\n");
+    std::fs::write(log.parent().expect("it").join("dpkg.log"), dpkg).expect("written");
+    let entry = |from: &str, to: &str, command: &str| {
+        format!("\nStart-Date: {from}\nCommandline: {command}\nEnd-Date: {to}\n")
+    };
+    let first = entry("2026-11-27  10:00:06", "2026-11-27  10:00:07", "first");
+    let second = entry("2026-11-27  10:00:07", "2026-11-27  10:00:08", "second");
+    std::fs::write(log.join("history.log"), first + &second).expect("written");
+    let logs = Logs::read(&Root::open(directory.path()).expect("a root"), &|_| true);
+    let came = logs.came(&Package {
+        name: "a".into(),
+        version: "2".into(),
+        arch: "all".into(),
+    });
+    let command = came.expect("it came").transaction;
+    assert_eq!(command.as_deref(), Some("second"));
+}
+
+#[test]
 fn what_a_log_gains_is_read_and_nothing_twice() {
     let directory = tempfile::tempdir().expect("a directory");
     let log = directory.path().join("var/log");
