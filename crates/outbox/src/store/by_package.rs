@@ -14,7 +14,8 @@ use crate::ledger::{Capacity, OpenFinding, REMIND, key};
 use agent_core::explained::{Evidence, ExplanationKind};
 use agent_core::finding::{Severity, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
 /// A package is told when nothing more of it was found for so many milliseconds,
@@ -37,6 +38,8 @@ pub(super) struct Stories {
     not_before: i64,
     /// Since the transaction under way began.
     pub(super) told: TransactionCounts,
+    /// Packages that are counted in it, by a hash of what their rows' keys begin with: one may be told in several parts.
+    counted: BTreeSet<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,21 @@ impl Waits {
 }
 
 impl Stories {
+    /// A transaction begins.
+    pub(super) fn begin(&mut self) {
+        self.told = TransactionCounts::default();
+        self.counted.clear();
+    }
+
+    /// A package explains something in it.
+    fn count(&mut self, prefix: &[u8]) {
+        let mut hasher = DefaultHasher::new();
+        prefix.hash(&mut hasher);
+        if self.counted.insert(hasher.finish()) {
+            self.told.packages = self.told.packages.saturating_add(1);
+        }
+    }
+
     /// Milliseconds until something is to be told.
     pub(super) fn due(&self, listed: u64, now: i64) -> Option<i64> {
         if listed == 0 && self.waiting.is_empty() {
@@ -298,7 +316,7 @@ impl WriteTransaction<'_> {
             return Ok(());
         }
         if story == Story::Explained {
-            self.stories.told.packages = self.stories.told.packages.saturating_add(1);
+            self.stories.count(prefix);
             self.stories.told.explained = self
                 .stories
                 .told

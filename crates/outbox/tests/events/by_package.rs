@@ -248,6 +248,13 @@ fn the_end_of_a_transaction_comes_after_what_it_explains_with_numbers() {
             .store
             .found(scan, &finding, Some(&cause), fixture.now);
     }
+    // One package in two parts is one.
+    fixture.store.commit(fixture.now);
+    fixture.now += 60_000;
+    fixture.store.tick(fixture.now);
+    let later = tool("/usr/bin/later");
+    let store = &mut fixture.store;
+    store.found(scan, &later, Some(&cause), fixture.now);
     fixture.store.tell(
         Lifecycle::TransactionEnded {
             transaction,
@@ -265,15 +272,16 @@ fn the_end_of_a_transaction_comes_after_what_it_explains_with_numbers() {
         "raised /usr/bin/evil",
         "raised /usr/bin/sudo",
         "Package explained",
+        "Package explained",
         "Package transaction ended",
     ];
     assert_eq!(gists(&events), expected);
     assert_eq!(events[3]["unmapped"]["package"]["replaces"], "1.0");
-    let numbers = &events[4]["unmapped"]["told"];
+    let numbers = &events[5]["unmapped"]["told"];
     let number = |name: &str| numbers[name].as_u64();
     assert_eq!(
         (number("packages"), number("explained")),
-        (Some(1), Some(2))
+        (Some(1), Some(3))
     );
     let singles = (number("single"), number("critical"));
     assert_eq!(singles, (Some(2), Some(1)), "{numbers}");

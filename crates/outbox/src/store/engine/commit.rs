@@ -9,7 +9,7 @@ use super::super::tables::{Result as Redb, Role, SUPERSEDED, Tables, rank};
 use super::super::write_transaction::WriteTransaction;
 use super::super::{GROUP_FINDINGS, Scope};
 use super::{Backing, Store};
-use crate::event::{Fault, Lifecycle, TransactionCounts, own};
+use crate::event::{Fault, Lifecycle, own};
 use agent_core::finding::Severity;
 use agent_core::words::{counted, thousands};
 
@@ -295,7 +295,7 @@ fn tell_full_ledger(tx: &mut WriteTransaction<'_>, now: i64) -> Redb<()> {
 /// A step of the agent; what packages explain is told before the transaction that brought them ends, or the agent does.
 fn tell_step(tx: &mut WriteTransaction<'_>, event: &Lifecycle, now: i64) -> Redb<()> {
     match event {
-        Lifecycle::TransactionBegun(_) => tx.stories.told = TransactionCounts::default(),
+        Lifecycle::TransactionBegun(_) => tx.stories.begin(),
         Lifecycle::Stopped { .. } => drop(tx.tell_listings(true, now)?),
         Lifecycle::TransactionEnded { .. } => {
             // Its numbers count what was found with it.
