@@ -1,7 +1,7 @@
 //! `logging.*`: shippers and their targets, audit, the own baseline, the clock.
 
 use super::{check, tree};
-use harness::{Lab, Ran, private, shell};
+use harness::{Host, Lab, Ran, private, shell};
 use std::path::Path;
 
 /// Shell that makes a unit and has it started at boot.
@@ -357,6 +357,38 @@ fn an_old_baseline_is_told() {
     let finding = ran.one("logging.integrity_monitor", MANIFEST);
     assert_eq!(finding["verdict"], "fail", "{finding:#?}");
     assert!(finding["observed"]["days"].as_i64().expect("days") > 2000);
+}
+
+#[test]
+fn the_own_baseline_is_looked_for_where_the_configuration_of_the_run_has_it() {
+    let host = Host::new();
+    let profile = "/etc/host-integrity-agent/profile.toml";
+    let (config, manifest) = ("/etc/other.toml", "/data/manifest.mtree");
+    let create = [
+        "baseline",
+        "create",
+        "--profile",
+        profile,
+        "--output",
+        manifest,
+    ];
+    host.agent(&create).expect(0);
+    host.shell(&format!(
+        "printf 'profile = \"{profile}\"\nmanifest = \"{manifest}\"\n' > .{config}"
+    ));
+    let check = [
+        "check",
+        "--config",
+        config,
+        "--format",
+        "json",
+        "--no-progress",
+    ];
+    let only = ["--only", "logging.integrity_monitor"];
+    let ran = host.agent(&[&check[..], &only].concat()).expect(1);
+    let finding = ran.one("logging.integrity_monitor", manifest);
+    let message = finding["message"].as_str().unwrap_or_default();
+    assert!(message.contains("not sealed"), "{finding:#}");
 }
 
 fn seal(lab: &Lab) {

@@ -218,16 +218,17 @@ impl Run<'_> {
 
     /// Everything but the instance.
     fn look(&mut self, config: &Config) -> Result<Looked> {
-        self.settings();
+        self.settings(config);
         self.files(config)
     }
 
     /// sshd and local settings.
-    fn settings(&mut self) {
+    fn settings(&mut self, config: &Config) {
         let now = jiff::Timestamp::now().as_second();
         let (tree, profile, selected) = (self.tree, self.profile, self.selected);
         let mut stopped = false;
         let own = assess::Own {
+            place: Some(config.manifest.clone()),
             manifest: self.manifest.clone(),
             trust: Some(Arc::clone(&self.trust)),
         };

@@ -7,6 +7,7 @@ use crate::daemon::setup::Setup;
 pub(super) fn run(worker: &Worker) {
     let now = jiff::Timestamp::now().as_second();
     let Setup {
+        config,
         tree,
         profile,
         selected,
@@ -15,14 +16,11 @@ pub(super) fn run(worker: &Worker) {
     let (selected, left_out) = worker.left_out.settings(profile, selected);
     let mut stopped = false;
     let mut emit = |finding| stopped = stopped || worker.found(finding, None).is_break();
-    let unended = assess::settings(
-        tree,
-        profile,
-        &selected,
-        now,
-        &assess::Own::default(),
-        &mut emit,
-    );
+    let own = assess::Own {
+        place: Some(config.manifest.clone()),
+        ..assess::Own::default()
+    };
+    let unended = assess::settings(tree, profile, &selected, now, &own, &mut emit);
     left_out.into_iter().for_each(emit);
     // What was not judged to the end is not cleared.
     let outcome = match unended.is_empty() {

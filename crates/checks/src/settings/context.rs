@@ -14,12 +14,15 @@ use std::any::{Any, TypeId};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a run knows of the host's own baseline before its settings are looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
+    /// Where the configuration of the run says that the host's manifest is; `None`: that of the host says it.
+    pub place: Option<PathBuf>,
     /// The host's own manifest, where the run opens it for other purposes too.
     pub manifest: Option<Arc<SharedManifest>>,
     /// Who may seal it; `None`: whoever the host itself trusts.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Where the manifest of the tree is.
 pub(super) fn place(context: &Context<'_>) -> PathBuf {
     match context.live() {
-        true => configured(),
+        true => context.own.place.clone().unwrap_or_else(configured),
         false => PathBuf::from(MANIFEST),
     }
 }
