@@ -55,12 +55,16 @@ fn median(mut values: Vec<u64>) -> u64 {
     values[values.len() / 2]
 }
 
-/// Medians of the four quarters of the time, a row for each figure.
-fn quarters(seen: &[Usage]) -> [[u64; 4]; 4] {
+fn least(values: Vec<u64>) -> u64 {
+    values.into_iter().min().unwrap_or(0)
+}
+
+/// What `pick` takes of each of the four quarters of the time, a row for each figure.
+fn quarters(seen: &[Usage], pick: fn(Vec<u64>) -> u64) -> [[u64; 4]; 4] {
     std::array::from_fn(|figure| {
         std::array::from_fn(|quarter| {
             let part = &seen[seen.len() * quarter / 4..seen.len() * (quarter + 1) / 4];
-            median(part.iter().map(|usage| usage.figures()[figure]).collect())
+            pick(part.iter().map(|usage| usage.figures()[figure]).collect())
         })
     })
 }
@@ -87,7 +91,8 @@ fn act(
                 random.u32(1..9)
             ));
         }
-        5 => {
+        // Who backs off calls less often than faults come: one outage at a time.
+        5 if !front.is_to_fail("PutLogEvents") => {
             let faults = [
                 Fault::Page(503, "no"),
                 Fault::ResetBefore,
@@ -164,26 +169,26 @@ fn a_daemon_under_everything_at_once_stays_as_it_was() {
         acts += 1;
         seen.push(Usage::of(&daemon));
     }
+    println!(
+        "soak: {} s, {acts} acts; median and least of each quarter:",
+        begin.elapsed().as_secs()
+    );
+    let (medians, floors) = (quarters(&seen, median), quarters(&seen, least));
+    for (n, name) in Usage::NAMES.iter().enumerate() {
+        println!("soak: {name}: {:?}, {:?}", medians[n], floors[n]);
+    }
     harness.until("all is well again", |harness| {
         let (exit, status) = harness.status();
         exit == 0 && status["daemon"]["spool"]["events"] == 0
     });
-    println!(
-        "soak: {} s, {acts} acts; medians of each quarter:",
-        begin.elapsed().as_secs()
-    );
-    let quarters = quarters(&seen);
-    for (name, medians) in Usage::NAMES.iter().zip(quarters) {
-        println!("soak: {name}: {medians:?}");
-    }
     // A scan has many files open at once, and ends.
     let fewest = seen.iter().map(|usage| usage.descriptors).min();
     harness.until("descriptors are as few as they were", |_| {
         Some(Usage::of(&daemon).descriptors) <= fewest.map(|few| few + 4)
     });
     if is_long {
-        // Of the time after everything has happened once.
-        for (name, [_, early, _, late]) in Usage::NAMES.iter().zip(quarters) {
+        // Of the time after everything has happened once; what a scan under way takes for a moment is no growth.
+        for (name, [_, early, _, late]) in Usage::NAMES.iter().zip(floors) {
             assert!(late * 4 <= early * 5, "{name} grows: {early} to {late}");
         }
     }

@@ -130,6 +130,13 @@ impl Front {
             .extend(faults);
     }
 
+    /// Whether the next call of that operation fails.
+    pub fn is_to_fail(&self, operation: &str) -> bool {
+        let state = lock(&self.state);
+        let faults = state.faults.get(operation);
+        faults.is_some_and(|faults| !faults.is_empty())
+    }
+
     /// Changes how batches are judged.
     pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut lock(&self.state).rules);
