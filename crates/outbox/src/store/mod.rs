@@ -28,6 +28,7 @@ mod queue;
 mod round_robin;
 mod rows;
 mod state;
+mod stories;
 mod superseded;
 mod tables;
 mod write_transaction;

@@ -1,12 +1,12 @@
 //! One transaction under way: what stands in the tables, the chain and the counters move together.
 
 use super::announce::Fresh;
-use super::by_package::Stories;
 use super::eviction::Fullest;
 use super::flood::Floods;
 use super::order;
 use super::pack::{self, Sample};
 use super::state::StoreState;
+use super::stories::Stories;
 use super::superseded::Below;
 use super::tables::{
     Result, Role, Row, STATE, Tables, damaged, entry_from_row, entry_to_row, size_of_entry,
