@@ -21,7 +21,7 @@ pub(super) struct SignedDeb {
     pub(super) sha256: [u8; 32],
     pub(super) control: Control,
     pub(super) files: Files,
-    /// See [`Facts::recorded`]: it only says what an older version had.
+    /// See [`super::kept::Facts::recorded`]: it only says what an older version had.
     pub(super) recorded: bool,
     /// Bytes of the file in which that is kept, and when it was written.
     pub(super) kept: (u64, SystemTime),
