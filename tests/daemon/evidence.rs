@@ -7,6 +7,10 @@ use harness::shell;
 use serde_json::Value;
 use std::path::Path;
 
+/// The profile covers what dpkg keeps of packages, as the shipped ones do.
+const INFO: &str = "printf '[[paths]]\\npath = \"/var/lib/dpkg/info\"\\nseverity = \"high\"\\n' \
+                    >> etc/host-integrity-agent/profile.toml";
+
 /// A host with `tool` 1.0 from a signed repository, recorded. `profile` and `more` are lines of shell, for the profile and
 /// for the host as it is recorded, which know what [`FUNCTIONS`] and the lines before have made.
 pub(super) fn host(profile: &str, more: &str) -> DaemonHarness {
@@ -167,6 +171,22 @@ fn a_package_is_taken_in_when_it_comes_and_not_when_its_files_do() {
     harness.verify();
 }
 
+/// A machine under load: dpkg is done before the agent gets to look.
+#[test]
+fn what_went_with_an_update_is_explained_however_late_the_agent_comes() {
+    let harness = host(INFO, "rm $ROOT/var/cache/apt/archives/*.deb");
+    let daemon = harness.start_scanned();
+    daemon.signal("STOP");
+    run(&harness, "apt install tool=1.1");
+    daemon.signal("CONT");
+    let explained = Some(["Low".into(), "signed".into(), "high".into()]);
+    for path in ["/usr/bin/tool", "/usr/lib/tool/link-1.0"] {
+        harness.until(path, |harness| last(harness, path) == explained);
+    }
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
 /// The names of packages that were told as new, each time.
 fn told_as_new(harness: &DaemonHarness) -> Vec<Value> {
     let mut events = harness.events();
@@ -178,11 +198,11 @@ fn told_as_new(harness: &DaemonHarness) -> Vec<Value> {
 }
 
 /// An image's cache is empty: that the first update takes away what its packages had, only dpkg's lists can tell. They count
-/// as they were recorded.
+/// as they were recorded, whatever somebody writes into them.
 #[test]
 fn what_goes_with_the_images_own_packages_is_explained_by_lists_that_are_as_recorded() {
     let harness = host(
-        "printf '[[paths]]\\npath = \"/var/lib/dpkg/info\"\\nseverity = \"high\"\\n' >> etc/host-integrity-agent/profile.toml",
+        INFO,
         "make forged 1.0; make forged 1.1; make brand 1.0; publish distribution; apt update; apt install forged=1.0
          rm $ROOT/var/cache/apt/archives/*.deb; echo victim > $ROOT/usr/bin/victim",
     );
@@ -197,10 +217,12 @@ fn what_goes_with_the_images_own_packages_is_explained_by_lists_that_are_as_reco
     harness.until(gone, |harness| last(harness, gone) == explained);
     let list = "/var/lib/dpkg/info/tool.list";
     harness.until(list, |harness| last(harness, list) == explained);
+    let victim = "/usr/bin/victim";
     let kept = Some(["High".into(), Value::Null, Value::Null]);
-    for path in ["/usr/bin/victim", "/usr/lib/forged/link-1.0"] {
-        harness.until(path, |harness| last(harness, path) == kept);
-    }
+    harness.until(victim, |harness| last(harness, victim) == kept);
+    let of_forged = "/usr/lib/forged/link-1.0";
+    harness.until(of_forged, |harness| last(harness, of_forged) == explained);
+    assert_eq!(last(&harness, victim), kept);
     // A package that is new says so in one line, once, and its files are told by themselves.
     run(&harness, "apt install brand");
     let new = Some(["High".into(), "signed".into(), Value::Null]);

@@ -3,6 +3,7 @@
 use crate::change::Change;
 use crate::debian::evidence::Debs;
 use crate::debian::kept::Store;
+use crate::debian::lists::ListsToKeep;
 use crate::debian::logs;
 use crate::recorded::{PackageStatus, RecordedPackages, is_trust};
 use crate::removal;
@@ -19,6 +20,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Where what is known of signed packages is kept, in the state directory.
+const KEPT: &str = "evidence";
 /// So long what dpkg's journal says may be unread, while its status file is the same.
 // Own bound: a time to wait, a quarter of that after which a finding that waits for a package is looked at again.
 const JOURNAL: Duration = Duration::from_secs(5);
@@ -86,11 +89,16 @@ impl Explainer {
         explainer
     }
 
-    /// The same, with what earlier runs have kept of signed packages in the directory; what comes is kept there too.
-    /// Nothing else is read before [`Explainer::refresh`].
-    pub fn keeping(root: &Root, recorded: RecordedPackages, directory: &Path) -> Explainer {
-        let store = Store::new(directory, recorded.keyrings());
-        Explainer::with(root, recorded, Debs::kept(store))
+    /// The same, with what earlier runs have kept in the daemon's state directory: of signed packages, and of dpkg's lists
+    /// ([`Explainer::lists`]). What comes is kept there too. Nothing else is read before [`Explainer::refresh`].
+    pub fn keeping(root: &Root, recorded: RecordedPackages, state_dir: &Path) -> Explainer {
+        let store = Store::new(&state_dir.join(KEPT), recorded.keyrings());
+        Explainer::with(root, recorded, Debs::kept(store, state_dir))
+    }
+
+    /// dpkg's lists that are to be kept in the state directory while they are as recorded; `None` where none are recorded.
+    pub fn lists(&self, state_dir: &Path) -> Option<ListsToKeep> {
+        ListsToKeep::of(&self.root, &self.recorded, state_dir)
     }
 
     fn with(root: &Root, recorded: RecordedPackages, debs: Debs) -> Explainer {
@@ -368,7 +376,7 @@ mod tests {
             files: None,
             recorded: false,
         };
-        let store = Store::new(&kept, recorded.keyrings());
+        let store = Store::new(&kept.join(KEPT), recorded.keyrings());
         store.keep(&facts).expect("kept");
         let root = Root::open(&tree).expect("a root");
         let mut explainer = Explainer::keeping(&root, recorded, &kept);

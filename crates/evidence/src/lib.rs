@@ -30,6 +30,7 @@ mod settings;
 pub mod verdict;
 
 pub use change::Change;
+pub use debian::lists::ListsToKeep;
 pub use explain::{Explainer, Explanation};
 pub use products::Holds;
 pub use recorded::{INFO, PackageStatus, RecordedPackages, compare, is_trust, trust_paths};

@@ -19,8 +19,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Where what is known of signed packages is kept, in the state directory.
-const KEPT: &str = "evidence";
 /// When nobody has asked for so long, what can be read again is given up.
 const IDLE: Duration = Duration::from_secs(120);
 
@@ -112,6 +110,20 @@ impl SharedEvidence {
         explainer.take_given_up()
     }
 
+    /// Keeps dpkg's lists as they are recorded, before an update replaces them. Where they cannot be kept, those of a package
+    /// are read when it comes into apt's cache.
+    pub(super) fn keep_lists(&self, setup: &Setup, baseline: &ActiveBaseline) {
+        let state_dir = &setup.config.state_dir;
+        let lists = self.held.lock().ok().and_then(|mut held| {
+            let known = held.take();
+            *held = Held::of(known, setup, baseline);
+            held.as_ref()?.explainer.lists(state_dir)
+        });
+        if let Some(lists) = lists {
+            lists.keep().unwrap_or_default();
+        }
+    }
+
     /// Names of signed packages that ship a file at the path: those that are yet to be unpacked among them.
     pub(super) fn shipping(&self, path: &[u8]) -> Vec<String> {
         let held = self.held.lock().ok();
@@ -148,11 +160,7 @@ impl Held {
             let state_dir = &setup.config.state_dir;
             let recorded = explained::recorded(root, sealed, Some(state_dir));
             Held {
-                explainer: Explainer::keeping(
-                    root,
-                    recorded.unwrap_or_default(),
-                    &state_dir.join(KEPT),
-                ),
+                explainer: Explainer::keeping(root, recorded.unwrap_or_default(), state_dir),
                 of,
                 seen: Vec::new(),
                 used: Instant::now(),

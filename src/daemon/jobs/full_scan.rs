@@ -11,6 +11,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// `pace`: how fast, and at the lowest priority; `None`: at full speed, since something may have been missed.
 /// `had_manifest`: whether there was one before.
 pub(super) fn run(mut worker: Worker, pace: Option<&Pace>, had_manifest: bool) {
+    // Not at the lowest priority: an update may begin any time.
+    worker.evidence.keep_lists(&worker.setup, &worker.baseline);
     if pace.is_some() {
         // A refusal costs speed for others, and no finding.
         priority::idle().unwrap_or_default();

@@ -9,6 +9,7 @@ use super::index::Index;
 use super::kept::{self, Facts, Store, Stored};
 use super::keyrings;
 use super::known::{Files, Key, SignedDeb, indexed, key, package_of, shipped};
+use super::lists::KeptLists;
 use super::recorded::{self, OldLists};
 use super::tar::Listing;
 use crate::change::Shipped;
@@ -20,6 +21,7 @@ use agent_core::os::root::Root;
 use agent_packages::Package;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Where apt puts the packages that it fetched.
@@ -40,6 +42,8 @@ pub(crate) struct Debs {
     loaded: VecDeque<Key>,
     /// Where it is kept beyond this run; `None`: nowhere.
     store: Option<Store>,
+    /// Where dpkg's lists are kept as they were recorded; `None`: nowhere.
+    lists: Option<PathBuf>,
     /// What lay there and could not be believed, or why nothing could.
     refused: Vec<String>,
     /// What was known once and was given up, and whether that is yet to be told.
@@ -48,8 +52,8 @@ pub(crate) struct Debs {
 }
 
 impl Debs {
-    /// What an earlier run has kept, and will be kept from now on.
-    pub(crate) fn kept(store: Store) -> Debs {
+    /// What an earlier run has kept, and will be kept from now on. `lists`: where dpkg's are kept.
+    pub(crate) fn kept(store: Store, lists: &Path) -> Debs {
         let mut known = HashMap::new();
         let given_up = store.each(&mut |stored| {
             let Stored {
@@ -74,6 +78,7 @@ impl Debs {
         let mut debs = Debs {
             known,
             store: Some(store),
+            lists: Some(lists.to_owned()),
             untold: given_up.is_some(),
             given_up,
             ..Debs::default()
@@ -144,12 +149,16 @@ impl Debs {
         recorded: &RecordedPackages,
     ) -> Option<Vec<Key>> {
         let mut new = Some(Vec::new());
+        let mut kept = self
+            .lists
+            .as_deref()
+            .map_or_else(KeptLists::default, KeptLists::below);
         // First of all: dpkg may begin as soon as the last package has come, and replaces them.
         let mut lists: HashMap<(String, String), OldLists> = came
             .iter()
             .filter_map(|package| {
                 let (name, arch) = recorded::named(&package.path)?;
-                let lists = recorded::lists(root, recorded, name, arch)?;
+                let lists = recorded::lists(root, recorded, &mut kept, name, arch)?;
                 Some(((name.to_owned(), arch.to_owned()), lists))
             })
             .collect();
@@ -180,7 +189,8 @@ impl Debs {
             if let Some(listed) = found.get(&sha256) {
                 let Package { name, arch, .. } = &listed.package;
                 let lists = lists.remove(&(name.clone(), arch.clone()));
-                let lists = lists.or_else(|| recorded::lists(root, recorded, name, arch));
+                let lists =
+                    lists.or_else(|| recorded::lists(root, recorded, &mut kept, name, arch));
                 let before =
                     lists.and_then(|lists| recorded::before(lists, &listed.package, &control));
                 if let (Some(before), Some(new)) = (self.remember(before), &mut new) {

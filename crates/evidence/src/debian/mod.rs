@@ -10,6 +10,7 @@ mod judge;
 pub(crate) mod kept;
 pub(crate) mod keyrings;
 mod known;
+pub(crate) mod lists;
 pub(crate) mod logs;
 mod recorded;
 pub(crate) mod tar;

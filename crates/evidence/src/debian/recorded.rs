@@ -2,10 +2,11 @@
 //!
 //! An image is baked, its cache is emptied, and the first update takes away what the version before shipped: no signed
 //! package is there that says it did. dpkg's list is gone as well once the new one is unpacked, so it is read when the
-//! new package comes. Root can write such a list; one that is as recorded nobody has written since.
+//! new package comes, or was kept before. Root can write such a list; one that is as recorded nobody has written since.
 
 use super::deb::{Control, Sums};
 use super::kept::Facts;
+use super::lists::KeptLists;
 use crate::recorded::{INFO, RecordedPackages, compare};
 use agent_core::bounds;
 use agent_core::os::root::Root;
@@ -28,10 +29,11 @@ pub(crate) fn named(path: &str) -> Option<(&str, &str)> {
     Some((name, arch))
 }
 
-/// Reads them; `None` where they are not as recorded, or the package was not there.
+/// Reads them, where they lie or where they are kept; `None` where neither is as recorded, or the package was not there.
 pub(crate) fn lists(
     root: &Root,
     recorded: &RecordedPackages,
+    kept: &mut KeptLists,
     name: &str,
     arch: &str,
 ) -> Option<OldLists> {
@@ -48,8 +50,8 @@ pub(crate) fn lists(
         })?;
     Some(OldLists {
         package: package.clone(),
-        list: as_recorded(root, recorded, &format!("{place}.list"))??,
-        conffiles: as_recorded(root, recorded, &format!("{place}.conffiles"))?,
+        list: as_recorded(root, recorded, kept, &format!("{place}.list"))??,
+        conffiles: as_recorded(root, recorded, kept, &format!("{place}.conffiles"))?,
     })
 }
 
@@ -81,17 +83,20 @@ pub(crate) fn before(old: OldLists, coming: &Package, control: &Control) -> Opti
     })
 }
 
-/// The file, if it is as recorded; the inner `None`: it is not there, and was not. The outer: it is not as recorded.
-fn as_recorded(root: &Root, recorded: &RecordedPackages, path: &str) -> Option<Option<Vec<u8>>> {
-    let text = root.read(path.as_bytes(), bounds::DPKG_LIST).ok()?;
-    let known = recorded.lists.get(path.as_bytes());
-    match (text, known) {
-        (Some(text), Some(known)) if <[u8; 32]>::from(Sha256::digest(&text)) == *known => {
-            Some(Some(text))
-        }
-        (None, None) => Some(None),
-        _ => None,
-    }
+/// The file, as it is recorded; the inner `None`: it was not there. The outer: it is nowhere as recorded.
+fn as_recorded(
+    root: &Root,
+    recorded: &RecordedPackages,
+    kept: &mut KeptLists,
+    path: &str,
+) -> Option<Option<Vec<u8>>> {
+    let Some(known) = recorded.lists.get(path.as_bytes()) else {
+        // The new version may have it by now.
+        return Some(None);
+    };
+    let there = root.read(path.as_bytes(), bounds::DPKG_LIST).ok().flatten();
+    let there = there.filter(|text| <[u8; 32]>::from(Sha256::digest(text)) == *known);
+    there.or_else(|| kept.get(path.as_bytes(), known)).map(Some)
 }
 
 /// Paths of a list, relative to the root.
@@ -138,7 +143,7 @@ mod tests {
             ..Control::default()
         };
         let had = |recorded: &RecordedPackages, version: &str| {
-            let old = lists(&root, recorded, "a", "all")?;
+            let old = lists(&root, recorded, &mut KeptLists::default(), "a", "all")?;
             let facts = before(old, &package(version), &coming)?;
             assert!(facts.recorded && facts.package == package("1"));
             let mut names: Vec<_> = facts.control.sums.into_keys().collect();

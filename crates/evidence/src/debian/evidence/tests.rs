@@ -40,7 +40,7 @@ fn kept(directory: &Path, packages: usize) -> Debs {
         };
         store.keep(&facts).expect("kept");
     }
-    Debs::kept(store)
+    Debs::kept(store, directory)
 }
 
 fn in_memory(debs: &Debs) -> usize {
