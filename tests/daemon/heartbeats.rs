@@ -35,13 +35,14 @@ fn a_heartbeat_says_how_the_agent_is_and_where_the_chain_ends() {
     let harness = DaemonHarness::recorded();
     configure(&harness, "1s");
     let daemon = harness.start();
-    // The binary is hashed and the first scan made meanwhile: the first ones know less.
+    // The binary is hashed, the first scan made and the first event stored meanwhile: the first ones know less.
     let whole = |event: &Value| {
         let about = &event["unmapped"];
         about["last_scan"]["ended"].is_number()
             && about["coverage"]["directories"].as_u64() > Some(0)
             && about["digests"]["binary"].is_string()
             && about["spool"]["events"].is_u64()
+            && about["chain_head"]["digest"].is_string()
     };
     harness.until("heartbeats", |harness| {
         heartbeats(harness).iter().any(whole)
