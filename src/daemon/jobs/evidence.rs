@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 /// When nobody has asked for so long, what can be read again is given up.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// Taking in what lies in apt's cache takes half of the time at most, while one package after the other comes: each time all
-/// lists are read.
-const SHARE: u32 = 1;
-/// So long nothing is taken in at most: dpkg begins when the last package has come, and replaces its lists of it.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Taking in what lies in apt's cache takes a quarter of the time at most, while one package after the other comes: each time
+/// all lists are read.
+const SHARE: u32 = 3;
+/// So long nothing is taken in at most: apt may remove a package as soon as dpkg is done with it.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What was read, until it is given up.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::kept::{self, Facts, Store, Stored};
 use super::keyrings;
 use super::known::{Files, Key, SignedDeb, indexed, key, package_of, shipped};
 use super::lists::KeptLists;
-use super::recorded::{self, OldLists};
+use super::recorded;
 use super::tar::Listing;
 use crate::change::Shipped;
 use crate::openpgp::Keyring;
@@ -153,15 +153,6 @@ impl Debs {
             .lists
             .as_deref()
             .map_or_else(KeptLists::default, KeptLists::below);
-        // First of all: dpkg may begin as soon as the last package has come, and replaces them.
-        let mut lists: HashMap<(String, String), OldLists> = came
-            .iter()
-            .filter_map(|package| {
-                let (name, arch) = recorded::named(&package.path)?;
-                let lists = recorded::lists(root, recorded, &mut kept, name, arch)?;
-                Some(((name.to_owned(), arch.to_owned()), lists))
-            })
-            .collect();
         let mut read = Vec::new();
         let mut wanted = HashMap::new();
         for Arrived { path, file } in came {
@@ -188,9 +179,7 @@ impl Debs {
         for (path, file, sha256, control) in read {
             if let Some(listed) = found.get(&sha256) {
                 let Package { name, arch, .. } = &listed.package;
-                let lists = lists.remove(&(name.clone(), arch.clone()));
-                let lists =
-                    lists.or_else(|| recorded::lists(root, recorded, &mut kept, name, arch));
+                let lists = recorded::lists(root, recorded, &mut kept, name, arch);
                 let before =
                     lists.and_then(|lists| recorded::before(lists, &listed.package, &control));
                 if let (Some(before), Some(new)) = (self.remember(before), &mut new) {

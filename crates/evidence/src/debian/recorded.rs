@@ -162,20 +162,4 @@ mod tests {
         fs::write(info.join("a.list"), format!("{list}/usr/bin/auditd\n")).expect("written");
         assert_eq!(had(&recorded, "2"), None, "the list is another");
     }
-
-    #[test]
-    fn apt_says_which_package_comes() {
-        for (path, named_so) in [
-            (
-                "var/cache/apt/archives/a_1%3a2_amd64.deb",
-                Some(("a", "amd64")),
-            ),
-            ("b-c_1_all.deb", Some(("b-c", "all"))),
-            ("a_1.deb", None),
-            ("a.deb", None),
-            ("a_1_all", None),
-        ] {
-            assert_eq!(named(path), named_so, "{path}");
-        }
-    }
 }
