@@ -19,7 +19,6 @@ use super::probe::{First, OpenFile, Target, Unseen, Wanted, first_look, unreadab
 use super::remote::Pulse;
 use agent_core::attributes::{Algorithm, Attributes, Digest};
 use agent_core::os::limits;
-use agent_core::os::read::FileReader;
 use agent_core::task;
 use digest::{DigestKind, Md5, Sha256, StreamOf};
 use hands::{Hands, drop_left};
@@ -37,6 +36,8 @@ use under_way::{BatchIndex, UnderWay};
 const TRIES: usize = 3;
 /// Files up to this size are read by one call and digested with others.
 const SMALL: usize = 32 * 1024;
+/// What the kernel fetches at least for the first byte of a file (get_init_ra_size in mm/readahead.c: four pages).
+const FIRST_PAGES: u64 = 16 * 1024;
 /// So many small files the disk is asked for before the first of them is waited for, and so many large files wait
 /// before the longest of them are digested; fewer where few files may be open.
 // Own bound: of work at a time; nothing is left out.
@@ -84,12 +85,7 @@ impl Looker {
         Looker {
             away: Away::new(pace, lookers),
             open_files: share.clamp(2, MOST_OPEN),
-            hands: Hands {
-                reader: FileReader::default(),
-                pace: pace.cloned(),
-                pulse: None,
-                bytes: 0,
-            },
+            hands: Hands::new(pace),
             looks: UnderWay::default(),
             cold: Vec::new(),
             sha256: Side::new(path),
@@ -266,11 +262,10 @@ impl Looker {
         };
         self.looks.put_off(place);
         let (hands, looks, most) = (&mut self.hands, &mut self.looks, self.open_files);
+        let large = (place, opened, cold);
         match lanes {
-            Lanes::Sha256 => {
-                take_large(&mut self.sha256, hands, looks, (place, opened, cold, most))
-            }
-            Lanes::Md5 => take_large(&mut self.md5, hands, looks, (place, opened, cold, most)),
+            Lanes::Sha256 => take_large(&mut self.sha256, hands, looks, large, most),
+            Lanes::Md5 => take_large(&mut self.md5, hands, looks, large, most),
         }
         cold
     }
@@ -419,14 +414,16 @@ fn take_large<H: DigestKind>(
     side: &mut Side<H>,
     hands: &mut Hands,
     looks: &mut UnderWay,
-    (place, opened, cold, most): (BatchIndex, OpenFile, bool, usize),
+    (place, opened, cold): (BatchIndex, OpenFile, bool),
+    most: usize,
 ) {
     side.wait(Large {
+        // The byte at the start has brought the first pages along.
+        asked: cold.then(|| hands.ask_ahead(&opened, FIRST_PAGES)),
         place,
         opened,
         stream: StreamOf::new(),
         offset: 0,
-        cold,
         // What the kernel now fetches will look cached to those who read it.
         left_behind: (cold && hands.reader.leaves_behind()).then_some(0),
     });

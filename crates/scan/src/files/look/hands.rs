@@ -7,6 +7,11 @@ use agent_core::os::read::{FileReader, Piece};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+/// What is asked for ahead of a large file that is not cached. A device that takes a millisecond for each request has that
+/// many of them at work at once, instead of one.
+// Own bound: of what lies in the page cache until it is digested.
+const AHEAD: usize = 512 * 1024;
+
 /// Reads for one looker.
 #[derive(Debug)]
 pub(super) struct Hands {
@@ -16,9 +21,37 @@ pub(super) struct Hands {
     pub(super) pulse: Option<Arc<Pulse>>,
     /// Bytes read so far to be digested.
     pub(super) bytes: u64,
+    /// Where what is asked for ahead would go, were it cached: of what is not, nothing comes there, and it takes no memory.
+    ahead: Vec<u8>,
 }
 
 impl Hands {
+    pub(super) fn new(pace: Option<&Pace>) -> Hands {
+        Hands {
+            reader: FileReader::default(),
+            pace: pace.cloned(),
+            pulse: None,
+            bytes: 0,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// Has the kernel fetch what of a file is not cached from `offset` on, [`AHEAD`] bytes at most, and waits for nothing.
+    /// Returns up to where. Pieces of [`CHUNK`] alone would be as many requests of that size, each waited for.
+    pub(super) fn ask_ahead(&mut self, opened: &OpenFile, offset: u64) -> u64 {
+        if self.ahead.is_empty() {
+            self.ahead = vec![0; AHEAD];
+        }
+        let left = opened.before.size.saturating_sub(offset);
+        let length = usize::try_from(left).unwrap_or(AHEAD).min(AHEAD);
+        let fd = opened.file.as_fd();
+        // Whoever reads it there says what is wrong with it.
+        self.reader
+            .cached_at(fd, &mut self.ahead[..length], offset)
+            .unwrap_or_default();
+        offset + length as u64
+    }
+
     /// Counts, and waits where the pace says so.
     pub(super) fn count(&mut self, bytes: usize) {
         self.bytes += bytes as u64;

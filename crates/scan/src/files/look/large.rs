@@ -10,8 +10,13 @@ use std::os::fd::AsFd;
 
 /// What is read of a large file at a time.
 pub(super) const CHUNK: usize = 32 * 1024;
+/// So much of what the disk was asked for is left when it is asked for more.
+const EARLY: u64 = 256 * 1024;
 /// Lanes end a round together, so that each has a file in all of the next; for an end that is nearer they do not.
 const LEAST: usize = 4096;
+/// Every piece but the last ends with a page: what a read has touched of a page leaves the cache with it (`RWF_DONTCACHE`),
+/// and the rest would be fetched once more.
+const PAGE: usize = 4096;
 
 impl<H: DigestKind> Side<H> {
     /// Digests large files side by side, the longest first, until no more than `leave` are left.
@@ -39,7 +44,7 @@ impl<H: DigestKind> Side<H> {
             let Some(file) = self.waiting.pop() else {
                 break;
             };
-            self.cold -= usize::from(file.cold);
+            self.cold -= usize::from(file.asked.is_some());
             self.active.push(file);
         }
         while self.chunks.len() < self.active.len() {
@@ -74,11 +79,7 @@ impl<H: DigestKind> Side<H> {
             usize::try_from(left).unwrap_or(CHUNK)
         };
         let shortest = self.active.iter().map(left).min().unwrap_or(CHUNK);
-        // Whole blocks, so that nothing has to be kept for the next round.
-        let most = match shortest {
-            LEAST..CHUNK => shortest.next_multiple_of(64),
-            _ => CHUNK,
-        };
+        let most = piece(shortest);
         let mut lengths = Vec::with_capacity(self.active.len());
         for (file, chunk) in self.active.iter_mut().zip(&mut self.chunks) {
             lengths.push(read_chunk(&mut chunk[..most], file, hands, false));
@@ -93,6 +94,14 @@ impl<H: DigestKind> Side<H> {
     }
 }
 
+/// How much of each is read in a round, where so much is left of the one that ends first.
+fn piece(shortest: usize) -> usize {
+    match shortest {
+        LEAST..CHUNK => shortest.next_multiple_of(PAGE),
+        _ => CHUNK,
+    }
+}
+
 /// Reads the next piece of a large file into the lane's buffer, never beyond the size that it had.
 /// Unless `wait` is set, nothing comes of a piece that is not cached.
 fn read_chunk<H: DigestKind>(
@@ -102,6 +111,13 @@ fn read_chunk<H: DigestKind>(
     wait: bool,
 ) -> Result<usize, Unseen> {
     hands.reader.on_device(file.opened.before.id.device);
+    // Before the last of what was asked for is read: it comes while that is digested.
+    if let Some(asked) = file.asked
+        && asked < file.opened.before.size
+        && file.offset + EARLY >= asked
+    {
+        file.asked = Some(hands.ask_ahead(&file.opened, asked));
+    }
     let left = file.opened.before.size - file.offset;
     let want = usize::try_from(left).unwrap_or(CHUNK).min(buffer.len());
     let chunk = &mut buffer[..want];
@@ -137,4 +153,18 @@ fn read_chunk<H: DigestKind>(
     file.offset += piece.length as u64;
     hands.count(piece.length);
     Ok(piece.length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_but_the_last_of_a_file_ends_with_a_page() {
+        for left in (1..3 * CHUNK).step_by(61).chain([LEAST, CHUNK - 1, CHUNK]) {
+            let piece = piece(left);
+            assert_eq!(piece % PAGE, 0, "{left}");
+            assert!(piece <= CHUNK && piece >= left.min(LEAST), "{left}");
+        }
+    }
 }

@@ -46,8 +46,8 @@ pub(super) struct Large<H> {
     pub(super) opened: OpenFile,
     pub(super) stream: StreamOf<H>,
     pub(super) offset: u64,
-    /// Whether it was not cached when it was opened.
-    pub(super) cold: bool,
+    /// Up to where the disk was asked for it; `None` where it was cached when it was opened.
+    pub(super) asked: Option<u64>,
     /// Where the first byte lies that this scan left in the page cache.
     pub(super) left_behind: Option<u64>,
 }
@@ -118,7 +118,7 @@ impl<H: DigestKind> Side<H> {
 
     /// A large file waits for a lane.
     pub(super) fn wait(&mut self, file: Large<H>) {
-        self.cold += usize::from(file.cold);
+        self.cold += usize::from(file.asked.is_some());
         self.waiting.push(file);
     }
 
