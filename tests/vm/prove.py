@@ -259,7 +259,8 @@ class Proof:
 
         # After a whole scan.
         group = f"/sys/fs/cgroup{self.unit('ControlGroup')}"
-        self.must("it gives way to all others", self.machine.ssh(f"cat {group}/cpu.idle").strip() == "1")
+        weight = self.machine.ssh(f"cat {group}/cpu.weight").strip()
+        self.must("it gives way to all others, and is not starved by them", weight == "10", weight)
         events = dict(line.split() for line in self.machine.ssh(f"cat {group}/memory.events").splitlines())
         self.must("a whole scan stays below MemoryMax", events["max"] == events["oom_kill"] == "0", events)
         peak = int(self.machine.ssh(f"cat {group}/memory.peak"))
