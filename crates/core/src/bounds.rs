@@ -87,6 +87,7 @@ bounds! {
     USERDB_RECORDS: usize = Number(20_000), "records of accounts and groups beside passwd and group",
         "a directory of people is asked over a socket, not kept as files";
     USERDB_FILE: u64 = Bytes(1 << 20), "a record of an account", "one with a picture in it has some hundred kilobytes";
+    USERDB_BYTES: u64 = Bytes(8 << 20), "all records of accounts together", "20,000 accounts of people take some six megabytes";
     PAM_FILES: usize = Number(500), "files of PAM, each as often as it is included", "a host has some fifty";
     SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";

@@ -64,6 +64,8 @@ pub struct Records {
     users: Vec<Record>,
     groups: Vec<Group>,
     unread: Vec<(String, String)>,
+    /// Bytes of records that were read.
+    bytes: u64,
 }
 
 /// Reads all of them.
@@ -157,17 +159,27 @@ impl Records {
 
     /// The JSON object in a file. What systemd would not take for one is no record, and nobody's account.
     fn json(&mut self, root: &Root, path: &str) -> Option<Value> {
-        match root.read(path.as_bytes(), bounds::USERDB_FILE) {
-            Ok(bytes) => match serde_json::from_slice(&bytes?) {
-                Ok(value @ Value::Object(_)) => Some(value),
-                Ok(_) => None,
-                Err(error) => {
-                    self.unread(path, format!("is no JSON that is understood here: {error}"));
-                    None
-                }
-            },
+        let text = match root.read(path.as_bytes(), bounds::USERDB_FILE) {
+            Ok(text) => text?,
             Err(error) => {
                 self.unread(path, error.to_string());
+                return None;
+            }
+        };
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        if self.bytes > bounds::USERDB_BYTES {
+            let most = bounds::USERDB_BYTES >> 20;
+            self.unread(
+                path,
+                format!("with it the records are more than {most} MiB"),
+            );
+            return None;
+        }
+        match serde_json::from_slice(&text) {
+            Ok(value @ Value::Object(_)) => Some(value),
+            Ok(_) => None,
+            Err(error) => {
+                self.unread(path, format!("is no JSON that is understood here: {error}"));
                 None
             }
         }
@@ -440,6 +452,23 @@ mod tests {
             assert_eq!(told.len(), 1, "{told:?}");
             assert_eq!(told[0].0, "/etc/userdb/a.user");
             assert!(told[0].1.contains(why), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn records_beyond_what_is_read_of_all_together_are_named() {
+        let record = |name: usize| {
+            let about = "x".repeat(1 << 19);
+            format!("{{\"userName\":\"u{name}\",\"uid\":{name},\"realName\":\"{about}\"}}")
+        };
+        let most = usize::try_from(bounds::USERDB_BYTES >> 19).expect("a number");
+        for (number, named) in [(most - 1, 0), (most, 1)] {
+            let told = unread(|records| {
+                for n in 0..number {
+                    fs::write(records.join(format!("u{n}.user")), record(n)).expect("made");
+                }
+            });
+            assert_eq!(told.len(), named, "{told:?}");
         }
     }
 }
