@@ -4,9 +4,11 @@ use super::holding;
 use super::sealed::Sealed;
 use agent_baseline::manifest::Role;
 use agent_core::attributes::{AttributeSet, Attributes, Digest};
+use agent_core::bounds;
 use agent_core::error::Result;
 use agent_core::explained::Evidence;
 use agent_core::finding::{Finding, Severity};
+use agent_core::os::own;
 use agent_core::os::root::Root;
 use agent_core::paths;
 use agent_core::words::counted;
@@ -320,14 +322,14 @@ pub(crate) fn keep_seen(state_dir: &Path, packages: &[Package]) -> std::io::Resu
         } = package;
         format!("{name} {version} {arch}\n")
     });
-    let place = state_dir.join(SEEN);
-    let new = place.with_extension("new");
-    std::fs::write(&new, lines.collect::<String>())?;
-    std::fs::rename(&new, &place)
+    own::replace(&state_dir.join(SEEN), lines.collect::<String>().as_bytes())
 }
 
 /// What the daemon has seen; nothing where it has not run.
 fn seen(state_dir: &Path) -> Vec<Package> {
-    let text = std::fs::read_to_string(state_dir.join(SEEN)).unwrap_or_default();
+    let text = own::read(&state_dir.join(SEEN), bounds::SEEN)
+        .ok()
+        .flatten();
+    let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
     text.lines().filter_map(package).collect()
 }

@@ -5,6 +5,7 @@
 use crate::daemon::states::unusable_manifest::Unusable;
 use agent_core::host::Host;
 use agent_core::os::atomic::Pending;
+use agent_core::os::own;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -99,10 +100,7 @@ pub(in crate::daemon) struct Launch {
 impl RunRecord {
     /// What the run before left; what cannot be read is as if there had been none.
     pub(in crate::daemon) fn load(state_dir: &Path) -> Option<RunRecord> {
-        use std::io::Read;
-        let file = std::fs::File::open(place(state_dir)).ok()?;
-        let mut text = Vec::new();
-        file.take(LIMIT).read_to_end(&mut text).ok()?;
+        let text = own::read(&place(state_dir), LIMIT).ok()??;
         serde_json::from_slice(&text).ok()
     }
 

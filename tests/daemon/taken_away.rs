@@ -47,6 +47,47 @@ fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish(
     harness.verify();
 }
 
+/// Whoever is root may lay a fifo where the agent keeps something of its own: that would be waited for without end.
+#[test]
+fn what_lies_in_the_place_of_the_agents_own_files_holds_nothing_up() {
+    let harness = DaemonHarness::recorded();
+    harness.host.shell(
+        "mkdir -p var/lib/host-integrity-agent/evidence run/host-integrity-agent
+         for name in packages packages.new lists lists.new run.json evidence/0; do
+           mkfifo var/lib/host-integrity-agent/$name
+         done
+         mkfifo run/host-integrity-agent/canary; echo evil > data/d1/file",
+    );
+    let daemon = harness.start_scanned();
+    harness.until_told("raised files.changed /data/d1/file");
+    harness.host.shell("echo evil > data/d2/file");
+    harness.until_told("raised files.changed /data/d2/file");
+    harness
+        .host
+        .agent(&["check", "--only", "files.*"])
+        .expect(1);
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+#[test]
+fn a_store_that_is_no_file_is_told_and_nothing_waits_for_it() {
+    let harness = DaemonHarness::recorded();
+    harness.host.shell(
+        "mkdir -p var/lib/host-integrity-agent; mkfifo var/lib/host-integrity-agent/store.redb",
+    );
+    let daemon = harness.start_scanned();
+    harness.host.shell("echo evil > data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
+    let (exit, status) = harness.status();
+    assert_eq!(exit, 1, "{status:#}");
+    assert!(
+        status.to_string().contains("is no regular file"),
+        "{status:#}"
+    );
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
     let harness = DaemonHarness::recorded();

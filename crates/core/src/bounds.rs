@@ -173,6 +173,8 @@ bounds! {
         "all of a server, twice over; the least useful are given up first, which is told";
     EVIDENCE_BYTES: u64 = Bytes(32 << 20), "those facts together, which are held in memory as well",
         "100,000 files with their attributes take some 25 MB";
+    SEEN: u64 = Bytes(4 << 20), "the newest versions of packages that were ever seen, in the state directory",
+        "those of 4,000 packages take 150 KB";
     LISTS_KEPT: u64 = Bytes(64 << 20), "dpkg's lists as they are recorded, packed, kept in the state directory",
         "those of 805 packages take 0.9 MB; of a package beyond, what an update removed is explained by its old .deb alone";
     LIBRARY_CACHE: u64 = Bytes(16 << 20), "ld.so.cache", "a desktop's has 300 KB";

@@ -9,6 +9,7 @@ pub(in crate::daemon) mod writer;
 use crate::daemon::clock::UnixMillis;
 use agent_core::error::{Error, Result};
 use agent_core::os::atomic::Pending;
+use agent_core::os::own;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -245,14 +246,8 @@ pub(in crate::daemon) fn remove(runtime: &Path) {
 pub(crate) fn read(runtime: &Path, now: i64) -> Result<Liveness> {
     let path = place(runtime);
     let fault = |error: io::Error| Error::in_file(&path, format!("cannot be read: {error}"));
-    let text = match std::fs::File::open(&path) {
-        Ok(file) => {
-            let mut text = Vec::new();
-            io::Read::read_to_end(&mut io::Read::take(file, LIMIT), &mut text).map_err(fault)?;
-            text
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Liveness::Absent),
-        Err(error) => return Err(fault(error)),
+    let Some(text) = own::read(&path, LIMIT).map_err(fault)? else {
+        return Ok(Liveness::Absent);
     };
     let status: Status = serde_json::from_slice(&text)
         .map_err(|error| Error::in_file(&path, format!("is no status of a daemon: {error}")))?;

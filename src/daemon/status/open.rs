@@ -5,6 +5,7 @@
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::os::atomic::Pending;
+use agent_core::os::own;
 use agent_outbox::store::OpenDeviation;
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
@@ -117,9 +118,8 @@ pub(crate) fn read(runtime: &Path) -> Result<OpenList> {
         };
         Error::in_file(&path, format!("cannot be read: {error}")).help(help)
     };
-    let file = std::fs::File::open(&path).map_err(fault)?;
-    let mut text = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, LIMIT), &mut text).map_err(fault)?;
+    let text = own::read(&path, LIMIT).map_err(fault)?;
+    let text = text.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))?;
     serde_json::from_slice(&text)
         .map_err(|error| Error::in_file(&path, format!("is no list of a daemon: {error}")))
 }

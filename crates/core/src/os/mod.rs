@@ -16,6 +16,7 @@ pub mod limits;
 pub mod netlink;
 pub mod node;
 pub mod others;
+pub mod own;
 // malloc_trim(3), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod memory;

@@ -10,6 +10,7 @@ use crate::products::alternatives::Alternative;
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::escape;
+use agent_core::os::own;
 use agent_packages::Package;
 use std::fmt::Write as _;
 use std::fs;
@@ -19,6 +20,9 @@ use std::time::SystemTime;
 
 const FIRST: &str = "host-integrity-agent evidence 1";
 const LAST: &str = "end";
+/// Alternatives and members of control archives, of all packages together.
+// Own bound: twenty of each of as many packages as are kept.
+const ROWS: usize = 160_000;
 
 /// What is kept of one package.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,8 +86,21 @@ impl Store {
             // Where it cannot be removed it stays unread.
             fs::remove_file(path).unwrap_or_default();
         }
+        let mut rows: usize = 0;
         for (since, bytes, path) in files {
             if let Some(facts) = self.parse(&path) {
+                // They take ten times their length in memory, and a package has some ten of each.
+                let Control {
+                    alternatives,
+                    members,
+                    ..
+                } = &facts.control;
+                rows = rows
+                    .saturating_add(alternatives.len())
+                    .saturating_add(members.len());
+                if rows > ROWS {
+                    continue;
+                }
                 take(Stored {
                     facts,
                     bytes,
@@ -101,17 +118,16 @@ impl Store {
     }
 
     fn parse(&self, path: &Path) -> Option<Facts> {
-        parse(&fs::read_to_string(path).ok()?, &self.keyrings)
+        let text = own::read(path, bounds::EVIDENCE_BYTES).ok()??;
+        parse(std::str::from_utf8(&text).ok()?, &self.keyrings)
     }
 
     /// Keeps it, in place of what was kept of the same package. Returns how many bytes that takes.
     pub(crate) fn keep(&self, facts: &Facts) -> io::Result<u64> {
         fs::create_dir_all(&self.directory)?;
         let place = self.place(&facts.sha256);
-        let new = place.with_extension("new");
         let text = text(facts, &self.keyrings);
-        fs::write(&new, &text)?;
-        fs::rename(&new, &place)?;
+        own::replace(&place, text.as_bytes())?;
         Ok(text.len() as u64)
     }
 

@@ -7,6 +7,7 @@
 use crate::recorded::{INFO, RecordedPackages};
 use agent_core::bounds;
 use agent_core::escape;
+use agent_core::os::own;
 use agent_core::os::root::Root;
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
@@ -20,6 +21,9 @@ const NAME: &str = "lists";
 const FIRST: &str = "host-integrity-agent lists 1";
 /// Paths shrink to a fifth by the fastest level, and to a sixth by the best.
 const LEVEL: u8 = 1;
+/// Bytes of one list, packed.
+// Own bound: the longest list that Debian ships has 5 MB unpacked.
+const PACKED: u64 = 8 << 20;
 /// Bytes of one of the file's lines, longer than any that is written.
 // Own bound: a name of a package and its architecture, in octal at the worst.
 const LINE: u64 = 4096;
@@ -55,7 +59,10 @@ impl KeptLists {
         let file = self.file.as_ref()?;
         let places = self.places.get_or_insert_with(|| places(file));
         let (offset, bytes) = *places.get(path)?;
-        let mut file = File::open(file).ok()?;
+        if bytes > PACKED {
+            return None;
+        }
+        let mut file = own::open(file).ok()??;
         file.seek(SeekFrom::Start(offset)).ok()?;
         let mut packed = Vec::new();
         file.take(bytes).read_to_end(&mut packed).ok()?;
@@ -121,7 +128,7 @@ impl ListsToKeep {
             file: Some(self.file.clone()),
             places: None,
         };
-        let mut out = BufWriter::new(File::create(new)?);
+        let mut out = BufWriter::new(own::create(new)?);
         writeln!(out, "{FIRST}\n{of}")?;
         let mut all: u64 = 0;
         for (path, sha256) in &self.lists {
@@ -144,7 +151,8 @@ impl ListsToKeep {
 
 /// What the file is of, and the rest of it.
 fn head(file: &Path) -> io::Result<(String, BufReader<File>)> {
-    let mut rest = BufReader::new(File::open(file)?);
+    let file = own::open(file)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut rest = BufReader::new(file);
     let mut line = || -> io::Result<String> {
         let mut text = String::new();
         (&mut rest).take(LINE).read_line(&mut text)?;

@@ -20,15 +20,6 @@ pub(crate) struct OldLists {
     conffiles: Option<Vec<u8>>,
 }
 
-/// Name and architecture of the package that apt keeps under that name, `NAME_VERSION_ARCH.deb`: it says which lists to read
-/// before dpkg replaces them, and no more.
-pub(crate) fn named(path: &str) -> Option<(&str, &str)> {
-    let file = path.rsplit('/').next()?.strip_suffix(".deb")?;
-    let (name, rest) = file.split_once('_')?;
-    let (_, arch) = rest.rsplit_once('_')?;
-    Some((name, arch))
-}
-
 /// Reads them, where they lie or where they are kept; `None` where neither is as recorded, or the package was not there.
 pub(crate) fn lists(
     root: &Root,

@@ -2,6 +2,7 @@
 
 use super::open::{Refusal, from_database};
 use redb::{Builder, Database};
+use rustix::fs::OFlags;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -48,14 +49,21 @@ impl Medium for OnDisk {
             .map_err(Refusal::Io)?;
         let new = fs::metadata(&self.path).map_or(true, |about| about.len() == 0);
         // redb itself would let the umask decide who may read it.
-        OpenOptions::new()
+        // A fifo in its place would be waited for.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
-            .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
+            .custom_flags(flags.bits().cast_signed())
             .open(&self.path)
             .map_err(Refusal::Io)?;
+        if !file.metadata().map_err(Refusal::Io)?.is_file() {
+            let error = io::Error::other("is no regular file");
+            return Err(Refusal::Io(error));
+        }
         builder
             .create(&self.path)
             .map_err(from_database)

@@ -16,6 +16,7 @@ use agent_baseline::profile::path_rules::Demand;
 use agent_core::attributes::{AttributeSet, Attributes, Digest, FileType};
 use agent_core::finding::Severity;
 use agent_core::os::node::{self, Hint};
+use agent_core::os::own;
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io;
@@ -81,7 +82,7 @@ impl Canary {
         self.changes += 1;
         let text = format!("{} {}\n", std::process::id(), self.changes);
         fs::create_dir_all(&self.directory)?;
-        fs::write(self.directory.join(NAME), &text)?;
+        own::overwrite(&self.directory.join(NAME), text.as_bytes())?;
         self.before = self.now.replace(Sha256::digest(&text).into());
         Ok(())
     }
