@@ -9,6 +9,7 @@ pub mod console;
 pub mod context;
 pub mod credentials;
 mod drop_ins;
+mod ini;
 pub mod kernel;
 pub mod logging;
 mod manifest;

@@ -5,6 +5,7 @@
 mod listing;
 mod names;
 mod scripts;
+mod syntax;
 
 use agent_core::attributes::FileType;
 use agent_core::bounds;
@@ -13,6 +14,7 @@ use agent_core::os::root::Root;
 use listing::Listing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
+pub use syntax::ini;
 
 /// Where units lie, the strongest first (systemd.unit(5), "System Unit Search Path").
 const DIRECTORIES: [&str; 11] = [
@@ -337,7 +339,7 @@ fn sources(root: &Root, listing: &Listing, unit: &str) -> Vec<(String, Vec<u8>)>
 
 /// Adds the lines `key=` of a section of one file; an empty one clears what came before.
 fn collect(path: &str, bytes: &[u8], section: &str, key: &str, found: &mut Vec<Setting>) {
-    for (name, at, value, line) in ini(&String::from_utf8_lossy(bytes)) {
+    for (name, at, value, line) in ini(bytes) {
         if name != section || at != key {
             continue;
         }
@@ -387,47 +389,11 @@ pub fn config(root: &Root, name: &str, section: &str, key: &str) -> Vec<Setting>
     sources.extend(drop_ins.into_values().flatten());
     let mut found = Vec::new();
     for (path, bytes) in sources {
-        for (at, name, value, line) in ini(&String::from_utf8_lossy(&bytes)) {
+        for (at, name, value, line) in ini(&bytes) {
             if at == section && name == key {
                 let location = format!("/{path}:{line}");
                 found.push(Setting { value, location });
             }
-        }
-    }
-    found
-}
-
-/// Section, key, value and line of each assignment in a file of systemd's syntax (systemd.syntax(7)).
-pub fn ini(text: &str) -> Vec<(String, String, String, usize)> {
-    let mut found = Vec::new();
-    let mut section = String::new();
-    let mut open: Option<(usize, String)> = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        let trimmed = line.trim();
-        // Comments stand between continued lines, too.
-        if trimmed.starts_with(['#', ';']) || (open.is_none() && trimmed.is_empty()) {
-            continue;
-        }
-        let (start, mut whole) = match open.take() {
-            // In place: a value may have very many lines.
-            Some((start, mut before)) => {
-                before.push(' ');
-                before.push_str(trimmed);
-                (start, before)
-            }
-            None => (number, trimmed.to_owned()),
-        };
-        if whole.ends_with('\\') {
-            whole.pop();
-            whole.truncate(whole.trim_end().len());
-            open = Some((start, whole));
-            continue;
-        }
-        if let Some(name) = whole.strip_prefix('[').and_then(|w| w.strip_suffix(']')) {
-            section = name.to_owned();
-        } else if let Some((key, value)) = whole.split_once('=') {
-            let (key, value) = (key.trim_end().to_owned(), value.trim().to_owned());
-            found.push((section.clone(), key, value, start));
         }
     }
     found

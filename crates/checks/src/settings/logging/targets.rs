@@ -1,8 +1,9 @@
 //! Where shippers send to, by their own configuration.
 
 use crate::settings::context::Context;
+use crate::settings::ini::{Continued, assignments};
 use crate::settings::processes::{self, Running};
-use crate::settings::systemd::{self, ini};
+use crate::settings::systemd;
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 
@@ -162,7 +163,7 @@ pub(super) fn is_elsewhere(host: &str) -> bool {
 pub(super) fn awslogs(context: &Context<'_>) -> Target {
     let places = ["/etc/awslogs/awslogs.conf", "/etc/awslogs/config/*.conf"];
     first(files(context, &places), |text| {
-        ini(text)
+        assignments(text, Continued::Indented)
             .into_iter()
             .find(|(_, key, value, _)| key == "log_group_name" && !value.is_empty())
             .map(|(_, _, group, line)| (format!("CloudWatch Logs {group}"), line))

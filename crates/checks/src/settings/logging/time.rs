@@ -186,7 +186,7 @@ fn timesyncd(context: &Context<'_>) -> Result<Vec<String>, String> {
     let (_, mut sources) = list("NTP");
     // A network may name servers of its own (systemd.network(5)).
     for (_, text) in files(context, &["/etc/systemd/network/*.network"])? {
-        let named = ini(&text)
+        let named = ini(text.as_bytes())
             .into_iter()
             .filter(|(section, key, ..)| section == "Network" && key == "NTP");
         sources.extend(named.flat_map(|(_, _, hosts, _)| {

@@ -7,7 +7,7 @@ fn lines_of_a_unit() {
     collect("u", text, "Service", "ExecStart", &mut found);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].location, "/u:5");
-    assert_eq!(found[0].value, "-/sbin/agetty --autologin root %I");
+    assert_eq!(found[0].value, "-/sbin/agetty   --autologin root %I");
     let text = b"[Service]\nExecStart=\nExecStart = b\n";
     collect("u", text, "Service", "ExecStart", &mut found);
     assert_eq!(found.len(), 1);
@@ -22,9 +22,9 @@ fn a_value_of_very_many_lines_takes_no_longer_than_its_length() {
         "b \\\n".repeat(lines)
     );
     let begun = std::time::Instant::now();
-    let found = ini(&text);
+    let found = ini(text.as_bytes());
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].2.len(), "/bin/a c".len() + 2 * lines);
+    assert_eq!(found[0].2.len(), "/bin/a  c".len() + 3 * lines);
     // Copying what there is for each line would take a hundred gigabytes of it.
     assert!(begun.elapsed() < std::time::Duration::from_secs(60));
 }
@@ -154,5 +154,85 @@ fn as_systemd_puts_units_together() {
         theirs.sort_unstable();
         assert_eq!(ours, theirs, "{}: {told}", lab.display());
         std::fs::remove_dir_all(&lab).expect("its own directory");
+    }
+}
+
+/// Which assignments systemd itself sees in drop-ins of random pieces of its syntax.
+#[test]
+fn as_systemd_reads_lines() {
+    let there = std::process::Command::new("systemd-analyze")
+        .arg("--version")
+        .output();
+    if there.is_err() {
+        println!("left out: no systemd-analyze");
+        return;
+    }
+    const KEYS: [&str; 4] = ["ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop"];
+    const PIECES: [&[u8]; 16] = [
+        b"\n",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\0",
+        b"\\\n",
+        b"\\\\\n",
+        b"\\ \n",
+        b"\\\r",
+        b"# x",
+        b" ;",
+        b" ",
+        b"\xef\xbb\xbf",
+        b"[Service]\n",
+        b"[Unit]\n",
+        b"X=a",
+    ];
+    let mut seed = 11_u64;
+    let mut roll = |sides: usize| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).expect("small") % sides
+    };
+    for round in 0..40 {
+        let lab = tempfile::tempdir().expect("a directory");
+        let drop_in = lab.path().join("q.service.d");
+        std::fs::create_dir(&drop_in).expect("a directory");
+        let own = "[Service]\nType=oneshot\nExecStart=/nowhere/own\n";
+        std::fs::write(lab.path().join("q.service"), own).expect("written");
+        let mut text = b"[Service]\n".to_vec();
+        for n in 0..12 {
+            for _ in 0..roll(3) {
+                text.extend_from_slice(PIECES[roll(PIECES.len())]);
+            }
+            let line = format!("{}=/nowhere/{n}", KEYS[roll(KEYS.len())]);
+            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(PIECES[roll(6)]);
+        }
+        std::fs::write(drop_in.join("x.conf"), &text).expect("written");
+        let ran = std::process::Command::new("systemd-analyze")
+            .args(["verify", "--man=no", "q.service"])
+            .env("SYSTEMD_UNIT_PATH", lab.path())
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let commands = told.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("Command ")?;
+            Some(rest.split_once(" is not executable")?.0.to_owned())
+        });
+        let mut theirs: Vec<String> = commands.filter(|path| path != "/nowhere/own").collect();
+        // Of each key it names the first command, by its path.
+        let all = ini(&text);
+        let ours = KEYS.map(|key| {
+            let mut own = all
+                .iter()
+                .filter(|(at, name, ..)| at == "Service" && name == key);
+            let (_, _, value, _) = own.next()?;
+            value.split([' ', '\\']).next().map(str::to_owned)
+        });
+        let mut ours: Vec<String> = ours.into_iter().flatten().collect();
+        ours.sort();
+        theirs.sort();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(ours, theirs, "{round}: {text:?}: {told}");
     }
 }

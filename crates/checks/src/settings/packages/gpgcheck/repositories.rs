@@ -2,11 +2,10 @@
 
 use super::{Culprit, drop_ins, is_on, text, texts, zypp};
 use crate::settings::context::Context;
-use crate::settings::systemd::ini;
+use crate::settings::ini::{Assignments, Continued, assignments};
 use agent_core::glob::{Glob, Syntax};
 
-/// Section, key, value and line of each assignment.
-pub(super) type Settings = Vec<(String, String, String, usize)>;
+pub(super) type Settings = Assignments;
 
 /// A switch for all repositories: whether it is on, and where that is said.
 type Switch = Option<(bool, String)>;
@@ -60,7 +59,7 @@ fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     let mut looked_at: usize = 0;
     let mut culprits = Vec::new();
     for (path, text) in &files {
-        let settings = ini(text);
+        let settings = assignments(text, Continued::Indented);
         for id in ids(&settings) {
             let over = |keys: &[&str]| {
                 let mut found = overrides.iter().rev().filter(|over| over.is_for(id));
@@ -132,7 +131,7 @@ fn main_switch(context: &Context<'_>) -> Result<(Switch, Vec<(String, String)>),
 }
 
 fn main_of(path: &str, text: &str) -> Switch {
-    let settings = ini(text);
+    let settings = assignments(text, Continued::Indented);
     let (value, line) = last(&settings, "main", &KEYS)?;
     Some((is_on(value), format!("{path}:{line}")))
 }
@@ -159,7 +158,7 @@ fn overrides(context: &Context<'_>) -> Result<Vec<Override>, String> {
         "usr/share/dnf5/repos.override.d",
     ];
     for (path, text) in drop_ins(context, &directories, ".repo")? {
-        let settings = ini(&text);
+        let settings = assignments(&text, Continued::Indented);
         found.extend(ids(&settings).into_iter().map(|section| Override {
             path: path.clone(),
             section: section.to_owned(),

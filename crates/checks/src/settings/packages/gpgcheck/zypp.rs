@@ -4,7 +4,7 @@ use super::repositories::{Settings, culprit, ids, last};
 use super::{Culprit, drop_ins, text, texts};
 use crate::settings::context::Context;
 use crate::settings::drop_ins::is_null;
-use crate::settings::systemd::ini;
+use crate::settings::ini::{Continued, assignments};
 use agent_packages::rpm::version::compare;
 
 /// From this libzypp on there are drop-ins and a vendor's zypp.conf; before it /etc/zypp/zypp.conf is all.
@@ -24,7 +24,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), Strin
     let mut looked_at: usize = 0;
     let mut culprits = Vec::new();
     for (path, text) in texts(context, "etc/zypp/repos.d", &[".repo"])? {
-        let settings = ini(&text);
+        let settings = assignments(&text, Continued::Never);
         for id in ids(&settings) {
             let own = |key: &str| {
                 let (value, line) = last(&settings, id, &[key])?;
@@ -111,7 +111,7 @@ fn main(context: &Context<'_>) -> Result<Vec<(String, Settings)>, String> {
     }
     Ok(found
         .into_iter()
-        .map(|(path, text)| (path, ini(&text)))
+        .map(|(path, text)| (path, assignments(&text, Continued::Never)))
         .collect())
 }
 
