@@ -66,6 +66,8 @@ pub struct Taken {
     options: Vec<String>,
     /// When the running daemon read it, seconds since 1970.
     read_at: Option<i64>,
+    /// Further daemons that run.
+    others: Vec<live::Daemon>,
 }
 
 impl Taken {
@@ -79,13 +81,17 @@ impl Taken {
         if !version::installed(root) {
             return None;
         }
-        let daemon = match root.is_live() {
-            true => live::daemon(root),
-            false => None,
-        }
+        let mut others = match root.is_live() {
+            true => live::daemons(root),
+            false => Vec::new(),
+        };
+        // Those whose command line is known stand first.
+        let running = match others.first() {
+            Some(first) if !first.cut => Some(others.remove(0)),
+            _ => None,
+        };
         // In a tree, and where none listens until somebody connects.
-        .or_else(|| unit::daemon(root))
-        .unwrap_or_default();
+        let daemon = running.or_else(|| unit::daemon(root)).unwrap_or_default();
         let file = daemon.file.unwrap_or_else(|| main_file(root));
         let version = version::read(root);
         Some(Taken {
@@ -94,6 +100,7 @@ impl Taken {
             file,
             options: daemon.options,
             read_at: daemon.read_at,
+            others,
         })
     }
 }

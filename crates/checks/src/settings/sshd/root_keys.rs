@@ -214,9 +214,7 @@ fn judge(
     let Some(first) = open.first().filter(|_| !closed) else {
         return false;
     };
-    let by = unit.map_or_else(String::new, |unit| {
-        format!(", for the sshd that {unit} starts")
-    });
+    let by = unit.map_or_else(String::new, |unit| format!(", for {unit}"));
     emit(
         context
             .finding(

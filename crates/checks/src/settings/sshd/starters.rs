@@ -17,10 +17,16 @@ use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 
-/// Findings of what another unit's sshd would do worse than the daemon.
+/// Findings of what another daemon that runs, or another unit's sshd, does worse than the daemon.
 pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
     let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
-    for starter in unit::starters(context.root, context.units()) {
+    let running = taken.others.iter().cloned().map(running);
+    let units = unit::starters(context.root, context.units());
+    for starter in running.chain(units) {
+        if starter.daemon.cut {
+            emit(cut(context, &starter));
+            continue;
+        }
         let Daemon { file, options, .. } = starter.daemon.clone();
         let called = (file.unwrap_or_else(|| main_file(context.root)), options);
         if seen.contains(&called) {
@@ -39,8 +45,45 @@ pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Fi
     }
 }
 
+/// A daemon that runs beside the one that is judged first.
+fn running(daemon: Daemon) -> Starter {
+    let pid = daemon.pid.unwrap_or_default();
+    Starter {
+        unit: format!("process {pid}"),
+        daemon,
+        location: format!("/proc/{pid}/cmdline"),
+    }
+}
+
+fn cut(context: &Context<'_>, starter: &Starter) -> Finding {
+    let message = format!(
+        "{} listens, and its title is cut off: with what options it runs cannot be told",
+        who(starter)
+    );
+    let finding = context.finding(&CONFIG_VALID, Verdict::Unknown, subject(starter), message);
+    finding.location(starter.location.clone())
+}
+
 fn subject(starter: &Starter) -> String {
     format!("sshd {}", starter.unit)
+}
+
+/// The sshd, as messages name it.
+fn who(starter: &Starter) -> String {
+    match starter.daemon.pid {
+        Some(pid) => format!("the sshd that runs as process {pid}"),
+        None => format!("the sshd that {} starts", starter.unit),
+    }
+}
+
+fn remedy(starter: &Starter) -> String {
+    match starter.daemon.pid {
+        Some(pid) => format!("ps -fp {pid} shows its command line; end it where nobody needs it"),
+        None => format!(
+            "systemctl cat {} shows its command line; systemctl mask {0} where nobody needs it",
+            starter.unit
+        ),
+    }
 }
 
 fn one(
@@ -75,8 +118,8 @@ fn one(
         }
         let expected = rule.expected(context);
         let message = format!(
-            "the sshd that {} starts: {}; demanded: {expected}",
-            starter.unit,
+            "{}: {}; demanded: {expected}",
+            who(starter),
             shown(rule, &value)
         );
         let location = rule
@@ -93,13 +136,10 @@ fn one(
                     json!({ "value": value, "default": false, "conflicts": [] }),
                 )
                 .location(location)
-                .remediation(format!(
-                    "systemctl cat {} shows its command line; systemctl mask {0} where nobody needs it",
-                    starter.unit
-                )),
+                .remediation(remedy(starter)),
         );
     }
-    root_keys::of_another(context, &values, daemon.as_ref(), &starter.unit, emit);
+    root_keys::of_another(context, &values, daemon.as_ref(), &who(starter), emit);
 }
 
 fn refused(context: &Context<'_>, starter: &Starter, file: &str, rejection: &Rejection) -> Finding {
@@ -112,15 +152,13 @@ fn refused(context: &Context<'_>, starter: &Starter, file: &str, rejection: &Rej
         Rejection::Refused { reason, location } => (Verdict::Fail, reason.clone(), location.text()),
         Rejection::Unknown(why) => (Verdict::Unknown, why.clone(), file.to_owned()),
     };
-    let message = format!(
-        "the sshd that {} starts would not start: {why}",
-        starter.unit
-    );
+    let does = match starter.daemon.pid {
+        Some(_) => "read what is refused now",
+        None => "would not start",
+    };
+    let message = format!("{} {does}: {why}", who(starter));
     context
         .finding(&CONFIG_VALID, verdict, subject(starter), message)
         .location(location)
-        .remediation(format!(
-            "systemctl cat {} shows its command line",
-            starter.unit
-        ))
+        .remediation(remedy(starter))
 }
