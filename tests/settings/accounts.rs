@@ -47,7 +47,15 @@ fn one_change_one_verdict() {
         ),
         (
             "echo 'toor:x:0:0::/root:/bin/sh' >> etc/passwd; echo 'toor:!:19000::::::' >> etc/shadow",
+            &["only_root_uid0 toor"],
+        ),
+        (
+            "echo 'toor:x:0:0::/root:/usr/sbin/nologin' >> etc/passwd; echo 'toor:!:19000::::::' >> etc/shadow",
             &[],
+        ),
+        (
+            "echo 'toor:x:0:0::/root:/opt/nologin' >> etc/passwd; echo 'toor:!:19000::::::' >> etc/shadow",
+            &["only_root_uid0 toor"],
         ),
         ("echo '+::::::' >> etc/passwd", &["nis_plus +"]),
         ("echo '+:::' >> etc/group", &["nis_plus +"]),

@@ -79,7 +79,9 @@ impl Row {
 
     /// Field `n` as a decimal number.
     pub fn number(&self, n: usize) -> Option<i64> {
-        std::str::from_utf8(self.field(n)).ok()?.parse().ok()
+        // strtoul(3), which nss_files reads numbers with, passes over blanks before them.
+        let field = self.field(n).trim_ascii_start();
+        std::str::from_utf8(field).ok()?.parse().ok()
     }
 
     /// Whether the row is NIS compatibility and no user or group (nsswitch.conf(5)).

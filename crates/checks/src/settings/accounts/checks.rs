@@ -64,7 +64,7 @@ pub(crate) static ONLY_ROOT_UID0: Check = check(
     Severity::High,
     Form::Nothing,
     "Only root is root",
-    "no other account with uid 0, unless it is locked",
+    "no other account with uid 0, unless it is locked and its shell is nologin or false",
     "another name with uid 0 is root, and is easily overlooked",
     "usermod -u UID ACCOUNT, or userdel ACCOUNT",
     &[],

@@ -12,6 +12,16 @@ pub fn has_shell(account: &Row) -> bool {
     !matches!(name, b"nologin" | b"false")
 }
 
+/// Whether the account's shell is one of the system's that refuse everybody. A program that is only called so may be any.
+pub fn refuses(account: &Row) -> bool {
+    let shell = account.field(6);
+    let directories = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
+    directories.iter().any(|directory| {
+        let name = shell.strip_prefix(directory.as_bytes());
+        matches!(name, Some(b"nologin" | b"false"))
+    })
+}
+
 /// What the account's password field means, whichever file holds it; and `FILE:LINE`.
 pub fn password(users: &Users, account: &Row) -> (Password, String) {
     let own = account.place("passwd");

@@ -239,7 +239,10 @@ fn weak(users: &Users) -> Vec<Culprit> {
 fn other_roots(users: &Users) -> Vec<Culprit> {
     rows(&users.passwd)
         .filter(|row| row.number(2) == Some(0) && row.name() != b"root")
-        .filter(|row| login::password(users, row).0 != Password::Locked)
+        .filter(|row| {
+            // A locked password keeps out nobody who has a key, or comes by su.
+            login::password(users, row).0 != Password::Locked || !login::refuses(row)
+        })
         .map(|row| culprit(row, "passwd", "another account has uid 0"))
         .collect()
 }

@@ -170,6 +170,15 @@ impl Config {
         })
     }
 
+    /// Whether every connection of the account comes under the block, and none of another within it.
+    pub(super) fn must_apply_to(&self, block: usize, account: &Account<'_>) -> bool {
+        let holds = self.around(block).all(|block| {
+            let must = |criterion: &Criterion| criterion.must_hold_for(account);
+            self.blocks[block].criteria.iter().all(must)
+        });
+        holds && !self.blocks.iter().any(|other| other.parent == Some(block))
+    }
+
     /// Whether a line right in the block is for the keyword.
     pub(super) fn sets(&self, block: usize, keyword: &str) -> bool {
         keyword::index(keyword).is_some_and(|keyword| {

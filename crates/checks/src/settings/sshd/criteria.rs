@@ -286,6 +286,17 @@ impl Criterion {
         }
     }
 
+    /// Whether every connection of the account fulfils it.
+    pub(super) fn must_hold_for(&self, account: &Account<'_>) -> bool {
+        match self {
+            Criterion::All => true,
+            Criterion::Version(_, holds) => *holds,
+            Criterion::User(list) => in_list(account.name, list) == Some(true),
+            Criterion::Group(list) => account.is_in(list),
+            _ => false,
+        }
+    }
+
     /// Whether a connection of the account can fulfil it, whatever else holds of the connection.
     pub(super) fn can_hold_for(&self, account: &Account<'_>) -> bool {
         match self {

@@ -8,6 +8,7 @@ use super::CONFIG;
 use super::config::{Config, Location};
 use super::criteria::{Account, Criterion};
 use super::effective::Effective;
+use super::root_access;
 use super::rules::{Judged, RULES, Rule};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
@@ -167,15 +168,21 @@ impl Judging<'_> {
     fn blocks(&self, emit: &mut dyn FnMut(Finding)) {
         let (context, config, rule) = (self.context, self.config, self.rule);
         let users = context.users().ok();
-        let account = rule.user.map(|user| Account::of(user, users));
+        let roots = root_access::roots(users);
+        let names: Vec<_> = roots
+            .iter()
+            .map(|row| String::from_utf8_lossy(row.name()))
+            .collect();
+        let roots: Vec<Account<'_>> = names.iter().map(|name| Account::of(name, users)).collect();
         for block in 0..config.blocks.len() {
             let sets = rule
                 .keywords
                 .iter()
                 .any(|keyword| config.sets(block, keyword));
-            let concerns = account
-                .as_ref()
-                .is_none_or(|account| config.can_apply_to(block, account));
+            let concerns = !rule.of_root
+                || roots
+                    .iter()
+                    .any(|account| config.can_apply_to(block, account));
             if !sets || !concerns || config.for_everyone(Some(block)) {
                 continue;
             }

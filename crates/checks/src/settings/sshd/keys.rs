@@ -31,10 +31,10 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
                 return None;
             }
             let (kind, fingerprint, options) = match read(line) {
-                Some((kind, fingerprint)) => (kind, fingerprint, ""),
+                Some((kind, fingerprint)) => (kind, fingerprint, Vec::new()),
                 None => {
-                    let (options, rest) = line.split_at(options_end(line)?);
-                    let (kind, fingerprint) = read(rest.trim_start_matches([' ', '\t']))?;
+                    let (options, rest) = options(line)?;
+                    let (kind, fingerprint) = read(rest)?;
                     (kind, fingerprint, options)
                 }
             };
@@ -42,10 +42,7 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
                 line: number,
                 kind,
                 fingerprint,
-                authority: options
-                    .to_ascii_lowercase()
-                    .split(',')
-                    .any(|option| option == "cert-authority"),
+                authority: options.iter().any(|(name, _)| name == "cert-authority"),
             })
         })
         .collect()
@@ -71,17 +68,48 @@ fn read(text: &str) -> Option<(String, String)> {
     })
 }
 
-/// Where the options end: at the first blank outside of quotes (`sshkey_advance_past_options`).
-fn options_end(line: &str) -> Option<usize> {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, c) in line.char_indices() {
-        match c {
-            '"' if !escaped => quoted = !quoted,
-            ' ' | '\t' if !quoted => return Some(at),
-            _ => {}
+/// An option of a line, in small letters, and its value.
+pub(super) type LineOption = (String, Option<String>);
+
+/// The options before a key, and what follows them. `None` where sshd refuses them whatever they are: a value without
+/// quotes, or one that is left open (`sshkey_advance_past_options`, `sshauthopt_parse`).
+pub(super) fn options(line: &str) -> Option<(Vec<LineOption>, &str)> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let mut found = Vec::new();
+    let mut rest = line;
+    loop {
+        let end = rest.find(['=', ',', ' ', '\t'])?;
+        let (name, behind) = rest.split_at_checked(end)?;
+        rest = behind;
+        let value = match rest.strip_prefix('=') {
+            Some(text) => {
+                let (value, behind) = dequoted(text.strip_prefix('"')?)?;
+                rest = behind;
+                Some(value)
+            }
+            None => None,
+        };
+        found.push((name.to_ascii_lowercase(), value));
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more,
+            None if rest.starts_with(BLANKS) => {
+                return Some((found, rest.trim_start_matches(BLANKS)));
+            }
+            None => return None,
         }
-        escaped = c == '\\' && !escaped;
+    }
+}
+
+/// What stands before the closing quote, and behind it; a backslash counts before a quote alone (`opt_dequote`).
+fn dequoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return Some((value, chars.as_str())),
+            '\\' if chars.as_str().starts_with('"') => value.extend(chars.next()),
+            c => value.push(c),
+        }
     }
     None
 }
@@ -112,10 +140,24 @@ pub fn file_of(pattern: &str, account: &Row) -> String {
 /// Whether an AuthorizedKeysCommand hands out the keys of records, as the drop-in of systemd-userdbd has it.
 pub(super) fn is_userdbctl(command: &str) -> bool {
     let mut words = command.split(' ');
-    words
-        .next()
-        .is_some_and(|program| program.rsplit('/').next() == Some("userdbctl"))
+    let program = words.next().unwrap_or_default();
+    matches!(program, "/usr/bin/userdbctl" | "/bin/userdbctl")
         && words.any(|word| word == "ssh-authorized-keys")
+}
+
+/// Programs of EC2 Instance Connect, as its packages have them: they hand out what the account lets somebody push for a
+/// minute, and nothing that lies on the host.
+const INSTANCE_CONNECT: [&str; 2] = [
+    "/opt/aws/bin/eic_run_authorized_keys",
+    "/usr/share/ec2-instance-connect/eic_run_authorized_keys",
+];
+
+/// Whether an AuthorizedKeysCommand may name keys that nobody can list. `--chain` of userdbctl(1) runs another program.
+pub(super) fn is_opaque(command: &str) -> bool {
+    let mut words = command.split(' ');
+    let program = words.next().unwrap_or_default();
+    let chained = words.any(|word| word.starts_with("--chain"));
+    !(INSTANCE_CONNECT.contains(&program) || is_userdbctl(command) && !chained)
 }
 
 /// Which files a configuration takes a user's keys from, for every user that may come.

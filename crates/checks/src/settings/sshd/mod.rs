@@ -14,6 +14,7 @@ mod consistent;
 pub mod criteria;
 pub mod effective;
 mod files;
+mod forced;
 pub mod history;
 pub(super) mod include;
 mod judge;
@@ -22,6 +23,7 @@ mod keyword;
 mod live;
 mod meaning;
 mod read;
+mod root_access;
 mod root_keys;
 mod rules;
 mod starters;
@@ -124,7 +126,7 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     let global = Effective::global(config);
     for check in CHECKS {
         match check.id {
-            "sshd.root_authorized_keys" => root_keys::look(context, &global, emit),
+            "sshd.root_authorized_keys" => root_keys::look(context, config, &global, emit),
             "sshd.config_permissions" => files::config_permissions(context, &config.files, emit),
             "sshd.host_key_permissions" => files::host_keys(context, emit),
             _ => {

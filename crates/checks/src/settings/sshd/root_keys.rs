@@ -1,11 +1,12 @@
 //! `sshd.root_authorized_keys`: no key opens a shell of root's, wherever it comes from.
 
 use super::checks::ROOT_AUTHORIZED_KEYS;
+use super::config::Config;
 use super::effective::Effective;
-use super::{keys, words};
+use super::root_access::{Access, Door};
+use super::{forced, keys};
 use crate::settings::console::credentials;
 use crate::settings::context::Context;
-use crate::settings::users::Row;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -24,38 +25,49 @@ const STORES: [&str; 4] = [
     "/usr/lib/credstore",
 ];
 
-/// root's authorized_keys: no line that opens a shell, unless root is refused altogether.
-pub(super) fn look(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Finding)) {
-    let refused = values.value("permitrootlogin") == "no";
-    let mut found = false;
-    match files(context, values) {
-        Ok(paths) => {
-            for path in paths {
-                found |= file(context, values, &path, None, emit);
-            }
-        }
-        Err(message) => {
+/// Keys of root and of whoever has its number: no line that opens a shell, unless they are refused altogether.
+pub(super) fn look(
+    context: &Context<'_>,
+    config: &Config,
+    values: &Effective<'_>,
+    emit: &mut dyn FnMut(Finding),
+) {
+    let users = match context.users() {
+        Ok(users) => users,
+        Err(error) => {
+            let message = format!("root's home is not known: {error}");
             emit(context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, "sshd", message));
             return;
         }
+    };
+    let all = Access::all(config, values, Some(users));
+    let widest = all.iter().map(|access| access.door).max();
+    let widest = widest.unwrap_or(Door::Open);
+    let mut found = false;
+    for (path, door) in files(&all) {
+        found |= file(context, door, &path, None, emit);
     }
-    if keys::is_userdbctl(values.value("authorizedkeyscommand")) {
-        found |= records(context, values, emit);
+    let asks_userdb = |access: &Access<'_>| access.commands.iter().any(|c| keys::is_userdbctl(c));
+    if all.iter().any(asks_userdb) {
+        found |= records(context, widest, emit);
     }
+    found |= opaque(context, &all, emit);
+    // They become root's own, or everybody's.
     for name in CREDENTIALS {
         for store in STORES {
             if store.starts_with("/run") && !context.live() {
                 continue;
             }
-            found |= file(context, values, &format!("{store}/{name}"), None, emit);
+            found |= file(context, widest, &format!("{store}/{name}"), None, emit);
+            let refused = widest == Door::Shut;
             found |= encrypted(context, refused, &format!("{store}.encrypted/{name}"), emit);
         }
     }
-    found |= given(context, values, emit);
+    found |= given(context, widest, emit);
     if !found {
-        let message = match refused {
-            true => "root is refused, whatever keys there are",
-            false => "no key opens a shell of root's",
+        let message = match widest {
+            Door::Shut => "root is refused, whatever keys there are",
+            _ => "no key opens a shell of root's",
         };
         emit(context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Pass, "sshd", message));
     }
@@ -64,40 +76,75 @@ pub(super) fn look(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn
 /// The same for the sshd that another unit starts: files that the daemon does not read, or refuses root for.
 pub(super) fn of_another(
     context: &Context<'_>,
-    values: &Effective<'_>,
-    daemon: Option<&Effective<'_>>,
-    unit: &str,
+    (config, values): (&Config, &Effective<'_>),
+    daemon: Option<(&Config, &Effective<'_>)>,
+    who: &str,
     emit: &mut dyn FnMut(Finding),
 ) {
-    let own = files(context, values).unwrap_or_default();
-    let judged = daemon
-        .filter(|daemon| daemon.value("permitrootlogin") == values.value("permitrootlogin"))
-        .and_then(|daemon| files(context, daemon).ok())
-        .unwrap_or_default();
-    for path in own.iter().filter(|path| !judged.contains(path)) {
-        file(context, values, path, Some(unit), emit);
+    // Without accounts nobody's home is known: the daemon's finding says so.
+    let Ok(users) = context.users() else {
+        return;
+    };
+    let own = files(&Access::all(config, values, Some(users)));
+    let judged = daemon.map(|(config, values)| files(&Access::all(config, values, Some(users))));
+    let judged = judged.unwrap_or_default();
+    for (path, door) in own.iter().filter(|file| !judged.contains(file)) {
+        file(context, *door, path, Some(who), emit);
     }
 }
 
-/// Where root's keys are looked for.
-fn files(context: &Context<'_>, values: &Effective<'_>) -> Result<Vec<String>, String> {
-    let users = context
-        .users()
-        .map_err(|error| format!("root's home is not known: {error}"))?;
-    let home = Row::of(&["root", "x", "0", "0", "root", "/root", "/bin/sh"]);
-    let root = users.account(b"root").unwrap_or(&home);
-    let patterns = values.value("authorizedkeysfile").split(' ');
-    Ok(patterns
-        .filter(|pattern| *pattern != "none")
-        .map(|pattern| keys::file_of(pattern, root))
-        .collect())
+/// Where keys are looked for, and which of them open.
+fn files(all: &[Access<'_>]) -> Vec<(String, Door)> {
+    let mut found: Vec<(String, Door)> = Vec::new();
+    for access in all {
+        for pattern in &access.patterns {
+            let path = keys::file_of(pattern, &access.account);
+            match found.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, door)) => *door = access.door.max(*door),
+                None => found.push((path, access.door)),
+            }
+        }
+    }
+    found
+}
+
+/// What names keys that cannot be listed. Whether a finding was made.
+fn opaque(context: &Context<'_>, all: &[Access<'_>], emit: &mut dyn FnMut(Finding)) -> bool {
+    let mut told = BTreeSet::new();
+    for access in all.iter().filter(|access| access.door == Door::Open) {
+        let commands = access
+            .commands
+            .iter()
+            .filter(|command| keys::is_opaque(command));
+        let commands = commands.map(|command| {
+            let program = command.split(' ').next().unwrap_or_default();
+            (
+                program,
+                format!("AuthorizedKeysCommand {program} may name keys of root's"),
+            )
+        });
+        let authorities = access.authorities.iter().map(|file| {
+            (*file, format!("certificates that a key of TrustedUserCAKeys {file} signs may open root's account"))
+        });
+        told.extend(commands.chain(authorities));
+    }
+    for (place, message) in &told {
+        let message = format!("{message}: which cannot be told");
+        let finding = context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, *place, message);
+        emit(
+            finding
+                .location((*place).to_owned())
+                .remediation("set PermitRootLogin no"),
+        );
+    }
+    !told.is_empty()
 }
 
 /// Units that make keys of credentials, or hand them to an sshd.
 const TAKERS: [&str; 2] = ["systemd-tmpfiles-setup.service", "sshd@.service"];
 
 /// Credentials that units, the kernel's command line and the firmware hand over. Whether a finding was made.
-fn given(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Finding)) -> bool {
+fn given(context: &Context<'_>, door: Door, emit: &mut dyn FnMut(Finding)) -> bool {
     let mut all = credentials::handed_over(context);
     for unit in TAKERS {
         all.extend(credentials::of_unit(context, unit));
@@ -109,18 +156,22 @@ fn given(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Fin
             && !place.contains("/credstore")
             && seen.insert(place.clone())
     });
-    let closed = matches!(
-        values.value("permitrootlogin"),
-        "no" | "forced-commands-only"
-    );
+    let shells = shells(context);
     let mut found = false;
-    for (name, value, place) in all.into_iter().filter(|_| !closed) {
+    for (name, value, place) in all.into_iter().filter(|_| door != Door::Shut) {
         let (verdict, message) = match value {
-            Some(text) if text.lines().any(opens_a_shell) => (
-                Verdict::Fail,
-                format!("the credential {name} opens a shell of root's"),
-            ),
+            Some(text)
+                if text
+                    .lines()
+                    .any(|line| forced::opens_a_shell(line, door, &shells)) =>
+            {
+                (
+                    Verdict::Fail,
+                    format!("the credential {name} opens a shell of root's"),
+                )
+            }
             Some(_) => continue,
+            None if door != Door::Open => continue,
             None => (
                 Verdict::Unknown,
                 format!(
@@ -139,10 +190,16 @@ fn given(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Fin
     found
 }
 
+/// Paths of the tree's /etc/shells.
+fn shells(context: &Context<'_>) -> Vec<String> {
+    let text = context.read("/etc/shells").ok().flatten();
+    forced::shells(&String::from_utf8_lossy(&text.unwrap_or_default()))
+}
+
 /// Whether a finding was made of the file.
 fn file(
     context: &Context<'_>,
-    values: &Effective<'_>,
+    door: Door,
     path: &str,
     unit: Option<&str>,
     emit: &mut dyn FnMut(Finding),
@@ -158,7 +215,7 @@ fn file(
     };
     judge(
         context,
-        values,
+        door,
         path,
         &String::from_utf8_lossy(&bytes),
         unit,
@@ -167,16 +224,16 @@ fn file(
 }
 
 /// Keys of records of userdb for root, and for whoever else has its number.
-fn records(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(Finding)) -> bool {
+fn records(context: &Context<'_>, door: Door, emit: &mut dyn FnMut(Finding)) -> bool {
     let Ok(users) = context.users() else {
         return false;
     };
     let mut found = false;
     for record in users.records.iter().filter(|record| record.is_root()) {
         let text = record.keys.join("\n");
-        found |= judge(context, values, &record.file, &text, None, emit);
+        found |= judge(context, door, &record.file, &text, None, emit);
     }
-    if values.value("permitrootlogin") != "no" {
+    if door != Door::Shut {
         for (file, why) in &users.unread {
             let message = format!("a record of an account cannot be read: {why}");
             let finding = context.finding(
@@ -195,23 +252,19 @@ fn records(context: &Context<'_>, values: &Effective<'_>, emit: &mut dyn FnMut(F
 /// Whether a finding was made of lines of authorized_keys.
 fn judge(
     context: &Context<'_>,
-    values: &Effective<'_>,
+    door: Door,
     path: &str,
     text: &str,
     unit: Option<&str>,
     emit: &mut dyn FnMut(Finding),
 ) -> bool {
+    let shells = shells(context);
     let open: Vec<usize> = (1..)
         .zip(text.lines())
-        .filter(|(_, line)| opens_a_shell(line))
+        .filter(|(_, line)| forced::opens_a_shell(line, door, &shells))
         .map(|(number, _)| number)
         .collect();
-    // With forced-commands-only lines with a command alone are used at all.
-    let closed = matches!(
-        values.value("permitrootlogin"),
-        "no" | "forced-commands-only"
-    );
-    let Some(first) = open.first().filter(|_| !closed) else {
+    let Some(first) = open.first() else {
         return false;
     };
     let by = unit.map_or_else(String::new, |unit| format!(", for {unit}"));
@@ -259,66 +312,131 @@ fn encrypted(
     true
 }
 
-/// Whether an authorized_keys line (sshd(8), AUTHORIZED_KEYS FILE FORMAT) holds a key without a forced command.
-fn opens_a_shell(line: &str) -> bool {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return false;
-    }
-    let is_type = |word: &str| {
-        ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"]
-            .iter()
-            .any(|prefix| word.starts_with(prefix))
-    };
-    let first = line.split([' ', '\t']).next().unwrap_or_default();
-    if is_type(first) {
-        return true;
-    }
-    // Options come first: one word in which blanks may stand within quotes.
-    let mut quoted = false;
-    let end = line
-        .char_indices()
-        .scan('\0', |before, (at, c)| {
-            if c == '"' && *before != '\\' {
-                quoted = !quoted;
-            }
-            *before = c;
-            Some((at, matches!(c, ' ' | '\t') && !quoted))
-        })
-        .find(|(_, ends)| *ends)
-        .map(|(at, _)| at);
-    let Some(end) = end else {
-        return false;
-    };
-    let (options, rest) = line.split_at(end);
-    let has_key =
-        words::split(rest).is_some_and(|words| words.first().is_some_and(|word| is_type(word)));
-    has_key
-        && !options
-            .to_ascii_lowercase()
-            .split(',')
-            .any(|option| option.starts_with("command="))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::opens_a_shell;
+    use super::*;
+    use crate::settings::sshd::build::Build;
+    use crate::settings::testing::within;
+    use std::fs;
+
+    const KEY: &str = "ssh-ed25519 AAAA x";
+
+    /// Verdicts and subjects for an sshd_config, beside an account toor that is root too, and keys of both.
+    fn told(config: &str, files: &[(&str, &str)]) -> Vec<String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let put = |path: &str, text: &str| {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().expect("below the tree")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        put("etc/ssh/sshd_config", config);
+        put(
+            "etc/passwd",
+            "root:x:0:0::/root:/bin/bash\ntoor:x:0:0::/var/toor:/bin/bash\n",
+        );
+        for (path, text) in files {
+            put(path, text);
+        }
+        within(directory.path(), |context| {
+            let config = Config::read(
+                context.root,
+                "/etc/ssh/sshd_config",
+                &[],
+                <Build as Default>::default(),
+            );
+            let config = config.expect("a configuration");
+            let mut told = Vec::new();
+            let mut emit = |finding: Finding| {
+                let subject = String::from_utf8_lossy(&finding.subject).into_owned();
+                told.push(format!("{:?} {subject}", finding.verdict).to_lowercase());
+            };
+            look(context, &config, &Effective::global(&config), &mut emit);
+            told
+        })
+    }
 
     #[test]
-    fn lines_of_authorized_keys() {
-        for (line, expected) in [
-            ("ssh-ed25519 AAAA x", true),
-            ("# ssh-ed25519 AAAA x", false),
-            ("no-pty ssh-rsa AAAA", true),
+    fn keys_where_a_match_block_has_them() {
+        let (root, toor) = ("root/.ssh/authorized_keys", "var/toor/.ssh/authorized_keys");
+        for (config, file, expected) in [
+            ("PermitRootLogin no\n", root, "pass sshd"),
             (
-                "command=\"echo 'Please login as the user \\\"admin\\\"';sleep 10\" ssh-rsa AAAA",
-                false,
+                "PermitRootLogin no\nMatch User toor\nPermitRootLogin yes\n",
+                toor,
+                "fail /var/toor/.ssh/authorized_keys",
             ),
-            ("no-port-forwarding,command=\"x y\" ssh-rsa AAAA", false),
-            ("rubbish", false),
-            ("", false),
+            (
+                "PermitRootLogin no\nMatch User toor\nPermitRootLogin yes\n",
+                root,
+                "pass sshd",
+            ),
+            (
+                "PermitRootLogin no\nMatch Address 10.0.0.0/8\nPermitRootLogin yes\n",
+                root,
+                "fail /root/.ssh/authorized_keys",
+            ),
+            (
+                "PermitRootLogin yes\nMatch User root\nPermitRootLogin no\n",
+                root,
+                "pass sshd",
+            ),
+            (
+                "PermitRootLogin yes\nMatch User ann\nAuthorizedKeysFile /etc/rk\n",
+                "etc/rk",
+                "pass sshd",
+            ),
+            (
+                "PermitRootLogin prohibit-password\nMatch User root\nAuthorizedKeysFile /etc/rk\n",
+                "etc/rk",
+                "fail /etc/rk",
+            ),
+            ("PermitRootLogin forced-commands-only\n", root, "pass sshd"),
         ] {
-            assert_eq!(opens_a_shell(line), expected, "{line}");
+            assert_eq!(told(config, &[(file, KEY)]), [expected], "{config}");
+        }
+    }
+
+    #[test]
+    fn what_names_keys_unseen_is_unknown() {
+        let user = "AuthorizedKeysCommandUser nobody\n";
+        for (config, expected) in [
+            (
+                format!("{user}AuthorizedKeysCommand /usr/bin/keys %u\n"),
+                "unknown /usr/bin/keys",
+            ),
+            (
+                format!("{user}Match User root\nAuthorizedKeysCommand /usr/bin/keys %u\n"),
+                "unknown /usr/bin/keys",
+            ),
+            (
+                format!("PermitRootLogin no\n{user}AuthorizedKeysCommand /usr/bin/keys %u\n"),
+                "pass sshd",
+            ),
+            (
+                format!("{user}AuthorizedKeysCommand /opt/aws/bin/eic_run_authorized_keys %u %f\n"),
+                "pass sshd",
+            ),
+            (
+                format!("{user}AuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u\n"),
+                "pass sshd",
+            ),
+            (
+                format!(
+                    "{user}AuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u --chain /bin/x\n"
+                ),
+                "unknown /usr/bin/userdbctl",
+            ),
+            ("TrustedUserCAKeys /etc/ca\n".to_owned(), "unknown /etc/ca"),
+            (
+                "Match User root\nTrustedUserCAKeys /etc/ca\n".to_owned(),
+                "unknown /etc/ca",
+            ),
+            (
+                "Match User ann\nTrustedUserCAKeys /etc/ca\n".to_owned(),
+                "pass sshd",
+            ),
+        ] {
+            assert_eq!(told(&config, &[]), [expected], "{config}");
         }
     }
 }

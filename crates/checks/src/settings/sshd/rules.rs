@@ -12,8 +12,8 @@ pub(super) struct Rule {
     /// The keywords it looks at, the one that is named first.
     pub(super) keywords: &'static [&'static str],
     judge: Judge,
-    /// Only connections of this user can weaken it.
-    pub(super) user: Option<&'static str>,
+    /// Only connections of root, and of whoever has its number, can weaken it.
+    pub(super) of_root: bool,
     /// Whether a Match block can weaken it.
     pub(super) per_connection: bool,
 }
@@ -52,7 +52,7 @@ const fn rule(check: &'static Check, keywords: &'static [&'static str], judge: J
         check,
         keywords,
         judge,
-        user: None,
+        of_root: false,
         per_connection: true,
     }
 }
@@ -63,7 +63,7 @@ pub(super) static RULES: [Rule; 29] = [
         check: &PERMIT_ROOT_LOGIN,
         keywords: &["permitrootlogin"],
         judge: Judge::Own(root_login),
-        user: Some("root"),
+        of_root: true,
         per_connection: true,
     },
     rule(

@@ -103,7 +103,8 @@ fn one(
         }
     };
     let values = Effective::global(&config);
-    let daemon = taken.config.as_ref().ok().map(Effective::global);
+    let theirs = taken.config.as_ref().ok();
+    let daemon = theirs.map(Effective::global);
     for rule in &RULES {
         if !context.wants(rule.check) || !matches!(rule.judge(context, &values), Judged::Bad) {
             continue;
@@ -139,7 +140,8 @@ fn one(
                 .remediation(remedy(starter)),
         );
     }
-    root_keys::of_another(context, &values, daemon.as_ref(), &who(starter), emit);
+    let daemon = theirs.zip(daemon.as_ref());
+    root_keys::of_another(context, (&config, &values), daemon, &who(starter), emit);
 }
 
 fn refused(context: &Context<'_>, starter: &Starter, file: &str, rejection: &Rejection) -> Finding {
