@@ -17,13 +17,16 @@ use std::os::fd::AsFd;
 pub use syntax::ini;
 
 /// Where units lie, the strongest first (systemd.unit(5), "System Unit Search Path").
-const DIRECTORIES: [&str; 11] = [
+const DIRECTORIES: [&str; 13] = [
     "etc/systemd/system.control",
     "run/systemd/system.control",
     "run/systemd/transient",
     "run/systemd/generator.early",
     "etc/systemd/system",
+    // Portable services (portablectl(1)).
+    "etc/systemd/system.attached",
     "run/systemd/system",
+    "run/systemd/system.attached",
     "run/systemd/generator",
     "usr/local/lib/systemd/system",
     "usr/lib/systemd/system",
@@ -126,9 +129,14 @@ impl Units {
         values_of(root, &self.listing, unit, section, key)
     }
 
-    /// Whether the unit is masked by a link to /dev/null, as [`masked`] says.
+    /// Whether the unit is masked, as [`masked`] says.
     pub fn masked(&self, root: &Root, unit: &str) -> bool {
-        let path = self.listing.paths(unit).next();
+        let own = [Some(unit.to_owned()), template(unit)]
+            .into_iter()
+            .flatten();
+        let path = own
+            .filter_map(|name| self.listing.paths(&name).next())
+            .next();
         path.is_some_and(|path| link(root, &path) == Found::Null)
     }
 
@@ -223,13 +231,10 @@ fn is_empty(root: &Root, path: &str) -> bool {
     stat.is_some_and(|stat| stat.kind == FileType::File && stat.size == 0)
 }
 
-/// Whether the unit is masked by a link to /dev/null: nothing can start it.
+/// Whether the unit is masked by a link to /dev/null: nothing can start it. An instance that has a file of its own is not
+/// masked with its template.
 pub fn masked(root: &Root, unit: &str) -> bool {
-    directories(root)
-        .map(|directory| link(root, &format!("{directory}/{unit}")))
-        // The strongest decides.
-        .find(|found| *found != Found::Nothing)
-        == Some(Found::Null)
+    file(root, unit).is_some_and(|path| link(root, &path) == Found::Null)
 }
 
 /// The link in `TARGET.wants` that pulls the unit in.

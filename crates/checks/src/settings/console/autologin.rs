@@ -81,12 +81,7 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         }
     }
     for unit in terminals(context) {
-        let template = unit
-            .split_once('@')
-            .map(|(name, _)| format!("{name}@.service"));
-        if units::masked(context.root, &unit)
-            || template.is_some_and(|template| units::masked(context.root, &template))
-        {
+        if units::masked(context.root, &unit) {
             continue;
         }
         let (openings, any) = openings(context, &unit);
@@ -184,4 +179,38 @@ fn on_terminal(context: &Context<'_>, unit: &str) -> bool {
         let access = getty::judge(&start.command, getty::Given::default());
         (is_terminal || opens(&start.command)) && !matches!(access, Access::Unknown(_))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::testing::within;
+    use agent_core::finding::Verdict;
+    use std::fs;
+
+    /// The verdicts on a tree with a masked getty@.service and these files of units.
+    fn verdicts(files: &[(&str, &str)]) -> Vec<Verdict> {
+        let tree = tempfile::tempdir().expect("a directory");
+        let units = tree.path().join("etc/systemd/system");
+        fs::create_dir_all(tree.path().join("usr/lib/systemd/system")).expect("made");
+        for (path, text) in files {
+            let path = units.join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        std::os::unix::fs::symlink("/dev/null", units.join("getty@.service")).expect("a link");
+        let mut found = Vec::new();
+        within(tree.path(), |context| {
+            super::look(context, &mut |finding| found.push(finding.verdict));
+        });
+        found
+    }
+
+    #[test]
+    fn an_instance_of_a_masked_template() {
+        let autologin = "[Service]\nExecStart=-/sbin/agetty --autologin root %I\n";
+        let own = verdicts(&[("getty@tty1.service", autologin)]);
+        assert_eq!(own, [Verdict::Fail]);
+        let none = verdicts(&[("getty@tty1.service.d/x.conf", autologin)]);
+        assert_eq!(none, [Verdict::NotApplicable]);
+    }
 }

@@ -26,7 +26,7 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
             None => Prompt::No("neither systemd nor inittab starts one"),
         };
     }
-    if units::masked(root, UNIT) || units::masked(root, "serial-getty@.service") {
+    if units::masked(root, UNIT) {
         return Prompt::No("serial-getty@ttyS0.service is masked");
     }
     if let Some(path) = units::wanted(root, UNIT) {

@@ -7,16 +7,29 @@ use agent_core::bytes;
 use agent_core::os::others;
 use agent_core::os::root::Root;
 
-/// Where units lie, with their drop-ins one level deeper.
-const UNITS: [&str; 8] = [
+/// Where units lie, with their drop-ins one level deeper (systemd.unit(5), "Unit File Load Path").
+const UNITS: [&str; 20] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
     "/etc/systemd/system",
+    "/etc/systemd/system.attached",
     "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
+    "/run/systemd/generator.late",
+    // Of users' own managers.
+    "/etc/xdg/systemd/user",
     "/etc/systemd/user",
+    "/run/systemd/user",
+    "/usr/local/share/systemd/user",
+    "/usr/share/systemd/user",
+    "/usr/local/lib/systemd/user",
     "/usr/lib/systemd/user",
-    "/etc/systemd/system.control",
 ];
 
 /// Reads every unit and drop-in.
@@ -171,6 +184,20 @@ mod tests {
             let gaps = gaps(unit, units);
             assert_eq!(gaps.len(), told, "{gaps:?}");
         }
+    }
+
+    #[test]
+    fn units_of_portable_services_are_read() {
+        let unit = |tree: &std::path::Path| {
+            let units = tree.join("etc/systemd/system.attached/a.service.d");
+            fs::create_dir_all(&units).expect("made");
+            let most = bounds::ENVIRONMENT_FILES;
+            let lines: String = (0..most)
+                .map(|n| format!("EnvironmentFile=/e{n}\n"))
+                .collect();
+            fs::write(units.join("a.conf"), lines).expect("written");
+        };
+        assert_eq!(gaps(unit, units).len(), 1);
     }
 
     #[test]

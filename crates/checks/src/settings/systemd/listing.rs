@@ -1,13 +1,18 @@
 //! Names of what lies in the directories of units.
 
+use super::names::Links;
 use super::{directories, names};
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// What lies in each directory of units, the strongest first: read once, so that what is not there is not asked for.
 #[derive(Debug, Default)]
-pub(super) struct Listing(pub(super) Vec<(&'static str, BTreeMap<String, node::Hint>)>);
+pub(super) struct Listing(
+    pub(super) Vec<(&'static str, BTreeMap<String, node::Hint>)>,
+    OnceLock<Links>,
+);
 
 impl Listing {
     pub(super) fn read(root: &Root) -> Listing {
@@ -15,7 +20,13 @@ impl Listing {
         Listing(
             all.map(|(directory, names)| (directory, names.into_iter().collect()))
                 .collect(),
+            OnceLock::new(),
         )
+    }
+
+    /// Links of units to one another, read when they are asked for.
+    pub(super) fn links(&self, root: &Root) -> &Links {
+        self.1.get_or_init(|| Links::read(root, self))
     }
 
     /// Paths of that name, the strongest directory's first.

@@ -1,76 +1,133 @@
 //! The names under which a unit is known, and the directories of drop-ins that go with them (systemd.unit(5)).
 
-use super::{Listing, template};
+use super::listing::Listing;
+use super::{directories, template};
 use agent_core::os::node::{self, Hint};
 use agent_core::os::root::Root;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
-/// Where enabling a unit puts its aliases, and where those are that come with systemd.
-const ALIASES: [&str; 2] = ["etc/systemd/system", "run/systemd/system"];
 /// Links from one name to another.
-// Own bound: of links, as the kernel has one.
+// Own bound: of links, as systemd has one (FOLLOW_MAX).
 const MAX_LINKS: usize = 8;
 
-/// The unit's own name, the one that a link of its name leads to, and aliases that an administrator made of that. The
-/// drop-ins of all of them count.
+/// Links of units to units, by the names.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    /// Name to the name that it is a link to.
+    to: BTreeMap<String, String>,
+    /// A name at which links end, to those that lead there.
+    from: BTreeMap<String, Vec<String>>,
+}
+
+impl Links {
+    /// Reads those of the strongest file of each name.
+    pub(super) fn read(root: &Root, listing: &Listing) -> Links {
+        let mut links = Links::default();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (directory, names) in &listing.0 {
+            for (name, hint) in names {
+                if name.contains('.') && seen.insert(name) && is_link(*hint) {
+                    let target = target(root, directory, name);
+                    links.to.extend(target.map(|target| (name.clone(), target)));
+                }
+            }
+        }
+        let ends: Vec<(String, String)> = links
+            .to
+            .keys()
+            .map(|name| {
+                (
+                    links.end(name, |name| links.to.get(name).cloned()),
+                    name.clone(),
+                )
+            })
+            .collect();
+        for (end, name) in ends {
+            links.from.entry(end).or_default().push(name);
+        }
+        links
+    }
+
+    fn end(&self, name: &str, next: impl Fn(&str) -> Option<String>) -> String {
+        let mut name = name.to_owned();
+        for _ in 0..MAX_LINKS {
+            match next(&name) {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        name
+    }
+}
+
+fn is_link(hint: Hint) -> bool {
+    matches!(hint, Hint::Other | Hint::Unknown)
+}
+
+/// The unit's own name, the one that links of its name lead to, and all others that lead there. The drop-ins of all of them
+/// count.
 pub(super) fn aliases(root: &Root, listing: &Listing, unit: &str) -> Vec<String> {
+    let links = listing.links(root);
+    // An instance without a file of its own goes where its template goes.
+    let next = |name: &str| match listing.paths(name).next() {
+        Some(_) => links.to.get(name).cloned(),
+        None => instance(links.to.get(&template(name)?)?, name),
+    };
     let mut found = vec![unit.to_owned()];
     let mut real = unit.to_owned();
     for _ in 0..MAX_LINKS {
-        let Some(target) = target(root, listing, &real).filter(|target| !found.contains(target))
-        else {
+        let Some(target) = next(&real).filter(|target| !found.contains(target)) else {
             break;
         };
         found.push(target.clone());
         real = target;
     }
-    let links = listing
-        .0
-        .iter()
-        .filter(|(directory, _)| ALIASES.contains(directory));
-    for (directory, names) in links {
-        for (name, hint) in names {
-            if !matches!(hint, Hint::Other | Hint::Unknown) {
-                continue;
-            }
-            let Some(target) = base(root, &format!("{directory}/{name}")) else {
-                continue;
-            };
-            let alias = match target == real {
-                true => Some(name.clone()),
-                false if template(&real).is_some_and(|template| template == target) => {
-                    instance(name, &real)
-                }
-                false => None,
-            };
-            if let Some(alias) =
-                alias.filter(|alias| !found.contains(alias) && same_kind(alias, unit))
-            {
-                found.push(alias);
-            }
+    let own = links.from.get(&real).into_iter().flatten().cloned();
+    let of_template = template(&real).and_then(|template| links.from.get(&template));
+    let of_template = of_template.into_iter().flatten();
+    let of_template = of_template.filter_map(|name| instance(name, &real));
+    for alias in own.chain(of_template) {
+        if !found.contains(&alias) {
+            found.push(alias);
         }
     }
     found
 }
 
-/// The name that the unit's file, or its template's, is a link to, where that is another one of its kind.
-fn target(root: &Root, listing: &Listing, unit: &str) -> Option<String> {
-    let own = std::iter::once(unit.to_owned()).chain(template(unit));
-    let path = own.filter_map(|name| listing.paths(&name).next()).next()?;
-    let target = base(root, &path)?;
-    let target = match target.contains("@.") {
-        true => instance(&target, unit)?,
-        false => target,
-    };
-    (target != unit && same_kind(&target, unit)).then_some(target)
-}
-
-/// The last part of what a link leads to.
-fn base(root: &Root, path: &str) -> Option<String> {
-    let handle = root.resolve(path.as_bytes(), false).ok()?.handle?;
+/// The name that a link in a directory of units leads to, where that is a unit in such a directory: what lies elsewhere is
+/// read under the link's own name alone.
+fn target(root: &Root, directory: &str, name: &str) -> Option<String> {
+    let handle = root
+        .resolve(format!("{directory}/{name}").as_bytes(), false)
+        .ok()?
+        .handle?;
     let target = node::read_link(handle.as_fd()).ok()?;
     let target = String::from_utf8_lossy(&target).into_owned();
-    Some(target.rsplit('/').next().unwrap_or_default().to_owned())
+    let whole = match target.starts_with('/') {
+        true => target,
+        false => format!("{directory}/{target}"),
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in whole
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+    {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let (base, parts) = parts.split_last()?;
+    let parent = format!("{}/", parts.join("/"));
+    let inside = directories(root).any(|directory| parent.starts_with(&format!("{directory}/")));
+    // `foo@tty1.service` may lead to a template: to its instance, then.
+    let instance_of = |base: &str| match base.contains("@.") && !name.contains("@.") {
+        true => instance(base, name),
+        false => Some(base.to_owned()),
+    };
+    let target = instance_of(base).filter(|_| inside)?;
+    (target != name && same_kind(&target, name)).then_some(target)
 }
 
 /// `getty@tty2.service` for the template `getty@.service` and the instance `autovt@tty2.service`.

@@ -236,3 +236,94 @@ fn as_systemd_reads_lines() {
         assert_eq!(ours, theirs, "{round}: {text:?}: {told}");
     }
 }
+
+/// A tree with files of these texts; `->` before one makes a link.
+fn made(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+    let tree = tempfile::tempdir().expect("a directory");
+    for (path, text) in files {
+        let path = tree.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        match text.strip_prefix("->") {
+            Some(target) => std::os::unix::fs::symlink(target, path),
+            None => std::fs::write(path, text),
+        }
+        .expect("made");
+    }
+    let root = Root::open(tree.path()).expect("a root");
+    (tree, root)
+}
+
+#[test]
+fn an_instance_with_a_file_of_its_own_is_not_masked_with_its_template() {
+    let (_tree, root) = made(&[
+        ("etc/systemd/system/getty@.service", "->/dev/null"),
+        ("etc/systemd/system/getty@tty1.service", "[Service]\n"),
+        ("usr/lib/systemd/system/getty@.service", "[Service]\n"),
+    ]);
+    let units = Units::read(&root);
+    for (unit, expected) in [("getty@tty1.service", false), ("getty@tty2.service", true)] {
+        assert_eq!(masked(&root, unit), expected, "{unit}");
+        assert_eq!(units.masked(&root, unit), expected, "{unit}");
+    }
+}
+
+#[test]
+fn aliases_in_every_directory_of_units_count_and_links_out_of_them_are_none() {
+    let own = (
+        "usr/lib/systemd/system/getty@.service",
+        "[Service]\nExecStart=own\n",
+    );
+    let drop_in = (
+        "etc/systemd/system/foo@.service.d/z.conf",
+        "[Service]\nExecStart=\nExecStart=of foo\n",
+    );
+    let place = "usr/local/lib/systemd/system";
+    for (link, target, expected) in [
+        (format!("{place}/foo@.service"), "getty@.service", "of foo"),
+        (
+            format!("{place}/foo@.service"),
+            "../../../../lib/systemd/system/getty@.service",
+            "of foo",
+        ),
+        (
+            format!("{place}/foo@.service"),
+            "/opt/getty@.service",
+            "own",
+        ),
+        (
+            format!("{place}/foo@tty1.service"),
+            "getty@.service",
+            "of foo",
+        ),
+        (format!("{place}/foo@tty2.service"), "getty@.service", "own"),
+        (
+            "etc/systemd/system.attached/foo@.service".to_owned(),
+            "/usr/lib/systemd/system/getty@.service",
+            "of foo",
+        ),
+    ] {
+        let (_tree, root) = made(&[own, drop_in, (&link, &format!("->{target}"))]);
+        let found = values(&root, "getty@tty1.service", "Service", "ExecStart");
+        let found: Vec<&str> = found.iter().map(|setting| setting.value.as_str()).collect();
+        assert_eq!(found, [expected], "{link} {target}");
+    }
+}
+
+#[test]
+fn units_of_portable_services_and_their_drop_ins() {
+    let (_tree, root) = made(&[
+        (
+            "usr/lib/systemd/system/a.service",
+            "[Service]\nExecStart=own\n",
+        ),
+        (
+            "etc/systemd/system.attached/a.service.d/x.conf",
+            "[Service]\nExecStart=\nExecStart=other\n",
+        ),
+    ]);
+    let found = values(&root, "a.service", "Service", "ExecStart");
+    assert_eq!(
+        found.last().map(|setting| setting.value.as_str()),
+        Some("other")
+    );
+}
