@@ -6,6 +6,7 @@ mod listing;
 mod names;
 mod scripts;
 mod syntax;
+mod words;
 
 use agent_core::attributes::FileType;
 use agent_core::bounds;
@@ -15,6 +16,7 @@ use listing::Listing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 pub use syntax::ini;
+pub use words::{Escapes, commands, words};
 
 /// Where units lie, the strongest first (systemd.unit(5), "System Unit Search Path").
 const DIRECTORIES: [&str; 13] = [

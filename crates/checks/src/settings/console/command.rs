@@ -1,47 +1,27 @@
-//! The words of command lines, as systemd and a shell part them.
+//! The words of command lines, as a shell parts them.
 
 /// Words of a command line: quotes hold blanks together, a backslash takes the next character as it is.
 pub(super) fn words(text: &str) -> Vec<String> {
-    split(text).concat()
-}
-
-/// The words of each command of a line; a semicolon that stands alone, without quotes, parts them.
-pub(super) fn split(text: &str) -> Vec<Vec<String>> {
-    let (mut found, mut command) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     let (mut word, mut quote) = (None::<String>, None);
-    let mut plain = true;
     let mut characters = text.chars();
-    loop {
-        let character = characters.next();
-        let ends = quote.is_none() && character.is_none_or(char::is_whitespace);
+    while let Some(character) = characters.next() {
         match (quote, character) {
-            _ if ends || character.is_none() => {
-                match word.take() {
-                    Some(word) if word == ";" && plain => found.push(std::mem::take(&mut command)),
-                    Some(word) => command.push(word),
-                    None => {}
-                }
-                plain = true;
-                if character.is_none() {
-                    found.push(command);
-                    return found;
-                }
-            }
-            (Some(open), Some(close)) if open == close => quote = None,
-            (None, Some('"' | '\'')) => {
-                quote = character;
-                plain = false;
+            (Some(open), close) if open == close => quote = None,
+            (None, blank) if blank.is_whitespace() => found.extend(word.take()),
+            (None, '"' | '\'') => {
+                quote = Some(character);
                 word.get_or_insert_default();
             }
-            (_, Some('\\')) => {
-                plain = false;
-                word.get_or_insert_default()
-                    .push(characters.next().unwrap_or('\\'));
+            (_, '\\') => {
+                let next = characters.next().unwrap_or('\\');
+                word.get_or_insert_default().push(next);
             }
-            (_, Some(other)) => word.get_or_insert_default().push(other),
-            (_, None) => {}
+            (_, other) => word.get_or_insert_default().push(other),
         }
     }
+    found.extend(word);
+    found
 }
 
 /// The simple commands of a script, redirections left out.

@@ -1,7 +1,8 @@
 //! What a command on a terminal does about a password: agetty(8), the login program behind it, or a shell.
 
 use super::agetty;
-use super::command::{behind, commands, split, words};
+use super::command::{behind, commands, words};
+use crate::settings::systemd;
 use agent_core::bounds;
 use std::collections::VecDeque;
 
@@ -65,7 +66,7 @@ pub(super) struct Given {
 /// Judges the value of an `ExecStart=` (systemd.service(5), "Command Lines").
 pub(super) fn judge(command: &str, given: Given) -> Access {
     // A semicolon that is a word parts commands.
-    let accesses = split(command).into_iter().map(|words| {
+    let accesses = systemd::commands(command).into_iter().map(|words| {
         let mut words: VecDeque<String> = words.into();
         let bare = |word: &str| {
             let path = word.trim_start_matches(['-', '@', ':', '+', '!', '|']);
@@ -280,6 +281,8 @@ mod tests {
             "-/sbin/agetty --autologin root %I",
             "-/sbin/agetty --autologin=root %I",
             "-/sbin/agetty -a root %I",
+            r"-/sbin/agetty --\x61utologin root %I",
+            r"-/sbin/\141getty -\u0061 root %I",
             "-/sbin/agetty -aroot %I",
             "-/sbin/agetty --autol root %I",
             "-/sbin/agetty --au=root - linux",

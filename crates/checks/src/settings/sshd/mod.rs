@@ -13,6 +13,7 @@ pub mod config;
 mod consistent;
 pub mod criteria;
 pub mod effective;
+mod environment;
 mod files;
 mod forced;
 pub mod history;

@@ -1,10 +1,9 @@
 //! How systemd starts sshd: the command line of its unit, whose options come before all files.
 
+use super::environment::{Environment, environments};
 use super::live::{Daemon, options};
-use crate::settings::systemd;
-use agent_core::bounds;
+use crate::settings::systemd::{self, Escapes, words};
 use agent_core::os::root::Root;
-use std::collections::HashMap;
 
 /// As the Debian family calls it, then as the Red Hat family does.
 const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
@@ -78,48 +77,62 @@ fn generated(root: &Root) -> Option<Starter> {
 
 fn of_unit(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Starter> {
     let starts = systemd.values(root, unit, "Service", "ExecStart");
-    // Most units have nothing to do with it: their environment is not read.
+    // Most units have nothing to do with it: their environment is not read. Escapes and variables may spell it.
     let mut starts = starts
         .into_iter()
-        .filter(|start| start.value.contains("sshd") || start.value.contains('$'))
+        .filter(|start| start.value.contains("sshd") || start.value.contains(['$', '\\']))
         .peekable();
     if starts.peek().is_none() {
         return Vec::new();
     }
-    let environment = environment(root, systemd, unit);
-    let found = starts.filter_map(|start| {
-        let words = command(&start.value, &environment);
-        Some(Starter {
-            unit: unit.to_owned(),
-            daemon: options(of_sshd(&words)?.as_slice()),
-            location: start.location,
-        })
-    });
-    found.collect()
+    let environments = environments(root, systemd, unit);
+    let mut found: Vec<Starter> = Vec::new();
+    for start in starts {
+        for environment in &environments {
+            let commands = commands(&start.value, environment).into_iter();
+            let daemons = commands.filter_map(|words| Some(options(&of_sshd(&words)?)));
+            for daemon in daemons {
+                let starter = Starter {
+                    unit: unit.to_owned(),
+                    daemon,
+                    location: start.location.clone(),
+                };
+                if !found.contains(&starter) {
+                    found.push(starter);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The words behind sshd's own name: the program, or one that env(1) or a shell is to run.
-fn of_sshd(words: &[String]) -> Option<Vec<String>> {
+fn of_sshd(command: &[String]) -> Option<Vec<String>> {
     // Before the path: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
     let name = |word: &str| {
         let path = word.trim_start_matches(['-', '@', '+', '!', ':', '|']);
         path.rsplit('/').next().unwrap_or_default().to_owned()
     };
-    let program = name(words.first()?);
+    let program = name(command.first()?);
     let rest = match program.as_str() {
-        "sshd" => words.to_vec(),
+        "sshd" => command.to_vec(),
         "sh" | "bash" | "dash" => {
-            let script = words.iter().skip_while(|word| *word != "-c").nth(1)?;
-            let script = split(&script.replace([';', '&', '|', '\n'], " ; "));
+            let script = command.iter().skip_while(|word| *word != "-c").nth(1)?;
+            let script = words(
+                &script.replace([';', '&', '|', '\n'], " ; "),
+                Escapes::Plain,
+            );
             return script.split(|word| word == ";").find_map(of_sshd);
         }
         "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" | "exec" | "nohup" => {
-            behind(words, &|word| name(word) == "sshd")?
+            behind(command, &|word| name(word) == "sshd")?
         }
         // What only looks at the file or at processes of that name starts none.
         program if TOOLS.contains(&program) => return None,
         // Any other may be there to start what is named by its whole path.
-        _ => behind(words, &|word| word.contains("bin/") && name(word) == "sshd")?,
+        _ => behind(command, &|word| {
+            word.contains("bin/") && name(word) == "sshd"
+        })?,
     };
     let arguments = rest.get(1..)?;
     // Tests and prints its configuration, its version: it listens to nobody.
@@ -141,50 +154,21 @@ fn behind(words: &[String], is_it: &dyn Fn(&str) -> bool) -> Option<Vec<String>>
     Some(rest.to_vec())
 }
 
-/// What `Environment=` and `EnvironmentFile=` say; files come last (systemd.exec(5)).
-fn environment(root: &Root, systemd: &systemd::Units, unit: &str) -> HashMap<String, String> {
-    let credentials = format!("/run/credentials/{unit}");
-    let mut found = HashMap::from([("CREDENTIALS_DIRECTORY".to_owned(), credentials)]);
-    let mut take = |assignment: &str| {
-        if let Some((name, value)) = assignment.split_once('=') {
-            found.insert(name.trim().to_owned(), value.to_owned());
-        }
-    };
-    for setting in systemd.values(root, unit, "Service", "Environment") {
-        for word in split(&setting.value) {
-            take(&word);
-        }
-    }
-    for setting in systemd.values(root, unit, "Service", "EnvironmentFile") {
-        let path = setting.value.trim_start_matches('-');
-        let text = root
-            .read(path.as_bytes(), bounds::ENVIRONMENT_FILE)
-            .ok()
-            .flatten();
-        for line in String::from_utf8_lossy(&text.unwrap_or_default()).lines() {
-            let line = line.trim();
-            if line.starts_with(['#', ';']) {
-                continue;
-            }
-            if let Some((name, value)) = line.split_once('=') {
-                // A value may be quoted in whole or in part.
-                take(&format!("{name}={}", split(value).join(" ")));
-            }
-        }
-    }
-    found
+/// The words of each command of a line: `$NAME` alone stands for as many words as it holds, `${NAME}` for a part of one.
+fn commands(line: &str, environment: &Environment) -> Vec<Vec<String>> {
+    let commands = systemd::commands(line).into_iter();
+    commands.map(|words| expanded(words, environment)).collect()
 }
 
-/// The words of a command line: `$NAME` alone stands for as many words as it holds, `${NAME}` for a part of one.
-fn command(line: &str, environment: &HashMap<String, String>) -> Vec<String> {
+fn expanded(command: Vec<String>, environment: &Environment) -> Vec<String> {
     let value = |name: &str| environment.get(name).map_or("", String::as_str);
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    let mut words = Vec::new();
-    for word in split(line) {
+    let mut found = Vec::new();
+    for word in command {
         if let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) {
-            words.extend(split(value(name)));
+            found.extend(words(value(name), Escapes::Plain));
             continue;
         }
         let mut out = String::new();
@@ -207,34 +191,9 @@ fn command(line: &str, environment: &HashMap<String, String>) -> Vec<String> {
             };
         }
         out.push_str(rest);
-        words.push(out);
+        found.push(out);
     }
-    words
-}
-
-/// Words parted by blanks, quotes around them or parts of them taken off (systemd.syntax(7), "Quoting").
-fn split(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\\', _) if quote != Some('\'') => {
-                word.get_or_insert_default().extend(chars.next());
-            }
-            (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, None) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
+    found
 }
 
 #[cfg(test)]
@@ -243,7 +202,7 @@ mod tests {
 
     #[test]
     fn programs_that_start_it() {
-        let words = |line: &str| of_sshd(&split(line));
+        let behind = |line: &str| of_sshd(&words(line, Escapes::C));
         for (line, expected) in [
             ("-/usr/sbin/sshd -i", Some("-i")),
             ("@/usr/sbin/sshd sshd -D", Some("sshd -D")),
@@ -270,14 +229,14 @@ mod tests {
             ("/usr/sbin/sshd -Df /t", Some("-Df /t")),
             ("/usr/sbin/sshd-keygen", None),
         ] {
-            let found = words(line).map(|words| words.join(" "));
+            let found = behind(line).map(|words| words.join(" "));
             assert_eq!(found.as_deref(), expected, "{line}");
         }
     }
 
     #[test]
     fn words_of_a_command() {
-        let environment = HashMap::from([
+        let environment = Environment::from([
             ("A".to_owned(), "-o \"Port 22\" -4".to_owned()),
             ("EMPTY".to_owned(), String::new()),
         ]);
@@ -289,9 +248,13 @@ mod tests {
                 "/sshd -o \"AuthorizedKeysCommand /x %%u\" $$A",
                 &["/sshd", "-o", "AuthorizedKeysCommand /x %u", "$A"],
             ),
+            (
+                "/usr/sbin/ssh\\x64 -oPermit\\u0052ootLogin=yes",
+                &["/usr/sbin/sshd", "-oPermitRootLogin=yes"],
+            ),
             ("'a b'c \"d\\\"e\" ''", &["a bc", "d\"e", ""]),
         ] {
-            assert_eq!(command(line, &environment), expected, "{line}");
+            assert_eq!(commands(line, &environment).concat(), expected, "{line}");
         }
     }
 }

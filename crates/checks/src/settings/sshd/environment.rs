@@ -1,0 +1,178 @@
+//! Variables in the environment of a unit, and its files of them (systemd.exec(5), parse_env_file_internal() of systemd's
+//! env-file.c).
+
+use super::include;
+use crate::settings::systemd::{self, Escapes, words};
+use agent_core::bounds;
+use agent_core::glob::Syntax;
+use agent_core::os::root::Root;
+use std::collections::HashMap;
+
+/// Variables by their names.
+pub(super) type Environment = HashMap<String, String>;
+
+/// What `Environment=` and `EnvironmentFile=` say; files come last. Two where systemd before 254 and later ones disagree.
+pub(super) fn environments(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Environment> {
+    let credentials = format!("/run/credentials/{unit}");
+    let mut said = HashMap::from([("CREDENTIALS_DIRECTORY".to_owned(), credentials)]);
+    for setting in systemd.values(root, unit, "Service", "Environment") {
+        for word in words(&setting.value, Escapes::C) {
+            if let Some((name, value)) = word.split_once('=') {
+                said.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    let mut found = vec![said.clone(), said];
+    for setting in systemd.values(root, unit, "Service", "EnvironmentFile") {
+        let pattern = setting.value.trim_start_matches('-');
+        let paths = include::matches(root, pattern, Syntax::Fnmatch).unwrap_or_default();
+        for path in paths {
+            let text = root.read(path.as_bytes(), bounds::ENVIRONMENT_FILE);
+            let text = text.ok().flatten().unwrap_or_default();
+            for (environment, goes_on) in found.iter_mut().zip([true, false]) {
+                environment.extend(variables(&text, goes_on).unwrap_or_default());
+            }
+        }
+    }
+    found.dedup();
+    found
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    BeforeKey,
+    Key,
+    BeforeValue,
+    Value,
+    ValueEscape,
+    Quoted,
+    DoublyQuoted,
+    DoublyQuotedEscape,
+    Comment,
+    CommentEscape,
+}
+
+/// The variables of a file; `None` where systemd refuses it. A backslash at its end lets a comment go on in the next line,
+/// up to systemd 253.
+fn variables(text: &[u8], comment_goes_on: bool) -> Option<Vec<(String, String)>> {
+    use State::{
+        BeforeKey, BeforeValue, Comment, CommentEscape, DoublyQuoted, DoublyQuotedEscape, Key,
+        Quoted, Value, ValueEscape,
+    };
+    let mut found = Vec::new();
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    // Bytes of the value that are kept though they are blank and stand last.
+    let mut kept: usize = 0;
+    let mut state = BeforeKey;
+    let mut push = |key: &mut Vec<u8>, value: &mut Vec<u8>| {
+        let [key, value] = [std::mem::take(key), std::mem::take(value)].map(String::from_utf8);
+        found.push((key.ok()?.trim_end_matches(BLANKS).to_owned(), value.ok()?));
+        Some(())
+    };
+    for byte in text.iter().copied().take_while(|byte| *byte != 0) {
+        let is_end = matches!(byte, b'\n' | b'\r');
+        let is_blank = is_end || matches!(byte, b' ' | b'\t');
+        state = match state {
+            BeforeKey if matches!(byte, b'#' | b';') => Comment,
+            BeforeKey if is_blank => BeforeKey,
+            Key if is_end => {
+                key.clear();
+                BeforeKey
+            }
+            Key if byte == b'=' => BeforeValue,
+            BeforeKey | Key => {
+                key.push(byte);
+                Key
+            }
+            BeforeValue | Value if is_end => {
+                trim(&mut value, kept);
+                push(&mut key, &mut value)?;
+                kept = 0;
+                BeforeKey
+            }
+            BeforeValue if byte == b'\'' => Quoted,
+            BeforeValue if byte == b'"' => DoublyQuoted,
+            BeforeValue | Value if byte == b'\\' => ValueEscape,
+            BeforeValue if is_blank => BeforeValue,
+            BeforeValue | Value => {
+                value.push(byte);
+                Value
+            }
+            ValueEscape => {
+                if !is_end {
+                    value.push(byte);
+                }
+                kept = value.len();
+                Value
+            }
+            Quoted if byte == b'\'' => BeforeValue,
+            DoublyQuoted if byte == b'"' => BeforeValue,
+            DoublyQuoted if byte == b'\\' => DoublyQuotedEscape,
+            Quoted | DoublyQuoted => {
+                value.push(byte);
+                kept = value.len();
+                state
+            }
+            DoublyQuotedEscape => {
+                match byte {
+                    b'"' | b'\\' | b'`' | b'$' => value.push(byte),
+                    b'\n' => {}
+                    _ => value.extend([b'\\', byte]),
+                }
+                kept = value.len();
+                DoublyQuoted
+            }
+            Comment if byte == b'\\' => CommentEscape,
+            CommentEscape if is_end && comment_goes_on => Comment,
+            Comment | CommentEscape if is_end => BeforeKey,
+            Comment | CommentEscape => Comment,
+        };
+    }
+    if !matches!(state, BeforeKey | Key | Comment | CommentEscape) {
+        trim(&mut value, kept);
+        push(&mut key, &mut value)?;
+    }
+    Some(found)
+}
+
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Takes blanks off the end that were neither quoted nor escaped.
+fn trim(value: &mut Vec<u8>, kept: usize) {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let blanks = value.iter().rev().take_while(|byte| is_blank(byte)).count();
+    value.truncate(value.len().saturating_sub(blanks).max(kept));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_variables() {
+        for (text, before, later) in [
+            (&b"A=\\\n-oX=yes\n"[..], "A:-oX=yes", None),
+            (b"# none\rA=b\n", "A:b", None),
+            (b"A=b\n# x\\\nA=\n", "A:b", Some("A:b|A:")),
+            (b"A=b\nX=\"1\nA=\n2\"\n", "A:b|X:1\nA=\n2", None),
+            (b"A=b\nX='1\\\nA=\n2'\n", "A:b|X:1\\\nA=\n2", None),
+            (b" A = b c  \n", "A:b c", None),
+            (b"A='b '  c\\ \n", "A:b c ", None),
+            (b"A=\"b\\\"\\c\\\nd\"\n", "A:b\"\\cd", None),
+            (b"A=b\"c\nA\nB", "A:b\"c", None),
+            (b"A=b", "A:b", None),
+            (b"A=b\0A=", "A:b", None),
+            (b"A=\n", "A:", None),
+        ] {
+            let said = |goes_on| {
+                let all = variables(text, goes_on).expect("it is taken").into_iter();
+                let all: Vec<String> = all.map(|(key, value)| format!("{key}:{value}")).collect();
+                all.join("|")
+            };
+            let name = String::from_utf8_lossy(text);
+            assert_eq!(said(true), before, "{name}");
+            assert_eq!(said(false), later.unwrap_or(before), "{name}");
+        }
+        assert_eq!(variables(b"A=b\nA=\xff\n", true), None);
+    }
+}
