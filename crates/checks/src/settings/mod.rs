@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod logging;
 mod manifest;
 pub mod network;
+mod nss;
 pub mod packages;
 pub mod processes;
 pub mod sshd;

@@ -314,7 +314,7 @@ impl Records {
         append(&mut users.shadow, hashes);
         append(&mut users.group, groups);
         users.records = self.users;
-        users.unread = self.unread;
+        users.unread.extend(self.unread);
         Ok(())
     }
 }

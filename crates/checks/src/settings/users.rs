@@ -1,5 +1,6 @@
-//! passwd(5), shadow(5) and group(5) as they stand in the tree, and what userdb adds: rows of fields, nothing judged yet.
+//! passwd(5), shadow(5) and group(5) as they stand in the tree, what other sources and userdb add: rows of fields, nothing judged yet.
 
+use super::nss;
 use super::userdb::{self, Record};
 use agent_core::bounds;
 use agent_core::os::root::Root;
@@ -16,7 +17,7 @@ pub struct Row {
     /// Of the text, this is the row; in 32 bits each, since a host may have very many.
     start: u32,
     end: u32,
-    /// The file of a row that none of the three files has.
+    /// The place of a row that none of the three files has.
     record: Option<Box<str>>,
 }
 
@@ -45,6 +46,14 @@ impl Row {
         Row {
             record: Some(file.into()),
             ..Row::of(fields)
+        }
+    }
+
+    /// The same row, as one of another file than that of /etc.
+    pub(super) fn of_file(self, path: &str) -> Row {
+        Row {
+            record: Some(format!("{path}:{}", self.line).into()),
+            ..self
         }
     }
 
@@ -90,7 +99,7 @@ impl Row {
     }
 }
 
-/// The three files, with what records beside them add; `None` where a file is not there.
+/// The three files, with what other sources and records beside them add; `None` where a file is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
     /// /etc/passwd: name, password, uid, gid, gecos, home, shell.
@@ -101,7 +110,7 @@ pub struct Users {
     pub group: Option<Vec<Row>>,
     /// Accounts of userdb and systemd-homed, also those that nobody looks up.
     pub records: Vec<Record>,
-    /// Records that could not be read: the file, and why.
+    /// Records and sources that could not be read: the file, and why.
     pub unread: Vec<(String, String)>,
 }
 
@@ -120,6 +129,7 @@ impl Users {
             group: rows("etc/group")?,
             ..Users::default()
         };
+        nss::join(root, &mut users)?;
         userdb::read(root).join(root, &mut users)?;
         Ok(users)
     }
@@ -136,7 +146,7 @@ impl Users {
 }
 
 /// Rows of fields parted by `:`; empty lines and comments are passed over, as nss_files does.
-fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Row>> {
+pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Row>> {
     bytes.shrink_to_fit();
     let text = Arc::new(bytes);
     let mut rows = Vec::new();

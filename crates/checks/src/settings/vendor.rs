@@ -53,13 +53,26 @@ pub fn nsswitch(root: &Root, database: &str) -> io::Result<Option<(String, Vec<S
         let (name, services) = line.split_once(':')?;
         (name.trim() == database).then(|| services.to_ascii_lowercase())
     });
-    let services = line.map(|line| {
-        line.replace('[', " [")
-            .split_whitespace()
-            .take_while(|word| !word.starts_with("[notfound=return"))
-            .filter(|word| !word.starts_with('['))
-            .map(str::to_owned)
-            .collect()
-    });
-    Ok(services.map(|services| (file.path, services)))
+    Ok(line.map(|line| (file.path, services(&line))))
+}
+
+/// The services of a line up to where a miss ends the search. What stands in brackets is what is done about an answer.
+fn services(line: &str) -> Vec<String> {
+    let ends = |action: &str| match action.split_once('=') {
+        Some((status, "return")) => match status.strip_prefix('!') {
+            Some(status) => status != "notfound",
+            None => status == "notfound",
+        },
+        _ => false,
+    };
+    let mut found = Vec::new();
+    for part in line.split('[') {
+        // Before the first bracket there is no action.
+        let (actions, names) = part.split_once(']').unwrap_or(("", part));
+        if actions.split_whitespace().any(ends) {
+            break;
+        }
+        found.extend(names.split_whitespace().map(str::to_owned));
+    }
+    found
 }

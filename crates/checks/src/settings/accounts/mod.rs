@@ -120,7 +120,7 @@ fn tell(
         _ => &[],
     };
     for (file, why) in unread {
-        let message = format!("a record of an account cannot be read: {why}");
+        let message = format!("accounts cannot be read: {why}");
         emit(
             context
                 .finding(check, Verdict::Unknown, file.as_str(), message)

@@ -235,7 +235,7 @@ fn records(context: &Context<'_>, door: Door, emit: &mut dyn FnMut(Finding)) -> 
     }
     if door != Door::Shut {
         for (file, why) in &users.unread {
-            let message = format!("a record of an account cannot be read: {why}");
+            let message = format!("accounts cannot be read: {why}");
             let finding = context.finding(
                 &ROOT_AUTHORIZED_KEYS,
                 Verdict::Unknown,
