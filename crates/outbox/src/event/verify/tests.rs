@@ -131,6 +131,47 @@ fn threads_memory_and_the_order_of_files_change_nothing() {
     assert!(sound > 100 && unsound > 100, "{sound} {unsound}");
 }
 
+/// A chain has no key: whoever can write all of the log writes it anew from some place on. What was said elsewhere of the
+/// bytes that stood there, as by heartbeats, shows it, and nothing in the chain.
+#[test]
+fn a_chain_that_was_cut_and_hashed_anew_is_shown_by_heartbeats_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let is_event = |line: &&String| line.contains("\"n\":1");
+    let lines = chain(1, 20);
+    let (mut forged, mut prev) = (Vec::new(), String::from("null"));
+    for (n, line) in lines
+        .iter()
+        .filter(is_event)
+        .enumerate()
+        .filter(|(n, _)| *n != 6)
+    {
+        let sequence = n + usize::from(n < 6);
+        let was = line
+            .split("\"prev\":")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next());
+        let line = line
+            .replace(
+                &format!("\"sequence\":{}", n + 1),
+                &format!("\"sequence\":{sequence}"),
+            )
+            .replace(was.expect("a digest"), &prev);
+        prev = format!(r#""{}""#, agent_core::escape::hex(&Sha256::digest(&line)));
+        forged.push(line);
+    }
+    let judged = |lines: &[String]| {
+        std::fs::write(&path, lines.join("\n")).expect("written");
+        judge(std::slice::from_ref(&path), 1, ROWS).1
+    };
+    assert_eq!(judged(&lines).faults, 0);
+    let totals = judged(&forged);
+    assert_eq!((totals.events, totals.faults), (19, 0), "nobody can tell");
+    forged.extend(lines.iter().filter(|line| !is_event(line)).cloned());
+    // Those of 10, 15 and 20.
+    assert_eq!(judged(&forged).faults, 3);
+}
+
 #[test]
 fn lines_that_are_repeated_without_end_are_kept_once() {
     let directory = tempfile::tempdir().expect("a directory");
