@@ -333,3 +333,26 @@ fn seen(state_dir: &Path) -> Vec<Package> {
     let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
     text.lines().filter_map(package).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_was_seen_no_more_is_read_than_the_agent_would_write() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let package = Package {
+            name: "a".into(),
+            version: "1".into(),
+            arch: "all".into(),
+        };
+        let packages = [package];
+        keep_seen(directory.path(), &packages).expect("kept");
+        assert_eq!(seen(directory.path()), packages);
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(directory.path().join(SEEN));
+        file.expect("it").set_len(bounds::SEEN + 1).expect("a hole");
+        assert_eq!(seen(directory.path()), []);
+    }
+}

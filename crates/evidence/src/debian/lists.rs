@@ -43,6 +43,8 @@ pub struct ListsToKeep {
     root: Root,
     lists: Vec<(Vec<u8>, [u8; 32])>,
     file: PathBuf,
+    /// Bytes of all together, packed.
+    most: u64,
 }
 
 impl KeptLists {
@@ -90,6 +92,7 @@ impl ListsToKeep {
             root: root.clone(),
             lists,
             file: directory.join(NAME),
+            most: bounds::LISTS_KEPT,
         })
     }
 
@@ -139,7 +142,7 @@ impl ListsToKeep {
             };
             let packed = compress_to_vec(&text, LEVEL);
             all = all.saturating_add(packed.len() as u64);
-            if all > bounds::LISTS_KEPT {
+            if all > self.most {
                 break;
             }
             writeln!(out, "{} {}", packed.len(), octal(name(path)))?;
@@ -289,6 +292,18 @@ mod tests {
         ] {
             assert_eq!(tree.kept(name).as_deref(), text, "{name}");
         }
+    }
+
+    #[test]
+    fn lists_beyond_what_may_be_kept_are_left_out() {
+        let tree = Tree::new();
+        let root = Root::open(tree.place.path()).expect("a root");
+        let mut lists = ListsToKeep::of(&root, &tree.recorded, &tree.state()).expect("some");
+        assert_eq!(lists.most, bounds::LISTS_KEPT);
+        lists.most = 25;
+        lists.keep().expect("kept");
+        let kept = LISTS.iter().filter(|(name, _)| tree.kept(name).is_some());
+        assert!((1..LISTS.len()).contains(&kept.count()));
     }
 
     #[test]
