@@ -77,6 +77,8 @@ bounds! {
     SYSCTL_FILE: u64 = Bytes(1 << 20), "a file of sysctl.d", "all keys of a kernel take 100 KB";
     UNIT_FILE: u64 = Bytes(1 << 20), "a unit or a configuration of systemd",
         "systemd itself takes lines of 1 MiB at most";
+    UNIT_ALL: u64 = Bytes(16 << 20), "all files of a unit together, its drop-ins among them",
+        "a unit has some kilobytes; they are held in memory at once";
     ENVIRONMENT_FILE: u64 = Bytes(1 << 20), "an environment file of a service",
         "the kernel takes no more for a program's environment in most set-ups";
     ENVIRONMENT: u64 = Bytes(8 << 20), "the environment of a process",

@@ -2,6 +2,7 @@
 //!
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
+mod asked;
 mod listing;
 mod names;
 mod scripts;
@@ -12,9 +13,12 @@ use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::os::node;
 use agent_core::os::root::Root;
+use agent_core::os::trail;
 use listing::Listing;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 pub use syntax::ini;
 pub use words::{Escapes, commands, words};
 
@@ -88,6 +92,8 @@ pub struct Units {
     /// Scripts of System V that systemd-sysv-generator(8) makes units of, to the link.
     scripts: BTreeMap<String, String>,
     listing: Listing,
+    /// What settings pull in, read when it is asked for.
+    asked_for: OnceLock<BTreeMap<String, String>>,
 }
 
 impl Units {
@@ -247,19 +253,6 @@ pub fn wanted_by(root: &Root, target: &str, unit: &str) -> Option<String> {
         .map(|path| format!("/{path}"))
 }
 
-/// The link in any `.wants` or `.requires` that pulls the unit in.
-pub fn pulled_in(root: &Root, unit: &str) -> Option<String> {
-    let holders = directories(root).flat_map(|directory| {
-        let holders = names(root, directory).into_iter();
-        holders.map(move |(holder, _)| format!("{directory}/{holder}"))
-    });
-    holders
-        .filter(|holder| holder.ends_with(".wants") || holder.ends_with(".requires"))
-        .map(|holder| format!("{holder}/{unit}"))
-        .find(|path| link(root, path) == Found::Other)
-        .map(|path| format!("/{path}"))
-}
-
 /// The files of units of that kind, as `.mount`, by name: of equal names the strongest directory's.
 pub fn of_kind(root: &Root, suffix: &str) -> Vec<String> {
     let mut found = BTreeSet::new();
@@ -302,12 +295,25 @@ fn values_of(root: &Root, listing: &Listing, unit: &str, section: &str, key: &st
     found
 }
 
+/// Reads files until they are more than is held at once; what is left unread then is told.
+fn reader(root: &Root) -> impl Fn(String) -> Option<(String, Vec<u8>)> {
+    let left = Cell::new(Some(bounds::UNIT_ALL));
+    move |path| {
+        let most = left.get()?;
+        let bytes = root.read(path.as_bytes(), bounds::UNIT_FILE).ok()??;
+        left.set(most.checked_sub(bytes.len() as u64));
+        if left.get().is_none() {
+            let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+            trail::cut(directory.as_bytes(), bounds::UNIT_ALL);
+            return None;
+        }
+        Some((path, bytes))
+    }
+}
+
 /// The files that make up a unit, in the order in which they are read.
 fn sources(root: &Root, listing: &Listing, unit: &str) -> Vec<(String, Vec<u8>)> {
-    let read = |path: String| {
-        let bytes = root.read(path.as_bytes(), bounds::UNIT_FILE).ok().flatten();
-        bytes.map(|bytes| (path, bytes))
-    };
+    let read = reader(root);
     let known_as = names::aliases(root, listing, unit);
     // An instance is mostly a link to its template: the file that is read is the same.
     let own = known_as
@@ -315,7 +321,7 @@ fn sources(root: &Root, listing: &Listing, unit: &str) -> Vec<(String, Vec<u8>)>
         .flat_map(|name| [Some(name.clone()), template(name)]);
     let own = own
         .flatten()
-        .find_map(|name| listing.paths(&name).find_map(read));
+        .find_map(|name| listing.paths(&name).find_map(&read));
     let mut sources: Vec<_> = own.into_iter().collect();
     // Drop-ins: sorted by name, of equal names the strongest directory's.
     let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
@@ -372,16 +378,10 @@ pub fn config(root: &Root, name: &str, section: &str, key: &str) -> Vec<Setting>
     let places = places
         .iter()
         .filter(|place| root.is_live() || !place.starts_with("run/"));
+    let read = reader(root);
     let mut sources = Vec::new();
     let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
     for place in places {
-        let read = |path: String| {
-            let bytes = root
-                .read(path.as_bytes(), bounds::UNIT_FILE)
-                .ok()
-                .flatten()?;
-            Some((path, bytes))
-        };
         if sources.is_empty() {
             sources.extend(read(format!("{place}/{name}")));
         }

@@ -150,7 +150,10 @@ fn terminals(context: &Context<'_>) -> BTreeSet<String> {
             }
         }
     }
-    for (unit, _) in context.units().started(".service") {
+    let asked = context.units().asked_for(context.root).keys();
+    let asked = asked.filter(|unit| unit.ends_with(".service"));
+    let linked = context.units().started(".service").map(|(unit, _)| unit);
+    for unit in linked.chain(asked.map(String::as_str)) {
         let getty = GETTYS.iter().any(|name| unit.starts_with(name));
         // debug-shell.service has a check of its own.
         let other = !unit.ends_with("@.service") && unit != "debug-shell.service";
@@ -206,10 +209,41 @@ mod tests {
     }
 
     #[test]
+    fn services_on_terminals_that_settings_start() {
+        let shell = "[Service]\nStandardInput=tty\nTTYPath=/dev/tty9\nExecStart=/bin/bash\n";
+        for (path, text, expected) in [
+            (
+                "multi-user.target.d/x.conf",
+                "[Unit]\nWants=a.service\n",
+                Verdict::Fail,
+            ),
+            (
+                "default.target",
+                "[Unit]\nRequires=x.target\n",
+                Verdict::Fail,
+            ),
+            (
+                "rescue.target.d/x.conf",
+                "[Unit]\nWants=a.service\n",
+                Verdict::NotApplicable,
+            ),
+        ] {
+            let through = ("x.target", "[Unit]\nUpholds=%p-no.service a.service\n");
+            assert_eq!(
+                verdicts(&[("a.service", shell), through, (path, text)]),
+                [expected],
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn an_instance_of_a_masked_template() {
         let autologin = "[Service]\nExecStart=-/sbin/agetty --autologin root %I\n";
         let own = verdicts(&[("getty@tty1.service", autologin)]);
         assert_eq!(own, [Verdict::Fail]);
+        let after = "[Service]\nExecStart=-/sbin/agetty %I\nExecStopPost=/bin/bash\n";
+        assert_eq!(verdicts(&[("getty@tty1.service", after)]), [Verdict::Fail]);
         let none = verdicts(&[("getty@tty1.service.d/x.conf", autologin)]);
         assert_eq!(none, [Verdict::NotApplicable]);
     }

@@ -41,7 +41,10 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         let of_unit = word.contains("debug") && !word.starts_with("rd.");
         (!masked || !of_unit).then_some((place, word))
     });
-    let wanted = systemd::pulled_in(context.root, UNIT).filter(|_| !masked);
+    let wanted = context
+        .units()
+        .pulled_in(context.root, UNIT)
+        .filter(|_| !masked);
     let running = RUNNING.iter().find(|path| context.live() && there(path));
     let found = if let Some((place, word)) = booted {
         Some((

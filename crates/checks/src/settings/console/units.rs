@@ -42,7 +42,13 @@ pub(super) fn starts(context: &Context<'_>, unit: &str) -> Vec<Start> {
 
 /// Commands before and after those, on the same terminal.
 pub(super) fn around(context: &Context<'_>, unit: &str) -> Vec<Start> {
-    let keys = ["ExecStartPre", "ExecStartPost"];
+    let keys = [
+        "ExecCondition",
+        "ExecStartPre",
+        "ExecStartPost",
+        "ExecStop",
+        "ExecStopPost",
+    ];
     let all = keys.iter().flat_map(|key| of_key(context, unit, key));
     all.collect()
 }

@@ -54,6 +54,8 @@ enum State {
 
 /// The variables of a file; `None` where systemd refuses it. A backslash at its end lets a comment go on in the next line,
 /// up to systemd 253.
+// The states of systemd's reader, which follow one another here as they do there.
+#[expect(clippy::cognitive_complexity)]
 fn variables(text: &[u8], comment_goes_on: bool) -> Option<Vec<(String, String)>> {
     use State::{
         BeforeKey, BeforeValue, Comment, CommentEscape, DoublyQuoted, DoublyQuotedEscape, Key,

@@ -327,3 +327,66 @@ fn units_of_portable_services_and_their_drop_ins() {
         Some("other")
     );
 }
+
+#[test]
+fn more_drop_ins_than_are_held_in_memory_are_told() {
+    let (tree, root) = made(&[("usr/lib/systemd/system/a.service", "")]);
+    let drop_ins = "etc/systemd/system/a.service.d";
+    std::fs::create_dir_all(tree.path().join(drop_ins)).expect("made");
+    let whole = bounds::UNIT_ALL / bounds::UNIT_FILE;
+    for n in 0..=whole {
+        let file = std::fs::File::create(tree.path().join(format!("{drop_ins}/{n:02}.conf")));
+        let size = if n == whole { 0 } else { bounds::UNIT_FILE };
+        file.and_then(|file| file.set_len(size)).expect("a hole");
+    }
+    trail::take_cut();
+    let read = || sources(&root, &Listing::read(&root), "a.service").len() as u64;
+    assert_eq!(read(), whole + 2);
+    assert!(trail::take_cut().is_empty());
+    std::fs::write(tree.path().join(drop_ins).join("zz.conf"), "x").expect("written");
+    assert_eq!(read(), whole + 2);
+    let cut = trail::take_cut();
+    assert_eq!(cut.len(), 1);
+    assert_eq!(cut[0].path, drop_ins.as_bytes());
+}
+
+#[test]
+fn what_settings_of_started_units_pull_in() {
+    let shell = ("usr/lib/systemd/system/debug-shell.service", "[Service]\n");
+    for (path, text, expected) in [
+        (
+            "etc/systemd/system/multi-user.target.d/x.conf",
+            "[Unit]\nWants=debug-shell.service\n",
+            true,
+        ),
+        (
+            "etc/systemd/system/debug.target",
+            "[Unit]\nRequires=%p-shell.service\n",
+            true,
+        ),
+        (
+            "etc/systemd/system/foo.service",
+            "->/usr/lib/systemd/system/debug-shell.service",
+            true,
+        ),
+        (
+            "etc/systemd/system/emergency.target.d/x.conf",
+            "[Unit]\nWants=debug-shell.service\n",
+            false,
+        ),
+        (
+            "etc/systemd/system/debug-shell.service",
+            "->/dev/null",
+            false,
+        ),
+    ] {
+        let wants = match path.ends_with("debug-shell.service") {
+            true => "[Unit]\nWants=debug-shell.service\n",
+            false => "[Unit]\nWants=debug.target foo.service\n",
+        };
+        let started = ("etc/systemd/system/default.target.d/y.conf", wants);
+        let (_tree, root) = made(&[shell, started, (path, text)]);
+        let found = Units::read(&root).pulled_in(&root, "debug-shell.service");
+        assert_eq!(found.is_some(), expected, "{path}: {found:?}");
+    }
+}
