@@ -1,73 +1,57 @@
 //! The condition of a rule of the plain form, and for whom it holds.
 
-use super::ROOT;
 use crate::settings::users::Users;
 use agent_core::bounds;
 
-/// The condition of a rule of the plain form.
-pub(super) fn condition(body: &str) -> Option<Condition> {
-    let rest = Tokens::new(body).all()?;
-    let mut rest = rest.as_slice();
-    let mut take = |wanted: &[&str]| -> Option<()> {
-        for word in wanted {
-            let (first, behind) = rest.split_first()?;
-            (first == word).then_some(())?;
-            rest = behind;
-        }
-        Some(())
-    };
-    take(&[
-        "polkit", ".", "addRule", "(", "function", "(", "action", ",", "subject", ")", "{", "if",
-        "(",
-    ])?;
-    let mut condition = Condition::default();
-    rest = condition.either(rest, 0)?;
-    let text: String = rest.concat();
-    let tail = text.trim_end_matches(';');
-    let plain = [
-        "){returnpolkit.Result.YES;}})",
-        "){returnpolkit.Result.YES}})",
-        ")returnpolkit.Result.YES;})",
-        ")returnpolkit.Result.YES})",
-    ];
-    plain.contains(&tail).then_some(condition)
+/// Words, texts with their quotes (made `"`), and signs, each with where it begins; `None` where a quote is left open, and
+/// for texts with escapes, templates and regular expressions, which are not taken apart here.
+pub(super) fn words(text: &str) -> Option<Vec<(usize, String)>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let at = text.len().saturating_sub(rest.len());
+        let Some(first) = rest.chars().next() else {
+            return Some(found);
+        };
+        let length = match first {
+            '"' | '\'' => {
+                let (inner, behind) = rest.get(1..)?.split_once(first)?;
+                if inner.contains(['\\', '\n', '\r']) {
+                    return None;
+                }
+                found.push((at, format!("\"{inner}\"")));
+                rest = behind;
+                continue;
+            }
+            '`' | '/' | '\\' => return None,
+            c if c.is_alphanumeric() || c == '_' => {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                end.unwrap_or(rest.len())
+            }
+            _ => {
+                let signs = ["===", "!==", "==", "!=", "&&", "||"];
+                let sign = signs.iter().find(|sign| rest.starts_with(**sign));
+                sign.map_or(first.len_utf8(), |sign| sign.len())
+            }
+        };
+        let (word, behind) = rest.split_at_checked(length)?;
+        found.push((at, word.to_owned()));
+        rest = behind;
+    }
 }
 
-struct Tokens<'a>(&'a str);
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    No,
+    Maybe,
+    Yes,
+}
 
-impl<'a> Tokens<'a> {
-    fn new(text: &'a str) -> Tokens<'a> {
-        Tokens(text)
-    }
-
-    /// Words, texts with their quotes (made `"`), and signs; `None` where a quote is left open.
-    fn all(mut self) -> Option<Vec<String>> {
-        let mut found = Vec::new();
-        loop {
-            self.0 = self.0.trim_start();
-            let Some(first) = self.0.chars().next() else {
-                return Some(found);
-            };
-            let length = match first {
-                '"' | '\'' => {
-                    let (text, behind) = self.0[1..].split_once(first)?;
-                    found.push(format!("\"{text}\""));
-                    self.0 = behind;
-                    continue;
-                }
-                c if c.is_alphanumeric() || c == '_' => {
-                    let end = self.0.find(|c: char| !c.is_alphanumeric() && c != '_');
-                    end.unwrap_or(self.0.len())
-                }
-                _ => {
-                    let signs = ["===", "!==", "==", "!=", "&&", "||"];
-                    let sign = signs.iter().find(|sign| self.0.starts_with(**sign));
-                    sign.map_or(first.len_utf8(), |sign| sign.len())
-                }
-            };
-            found.push(self.0[..length].to_owned());
-            self.0 = &self.0[length..];
-        }
+impl Truth {
+    fn of(holds: bool) -> Truth {
+        if holds { Truth::Yes } else { Truth::No }
     }
 }
 
@@ -83,14 +67,17 @@ enum Part {
     And,
     Not,
     True,
+    False,
+    /// Something else, which changes nothing.
+    Opaque,
     Group(String),
     User(String),
-    Action(String),
+    Actions(Vec<String>),
     ActionPrefix(String),
 }
 
 impl Condition {
-    fn either<'t>(&mut self, rest: &'t [String], depth: usize) -> Option<&'t [String]> {
+    pub(super) fn either<'t>(&mut self, rest: &'t [String], depth: usize) -> Option<&'t [String]> {
         self.chain(rest, depth, "||")
     }
 
@@ -143,11 +130,23 @@ impl Condition {
                 }
                 (Part::User(text(user)?), 5)
             }
-            ["action", ".", "id", "==" | "===", id, ..] => (Part::Action(text(id)?), 5),
-            ["action", ".", "id", "startsWith", ..] => return None,
+            [
+                "action",
+                ".",
+                "id",
+                sign @ ("==" | "===" | "!=" | "!=="),
+                id,
+                ..,
+            ] => {
+                if sign.starts_with('!') {
+                    self.parts.push(Part::Not);
+                }
+                (Part::Actions(vec![text(id)?]), 5)
+            }
             ["action", ".", "id", ".", "startsWith", "(", id, ")"] => {
                 (Part::ActionPrefix(text(id)?), 8)
             }
+            ["[", ..] => listed(rest)?,
             ["action", ".", "id", ".", "indexOf", "(", id, ")"]
                 if rest
                     .get(8)
@@ -156,68 +155,148 @@ impl Condition {
             {
                 (Part::ActionPrefix(text(id)?), 10)
             }
+            ["subject", ".", "active" | "local", "==" | "===", "true", ..] => (Part::True, 5),
             ["subject", ".", "active" | "local", ..] => (Part::True, 3),
-            _ => return None,
+            ["true", ..] => (Part::True, 1),
+            ["false", ..] => (Part::False, 1),
+            _ => (Part::Opaque, 0),
         };
-        self.parts.push(part);
-        rest.get(used..)
+        // What is compared or called with it is beyond what the forms above say.
+        let ends = |word: &String| matches!(word.as_str(), "&&" | "||" | ")");
+        let known = used > 0 && rest.get(used).is_some_and(ends);
+        if known {
+            self.parts.push(part);
+            return rest.get(used..);
+        }
+        // A sign that was pushed before it changes nothing: either may be so.
+        self.parts.push(Part::Opaque);
+        rest.get(opaque(rest, &[])?..)
     }
 
-    /// Users and groups for whom the condition holds for an action that makes root; `ALL` where it holds for anybody.
-    pub(super) fn principals(&self, users: &Users) -> Vec<String> {
-        let mut found = Vec::new();
-        if self.holds(None, None) {
-            return vec!["ALL".into()];
-        }
+    /// Users and groups that it names.
+    pub(super) fn names(&self, users: &mut Vec<String>, groups: &mut Vec<String>) {
         for part in &self.parts {
             match part {
-                Part::Group(group)
-                    if self.holds(None, Some(group)) && has_members(users, group) =>
-                {
-                    found.push(format!("%{group}"));
-                }
-                Part::User(user) if user != "root" => {
-                    let theirs = self.parts.iter().filter_map(|part| match part {
-                        Part::Group(group) => Some(group.as_str()),
-                        _ => None,
-                    });
-                    let mut groups = theirs.map(Some).chain([None]);
-                    if groups.any(|group| self.holds(Some(user), group)) {
-                        found.push(user.clone());
-                    }
-                }
+                Part::Group(group) => groups.push(group.clone()),
+                Part::User(user) => users.push(user.clone()),
                 _ => {}
             }
         }
-        found
     }
 
-    /// Whether it holds for somebody of that name, in that group, for any of the actions.
-    fn holds(&self, user: Option<&str>, group: Option<&str>) -> bool {
-        ROOT.iter().any(|action| {
-            // Polish notation is read from its end.
-            let mut stack: Vec<bool> = Vec::new();
-            for part in self.parts.iter().rev() {
-                let mut pop = || stack.pop().unwrap_or(false);
-                let value = match part {
-                    Part::Or => pop() | pop(),
-                    Part::And => pop() & pop(),
-                    Part::Not => !pop(),
-                    Part::True => true,
-                    Part::Group(name) => group == Some(name),
-                    Part::User(name) => user == Some(name),
-                    Part::Action(id) => id == action,
-                    Part::ActionPrefix(prefix) => action.starts_with(prefix.as_str()),
-                };
-                stack.push(value);
-            }
-            stack.pop().unwrap_or(false)
-        })
+    /// Whether it holds for somebody of that name, in that group, for the action.
+    pub(super) fn holds(&self, user: Option<&str>, group: Option<&str>, action: &str) -> Truth {
+        // Polish notation is read from its end.
+        let mut stack: Vec<Truth> = Vec::new();
+        for part in self.parts.iter().rev() {
+            let mut pop = || stack.pop().unwrap_or(Truth::Maybe);
+            let value = match part {
+                Part::Or => match (pop(), pop()) {
+                    (Truth::Yes, _) | (_, Truth::Yes) => Truth::Yes,
+                    (Truth::No, Truth::No) => Truth::No,
+                    _ => Truth::Maybe,
+                },
+                Part::And => match (pop(), pop()) {
+                    (Truth::No, _) | (_, Truth::No) => Truth::No,
+                    (Truth::Yes, Truth::Yes) => Truth::Yes,
+                    _ => Truth::Maybe,
+                },
+                Part::Not => match pop() {
+                    Truth::Yes => Truth::No,
+                    Truth::Maybe => Truth::Maybe,
+                    Truth::No => Truth::Yes,
+                },
+                Part::True => Truth::Yes,
+                Part::False => Truth::No,
+                Part::Opaque => Truth::Maybe,
+                Part::Group(name) => Truth::of(group == Some(name)),
+                Part::User(name) => Truth::of(user == Some(name)),
+                Part::Actions(ids) => Truth::of(ids.iter().any(|id| id == action)),
+                Part::ActionPrefix(prefix) => Truth::of(action.starts_with(prefix.as_str())),
+            };
+            stack.push(value);
+        }
+        stack.pop().unwrap_or(Truth::Maybe)
     }
 }
 
+/// `["ID", …].includes(action.id)`, or `.indexOf(action.id)` compared with what it is not for others.
+fn listed(rest: &[String]) -> Option<(Part, usize)> {
+    let close = rest.iter().position(|word| word == "]")?;
+    let mut ids = Vec::new();
+    for word in rest.get(1..close)?.iter().filter(|word| *word != ",") {
+        ids.push(word.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+    }
+    let behind: Vec<&str> = rest
+        .get(close..)?
+        .iter()
+        .take(13)
+        .map(String::as_str)
+        .collect();
+    let used = match behind.as_slice() {
+        ["]", ".", "includes", "(", "action", ".", "id", ")", ..] => 8,
+        [
+            "]",
+            ".",
+            "indexOf",
+            "(",
+            "action",
+            ".",
+            "id",
+            ")",
+            "!=" | "!==",
+            "-",
+            "1",
+            ..,
+        ] => 11,
+        _ => return Some((Part::Opaque, 0)),
+    };
+    Some((Part::Actions(ids), close.saturating_add(used)))
+}
+
+/// How many words belong to an operand, or to what a call is given, that is not understood; `None` where it may be more than
+/// a question to action and subject, or bind otherwise.
+pub(super) fn opaque(rest: &[String], more: &[&str]) -> Option<usize> {
+    const ASKS: [&str; 18] = [
+        "action",
+        "subject",
+        "id",
+        "lookup",
+        "user",
+        "groups",
+        "pid",
+        "seat",
+        "session",
+        "local",
+        "active",
+        "isInGroup",
+        "indexOf",
+        "startsWith",
+        "endsWith",
+        "includes",
+        "true",
+        "false",
+    ];
+    const SIGNS: [&str; 8] = [".", "==", "===", "!=", "!==", "!", "<", ">"];
+    let mut depth: usize = 0;
+    for (at, word) in rest.iter().enumerate() {
+        match word.as_str() {
+            "&&" | "||" if depth == 0 => return (at > 0).then_some(at),
+            ")" if depth == 0 => return (at > 0).then_some(at),
+            "(" => depth = depth.saturating_add(1),
+            ")" => depth = depth.saturating_sub(1),
+            "&&" | "||" => {}
+            "," if depth > 0 => {}
+            word if ASKS.contains(&word) || SIGNS.contains(&word) || more.contains(&word) => {}
+            word if word.starts_with('"') || word.chars().all(|c| c.is_ascii_digit()) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Whether somebody is in the group: systemd brings a rule for a group that is empty until somebody asks for it.
-fn has_members(users: &Users, group: &str) -> bool {
+pub(super) fn has_members(users: &Users, group: &str) -> bool {
     let rows = users.group.iter().flatten();
     let mut rows = rows.filter(|row| row.name() == group.as_bytes());
     rows.any(|row| {
@@ -230,6 +309,7 @@ fn has_members(users: &Users, group: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::rules;
     use super::*;
     use agent_core::bounds;
 
@@ -237,9 +317,15 @@ mod tests {
     fn a_condition_that_nests_deeper_than_any_is_not_understood() {
         let rule = |depth: usize| {
             let (open, close) = ("(".repeat(depth), ")".repeat(depth));
-            condition(&format!(
+            let text = format!(
                 "polkit.addRule(function(action, subject) {{ if ({open}action.id == \"a\"{close}) {{ return polkit.Result.YES; }} }});"
-            ))
+            );
+            let words: Vec<String> = words(&text)
+                .expect("words")
+                .into_iter()
+                .map(|(_, word)| word)
+                .collect();
+            rules(&words)
         };
         assert!(rule(1).is_some());
         assert!(rule(bounds::POLKIT_NESTING).is_some());

@@ -1,17 +1,19 @@
 //! Rules of polkit(8) that make somebody root without a password, by pkexec, run0 or a unit of theirs.
 //!
-//! Rules are programs. Those of the plain form `if (CONDITION) return polkit.Result.YES` are evaluated; of others that
-//! can answer YES to something that makes root, nothing can be told. Such ones below /usr/share come with packages, and
-//! are taken to mean well; what no package owns there is told by `files.added`.
+//! Rules are programs. Those of the plain form, `if (CONDITION) return polkit.Result.YES` and the like, are evaluated; of any
+//! other nothing can be told. Such ones below /usr/share come with packages, and are taken to mean well; what no package owns
+//! there is told by `files.added`.
 
 mod condition;
+mod rule;
 
 use super::sudo::Judged;
 use super::sudoers::{Grant, Grants};
 use crate::settings::context::Context;
 use crate::settings::users::Users;
 use agent_core::bounds;
-use condition::condition;
+use condition::{Condition, has_members};
+use rule::{Answer, Statement};
 
 /// Where rules lie, and whether packages put them there.
 const DIRECTORIES: [(&str, bool); 4] = [
@@ -77,31 +79,96 @@ pub(super) fn judge(context: &Context<'_>, users: &Users) -> Option<Judged> {
 
 fn file(path: &str, text: &str, packaged: bool, users: &Users, grants: &mut Grants) {
     let text = without_comments(text);
-    let starts: Vec<usize> = text
-        .match_indices("polkit.addRule")
-        .map(|(at, _)| at)
-        .collect();
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    for (start, end) in starts.iter().copied().zip(ends) {
-        let body = &text[start..end];
-        let line = text[..start].split('\n').count();
-        let place = format!("/{path}:{line}");
-        // "yes" is what the constant holds.
-        if !body.contains("Result.YES") && !body.contains("\"yes\"") && !body.contains("'yes'") {
-            continue;
+    let line = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        format!("/{path}:{}", before.split('\n').count())
+    };
+    let words = condition::words(&text);
+    let (places, words): (Vec<usize>, Vec<String>) = words.unwrap_or_default().into_iter().unzip();
+    let rules = match (
+        rule::rules(&words),
+        words.is_empty() && !text.trim().is_empty(),
+    ) {
+        (Some(rules), false) => rules,
+        _ if packaged || is_pkla(path, &text) => return,
+        _ => {
+            let at = text.find("polkit.addRule").unwrap_or_default();
+            grants.unknown.push((CANNOT_BE_TOLD.into(), line(at)));
+            return;
         }
-        match condition(body) {
-            Some(condition) => {
-                for principal in condition.principals(users) {
-                    let grant = grants.given.entry(principal).or_default();
-                    grant.extend(&["ALL", "root", &place]);
-                }
-            }
-            None if packaged || !reaches_root(body) => {}
-            None => grants.unknown.push((
-                "a rule of polkit answers YES, and whom it lets become root cannot be told".into(),
-                place,
-            )),
+    };
+    for (at, statements) in rules {
+        let place = line(places.get(at).copied().unwrap_or_default());
+        let (principals, sure) = principals(&statements, users);
+        for principal in principals {
+            let grant = grants.given.entry(principal).or_default();
+            grant.extend(&["ALL", "root", &place]);
+        }
+        if !sure && !packaged {
+            grants.unknown.push((CANNOT_BE_TOLD.into(), place));
+        }
+    }
+}
+
+const CANNOT_BE_TOLD: &str =
+    "a rule of polkit may answer YES, and whom it lets become root cannot be told";
+
+/// Whether it is the rule that polkit-pkla-compat brings for the older form of rules, in /etc: helpers answer, by files that
+/// are not read here.
+fn is_pkla(path: &str, text: &str) -> bool {
+    let helpers = ["/pkla-admin-identities", "/pkla-check-authorization"];
+    path == "etc/polkit-1/rules.d/49-polkit-pkla-compat.rules"
+        && helpers.iter().all(|helper| text.contains(helper))
+        && !["Result", "YES", "yes", "eval", "\\x", "\\u"]
+            .iter()
+            .any(|word| text.contains(word))
+}
+
+/// Users and groups for whom the rule answers YES to an action that makes root, `ALL` where it does for anybody; and whether
+/// that is certain.
+fn principals(rule: &[Statement], users: &Users) -> (Vec<String>, bool) {
+    let answer = |user: Option<&str>, group: Option<&str>| {
+        let answers = ROOT.iter().map(|action| {
+            let holds = |condition: &Condition| condition.holds(user, group, action);
+            rule::run(rule, &holds)
+        });
+        answers.max().unwrap_or(Answer::Maybe)
+    };
+    let anybody = answer(None, None);
+    if anybody == Answer::Yes {
+        return (vec!["ALL".into()], true);
+    }
+    let mut sure = anybody != Answer::Maybe;
+    let (mut names, mut groups) = (Vec::new(), Vec::new());
+    collect(rule, &mut names, &mut groups);
+    let mut found = Vec::new();
+    let mut take = |principal: String, answer: Answer| {
+        sure &= answer != Answer::Maybe;
+        if answer == Answer::Yes && !found.contains(&principal) {
+            found.push(principal);
+        }
+    };
+    groups.retain(|group| has_members(users, group));
+    for group in &groups {
+        take(format!("%{group}"), answer(None, Some(group)));
+    }
+    for user in names.iter().filter(|user| *user != "root") {
+        let within = groups
+            .iter()
+            .map(|group| Some(group.as_str()))
+            .chain([None]);
+        let widest = within.map(|group| answer(Some(user), group)).max();
+        take(user.clone(), widest.unwrap_or(Answer::Maybe));
+    }
+    (found, sure)
+}
+
+fn collect(statements: &[Statement], users: &mut Vec<String>, groups: &mut Vec<String>) {
+    for statement in statements {
+        if let Statement::If(condition, then, other) = statement {
+            condition.names(users, groups);
+            collect(then, users, groups);
+            collect(other, users, groups);
         }
     }
 }
@@ -121,7 +188,9 @@ fn without_comments(text: &str) -> String {
             (c, Some(open)) if c == open || c == '\n' => quote = None,
             ('"' | '\'', None) => quote = Some(c),
             ('/', None) if rest.peek() == Some(&'/') => {
-                while rest.next_if(|c| *c != '\n').is_some() {}
+                // JavaScript has four ends of a line.
+                let ends = ['\n', '\r', '\u{2028}', '\u{2029}'];
+                while rest.next_if(|c| !ends.contains(c)).is_some() {}
                 continue;
             }
             ('/', None) if rest.peek() == Some(&'*') => {
@@ -143,26 +212,6 @@ fn without_comments(text: &str) -> String {
         out.push(c);
     }
     out
-}
-
-/// Whether a rule that is not understood may be about an action that makes root: it names one, or none at all, or
-/// compares by something else than whole names.
-fn reaches_root(body: &str) -> bool {
-    let quoted: Vec<&str> = body.split(['"', '\'']).skip(1).step_by(2).collect();
-    let names_root = quoted.iter().any(|text| {
-        let text = text.trim_end_matches('*');
-        text.contains('.') && ROOT.iter().any(|action| action.starts_with(text))
-    });
-    let compares = [
-        "match(",
-        "test(",
-        "search(",
-        "RegExp",
-        "indexOf(",
-        "startsWith(",
-    ];
-    let names_any = quoted.iter().any(|text| text.matches('.').count() >= 2);
-    names_root || !names_any || compares.iter().any(|word| body.contains(word))
 }
 
 impl Grant {
@@ -231,6 +280,31 @@ mod tests {
                 &["ann"],
                 0,
             ),
+            ("action.id == \"org.a.b\" || true", &["ALL"], 0),
+            (
+                "action.id != \"org.freedesktop.login1.reboot\"",
+                &["ALL"],
+                0,
+            ),
+            ("action.id == \"org.a.b\" && action.lookup('x') > 0", &[], 0),
+            ("action.id == \"org.a.b\" && (x = f(subject))", &[], 1),
+            ("action.id == \"org.a.b\" ? f() : true", &[], 1),
+            (
+                "subject.active == true && subject.local == true && subject.user == \"ann\"",
+                &["ann"],
+                0,
+            ),
+            ("subject.user == \"ann\" + x", &[], 1),
+            (
+                "action.id == \"org.a.b\" && Reflect.set(polkit.Result, \"NO\", \"yes\")",
+                &[],
+                1,
+            ),
+            (
+                "action.id == \"org.a.b\" && action[\"constructor\"](\"x\")",
+                &[],
+                1,
+            ),
             ("f(subject)", &[], 1),
             ("action.id.match(/./)", &[], 1),
             ("[\"org.a.b\", \"org.a.c\"].includes(action.id)", &[], 0),
@@ -256,5 +330,43 @@ mod tests {
             ),
             (vec![], 0)
         );
+    }
+
+    /// Files whole: who is let in, and whether it cannot be told.
+    #[test]
+    fn other_forms() {
+        let rule = |body: &str| format!("polkit.addRule(function(action, subject) {{ {body} }});");
+        let yes = "return polkit.Result.YES;";
+        let other = "if (action.id == \"org.a.b\") { return polkit.Result.YES; }";
+        let all = &["ALL"][..];
+        for (text, given, unknown) in [
+            (rule("return polkit.Result[\"YES\"];"), all, 0),
+            (rule("return polkit.Result[\"Y\" + \"ES\"];"), &[], 1),
+            (rule("return polkit.Result.\\u0059ES;"), &[], 1),
+            (rule("return \"yes\";"), all, 0),
+            (rule("return \"\\x79es\";"), &[], 1),
+            (rule("return x;"), &[], 1),
+            (rule("polkit.log(\"x\" + action.id); return;"), &[], 0),
+            (rule("polkit.log(polkit.Result.NO); return;"), &[], 1),
+            (rule("var r = polkit.Result; return r.YES;"), &[], 1),
+            (format!("{} polkit.Result.NO = \"yes\";", rule(other)), &[], 1),
+            (rule(&format!("{other} {yes}")), all, 0),
+            (rule(&format!("if (f()) return polkit.Result.NO; {yes}")), &[], 1),
+            (rule(&format!("{other} else if (subject.user == 'ann') {yes}")), &["ann"], 0),
+            (rule(&format!("if (subject.user !== 'ann') {{ return; }} {yes}")), &["ann"], 0),
+            (rule(&format!("{other} return polkit.Result.NOT_HANDLED;")), &[], 0),
+            (format!("// x\r{}", rule(yes)), all, 0),
+            (format!("// x\u{2028}{}", rule(yes)), all, 0),
+            (format!("// x\n// {}", rule(yes)), &[], 0),
+            ("polkit.addAdminRule(function(action, subject) { return [\"unix-group:sudo\", \"unix-user:0\"]; });".into(), &[], 0),
+            ("polkit.addRule((a, s) => polkit.Result.YES);".into(), &[], 1),
+            ("eval(\"x\");".into(), &[], 1),
+            (String::new(), &[], 0),
+            ("/* nothing */\n".into(), &[], 0),
+        ] {
+            let (found, missed) = judged(&text, false);
+            assert_eq!((found, missed), (given.iter().map(|s| (*s).to_owned()).collect(), unknown), "{text}");
+            assert_eq!(judged(&text, true).1, 0, "{text}");
+        }
     }
 }
