@@ -38,7 +38,7 @@ const COMMANDS: [&str; 24] = [
 const CALLED: [&str; 6] = ["su", "sudo", "doas", "pkexec", "run0", "passwd"];
 
 /// Programs, libraries and files that have one place each, with who keeps it there.
-const PLACES: [(&str, &str); 66] = [
+const PLACES: [(&str, &str); 67] = [
     ("/usr/lib/cargo/bin/sudo", "sudo-rs of Ubuntu 26.04, setuid"),
     ("/usr/lib/cargo/bin/su", "the same package"),
     (
@@ -151,6 +151,7 @@ const PLACES: [(&str, &str); 66] = [
     ("/usr/etc/sudoers.d/any", "sudo, SUSE"),
     ("/etc/doas.conf", "doas"),
     ("/etc/userdb/any.user", "userdb"),
+    ("/var/lib/extrausers/passwd", "libnss-extrausers"),
     ("/usr/lib/userdb/any.user", "userdb"),
     ("/usr/local/lib/userdb/any.user", "userdb"),
     ("/etc/credstore/login.noauth", "credentials of systemd"),
