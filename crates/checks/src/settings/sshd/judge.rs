@@ -35,6 +35,27 @@ struct Judging<'a> {
     conflicts: Vec<String>,
 }
 
+/// A finding for each Match block of another sshd's own configuration under which the rule does not hold.
+pub(super) fn blocks_of_another(
+    context: &Context<'_>,
+    config: &Config,
+    global: &Effective<'_>,
+    rule: &Rule,
+    emit: &mut dyn FnMut(Finding),
+) {
+    let judging = Judging {
+        context,
+        config,
+        global,
+        rule,
+        expected: rule.expected(context),
+        conflicts: Vec::new(),
+    };
+    if rule.per_connection {
+        judging.blocks(emit);
+    }
+}
+
 /// Judges a rule.
 pub(super) fn judge(
     context: &Context<'_>,

@@ -6,7 +6,7 @@
 use super::checks::CONFIG_VALID;
 use super::config::{Config, Rejection};
 use super::effective::Effective;
-use super::judge::shown;
+use super::judge::{blocks_of_another, shown};
 use super::live::Daemon;
 use super::root_keys;
 use super::rules::{Judged, RULES};
@@ -106,7 +106,19 @@ fn one(
     let theirs = taken.config.as_ref().ok();
     let daemon = theirs.map(Effective::global);
     for rule in &RULES {
-        if !context.wants(rule.check) || !matches!(rule.judge(context, &values), Judged::Bad) {
+        if !context.wants(rule.check) {
+            continue;
+        }
+        // Blocks of the daemon's own file are told as the daemon's.
+        if *file != taken.file {
+            blocks_of_another(context, &config, &values, rule, &mut |mut finding| {
+                let block = String::from_utf8_lossy(&finding.subject).into_owned();
+                let block = block.strip_prefix("sshd ").unwrap_or(&block);
+                finding.subject = format!("{} {block}", subject(starter)).into_bytes();
+                emit(finding);
+            });
+        }
+        if !matches!(rule.judge(context, &values), Judged::Bad) {
             continue;
         }
         let value = rule.observed(&values);
@@ -163,4 +175,68 @@ fn refused(context: &Context<'_>, starter: &Starter, file: &str, rejection: &Rej
         .finding(&CONFIG_VALID, verdict, subject(starter), message)
         .location(location)
         .remediation(remedy(starter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::sshd::build::Build;
+    use crate::settings::sshd::version::Version;
+    use crate::settings::testing::within;
+
+    #[test]
+    fn each_daemon_that_runs_is_judged() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let put = |name: &str, text: &str| {
+            std::fs::write(directory.path().join(name), text).expect("written");
+        };
+        put(
+            "main",
+            "PermitRootLogin no\nMatch User ann\nX11Forwarding yes\n",
+        );
+        put(
+            "own",
+            "PermitRootLogin no\nMatch User root\nPermitRootLogin yes\n",
+        );
+        let daemon = |pid, file: &str, option: &str| Daemon {
+            pid: Some(pid),
+            file: Some(file.to_owned()),
+            options: vec![option.to_owned()],
+            cut: pid == 9,
+            ..Daemon::default()
+        };
+        let told = within(directory.path(), |context| {
+            let build = <Build as Default>::default();
+            let taken = Taken {
+                file: "/main".into(),
+                config: Config::read(context.root, "/main", &[], build),
+                version: Version {
+                    number: build.number,
+                    build,
+                    source: "a test",
+                },
+                options: Vec::new(),
+                read_at: None,
+                others: vec![
+                    daemon(7, "/main", "PermitRootLogin=yes"),
+                    daemon(8, "/own", "MaxSessions=10"),
+                    daemon(9, "/own", "Permit"),
+                ],
+            };
+            let mut told = Vec::new();
+            look(context, &taken, &mut |finding| {
+                let subject = String::from_utf8_lossy(&finding.subject).into_owned();
+                told.push(format!("{} {subject}", finding.check.id));
+            });
+            told
+        });
+        assert_eq!(
+            told,
+            [
+                "sshd.permit_root_login sshd process 7",
+                "sshd.permit_root_login sshd process 8 Match User root",
+                "sshd.config_valid sshd process 9",
+            ]
+        );
+    }
 }
