@@ -151,7 +151,7 @@ impl OpenedBaseline {
     }
 
     /// What was mounted when the tree was recorded.
-    fn mounts(&self) -> Option<RecordedMounts<'_>> {
+    pub(crate) fn mounts(&self) -> Option<RecordedMounts<'_>> {
         let sealed = self.baseline.as_ref()?.manifest()?;
         Some(sealed.overlay().mounts_over(&sealed.verified.manifest))
     }

@@ -74,6 +74,10 @@ fn notice(daemon: &mut Daemon, notice: Notice, now: Now) {
             daemon.watch.pending.touch(touches, now.monotonic);
             return;
         }
+        Notice::MountedBriefly(mounts) => {
+            finish::mounted_briefly(daemon, mounts, now);
+            return;
+        }
         Notice::Coverage(coverage) => {
             if !coverage.left_out.is_empty() {
                 let why = "not all directories were watched";

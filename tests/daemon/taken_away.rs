@@ -1,6 +1,6 @@
 //! What somebody takes away from a running daemon, or puts in its place: each is told.
 
-use super::harness::{CONFIG, DaemonHarness};
+use super::harness::{CONFIG, Daemon, DaemonHarness};
 use serde_json::json;
 
 /// The fault of that code, told since.
@@ -96,25 +96,48 @@ fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
         .host
         .shell("cp -a data/d1 clean; echo evil > data/d1/file");
     harness.until_told("raised files.changed /data/d1/file");
-    let inside = |line: &str| {
-        let root = format!("/proc/{}/root", daemon.id());
-        let status = std::process::Command::new("nsenter")
-            .args([
-                "--mount",
-                "--target",
-                &daemon.id().to_string(),
-                "bash",
-                "-euc",
-            ])
-            .arg(format!("cd {root}; {line}"))
-            .status();
-        assert!(status.expect("nsenter").success(), "{line}");
-    };
+    let inside = |line: &str| in_its_mounts(&daemon, line);
     inside("mount --bind clean data/d1");
     harness.until_told("raised files.mount /data/d1");
     inside("umount data/d1");
     harness.until_told("cleared files.mount /data/d1");
     assert_eq!(daemon.stop(), 0);
+}
+
+/// Runs a line of shell in the tree as the daemon has it mounted.
+fn in_its_mounts(daemon: &Daemon<'_>, line: &str) {
+    let pid = daemon.id().to_string();
+    let status = std::process::Command::new("nsenter")
+        .args(["--mount", "--target", &pid, "bash", "-euc"])
+        .arg(format!("cd /proc/{pid}/root; {line}"))
+        .status();
+    assert!(status.expect("nsenter").success(), "{line}");
+}
+
+#[test]
+fn a_program_mounted_over_another_for_a_moment_is_told() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start_scanned();
+    harness.host.shell("echo evil > evil");
+    for seconds in ["0.03", "0.2"] {
+        let at = match seconds {
+            "0.03" => "d1",
+            _ => "d2",
+        };
+        // Several times: a busy machine may let the watch sleep through one.
+        let once = format!("mount --bind evil $at; sleep {seconds}; umount $at; sleep 0.1");
+        let line = format!("at=data/{at}/file; for i in 1 2 3 4 5 6; do {once}; done");
+        in_its_mounts(&daemon, &line);
+        harness.until_told(&format!("raised files.mount /data/{at}/file"));
+        harness.until_told(&format!("cleared files.mount /data/{at}/file"));
+    }
+    let told = |event: &serde_json::Value| {
+        event["unmapped"]["subject"] == "/data/d1/file"
+            && event["unmapped"]["cause"]["restored"] == true
+    };
+    assert!(harness.events().iter().any(told));
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
 }
 
 #[test]

@@ -18,6 +18,7 @@ use agent_outbox::event::{self, ManifestState};
 use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
+use agent_scan::watch::BriefMount;
 use sources::Sources;
 use std::collections::HashMap;
 use std::path::Path;
@@ -205,6 +206,23 @@ impl ActiveBaseline {
     pub(in crate::daemon) fn severity_at(&self, path: &[u8]) -> Option<Severity> {
         let policy = self.scope.as_ref()?.at(path)?;
         Some(policy.demand.severity)
+    }
+
+    /// How much is at stake where something was mounted for a moment; `None` where that is not covered, or was mounted
+    /// when the tree was recorded.
+    pub(in crate::daemon) fn severity_of(&self, brief: &BriefMount) -> Option<Severity> {
+        let BriefMount {
+            path,
+            layer,
+            height,
+            ..
+        } = brief;
+        let own = self.severity_at(path)?;
+        let recorded = self.opened.mounts().unwrap_or_default();
+        if recorded.has(path, &layer.fstype, *height) {
+            return None;
+        }
+        Some(self.scope.as_ref()?.worst_within(path, own))
     }
 
     /// Whether files are compared with a manifest.

@@ -15,12 +15,15 @@ use crate::daemon::states::transactions::LONGEST;
 use crate::daemon::store::Command;
 use crate::daemon::{new_packages, window, writers};
 use agent_core::attributes::Timestamp;
+use agent_core::change::ChangeContext;
 use agent_core::explained::ExplainedBy;
 use agent_core::finding::{Finding, Severity, Verdict};
 use agent_core::region::Region;
 use agent_outbox::event::{LastScan, Unread};
 use agent_scan::files::belief;
 use agent_scan::files::scan::Coverage;
+use agent_scan::files::wording;
+use agent_scan::watch::BriefMount;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// After a scan that broke off the next one begins this much later.
@@ -158,6 +161,28 @@ pub(in crate::daemon) fn holds(
         daemon.store.give(Command::Restored {
             path,
             finding: Box::new(finding),
+            cause: Box::new(cause),
+            at: now.wall,
+        });
+    }
+}
+
+/// Something was mounted for a moment: told as a deviation that came and went.
+pub(in crate::daemon) fn mounted_briefly(daemon: &mut Daemon, mounts: Vec<BriefMount>, now: Now) {
+    let Some(baseline) = daemon.baseline.active.clone() else {
+        return;
+    };
+    for brief in mounts {
+        let Some(severity) = baseline.severity_of(&brief) else {
+            continue;
+        };
+        let cause = ChangeContext {
+            restored: true,
+            ..ChangeContext::default()
+        };
+        daemon.store.give(Command::Restored {
+            finding: Box::new(wording::mounted_briefly(&brief, severity)),
+            path: brief.path,
             cause: Box::new(cause),
             at: now.wall,
         });

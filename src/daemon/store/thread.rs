@@ -14,7 +14,7 @@ use crate::daemon::warn;
 use agent_core::bounds;
 use agent_core::change::ChangeContext;
 use agent_core::escape;
-use agent_core::finding::Finding;
+use agent_core::finding::{FILES_MOUNT, Finding};
 use agent_core::paths::{split, subject};
 use agent_core::region::Region;
 use agent_core::task::{self, Job};
@@ -246,7 +246,9 @@ impl StoreThread {
         at: UnixMillis,
     ) {
         let now = Instant::now();
-        match self.told.of(&path, finding.severity, now) {
+        // What was mounted there is news though the file was told a while ago.
+        let key = [&*path, b"\0", finding.check.id.as_bytes()].concat();
+        match self.told.of(&key, finding.severity, now) {
             News::Tell => {}
             News::Known | News::NoRoom { first: false } => return,
             News::NoRoom { first: true } => {
@@ -257,15 +259,21 @@ impl StoreThread {
                 ));
             }
         }
-        if self.is_open(&path) {
+        let of_mount = finding.check.id == FILES_MOUNT.id;
+        let open = self.is_open(&path);
+        if open && !of_mount {
             return;
         }
-        self.told.tell(&path, finding.severity, now);
+        self.told.tell(&key, finding.severity, now);
         let region = Region { path, below: false };
         for there in [true, false] {
             let round = self.store.begin(Scope::Regions(vec![region.clone()]));
             if there {
                 self.store.found(round, finding, Some(cause), at.0);
+            }
+            if open {
+                // Of what else is open there this says nothing: the look that follows clears what is over.
+                return self.store.abandon(round, at.0);
             }
             self.store.end(round, at.0);
         }

@@ -207,6 +207,16 @@ fn unknown(scope: &Scope, recorded: RecordedMounts<'_>) -> Option<Deviation> {
 }
 
 impl RecordedMounts<'_> {
+    /// Whether a layer of that type lay on the place at that height, counted from 1, or says nothing of itself.
+    pub fn has(&self, path: &[u8], fstype: &str, height: usize) -> bool {
+        let by = |lines: &[Mounted]| {
+            let mut here = lines.iter().filter(|mounted| mounted.path == path);
+            here.nth(height.saturating_sub(1))
+                .is_some_and(|mounted| mounted.fstype == fstype)
+        };
+        fstype == AUTOFS || by(self.launch) || by(self.manifest)
+    }
+
     /// Whether what lies on the place now lay there when it was recorded; less is no mount that is new.
     fn holds(&self, place: &MountPoint) -> bool {
         let by = |lines: &[Mounted]| {

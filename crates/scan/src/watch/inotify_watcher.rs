@@ -16,7 +16,7 @@ use super::canary;
 use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
-use super::{Coverage, Notice, Options, Touch};
+use super::{BriefMount, Coverage, Notice, Options, Touch};
 use crate::files::door::Doors;
 use crate::files::probe::join;
 use agent_core::os::node;
@@ -309,11 +309,45 @@ impl InotifyWatcher {
         }
     }
 
+    /// Reads the mount table, and opens nothing.
+    pub(super) fn look_at_mounts(&mut self) {
+        // What cannot be read now is when it is quiet.
+        let brief = self.mounts.look().unwrap_or_default();
+        self.mounted_briefly(brief);
+    }
+
+    /// Tells what of that lay over the tree or in it.
+    fn mounted_briefly(&self, brief: Vec<BriefMount>) {
+        let own = self.base.path.as_os_str().as_bytes();
+        let base = own.strip_suffix(b"/").unwrap_or(own);
+        let brief = brief.into_iter().filter_map(|mut brief| {
+            let path = match brief.path.strip_prefix(base) {
+                Some([b'/', path @ ..]) if !path.is_empty() => path.to_vec(),
+                // Over the tree; but nothing hides the root of a process from itself.
+                _ if !base.is_empty() && is_within(base, &brief.path) => Vec::new(),
+                _ => return None,
+            };
+            brief.path = path;
+            self.rules.scope.at(&brief.path)?;
+            Some(brief)
+        });
+        let brief: Vec<BriefMount> = brief.collect();
+        if brief.is_empty() {
+            return;
+        }
+        // If a look saw it all the same, the next one says that it is over.
+        let touched = brief.iter().map(|brief| alone(brief.path.clone(), true));
+        let touched = touched.collect();
+        self.reporter.notice(Notice::MountedBriefly(brief));
+        self.reporter.touched(touched);
+    }
+
     /// What was mounted and unmounted.
     fn take_mounts(&mut self) {
-        let Ok(places) = self.mounts.changed() else {
+        let Ok((places, brief)) = self.mounts.changed() else {
             return;
         };
+        self.mounted_briefly(brief);
         let own = self.base.path.as_os_str().as_bytes().to_vec();
         if places
             .iter()

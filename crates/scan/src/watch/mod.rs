@@ -20,6 +20,7 @@ use crate::files::linked::Linked;
 use crate::files::scope::Scope;
 use agent_core::change::Actor;
 use agent_core::error::{Error, Result};
+use agent_core::os::mounts::Layer;
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
 use attribution::{Actors, Attribution, Status};
@@ -64,11 +65,26 @@ pub struct Touch {
     pub itself: bool,
 }
 
+/// Something that was mounted for a moment: no look need have seen it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BriefMount {
+    /// Relative to the root; in scope, or leading there.
+    pub path: Vec<u8>,
+    /// What it was.
+    pub layer: Layer,
+    /// The how manieth it was at its place, from 1.
+    pub height: usize,
+    /// From when it was seen until it was seen to be gone.
+    pub lasted: Duration,
+}
+
 /// What the watch says.
 #[derive(Debug)]
 pub enum Notice {
     /// These paths were touched.
     Touched(Vec<Touch>),
+    /// These were mounted and are no more.
+    MountedBriefly(Vec<BriefMount>),
     /// What is watched. The first one means that the set-up is done: a scan that begins after it misses nothing.
     /// After that, whenever what is left out has changed, and after [`Watch::renew`].
     Coverage(Coverage),
@@ -271,7 +287,8 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
             (false, false, true) => Some(now + AWAIT_ROOT),
             (false, false, false) => None,
         };
-        let wake_at = wake_at.into_iter().chain(watcher.unsure.due()).min();
+        let due = [watcher.unsure.due(), watcher.mounts.due()];
+        let wake_at = wake_at.into_iter().chain(due.into_iter().flatten()).min();
         let (events, mounts, ordered) = {
             let mut fds = [
                 PollFd::from_borrowed_fd(watcher.inotify.as_fd(), PollFlags::IN),
@@ -295,6 +312,14 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
         }
         if mounts {
             watcher.unsure.mounts();
+            watcher.mounts.stir(Instant::now());
+        }
+        if watcher
+            .mounts
+            .due()
+            .is_some_and(|due| due <= Instant::now())
+        {
+            watcher.look_at_mounts();
         }
         if events || watcher.is_behind() {
             watcher.take_events()?;

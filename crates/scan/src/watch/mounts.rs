@@ -1,22 +1,55 @@
 //! The mount table: what was mounted and unmounted since it was read before. inotify tells of neither.
+//!
+//! Reading it opens nothing that is mounted, so it is read as soon as the kernel says that it has changed: what comes and
+//! goes within a moment is seen too. What came is opened later ([`super::quiet`]).
 
+use super::BriefMount;
 use agent_core::bounds;
-use agent_core::os::mounts::unescape;
+use agent_core::os::mounts::{Layer, unescape};
 use rustix::fs::{self, CWD, Mode, OFlags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// What was mounted no longer than this was so for a moment: no look need have seen it. One that settles, waits for a
+/// job and is judged has done so within this time on a busy machine.
+const MOMENT: Duration = Duration::from_secs(10);
+/// From the end of one reading to the next at least: the processor is not spent on a storm of mounts.
+const PAUSE: Duration = Duration::from_millis(1);
+/// And so many times as long as the last reading took: a fifth of one processor at most.
+const SHARE: u32 = 4;
 
 /// The mount table of this thread's namespace (proc_pid_mountinfo(5)). Polls as exceptional when it has changed.
 #[derive(Debug)]
 pub(super) struct Mounts {
     file: File,
+    /// As it was when what had changed was last asked for.
+    settled: BTreeSet<Mount>,
+    /// As it was read last.
     mounted: BTreeSet<Mount>,
+    /// What came a moment ago.
+    young: BTreeMap<Mount, Young>,
+    /// When to read it; nothing where it has not changed.
+    due: Option<Instant>,
+    /// Not to be read before.
+    not_before: Option<Instant>,
 }
 
 /// A mount: its number, which tells one from another at the same place, and its place.
 type Mount = (u64, Vec<u8>);
+
+/// A mount that came a moment ago.
+#[derive(Debug)]
+struct Young {
+    since: Instant,
+    layer: Layer,
+    /// The how manieth it is at its place, from 1.
+    height: usize,
+    /// It shows what lay there anyway.
+    shows_itself: bool,
+}
 
 impl Mounts {
     /// Opens and reads the table.
@@ -24,12 +57,22 @@ impl Mounts {
         // Threads may have namespaces of their own.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = fs::openat(CWD, c"/proc/thread-self/mountinfo", flags, Mode::empty())?;
-        let mut mounts = Mounts {
-            file: file.into(),
-            mounted: BTreeSet::new(),
-        };
-        mounts.changed()?;
+        let mut mounts = Mounts::of(file.into());
+        mounts.mounted = parse(&mounts.read()?).into_keys().collect();
+        mounts.settled = mounts.mounted.clone();
         Ok(mounts)
+    }
+
+    /// A table that was not read.
+    fn of(file: File) -> Mounts {
+        Mounts {
+            file,
+            settled: BTreeSet::new(),
+            mounted: BTreeSet::new(),
+            young: BTreeMap::new(),
+            due: None,
+            not_before: None,
+        }
     }
 
     /// To poll.
@@ -42,8 +85,40 @@ impl Mounts {
         self.mounted.iter().map(|(_, place)| place.as_slice())
     }
 
-    /// The places where something was mounted or unmounted since the table was read before.
-    pub(super) fn changed(&mut self) -> io::Result<BTreeSet<Vec<u8>>> {
+    /// The table has changed.
+    pub(super) fn stir(&mut self, now: Instant) {
+        let earliest = self.not_before.map_or(now, |earliest| earliest.max(now));
+        self.due.get_or_insert(earliest);
+    }
+
+    /// When to [`look`](Mounts::look); nothing where the table is as it was.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Reads the table; what is mounted no more was so for a moment. Places are those of the table.
+    pub(super) fn look(&mut self) -> io::Result<Vec<BriefMount>> {
+        let now = Instant::now();
+        self.due = None;
+        let table = self.read();
+        let brief = table.map(|table| self.take(parse(&table), now));
+        let took = now.elapsed();
+        let pause = PAUSE.max(took.saturating_mul(SHARE));
+        self.not_before = Instant::now().checked_add(pause);
+        brief
+    }
+
+    /// The places where something was mounted or unmounted since this was asked before. What was read for it may have
+    /// been mounted for a moment, as [`look`](Mounts::look) tells it.
+    pub(super) fn changed(&mut self) -> io::Result<(BTreeSet<Vec<u8>>, Vec<BriefMount>)> {
+        let brief = self.look()?;
+        let places = self.mounted.symmetric_difference(&self.settled);
+        let places = places.map(|(_, place)| place.clone()).collect();
+        self.settled.clone_from(&self.mounted);
+        Ok((places, brief))
+    }
+
+    fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut table = Vec::new();
         self.file.rewind()?;
         Read::by_ref(&mut self.file)
@@ -52,20 +127,89 @@ impl Mounts {
         if table.len() as u64 > bounds::MOUNTS {
             return Err(io::Error::other("the table of mounts is larger than any"));
         }
-        let mounted = parse(&table);
-        let places = mounted.symmetric_difference(&self.mounted);
-        let places = places.map(|(_, place)| place.clone()).collect();
-        self.mounted = mounted;
-        Ok(places)
+        Ok(table)
+    }
+
+    fn take(&mut self, lines: BTreeMap<Mount, Line>, now: Instant) -> Vec<BriefMount> {
+        let lasted = |young: &Young| now.saturating_duration_since(young.since);
+        self.young.retain(|_, young| lasted(young) <= MOMENT);
+        let gone = |mount: &Mount, _: &mut Young| !lines.contains_key(mount);
+        let gone = self.young.extract_if(.., gone);
+        let brief = gone.filter(|(_, young)| !young.shows_itself);
+        let brief = brief.map(|((_, place), young)| BriefMount {
+            lasted: lasted(&young),
+            layer: young.layer,
+            height: young.height,
+            path: place,
+        });
+        let brief: Vec<BriefMount> = brief.collect();
+        let mut heights: HashMap<&[u8], usize> = HashMap::new();
+        for (mount, line) in &lines {
+            let height = heights.entry(&mount.1).or_default();
+            *height = height.saturating_add(1);
+            if !self.mounted.contains(mount) {
+                let young = Young {
+                    since: now,
+                    layer: line.layer.clone(),
+                    height: *height,
+                    shows_itself: line.shows_itself(&mount.1, &lines),
+                };
+                self.young.insert(mount.clone(), young);
+            }
+        }
+        self.mounted = lines.into_keys().collect();
+        brief
     }
 }
 
-/// Number and place of each mount.
-fn parse(table: &[u8]) -> BTreeSet<Mount> {
+/// What a line of the table says of a mount.
+#[derive(Debug)]
+struct Line {
+    /// The number of the mount that it lies on.
+    on: u64,
+    layer: Layer,
+    device: Vec<u8>,
+}
+
+impl Line {
+    /// Whether it shows what lay at its place anyway: a directory bound onto itself.
+    fn shows_itself(&self, place: &[u8], lines: &BTreeMap<Mount, Line>) -> bool {
+        let mut on = lines.range((self.on, Vec::new())..);
+        let Some(((number, above), below)) = on.next() else {
+            return false;
+        };
+        let above = above.strip_suffix(b"/").unwrap_or(above);
+        let Some(rest) = place.strip_prefix(above) else {
+            return false;
+        };
+        let shown = below.layer.shown.trim_end_matches('/');
+        *number == self.on
+            && self.device == below.device
+            && self.layer.fstype == below.layer.fstype
+            && self.layer.shown.trim_end_matches('/')
+                == format!("{shown}{}", String::from_utf8_lossy(rest)).trim_end_matches('/')
+    }
+}
+
+/// Number and place of each mount, and what its line says.
+fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
+    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse().ok();
+    let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
     let line = |line: &[u8]| {
         let mut words = line.split(|b| *b == b' ');
-        let number = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
-        Some((number, unescape(words.nth(3)?)))
+        let (own, on) = (number(words.next()?)?, number(words.next()?)?);
+        let device = words.next()?.to_vec();
+        let shown = text(words.next()?);
+        let place = unescape(words.next()?);
+        let mut words = words.skip_while(|word| *word != b"-").skip(1);
+        let fstype = text(words.next().unwrap_or_default());
+        let source = text(words.next().unwrap_or_default());
+        let layer = Layer {
+            fstype,
+            source,
+            shown,
+        };
+        Some(((own, place), Line { on, layer, device }))
     };
     table.split(|b| *b == b'\n').filter_map(line).collect()
 }
@@ -80,7 +224,10 @@ mod tests {
             31 22 8:1 /a\\040b /mnt/with\\040space\\134 rw - ext4 /dev/sda1 rw\n\nodd\n";
         let expected: BTreeSet<Mount> =
             [(22, b"/proc".to_vec()), (31, b"/mnt/with space\\".to_vec())].into();
-        assert_eq!(parse(table), expected);
+        let lines = parse(table);
+        let layer = &lines[&(31, b"/mnt/with space\\".to_vec())].layer;
+        assert_eq!((&*layer.fstype, &*layer.shown), ("ext4", "/a b"));
+        assert_eq!(lines.into_keys().collect::<BTreeSet<_>>(), expected);
     }
 
     #[test]
@@ -88,10 +235,7 @@ mod tests {
         let file = tempfile::tempfile().expect("a file");
         for (more, good) in [(0, true), (1, false)] {
             file.set_len(bounds::MOUNTS + more).expect("a hole");
-            let mut mounts = Mounts {
-                file: file.try_clone().expect("a handle"),
-                mounted: BTreeSet::new(),
-            };
+            let mut mounts = Mounts::of(file.try_clone().expect("a handle"));
             assert_eq!(mounts.changed().is_ok(), good, "{more}");
         }
     }
@@ -100,8 +244,69 @@ mod tests {
     fn the_table_of_this_host_has_a_root() {
         let mut mounts = Mounts::open().expect("a mount table");
         assert!(mounts.mounted.iter().any(|(_, place)| place == b"/"));
-        let nothing = mounts.changed().expect("readable");
+        let (nothing, _) = mounts.changed().expect("readable");
         // Other tests mount in namespaces of their own.
         assert!(nothing.len() < mounts.mounted.len());
+    }
+    const ROOT: &str = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
+    const EVIL: &str = "90 22 8:1 /evil /data/prog rw - ext4 /dev/sda1 rw\n";
+
+    /// What is told of each of these tables, one after the other, as long after the one before.
+    fn told(tables: &[(&str, u64)]) -> Vec<(Vec<u8>, u64)> {
+        let mut mounts = Mounts::of(tempfile::tempfile().expect("a file"));
+        mounts.mounted = parse(ROOT.as_bytes()).into_keys().collect();
+        let mut now = Instant::now();
+        let mut all = Vec::new();
+        for (table, after) in tables {
+            now += Duration::from_millis(*after);
+            let brief = mounts.take(parse(format!("{ROOT}{table}").as_bytes()), now);
+            let ms = |lasted: Duration| u64::try_from(lasted.as_millis()).expect("short");
+            all.extend(
+                brief
+                    .into_iter()
+                    .map(|brief| (brief.path, ms(brief.lasted))),
+            );
+        }
+        all
+    }
+
+    #[test]
+    fn what_was_mounted_for_a_moment_is_told_when_it_is_gone() {
+        let place = b"/data/prog".to_vec();
+        assert_eq!(told(&[(EVIL, 0), ("", 30)]), [(place.clone(), 30)]);
+        // Whatever else comes meanwhile.
+        let more = format!("{EVIL}91 22 0:9 / /data/other rw - tmpfs none rw\n");
+        assert_eq!(told(&[(EVIL, 0), (&more, 30), ("", 30)])[0], (place, 60));
+        // What lasts is seen by a look.
+        assert_eq!(told(&[(EVIL, 0), (EVIL, 5_000), ("", 6_000)]), []);
+        // What was bound onto itself hid nothing.
+        let itself = "90 22 8:1 /data/prog /data/prog rw - ext4 /dev/sda1 rw\n";
+        assert_eq!(told(&[(itself, 0), ("", 30)]), []);
+    }
+
+    #[test]
+    fn a_layer_on_a_layer_is_counted_from_below() {
+        let mut mounts = Mounts::of(tempfile::tempfile().expect("a file"));
+        let low = "90 22 8:2 / /data rw - ext4 /dev/sdb rw\n";
+        let both = format!("{low}91 90 8:3 / /data rw - ext4 /dev/sdc rw\n");
+        let now = Instant::now();
+        mounts.take(parse(low.as_bytes()), now);
+        mounts.take(parse(both.as_bytes()), now);
+        let brief = mounts.take(parse(low.as_bytes()), now);
+        assert_eq!(brief.iter().map(|b| b.height).collect::<Vec<_>>(), [2]);
+        assert_eq!(brief[0].layer.source, "/dev/sdc");
+    }
+
+    #[test]
+    fn a_storm_of_mounts_is_read_now_and_then() {
+        let mut mounts = Mounts::open().expect("a mount table");
+        let now = Instant::now();
+        mounts.stir(now);
+        assert_eq!(mounts.due(), Some(now));
+        mounts.look().expect("readable");
+        assert_eq!(mounts.due(), None);
+        let now = Instant::now();
+        mounts.stir(now);
+        assert!(mounts.due() > Some(now));
     }
 }

@@ -67,6 +67,45 @@ fn mounts_come_and_go() {
     }
 }
 
+/// A program runs from a mount that is gone before anything is opened to look.
+#[test]
+fn what_is_mounted_for_a_moment_is_told() {
+    let _limits = limits_stand_still();
+    in_own_mounts(|| {
+        let lab = Lab::new();
+        lab.profile(&profile(false));
+        lab.shell(
+            "mkdir sub; echo good | tee prog sub/file; echo evil >../evil; mkdir ../elsewhere",
+        );
+        lab.create().expect(0);
+        let mut sentry = Sentry::of(&lab);
+        let root = lab.root();
+        let none = UnmountFlags::empty();
+        for (path, shown) in [("prog", "evil"), ("sub", "elsewhere")] {
+            let place = root.join(path);
+            let told = |sentry: &Sentry| sentry.brief.iter().any(|b| b.path == path.as_bytes());
+            // A busy machine may let the watch sleep through one.
+            while !told(&sentry) {
+                mount_bind(lab.path().join(shown), &place).expect("mounted");
+                std::thread::sleep(Duration::from_millis(20));
+                unmount(&place, none).expect("unmounted");
+                sentry.catch_up();
+            }
+        }
+        // Outside the tree nobody asks.
+        mount_bind(&root, lab.path().join("elsewhere")).expect("mounted");
+        std::thread::sleep(Duration::from_millis(20));
+        unmount(lab.path().join("elsewhere"), none).expect("unmounted");
+        sentry.catch_up();
+        let brief = sentry.brief.iter();
+        let mut brief: Vec<&[u8]> = brief.map(|brief| brief.path.as_slice()).collect();
+        brief.dedup();
+        assert_eq!(brief, [&b"prog"[..], b"sub"]);
+        assert!(sentry.brief[0].layer.shown.ends_with("/evil"));
+        assert_same(&sentry.ledger, &lab, "afterwards");
+    });
+}
+
 /// Attribution, which no canary waits for, opens what was mounted 150 ms later at most.
 const ATTRIBUTED: Duration = Duration::from_millis(300);
 

@@ -5,7 +5,7 @@ use agent_core::attributes::Timestamp;
 use agent_core::region::Region;
 use agent_scan::watch::canary::{Canary, CanaryState, KEY};
 use agent_scan::watch::debounce::Debouncer;
-use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
+use agent_scan::watch::{BriefMount, Coverage, Notice, Options, Watch, attribution};
 use harness::Lab;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(crate) struct Sentry {
     pub(crate) attribution: Option<attribution::Status>,
     /// Paths that held when they were looked at, with their ctime.
     pub(crate) held: Vec<(Vec<u8>, Timestamp)>,
+    /// What was mounted for a moment.
+    pub(crate) brief: Vec<BriefMount>,
 }
 
 /// Everything.
@@ -80,6 +82,7 @@ impl Sentry {
             touched: BTreeSet::new(),
             attribution: None,
             held: Vec::new(),
+            brief: Vec::new(),
         };
         sentry.until(|notice| matches!(notice, Notice::Coverage(_)));
         sentry.ledger.judge([all()]);
@@ -112,6 +115,7 @@ impl Sentry {
                     self.debouncer.touch(touch, now);
                 }
             }
+            Notice::MountedBriefly(brief) => self.brief.extend(brief),
             Notice::Coverage(coverage) => self.coverage = coverage,
             Notice::Overflow => {
                 self.overflows += 1;
