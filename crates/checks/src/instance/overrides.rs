@@ -2,10 +2,11 @@
 
 use super::endpoint::{Environment, is_awss};
 use agent_core::bounds;
-use agent_core::os::others;
 use agent_core::os::root::Root;
+use agent_core::os::{others, procfs};
 use reqwest::Url;
 use std::collections::BTreeSet;
+use std::io;
 
 const VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const KEY: &str = "ec2_metadata_service_endpoint";
@@ -34,6 +35,8 @@ pub(super) struct Overrides {
     pub(super) found: Vec<Override>,
     /// Running services whose environment could not be read: that takes root, or CAP_SYS_PTRACE.
     pub(super) unread: usize,
+    /// Why none could be looked at.
+    pub(super) unlisted: Option<String>,
 }
 
 /// Looks everywhere.
@@ -83,8 +86,17 @@ pub(super) fn find(root: &Root, own: &Environment) -> Overrides {
             &mut found,
         );
     }
-    let unread = running(root, &mut found);
-    Overrides { found, unread }
+    let (unread, unlisted) = match (running(root, &mut found), root.is_live()) {
+        (Ok(unread), _) => (unread, None),
+        (Err(error), true) => (0, Some(error.to_string())),
+        // A tree has no processes.
+        (Err(_), false) => (0, None),
+    };
+    Overrides {
+        found,
+        unread,
+        unlisted,
+    }
 }
 
 /// Paths in `directory` whose names end so.
@@ -173,13 +185,11 @@ fn push(place: String, location: Option<String>, value: &str, found: &mut Vec<Ov
 
 /// Environments of services that run: what a unit was started with may stand in no file any more. Returns how many
 /// could not be read.
-fn running(root: &Root, found: &mut Vec<Override>) -> usize {
+fn running(root: &Root, found: &mut Vec<Override>) -> io::Result<usize> {
     let mut services = BTreeSet::new();
     let mut unread = BTreeSet::new();
-    for process in below(root, "proc", "") {
-        if !process.ends_with(|c: char| c.is_ascii_digit()) {
-            continue;
-        }
+    for pid in procfs::processes(root)? {
+        let process = format!("proc/{pid}");
         let cgroup = text(root, &format!("{process}/cgroup")).unwrap_or_default();
         let Some(service) = service(&cgroup) else {
             continue;
@@ -209,7 +219,7 @@ fn running(root: &Root, found: &mut Vec<Override>) -> usize {
     for (service, value) in services {
         push(format!("the environment of {service}"), None, &value, found);
     }
-    unread.len()
+    Ok(unread.len())
 }
 
 /// The system service that a process belongs to, by its cgroup (cgroups(7)).

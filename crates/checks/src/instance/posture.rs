@@ -182,7 +182,14 @@ pub(super) fn endpoint(context: &Context<'_>, seen: Option<&Seen>, found: &Overr
         ),
     };
     let (verdict, message, ipv6) = match (demand, seen.and_then(|seen| seen.ipv6.as_ref())) {
-        (None, _) => (Verdict::Pass, nothing, Value::Null),
+        (None, _) => match &found.unlisted {
+            Some(why) => (
+                Verdict::Unknown,
+                format!("the environments of running services cannot be read: {why}"),
+                Value::Null,
+            ),
+            None => (Verdict::Pass, nothing, Value::Null),
+        },
         (Some(demand), Some(answer)) => {
             let on = match answer {
                 Handed::Token(_) => Some(true),

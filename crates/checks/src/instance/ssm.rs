@@ -4,7 +4,9 @@ use super::checks::SSM_AGENT;
 use crate::settings::context::Context;
 use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
+use agent_core::os::procfs;
 use serde_json::json;
+use std::io;
 
 const NAME: &str = "amazon-ssm-agent";
 /// "EC2 Serial Console" asks for this one at least.
@@ -22,7 +24,13 @@ const NOTES: [&str; 3] = [
 pub(super) fn look(context: &Context<'_>) -> Finding {
     let least = context.demanded_text(&SSM_AGENT, LEAST);
     let say = |verdict, message: String| context.finding(&SSM_AGENT, verdict, NAME, message);
-    let runs = runs(context);
+    let runs = match runs(context) {
+        Ok(runs) => runs,
+        Err(error) => {
+            let message = format!("the processes cannot be listed: {error}");
+            return say(Verdict::Unknown, message);
+        }
+    };
     let version = version(context);
     let shown = version.as_deref().unwrap_or("of unknown version");
     let (verdict, message) = match (runs, version.as_deref().and_then(numbers), numbers(least)) {
@@ -49,18 +57,13 @@ pub(super) fn look(context: &Context<'_>) -> Finding {
     )
 }
 
-fn runs(context: &Context<'_>) -> bool {
-    let processes = context.root.list(b"proc").ok().flatten();
-    processes
-        .iter()
-        .flat_map(|names| names.iter())
-        .any(|(name, _)| {
-            name.iter().all(u8::is_ascii_digit)
-                && context
-                    .root
-                    .read(&[b"proc/", name, b"/comm"].concat(), bounds::SHORT_FILE)
-                    .is_ok_and(|comm| comm.is_some_and(|comm| comm.trim_ascii() == COMM))
-        })
+fn runs(context: &Context<'_>) -> io::Result<bool> {
+    let root = context.root;
+    let is_it = |pid: u32| {
+        let comm = root.read(format!("proc/{pid}/comm").as_bytes(), bounds::SHORT_FILE);
+        comm.is_ok_and(|comm| comm.is_some_and(|comm| comm.trim_ascii() == COMM))
+    };
+    Ok(procfs::processes(root)?.into_iter().any(is_it))
 }
 
 /// From the package database, the snap's own description, or the release notes that come with each.

@@ -9,8 +9,8 @@ pub use checks::CHECKS;
 use super::context::Context;
 use agent_core::bounds;
 use agent_core::finding::Finding;
-use agent_core::os::others;
 use agent_core::os::root::Root;
+use agent_core::os::{others, procfs};
 use std::io;
 
 /// Judges the checks of this area.
@@ -38,16 +38,11 @@ const COMM: usize = 15;
 
 /// All processes. One that ends meanwhile is left out.
 pub fn list(root: &Root) -> io::Result<Vec<Process>> {
-    let names = root
-        .list(b"proc")?
-        .ok_or_else(|| io::Error::other("/proc is not there"))?;
-    let mut found = Vec::new();
-    for (name, _) in names.iter() {
-        let text = String::from_utf8_lossy(name);
-        if let Some(process) = text.parse().ok().and_then(|pid| one(root, pid)) {
-            found.push(process);
-        }
-    }
+    let processes = procfs::processes(root)?;
+    let found: Vec<Process> = processes
+        .into_iter()
+        .filter_map(|pid| one(root, pid))
+        .collect();
     match found.is_empty() {
         true => Err(io::Error::other("/proc shows no process: is it mounted?")),
         false => Ok(found),

@@ -24,6 +24,7 @@ pub mod mounts;
 // sched_setscheduler(2), behind a safe interface.
 #[allow(unsafe_code)]
 pub mod priority;
+pub mod procfs;
 pub mod read;
 pub mod root;
 pub mod signals;

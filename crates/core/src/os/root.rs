@@ -1,7 +1,7 @@
 //! A tree as if it were `/`: no symbolic link and no `..` leads out of it.
 
 use crate::attributes::FileType;
-use crate::os::{node, trail};
+use crate::os::{node, procfs, trail};
 use crate::paths::split;
 use rustix::io::Errno;
 use std::fs::File;
@@ -57,9 +57,12 @@ impl Root {
     /// Where `path` leads, links resolved as if the root were `/`.
     ///
     /// With `follow_last` a link in the last place is resolved too. A missing directory on the way is an
-    /// error; a missing last component is not.
+    /// error; a missing last component is not. So is a /proc of the running system that is none.
     pub fn resolve(&self, path: &[u8], follow_last: bool) -> io::Result<Resolved> {
         trail::note(path);
+        if self.is_live() && is_below_proc(path) {
+            procfs::of(self)?;
+        }
         match self.resolve_plain(path, follow_last) {
             Some(resolved) => resolved,
             None => self.resolve_by_component(path, follow_last),
@@ -224,6 +227,11 @@ impl Root {
         let dir = node::open_dir(handle.as_fd(), b".")?;
         Ok(Some(node::read_names(dir.as_fd())?))
     }
+}
+
+fn is_below_proc(path: &[u8]) -> bool {
+    let mut names = components(path);
+    names.next() == Some(b"proc") && names.next().is_some()
 }
 
 /// The components of a path; empty ones and `.` are dropped.

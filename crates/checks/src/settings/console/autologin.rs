@@ -98,6 +98,10 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
     if !told {
         let (verdict, message) = match known {
+            true if context.live() && boot::command_lines(context).is_empty() => (
+                Verdict::Unknown,
+                "no unit logs somebody in unasked, but what the kernel was started with cannot be read (/proc/cmdline)",
+            ),
             true => (Verdict::Pass, "no terminal logs somebody in unasked"),
             false => (Verdict::NotApplicable, "nothing starts a getty here"),
         };

@@ -4,8 +4,8 @@ use super::access_keys::scan;
 use super::places::KeySearch;
 use agent_core::bounds;
 use agent_core::bytes;
-use agent_core::os::others;
 use agent_core::os::root::Root;
+use agent_core::os::{others, procfs};
 
 /// Where units lie, with their drop-ins one level deeper (systemd.unit(5), "Unit File Load Path").
 const UNITS: [&str; 20] = [
@@ -78,17 +78,13 @@ pub(super) fn named(unit: &[u8], named: &mut Vec<String>) {
 /// Reads the environment that each process was started with (proc_pid_environ(5)).
 pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
     let root = search.root();
-    let names = match root.list(b"proc") {
-        Ok(names) => names,
-        Err(error) => return search.gap("/proc", error),
+    let processes = match procfs::processes(root) {
+        Ok(processes) => processes,
+        Err(error) => return search.gap("environments of processes", error),
     };
     let mut told: Vec<String> = Vec::new();
     let (mut seen, mut hidden, mut cut) = (0usize, 0usize, 0usize);
-    for (name, _) in names.iter().flat_map(|names| names.iter()) {
-        let Ok(pid) = String::from_utf8_lossy(name).parse::<u32>() else {
-            continue;
-        };
-        seen = seen.saturating_add(1);
+    for pid in processes {
         let directory = format!("proc/{pid}");
         let process = root.resolve(directory.as_bytes(), false);
         let keys = match process.map(|process| process.handle) {
@@ -98,6 +94,9 @@ pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
             Ok(None) => continue,
             Err(error) => Err(error),
         };
+        if keys.is_ok() {
+            seen = seen.saturating_add(1);
+        }
         if matches!(keys, Ok((_, false))) {
             cut = cut.saturating_add(1);
         }
@@ -119,8 +118,8 @@ pub(super) fn processes(search: &mut KeySearch<'_, '_>) {
         }
     }
     // This one at least is a process.
-    if seen == 0 {
-        let why = "/proc shows no process: is it mounted?";
+    if seen == 0 && hidden == 0 {
+        let why = "/proc shows the environment of no process";
         search.gap("environments of processes", why);
     }
     if cut > 0 {

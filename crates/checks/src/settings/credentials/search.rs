@@ -5,6 +5,7 @@ use super::Gap;
 use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::os::node::{self, Hint, Stat};
+use agent_core::os::procfs;
 use agent_core::os::root::Root;
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -75,7 +76,7 @@ impl<'a> Search<'a> {
         Search {
             root,
             remote: match root.is_live() {
-                true => remote_mounts(root),
+                true => remote_mounts(),
                 false => HashSet::new(),
             },
             names: 0,
@@ -229,9 +230,8 @@ fn is_nothing(errno: Option<Errno>) -> bool {
 }
 
 /// Where file systems are mounted that answer over a network, or by a program (proc_pid_mountinfo(5)).
-fn remote_mounts(root: &Root) -> HashSet<String> {
-    let text = root.read(b"proc/self/mountinfo", bounds::MOUNTS);
-    let text = text.ok().flatten();
+fn remote_mounts() -> HashSet<String> {
+    let text = procfs::read_own(b"mountinfo", bounds::MOUNTS);
     String::from_utf8_lossy(&text.unwrap_or_default())
         .lines()
         .filter_map(|line| {

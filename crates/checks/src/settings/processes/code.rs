@@ -1,8 +1,8 @@
 //! The code that a process runs, as far as its files are no longer at their places (proc(5): exe, maps).
 
 use agent_core::bounds;
-use agent_core::os::others;
 use agent_core::os::root::Root;
+use agent_core::os::{others, procfs};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -39,29 +39,27 @@ pub(super) struct Gone {
 
 /// Looks at all processes. One that ends meanwhile is left out.
 pub(super) fn look(root: &Root) -> io::Result<Gone> {
-    let names = root
-        .list(b"proc")?
-        .ok_or_else(|| io::Error::other("/proc is not there"))?;
     let mut gone = Gone::default();
-    for (name, _) in names.iter() {
-        let pid = String::from_utf8_lossy(name).parse::<u32>();
-        if let Ok(pid) = pid {
-            match of(root, pid, &mut gone.code) {
-                Ok(true) => gone.seen = gone.seen.saturating_add(1),
-                Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    gone.hidden = gone.hidden.saturating_add(1);
-                }
-                // Its mappings are larger than is read.
-                Err(error) if error.raw_os_error().is_none() && still_there(root, pid) => {
-                    gone.hidden = gone.hidden.saturating_add(1);
-                }
-                // It has ended.
-                Err(_) => {}
+    for pid in procfs::processes(root)? {
+        match of(root, pid, &mut gone.code) {
+            Ok(true) => gone.seen = gone.seen.saturating_add(1),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                gone.hidden = gone.hidden.saturating_add(1);
             }
+            // Its mappings are larger than is read.
+            Err(error) if error.raw_os_error().is_none() && still_there(root, pid) => {
+                gone.hidden = gone.hidden.saturating_add(1);
+            }
+            // It has ended.
+            Err(_) => {}
         }
     }
-    Ok(gone)
+    // This process at least has a program.
+    match gone.seen == 0 && gone.hidden == 0 {
+        true => Err(io::Error::other("/proc shows the program of no process")),
+        false => Ok(gone),
+    }
 }
 
 fn still_there(root: &Root, pid: u32) -> bool {

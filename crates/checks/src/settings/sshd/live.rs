@@ -1,9 +1,8 @@
 //! The running daemon: how it was called, and when it last read its files.
 
 use agent_core::bounds;
-use agent_core::os::node;
-use agent_core::os::others;
 use agent_core::os::root::Root;
+use agent_core::os::{node, others, procfs};
 use std::os::fd::AsFd;
 
 /// Ticks a second in /proc/PID/stat: USER_HZ, 100 on every processor that Linux distributions build for.
@@ -29,11 +28,7 @@ pub(super) struct Daemon {
 /// The host's daemons below /proc; none with socket activation. The one that wrote the pid file comes first, then the
 /// one that was started first.
 pub(super) fn daemons(root: &Root) -> Vec<Daemon> {
-    let names = root.list(b"proc").ok().flatten();
-    let names = names.iter().flat_map(|names| names.iter());
-    let mut pids: Vec<u32> = names
-        .filter_map(|(name, _)| String::from_utf8_lossy(name).parse().ok())
-        .collect();
+    let mut pids = procfs::processes(root).unwrap_or_default();
     let written = text(root, "run/sshd.pid").and_then(|pid| pid.trim().parse::<u32>().ok());
     pids.sort_by_key(|pid| (Some(*pid) != written, *pid));
     let mut found: Vec<Daemon> = pids.iter().filter_map(|pid| daemon(root, *pid)).collect();
