@@ -2,19 +2,16 @@
 
 use crate::bounds;
 use crate::bytes;
+use crate::os::procfs;
 use crate::paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, CWD, Mode, OFlags};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// The magic number of procfs (statfs(2)).
-const PROC: fs::FsWord = 0x9fa0;
 /// Types whose files come from this host's memory or block devices. Every other type asks a server or a program, which
 /// may never answer.
 const LOCAL: [&[u8]; 49] = [
@@ -219,9 +216,8 @@ impl Mounts {
 
 /// The path of an open directory in this process's tree, without the leading slash; `None` if none leads there.
 pub fn place_of(directory: BorrowedFd<'_>) -> Option<Vec<u8>> {
-    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    let path = std::fs::read_link(link).ok()?;
-    Some(path.as_os_str().as_bytes().strip_prefix(b"/")?.to_vec())
+    let path = procfs::path_of(directory).ok()?;
+    Some(path.strip_prefix(b"/")?.to_vec())
 }
 
 /// A table with the file that tells when it changes.
@@ -234,15 +230,8 @@ impl Kept {
     fn read(file: Option<File>) -> io::Result<Kept> {
         let mut file = match file {
             Some(file) => file,
-            None => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-                fs::openat(CWD, c"/proc/thread-self/mountinfo", flags, Mode::empty())?.into()
-            }
+            None => procfs::mounts(bounds::MOUNTS)?,
         };
-        // Anybody may have mounted something over /proc that looks like a table.
-        if fs::fstatfs(&file)?.f_type != PROC {
-            return Err(io::Error::other("/proc is no procfs"));
-        }
         let mut text = Vec::new();
         file.rewind()?;
         Read::by_ref(&mut file)
@@ -319,6 +308,7 @@ pub fn unescape(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{self, Mode, OFlags};
 
     const TABLE: &[u8] = b"20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
         22 20 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\

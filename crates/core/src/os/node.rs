@@ -2,14 +2,14 @@
 
 use crate::attributes::{Attributes, FileType, Flags, Timestamp, Xattr};
 use crate::bytes;
-use crate::os::verity;
+use crate::os::{procfs, verity};
 use rustix::fs::{
     self, AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags,
 };
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// What one stat of an object told.
@@ -296,7 +296,7 @@ pub fn xattrs(
 ) -> Result<Vec<Xattr>, Errno> {
     let proc_path = match access {
         Access::Open => None,
-        Access::Handle => Some(format!("/proc/self/fd/{}", fd.as_raw_fd())),
+        Access::Handle => Some(procfs::path_to(fd)?),
     };
     let list = |buffer: &mut [u8]| match &proc_path {
         None => fs::flistxattr(fd, buffer),

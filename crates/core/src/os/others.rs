@@ -5,7 +5,8 @@
 //! asked: [`through`]. All that reads such things of other processes goes through here, so that a domain takes away no
 //! evidence, and evidence that nobody can give is an error of permission, never a process that has ended.
 
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use crate::os::procfs;
+use rustix::fs::{Mode, OFlags, openat, readlinkat};
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read};
@@ -83,8 +84,9 @@ pub fn read(process: impl AsFd, name: &[u8], limit: u64) -> io::Result<Vec<u8>> 
 
 /// `/proc/PID`, for the above.
 pub fn process(pid: u32) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat(CWD, format!("/proc/{pid}"), flags, Mode::empty())?)
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let proc = procfs::open()?;
+    Ok(openat(proc, pid.to_string(), flags, Mode::empty())?)
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 //! Whoever is not root sees of other users' processes nothing of this without CAP_SYS_PTRACE; how many hide it is
 //! counted.
 
-use crate::os::others;
+use crate::os::root::Root;
+use crate::os::{node, others, procfs};
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -24,24 +25,15 @@ pub struct Writers {
 impl Writers {
     /// Looks through all processes.
     pub fn now() -> Writers {
-        Writers::below(Path::new("/proc"))
-    }
-
-    fn below(proc: &Path) -> Writers {
         let mut writers = Writers::default();
-        let Ok(entries) = fs::read_dir(proc) else {
+        let processes = Root::open(Path::new("/")).and_then(|root| procfs::processes(&root));
+        let Ok(processes) = processes else {
             writers.hidden = 1;
             return writers;
         };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-                continue;
-            }
-            let process = entry.path();
-            let shown = File::open(&process).and_then(|handle| {
-                let handle = handle.into();
-                writers.add_descriptors(&process, &handle)?;
+        for pid in processes {
+            let shown = others::process(pid).and_then(|handle| {
+                writers.add_descriptors(&handle)?;
                 writers.add_mappings(&handle)
             });
             match shown {
@@ -59,11 +51,10 @@ impl Writers {
         self.inodes.contains(&inode)
     }
 
-    fn add_descriptors(&mut self, process: &Path, handle: &OwnedFd) -> io::Result<()> {
-        for entry in fs::read_dir(process.join("fd"))? {
-            let number = entry?.file_name();
-            let named =
-                |directory: &str| [directory.as_bytes(), number.as_encoded_bytes()].concat();
+    fn add_descriptors(&mut self, handle: &OwnedFd) -> io::Result<()> {
+        let descriptors = node::open_dir(handle.as_fd(), b"fd")?;
+        for (number, _) in node::read_names(descriptors.as_fd())?.iter() {
+            let named = |directory: &str| [directory.as_bytes(), number].concat();
             let mut told = String::new();
             match others::open(handle, &named("fdinfo/")) {
                 Ok(mut text) => text.read_to_string(&mut told).map(|_| ())?,
@@ -117,7 +108,7 @@ fn shared_inode(line: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::OpenOptions;
+    use std::fs::{self, OpenOptions};
 
     fn inode(path: &Path) -> u64 {
         fs::metadata(path).expect("there").ino()

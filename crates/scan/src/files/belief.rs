@@ -15,11 +15,11 @@ use super::scope::PathPolicy;
 use agent_core::attributes::{Attribute, Digest};
 use agent_core::bounds;
 use agent_core::finding::Severity;
+use agent_core::os::procfs;
 use agent_core::os::verity;
 use agent_core::os::writers::Writers;
 use agent_core::paths::split;
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -350,7 +350,10 @@ fn were_set(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> bool {
 
 /// What is mounted, but for what no profile covers: file systems of the kernel's own, and what sessions mount in /run.
 fn mounts(keys: &RandomState) -> u64 {
-    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let Ok(table) = procfs::read_own(b"mountinfo", bounds::MOUNTS) else {
+        // Then nothing is believed.
+        return keys.hash_one(Instant::now());
+    };
     let passed_over = |line: &&[u8]| {
         let place = line.split(|byte| *byte == b' ').nth(4).unwrap_or_default();
         let below = |top: &&[u8]| place.starts_with(top);

@@ -3,10 +3,11 @@
 //! The notify crate adds by path and forgets silently what the kernel says it watches no more (IGNORED).
 
 use super::tree::Descriptor;
+use agent_core::os::procfs;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// What changes a file, or a directory's entries. OPEN, ACCESS and CLOSE_NOWRITE are not among it, or every scan of
@@ -77,8 +78,7 @@ fn watch(
     flags: WatchFlags,
 ) -> Result<Descriptor, Errno> {
     // What stands in /proc leads to the very object that is open.
-    let path = format!("/proc/self/fd/{}", object.as_raw_fd());
-    inotify::add_watch(inotify, path.as_str(), flags)
+    inotify::add_watch(inotify, procfs::path_to(object)?.as_str(), flags)
 }
 
 impl Inotify {

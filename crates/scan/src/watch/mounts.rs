@@ -6,7 +6,7 @@
 use super::BriefMount;
 use agent_core::bounds;
 use agent_core::os::mounts::{Layer, unescape};
-use rustix::fs::{self, CWD, Mode, OFlags};
+use agent_core::os::procfs;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -54,10 +54,7 @@ struct Young {
 impl Mounts {
     /// Opens and reads the table.
     pub(super) fn open() -> io::Result<Mounts> {
-        // Threads may have namespaces of their own.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = fs::openat(CWD, c"/proc/thread-self/mountinfo", flags, Mode::empty())?;
-        let mut mounts = Mounts::of(file.into());
+        let mut mounts = Mounts::of(procfs::mounts(bounds::MOUNTS)?);
         mounts.mounted = parse(&mounts.read()?).into_keys().collect();
         mounts.settled = mounts.mounted.clone();
         Ok(mounts)

@@ -17,15 +17,15 @@ use super::{Notice, Orders, Touch};
 use crate::files::probe::join;
 use crate::files::scope::{RuleCursor, Scope};
 use agent_core::change::Actor;
-use agent_core::os::node;
 use agent_core::os::root::Root;
+use agent_core::os::{node, procfs};
 use fanotify::{Event, Fanotify, FileSystem, Handle};
 use handles::{file_system, is_alive, open};
 use ring::Ring;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -373,11 +373,10 @@ impl Attribution {
         let mount = self.file_systems.get(&handle.file_system)?;
         let mount = open(&Root::open(&self.path).ok()?, mount)?;
         let directory = fanotify::open(mount.as_fd(), handle).ok()?;
-        let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        let path = std::fs::read_link(link).ok()?;
+        let path = procfs::path_of(directory.as_fd()).ok()?;
         let base = self.path.as_os_str().as_bytes();
         let base = base.strip_suffix(b"/").unwrap_or(base);
-        let path = match path.as_os_str().as_bytes().strip_prefix(base) {
+        let path = match path.strip_prefix(base) {
             Some(b"" | b"/") => &[][..],
             Some([b'/', path @ ..]) => path,
             _ => return self.ignore(&directory),

@@ -3,8 +3,7 @@
 use agent_core::change::{Actor, Executable};
 use agent_core::escape;
 use agent_core::os::others;
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, StatxFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, Mode, OFlags, StatxFlags};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +21,7 @@ pub(super) fn actor(pid: u32, arguments: bool, alive: impl FnOnce() -> bool) -> 
         pid,
         ..Actor::default()
     };
-    let Ok(directory) = open(pid) else {
+    let Ok(directory) = others::process(pid) else {
         return actor;
     };
     if !alive() {
@@ -54,15 +53,10 @@ pub(super) fn actor(pid: u32, arguments: bool, alive: impl FnOnce() -> bool) -> 
     }
     let parent = actor.parent_pid.filter(|pid| *pid != 0);
     actor.parent_name = parent
-        .and_then(|pid| open(pid).ok())
+        .and_then(|pid| others::process(pid).ok())
         .and_then(|directory| text(&directory, "comm"))
         .map(|comm| shown(&comm));
     actor
-}
-
-fn open(pid: u32) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    fs::openat(CWD, format!("/proc/{pid}"), flags, Mode::empty())
 }
 
 fn text(directory: &OwnedFd, name: &str) -> Option<Vec<u8>> {
