@@ -57,7 +57,8 @@ fn one_record_one_verdict() {
             "record etc/userdb toor '\"uid\":0' \"$strong\"",
             &["only_root_uid0 toor"],
         ),
-        ("record etc/userdb toor '\"uid\":0'", &[]),
+        // No password opens it, and a key may.
+        ("record etc/userdb toor '\"uid\":0'", &["only_root_uid0 toor"]),
         (
             "record etc/userdb toor '\"uid\":0,\"privileged\":{\"sshAuthorizedKeys\":[\"ssh-ed25519 AAAA x\"]}'",
             &["only_root_uid0 toor"],
