@@ -37,7 +37,7 @@ impl Hands {
     }
 
     /// Has the kernel fetch what of a file is not cached from `offset` on, [`AHEAD`] bytes at most, and waits for nothing.
-    /// Returns up to where. Pieces of [`CHUNK`] alone would be as many requests of that size, each waited for.
+    /// Returns up to where. Its own readahead brings as little as a reader takes at a time, and each of that is waited for.
     pub(super) fn ask_ahead(&mut self, opened: &OpenFile, offset: u64) -> u64 {
         if self.ahead.is_empty() {
             self.ahead = vec![0; AHEAD];
