@@ -18,7 +18,7 @@ use agent_outbox::event::{self, ManifestState};
 use agent_packages::DatabaseStamp;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
-use agent_scan::watch::BriefMount;
+use agent_scan::watch::brief::BriefMount;
 use sources::Sources;
 use std::collections::HashMap;
 use std::path::Path;

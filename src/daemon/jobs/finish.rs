@@ -22,8 +22,7 @@ use agent_core::region::Region;
 use agent_outbox::event::{LastScan, Unread};
 use agent_scan::files::belief;
 use agent_scan::files::scan::Coverage;
-use agent_scan::files::wording;
-use agent_scan::watch::BriefMount;
+use agent_scan::watch::brief::BriefMount;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// After a scan that broke off the next one begins this much later.
@@ -181,7 +180,7 @@ pub(in crate::daemon) fn mounted_briefly(daemon: &mut Daemon, mounts: Vec<BriefM
             ..ChangeContext::default()
         };
         daemon.store.give(Command::Restored {
-            finding: Box::new(wording::mounted_briefly(&brief, severity)),
+            finding: Box::new(brief.finding(severity)),
             path: brief.path,
             cause: Box::new(cause),
             at: now.wall,

@@ -4,7 +4,6 @@ use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Source};
 use super::probe::Unseen;
 use super::walk::Blindness;
-use crate::watch::BriefMount;
 use agent_baseline::Baseline;
 use agent_core::attributes::{Attribute, AttributeSet, Attributes, FileType, Xattr};
 use agent_core::escape;
@@ -105,27 +104,6 @@ fn words_added(observed: &Attributes, against: Baseline) -> (String, &'static st
             "find out who put it there (its times, the package logs); remove it, or install it from a package",
         ),
     }
-}
-
-/// The finding that something was mounted there for a moment, as severe as what it may have hidden.
-pub fn mounted_briefly(brief: &BriefMount, severity: Severity) -> Finding {
-    let Layer {
-        fstype,
-        source,
-        shown,
-    } = &brief.layer;
-    let ms = u64::try_from(brief.lasted.as_millis()).unwrap_or(u64::MAX);
-    let message = format!(
-        "{fstype} ({shown} of {source}) was mounted over it for a moment: it was seen for {ms} ms, and nobody looked at what it held"
-    );
-    let observed = json!({
-        "mounts": [{ "fstype": fstype, "source": source, "shown": shown }],
-        "seen_ms": ms,
-    });
-    let subject = subject(&brief.path);
-    Finding::new(&finding::FILES_MOUNT, Verdict::Fail, severity, subject, message)
-        .evidence(Value::Null, observed)
-        .remediation("find out who mounted it and what was run from there (the journal, what auditd has of mount(2)); what runs on from it is in the table of processes")
 }
 
 /// What is mounted over a path, lowest first.

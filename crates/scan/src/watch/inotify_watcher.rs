@@ -12,11 +12,12 @@ mod reporter;
 mod rules;
 mod unsure;
 
+use super::brief::BriefMount;
 use super::canary;
 use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
 use super::tree::{Descriptor, Node, ROOT, Tree};
-use super::{BriefMount, Coverage, Notice, Options, Touch};
+use super::{Coverage, Notice, Options, Touch};
 use crate::files::door::Doors;
 use crate::files::probe::join;
 use agent_core::os::node;

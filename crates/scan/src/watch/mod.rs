@@ -8,6 +8,7 @@
 //! in scope and watches each directory of that, none that is left out.
 
 pub mod attribution;
+pub mod brief;
 pub mod canary;
 pub mod debounce;
 mod inotify;
@@ -20,10 +21,10 @@ use crate::files::linked::Linked;
 use crate::files::scope::Scope;
 use agent_core::change::Actor;
 use agent_core::error::{Error, Result};
-use agent_core::os::mounts::Layer;
 use agent_core::os::root::Root;
 use agent_core::task::{self, Job};
 use attribution::{Actors, Attribution, Status};
+use brief::BriefMount;
 use inotify::Inotify;
 use inotify_watcher::InotifyWatcher;
 use mounts::Mounts;
@@ -63,19 +64,6 @@ pub struct Touch {
     pub below: bool,
     /// Whether the path itself was changed, rather than looked at for what is beside it.
     pub itself: bool,
-}
-
-/// Something that was mounted for a moment: no look need have seen it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BriefMount {
-    /// Relative to the root; in scope, or leading there.
-    pub path: Vec<u8>,
-    /// What it was.
-    pub layer: Layer,
-    /// The how manieth it was at its place, from 1.
-    pub height: usize,
-    /// From when it was seen until it was seen to be gone.
-    pub lasted: Duration,
 }
 
 /// What the watch says.

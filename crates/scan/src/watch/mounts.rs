@@ -3,7 +3,7 @@
 //! Reading it opens nothing that is mounted, so it is read as soon as the kernel says that it has changed: what comes and
 //! goes within a moment is seen too. What came is opened later ([`super::quiet`]).
 
-use super::BriefMount;
+use super::brief::BriefMount;
 use agent_core::bounds;
 use agent_core::os::mounts::{Layer, unescape};
 use agent_core::os::procfs;
@@ -45,7 +45,7 @@ type Mount = (u64, Vec<u8>);
 struct Young {
     since: Instant,
     layer: Layer,
-    /// The how manieth it is at its place, from 1.
+    /// Its place among the mounts that lie on one another there: 1 is the lowest.
     height: usize,
     /// It shows what lay there anyway.
     shows_itself: bool,

@@ -3,9 +3,10 @@
 use super::ledger::Ledger;
 use agent_core::attributes::Timestamp;
 use agent_core::region::Region;
+use agent_scan::watch::brief::BriefMount;
 use agent_scan::watch::canary::{Canary, CanaryState, KEY};
 use agent_scan::watch::debounce::Debouncer;
-use agent_scan::watch::{BriefMount, Coverage, Notice, Options, Watch, attribution};
+use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
 use harness::Lab;
 use std::collections::BTreeSet;
 use std::sync::Arc;
