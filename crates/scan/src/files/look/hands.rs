@@ -39,11 +39,15 @@ impl Hands {
     /// Has the kernel fetch what of a file is not cached from `offset` on, [`AHEAD`] bytes at most, and waits for nothing.
     /// Returns up to where. Its own readahead brings as little as a reader takes at a time, and each of that is waited for.
     pub(super) fn ask_ahead(&mut self, opened: &OpenFile, offset: u64) -> u64 {
+        let left = opened.before.size.saturating_sub(offset);
+        let length = usize::try_from(left).unwrap_or(AHEAD).min(AHEAD);
+        // A pace is the disk's as well: what is asked for is not paid for before it is read.
+        if self.pace.is_some() {
+            return offset + length as u64;
+        }
         if self.ahead.is_empty() {
             self.ahead = vec![0; AHEAD];
         }
-        let left = opened.before.size.saturating_sub(offset);
-        let length = usize::try_from(left).unwrap_or(AHEAD).min(AHEAD);
         let fd = opened.file.as_fd();
         // Whoever reads it there says what is wrong with it.
         self.reader
