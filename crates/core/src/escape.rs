@@ -44,6 +44,13 @@ pub fn push_octal(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
+/// The same, as a text of its own.
+pub fn octal(name: &[u8]) -> String {
+    let mut out = Vec::with_capacity(name.len());
+    push_octal(&mut out, name);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The bytes that [`push_octal`] wrote. `None` where a backslash is not followed by three octal digits,
 /// for a byte that should have been escaped, and for NUL, which no name holds.
 pub fn from_octal(text: &[u8]) -> Option<Vec<u8>> {

@@ -46,7 +46,8 @@ pub fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Puts a file in the place of whatever is at the path, by way of `PATH.new`.
+/// Puts a file in the place of whatever is at the path, by way of `PATH.new`. Not synced, as
+/// [`Pending`](super::atomic::Pending) does it: for what is made again where it is lost with the power.
 ///
 /// # Errors
 /// It cannot be written; what was there stays.

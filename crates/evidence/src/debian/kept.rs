@@ -86,6 +86,7 @@ impl Store {
             // Where it cannot be removed it stays unread.
             fs::remove_file(path).unwrap_or_default();
         }
+        let mut given_up = beyond.len();
         let mut rows: usize = 0;
         for (since, bytes, path) in files {
             if let Some(facts) = self.parse(&path) {
@@ -99,6 +100,7 @@ impl Store {
                     .saturating_add(alternatives.len())
                     .saturating_add(members.len());
                 if rows > ROWS {
+                    given_up = given_up.saturating_add(1);
                     continue;
                 }
                 take(Stored {
@@ -108,7 +110,7 @@ impl Store {
                 });
             }
         }
-        (!beyond.is_empty()).then(|| given_up(beyond.len()))
+        (given_up > 0).then(|| self::given_up(given_up))
     }
 
     /// What is kept of that .deb.
@@ -150,12 +152,6 @@ pub(crate) fn given_up(packages: usize) -> String {
     )
 }
 
-fn octal(bytes: &[u8]) -> String {
-    let mut out = Vec::new();
-    escape::push_octal(&mut out, bytes);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 fn text(facts: &Facts, keyrings: &[u8; 32]) -> String {
     let Package {
         name,
@@ -173,10 +169,14 @@ fn text(facts: &Facts, keyrings: &[u8; 32]) -> String {
         line(format_args!("recorded\n"));
     }
     for (path, md5) in &facts.control.sums {
-        line(format_args!("sum {} {}\n", escape::hex(md5), octal(path)));
+        line(format_args!(
+            "sum {} {}\n",
+            escape::hex(md5),
+            escape::octal(path)
+        ));
     }
     for Alternative { link, name, target } in &facts.control.alternatives {
-        let [link, name, target] = [link, name, target].map(|word| octal(word));
+        let [link, name, target] = [link, name, target].map(|word| escape::octal(word));
         line(format_args!("alternative {link} {name} {target}\n"));
     }
     for (path, shipped) in &facts.control.members {
@@ -208,11 +208,11 @@ fn row(path: &[u8], shipped: &Shipped) -> String {
     let link = shipped
         .link
         .as_ref()
-        .map_or("-".to_owned(), |link| format!("={}", octal(link)));
+        .map_or("-".to_owned(), |link| format!("={}", escape::octal(link)));
     let kind = kind.name();
     format!(
         "{kind} {mode} {uid} {gid} {names} {digest} {link} {}",
-        octal(path)
+        escape::octal(path)
     )
 }
 
@@ -423,5 +423,23 @@ mod tests {
         let said = load(&store).1.expect("told");
         assert!(said.contains(" signed packages was given up"), "{said}");
         assert!(!directory.path().join("large").exists());
+    }
+
+    #[test]
+    fn rows_that_no_package_has_are_given_up_and_said() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::new(directory.path(), [4; 32]);
+        let file = |name: &str, rows: usize| {
+            let (keyrings, deb) = (escape::hex(&[4; 32]), escape::hex(&[1; 32]));
+            let head = format!("{FIRST}\nkeyrings {keyrings}\npackage {name} 1 all\ndeb {deb}\n");
+            let text = format!("{head}{}{LAST}\n", "alternative a a a\n".repeat(rows));
+            fs::write(directory.path().join(name), text).expect("written");
+        };
+        file("a", 3);
+        assert_eq!((load(&store).0.len(), load(&store).1), (1, None));
+        file("b", ROWS + 1);
+        let (stored, said) = load(&store);
+        assert!(stored.len() < 2);
+        assert!(said.is_some_and(|said| said.contains("was given up")));
     }
 }

@@ -145,7 +145,7 @@ impl ListsToKeep {
             if all > self.most {
                 break;
             }
-            writeln!(out, "{} {}", packed.len(), octal(name(path)))?;
+            writeln!(out, "{} {}", packed.len(), escape::octal(name(path)))?;
             out.write_all(&packed)?;
         }
         out.flush()
@@ -204,12 +204,6 @@ fn sha256(text: &[u8]) -> [u8; 32] {
 fn name(path: &[u8]) -> &[u8] {
     let rest = path.strip_prefix(INFO.as_bytes()).unwrap_or(path);
     rest.strip_prefix(b"/").unwrap_or(rest)
-}
-
-fn octal(bytes: &[u8]) -> String {
-    let mut out = Vec::new();
-    escape::push_octal(&mut out, bytes);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
