@@ -36,6 +36,10 @@ const UNTESTED: &[(&str, &str)] = &[
         "a file system that falls silent between two looks of the watch is yet to be made",
     ),
     (
+        "GIVEN_UP",
+        "after the first look that is given up files have a deadline: nothing makes five of them",
+    ),
+    (
         "LAUNCH_ENTRIES",
         "a hundred thousand changes of a first boot take too long",
     ),

@@ -296,3 +296,29 @@ fn a_tree_that_gives_no_answer_cannot_be_opened() {
     );
     assert_eq!(read(&lab, "status").trim(), "2", "{told}");
 }
+
+/// Somebody holds up the opening of a file of the host's own: nothing but its end would end the look.
+#[test]
+fn a_check_that_stands_still_says_where_and_ends() {
+    let lab = Lab::new();
+    lab.profile("name = \"lab\"\n[[paths]]\npath = \"/data\"\nseverity = \"high\"\n");
+    lab.shell("mkdir data; echo one > data/held; echo two > data/other");
+    let holder = ::harness::project().join("tests/data/held.py");
+    let script = format!(
+        "$AGENT baseline create --root root --profile ./profile.toml --output m.mtree
+         mkfifo in; python3 {} root/data/held < in > said & HOLDER=$!
+         exec 9> in; until grep -q held said; do sleep 0.02; done
+         HIA_TEST_DEADLINE=300 {CHECK} > told 2> words && code=0 || code=$?; echo $code > status
+         exec 9>&-; wait $HOLDER",
+        holder.display()
+    );
+    private(lab.path(), &script, &[]).expect(0);
+    assert_eq!(read(&lab, "status"), "2\n");
+    let words = read(&lab, "words");
+    let lines: Vec<&str> = words.lines().collect();
+    assert_eq!(lines.len(), 2, "{words}");
+    let all = |part: &str| lines.iter().all(|line| line.contains(part));
+    assert!(all("warning: the check has taken no step for"), "{words}");
+    assert!(all("at /data/held: "), "{words}");
+    assert!(lines[1].ends_with("there is no verdict"), "{words}");
+}

@@ -3,6 +3,7 @@
 //! A thread that waits for a file system that does not answer cannot be ended. It is left behind, and what it was
 //! to judge is not begun again while it hangs: no more of them can be left than there are names of looks.
 
+use agent_core::bounds;
 use agent_core::escape;
 use agent_core::os::trail::Trail;
 use agent_core::task;
@@ -95,9 +96,9 @@ pub(super) fn in_turn<T: Send + 'static>(
             words,
         };
         let work = work.clone();
-        let job = task::job();
+        let role = task::Role::of_this_thread();
         let begun = Builder::new().name(stage.name.into()).spawn(move || {
-            task::begin(job);
+            role.take();
             trail.follow();
             work(&mut turns);
         });
@@ -218,16 +219,11 @@ fn place(trail: &Weak<Trail>) -> String {
     }
 }
 
-/// The stage; a test build takes a shorter deadline from `HIA_TEST_DEADLINE`, in milliseconds.
 fn bounded(stage: &Stage) -> Stage {
-    let mut stage = *stage;
-    if cfg!(debug_assertions)
-        && let Ok(text) = std::env::var("HIA_TEST_DEADLINE")
-        && let Ok(milliseconds) = text.parse()
-    {
-        stage.deadline = Duration::from_millis(milliseconds);
+    Stage {
+        deadline: bounds::deadline(stage.deadline),
+        ..*stage
     }
-    stage
 }
 
 /// In a test build, never ends for the stages that `HIA_TEST_STALL` names.

@@ -17,6 +17,7 @@ mod sealed;
 mod seen;
 pub(crate) mod selected;
 mod settings;
+pub(crate) mod stillness;
 pub(crate) mod summary;
 pub(crate) mod tree;
 

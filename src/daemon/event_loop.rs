@@ -2,7 +2,7 @@
 
 use crate::daemon::action::Action;
 use crate::daemon::clock::Now;
-use crate::daemon::jobs::start;
+use crate::daemon::jobs::{stalled, start};
 use crate::daemon::message::{self, Inbox, Message};
 use crate::daemon::panics::retry;
 use crate::daemon::setup::Setup;
@@ -97,6 +97,7 @@ pub(super) fn tick(daemon: &mut Daemon, now: Now) {
         reopen_baseline(daemon, now);
         window::look(daemon, now);
         retry::tick(daemon, now);
+        stalled::look(daemon, now);
         report::pace_heartbeats(daemon, now);
     }
     if daemon.status.take(regular, now.monotonic) {

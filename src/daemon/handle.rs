@@ -17,7 +17,10 @@ pub(in crate::daemon) fn message(daemon: &mut Daemon, message: Message, now: Now
     match message {
         Message::Binary(digest) => daemon.identity.binary = digest,
         Message::Baseline(baseline, opened_by) => {
-            daemon.baseline.opening &= opened_by != OpenedBy::Own;
+            if opened_by == OpenedBy::Own {
+                daemon.baseline.opening = false;
+                daemon.jobs.set_opening(None);
+            }
             lifecycle::set_baseline(daemon, baseline, now);
         }
         Message::Found {

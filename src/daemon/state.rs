@@ -153,7 +153,10 @@ impl Daemon {
         let messages = self.jobs.outlets().messages.clone();
         let left_out = self.panics.left_out();
         match jobs::open_baseline(setup, self.records.had_manifest(), left_out, messages) {
-            Ok(()) => self.baseline.opening = true,
+            Ok(movement) => {
+                self.baseline.opening = true;
+                self.jobs.set_opening(Some(movement));
+            }
             Err(error) => warn(&format!("no thread could be started: {error}")),
         }
     }

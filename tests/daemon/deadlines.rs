@@ -2,6 +2,8 @@
 
 use super::harness::DaemonHarness;
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// An event about a check of settings: what became of it, the check, the verdict.
 fn told(event: &Value) -> Option<String> {
@@ -90,6 +92,59 @@ fn a_file_system_that_gives_no_answer_delays_no_change_elsewhere() {
     );
     harness.host.shell("echo more >> data/d1/file");
     harness.until_told("raised files.changed /data/d1/file");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+/// A file system of the host's own gives no answer on one file, since somebody holds up its opening.
+#[test]
+fn a_look_that_stands_still_is_told_and_the_rest_is_looked_at_without_it() {
+    let harness = DaemonHarness::recorded();
+    harness
+        .host
+        .shell("mkdir -p data/d2; echo 1 > data/d2/held; echo 1 > data/d2/other");
+    harness.record();
+    let daemon = harness.start_with(|command| {
+        command.env("HIA_TEST_DEADLINE", "1000");
+    });
+    harness.until_scanned();
+    assert_eq!(harness.status().0, 0);
+
+    let mut holder = Command::new("python3")
+        .arg(::harness::project().join("tests/data/held.py"))
+        .arg(harness.path("data/d2/held"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3");
+    let mut said = String::new();
+    let mut words = BufReader::new(holder.stdout.take().expect("a pipe"));
+    words.read_line(&mut said).expect("a line");
+    assert_eq!(said, "held\n");
+    harness
+        .host
+        .shell("chmod 600 data/d2/held; echo more >> data/d2/other");
+    harness.until_told("raised files.changed /data/d2/other");
+    harness.until_told("raised files.unreadable /data/d2/held");
+    harness.until("it is told", |harness| harness.has_fault("watch.stalled"));
+    let events = harness.events();
+    let fault = events
+        .iter()
+        .find(|event| event["status_code"] == "watch.stalled");
+    let message = fault.map(|fault| fault["message"].to_string());
+    assert!(message.is_some_and(|message| message.contains("at /data/d2/held: ")));
+    let (code, status) = harness.status();
+    assert_eq!(code, 1, "{status}");
+    assert_eq!(status["daemon"]["watching"], false, "{status}");
+    assert!(
+        status.to_string().contains("does not come back"),
+        "{status}"
+    );
+
+    drop(holder.stdin.take());
+    assert!(holder.wait().expect("it ends").success());
+    harness.until("all is well again", |harness| harness.status().0 == 0);
+    harness.until_told("raised files.changed /data/d2/held");
     assert_eq!(daemon.stop(), 0);
     harness.verify();
 }

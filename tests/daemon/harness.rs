@@ -227,6 +227,12 @@ impl DaemonHarness {
         }
     }
 
+    /// Whether a fault of that code was told.
+    pub(super) fn has_fault(&self, code: &str) -> bool {
+        let events = self.events();
+        events.iter().any(|event| event["status_code"] == code)
+    }
+
     /// Events that say that something may have been missed.
     pub(super) fn gaps(&self) -> Vec<Value> {
         let mut gaps = self.events();

@@ -4,13 +4,6 @@ use super::harness::{CONFIG, Daemon, DaemonHarness};
 use serde_json::json;
 
 /// The fault of that code, told since.
-fn has_fault(harness: &DaemonHarness, code: &str) -> bool {
-    harness
-        .events()
-        .iter()
-        .any(|event| event["status_code"] == code)
-}
-
 #[test]
 fn a_manifest_that_takes_the_place_of_another_is_told_with_what_it_makes_vanish() {
     let harness = DaemonHarness::recorded();
@@ -148,7 +141,7 @@ fn a_state_directory_taken_away_is_told_and_shows_in_the_status() {
         .host
         .shell("mv var/lib/host-integrity-agent var/lib/away; touch var/lib/host-integrity-agent");
     harness.until("the state directory is told", |harness| {
-        has_fault(harness, "state.lost")
+        harness.has_fault("state.lost")
     });
     harness.until("the status says so", |harness| {
         let (exit, status) = harness.status();
@@ -198,7 +191,7 @@ fn an_endpoint_of_the_environment_is_named_and_told() {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true");
     });
-    harness.until("it is told", |harness| has_fault(harness, "sinks.endpoint"));
+    harness.until("it is told", |harness| harness.has_fault("sinks.endpoint"));
     let named = "http://127.0.0.1:9 (AWS_ENDPOINT_URL in the environment)";
     harness.until("a heartbeat names it", |harness| {
         let events = harness.events();

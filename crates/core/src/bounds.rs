@@ -67,6 +67,18 @@ bounds! {
         "all other changes wait meanwhile; what is not watched is looked at once a minute";
     HANGING: usize = Number(256), "requests that such file systems leave without an answer at one time",
         "each keeps a thread with some 20 KB; what is missing of one file system is asked for no more until it answers";
+    STILL_URGENT: Duration = Time(Duration::from_secs(60)),
+        "a look of the daemon at what is critical and was touched, without a step",
+        "a step is a file, a directory or a piece of one; 20 s are counted at the most of what a host sleeps or is too busy, so that three looks at it must have seen none";
+    STILL_SPOT: Duration = Time(Duration::from_secs(120)),
+        "the same for whatever was touched",
+        "its packages are asked for as well, from lists of 2 GiB at the most";
+    STILL: Duration = Time(Duration::from_secs(600)), "the same for every other look",
+        "between two steps lies opening a manifest, or the package database";
+    GIVEN_UP: usize = Number(4), "looks of the daemon that are given up at one time",
+        "each keeps its threads and what it held; one more is told, and waited for";
+    HELD: usize = Number(16), "requests that file systems of the host's own leave without an answer, after a look was given up",
+        "somebody may hold up the opening of single files (fanotify(7)): the others of that file system are looked at";
     METADATA: Duration = Time(Duration::from_millis(4500)), "all questions to the metadata service",
         "the check as a whole promises five seconds";
     INSTANCE: Duration = Time(Duration::from_secs(30)), "judging the instance",
@@ -276,6 +288,16 @@ bounds! {
         "some 400 KB; after more of them something may be told twice";
     SEEN_REPORT: u64 = Bytes(256 << 20), "the report that `accept --seen` names",
         "100,000 findings take a hundred megabytes";
+}
+
+/// A deadline; a test build takes another one from `HIA_TEST_DEADLINE`, in milliseconds.
+pub fn deadline(usual: Duration) -> Duration {
+    if !cfg!(debug_assertions) {
+        return usual;
+    }
+    let text = std::env::var("HIA_TEST_DEADLINE").ok();
+    let other = text.and_then(|text| text.parse().ok());
+    other.map_or(usual, Duration::from_millis)
 }
 
 #[cfg(test)]

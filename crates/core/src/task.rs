@@ -1,10 +1,15 @@
 //! What each thread is at: the job and the smallest subject at hand, for the last word of a process that panics.
 //!
 //! Kept in a buffer of the thread's own: naming a subject copies its path and allocates nothing, so that it may be
-//! done for every file.
+//! done for every file. Whoever waits for the threads of a job sees by [`Steps`] whether it moves, and where it stands.
+
+mod steps;
+
+pub use steps::Steps;
 
 use crate::bytes;
 use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Bytes of a path that are kept; of a longer one, the nearest directory above that fits. As long as Linux takes one
 /// (`PATH_MAX`, limits.h).
@@ -173,30 +178,74 @@ impl At {
     }
 }
 
+/// What is known of a thread.
+struct Thread {
+    at: Arc<Mutex<At>>,
+    /// Of the job it works for, where somebody waits for that.
+    steps: Option<Arc<Steps>>,
+}
+
 thread_local! {
-    static AT: RefCell<At> = const {
-        RefCell::new(At {
+    static THREAD: RefCell<Thread> = RefCell::new(Thread {
+        at: Arc::new(Mutex::new(At {
             job: Job::Other,
             kind: TaskKind::Whole,
             length: 0,
             bytes: [0; LONGEST],
-        })
-    };
+        })),
+        steps: None,
+    });
 }
 
-/// What this thread does, for a thread that goes on with it.
-pub fn job() -> Job {
-    AT.with_borrow(|at| at.job)
+/// What a thread is there for, for those that go on with it.
+#[derive(Clone, Debug)]
+pub struct Role {
+    job: Job,
+    steps: Option<Arc<Steps>>,
+}
+
+impl Role {
+    /// Of this thread.
+    pub fn of_this_thread() -> Role {
+        THREAD.with_borrow(|thread| Role {
+            job: lock(&thread.at).job,
+            steps: thread.steps.clone(),
+        })
+    }
+
+    /// Of a job that somebody waits for.
+    pub fn new(job: Job, steps: Arc<Steps>) -> Role {
+        let steps = Some(steps);
+        Role { job, steps }
+    }
+
+    /// This thread works for it from now on, and is at nothing smaller.
+    pub fn take(&self) {
+        THREAD.with_borrow_mut(|thread| {
+            if let Some(steps) = &self.steps {
+                steps.join(&thread.at);
+            }
+            thread.steps.clone_from(&self.steps);
+        });
+        begin(self.job);
+    }
 }
 
 /// The thread does this from now on, and is at nothing smaller.
 pub fn begin(job: Job) {
-    AT.with_borrow_mut(|at| {
+    change(|at| {
         at.job = job;
         at.set(TaskKind::Whole, b"", b"");
     });
-    #[cfg(debug_assertions)]
-    fault::strike();
+}
+
+/// The thread has come further with what it is at, as by a piece of a file.
+pub fn step() {
+    THREAD.with_borrow(|thread| {
+        if let Some(steps) = &thread.steps {
+            steps.count();
+        }
+    });
 }
 
 /// The thread is at nothing smaller than its job.
@@ -226,13 +275,35 @@ pub fn at_directory(path: &[u8]) {
 
 /// Reads what the thread is at; `None` if it was just being told.
 pub fn read<T>(look: impl FnOnce(&At) -> T) -> Option<T> {
-    AT.with(|at| at.try_borrow().ok().map(|at| look(&at)))
+    let of_thread = |thread: &RefCell<Thread>| {
+        let thread = thread.try_borrow().ok()?;
+        match thread.at.try_lock() {
+            Ok(at) => Some(look(&at)),
+            Err(TryLockError::Poisoned(at)) => Some(look(&at.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    };
+    // A thread that ends has nothing at hand any more.
+    THREAD.try_with(of_thread).ok().flatten()
 }
 
 fn set(kind: TaskKind, directory: &[u8], name: &[u8]) {
-    AT.with_borrow_mut(|at| at.set(kind, directory, name));
+    change(|at| at.set(kind, directory, name));
+}
+
+fn change(how: impl FnOnce(&mut At)) {
+    THREAD.with_borrow(|thread| {
+        how(&mut lock(&thread.at));
+        if let Some(steps) = &thread.steps {
+            steps.count();
+        }
+    });
     #[cfg(debug_assertions)]
     fault::strike();
+}
+
+fn lock(at: &Mutex<At>) -> std::sync::MutexGuard<'_, At> {
+    at.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A fault for tests to put in: a panic at what `AGENT_TEST_PANIC` names as `JOB KIND SUBJECT`.

@@ -4,6 +4,7 @@ mod confined;
 mod files;
 mod instance;
 mod notes;
+mod patience;
 
 use super::check_args::{Check, Color, ReportFormat, Target};
 use super::{colour, hint};
@@ -30,6 +31,7 @@ use agent_core::error::{Error, Result};
 use agent_core::finding::Finding;
 use agent_core::host::Host;
 use agent_core::os::limits;
+use patience::Patience;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -69,6 +71,7 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
             manifest: own_manifest(arguments).then(Arc::default),
             trust: Arc::clone(&trust),
             began,
+            patience: Patience::begin(),
         };
         // The metadata service is asked beside everything else: who waits for it keeps nobody waiting.
         let mut instance = Instance::new(&tree, &profile, &selected, &config.instance);
@@ -89,9 +92,11 @@ pub(super) fn run(arguments: &Check) -> Result<u8> {
         let Run {
             written,
             mut reports,
+            patience,
             ..
         } = run;
-        let written = written.and_then(|()| reports.finish(&summary));
+        let finish = || written.and_then(|()| reports.finish(&summary));
+        let written = patience.excuse(finish);
         written.map_err(|Unwritten { which, error }| {
             let place = targets[which].file.as_deref();
             Error::cannot_write(place.unwrap_or(Path::new("standard output")), &error)
@@ -188,6 +193,7 @@ struct Run<'a> {
     /// Who may seal: the host's own signers, or those that were named.
     trust: Arc<Trust>,
     began: (jiff::Timestamp, Instant),
+    patience: Patience,
 }
 
 /// What a check looked at.
@@ -207,7 +213,10 @@ impl Run<'_> {
         }
         let finding = privileges::told(&self.tree.root, finding);
         self.counts.add(&finding);
-        match self.reports.finding(finding) {
+        let Run {
+            reports, patience, ..
+        } = self;
+        match patience.excuse(|| reports.finding(finding)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.written = Err(error);

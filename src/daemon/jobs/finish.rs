@@ -190,13 +190,36 @@ pub(in crate::daemon) fn mounted_briefly(daemon: &mut Daemon, mounts: Vec<BriefM
 
 /// A job has come to its end, or broke off.
 pub(in crate::daemon) fn ended(daemon: &mut Daemon, id: u64, outcome: Outcome, now: Now) {
-    let Some(job) = daemon.jobs.running.remove(&id) else {
+    let Some(job) = closed(daemon, id, &outcome, now) else {
         return;
     };
+    match outcome {
+        Ok(coverage) => completed(daemon, job, coverage, now),
+        Err(why) => {
+            let actions = broken(daemon, job.kind, why, now);
+            daemon.perform(actions, now);
+        }
+    }
+}
+
+/// A job is not waited for any longer, which was told.
+pub(in crate::daemon) fn given_up(daemon: &mut Daemon, id: u64, why: String, now: Now) {
+    let outcome = Err(why.clone());
+    let Some(job) = closed(daemon, id, &outcome, now) else {
+        return;
+    };
+    let mut actions = broken(daemon, job.kind, why, now);
+    actions.retain(|action| !matches!(action, Action::Fault(_)));
+    daemon.perform(actions, now);
+}
+
+/// It runs no longer.
+fn closed(daemon: &mut Daemon, id: u64, outcome: &Outcome, now: Now) -> Option<RunningJob> {
+    let job = daemon.jobs.running.remove(&id)?;
     daemon.jobs.queue.ended(job.kind);
     daemon.jobs.ended = true;
     daemon.status.stale |= !matches!(job.kind, JobKind::Urgent | JobKind::Spot);
-    let clears = job.clears(&outcome);
+    let clears = job.clears(outcome);
     let at = now.wall;
     for &part in job.parts.iter().flatten() {
         daemon.store.give(Command::End {
@@ -217,16 +240,7 @@ pub(in crate::daemon) fn ended(daemon: &mut Daemon, id: u64, outcome: Outcome, n
             at,
         });
     }
-    match outcome {
-        Ok(coverage) => completed(daemon, job, coverage, now),
-        Err(why) => {
-            if job.kind == JobKind::FullScan {
-                daemon.scan.rehash.doubt("the scan before broke off");
-            }
-            let actions = broken(job.kind, why, now);
-            daemon.perform(actions, now);
-        }
-    }
+    Some(job)
 }
 
 fn completed(daemon: &mut Daemon, job: RunningJob, coverage: Option<Coverage>, now: Now) {
@@ -267,7 +281,10 @@ fn settings_ended(daemon: &mut Daemon, job: &RunningJob, now: Now) {
 }
 
 /// What follows from a job that broke off.
-fn broken(kind: JobKind, why: String, now: Now) -> Vec<Action> {
+fn broken(daemon: &mut Daemon, kind: JobKind, why: String, now: Now) -> Vec<Action> {
+    if kind == JobKind::FullScan {
+        daemon.scan.rehash.doubt("the scan before broke off");
+    }
     match kind {
         JobKind::FullScan | JobKind::Critical => vec![
             Action::Problem(Problem::Scan, Some(format!("a scan broke off: {why}"))),

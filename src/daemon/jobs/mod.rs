@@ -16,6 +16,7 @@ mod open_baseline;
 mod packages;
 mod settings;
 mod spot;
+pub(in crate::daemon) mod stalled;
 pub(in crate::daemon) mod start;
 mod worker;
 mod writers;
@@ -28,12 +29,13 @@ use crate::daemon::states::touched::TouchedBatch;
 use crate::daemon::window::WatchedWindow;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::region::Region;
-use agent_core::task;
+use agent_core::task::{Job, Role};
 use agent_outbox::store::Scope;
 use agent_packages::dpkg::unpacking::Unpacking;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 use evidence::SharedEvidence;
+use stalled::{GivenUp, Movement};
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -68,6 +70,10 @@ pub(in crate::daemon) struct Jobs {
     evidence: Arc<SharedEvidence>,
     /// The window in which what they find is expected.
     pub(in crate::daemon) window: WatchedWindow,
+    /// Opening what verdicts rest on, while that is under way.
+    opening: Option<Movement>,
+    /// Looks that stood still, and have not come back.
+    given_up: Vec<GivenUp>,
 }
 
 /// A job that has begun and not ended.
@@ -88,6 +94,7 @@ struct RunningJob {
     outdated: bool,
     /// What is cleared in place of all that the job could clear, where a part of it is left out.
     parts: Option<Vec<u64>>,
+    movement: Movement,
 }
 
 impl RunningJob {
@@ -146,7 +153,14 @@ impl Jobs {
             progress: Arc::default(),
             evidence: Arc::default(),
             window: WatchedWindow::default(),
+            opening: None,
+            given_up: Vec::new(),
         }
+    }
+
+    /// What verdicts rest on is being opened, or no longer.
+    pub(in crate::daemon) fn set_opening(&mut self, opening: Option<Movement>) {
+        self.opening = opening;
     }
 
     /// Where the threads send their messages.
@@ -233,35 +247,36 @@ fn run(worker: Worker, job: &RunningJob, had_manifest: bool) -> io::Result<()> {
     let pace = job.pace.clone();
     let plan = job.batch.as_ref().map(|batch| batch.plan.clone());
     let settled = job.batch.as_ref().is_some_and(|batch| batch.settled);
+    let role = |what| Role::new(what, job.movement.steps.clone());
     match job.kind {
-        JobKind::Critical => spawn("critical", task::Job::Files, move || {
+        JobKind::Critical => spawn("critical", role(Job::Files), move || {
             critical::run(&worker, pace.as_deref());
         }),
-        JobKind::FullScan => spawn("scan", task::Job::Files, move || {
+        JobKind::FullScan => spawn("scan", role(Job::Files), move || {
             full_scan::run(worker, pace.as_deref(), had_manifest);
         }),
-        JobKind::Urgent => spawn("urgent", task::Job::Files, move || {
+        JobKind::Urgent => spawn("urgent", role(Job::Files), move || {
             spot::run_urgent(&worker, &plan.unwrap_or_default());
         }),
-        JobKind::Spot => spawn("spot", task::Job::Files, move || {
+        JobKind::Spot => spawn("spot", role(Job::Files), move || {
             spot::run(worker, &plan.unwrap_or_default(), settled);
         }),
-        JobKind::Settings => spawn("settings", task::Job::Settings, move || {
+        JobKind::Settings => spawn("settings", role(Job::Settings), move || {
             settings::run(&worker);
         }),
-        JobKind::Instance => spawn("instance", task::Job::Instance, move || {
+        JobKind::Instance => spawn("instance", role(Job::Instance), move || {
             instance::run(&worker);
         }),
-        JobKind::LaunchRecord => spawn("launch", task::Job::Launch, move || {
+        JobKind::LaunchRecord => spawn("launch", role(Job::Launch), move || {
             launch_record::run(&worker);
         }),
     }
 }
 
 /// Begins a thread of that name that says of itself, should it panic, what it is there for.
-fn spawn(name: &str, role: task::Job, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn spawn(name: &str, role: Role, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let begin = move || {
-        task::begin(role);
+        role.take();
         work();
     };
     Builder::new().name(name.into()).spawn(begin).map(|_| ())

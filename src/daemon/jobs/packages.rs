@@ -4,7 +4,7 @@ use super::{Jobs, spawn};
 use crate::daemon::message::{self, Message};
 use crate::daemon::setup::Setup;
 use crate::daemon::states::transactions::Awaited;
-use agent_core::task;
+use agent_core::task::{Job, Role};
 use std::io;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub(super) fn ask(jobs: &Jobs, setup: Arc<Setup>, awaited: Vec<Awaited>) -> io::Result<()> {
     let unpacking = jobs.unpacking.clone();
     let messages = jobs.outlets.messages.clone();
-    spawn("packages", task::Job::Ground, move || {
+    let role = Role::new(Job::Ground, Arc::default());
+    spawn("packages", role, move || {
         let mut done = awaited;
         // Should nobody be able to read it any more, all of them are.
         if let Ok(mut unpacking) = unpacking.lock() {

@@ -1,5 +1,6 @@
 //! Which jobs are wanted and begin: the event loop's side.
 
+use super::stalled::Movement;
 use super::worker::Worker;
 use super::{RunningJob, packages};
 use crate::daemon::action::Action;
@@ -145,6 +146,7 @@ fn begin(daemon: &mut Daemon, kind: JobKind, baseline: Arc<ActiveBaseline>, now:
         unknowns: 0,
         outdated: false,
         parts: begin_parts(daemon, kind),
+        movement: Movement::default(),
     };
     if let Some(scope) = job.scope() {
         job.stored = true;

@@ -13,6 +13,7 @@ pub(in crate::daemon) mod rehash;
 pub(in crate::daemon) mod restored;
 pub(in crate::daemon) mod scan_state;
 pub(in crate::daemon) mod schedule;
+pub(in crate::daemon) mod stall;
 pub(in crate::daemon) mod timers;
 pub(in crate::daemon) mod touched;
 pub(in crate::daemon) mod transactions;

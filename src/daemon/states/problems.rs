@@ -23,6 +23,8 @@ pub(in crate::daemon) enum Problem {
     Panics,
     /// A scan broke off.
     Scan,
+    /// A look takes no step any more.
+    Stalled,
     /// The status cannot be written.
     Status,
     /// Not everything is watched.

@@ -47,7 +47,7 @@ fn facts(daemon: &Daemon, now: Now) -> Heartbeat {
     Heartbeat {
         uptime_s: uptime.as_secs(),
         interval_s: daemon.timers.heartbeat_interval().as_secs(),
-        watching: daemon.watch.health.sees(),
+        watching: sees(daemon),
         files: scan.map_or(0, |scan| scan.files),
         directories: daemon.watch.directories(),
         linked: daemon.watch.health.linked(),
@@ -61,6 +61,11 @@ fn facts(daemon: &Daemon, now: Now) -> Heartbeat {
         // The store adds its own.
         trouble: daemon.problems.sentences(),
     }
+}
+
+/// Whether changes are noticed, and looked at, as they are made.
+fn sees(daemon: &Daemon) -> bool {
+    daemon.watch.health.sees() && daemon.problems.get(Problem::Stalled).is_none()
 }
 
 /// Tells of an endpoint that is neither AWS's own nor named in `agent.toml`, once: all events go there.
@@ -135,7 +140,7 @@ fn status(daemon: &Daemon, cost: Cost, now: Now) -> Status {
         start_ticks: ticks("self").unwrap_or(0),
         started: daemon.status.started.wall.rfc3339(),
         updated: now.wall.rfc3339(),
-        watching: daemon.watch.health.sees(),
+        watching: sees(daemon),
         delivering: daemon.sinks.deliver(),
         storing: pending.trouble.is_none()
             && daemon.problems.get(Problem::StateDirectory).is_none(),

@@ -42,6 +42,8 @@ pub struct Doors {
     /// Where the root lies in this process's tree; `None` if that cannot be told.
     base: Option<Vec<u8>>,
     mounts: Arc<Mounts>,
+    /// Whether file systems of the host's own are asked like remote ones.
+    doubted: bool,
     /// How long an answer may take.
     patience: Duration,
 }
@@ -53,6 +55,7 @@ impl Doors {
             root: root.clone(),
             base: mounts::place_of(root.as_fd()),
             mounts: Mounts::now(),
+            doubted: remote::doubts_local(),
             patience: bounds::ANSWER,
         }
     }
@@ -84,7 +87,9 @@ impl Doors {
 
     /// What is mounted at a path, relative to the root.
     pub fn mount(&self, path: &[u8]) -> Option<Mount> {
-        self.mounts.at(&self.place(path)?)
+        let mount = self.mounts.at(&self.place(path)?)?;
+        let remote = mount.remote || self.doubted;
+        Some(Mount { remote, ..mount })
     }
 
     /// Whether something is mounted on an entry of that directory.
@@ -96,14 +101,17 @@ impl Doors {
     /// Opens the root. Anew: a clone would share its place in the list of entries with every other walk.
     pub fn root(&self) -> Result<OpenedDirectory, Shut> {
         let mount = self.base.as_deref().and_then(|base| self.mounts.over(base));
-        match mount.filter(|mount| mount.remote) {
-            None => opened(node::open_dir(self.root.as_fd(), b".")),
-            Some(Mount { device, .. }) => {
-                let root = self.root.clone();
-                let answer = self.ask(device, move || all_of(root.as_fd(), b".", true));
-                away(answer?, |_| Some(device))
-            }
-        }
+        let device = match mount {
+            Some(mount) if mount.remote => Some(mount.device),
+            _ if self.doubted => Some(mount.map_or(UNKNOWN, |mount| mount.device)),
+            _ => None,
+        };
+        let Some(device) = device else {
+            return opened(node::open_dir(self.root.as_fd(), b"."));
+        };
+        let root = self.root.clone();
+        let answer = self.ask(device, move || all_of(root.as_fd(), b".", true));
+        away(answer?, |_| Some(device))
     }
 
     /// Opens the directory `name` of another one, at `path` relative to the root.

@@ -2,7 +2,8 @@
 //! at a deadline.
 //!
 //! A thread that waits for a server that is gone cannot be ended. It is left behind, and its file system is asked for
-//! nothing more until it comes back. File systems of this host's own are asked directly: see [`agent_core::os::mounts`].
+//! nothing more until it comes back. File systems of this host's own are asked directly, see [`agent_core::os::mounts`],
+//! unless a look at one of them did not end ([`doubt_local`]).
 
 use super::probe::Unseen;
 use super::step::Blindness;
@@ -107,7 +108,7 @@ pub fn ask<T: Send + 'static>(
     device: Device,
     request: impl FnOnce(&Arc<Pulse>) -> T + Send + 'static,
 ) -> Result<T, Unanswered> {
-    ask_within(test_deadline().unwrap_or(patience), device, request)
+    ask_within(bounds::deadline(patience), device, request)
 }
 
 fn ask_within<T: Send + 'static>(
@@ -158,11 +159,28 @@ fn ask_within<T: Send + 'static>(
     panic!("a look at a remote file system broke off");
 }
 
+/// Whether file systems of the host's own are asked like those that a server answers for.
+static DOUBTED: AtomicBool = AtomicBool::new(false);
+
+/// A look at a file system of this host's own did not end: from now on they are asked like those that a server answers
+/// for, or no longer. Walks that have begun go on as before.
+pub fn doubt_local(doubted: bool) {
+    DOUBTED.store(doubted, Ordering::Relaxed);
+}
+
+/// Whether they are.
+pub(super) fn doubts_local() -> bool {
+    DOUBTED.load(Ordering::Relaxed)
+}
+
 /// How many requests hang; `None` if one to that device does, or too many.
 fn missing(device: Device) -> Option<usize> {
     let mut hanging = HANGING.lock().unwrap_or_else(PoisonError::into_inner);
     hanging.retain(|(_, pulse)| pulse.strong_count() > 0);
-    let asks = hanging.len() < bounds::HANGING && hanging.iter().all(|(at, _)| *at != device);
+    // What holds up a file of the host's own need not hold up the next one.
+    let most_of_one = if doubts_local() { bounds::HELD } else { 1 };
+    let of_one = hanging.iter().filter(|(at, _)| *at == device).count();
+    let asks = hanging.len() < bounds::HANGING && of_one < most_of_one;
     asks.then_some(hanging.len())
 }
 
@@ -176,24 +194,15 @@ fn start() -> io::Result<Helper> {
     let pulse = Arc::new(Pulse::default());
     // For as long as the thread lives.
     let own = pulse.clone();
-    let job = task::job();
+    let role = task::Role::of_this_thread();
     Builder::new().name("remote".into()).spawn(move || {
         let _own = own;
-        task::begin(job);
+        role.take();
         for job in queue {
             job();
         }
     })?;
     Ok(Helper { jobs, pulse })
-}
-
-/// In a test build, `HIA_TEST_DEADLINE` in milliseconds.
-fn test_deadline() -> Option<Duration> {
-    if !cfg!(debug_assertions) {
-        return None;
-    }
-    let text = std::env::var("HIA_TEST_DEADLINE").ok()?;
-    text.parse().ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]

@@ -250,13 +250,16 @@ impl Scan<'_> {
             Baseline::Manifest(()) if !self.partial => Outside::Refuse,
             Baseline::Manifest(()) | Baseline::Packages(()) => Outside::Ignore,
         };
+        let role = task::Role::of_this_thread();
         ordered(
             self.workers,
             |emit| {
+                role.take();
                 task::begin(Job::Files);
                 join_streams(walk, expected, self.scope, outside, emit);
             },
             || {
+                role.take();
                 task::begin(Job::Files);
                 let mut looker = Looker::new(self.pace, self.workers.most());
                 looker.alone = self.aside.alone;

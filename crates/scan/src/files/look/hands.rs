@@ -4,6 +4,7 @@ use crate::files::pace::Pace;
 use crate::files::probe::{OpenFile, Unseen, unreadable};
 use crate::files::remote::Pulse;
 use agent_core::os::read::{FileReader, Piece};
+use agent_core::task;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -59,6 +60,7 @@ impl Hands {
     /// Counts, and waits where the pace says so.
     pub(super) fn count(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
+        task::step();
         match (&self.pulse, &self.pace) {
             (None, None) => {}
             (None, Some(pace)) => pace.pay(bytes),
