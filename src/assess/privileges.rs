@@ -2,11 +2,12 @@
 
 use agent_core::escape::{from_hex, terminal_text};
 use agent_core::finding::Finding;
+use agent_core::os::procfs;
 use agent_core::os::root::Root;
 use agent_packages::rpm::capability;
 use rustix::buffer::spare_capacity;
 use sha2::{Digest, Sha256};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 
 const CAPABILITY: &str = "security.capability";
 const ACLS: [(&str, &str); 2] = [
@@ -56,7 +57,7 @@ pub(crate) fn told(root: &Root, mut finding: Finding) -> Finding {
 /// What the attribute of that file means, if its value has that digest.
 fn value_of(root: &Root, path: &[u8], name: &str, sha256: &str) -> Option<String> {
     let handle = root.resolve(path, false).ok()?.handle?;
-    let place = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let place = procfs::path_to(handle.as_fd()).ok()?;
     let mut value = Vec::with_capacity(VALUE);
     rustix::fs::getxattr(place.as_str(), name, spare_capacity(&mut value)).ok()?;
     let wanted = from_hex::<32>(sha256.as_bytes())?;

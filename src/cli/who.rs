@@ -1,9 +1,13 @@
 //! Who types: the login that the kernel remembers through su and sudo, and whose rights it has now.
 
+use agent_core::os::procfs;
 use std::fs;
 
 /// The login's id where there is none (`(uid_t) -1`): a service, or a system without audit.
 const UNSET: u32 = u32::MAX;
+/// Bytes of an id in decimal.
+// Own bound: the kernel's.
+const LONGEST: u64 = 16;
 
 /// As `ann (uid 1000) as root (uid 0)`.
 pub(super) fn am_i() -> String {
@@ -14,8 +18,8 @@ pub(super) fn am_i() -> String {
 
 /// The id of the login; `None` where the kernel knows none.
 pub(super) fn login() -> Option<u32> {
-    let text = fs::read_to_string("/proc/self/loginuid").ok()?;
-    let login: u32 = text.trim().parse().ok()?;
+    let text = procfs::read_own(b"loginuid", LONGEST).ok()?;
+    let login: u32 = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
     (login != UNSET).then_some(login)
 }
 

@@ -5,7 +5,7 @@ use agent_baseline::profile::Profile;
 use agent_checks::registry;
 use agent_core::escape;
 use agent_core::host::Host;
-use agent_core::os::last_word;
+use agent_core::os::{last_word, procfs};
 use agent_outbox::event::{Digests, EventSource};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -75,7 +75,7 @@ pub(in crate::daemon) fn binary_digest() -> String {
 }
 
 fn digest_binary() -> io::Result<String> {
-    let mut file = std::fs::File::open("/proc/self/exe")?;
+    let mut file = procfs::own_program()?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
