@@ -169,3 +169,44 @@ fn a_tree_has_no_processes() {
         .expect(0);
     assert_eq!(ran.findings()[0]["verdict"], "not_applicable");
 }
+
+/// What a look tells of programs while one runs from a mount that was taken away under it, while something lies over
+/// another's place, and while the same contents do.
+const MOUNTS: &str = r#"
+mount -t tmpfs none /mnt; mkdir /mnt/away /mnt/over
+mount -t tmpfs none /mnt/away
+cp /bin/sleep /mnt/away/detached-agent-test; cp /bin/sleep /mnt/over/covered; cp /bin/sleep /mnt/over/same
+trap 'kill $(jobs -p)' EXIT
+for program in away/detached-agent-test over/covered over/same; do
+  /mnt/$program 600 </dev/null >/dev/null 2>&1 &
+  until [ "$(readlink /proc/$!/exe)" = /mnt/$program ]; do sleep 0.1; done
+done
+look() { "$AGENT" check --only processes.deleted_program --format json | grep -e agent-test -e /mnt/ || true; }
+look
+echo ---
+umount -l /mnt/away
+cp /bin/sleep other; mount --bind other /mnt/over/same
+mount --bind /bin/true /mnt/over/covered
+look
+"#;
+
+#[test]
+fn a_program_whose_mount_went_or_that_something_was_mounted_over() {
+    let lab = Lab::new();
+    let ran = run(Command::new("unshare")
+        .args(["-m", "bash", "-euc", MOUNTS])
+        .env("AGENT", agent_path())
+        .current_dir(lab.path()))
+    .expect(0);
+    let (before, after) = ran.stdout.split_once("---\n").expect("both looks");
+    assert_eq!(before, "");
+    let subjects: Vec<Value> = after
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a finding")["subject"].clone())
+        .collect();
+    assert_eq!(
+        subjects,
+        ["/detached-agent-test", "/mnt/over/covered"],
+        "{after}"
+    );
+}

@@ -3,6 +3,7 @@
 mod checks;
 mod code;
 mod deleted;
+mod place;
 
 pub use checks::CHECKS;
 

@@ -110,10 +110,12 @@ fn look(question: &Question<'_>, process: Option<OwnedFd>) -> (Answer, Option<Ow
         return refused(Errno::PERM);
     }
     match *question {
-        Question::ReadLink(name) if is_link(name) => match readlinkat(&process, name, Vec::new()) {
-            Ok(target) => (Answer::Link(target.into_bytes()), None),
-            Err(errno) => refused(errno),
-        },
+        Question::ReadLink(name) if is_link(name) || name == NAMESPACE => {
+            match readlinkat(&process, name, Vec::new()) {
+                Ok(target) => (Answer::Link(target.into_bytes()), None),
+                Err(errno) => refused(errno),
+            }
+        }
         Question::Handle(name) if is_link(name) => {
             let flags = OFlags::PATH | OFlags::CLOEXEC;
             done(openat(&process, name, flags, Mode::empty()))
@@ -126,6 +128,9 @@ fn look(question: &Question<'_>, process: Option<OwnedFd>) -> (Answer, Option<Ow
         _ => refused(Errno::PERM),
     }
 }
+
+/// Which mounts a process sees: its number is read, and nobody gets a handle to it.
+const NAMESPACE: &[u8] = b"ns/mnt";
 
 /// `exe`, or a number below `fd`.
 fn is_link(name: &[u8]) -> bool {
@@ -175,6 +180,8 @@ mod tests {
             b"fd/",
             b"fd/..",
             b"fd/3/x",
+            NAMESPACE,
+            b"ns/pid",
             b"../1/mem",
             b"map_files/",
             b"map_files/../mem",

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 /// Looks below `/proc/PID`, of which a handle is given: whatever becomes of the number, it is that process.
 pub trait Look: Debug + Send + Sync {
-    /// The target of a link: `exe`, or a number below `fd`.
+    /// The target of a link: `exe`, `ns/mnt`, or a number below `fd`.
     fn read_link(&self, process: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<u8>>;
 
     /// Opens for reading: `exe`, `environ`, `maps`, a range below `map_files`, a number below `fdinfo`.

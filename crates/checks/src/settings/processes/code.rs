@@ -1,5 +1,6 @@
 //! The code that a process runs, as far as its files are no longer at their places (proc(5): exe, maps).
 
+use super::place::Places;
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_core::os::{others, procfs};
@@ -8,6 +9,8 @@ use std::io;
 
 /// How the kernel marks the name of a file that has none any more.
 const DELETED: &[u8] = b" (deleted)";
+/// The program of a process, below `/proc/PID`.
+pub(super) const PROGRAM: &str = "exe";
 /// A file that was made in memory (memfd_create(2)).
 const MEMORY: &[u8] = b"/memfd:";
 
@@ -40,8 +43,9 @@ pub(super) struct Gone {
 /// Looks at all processes. One that ends meanwhile is left out.
 pub(super) fn look(root: &Root) -> io::Result<Gone> {
     let mut gone = Gone::default();
+    let places = Places::of(root);
     for pid in procfs::processes(root)? {
-        match of(root, pid, &mut gone.code) {
+        match of(&places, pid, &mut gone.code) {
             Ok(true) => gone.seen = gone.seen.saturating_add(1),
             Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -68,24 +72,29 @@ fn still_there(root: &Root, pid: u32) -> bool {
 }
 
 /// One process; false for a thread of the kernel's, which has no program.
-fn of(root: &Root, pid: u32, found: &mut BTreeMap<Code, Vec<Runner>>) -> io::Result<bool> {
+fn of(places: &Places<'_>, pid: u32, found: &mut BTreeMap<Code, Vec<Runner>>) -> io::Result<bool> {
     let directory = format!("proc/{pid}");
-    let handle = root.resolve(directory.as_bytes(), false)?.handle;
+    let handle = places.root.resolve(directory.as_bytes(), false)?.handle;
     let handle = handle.ok_or(io::ErrorKind::NotFound)?;
     let exe = match others::read_link(&handle, b"exe") {
         Ok(exe) => exe,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
+    let displaced = || Code {
+        path: exe.clone(),
+        memory: false,
+    };
     let mut note = |name: &[u8], contents: String| {
-        if let Some(code) = code(name) {
+        let is_displaced = || contents == PROGRAM && places.has_another(&handle, name);
+        if let Some(code) = code(name).or_else(|| is_displaced().then(displaced)) {
             let runners = found.entry(code).or_default();
             if runners.last().is_none_or(|last| last.pid != pid) {
                 runners.push(Runner { pid, contents });
             }
         }
     };
-    note(&exe, "exe".to_owned());
+    note(&exe, PROGRAM.to_owned());
     let maps = others::read(&handle, b"maps", bounds::PROCESS_MAPS)?;
     for line in maps.split(|byte| *byte == b'\n') {
         if let Some((range, name)) = executable(line)
@@ -129,6 +138,7 @@ fn code(name: &[u8]) -> Option<Code> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Places;
     use super::*;
     use std::fs::{self, File};
 
@@ -142,7 +152,8 @@ mod tests {
         for (more, good) in [(0, true), (1, false)] {
             let maps = File::create(process.join("maps")).expect("made");
             maps.set_len(bounds::PROCESS_MAPS + more).expect("a hole");
-            assert_eq!(of(&root, 7, &mut BTreeMap::new()).is_ok(), good);
+            let places = Places::of(&root);
+            assert_eq!(of(&places, 7, &mut BTreeMap::new()).is_ok(), good);
         }
     }
 

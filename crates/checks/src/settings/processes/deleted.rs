@@ -7,17 +7,15 @@
 
 use super::checks::DELETED_PROGRAM as CHECK;
 use super::code::{self, Code, Runner};
-use super::{Unit, unit};
+use super::{Unit, place, unit};
 use crate::settings::context::Context;
 use crate::settings::manifest;
 use agent_core::attributes::Digest;
-use agent_core::bytes;
 use agent_core::escape;
 use agent_core::finding::{Finding, Severity, Verdict};
 use agent_core::os::others;
 use agent_packages::{DatabaseKind, detect, dpkg, log, rpm};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -230,13 +228,5 @@ fn gone_since(runner: &Runner) -> Option<i64> {
 
 fn digest(runner: &Runner) -> io::Result<[u8; 32]> {
     let process = others::process(runner.pid)?;
-    let mut file = others::open(&process, runner.contents.as_bytes())?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(digest.finalize().into()),
-            length => digest.update(bytes::first(&buffer, length)),
-        }
-    }
+    place::digest(others::open(&process, runner.contents.as_bytes())?)
 }
