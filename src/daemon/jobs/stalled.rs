@@ -23,6 +23,8 @@ use std::sync::{Arc, Weak};
 pub(in crate::daemon) struct Movement {
     pub(in crate::daemon) steps: Arc<Steps>,
     stillness: Stillness,
+    /// What was told when it stood still last.
+    told: String,
 }
 
 /// A look that was given up, for as long as a thread of it lives.
@@ -50,9 +52,10 @@ pub(in crate::daemon) fn look(daemon: &mut Daemon, now: Now) {
         let stillness = &mut movement.stillness;
         let steps = movement.steps.taken();
         if stillness.exceeds(stall::limit(kind), steps, excused, now.monotonic) {
-            stalled.push((job, told(kind, movement)));
+            movement.told = told(kind, movement);
+            stalled.push((job, movement.told.clone()));
         } else if stillness.lasts() {
-            standing.push(told(kind, movement));
+            standing.push(movement.told.clone());
         }
     }
     for (job, sentence) in stalled {
