@@ -263,9 +263,20 @@ fn what_loads_a_ruleset_at_boot() {
             "not_applicable",
         ),
         (
-            format!("{nft}; echo 'tcp dport 23 drop' > etc/nftables.conf"),
+            format!(
+                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }} }}' > etc/nftables.conf"
+            ),
             "pass",
             "pass",
+        ),
+        // nft loads a file whole, or nothing of it.
+        (
+            format!(
+                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }} }}' > etc/nftables.conf; \
+                 echo 'include \"/etc/missing.nft\"' >> etc/nftables.conf"
+            ),
+            "fail",
+            "not_applicable",
         ),
         (
             format!(

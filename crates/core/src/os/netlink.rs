@@ -52,35 +52,59 @@ fn nftables(asked: u16, answer: u16) -> Result<Vec<(u8, Vec<u8>)>, Errno> {
         .collect())
 }
 
-/// What `struct audit_rule_data` begins with: the list that the rule is on (`AUDIT_FILTER_*`, without the bit that
-/// puts it first), what it does (`AUDIT_NEVER`, `AUDIT_ALWAYS`), and how many conditions it has.
+/// What `struct audit_rule_data` (linux/audit.h) says: the list that the rule is on (`AUDIT_FILTER_*`, without the bit that
+/// puts it first), what it does (`AUDIT_NEVER`, `AUDIT_ALWAYS`), and whether it is about all that comes to its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditRule {
     /// `AUDIT_FILTER_*`
     pub list: u32,
     /// `AUDIT_NEVER` or `AUDIT_ALWAYS`
     pub action: u32,
-    /// Number of fields that must match.
-    pub conditions: u32,
+    /// No call and no field of one value must match: what is left out is left out of everything, or nearly.
+    pub is_broad: bool,
+}
+
+impl AuditRule {
+    fn of(body: &[u8]) -> Option<AuditRule> {
+        const PREPEND: u32 = 0x10;
+        const CALLS: usize = 12;
+        const FIELDS: usize = 268;
+        const OPERATORS: usize = 780;
+        /// `AUDIT_FILTER_EXIT`
+        const EXIT: u32 = 4;
+        /// `AUDIT_ARCH`
+        const ARCH: u32 = 11;
+        /// Of `AUDIT_OPERATORS`, `AUDIT_EQUAL`.
+        const MASK: u32 = 0x7800_0000;
+        const EQUAL: u32 = 0x4000_0000;
+        /// Words of the mask that have calls of today.
+        const WORDS: usize = 14;
+        let word = |at: usize| Some(u32::from_ne_bytes(*body.get(at..)?.first_chunk()?));
+        let nth = |base: usize, n: usize| word(base.checked_add(n.checked_mul(4)?)?);
+        let list = word(0)? & !PREPEND;
+        let fields = usize::try_from(word(8)?).ok()?;
+        let any_call = (0..WORDS).all(|n| nth(CALLS, n) == Some(u32::MAX));
+        let narrows = |n: usize| {
+            let equal = nth(OPERATORS, n).is_some_and(|operator| operator & MASK == EQUAL);
+            equal && nth(FIELDS, n) != Some(ARCH)
+        };
+        Some(AuditRule {
+            list,
+            action: word(4)?,
+            is_broad: (any_call || list != EXIT) && !(0..fields.min(64)).any(narrows),
+        })
+    }
 }
 
 /// The rules that the kernel's audit has.
 ///
 /// Needs CAP_AUDIT_CONTROL (`PERM`); `PROTONOSUPPORT` and its like where the kernel has no audit.
 pub fn audit_rules() -> Result<Vec<AuditRule>, Errno> {
-    const PREPEND: u32 = 0x10;
     let answers = dump(netlink::AUDIT, AUDIT_LIST_RULES, &[])?;
     Ok(answers
         .iter()
         .filter(|(kind, _)| *kind == AUDIT_LIST_RULES)
-        .filter_map(|(_, body)| {
-            let word = |at: usize| Some(u32::from_ne_bytes(*body.get(at..)?.first_chunk()?));
-            Some(AuditRule {
-                list: word(0)? & !PREPEND,
-                action: word(4)?,
-                conditions: word(8)?,
-            })
-        })
+        .filter_map(|(_, body)| AuditRule::of(body))
         .collect())
 }
 

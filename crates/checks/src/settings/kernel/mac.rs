@@ -1,7 +1,7 @@
 //! SELinux and AppArmor: what is enforced now, and what the next boot enforces.
 
 use super::checks::MAC;
-use super::command_line;
+use super::{command_line, profiles};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::host::apparmor_modes;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// What is known of one of the two, now or after the next boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Enforced {
+pub(super) enum Enforced {
     Yes,
     /// Not, and why: `FILE:LINE` where a line says so.
     No(String, Option<String>),
@@ -130,22 +130,30 @@ fn selinux_at_boot(context: &Context<'_>) -> Enforced {
         Ok(None) => return Enforced::No("it is not set up".into(), None),
         Err(error) => return Enforced::Unknown(format!("/{CONFIG}: {error}")),
     };
-    // libselinux takes the first line of the name, in whatever case its value is.
-    let found = (1..).zip(text.lines()).find_map(|(number, line)| {
-        let value = line.trim_start().strip_prefix("SELINUX=")?;
-        Some((number, value.trim().to_ascii_lowercase()))
-    });
-    match found {
-        Some((_, value)) if value.starts_with("enforcing") => Enforced::Yes,
-        Some((line, value)) => {
-            let value = agent_core::escape::terminal_text(&value).into_owned();
-            Enforced::No(
-                format!("SELINUX={value}"),
-                Some(format!("/{CONFIG}:{line}")),
-            )
+    match selinux_mode(&text) {
+        Some((_, "enforcing")) => Enforced::Yes,
+        Some((line, mode)) => {
+            Enforced::No(format!("SELINUX={mode}"), Some(format!("/{CONFIG}:{line}")))
         }
-        None => Enforced::No("no line SELINUX=".into(), Some(format!("/{CONFIG}"))),
+        None => Enforced::No(
+            "no line SELINUX= says enforcing".into(),
+            Some(format!("/{CONFIG}")),
+        ),
     }
+}
+
+/// The mode, and the line that says it: the first that begins with the name at once, and whose value begins with a word that
+/// libselinux knows, in whatever case (selinux_getenforcemode(3)).
+fn selinux_mode(text: &str) -> Option<(usize, &'static str)> {
+    const MODES: [&str; 3] = ["enforcing", "permissive", "disabled"];
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let value = line.strip_prefix("SELINUX=")?.trim_ascii_start();
+        let begins = |mode: &&str| {
+            let word = value.get(..mode.len());
+            word.is_some_and(|word| word.eq_ignore_ascii_case(mode))
+        };
+        Some((number, MODES.into_iter().find(begins)?))
+    })
 }
 
 fn apparmor_now(context: &Context<'_>) -> Enforced {
@@ -177,17 +185,35 @@ fn apparmor_at_boot(context: &Context<'_>) -> Enforced {
     else {
         return Enforced::No("nothing loads its profiles at boot".into(), None);
     };
-    match context.root.list(b"etc/apparmor.d") {
-        Ok(Some(names)) => {
-            let profile = |(_, hint): (&[u8], agent_core::os::node::Hint)| {
-                hint != agent_core::os::node::Hint::Dir
-            };
-            match names.iter().any(profile) {
-                true => Enforced::Yes,
-                false => Enforced::No("/etc/apparmor.d holds no profile".into(), None),
-            }
+    profiles::at_boot(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::selinux_mode;
+
+    #[test]
+    fn the_first_line_that_libselinux_takes_says_the_mode() {
+        for (text, mode) in [
+            (
+                "# SELINUX=disabled\nSELINUX=enforcing\nSELINUX=permissive\n",
+                Some((2, "enforcing")),
+            ),
+            (
+                " SELINUX=enforcing\nSELINUX=permissive",
+                Some((2, "permissive")),
+            ),
+            (
+                "SELINUX=none\nSELINUX= Enforcing # on",
+                Some((2, "enforcing")),
+            ),
+            ("SELINUX=disabledforever", Some((1, "disabled"))),
+            (
+                "SELINUXTYPE=targeted\nselinux=enforcing\nSELINUX =enforcing",
+                None,
+            ),
+        ] {
+            assert_eq!(selinux_mode(text), mode, "{text}");
         }
-        Ok(None) => Enforced::No("/etc/apparmor.d is not there".into(), None),
-        Err(error) => Enforced::Unknown(format!("/etc/apparmor.d: {error}")),
     }
 }

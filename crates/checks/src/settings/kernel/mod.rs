@@ -5,6 +5,7 @@ mod command_line;
 mod mac;
 mod modprobe;
 mod modules;
+mod profiles;
 mod sysctl;
 
 pub use checks::CHECKS;

@@ -1,11 +1,13 @@
 //! The audit daemon: started at boot, running, with rules.
 
+use super::audit_rules::{Rules, written};
 use super::checks::AUDITD;
 use super::service::{Service, ServiceState};
 use super::targets::files;
+use crate::settings::boot;
 use crate::settings::context::{Context, Manager};
 use agent_core::finding::{Finding, Verdict};
-use agent_core::os::netlink::{self, AuditRule};
+use agent_core::os::netlink;
 use serde_json::json;
 
 static SERVICE: Service = Service {
@@ -23,14 +25,22 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         .then(|| netlink::audit_rules().ok())
         .flatten()
         .map(|rules| Rules::of(&rules));
-    let rules = loaded.or(written.as_ref().ok().copied());
-    let (verdict, message) = match (SERVICE.state(context), rules) {
+    // What the files leave out, the next boot leaves out, whatever was loaded since.
+    let off = written.as_ref().ok().copied();
+    let off = off.filter(|written| matches!(written, Rules::Off(_)));
+    let rules = off.or(loaded).or(written.as_ref().ok().copied());
+    let state = match switched_off(context) {
+        Ok(None) => SERVICE.state(context),
+        Ok(Some(why)) => ServiceState::Down(why),
+        Err(why) => ServiceState::Unknown(why),
+    };
+    let (verdict, message) = match (state, rules) {
         (ServiceState::Absent, _) => (Verdict::Fail, "there is no auditd".to_owned()),
         (ServiceState::Down(why), _) => (Verdict::Fail, why),
         (ServiceState::Unknown(why), _) => (Verdict::Unknown, why),
-        (ServiceState::Up, Some(Rules::Off)) => (
+        (ServiceState::Up, Some(Rules::Off(why))) => (
             Verdict::Fail,
-            "auditd is up, and a rule keeps the kernel from recording what anybody does: -a task,never".into(),
+            format!("auditd is up, and the kernel records nothing of what anybody does: {why}"),
         ),
         (ServiceState::Up, Some(Rules::On(0))) => {
             (Verdict::Fail, "auditd is up, and has no rules".into())
@@ -62,75 +72,31 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     }
 }
 
-/// linux/audit.h
-const FILTER_TASK: u32 = 1;
-const NEVER: u32 = 0;
-const ALWAYS: u32 = 2;
-
-/// What rules come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rules {
-    /// So many make records.
-    On(usize),
-    /// No process gets a context for its system calls, so that no rule on these finds anything (auditctl(8)).
-    Off,
-}
-
-impl Rules {
-    fn of(rules: &[AuditRule]) -> Rules {
-        let task = rules.iter().find(|rule| rule.list == FILTER_TASK);
-        match task.is_some_and(|rule| rule.action == NEVER && rule.conditions == 0) {
-            true => Rules::Off,
-            false => Rules::On(rules.iter().filter(|rule| rule.action == ALWAYS).count()),
+/// What keeps all records from auditd, whatever the rules say: the kernel's command line, for which the unit has a
+/// condition as well, and auditd.conf(5).
+fn switched_off(context: &Context<'_>) -> Result<Option<String>, String> {
+    for (place, line) in boot::command_lines(context) {
+        let parameters = boot::parameters(&line);
+        let mut values = parameters.iter().rev();
+        let audit = values.find(|(name, value)| name == "audit" && value.is_some());
+        let audit = audit.and_then(|(_, value)| value.as_deref());
+        if audit.is_some_and(|value| value == "off" || boot::number(value) == Some(0)) {
+            return Ok(Some(format!("the kernel is booted with audit=0: {place}")));
         }
     }
-
-    fn count(self) -> usize {
-        match self {
-            Rules::On(count) => count,
-            Rules::Off => 0,
+    for (path, text) in files(context, &["/etc/audit/auditd.conf"])? {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let deaf = |(key, value): (&str, &str)| {
+            key.trim().eq_ignore_ascii_case("local_events")
+                && value.trim().eq_ignore_ascii_case("no")
+        };
+        if lines.any(deaf) {
+            return Ok(Some(format!(
+                "local_events = no in {path}: auditd hears nothing of this host"
+            )));
         }
     }
-}
-
-/// Rules in the files of auditctl(8). Where there are parts, augenrules(8) makes the one file of them at boot.
-fn written(context: &Context<'_>) -> Result<Rules, String> {
-    let parts = files(context, &["/etc/audit/rules.d/*.rules"])?;
-    let texts = match parts.is_empty() {
-        true => files(context, &["/etc/audit/audit.rules"])?,
-        false => parts,
-    };
-    let rules: Vec<AuditRule> = texts
-        .iter()
-        .flat_map(|(_, text)| text.lines())
-        .filter_map(rule)
-        .collect();
-    Ok(Rules::of(&rules))
-}
-
-/// A line of auditctl(8): `-a LIST,ACTION` in either order, or a watch.
-fn rule(line: &str) -> Option<AuditRule> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let (list, action) = match words.as_slice() {
-        ["-w", ..] => ("exit", "always"),
-        ["-a" | "-A", both, ..] => {
-            let (first, second) = both.split_once(',')?;
-            match first {
-                "always" | "never" => (second, first),
-                _ => (first, second),
-            }
-        }
-        _ => return None,
-    };
-    Some(AuditRule {
-        list: if list == "task" {
-            FILTER_TASK
-        } else {
-            u32::MAX
-        },
-        action: if action == "never" { NEVER } else { ALWAYS },
-        conditions: u32::from(words.contains(&"-F")),
-    })
+    Ok(None)
 }
 
 fn mend(context: &Context<'_>) -> String {

@@ -1,10 +1,12 @@
 //! Who ships logs, who audits, who watches the files, who keeps the clock.
 
+mod audit_rules;
 mod auditd;
 mod checks;
 mod cloudwatch;
 mod fluent_bit;
 mod integrity;
+mod journal;
 mod rsyslog;
 mod service;
 mod shippers;

@@ -1,6 +1,7 @@
 //! Who carries logs away: the known shippers, and where each sends to.
 
 use super::checks::AGENT_PRESENT;
+use super::journal;
 use super::service::{Service, ServiceState};
 use super::targets::{self, Target};
 use super::{cloudwatch, fluent_bit, rsyslog, syslog_ng};
@@ -139,7 +140,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             unknown.push(format!("{} is up, and its target is not read", other.name));
         }
     }
-    let journal = targets::journal(context);
+    let journal = journal::journal(context);
     let persistent = matches!(journal, Target::At { .. });
     match journal {
         Target::At { what, place } if !remote => {

@@ -2,13 +2,9 @@
 
 use crate::settings::context::Context;
 use crate::settings::ini::{Continued, assignments};
-use crate::settings::processes::{self, Running};
 use crate::settings::systemd;
 use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
-
-/// The journal's own daemon.
-const JOURNALD: [&str; 1] = ["systemd-journald"];
 
 /// Where a shipper sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,51 +80,23 @@ pub(super) fn first(
     Target::None
 }
 
-/// The journal as it is kept: persistent, or automatic with its directory there (journald.conf(5)), and on the
-/// running host by a daemon that runs.
-pub(super) fn journal(context: &Context<'_>) -> Target {
-    let root = context.root;
-    if context.live() {
-        match context.processes() {
-            Ok(all) => {
-                match processes::running(root, all, &JOURNALD, &["systemd-journald.service"]) {
-                    Running::Yes => {}
-                    Running::No => return Target::None,
-                    Running::Unknown(why) => return Target::Unknown(why),
-                }
-            }
-            Err(error) => return Target::Unknown(error.to_string()),
-        }
-    }
-    let storage = systemd::config(root, "journald.conf", "Journal", "Storage").pop();
-    let there = || {
-        let found = root.resolve(b"var/log/journal", true);
-        found.is_ok_and(|found| found.handle.is_some())
-    };
-    let what = "a persistent journal".to_owned();
-    match storage {
-        Some(setting) if setting.value == "persistent" => Target::At {
-            what,
-            place: setting.location,
-        },
-        Some(setting) if matches!(setting.value.as_str(), "volatile" | "none") => Target::None,
-        _ if there() => Target::At {
-            what,
-            place: "/var/log/journal".into(),
-        },
-        _ => Target::None,
-    }
-}
-
 /// systemd-journal-upload(8)
 pub(super) fn journal_upload(context: &Context<'_>) -> Target {
     match systemd::config(context.root, "journal-upload.conf", "Upload", "URL").pop() {
-        Some(url) if !url.value.is_empty() => Target::At {
+        Some(url) if is_url_elsewhere(&url.value) => Target::At {
             what: url.value,
             place: url.location,
         },
         _ => Target::None,
     }
+}
+
+/// Whether a URL's host is another one.
+pub(super) fn is_url_elsewhere(url: &str) -> bool {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = behind.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    is_elsewhere(host)
 }
 
 /// Whether a host is another one: what is sent to this host's own loopback has not left it.
@@ -170,6 +138,9 @@ pub(super) fn awslogs(context: &Context<'_>) -> Target {
     })
 }
 
+/// Where a sink of Vector's sends to, by the names that its kinds have for that.
+const ADDRESSES: [&str; 4] = ["uri", "endpoint", "address", "endpoints"];
+
 /// Vector: a sink that sends. TOML is read as such; of YAML and JSON the lines `type:` below `sinks:`.
 pub(super) fn vector(context: &Context<'_>) -> Target {
     let here = ["console", "blackhole", "file"];
@@ -183,7 +154,16 @@ pub(super) fn vector(context: &Context<'_>) -> Target {
         if let Ok(config) = text.parse::<toml::Table>() {
             let sinks = config.get("sinks")?.as_table()?;
             let kind = |sink: &toml::Value| Some(sink.get("type")?.as_str()?.to_owned());
-            let kinds = sinks.values().filter_map(kind);
+            let leaves = |sink: &&toml::Value| {
+                let stays = |at: &toml::Value| at.as_str().is_some_and(|at| !is_url_elsewhere(at));
+                let addresses = ADDRESSES.iter().filter_map(|key| sink.get(key));
+                let mut addresses = addresses.flat_map(|at| match at.as_array() {
+                    Some(each) => each.iter().collect(),
+                    None => vec![at],
+                });
+                !addresses.any(stays)
+            };
+            let kinds = sinks.values().filter(leaves).filter_map(kind);
             return kinds
                 .into_iter()
                 .find(|kind| !here.contains(&kind.as_str()))

@@ -6,6 +6,7 @@
 mod allowlist;
 mod checks;
 mod firewall;
+mod included;
 mod iptables;
 mod listeners;
 mod loaded;

@@ -1,89 +1,33 @@
 //! Files of nft(8): whether the rulesets in them filter input.
 
 use super::firewall::Filtered;
+use super::included;
 use crate::settings::context::Context;
-use agent_core::bounds;
-use agent_core::glob::{Glob, Syntax};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Files that a ruleset includes, all together.
-const FILES: usize = bounds::SHIPPER_FILES;
-/// Includes in includes (MAX_INCLUDE_DEPTH of nft's scanner).
-// Own bound: nft's own.
-const DEPTH: usize = 16;
 const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 
-/// Which input the tables in these files filter, with what they include.
+/// Which input the tables in these files filter, with what they include. nft loads a file whole or nothing of it, so one that
+/// it would refuse counts for nothing.
 pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Filtered {
-    let mut text = String::new();
-    let mut left = FILES;
-    for file in files {
-        insert(context, file, 0, &mut left, &mut text);
-    }
-    of_text(&text)
-}
-
-/// The text of a file with what it includes in its place.
-fn insert(context: &Context<'_>, path: &str, depth: usize, left: &mut usize, text: &mut String) {
-    let Some(fewer) = left.checked_sub(1).filter(|_| depth <= DEPTH) else {
-        return;
-    };
-    *left = fewer;
-    let read = context.read(path).ok().flatten().unwrap_or_default();
-    for line in String::from_utf8_lossy(&read).lines() {
-        match included(line) {
-            Some(pattern) => {
-                for path in expanded(context, pattern) {
-                    insert(context, &path, depth.saturating_add(1), left, text);
-                }
-            }
-            None => {
-                text.push_str(line);
-                text.push('\n');
-            }
+    let mut tables = Tables::new();
+    for text in included::texts(context, files) {
+        if let Some(loaded) = load(&text, &tables) {
+            tables = loaded;
         }
     }
-}
-
-/// `include "PATTERN"`
-fn included(line: &str) -> Option<&str> {
-    let rest = line.trim().strip_prefix("include")?.trim();
-    rest.strip_prefix('"')?.split('"').next()
-}
-
-fn expanded(context: &Context<'_>, pattern: &str) -> Vec<String> {
-    // What is not absolute lies where nft was built to look.
-    let path = match pattern.strip_prefix('/') {
-        Some(path) => path.to_owned(),
-        None => format!("etc/{}", pattern.trim_start_matches("./")),
-    };
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    if !name.contains(['*', '?', '[']) {
-        return vec![path];
-    }
-    let glob = Glob::new(name.as_bytes(), Syntax::Fnmatch);
-    let names = context.root.list(directory.as_bytes()).ok().flatten();
-    let all = names.iter().flat_map(|names| names.iter());
-    let mut paths: Vec<String> = all
-        .filter(|(name, _)| glob.matches(name))
-        .map(|(name, _)| format!("{directory}/{}", String::from_utf8_lossy(name)))
-        .collect();
-    // nft takes them in this order.
-    paths.sort();
-    paths
+    of_tables(&tables)
 }
 
 /// One table: its chains by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Table {
     dormant: bool,
     chains: BTreeMap<String, Chain>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Chain {
-    /// It stands in the text, and is not only added to.
-    declared: bool,
     on_input: bool,
     /// It drops what no rule takes.
     policy: bool,
@@ -99,7 +43,7 @@ impl Table {
         let mut pending: Vec<&Chain> = self
             .chains
             .values()
-            .filter(|chain| chain.on_input || !chain.declared)
+            .filter(|chain| chain.on_input)
             .collect();
         let mut seen = BTreeSet::new();
         while let Some(chain) = pending.pop() {
@@ -119,17 +63,23 @@ impl Table {
 /// Family and name to what is in it.
 type Tables = BTreeMap<(String, String), Table>;
 
-fn of_text(text: &str) -> Filtered {
+/// The tables after a file is loaded; `None` where nft refuses it.
+fn load(text: &str, before: &Tables) -> Option<Tables> {
     let mut parser = Parser {
         tokens: tokens(text),
         at: 0,
-        tables: Tables::new(),
+        tables: before.clone(),
+        refused: false,
     };
-    while parser.at < parser.tokens.len() {
+    while parser.at < parser.tokens.len() && !parser.refused {
         parser.command();
     }
+    (!parser.refused).then_some(parser.tables)
+}
+
+fn of_tables(tables: &Tables) -> Filtered {
     let mut all = Filtered::default();
-    for ((family, _), table) in &parser.tables {
+    for ((family, _), table) in tables {
         if !table.dormant && table.filters() {
             all.v4 |= matches!(family.as_str(), "ip" | "inet");
             all.v6 |= matches!(family.as_str(), "ip6" | "inet");
@@ -187,6 +137,8 @@ struct Parser {
     tokens: Vec<String>,
     at: usize,
     tables: Tables,
+    /// There is a command that nft does not know, or a rule for what is not there.
+    refused: bool,
 }
 
 impl Parser {
@@ -260,6 +212,7 @@ impl Parser {
             },
             ("table", true) => {
                 let name = self.table_name();
+                self.refused |= verb != "destroy" && !self.tables.contains_key(&name);
                 if verb == "flush" {
                     let chains = self
                         .tables
@@ -300,20 +253,16 @@ impl Parser {
                 let name = self.table_name();
                 let chain = self.next();
                 let words = self.statement();
-                let table = self.tables.entry(name).or_default();
-                table.chains.entry(chain).or_default().rule(&words);
+                let table = self.tables.get_mut(&name);
+                match table.and_then(|table| table.chains.get_mut(&chain)) {
+                    Some(chain) => chain.rule(&words),
+                    None => self.refused = true,
+                }
             }
             ("{" | "}" | ";", _) => {}
             ("define" | "redefine" | "undefine" | "list" | "describe", _) => drop(self.statement()),
             _ if !verb.is_empty() => drop(self.statement()),
-            _ => {
-                // A piece of a ruleset that stands alone.
-                let mut words = self.statement();
-                words.insert(0, word);
-                let name = ("inet".to_owned(), String::new());
-                let table = self.tables.entry(name).or_default();
-                table.chains.entry(String::new()).or_default().rule(&words);
-            }
+            _ => self.refused = true,
         }
     }
 
@@ -354,7 +303,6 @@ impl Parser {
         }
         let table = self.tables.entry(table.clone()).or_default();
         let chain = table.chains.entry(name).or_default();
-        chain.declared = true;
         for line in &lines {
             chain.line(line);
         }
@@ -418,9 +366,14 @@ mod tests {
             ("table netdev t { chain c { type filter hook ingress device eth0 priority 0; policy drop; } }".into(), false, false),
             (format!("table inet t {{ chain d {{ drop; }} chain c {{ {input} jump d; }} }}"), true, true),
             ("table inet t { chain d { drop; } }".into(), false, false),
-            ("add rule ip6 t in tcp dport 23 drop".into(), false, true),
-            ("add rule inet t in tcp dport 23 drop".into(), true, true),
-            ("tcp dport 23 drop".into(), true, true),
+            ("add rule inet t in tcp dport 23 drop".into(), false, false),
+            ("tcp dport 23 drop".into(), false, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\ngarbage here"), false, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nadd rule inet other c accept"), false, false),
+            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nadd rule inet t d accept"), false, false),
+            (format!("delete table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), false, false),
+            (format!("table inet u\ndelete table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), true, true),
+            (format!("destroy table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), true, true),
             (format!("add table ip6 t\nadd chain ip6 t in {{ {input} }}\nadd rule ip6 t in tcp dport 23 drop"), false, true),
             (format!("add table inet t\nadd chain inet t in {{ {input} policy drop; }}"), true, true),
             (format!("table inet t {{}}\ntable inet t {{ chain in {{ {input} }} }}\nadd rule inet t in tcp dport {{ 22, 23 }} counter drop"), true, true),
@@ -441,7 +394,8 @@ mod tests {
             ("table inet t { chain c { type nat hook prerouting priority 0; policy drop; } }".into(), false, false),
             ("table inet t { chain c { type filter hook prerouting priority raw; ip saddr 10.0.0.0/8 drop } }".into(), true, true),
         ] {
-            assert_eq!(of_text(&text), Filtered { v4, v6 }, "{text}");
+            let loaded = load(&text, &Tables::new()).unwrap_or_default();
+            assert_eq!(of_tables(&loaded), Filtered { v4, v6 }, "{text}");
         }
     }
 }

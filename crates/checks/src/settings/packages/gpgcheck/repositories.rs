@@ -47,13 +47,8 @@ const KEYS: [&str; 2] = ["gpgcheck", "pkg_gpgcheck"];
 /// dnf.conf(5), dnf5.conf(5): what an override says, else a repository's own word, else that of `[main]`, else no.
 fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
     let (main, mut files) = main_switch(context)?;
-    for directory in [
-        "etc/yum.repos.d",
-        "etc/yum/repos.d",
-        "etc/distro.repos.d",
-        "usr/share/dnf5/repos.d",
-    ] {
-        files.extend(texts(context, directory, &[".repo"])?);
+    for directory in directories(&files) {
+        files.extend(texts(context, &directory, &[".repo"])?);
     }
     let overrides = overrides(context)?;
     let mut looked_at: usize = 0;
@@ -95,6 +90,31 @@ fn dnf(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), String> {
         }
     }
     Ok((looked_at, culprits))
+}
+
+/// Where repositories lie: what `reposdir` of the main files says, else the usual places (dnf.conf(5)).
+fn directories(main: &[(String, String)]) -> Vec<String> {
+    let usual = [
+        "etc/yum.repos.d",
+        "etc/yum/repos.d",
+        "etc/distro.repos.d",
+        "usr/share/dnf5/repos.d",
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for (_, text) in main {
+        let settings = assignments(text, Continued::Indented);
+        let Some((value, _)) = last(&settings, "main", &["reposdir"]) else {
+            continue;
+        };
+        let each = value
+            .split([',', ' ', '\t'])
+            .map(|place| place.trim_matches('/'));
+        found.extend(each.filter(|place| !place.is_empty()).map(str::to_owned));
+    }
+    match found.is_empty() {
+        true => usual.map(str::to_owned).to_vec(),
+        false => found,
+    }
 }
 
 pub(super) fn culprit(id: &str, path: &str, location: String, words: &str) -> Culprit {
