@@ -118,3 +118,51 @@ fn a_hidden_proc_leaves_nothing_to_pass_on() {
         assert_eq!(finding["verdict"], "unknown", "{finding:#}");
     }
 }
+
+/// What a file system calls its source, and of what type it is, whoever mounts chooses.
+#[test]
+fn what_takes_the_name_of_what_was_there_is_no_such_thing() {
+    let lab = Lab::new();
+    lab.shell("mkdir -p usr/boot ../clean; touch -d @1 usr/boot");
+    lab.profile(
+        "name = \"lab\"\n[[paths]]\npath = \"/usr\"\nseverity = \"high\"\ncross_mounts = true\nattributes = [\"sha256\", \"uid\"]\n",
+    );
+    let fill = |place: &str| format!("mkdir -p {place}/lib; echo one > {place}/lib/one");
+    let before = format!(
+        "mount -t tmpfs same root/usr; {}; mkdir root/usr/boot; mount -t tmpfs other root/usr/boot; echo one > root/usr/boot/kernel;",
+        fill("root/usr")
+    );
+    lab.agent_after(
+        &before,
+        &["baseline", "create"],
+        &["--output", "manifest.mtree"],
+    )
+    .expect(0);
+    let check = |then: &str| {
+        let ran = lab.check_after(&format!("{before} {then}"), &[]);
+        (ran.status, ran.told())
+    };
+    assert_eq!(check(":"), (0, vec![]));
+    let told = |place: &str| (1, vec![format!("fail files.mount {place}")]);
+    let idmapped = harness::project().join("tests/data/idmapped.py");
+    for (place, then) in [
+        (
+            "/usr/lib",
+            format!("mount -t tmpfs same clean; {}; mount --bind clean/lib root/usr/lib", fill("clean")),
+        ),
+        (
+            "/usr/boot",
+            "mount -t tmpfs other clean; mkdir clean/x; echo one > clean/x/kernel; umount root/usr/boot; mount --bind clean/x root/usr/boot"
+                .to_owned(),
+        ),
+        (
+            "/usr/lib",
+            format!(
+                "chown -R 1000 root/usr/lib; python3 {} $PWD/root/usr/lib 1000 < /dev/zero",
+                idmapped.display()
+            ),
+        ),
+    ] {
+        assert_eq!(check(&then), told(place), "{then}");
+    }
+}

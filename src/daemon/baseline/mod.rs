@@ -219,7 +219,7 @@ impl ActiveBaseline {
         } = brief;
         let own = self.severity_at(path)?;
         let recorded = self.opened.mounts().unwrap_or_default();
-        if recorded.has(path, &layer.fstype, *height) {
+        if recorded.has(path, layer, *height) {
             return None;
         }
         Some(self.scope.as_ref()?.worst_within(path, own))

@@ -37,13 +37,15 @@ pub struct Header {
     pub launch: Option<Launch>,
 }
 
-/// Something that was mounted (`# mount PATH FSTYPE`). A place has as many lines as file systems lie on it.
+/// Something that was mounted (`# mount PATH FSTYPE [SHOWN]`). A place has as many lines as file systems lie on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mounted {
     /// Relative to the root; empty for the root itself.
     pub path: Vec<u8>,
     /// The type of the file system, as proc_pid_mountinfo(5) names it.
     pub fstype: String,
+    /// Which directory of it was shown there; `/` where the line does not say.
+    pub shown: String,
 }
 
 /// A package that was installed when the tree was recorded (`# package NAME VERSION ARCH`).
@@ -96,6 +98,10 @@ impl Header {
             escape::push_octal(&mut words, &mounted.path);
             words.push(b' ');
             escape::push_octal(&mut words, mounted.fstype.as_bytes());
+            if mounted.shown != "/" {
+                words.push(b' ');
+                escape::push_octal(&mut words, mounted.shown.as_bytes());
+            }
             line(&words);
         }
         for Package {
@@ -184,7 +190,7 @@ impl Header {
             }
             b"mount" => self.mounts.push(
                 Mounted::parse(&text)
-                    .ok_or("expected `# mount /PATH FSTYPE`, odd bytes as \\ooo")?,
+                    .ok_or("expected `# mount /PATH FSTYPE` or `# mount /PATH FSTYPE /SHOWN`, odd bytes as \\ooo")?,
             ),
             b"package" => {
                 let package = package(&text).ok_or("expected `# package NAME VERSION ARCH`")?;
@@ -212,12 +218,23 @@ impl Header {
 }
 
 impl Mounted {
-    /// Reads `/PATH FSTYPE`, odd bytes as `\\ooo`.
+    /// Reads `/PATH FSTYPE`, and ` /SHOWN` where a part of the file system was bound; odd bytes as `\\ooo`.
     pub fn parse(text: &str) -> Option<Mounted> {
-        let (path, fstype) = text.split_once(' ')?;
-        let path = escape::from_octal(path.strip_prefix('/')?.as_bytes())?;
-        let fstype = String::from_utf8(escape::from_octal(fstype.as_bytes())?).ok()?;
-        (!fstype.is_empty()).then_some(Mounted { path, fstype })
+        let mut words = text.split(' ');
+        let decoded = |word: &str| String::from_utf8(escape::from_octal(word.as_bytes())?).ok();
+        let path = words.next()?.strip_prefix('/')?;
+        let path = escape::from_octal(path.as_bytes())?;
+        let fstype = decoded(words.next()?).filter(|fstype| !fstype.is_empty())?;
+        let shown = match words.next() {
+            Some(shown) => decoded(shown).filter(|shown| shown.starts_with('/'))?,
+            None => String::from("/"),
+        };
+        let mounted = Mounted {
+            path,
+            fstype,
+            shown,
+        };
+        words.next().is_none().then_some(mounted)
     }
 }
 

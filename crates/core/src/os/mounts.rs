@@ -87,6 +87,10 @@ pub struct Layer {
     pub source: String,
     /// Which directory of that file system is shown there: another one than `/` where a part of it was bound.
     pub shown: String,
+    /// Of its file system: what it calls its source is whatever the mounter said.
+    pub device: Device,
+    /// Owners are shown as others than they are (mount_setattr(2), `MOUNT_ATTR_IDMAP`).
+    pub idmapped: bool,
 }
 
 /// The mounts that paths lead to, each by its place without the leading slash.
@@ -269,6 +273,7 @@ fn line(text: &[u8]) -> Option<Line> {
     let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
     let shown = text(words.next()?);
     let place = unescape(words.next()?);
+    let idmapped = is_idmapped(words.next()?);
     let mut words = words.skip_while(|word| *word != b"-").skip(1);
     let kind = words.next()?;
     let source = text(words.next().unwrap_or_default());
@@ -284,8 +289,15 @@ fn line(text: &[u8]) -> Option<Line> {
             fstype: text(kind),
             source,
             shown,
+            device,
+            idmapped,
         },
     })
+}
+
+/// By the options of a mount.
+pub fn is_idmapped(options: &[u8]) -> bool {
+    options.split(|b| *b == b',').any(|word| word == b"idmapped")
 }
 
 /// Space, tab, newline and backslash stand as `\` and three octal digits.
@@ -318,7 +330,7 @@ mod tests {
         33 32 0:43 / /srv/shown rw - fuse.sshfs there rw\n\
         34 20 0:44 / /srv-beside rw master:3 - 9p host rw\n\
         35 20 8:2 / /over rw - xfs /dev/sdb rw\n\
-        36 35 0:45 / /over rw - fuseblk /dev/sdc rw\n\nodd\n";
+        36 35 0:45 / /over rw,idmapped - fuseblk /dev/sdc rw\n\nodd\n";
 
     fn mount(device: Device, remote: bool) -> Option<Mount> {
         Some(Mount { device, remote })
@@ -349,12 +361,17 @@ mod tests {
     #[test]
     fn what_lies_on_a_place_is_named_from_below() {
         let mounts = Mounts::parse(TABLE);
-        let layer = |fstype: &str, source: &str| Layer {
+        let layer = |fstype: &str, source: &str, device| Layer {
             fstype: fstype.into(),
             source: source.into(),
             shown: "/".into(),
+            device,
+            idmapped: fstype == "fuseblk",
         };
-        let over = [layer("xfs", "/dev/sdb"), layer("fuseblk", "/dev/sdc")];
+        let over = [
+            layer("xfs", "/dev/sdb", (8, 2)),
+            layer("fuseblk", "/dev/sdc", (0, 45)),
+        ];
         assert_eq!(mounts.layers(b"over"), over);
         assert_eq!(mounts.layers(b"srv/hidden"), []);
         assert_eq!(mounts.within(b"srv"), [&b"srv"[..], b"srv/shown"]);

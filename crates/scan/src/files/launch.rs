@@ -2,7 +2,7 @@
 
 use super::deviation::{Deviation, DeviationKind};
 use super::join::{Expected, Source};
-use super::mounted::RecordedMounts;
+use super::mounted::{self, RecordedMounts};
 use super::scope::{PathPolicy, Scope};
 use agent_baseline::manifest::header::{Launch, Mounted};
 use agent_baseline::manifest::read::Manifest;
@@ -36,10 +36,8 @@ impl Collector {
         let Deviation { path, policy, kind } = deviation;
         let kind = match kind {
             DeviationKind::Mounted(layers) if policy.demand.launch && !layers.is_empty() => {
-                self.mounts.extend(layers.into_iter().map(|layer| Mounted {
-                    path: path.clone(),
-                    fstype: layer.fstype,
-                }));
+                let lines = layers.iter().map(|layer| mounted::line(&path, layer));
+                self.mounts.extend(lines);
                 return;
             }
             kind => kind,

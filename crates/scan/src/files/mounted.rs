@@ -73,7 +73,10 @@ pub fn places(root: &Root, scope: &Scope) -> Option<Vec<MountPoint>> {
 /// write everywhere (ProtectSystem= of systemd.exec(5)). It hides nothing.
 fn shows_itself(mounts: &Mounts, place: &[u8], number: usize, layer: &Layer) -> bool {
     let same = |below: &Layer, shown: &str| {
-        below.source == layer.source && below.fstype == layer.fstype && shown == layer.shown
+        below.device == layer.device
+            && below.fstype == layer.fstype
+            && below.idmapped == layer.idmapped
+            && shown == layer.shown
     };
     if let Some(below) = number
         .checked_sub(1)
@@ -124,22 +127,32 @@ pub fn lines(root: &Root, scope: &Scope) -> Vec<Mounted> {
     let (Some(base), Some(places)) = (mounts::place_of(root.as_fd()), places(root, scope)) else {
         return Vec::new();
     };
-    let line = |path: &[u8], fstype: &str| Mounted {
-        path: path.to_vec(),
-        fstype: fstype.to_owned(),
-    };
     let mut above = &base[..];
     while mounts.layers(above).is_empty() && !above.is_empty() {
         above = split(above).0;
     }
     // In a change of root that is no mount point the table does not show it.
     let root = mounts.layers(above).last();
-    let mut lines = vec![line(b"", root.map_or("unknown", |layer| &layer.fstype))];
+    let mut lines = vec![Mounted {
+        path: Vec::new(),
+        fstype: root.map_or("unknown", |layer| &layer.fstype).to_owned(),
+        // Nobody compares the root's.
+        shown: String::from("/"),
+    }];
     for place in &places {
         let layers = place.layers.iter();
-        lines.extend(layers.map(|layer| line(&place.path, &layer.fstype)));
+        lines.extend(layers.map(|layer| line(&place.path, layer)));
     }
     lines
+}
+
+/// What a manifest or a launch record says of a layer.
+pub(super) fn line(path: &[u8], layer: &Layer) -> Mounted {
+    Mounted {
+        path: path.to_vec(),
+        fstype: layer.fstype.clone(),
+        shown: layer.shown.clone(),
+    }
 }
 
 /// What the mount table tells of a tree.
@@ -207,25 +220,30 @@ fn unknown(scope: &Scope, recorded: RecordedMounts<'_>) -> Option<Deviation> {
 }
 
 impl RecordedMounts<'_> {
-    /// Whether a layer of that type lay on the place at that height, counted from 1, or says nothing of itself.
-    pub fn has(&self, path: &[u8], fstype: &str, height: usize) -> bool {
+    /// Whether such a layer lay on the place at that height, counted from 1, or says nothing of itself.
+    pub fn has(&self, path: &[u8], layer: &Layer, height: usize) -> bool {
         let by = |lines: &[Mounted]| {
             let mut here = lines.iter().filter(|mounted| mounted.path == path);
             here.nth(height.saturating_sub(1))
-                .is_some_and(|mounted| mounted.fstype == fstype)
+                .is_some_and(|mounted| is_as(layer, mounted))
         };
-        fstype == AUTOFS || by(self.launch) || by(self.manifest)
+        layer.fstype == AUTOFS || by(self.launch) || by(self.manifest)
     }
 
     /// Whether what lies on the place now lay there when it was recorded; less is no mount that is new.
     fn holds(&self, place: &MountPoint) -> bool {
         let by = |lines: &[Mounted]| {
             let here = lines.iter().filter(|mounted| mounted.path == place.path);
-            let types: Vec<&str> = here.map(|mounted| mounted.fstype.as_str()).collect();
-            let now = place.layers.iter().map(|layer| layer.fstype.as_str());
-            types.len() >= place.layers.len() && now.zip(&types).all(|(now, was)| now == *was)
+            let was: Vec<&Mounted> = here.collect();
+            let mut now = place.layers.iter().zip(&was);
+            was.len() >= place.layers.len() && now.all(|(now, was)| is_as(now, was))
         };
         // The record's word comes before the manifest's.
         by(self.launch) || by(self.manifest)
     }
+}
+
+/// Whether a layer is as one was recorded: of that type, that directory of its file system, with its own owners.
+fn is_as(layer: &Layer, recorded: &Mounted) -> bool {
+    layer.fstype == recorded.fstype && layer.shown == recorded.shown && !layer.idmapped
 }

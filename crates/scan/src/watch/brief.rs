@@ -26,6 +26,7 @@ impl BriefMount {
             fstype,
             source,
             shown,
+            ..
         } = &self.layer;
         let ms = u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX);
         let message = format!(

@@ -5,7 +5,7 @@
 
 use super::brief::BriefMount;
 use agent_core::bounds;
-use agent_core::os::mounts::{Layer, unescape};
+use agent_core::os::mounts::{Layer, is_idmapped, unescape};
 use agent_core::os::procfs;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -182,6 +182,7 @@ impl Line {
         let shown = below.layer.shown.trim_end_matches('/');
         *number == self.on
             && self.device == below.device
+            && self.layer.idmapped == below.layer.idmapped
             && self.layer.fstype == below.layer.fstype
             && self.layer.shown.trim_end_matches('/')
                 == format!("{shown}{}", String::from_utf8_lossy(rest)).trim_end_matches('/')
@@ -198,6 +199,7 @@ fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
         let device = words.next()?.to_vec();
         let shown = text(words.next()?);
         let place = unescape(words.next()?);
+        let idmapped = is_idmapped(words.next()?);
         let mut words = words.skip_while(|word| *word != b"-").skip(1);
         let fstype = text(words.next().unwrap_or_default());
         let source = text(words.next().unwrap_or_default());
@@ -205,6 +207,8 @@ fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
             fstype,
             source,
             shown,
+            device: (0, 0),
+            idmapped,
         };
         Some(((own, place), Line { on, layer, device }))
     };
