@@ -38,3 +38,26 @@ fn deeper_than_a_path_may_be_long() {
     lab.shell(&format!("rm -r {name}"));
     assert_eq!(lab.check(&[]).expect(1).deviations().len(), 100 + 3);
 }
+
+/// Whoever may make directories makes very many within one another: that is told, and the rest is judged.
+#[test]
+fn deeper_than_is_walked_is_unknown() {
+    let lab = Lab::new();
+    lab.shell("mkdir data; echo one > data/one; echo two > data/zwei");
+    lab.create().expect(0);
+    let long = "d".repeat(250);
+    // Beyond bounds::LEVELS, and beyond bounds::PATH.
+    for (name, levels, most) in [("d", 1_100, 1_024), (&*long, 200, (32 << 10) / 250)] {
+        lab.shell(&format!(
+            r#"perl -e 'chdir "data"; for (1..{levels}) {{ mkdir "{name}" or die $!; chdir "{name}" or die $! }}'; echo 2 >> data/zwei"#
+        ));
+        let told = lab.check(&[]).expect(1).told();
+        let unknown: Vec<&String> = told.iter().filter(|line| line.starts_with("unknown")).collect();
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert!(unknown[0].starts_with("unknown files.unreadable /data/d"), "{unknown:?}");
+        assert!((most - 4..most + 4).contains(&told.len()), "{}", told.len());
+        let zwei = "fail files.changed /data/zwei size,mtime,sha256".to_owned();
+        assert!(told.contains(&zwei));
+        lab.shell("rm -r data/d*");
+    }
+}

@@ -174,27 +174,38 @@ impl Fold {
 
     /// Joins directories, the deepest first, until their rows fit.
     fn fit(&mut self) {
-        let depth = |place: &GroupKey| match place {
-            GroupKey::Package(_) => 0,
-            GroupKey::Directory(path) => path.iter().filter(|byte| **byte == b'/').count(),
-        };
-        while self.groups.len() > GROUPS {
-            let Some(deepest) = self.groups.keys().map(depth).max().filter(|d| *d > 1) else {
-                return;
-            };
-            let groups = std::mem::take(&mut self.groups);
-            for (place, group) in groups {
-                let place = match place {
-                    GroupKey::Directory(path)
-                        if depth(&GroupKey::Directory(path.clone())) == deepest =>
-                    {
-                        GroupKey::Directory(split(&path).0.to_vec())
-                    }
-                    place => place,
-                };
-                add(&mut self.groups, place, group);
-            }
+        let mut count = self.groups.len();
+        if count <= GROUPS {
+            return;
         }
+        // By depth, so that each is touched once a level.
+        let mut levels: BTreeMap<usize, BTreeMap<GroupKey, Group>> = BTreeMap::new();
+        for (place, group) in std::mem::take(&mut self.groups) {
+            let depth = match &place {
+                GroupKey::Package(_) => 0,
+                GroupKey::Directory(path) => path.iter().filter(|byte| **byte == b'/').count(),
+            };
+            levels.entry(depth).or_default().insert(place, group);
+        }
+        while count > GROUPS
+            && let Some((depth, deepest)) = levels.pop_last()
+        {
+            if depth <= 1 {
+                levels.insert(depth, deepest);
+                break;
+            }
+            count -= deepest.len();
+            let above = levels.entry(depth - 1).or_default();
+            count -= above.len();
+            for (mut place, group) in deepest {
+                if let GroupKey::Directory(path) = &mut place {
+                    path.truncate(split(path).0.len());
+                }
+                add(above, place, group);
+            }
+            count += above.len();
+        }
+        self.groups = levels.into_values().flatten().collect();
     }
 }
 
@@ -387,6 +398,15 @@ mod tests {
     fn a_few_have_rows_of_their_own() {
         let findings = (0..GROUPS).map(|i| changed(&format!("/usr/{i}"), Severity::High));
         assert_eq!(text(findings.collect()).lines().count(), GROUPS);
+    }
+
+    #[test]
+    fn very_many_levels_are_joined_at_once() {
+        let path = |level: usize| "/d".repeat(level);
+        let findings = (1..3_000).map(|level| changed(&path(level), Severity::High));
+        let text = text(findings.collect());
+        assert_eq!(text.lines().count(), GROUPS, "{text}");
+        assert!(text.contains("2,988 changed"), "{text}");
     }
 
     #[test]

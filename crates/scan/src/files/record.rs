@@ -311,6 +311,7 @@ pub(super) fn see(step: Step, looks: &mut impl Iterator<Item = Look>) -> Option<
                 Blindness::Moved => "moved while it was walked".into(),
                 Blindness::Silent => SILENT.into(),
                 Blindness::SetAside => "not walked".into(),
+                Blindness::Deep => "deeper than is walked".into(),
                 Blindness::Loop | Blindness::Mount => {
                     "is one of its own ancestors, mounted again".into()
                 }

@@ -54,4 +54,6 @@ pub enum Blindness {
     Silent,
     /// It is not walked, since that brought the agent to its end.
     SetAside,
+    /// It lies deeper than is walked.
+    Deep,
 }

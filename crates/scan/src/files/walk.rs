@@ -8,6 +8,7 @@ use super::probe::{Directory, Target, join};
 use super::remote::Device;
 use super::scope::{PathPolicy, RuleCursor, Scope, Weaker};
 pub use super::step::{Blindness, Step};
+use agent_core::bounds;
 use agent_core::os::node::{self, Hint, Id, Names};
 use agent_core::os::root::Root;
 use agent_core::task;
@@ -106,8 +107,12 @@ impl<'a> Walk<'a> {
         policy: PathPolicy,
         place: RuleCursor,
     ) -> Step {
-        if self.aside.has(&path) {
-            let why = Blindness::SetAside;
+        let deep = self.levels.len() > bounds::LEVELS || path.len() > bounds::PATH;
+        if deep || self.aside.has(&path) {
+            let why = match deep {
+                true => Blindness::Deep,
+                false => Blindness::SetAside,
+            };
             let mut policy = policy;
             policy.demand.severity = self.scope.worst_within(&path, policy.demand.severity);
             return Step::Blind { path, policy, why };

@@ -314,6 +314,10 @@ fn words_blind(why: Blindness) -> (String, &'static str) {
             "walking it brought the agent to its end again and again: nothing below it is looked at for a while".into(),
             SET_ASIDE,
         ),
+        Blindness::Deep => (
+            "lies deeper than is walked: nothing below it was judged".into(),
+            "find out who made it; move or remove what lies there (find -depth -delete)",
+        ),
         Blindness::Moved => (
             "was moved while it was walked: nothing more of it could be judged".into(),
             "find out who moves directories there; run again",

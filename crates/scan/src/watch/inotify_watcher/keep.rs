@@ -198,7 +198,7 @@ impl InotifyWatcher {
                 }
                 None => continue,
             };
-            if opened.above.len() > DEEPEST {
+            if opened.above.len() > DEEPEST || below.len() > bounds::PATH {
                 self.leave_out(below, Errno::NAMETOOLONG);
                 continue;
             }
@@ -306,7 +306,7 @@ fn why(errno: Errno) -> String {
         }
         Errno::MFILE | Errno::NFILE => "too many open files: raise LimitNOFILE".to_owned(),
         Errno::TIMEDOUT => "a file system gave no answer in time".to_owned(),
-        Errno::NAMETOOLONG => format!("directories nested more than {DEEPEST} deep"),
+        Errno::NAMETOOLONG => format!("directories nested more than {DEEPEST} deep, or with paths of more than {} KiB", bounds::PATH >> 10),
         errno => format!("a directory cannot be watched: {errno}"),
     }
 }
