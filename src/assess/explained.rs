@@ -13,7 +13,8 @@ use agent_core::os::root::Root;
 use agent_core::paths;
 use agent_core::words::counted;
 use agent_evidence::{
-    Change, Explainer, Explanation, INFO, RecordedPackages, compare, is_trust, trust_paths,
+    Change, DIVERSIONS, Explainer, Explanation, INFO, RecordedPackages, compare, is_trust,
+    trust_paths,
 };
 use agent_packages::{Package, detect};
 use agent_scan::files::deviation::{Deviation, DeviationKind};
@@ -230,7 +231,10 @@ pub(crate) fn recorded(
         ..RecordedPackages::default()
     };
     let trusted = trust_paths(detect(root)).iter().copied();
-    let mut places: Vec<&[u8]> = trusted.chain([INFO]).map(str::as_bytes).collect();
+    let mut places: Vec<&[u8]> = trusted
+        .chain([INFO, DIVERSIONS])
+        .map(str::as_bytes)
+        .collect();
     places.sort_by(|a, b| paths::compare(a, b));
     let is_below = |path: &[u8], place: &[u8]| {
         path.strip_prefix(place)
@@ -262,6 +266,12 @@ fn take_over(recorded: &mut RecordedPackages, path: &[u8], attributes: Option<&A
     let is_list = below && (path.ends_with(b".list") || path.ends_with(b".conffiles"));
     let digest = attributes.and_then(|attributes| attributes.digest);
     match (attributes, digest) {
+        (_, digest) if path == DIVERSIONS.as_bytes() => {
+            recorded.diversions = digest.and_then(|digest| match digest {
+                Digest::Sha256(digest) => Some(digest),
+                _ => None,
+            });
+        }
         (_, Some(Digest::Sha256(digest))) if is_list => {
             recorded.lists.insert(path.to_vec(), digest);
         }

@@ -52,9 +52,15 @@ fn deeper_than_is_walked_is_unknown() {
             r#"perl -e 'chdir "data"; for (1..{levels}) {{ mkdir "{name}" or die $!; chdir "{name}" or die $! }}'; echo 2 >> data/zwei"#
         ));
         let told = lab.check(&[]).expect(1).told();
-        let unknown: Vec<&String> = told.iter().filter(|line| line.starts_with("unknown")).collect();
+        let unknown: Vec<&String> = told
+            .iter()
+            .filter(|line| line.starts_with("unknown"))
+            .collect();
         assert_eq!(unknown.len(), 1, "{unknown:?}");
-        assert!(unknown[0].starts_with("unknown files.unreadable /data/d"), "{unknown:?}");
+        assert!(
+            unknown[0].starts_with("unknown files.unreadable /data/d"),
+            "{unknown:?}"
+        );
         assert!((most - 4..most + 4).contains(&told.len()), "{}", told.len());
         let zwei = "fail files.changed /data/zwei size,mtime,sha256".to_owned();
         assert!(told.contains(&zwei));

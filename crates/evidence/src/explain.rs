@@ -16,6 +16,7 @@ use agent_core::os::root::Root;
 use agent_packages::dpkg::Owners;
 use agent_packages::log::Logs;
 use agent_packages::{DatabaseKind, DatabaseStamp, Package, detect};
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -179,7 +180,7 @@ impl Explainer {
 
     fn load(&self, kind: DatabaseKind, before: Option<(Vec<Package>, Logs)>) -> Source {
         let source = match kind {
-            DatabaseKind::Dpkg => match Owners::load(&self.root) {
+            DatabaseKind::Dpkg => match self.owners() {
                 Ok(owners) => Ok(Source::Dpkg(Box::new(Dpkg {
                     logs: logs::read(&self.root, &owners, before),
                     owners,
@@ -193,6 +194,17 @@ impl Explainer {
             DatabaseKind::None => Err("there is no package database".into()),
         };
         source.unwrap_or_else(Source::Nothing)
+    }
+
+    /// Diversions move what a package ships to another name: root can write them, so they count as they were recorded.
+    fn owners(&self) -> agent_core::error::Result<Owners> {
+        let mut owners = Owners::load(&self.root)?;
+        let recorded = self.recorded.diversions;
+        owners.believe_diversions(|text| {
+            let digest: [u8; 32] = Sha256::digest(text).into();
+            recorded == Some(digest)
+        });
+        Ok(owners)
     }
 
     /// The newest versions that were ever seen, those of `recorded` among them.

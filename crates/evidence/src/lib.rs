@@ -33,5 +33,7 @@ pub use change::Change;
 pub use debian::lists::ListsToKeep;
 pub use explain::{Explainer, Explanation};
 pub use products::Holds;
-pub use recorded::{INFO, PackageStatus, RecordedPackages, compare, is_trust, trust_paths};
+pub use recorded::{
+    DIVERSIONS, INFO, PackageStatus, RecordedPackages, compare, is_trust, trust_paths,
+};
 pub use rpm::keys as rpm_keys;

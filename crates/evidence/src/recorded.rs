@@ -23,6 +23,8 @@ const DNF: [&str; 6] = [
     "etc/rpm",
     "etc/pki/rpm-gpg",
 ];
+/// Where dpkg keeps what is diverted, relative to the root.
+pub const DIVERSIONS: &str = "var/lib/dpkg/diversions";
 /// Where dpkg keeps lists, sums and scripts of installed packages, relative to the root.
 pub const INFO: &str = "var/lib/dpkg/info";
 /// Among them, keyrings: one that is not as recorded vouches for nothing, and the others are as good as before.
@@ -63,6 +65,8 @@ fn is_below(path: &[u8], place: &str) -> bool {
 pub struct RecordedPackages {
     /// The packages that were there, of several versions of one all: `# package` lines.
     pub packages: Vec<Package>,
+    /// SHA-256 of what was diverted (dpkg-divert(1)), where that is recorded.
+    pub diversions: Option<[u8; 32]>,
     /// Fingerprints of the keys that the package manager trusted: `# package-key` lines.
     pub keys: Vec<String>,
     /// What is recorded below [`trust_paths`], by path relative to the root.
@@ -76,8 +80,10 @@ pub struct RecordedPackages {
 /// How a package stands to what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageStatus {
-    /// It was there, and is not older than it ever was.
+    /// It was there, and is newer than it ever was.
     Known,
+    /// It was there in this very version.
+    Same,
     /// The manifest does not say which packages there were.
     Unrecorded,
     /// It was not there.
@@ -144,7 +150,16 @@ impl RecordedPackages {
             {
                 PackageStatus::Older(newest.version.clone())
             }
-            _ => PackageStatus::Known,
+            _ => {
+                let is_same = |known: &Package| {
+                    compare(manager, &package.version, &known.version) == Ordering::Equal
+                };
+                let mut recorded = self.packages.iter().filter(is_it);
+                match recorded.any(is_same) {
+                    true => PackageStatus::Same,
+                    false => PackageStatus::Known,
+                }
+            }
         }
     }
 }
@@ -180,6 +195,7 @@ mod tests {
             |name, version| recorded.package_status(DatabaseKind::Dpkg, &package(name, version));
         assert_eq!(of("a", "1.20"), PackageStatus::Known);
         assert_eq!(of("a", "1.21"), PackageStatus::Known);
+        assert_eq!(of("k", "3"), PackageStatus::Same);
         assert_eq!(
             of("a", "1.10"),
             PackageStatus::Older("1.20".into()),

@@ -42,7 +42,7 @@ pub struct Rule {
 }
 
 /// The table. What none of its rules holds for is lowered to `low`.
-pub static TABLE: [Rule; 10] = [
+pub static TABLE: [Rule; 11] = [
     Rule {
         keeps: "it is a key, a source or a setting by which the package manager decides whom to believe",
         holds: |case| case.is_trust,
@@ -74,6 +74,10 @@ pub static TABLE: [Rule; 10] = [
     Rule {
         keeps: "the package is older than it was before",
         holds: |case| matches!(case.package_status, PackageStatus::Older(_)),
+    },
+    Rule {
+        keeps: "the package is the version that was recorded: no update explains what is different now",
+        holds: |case| case.package_status == PackageStatus::Same,
     },
     Rule {
         keeps: "it gives a new privilege: setuid, setgid or a capability",
@@ -142,6 +146,10 @@ mod tests {
             },
             Case {
                 package_status: PackageStatus::Older("2".into()),
+                ..explained()
+            },
+            Case {
+                package_status: PackageStatus::Same,
                 ..explained()
             },
             Case {

@@ -297,7 +297,9 @@ fn line(text: &[u8]) -> Option<Line> {
 
 /// By the options of a mount.
 pub fn is_idmapped(options: &[u8]) -> bool {
-    options.split(|b| *b == b',').any(|word| word == b"idmapped")
+    options
+        .split(|b| *b == b',')
+        .any(|word| word == b"idmapped")
 }
 
 /// Space, tab, newline and backslash stand as `\` and three octal digits.

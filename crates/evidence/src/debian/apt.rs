@@ -1,5 +1,6 @@
 //! apt's lists: which package a digest belongs to, by an InRelease that a recorded key signed.
 
+use super::sources::Suites;
 use crate::openpgp::Keyring;
 use agent_core::bounds;
 use agent_core::bytes;
@@ -47,12 +48,13 @@ pub(crate) fn look_up(root: &Root, keys: &Keyring, wanted: &HashMap<[u8; 32], u6
         .iter()
         .filter_map(|(name, _)| std::str::from_utf8(name).ok())
         .collect();
+    let suites = Suites::read(root);
     let releases = names.iter().filter_map(|name| name.strip_suffix(RELEASE));
     let mut seen = false;
     for prefix in releases {
         seen = true;
         let place = format!("{LISTS}/{prefix}{RELEASE}");
-        let lists = match release(root, keys, &place) {
+        let lists = match release(root, keys, &suites, &place) {
             Ok(lists) => lists,
             Err(why) => {
                 lookup.refused.push(format!("/{place}: {why}"));
@@ -95,7 +97,7 @@ impl Lists {
     }
 }
 
-fn release(root: &Root, keys: &Keyring, place: &str) -> Result<Lists, String> {
+fn release(root: &Root, keys: &Keyring, suites: &Suites, place: &str) -> Result<Lists, String> {
     let message = root
         .read(place.as_bytes(), bounds::APT_RELEASE)
         .map_err(|error| error.to_string())?
@@ -103,6 +105,7 @@ fn release(root: &Root, keys: &Keyring, place: &str) -> Result<Lists, String> {
     let (text, _) = keys.cleartext(&message)?;
     let mut lists = HashMap::new();
     let mut within = false;
+    let (mut suite, mut codename) = (None, None);
     for line in text.split(|byte| *byte == b'\n') {
         match line {
             [b' ', entry @ ..] if within => {
@@ -118,13 +121,35 @@ fn release(root: &Root, keys: &Keyring, place: &str) -> Result<Lists, String> {
                 }
             }
             [b' ', ..] => {}
+            line if line.starts_with(b"Suite:") => suite = Some(word(line)),
+            line if line.starts_with(b"Codename:") => codename = Some(word(line)),
             line => within = line.eq_ignore_ascii_case(b"SHA256:"),
+        }
+    }
+    if !suites.has(suite.as_deref(), codename.as_deref()) {
+        // What lies beside its release is of a repository without suites.
+        lists.retain(|path, _| suites.has_flat() && !path.contains('_'));
+        if lists.is_empty() {
+            let name = suite.or(codename).unwrap_or_default();
+            let name = escape::terminal_text(&name).into_owned();
+            return Err(format!("no source of apt's names its suite ({name})"));
         }
     }
     match lists.is_empty() {
         true => Err("it names no list by SHA-256".into()),
         false => Ok(Lists(lists)),
     }
+}
+
+/// The first word of a field's value.
+fn word(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    let value = line.split_once(':').map_or("", |(_, value)| value);
+    value
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A list that was read to its end.

@@ -13,5 +13,6 @@ mod known;
 pub(crate) mod lists;
 pub(crate) mod logs;
 mod recorded;
+mod sources;
 pub(crate) mod tar;
 mod xz;

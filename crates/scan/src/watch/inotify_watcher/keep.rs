@@ -306,7 +306,10 @@ fn why(errno: Errno) -> String {
         }
         Errno::MFILE | Errno::NFILE => "too many open files: raise LimitNOFILE".to_owned(),
         Errno::TIMEDOUT => "a file system gave no answer in time".to_owned(),
-        Errno::NAMETOOLONG => format!("directories nested more than {DEEPEST} deep, or with paths of more than {} KiB", bounds::PATH >> 10),
+        Errno::NAMETOOLONG => format!(
+            "directories nested more than {DEEPEST} deep, or with paths of more than {} KiB",
+            bounds::PATH >> 10
+        ),
         errno => format!("a directory cannot be watched: {errno}"),
     }
 }
