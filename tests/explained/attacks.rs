@@ -203,3 +203,57 @@ fn accepting_what_is_explained_on_a_host_with_forged_sums() {
     );
     assert!(!text.contains("/usr/bin/tool "), "{text}");
 }
+
+/// A distribution signs all of its suites by the same keys.
+#[test]
+fn another_suite_than_the_sources_name() {
+    let repository = Repository::new();
+    repository.run(
+        "mv $PLACE/repo $PLACE/kept; mkdir $PLACE/repo; make tool 5.6 'echo evil >> usr/bin/tool'; publish distribution
+         cd $ROOT; lists=var/lib/apt/lists/mirror.example_debian_dists_sid
+         for file in InRelease Packages; do cp $PLACE/repo/$file ${lists}_$file; done
+         cp $PLACE/repo/tool_5.6_all.deb var/cache/apt/archives/
+         dpkg --root=$ROOT --log=$ROOT/var/log/dpkg.log --force-confnew -i var/cache/apt/archives/tool_5.6_all.deb",
+    );
+    let finding = on(&repository.check().expect(1), "/usr/bin/tool");
+    keeps(
+        &finding,
+        Some("md5"),
+        "no source of apt's names its suite (test)",
+    );
+}
+
+/// What the image had otherwise than its package, nobody updated.
+#[test]
+fn what_is_put_back_to_what_the_recorded_package_ships() {
+    let repository = Repository::new();
+    std::fs::remove_file(repository.lab.manifest()).expect("recorded anew");
+    repository.lab.shell("echo hardened > etc/tool.conf");
+    repository.lab.create().expect(0);
+    repository.run("dpkg-deb -x $PLACE/repo/tool_1.0_all.deb $PLACE/x; cp $PLACE/x/etc/tool.conf $ROOT/etc/tool.conf");
+    let finding = on(&repository.check().expect(1), "/etc/tool.conf");
+    keeps(
+        &finding,
+        Some("signed"),
+        "the package is the version that was recorded",
+    );
+}
+
+/// Root writes what is diverted: a file of another package in the place of one, and the table that says that it belongs there.
+#[test]
+fn diversions_that_nobody_recorded() {
+    let repository = Repository::covering(
+        "[[paths]]\npath = \"/var/lib/dpkg/diversions\"\nseverity = \"medium\"\n",
+    );
+    repository.upgrade("1.1", "echo other > usr/bin/harmless; chmod 755 usr/bin/harmless");
+    repository.run(
+        "cp -p $ROOT/usr/bin/harmless $ROOT/usr/bin/tool
+         printf '%s\\n' /usr/bin/tool /usr/bin/tool.x other /usr/bin/harmless /usr/bin/tool other > $ROOT/var/lib/dpkg/diversions",
+    );
+    let finding = on(&repository.check().expect(1), "/usr/bin/tool");
+    keeps(
+        &finding,
+        None,
+        "it is not what the installed package shipped",
+    );
+}

@@ -126,14 +126,14 @@ fn release(root: &Root, keys: &Keyring, suites: &Suites, place: &str) -> Result<
             line => within = line.eq_ignore_ascii_case(b"SHA256:"),
         }
     }
-    if !suites.has(suite.as_deref(), codename.as_deref()) {
-        // What lies beside its release is of a repository without suites.
-        lists.retain(|path, _| suites.has_flat() && !path.contains('_'));
-        if lists.is_empty() {
-            let name = suite.or(codename).unwrap_or_default();
-            let name = escape::terminal_text(&name).into_owned();
-            return Err(format!("no source of apt's names its suite ({name})"));
-        }
+    let prefix = place
+        .strip_prefix(LISTS)
+        .and_then(|name| name.strip_suffix(RELEASE));
+    let prefix = prefix.unwrap_or_default().trim_start_matches('/');
+    if !suites.has(suite.as_deref(), codename.as_deref(), prefix) {
+        let name = suite.or(codename).unwrap_or_default();
+        let name = escape::terminal_text(&name).into_owned();
+        return Err(format!("no source of apt's names its suite ({name})"));
     }
     match lists.is_empty() {
         true => Err("it names no list by SHA-256".into()),

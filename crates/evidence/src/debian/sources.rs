@@ -12,8 +12,8 @@ const PARTS: &str = "etc/apt/sources.list.d";
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Suites {
     names: HashSet<String>,
-    /// Some repository has no suites: its lists lie beside its release.
-    flat: bool,
+    /// Of repositories without suites, what the names of their lists begin with.
+    flat: HashSet<String>,
 }
 
 impl Suites {
@@ -39,30 +39,21 @@ impl Suites {
     }
 
     /// Whether a release is one of those: by its suite, or by its code name where that is not the one of several suites, as
-    /// Ubuntu's. `None` for both: whether some repository has none.
-    pub(crate) fn has(&self, suite: Option<&str>, codename: Option<&str>) -> bool {
+    /// Ubuntu's. A repository without suites is known by what the names of its lists begin with.
+    pub(crate) fn has(&self, suite: Option<&str>, codename: Option<&str>, prefix: &str) -> bool {
         let named = |name: &str| self.names.contains(name);
         let is_part = |codename: &str| {
             let rest = suite.and_then(|suite| suite.strip_prefix(codename));
             rest.is_some_and(|rest| rest.starts_with(['-', '/']))
         };
-        match (suite, codename) {
-            (None, None) => self.flat,
-            _ => {
-                suite.is_some_and(named)
-                    || codename.is_some_and(|codename| named(codename) && !is_part(codename))
-            }
-        }
+        suite.is_some_and(named)
+            || codename.is_some_and(|codename| named(codename) && !is_part(codename))
+            || self.flat.contains(prefix)
     }
 
-    /// Whether some repository has its lists beside its release.
-    pub(crate) fn has_flat(&self) -> bool {
-        self.flat
-    }
-
-    fn name(&mut self, suite: &str) {
+    fn name(&mut self, uri: &str, suite: &str) {
         match suite.ends_with('/') {
-            true => self.flat = true,
+            true => drop(self.flat.insert(file_name(uri, suite))),
             false => drop(self.names.insert(suite.to_owned())),
         }
     }
@@ -78,8 +69,9 @@ impl Suites {
                 Some(inner) => inner.split_once(']').map_or("", |(_, rest)| rest),
                 None => rest,
             };
-            if let Some(suite) = rest.split_whitespace().nth(1) {
-                self.name(suite);
+            let mut words = rest.split_whitespace();
+            if let (Some(uri), Some(suite)) = (words.next(), words.next()) {
+                self.name(uri, suite);
             }
         }
     }
@@ -87,7 +79,8 @@ impl Suites {
     /// Stanzas of fields (deb822(5)).
     fn stanzas(&mut self, text: &str) {
         for stanza in text.replace('\r', "").split("\n\n") {
-            let (mut field, mut enabled, mut names) = (String::new(), true, Vec::new());
+            let (mut field, mut enabled) = (String::new(), true);
+            let (mut uris, mut names) = (Vec::new(), Vec::new());
             for line in stanza.lines().filter(|line| !line.starts_with('#')) {
                 let value = match line.split_once(':') {
                     Some((name, value)) if !line.starts_with([' ', '\t']) => {
@@ -97,16 +90,34 @@ impl Suites {
                     _ => line,
                 };
                 match &*field {
+                    "uris" => uris.extend(value.split_whitespace()),
                     "suites" => names.extend(value.split_whitespace()),
                     "enabled" => enabled = !matches!(value.trim(), "no" | "false" | "0"),
                     _ => {}
                 }
             }
-            if enabled {
-                names.into_iter().for_each(|name| self.name(name));
+            for name in names.into_iter().filter(|_| enabled) {
+                uris.iter().for_each(|uri| self.name(uri, name));
             }
         }
     }
+}
+
+/// What the names of lists begin with that apt fetches from there (URItoFileName of apt-pkg/contrib/strutl.cc).
+fn file_name(uri: &str, suite: &str) -> String {
+    const ESCAPED: &str = "\\|{}[]<>\"^~_=!@#$%&*";
+    let behind = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let place = behind.strip_prefix("//").unwrap_or(behind);
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let mut name = String::new();
+    for c in format!("{}/{suite}", place.trim_end_matches('/')).chars() {
+        match c {
+            '/' => name.push('_'),
+            c if ESCAPED.contains(c) => name += &format!("%{:02x}", u32::from(c)),
+            c => name.push(c),
+        }
+    }
+    name
 }
 
 #[cfg(test)]
@@ -125,13 +136,21 @@ mod tests {
             (Some("noble"), Some("noble"), true),
             (Some("noble-updates"), Some("noble"), true),
             (Some("noble-proposed"), Some("noble"), false),
-            (None, Some("x"), true),
             (None, None, false),
         ] {
-            assert_eq!(suites.has(suite, codename), has, "{suite:?} {codename:?}");
+            assert_eq!(
+                suites.has(suite, codename, ""),
+                has,
+                "{suite:?} {codename:?}"
+            );
         }
-        assert!(!suites.has_flat());
-        suites.lines("deb http://h ./");
-        assert!(suites.has_flat() && suites.has(None, None));
+        suites.lines("deb copy:/a/my_repo ./\ndeb https://u:p@h:8/x/ stable/");
+        for (prefix, has) in [
+            ("_a_my%5frepo_._", true),
+            ("h:8_x_stable_", true),
+            ("h_._", false),
+        ] {
+            assert_eq!(suites.has(Some("sid"), None, prefix), has, "{prefix}");
+        }
     }
 }
