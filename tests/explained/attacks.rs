@@ -245,7 +245,10 @@ fn diversions_that_nobody_recorded() {
     let repository = Repository::covering(
         "[[paths]]\npath = \"/var/lib/dpkg/diversions\"\nseverity = \"medium\"\n",
     );
-    repository.upgrade("1.1", "echo other > usr/bin/harmless; chmod 755 usr/bin/harmless");
+    repository.upgrade(
+        "1.1",
+        "echo other > usr/bin/harmless; chmod 755 usr/bin/harmless",
+    );
     repository.run(
         "cp -p $ROOT/usr/bin/harmless $ROOT/usr/bin/tool
          printf '%s\\n' /usr/bin/tool /usr/bin/tool.x other /usr/bin/harmless /usr/bin/tool other > $ROOT/var/lib/dpkg/diversions",

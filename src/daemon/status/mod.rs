@@ -255,8 +255,12 @@ pub(crate) fn read(runtime: &Path, now: i64) -> Result<Liveness> {
         return Ok(Liveness::Absent);
     }
     let updated = status.updated.parse::<jiff::Timestamp>();
-    let writes = updated
-        .is_ok_and(|updated| UnixMillis(now) - UnixMillis(updated.as_millisecond()) < PATIENCE);
+    let updated = updated.map(|updated| UnixMillis(updated.as_millisecond()));
+    // What was written in a time to come was not written by whoever still writes: the clock went back, or it is forged.
+    let writes = updated.is_ok_and(|updated| {
+        let now = UnixMillis(now);
+        now - updated < PATIENCE && updated - now < PATIENCE
+    });
     Ok(Liveness::Runs(Box::new(status), writes))
 }
 
@@ -311,7 +315,8 @@ mod tests {
         };
         assert_eq!(read(directory.path(), now).expect("absent").exit(), 3);
         let old = at(now - 100_000);
-        let cases: [(&dyn Fn(&mut Status), u8, &str); 8] = [
+        let ahead = at(now + 100_000);
+        let cases: [(&dyn Fn(&mut Status), u8, &str); 9] = [
             (&|_| (), 0, "well"),
             (&|status| status.watching = false, 1, "blind"),
             (&|status| status.delivering = false, 1, "mute"),
@@ -322,6 +327,11 @@ mod tests {
                 "looks away",
             ),
             (&|status| status.updated.clone_from(&old), 1, "hangs"),
+            (
+                &|status| status.updated.clone_from(&ahead),
+                1,
+                "of a time to come",
+            ),
             (&|status| status.start_ticks = 1, 3, "another process"),
             (&|status| status.pid = 0x3fff_fff0, 3, "gone"),
         ];

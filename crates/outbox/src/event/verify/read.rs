@@ -73,15 +73,29 @@ fn is_document(file: &mut impl BufRead) -> Result<bool> {
         file.consume(blank);
     }
     let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
+    if !begins_document(ahead) {
+        return Ok(false);
+    }
+    // Whoever may write one line must not have all that follow taken for something else: where a line is a document of
+    // its own, the next one has to be one, too.
+    let Some((line, rest)) = bytes::split_once(ahead, b'\n') else {
+        return Ok(true);
+    };
+    let rest = rest.trim_ascii_start();
+    let is_whole = serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    Ok(!is_whole || rest.is_empty() || begins_document(rest))
+}
+
+fn begins_document(ahead: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes::first(ahead, 4096));
     let mut rest = match text.as_bytes().first() {
-        Some(b'[') => return Ok(true),
+        Some(b'[') => return true,
         Some(b'{') => text.strip_prefix('{').unwrap_or("").trim_start(),
-        _ => return Ok(false),
+        _ => return false,
     };
     rest = rest.strip_prefix('"').unwrap_or("");
     let key = rest.split('"').next().unwrap_or("");
-    Ok([
+    [
         "events",
         "searchedLogStreams",
         "nextToken",
@@ -89,7 +103,7 @@ fn is_document(file: &mut impl BufRead) -> Result<bool> {
         "nextBackwardToken",
         "ResponseMetadata",
     ]
-    .contains(&key))
+    .contains(&key)
 }
 
 fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
@@ -206,20 +220,30 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
+        let mut answers = false;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "events" => map.next_value_seed(Page {
-                    take: &mut *self.take,
-                    failed: &mut *self.failed,
-                    document: self.document,
-                })?,
+                "events" => {
+                    answers = true;
+                    map.next_value_seed(Page {
+                        take: &mut *self.take,
+                        failed: &mut *self.failed,
+                        document: self.document,
+                    })?;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
         let _: &mut Self = &mut self;
-        Ok(())
+        match answers {
+            true => Ok(()),
+            // An event behind an answer would be passed over.
+            false => Err(serde::de::Error::custom(
+                "an object without `events`: answers and lines are not read from one file",
+            )),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
@@ -280,6 +304,19 @@ mod tests {
             let found = read(&form).expect(&form);
             assert_eq!(found.len(), 2, "{form}");
             assert!(found.iter().all(|m| m == event.as_bytes()), "{form}");
+        }
+        // One line of somebody's makes no document of those that follow.
+        let answer = format!(r#"{{"events":[{object}]}}"#);
+        for first in [&*answer, "[1]", r#"{"events":[]}"#] {
+            let found = read(&format!("{first}\n{event}\n{event}\n")).expect("lines");
+            assert_eq!(found.len(), 3, "{first}");
+        }
+        for mixed in [
+            format!("{answer}\n{answer}\n{event}\n"),
+            format!("{{\n\"events\":[]}}\n{event}"),
+        ] {
+            let error = read(&mixed).expect_err("both").to_string();
+            assert!(error.contains("without `events`"), "{error}");
         }
         assert!(read("").expect("empty").is_empty());
         assert!(read("{\"events\":[").is_err());
