@@ -9,6 +9,7 @@ pub use steps::Steps;
 
 use crate::bytes;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Bytes of a path that are kept; of a longer one, the nearest directory above that fits. As long as Linux takes one
@@ -178,21 +179,39 @@ impl At {
     }
 }
 
+/// Where a thread is, and how many steps it has taken: no other thread writes there, so that counting costs no more than
+/// the store.
+#[derive(Debug)]
+struct Seat {
+    at: Mutex<At>,
+    steps: AtomicU64,
+}
+
+impl Seat {
+    fn count(&self) {
+        let taken = self.steps.load(Ordering::Relaxed);
+        self.steps.store(taken.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
 /// What is known of a thread.
 struct Thread {
-    at: Arc<Mutex<At>>,
+    seat: Arc<Seat>,
     /// Of the job it works for, where somebody waits for that.
     steps: Option<Arc<Steps>>,
 }
 
 thread_local! {
     static THREAD: RefCell<Thread> = RefCell::new(Thread {
-        at: Arc::new(Mutex::new(At {
-            job: Job::Other,
-            kind: TaskKind::Whole,
-            length: 0,
-            bytes: [0; LONGEST],
-        })),
+        seat: Arc::new(Seat {
+            at: Mutex::new(At {
+                job: Job::Other,
+                kind: TaskKind::Whole,
+                length: 0,
+                bytes: [0; LONGEST],
+            }),
+            steps: AtomicU64::new(0),
+        }),
         steps: None,
     });
 }
@@ -208,7 +227,7 @@ impl Role {
     /// Of this thread.
     pub fn of_this_thread() -> Role {
         THREAD.with_borrow(|thread| Role {
-            job: lock(&thread.at).job,
+            job: lock(&thread.seat.at).job,
             steps: thread.steps.clone(),
         })
     }
@@ -223,7 +242,7 @@ impl Role {
     pub fn take(&self) {
         THREAD.with_borrow_mut(|thread| {
             if let Some(steps) = &self.steps {
-                steps.join(&thread.at);
+                steps.join(&thread.seat);
             }
             thread.steps.clone_from(&self.steps);
         });
@@ -241,11 +260,7 @@ pub fn begin(job: Job) {
 
 /// The thread has come further with what it is at, as by a piece of a file.
 pub fn step() {
-    THREAD.with_borrow(|thread| {
-        if let Some(steps) = &thread.steps {
-            steps.count();
-        }
-    });
+    THREAD.with_borrow(|thread| thread.seat.count());
 }
 
 /// The thread is at nothing smaller than its job.
@@ -277,7 +292,7 @@ pub fn at_directory(path: &[u8]) {
 pub fn read<T>(look: impl FnOnce(&At) -> T) -> Option<T> {
     let of_thread = |thread: &RefCell<Thread>| {
         let thread = thread.try_borrow().ok()?;
-        match thread.at.try_lock() {
+        match thread.seat.at.try_lock() {
             Ok(at) => Some(look(&at)),
             Err(TryLockError::Poisoned(at)) => Some(look(&at.into_inner())),
             Err(TryLockError::WouldBlock) => None,
@@ -293,10 +308,8 @@ fn set(kind: TaskKind, directory: &[u8], name: &[u8]) {
 
 fn change(how: impl FnOnce(&mut At)) {
     THREAD.with_borrow(|thread| {
-        how(&mut lock(&thread.at));
-        if let Some(steps) = &thread.steps {
-            steps.count();
-        }
+        how(&mut lock(&thread.seat.at));
+        thread.seat.count();
     });
     #[cfg(debug_assertions)]
     fault::strike();

@@ -1,28 +1,31 @@
 //! Whether a job moves: its steps, counted over all threads that work for it, and where each of them is.
 
-use super::{At, TaskKind, lock};
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::{Seat, TaskKind, lock};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Steps of one job.
 #[derive(Debug, Default)]
 pub struct Steps {
-    taken: AtomicU64,
-    threads: Mutex<Vec<Weak<Mutex<At>>>>,
+    threads: Mutex<Vec<Weak<Seat>>>,
 }
 
 impl Steps {
-    /// How many were taken: with each subject that one of its threads comes to, and with each piece that is read.
+    /// How many were taken by the threads that work for it now: with each subject that one of them comes to, and with each
+    /// piece that is read. Another number than before says that something moved: a step, or a thread that came or ended.
     pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let seats = threads.iter().filter_map(Weak::upgrade);
+        let taken = seats.map(|seat| seat.steps.load(Ordering::Relaxed));
+        taken.fold(0, u64::wrapping_add)
     }
 
     /// What its threads are at: files and directories; where there are none, parts by name.
     pub fn subjects(&self) -> Vec<(TaskKind, Vec<u8>)> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let mut subjects = Vec::new();
-        for at in threads.iter().filter_map(Weak::upgrade) {
-            let at = lock(&at);
+        for seat in threads.iter().filter_map(Weak::upgrade) {
+            let at = lock(&seat.at);
             let named = !matches!(at.kind(), TaskKind::Whole | TaskKind::Batch);
             let subject = (at.kind(), at.subject().to_vec());
             if named && !subjects.contains(&subject) {
@@ -36,15 +39,11 @@ impl Steps {
         subjects
     }
 
-    pub(super) fn count(&self) {
-        self.taken.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// One more thread works for it.
-    pub(super) fn join(&self, at: &Arc<Mutex<At>>) {
+    pub(super) fn join(&self, seat: &Arc<Seat>) {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|known| known.strong_count() > 0);
-        let own = Arc::downgrade(at);
+        let own = Arc::downgrade(seat);
         if !threads.iter().any(|known| known.ptr_eq(&own)) {
             threads.push(own);
         }
