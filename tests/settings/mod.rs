@@ -13,6 +13,7 @@ mod packages;
 mod processes;
 mod repositories;
 mod rubbish;
+mod started;
 mod sudo;
 mod sudo_differential;
 mod sudo_rules;

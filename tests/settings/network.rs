@@ -347,12 +347,19 @@ fn units_as_systemctl_sees_them() {
         format!("{unit}; {}", wants.replace("wants", "requires")),
         format!("{unit}; {wants}; ln -s /dev/null etc/systemd/system/rsyncd.service"),
         format!("{unit}; {wants}; : > etc/systemd/system/rsyncd.service"),
+        format!("{unit}; {wants}; ln -s ../../../dev/null etc/systemd/system/rsyncd.service"),
+        format!(
+            "{unit}; {wants}; ln -s /opt/none etc/systemd/system/rsyncd.service; ln -s /dev/null opt/none"
+        ),
+        format!("{unit}; {wants}; ln -s /nowhere etc/systemd/system/rsyncd.service"),
         format!("{unit}; {wants}; cp usr/lib/systemd/system/rsyncd.service etc/systemd/system/"),
         format!("{unit}; ln -s /dev/null usr/local/lib/systemd/system/rsyncd.service"),
         format!("{unit}; {wants}; rm usr/lib/systemd/system/rsyncd.service"),
     ] {
         let lab = tree();
-        lab.shell(&format!("mkdir -p usr/local/lib/systemd/system; {line}"));
+        lab.shell(&format!(
+            "mkdir -p opt usr/local/lib/systemd/system; {line}"
+        ));
         let said = shell(
             &lab.root(),
             "systemctl --root=\"$PWD\" is-enabled rsyncd.service 2>&1 || true",

@@ -1,5 +1,6 @@
 //! What an area may look at: the tree, the profile's demands, the time.
 
+use super::boot;
 use super::processes::{self, Process};
 use super::systemd::Units;
 use super::users::Users;
@@ -171,7 +172,8 @@ impl<'a> Context<'a> {
 
     /// What systemd starts at boot, read once.
     pub fn units(&self) -> &Units {
-        self.units.get_or_init(|| Units::read(self.root))
+        self.units
+            .get_or_init(|| Units::read(self.root, &boot::whole_lines(self)))
     }
 
     /// The processes of the live host, read once.

@@ -2,22 +2,31 @@
 //!
 //! One reader for every area. Nothing is asked of a running systemd: files say the same on an unpacked image.
 
-mod asked;
+mod config;
+mod events;
+mod found;
+mod line;
 mod listing;
 mod names;
+mod node;
+mod presets;
 mod scripts;
+mod started;
 mod syntax;
 mod words;
 
-use agent_core::attributes::FileType;
 use agent_core::bounds;
-use agent_core::os::node;
+use agent_core::os::node::Hint;
 use agent_core::os::root::Root;
 use agent_core::os::trail;
+pub use config::config;
+use found::Found;
+use line::{Lines, Share};
 use listing::Listing;
+use presets::Presets;
+use started::Boot;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
 use std::sync::OnceLock;
 pub use syntax::ini;
 pub use words::{Escapes, commands, words};
@@ -40,20 +49,6 @@ const DIRECTORIES: [&str; 13] = [
     "lib/systemd/system",
     "run/systemd/generator.late",
 ];
-/// Targets that no ordinary start of the machine reaches.
-const ELSEWHERE: [&str; 10] = [
-    "rescue.target",
-    "emergency.target",
-    "shutdown.target",
-    "reboot.target",
-    "poweroff.target",
-    "halt.target",
-    "kexec.target",
-    "sleep.target",
-    "suspend.target",
-    "hibernate.target",
-];
-
 /// The search path of the tree: of a tree that does not run, /run is not its own.
 fn directories(root: &Root) -> impl Iterator<Item = &'static str> {
     let live = root.is_live();
@@ -71,6 +66,10 @@ pub enum UnitState {
     Masked(String),
     /// It is started at boot; what pulls it in.
     Started(String),
+    /// Something that is started at boot may start it, or a device: the place, and why it cannot be told.
+    Perhaps(String, String),
+    /// It is linked to what boot does not lead to; the link.
+    Elsewhere(String),
     /// It is there and nothing pulls it in at boot; its file.
     Idle(String),
 }
@@ -84,52 +83,33 @@ pub struct Setting {
     pub location: String,
 }
 
-/// Which units are pulled in at boot, read once for a tree.
+/// Which units are started at boot, read once for a tree.
 #[derive(Debug, Default)]
 pub struct Units {
-    /// Unit to the link that pulls it in.
-    started: BTreeMap<String, String>,
     /// Scripts of System V that systemd-sysv-generator(8) makes units of, to the link.
     scripts: BTreeMap<String, String>,
     listing: Listing,
-    /// What settings pull in, read when it is asked for.
-    asked_for: OnceLock<BTreeMap<String, String>>,
+    lines: Lines,
+    presets: Presets,
+    /// What boot leads to, read when it is asked for.
+    boot: OnceLock<Boot>,
 }
 
 impl Units {
-    /// Reads the `.wants` and `.requires` directories below the root.
-    pub fn read(root: &Root) -> Units {
-        let mut units = Units {
+    /// Reads the names below the root; the command lines are those that the kernel may be booted with.
+    pub fn read(root: &Root, lines: &[String]) -> Units {
+        Units {
+            scripts: scripts::started(root),
             listing: Listing::read(root),
-            ..Units::default()
-        };
-        let mut seen = BTreeSet::new();
-        for directory in directories(root) {
-            for (holder, _) in names(root, directory) {
-                let Some((target, _)) = holder
-                    .rsplit_once('.')
-                    .filter(|(_, kind)| matches!(*kind, "wants" | "requires" | "upholds"))
-                else {
-                    continue;
-                };
-                if ELSEWHERE.contains(&target) {
-                    continue;
-                }
-                let holding = format!("{directory}/{holder}");
-                for (unit, _) in names(root, &holding) {
-                    // Of links of one name the strongest directory's decides.
-                    if !seen.insert((holder.clone(), unit.clone())) {
-                        continue;
-                    }
-                    let path = format!("{holding}/{unit}");
-                    if link(root, &path) == Found::Other {
-                        units.started.entry(unit).or_insert(format!("/{path}"));
-                    }
-                }
-            }
+            lines: Lines::read(lines),
+            presets: Presets::read(root),
+            boot: OnceLock::new(),
         }
-        units.scripts = scripts::started(root);
-        units
+    }
+
+    fn boot(&self, root: &Root) -> &Boot {
+        self.boot
+            .get_or_init(|| Boot::read(root, &self.listing, &self.lines, &self.presets))
     }
 
     /// The values of a list-like key in force, as [`values`] gives them.
@@ -137,31 +117,54 @@ impl Units {
         values_of(root, &self.listing, unit, section, key)
     }
 
-    /// Whether the unit is masked, as [`masked`] says.
+    /// Whether the unit is masked, as [`masked`] says, or by every command line.
     pub fn masked(&self, root: &Root, unit: &str) -> bool {
-        let own = [Some(unit.to_owned()), template(unit)]
-            .into_iter()
-            .flatten();
-        let path = own
-            .filter_map(|name| self.listing.paths(&name).next())
-            .next();
-        path.is_some_and(|path| link(root, &path) == Found::Null)
+        masked_in(root, &self.listing, unit) || self.lines.masks(unit) == Share::All
     }
 
     /// What becomes of the unit of that name, as `rsyslog.service`.
     pub fn state(&self, root: &Root, unit: &str) -> UnitState {
-        let Some(path) = file(root, unit) else {
-            return match self.scripts.get(unit) {
-                Some(path) => UnitState::Started(path.clone()),
-                None => UnitState::Missing,
+        let boot = self.boot(root);
+        let Some((path, found)) = names::fragment(root, &self.listing, unit) else {
+            let Some(path) = self.scripts.get(unit) else {
+                return UnitState::Missing;
+            };
+            // systemd-sysv-generator(8) links them to the targets of the runlevels.
+            let levels = ["multi-user.target", "graphical.target"];
+            let known = levels.iter().find_map(|level| boot.reached.get(*level));
+            return match known.map(|found| &found.doubt) {
+                Some(None) => UnitState::Started(path.clone()),
+                Some(Some(why)) => UnitState::Perhaps(path.clone(), why.clone()),
+                None => UnitState::Elsewhere(path.clone()),
             };
         };
-        if link(root, &path) == Found::Null || is_empty(root, &path) {
-            return UnitState::Masked(format!("/{path}"));
+        match found {
+            Found::Null => return UnitState::Masked(format!("/{path}")),
+            Found::Broken | Found::Nothing => return UnitState::Missing,
+            Found::Other => {}
         }
-        match self.started.get(unit) {
-            Some(link) => UnitState::Started(link.clone()),
-            None => UnitState::Idle(format!("/{path}")),
+        let real = names::real(root, &self.listing, unit);
+        let masks = self.lines.masks(unit).max(self.lines.masks(&real));
+        if masks == Share::All {
+            return UnitState::Masked("the kernel's command line".to_owned());
+        }
+        match (boot.reached.get(&real), boot.elsewhere.get(&real)) {
+            (Some(found), _) => match &found.doubt {
+                None if masks == Share::Some => UnitState::Perhaps(
+                    found.place.clone(),
+                    "a boot entry masks it (systemd.mask=)".to_owned(),
+                ),
+                None => match self.presets.disables(&real) {
+                    Some(place) => UnitState::Perhaps(
+                        place.to_owned(),
+                        "a preset disables it at the first boot".to_owned(),
+                    ),
+                    None => UnitState::Started(found.place.clone()),
+                },
+                Some(why) => UnitState::Perhaps(found.place.clone(), why.clone()),
+            },
+            (None, Some((link, false))) => UnitState::Elsewhere(link.clone()),
+            _ => UnitState::Idle(format!("/{path}")),
         }
     }
 
@@ -173,33 +176,44 @@ impl Units {
         })
     }
 
-    /// All units of that kind that are pulled in, as `.mount`: name and what pulls it in.
-    pub fn started(&self, suffix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.started
-            .iter()
-            .filter(move |(unit, _)| unit.ends_with(suffix))
-            .map(|(unit, path)| (unit.as_str(), path.as_str()))
+    /// Why it cannot be told whether one of the units is started.
+    pub fn perhaps_started(&self, root: &Root, units: &[&str]) -> Option<String> {
+        units.iter().find_map(|unit| match self.state(root, unit) {
+            UnitState::Perhaps(_, why) => Some(format!(
+                "whether {unit} is started at boot is not known: {why}"
+            )),
+            _ => None,
+        })
+    }
+
+    /// All units of that kind that are started at boot or linked to be started, as `.mount`; perhaps started ones too.
+    pub fn started(&self, root: &Root, suffix: &str) -> Vec<&str> {
+        let boot = self.boot(root);
+        let elsewhere = boot.elsewhere.iter().filter(|(_, (_, never))| !never);
+        let elsewhere = elsewhere.map(|(unit, _)| unit.as_str());
+        let all = boot.reached.keys().map(String::as_str).chain(elsewhere);
+        all.filter(|unit| unit.ends_with(suffix)).collect()
+    }
+
+    /// What starts the unit under any of its names, at boot or with any target: a link, or `FILE:LINE` of a setting.
+    pub fn pulled_in(&self, root: &Root, unit: &str) -> Option<String> {
+        let boot = self.boot(root);
+        if self.masked(root, unit) {
+            return None;
+        }
+        let real = names::real(root, &self.listing, unit);
+        let reached = boot.reached.get(&real).map(|found| &found.place);
+        let linked = boot.elsewhere.get(&real).map(|(link, _)| link);
+        reached.or(linked).cloned()
     }
 }
 
-fn names(root: &Root, directory: &str) -> Vec<(String, node::Hint)> {
+fn names(root: &Root, directory: &str) -> Vec<(String, Hint)> {
     let listed = root.list(directory.as_bytes()).ok().flatten();
     let names = listed.iter().flat_map(|names| names.iter());
     names
         .map(|(name, hint)| (String::from_utf8_lossy(name).into_owned(), hint))
         .collect()
-}
-
-/// The unit's own file in the strongest directory that has one; of an instance the template's.
-fn file(root: &Root, unit: &str) -> Option<String> {
-    [Some(unit.to_owned()), template(unit)]
-        .into_iter()
-        .flatten()
-        .find_map(|name| {
-            directories(root)
-                .map(|directory| format!("{directory}/{name}"))
-                .find(|path| link(root, path) != Found::Nothing)
-        })
 }
 
 /// `getty@.service` for `getty@tty1.service`.
@@ -209,47 +223,23 @@ fn template(unit: &str) -> Option<String> {
     Some(format!("{name}@.{kind}"))
 }
 
-#[derive(PartialEq, Eq)]
-enum Found {
-    Nothing,
-    Null,
-    Other,
-}
-
-fn link(root: &Root, path: &str) -> Found {
-    let Some(handle) = root
-        .resolve(path.as_bytes(), false)
-        .ok()
-        .and_then(|found| found.handle)
-    else {
-        return Found::Nothing;
-    };
-    let is_link = node::stat(&handle).is_ok_and(|stat| stat.kind == FileType::Link);
-    match is_link && node::read_link(handle.as_fd()).is_ok_and(|target| &*target == b"/dev/null") {
-        true => Found::Null,
-        false => Found::Other,
-    }
-}
-
-fn is_empty(root: &Root, path: &str) -> bool {
-    let found = root.resolve(path.as_bytes(), true).ok();
-    let stat = found
-        .and_then(|found| found.handle)
-        .and_then(|handle| node::stat(&handle).ok());
-    stat.is_some_and(|stat| stat.kind == FileType::File && stat.size == 0)
-}
-
-/// Whether the unit is masked by a link to /dev/null: nothing can start it. An instance that has a file of its own is not
-/// masked with its template.
+/// Whether the unit is masked, by a link to /dev/null or otherwise, or there is a link in its place that leads nowhere:
+/// nothing can start it. An instance that has a file of its own is not masked with its template.
 pub fn masked(root: &Root, unit: &str) -> bool {
-    file(root, unit).is_some_and(|path| link(root, &path) == Found::Null)
+    masked_in(root, &Listing::read(root), unit)
+}
+
+fn masked_in(root: &Root, listing: &Listing, unit: &str) -> bool {
+    let fragment = names::fragment(root, listing, unit);
+    fragment.is_some_and(|(_, found)| found != Found::Other)
 }
 
 /// The link in `TARGET.wants` that pulls the unit in.
 pub fn wanted_by(root: &Root, target: &str, unit: &str) -> Option<String> {
     directories(root)
         .map(|directory| format!("{directory}/{target}.wants/{unit}"))
-        .find(|path| link(root, path) == Found::Other)
+        .find(|path| found::there(root, path))
+        .filter(|path| found::pulls(root, path))
         .map(|path| format!("/{path}"))
 }
 
@@ -265,13 +255,18 @@ pub fn of_kind(root: &Root, suffix: &str) -> Vec<String> {
 
 /// Why the unit would be passed over at boot: a path that it wants is not there, or one that it avoids is.
 pub fn held_back(root: &Root, unit: &str) -> Option<String> {
-    values(root, unit, "Unit", "ConditionPathExists")
+    let listing = Listing::read(root);
+    ["ConditionPathExists", "AssertPathExists"]
         .into_iter()
-        .find(|condition| {
+        .flat_map(|key| {
+            let all = values_of(root, &listing, unit, "Unit", key).into_iter();
+            all.map(move |condition| (key, condition.value))
+        })
+        .find(|(_, value)| {
             // Of several conditions marked with `|` one is enough: that is left alone.
-            let (unwanted, path) = match condition.value.strip_prefix('!') {
+            let (unwanted, path) = match value.strip_prefix('!') {
                 Some(path) => (true, path),
-                None => (false, condition.value.as_str()),
+                None => (false, value.as_str()),
             };
             let there = || {
                 let found = root.resolve(path.trim().as_bytes(), true);
@@ -279,7 +274,7 @@ pub fn held_back(root: &Root, unit: &str) -> Option<String> {
             };
             !path.starts_with('|') && there() == unwanted
         })
-        .map(|condition| format!("ConditionPathExists={}", condition.value))
+        .map(|(key, value)| format!("{key}={value}"))
 }
 
 /// The values of a list-like key in force: the unit's file, then its drop-ins; an empty one clears what came before.
@@ -315,14 +310,8 @@ fn reader(root: &Root) -> impl Fn(String) -> Option<(String, Vec<u8>)> {
 fn sources(root: &Root, listing: &Listing, unit: &str) -> Vec<(String, Vec<u8>)> {
     let read = reader(root);
     let known_as = names::aliases(root, listing, unit);
-    // An instance is mostly a link to its template: the file that is read is the same.
-    let own = known_as
-        .iter()
-        .flat_map(|name| [Some(name.clone()), template(name)]);
-    let own = own
-        .flatten()
-        .find_map(|name| listing.paths(&name).find_map(&read));
-    let mut sources: Vec<_> = own.into_iter().collect();
+    let own = names::fragment(root, listing, unit).filter(|(_, found)| *found == Found::Other);
+    let mut sources: Vec<_> = own.and_then(|(path, _)| read(path)).into_iter().collect();
     // Drop-ins: sorted by name, of equal names the strongest directory's.
     let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
     let mut add = |directory: String| {
@@ -364,46 +353,6 @@ fn collect(path: &str, bytes: &[u8], section: &str, key: &str, found: &mut Vec<S
             }),
         }
     }
-}
-
-/// Every `KEY=` of one of systemd's own configuration files, as `journald.conf`, and its drop-ins, in the order
-/// in which they are read (journald.conf(5), "Configuration Directories and Precedence"); empty ones too.
-pub fn config(root: &Root, name: &str, section: &str, key: &str) -> Vec<Setting> {
-    let places = [
-        "etc/systemd",
-        "run/systemd",
-        "usr/local/lib/systemd",
-        "usr/lib/systemd",
-    ];
-    let places = places
-        .iter()
-        .filter(|place| root.is_live() || !place.starts_with("run/"));
-    let read = reader(root);
-    let mut sources = Vec::new();
-    let mut drop_ins: BTreeMap<String, Option<(String, Vec<u8>)>> = BTreeMap::new();
-    for place in places {
-        if sources.is_empty() {
-            sources.extend(read(format!("{place}/{name}")));
-        }
-        let directory = format!("{place}/{name}.d");
-        for (file, _) in names(root, &directory) {
-            if file.ends_with(".conf") {
-                let path = format!("{directory}/{file}");
-                drop_ins.entry(file).or_insert_with(|| read(path));
-            }
-        }
-    }
-    sources.extend(drop_ins.into_values().flatten());
-    let mut found = Vec::new();
-    for (path, bytes) in sources {
-        for (at, name, value, line) in ini(&bytes) {
-            if at == section && name == key {
-                let location = format!("/{path}:{line}");
-                found.push(Setting { value, location });
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::getty::{self, Access};
 use super::{GETTY_AUTOLOGIN, credentials, debug, line, units};
 use crate::settings::boot::{self, words};
 use crate::settings::context::Context;
+use crate::settings::systemd::{self, Escapes};
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -81,7 +82,7 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         }
     }
     for unit in terminals(context) {
-        if units::masked(context.root, &unit) {
+        if context.units().masked(context.root, &unit) {
             continue;
         }
         let (openings, any) = openings(context, &unit);
@@ -154,10 +155,7 @@ fn terminals(context: &Context<'_>) -> BTreeSet<String> {
             }
         }
     }
-    let asked = context.units().asked_for(context.root).keys();
-    let asked = asked.filter(|unit| unit.ends_with(".service"));
-    let linked = context.units().started(".service").map(|(unit, _)| unit);
-    for unit in linked.chain(asked.map(String::as_str)) {
+    for unit in context.units().started(context.root, ".service") {
         let getty = GETTYS.iter().any(|name| unit.starts_with(name));
         // debug-shell.service has a check of its own.
         let other = !unit.ends_with("@.service") && unit != "debug-shell.service";
@@ -169,22 +167,60 @@ fn terminals(context: &Context<'_>) -> BTreeSet<String> {
 }
 
 /// Whether the service's own input is a terminal (systemd.exec(5), StandardInput=), or a shell of its opens one, and what
-/// it starts there is a shell, a login or a getty. What only boot itself asks on the console is no login.
+/// it starts there may let somebody in. What only boot itself asks on the console is no login.
 fn on_terminal(context: &Context<'_>, unit: &str) -> bool {
-    let values = context
-        .units()
-        .values(context.root, unit, "Service", "StandardInput");
-    let input = values.last().map_or("", |setting| setting.value.as_str());
-    let is_terminal = input.starts_with("tty");
-    let opens = |command: &str| {
-        ["/dev/tty", "/dev/console", "/dev/hvc", "openvt"]
-            .iter()
-            .any(|name| command.contains(name))
-    };
-    let starts = units::starts(context, unit);
-    starts.iter().any(|start| {
+    let is_terminal = input_is_terminal(context, unit);
+    let all = units::starts(context, unit).into_iter();
+    let mut all = all.chain(units::around(context, unit));
+    all.any(|start| {
         let access = getty::judge(&start.command, getty::Given::default());
-        (is_terminal || opens(&start.command)) && !matches!(access, Access::Unknown(_))
+        match access {
+            Access::Unknown(_) => is_terminal && start.main && !asks_at_boot(&start.command),
+            _ => is_terminal || names_terminal(&start.command),
+        }
+    })
+}
+
+fn names_terminal(text: &str) -> bool {
+    let names = ["/dev/tty", "/dev/console", "/dev/hvc", "/dev/vcs", "openvt"];
+    names.iter().any(|name| text.contains(name))
+}
+
+/// By its own name, as a file, or as what a socket hands over (systemd.socket(5), ListenSpecial=).
+fn input_is_terminal(context: &Context<'_>, unit: &str) -> bool {
+    let units = context.units();
+    let last = |key: &str| {
+        let values = units.values(context.root, unit, "Service", key);
+        values.last().map(|setting| setting.value.clone())
+    };
+    let input = last("StandardInput").unwrap_or_default();
+    match input.as_str() {
+        "socket" => units
+            .started(context.root, ".socket")
+            .into_iter()
+            .flat_map(|socket| units.values(context.root, socket, "Socket", "ListenSpecial"))
+            .any(|setting| names_terminal(&setting.value)),
+        input => input.starts_with("tty") || (input.starts_with("file:") && names_terminal(input)),
+    }
+}
+
+/// Programs that ask on the console while the machine boots, and let nobody in.
+fn asks_at_boot(command: &str) -> bool {
+    let words = systemd::words(command, Escapes::C);
+    let program = words.first().and_then(|word| word.rsplit('/').next());
+    program.is_some_and(|name| {
+        matches!(
+            name,
+            "systemd-firstboot"
+                | "systemd-tty-ask-password-agent"
+                | "systemd-ask-password"
+                | "systemd-cryptsetup"
+                | "homectl"
+                | "initial-setup"
+                | "initial-setup-text"
+                | "plymouth"
+                | "plymouthd"
+        )
     })
 }
 
@@ -238,6 +274,40 @@ mod tests {
                 [expected],
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn what_else_is_a_shell_on_a_terminal() {
+        let wanted = "[Unit]\nWants=a.service a.socket\n";
+        let on = |input: &str, command: &str| {
+            let unit = format!(
+                "[Service]\nType=oneshot\nStandardInput={input}\nTTYPath=/dev/tty9\n{command}\n"
+            );
+            verdicts(&[
+                ("default.target", wanted),
+                ("a.service", &unit),
+                ("a.socket", "[Socket]\nListenSpecial=/dev/ttyS0\n"),
+            ])
+        };
+        for (input, command, expected) in [
+            ("file:/dev/ttyS0", "ExecStart=/bin/bash", Verdict::Fail),
+            ("file:/etc/x", "ExecStart=/bin/bash", Verdict::NotApplicable),
+            ("tty", "ExecStop=/bin/bash", Verdict::Fail),
+            ("socket", "ExecStart=/bin/bash", Verdict::Fail),
+            ("tty", "ExecStart=/usr/bin/python3 -i", Verdict::Unknown),
+            (
+                "tty",
+                "ExecStart=/bin/systemd-firstboot --prompt",
+                Verdict::NotApplicable,
+            ),
+            (
+                "null",
+                "ExecStart=/usr/bin/python3 -i",
+                Verdict::NotApplicable,
+            ),
+        ] {
+            assert_eq!(on(input, command), [expected], "{input} {command}");
         }
     }
 

@@ -179,12 +179,13 @@ fn apparmor_at_boot(context: &Context<'_>) -> Enforced {
     if let Some((word, place)) = command_line::switched_off(context, "apparmor") {
         return Enforced::No(format!("the kernel is booted with {word}"), Some(place));
     }
-    let Some(_) = context
-        .units()
-        .first_started(context.root, &["apparmor.service"])
-    else {
-        return Enforced::No("nothing loads its profiles at boot".into(), None);
-    };
+    let (units, unit) = (context.units(), ["apparmor.service"]);
+    if units.first_started(context.root, &unit).is_none() {
+        return match units.perhaps_started(context.root, &unit) {
+            Some(why) => Enforced::Unknown(why),
+            None => Enforced::No("nothing loads its profiles at boot".into(), None),
+        };
+    }
     profiles::at_boot(context)
 }
 

@@ -53,11 +53,29 @@ impl Service {
                 Err(error) => return ServiceState::Unknown(error.to_string()),
             },
         };
+        if started.is_none()
+            && let Some(why) = context.units().perhaps_started(root, self.units)
+        {
+            return ServiceState::Unknown(why);
+        }
+        let elsewhere =
+            self.units
+                .iter()
+                .find_map(|unit| match context.units().state(root, unit) {
+                    systemd::UnitState::Elsewhere(link) => Some(link),
+                    _ => None,
+                });
         match (started, held, running) {
             (None, _, Some(Running::Yes)) => {
                 ServiceState::Down(format!("{} runs, and is not started at boot", self.name))
             }
-            (None, ..) if there => ServiceState::Down(format!("{} is not enabled", self.name)),
+            (None, ..) if there => ServiceState::Down(match elsewhere {
+                Some(link) => format!(
+                    "{} is enabled for what boot does not start ({link})",
+                    self.name
+                ),
+                None => format!("{} is not enabled", self.name),
+            }),
             (None, ..) => ServiceState::Absent,
             (Some(_), Some(why), None | Some(Running::No)) => {
                 ServiceState::Down(format!("{} is passed over at boot: {why}", self.name))

@@ -11,6 +11,7 @@ use serde_json::json;
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let demanded = context.demanded_text(&FIREWALL, "security-groups");
     let configured = configured(context);
+    let perhaps = context.units().perhaps_started(context.root, &UNITS);
     let loaded = context.live().then(|| loaded(context));
     let outside = "security groups, which cannot be seen from a guest, may do the work";
     let (verdict, message) = match (loaded, &configured, demanded) {
@@ -48,7 +49,10 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             format!("whether a ruleset is loaded cannot be told: {why}"),
         ),
         (None, Some(by), _) => (Verdict::Pass, format!("{by} loads a ruleset at boot")),
-        (None, None, "host") => (Verdict::Fail, "nothing loads a ruleset at boot".into()),
+        (None, None, "host") => match perhaps {
+            Some(why) => (Verdict::Unknown, why),
+            None => (Verdict::Fail, "nothing loads a ruleset at boot".into()),
+        },
         (None, None, _) => (
             Verdict::NotApplicable,
             format!("nothing loads a ruleset at boot; {outside}"),
@@ -100,6 +104,17 @@ impl Filtered {
         self.v4 && (self.v6 || (context.live() && !speaks_v6()))
     }
 }
+
+/// Units that load rulesets.
+const UNITS: [&str; 7] = [
+    "nftables.service",
+    "firewalld.service",
+    "shorewall.service",
+    "ufw.service",
+    "iptables.service",
+    "ip6tables.service",
+    "netfilter-persistent.service",
+];
 
 /// What loads rulesets at boot that filter the input, IPv4 and IPv6.
 fn configured(context: &Context<'_>) -> Option<String> {

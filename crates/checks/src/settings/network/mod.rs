@@ -122,11 +122,19 @@ fn one(
         ports.push(shown(listener));
     }
     let mut units = Vec::new();
+    let mut doubts: usize = 0;
     for unit in service.units {
-        if let UnitState::Started(by) = context.units().state(root, unit)
-            && systemd::held_back(root, unit).is_none()
-        {
-            signs.push(format!("{unit} is started at boot"));
+        let (by, how) = match context.units().state(root, unit) {
+            UnitState::Started(by) => (by, "is started at boot".to_owned()),
+            UnitState::Elsewhere(by) => (by, "is enabled".to_owned()),
+            UnitState::Perhaps(by, why) => {
+                doubts = doubts.saturating_add(1);
+                (by, format!("may be started: {why}"))
+            }
+            _ => continue,
+        };
+        if systemd::held_back(root, unit).is_none() {
+            signs.push(format!("{unit} {how}"));
             remedy.get_or_insert(format!("systemctl disable --now {unit}"));
             location.get_or_insert(by);
             units.push(*unit);
@@ -151,7 +159,8 @@ fn one(
     if signs.is_empty() {
         return None;
     }
-    let certain = !unseen || !units.is_empty() || !packages.is_empty() || ports.len() > 1;
+    let firm = !unseen || units.len() > doubts || !packages.is_empty() || ports.len() > 1;
+    let certain = firm && signs.len() > doubts;
     let verdict = match certain {
         true => Verdict::Fail,
         false => Verdict::Unknown,

@@ -21,7 +21,7 @@ pub(super) struct Starter {
 
 /// The options that the unit gives the daemon; `None` where no unit starts one.
 pub(super) fn daemon(root: &Root) -> Option<Daemon> {
-    let systemd = systemd::Units::read(root);
+    let systemd = systemd::Units::read(root, &[]);
     UNITS
         .iter()
         .find_map(|unit| of_unit(root, &systemd, unit).pop())

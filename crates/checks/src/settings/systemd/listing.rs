@@ -7,6 +7,19 @@ use agent_core::os::root::Root;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+/// Kinds of units that files make.
+const KINDS: [&str; 9] = [
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "path",
+    "mount",
+    "automount",
+    "swap",
+    "slice",
+];
+
 /// What lies in each directory of units, the strongest first: read once, so that what is not there is not asked for.
 #[derive(Debug, Default)]
 pub(super) struct Listing(
@@ -17,8 +30,17 @@ pub(super) struct Listing(
 impl Listing {
     pub(super) fn read(root: &Root) -> Listing {
         let all = directories(root).map(|directory| (directory, names(root, directory)));
+        // A directory by the name of a unit is passed over.
+        let is_unit = |name: &str, hint: node::Hint| {
+            let (_, kind) = name.rsplit_once('.').unwrap_or_default();
+            hint != node::Hint::Dir || !KINDS.contains(&kind)
+        };
+        let kept = |names: Vec<(String, node::Hint)>| {
+            let names = names.into_iter();
+            names.filter(|(name, hint)| is_unit(name, *hint)).collect()
+        };
         Listing(
-            all.map(|(directory, names)| (directory, names.into_iter().collect()))
+            all.map(|(directory, names)| (directory, kept(names)))
                 .collect(),
             OnceLock::new(),
         )

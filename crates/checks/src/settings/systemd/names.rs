@@ -1,5 +1,6 @@
 //! The names under which a unit is known, and the directories of drop-ins that go with them (systemd.unit(5)).
 
+use super::found::{self, Found};
 use super::listing::Listing;
 use super::{directories, template};
 use agent_core::os::node::{self, Hint};
@@ -65,9 +66,8 @@ fn is_link(hint: Hint) -> bool {
     matches!(hint, Hint::Other | Hint::Unknown)
 }
 
-/// The unit's own name, the one that links of its name lead to, and all others that lead there. The drop-ins of all of them
-/// count.
-pub(super) fn aliases(root: &Root, listing: &Listing, unit: &str) -> Vec<String> {
+/// Where links of the name lead, name by name: the unit's own is the last one.
+fn chain(root: &Root, listing: &Listing, unit: &str) -> Vec<String> {
     let links = listing.links(root);
     // An instance without a file of its own goes where its template goes.
     let next = |name: &str| match listing.paths(name).next() {
@@ -75,20 +75,51 @@ pub(super) fn aliases(root: &Root, listing: &Listing, unit: &str) -> Vec<String>
         None => instance(links.to.get(&template(name)?)?, name),
     };
     let mut found = vec![unit.to_owned()];
-    let mut real = unit.to_owned();
     for _ in 0..MAX_LINKS {
-        let Some(target) = next(&real).filter(|target| !found.contains(target)) else {
-            break;
-        };
-        found.push(target.clone());
-        real = target;
+        let next = found.last().and_then(|name| next(name));
+        match next.filter(|target| !found.contains(target)) {
+            Some(target) => found.push(target),
+            None => break,
+        }
     }
+    found
+}
+
+/// The name that all names of the unit lead to.
+pub(super) fn real(root: &Root, listing: &Listing, unit: &str) -> String {
+    let mut chain = chain(root, listing, unit);
+    chain.pop().unwrap_or_else(|| unit.to_owned())
+}
+
+/// The unit's own file: that of the name that its names lead to, else of that one's template, in the strongest directory
+/// that has one; and what it is. An instance is mostly a link to its template: the file is the same.
+pub(super) fn fragment(root: &Root, listing: &Listing, unit: &str) -> Option<(String, Found)> {
+    let mut chain = chain(root, listing, unit);
+    let real = chain.pop()?;
+    let template = template(&real);
+    let names = [Some(real), template].into_iter().flatten();
+    names
+        .flat_map(|name| listing.paths(&name).collect::<Vec<_>>())
+        .map(|path| {
+            let found = found::found(root, &path);
+            (path, found)
+        })
+        .find(|(_, found)| *found != Found::Nothing)
+}
+
+/// The unit's own name, the one that links of its name lead to, and all others that lead there. The drop-ins of all of them
+/// count.
+pub(super) fn aliases(root: &Root, listing: &Listing, unit: &str) -> Vec<String> {
+    let links = listing.links(root);
+    let mut found = chain(root, listing, unit);
+    let real = found.last().cloned().unwrap_or_default();
     let own = links.from.get(&real).into_iter().flatten().cloned();
     let of_template = template(&real).and_then(|template| links.from.get(&template));
     let of_template = of_template.into_iter().flatten();
     let of_template = of_template.filter_map(|name| instance(name, &real));
+    let mut known: BTreeSet<String> = found.iter().cloned().collect();
     for alias in own.chain(of_template) {
-        if !found.contains(&alias) {
+        if known.insert(alias.clone()) {
             found.push(alias);
         }
     }
