@@ -130,6 +130,30 @@ fn a_root_shell_that_waits() {
             "fail",
         ),
         (format!("{systemd}; rm -r boot"), "unknown"),
+        // The menu is a script.
+        (r"printf ' \\\n  systemd.debug_shell\n' >> boot/grub/grub.cfg; sed -i ':a;N;s/n8\n/n8/;ta' boot/grub/grub.cfg".into(), "fail"),
+        ("sed -i 's/console=tty0/& $x/; 1iset x=\"systemd.debug_shell\"' boot/grub/grub.cfg".into(), "fail"),
+        ("sed -i 's/console=tty0/& $x/' boot/grub/grub.cfg".into(), "pass"),
+        ("echo \"menuentry x { linux /v init=/bin/bash; }\" > boot/grub/custom.cfg".into(), "fail"),
+        ("sed -i 's/linux /\"linux\" systemd.debug\"_shell\" /' boot/grub/grub.cfg".into(), "fail"),
+        ("mkdir -p boot/efi/EFI/debian; echo 'linux /v systemd.debug_shell' > boot/efi/EFI/debian/grub.cfg".into(), "fail"),
+        (
+            "mkdir -p boot/loader/entries; echo 'options ro $tuned_params' > boot/loader/entries/a.conf; echo 'set tuned_params=\"init=/bin/sh\"' >> boot/grub/grub.cfg".into(),
+            "fail",
+        ),
+        ("sed -i 's/console=tty0/& init=\\/usr\\/bin\\/python3.11/' boot/grub/grub.cfg".into(), "fail"),
+        ("sed -i 's/console=tty0/& init=\\/opt\\/x/' boot/grub/grub.cfg".into(), "unknown"),
+        ("sed -i 's/console=tty0/& systemd.run=\"openvt -c 9 bash\"/' boot/grub/grub.cfg".into(), "fail"),
+        // What starts the unit when its time comes.
+        (
+            "cd etc/systemd/system; echo '[Service]' > debug-shell.service; mkdir timers.target.wants; printf '[Timer]\nOnBootSec=1\nUnit=debug-shell.service\n' > a.timer; ln -s ../a.timer timers.target.wants/".into(),
+            "fail",
+        ),
+        (
+            "cd etc/systemd/system; echo '[Service]' > debug-shell.service; mkdir timers.target.wants; printf '[Timer]\nOnBootSec=1\nUnit=debug-shell.service\n' > a.timer".into(),
+            "pass",
+        ),
+        (format!("{wanted}; ln -s ../../../dev/null etc/systemd/system/debug-shell.service"), "pass"),
     ] {
         let lab = tree();
         lab.shell(&line);

@@ -1,7 +1,12 @@
 //! What the kernel is booted with: its command line.
 
+mod lexer;
+mod menu;
+
 use super::context::Context;
 use agent_core::bounds;
+pub(super) use lexer::commands;
+use menu::Menus;
 
 /// The command line of the running kernel; of a tree every one that it may be booted with. Each with its place.
 pub fn command_lines(context: &Context<'_>) -> Vec<(String, String)> {
@@ -28,10 +33,8 @@ fn live(context: &Context<'_>) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Files of entries: of GRUB's menu, of extlinux, and of systemd's kernel-install.
-const MENUS: [&str; 5] = [
-    "boot/grub/grub.cfg",
-    "boot/grub2/grub.cfg",
+/// Files of entries beside GRUB's: of extlinux, and of systemd's kernel-install.
+const MENUS: [&str; 3] = [
     "boot/extlinux/extlinux.conf",
     "etc/kernel/cmdline",
     "usr/lib/kernel/cmdline",
@@ -78,35 +81,48 @@ fn lines(context: &Context<'_>, path: &str) -> Vec<(usize, String)> {
 
 /// The entries of boot loaders.
 fn entries(context: &Context<'_>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut add = |path: &str, keep: &dyn Fn(&str) -> Option<String>| {
+    let mut environment = Vec::new();
+    let mut kernelopts = Vec::new();
+    for path in ENVIRONMENTS {
         for (number, line) in lines(context, path) {
-            if let Some(kept) = keep(&line) {
-                found.push((format!("/{path}:{number}"), kept));
+            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#'))
+            else {
+                continue;
+            };
+            environment.push((name.to_owned(), value.to_owned()));
+            if name == "kernelopts" {
+                kernelopts.push((format!("/{path}:{number}"), value.to_owned()));
             }
         }
-    };
-    let menu = |line: &str| {
-        let first = line.split_whitespace().next().unwrap_or_default();
-        matches!(first, "linux" | "linux16" | "linuxefi").then(|| line.to_owned())
+    }
+    let menus = Menus::read(context, environment);
+    let mut found = menus.lines();
+    let mut add = |path: &str, keep: &dyn Fn(&str) -> Vec<String>| {
+        for (number, line) in lines(context, path) {
+            let kept = keep(&line).into_iter();
+            found.extend(kept.map(|kept| (format!("/{path}:{number}"), kept)));
+        }
     };
     let append = |line: &str| {
-        let (first, rest) = line.split_once([' ', '\t'])?;
-        first
-            .eq_ignore_ascii_case("append")
-            .then(|| rest.to_owned())
+        let found = line.split_once([' ', '\t']);
+        let found = found.filter(|(first, _)| first.eq_ignore_ascii_case("append"));
+        found.into_iter().map(|(_, rest)| rest.to_owned()).collect()
     };
-    let whole = |line: &str| (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned());
+    let whole = |line: &str| match line.is_empty() || line.starts_with('#') {
+        true => Vec::new(),
+        false => vec![line.to_owned()],
+    };
     let entry = |line: &str| {
-        let rest = line.strip_prefix("options")?;
-        rest.starts_with([' ', '\t']).then(|| rest.to_owned())
+        let rest = line.strip_prefix("options");
+        match rest.filter(|rest| rest.starts_with([' ', '\t'])) {
+            Some(rest) => menus.options(rest),
+            None => Vec::new(),
+        }
     };
-    let variable = |line: &str| line.strip_prefix("kernelopts=").map(str::to_owned);
     for path in MENUS {
-        match path.rsplit('/').next() {
-            Some("grub.cfg") => add(path, &menu),
-            Some("extlinux.conf") => add(path, &append),
-            _ => add(path, &whole),
+        match path.ends_with("extlinux.conf") {
+            true => add(path, &append),
+            false => add(path, &whole),
         }
     }
     for directory in ENTRIES {
@@ -114,9 +130,7 @@ fn entries(context: &Context<'_>) -> Vec<(String, String)> {
             add(&path, &entry);
         }
     }
-    for path in ENVIRONMENTS {
-        add(path, &variable);
-    }
+    found.extend(kernelopts);
     found
 }
 

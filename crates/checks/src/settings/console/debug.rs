@@ -1,19 +1,38 @@
 //! `console.debug_shell`: a root shell that nobody logs in to (systemd-debug-generator(8), debug-shell.service).
 
-use super::getty::SHELLS;
+use super::getty::{self, Access, SHELLS};
 use super::{DEBUG_SHELL, units};
 use crate::settings::accounts::login;
 use crate::settings::accounts::password::Password;
+use crate::settings::boot;
 use crate::settings::context::Context;
-use crate::settings::{boot, systemd};
+use crate::settings::systemd::{self, Escapes};
 use agent_core::escape;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 const UNIT: &str = "debug-shell.service";
-/// Programs that take commands from the terminal as a shell does.
-const INTERPRETERS: [&str; 4] = ["busybox", "python3", "perl", "lua"];
+/// Programs that take commands from the terminal as a shell does, without the version behind their names.
+const INTERPRETERS: [&str; 12] = [
+    "busybox", "toybox", "python", "pypy", "perl", "lua", "ruby", "irb", "node", "gdb", "vi", "vim",
+];
+/// Programs that are made to be the first one.
+const INITS: [&str; 13] = [
+    "",
+    "init",
+    "linuxrc",
+    "systemd",
+    "systemd-bootchart",
+    "ostree-prepare-root",
+    "upstart",
+    "openrc-init",
+    "runit-init",
+    "runit",
+    "dinit",
+    "finit",
+    "tini",
+];
 /// Where the kernel shows a unit that runs (cgroup v2, v1).
 const RUNNING: [&str; 2] = [
     "sys/fs/cgroup/system.slice/debug-shell.service",
@@ -33,12 +52,17 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
         return emit(say(Verdict::NotApplicable, message));
     }
     let lines = boot::command_lines(context);
-    let masked = systemd::masked(context.root, UNIT);
+    let masked = context.units().masked(context.root, UNIT);
     let root_open = root_has_no_password(context);
+    let mut unknown = None;
     let booted = lines.iter().find_map(|(place, line)| {
-        let word = asks(line, root_open)?;
+        let (word, certain) = asks(line, root_open)?;
         // A mask keeps the unit away, not a shell of the initial ram disk or one in place of init.
         let of_unit = word.contains("debug") && !word.starts_with("rd.");
+        if !certain {
+            unknown.get_or_insert((place, word));
+            return None;
+        }
         (!masked || !of_unit).then_some((place, word))
     });
     let wanted = context
@@ -70,15 +94,23 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
             )
         })
     };
-    let finding = match found {
-        Some((message, place, remedy)) => say(Verdict::Fail, message.to_owned())
+    let finding = match (found, unknown) {
+        (Some((message, place, remedy)), _) => say(Verdict::Fail, message.to_owned())
             .location(place)
             .remediation(remedy),
-        None if lines.is_empty() && !masked => say(
+        (None, Some((place, word))) => say(
+            Verdict::Unknown,
+            format!(
+                "whether {} on the kernel's command line starts a shell is not known",
+                escape::terminal_text(&word)
+            ),
+        )
+        .location(place.clone()),
+        _ if lines.is_empty() && !masked => say(
             Verdict::Unknown,
             "debug-shell.service is off, but no boot loader entry tells what the kernel is started with".to_owned(),
         ),
-        None => say(
+        _ => say(
             Verdict::Pass,
             "no root shell waits on a terminal".to_owned(),
         ),
@@ -93,11 +125,12 @@ pub(super) fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
 /// The word of a kernel command line that starts a shell nobody logs in to.
 ///
 /// systemd takes `-` and `_` in its words for the same; `rd.` is for the initial ram disk. Of `systemd.debug_shell`
-/// and of `init` the last one counts.
-fn asks(line: &str, root_open: bool) -> Option<String> {
-    let mut last: BTreeMap<String, (bool, &str)> = BTreeMap::new();
+/// and of `init` the last one counts. With it whether it starts one for certain.
+fn asks(line: &str, root_open: bool) -> Option<(String, bool)> {
+    let words = systemd::words(line, Escapes::Plain);
+    let mut last: BTreeMap<String, (Shell, &str)> = BTreeMap::new();
     let (mut rescue, mut forced) = (None, false);
-    for word in boot::words(line) {
+    for word in words.iter().map(String::as_str) {
         let (key, value) = match word.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (word, None),
@@ -107,23 +140,31 @@ fn asks(line: &str, root_open: bool) -> Option<String> {
         match key.strip_prefix("rd.").unwrap_or(&key) {
             "systemd.debug_shell" => {
                 let on = value.is_none_or(|value| !boot::is_false(value));
-                last.insert(key, (on, word));
+                last.insert(key, (if on { Shell::Yes } else { Shell::No }, word));
             }
             "init" | "rdinit" => {
                 let name = value.unwrap_or_default();
-                let name = name.rsplit('/').next().unwrap_or_default();
-                let is_open = SHELLS.contains(&name) || INTERPRETERS.contains(&name);
-                last.insert(key, (is_open, word));
+                last.insert(key, (first_program(name), word));
+            }
+            // systemd-run-generator(8).
+            "systemd.run" => {
+                let command = value.unwrap_or_default();
+                let shell = match getty::judge(command, getty::Given::default()) {
+                    Access::Unasked(_) => Shell::Yes,
+                    Access::Asks => Shell::No,
+                    Access::Unknown(_) => Shell::Maybe,
+                };
+                last.insert(key, (shell, word));
             }
             // dracut, initramfs-tools, systemd from 258 on.
             "break" | "systemd.break" => {
-                last.insert(key, (true, word));
+                last.insert(key, (Shell::Yes, word));
             }
             "systemd.wants" if value_is(&[UNIT, "debug-shell"]) => {
-                last.insert(key, (true, word));
+                last.insert(key, (Shell::Yes, word));
             }
             "systemd.unit" if value_is(&[UNIT]) => {
-                last.insert(key, (true, word));
+                last.insert(key, (Shell::Yes, word));
             }
             "systemd.unit" if value_is(&["rescue.target", "emergency.target"]) => {
                 rescue = Some(word);
@@ -139,10 +180,33 @@ fn asks(line: &str, root_open: bool) -> Option<String> {
             _ => {}
         }
     }
-    let shell = last.into_values().find(|(on, _)| *on).map(|(_, word)| word);
+    let of = |wanted: Shell| last.values().find(|(shell, _)| *shell == wanted);
     // sulogin(8) asks for root's password; forced, it asks for nothing where root has none.
     let rescue = rescue.filter(|_| forced && root_open);
-    shell.or(rescue).map(str::to_owned)
+    let certain = of(Shell::Yes).map(|(_, word)| *word).or(rescue);
+    let found = certain.map(|word| (word, true));
+    let found = found.or_else(|| of(Shell::Maybe).map(|(_, word)| (*word, false)));
+    found.map(|(word, certain)| (word.to_owned(), certain))
+}
+
+/// Whether a word starts a shell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    No,
+    Maybe,
+    Yes,
+}
+
+/// What the kernel starts as its first program.
+fn first_program(path: &str) -> Shell {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let is_shell = |name: &str| SHELLS.contains(&name) || INTERPRETERS.contains(&name);
+    match is_shell(name) || is_shell(stem) {
+        true => Shell::Yes,
+        false if INITS.contains(&name) => Shell::No,
+        false => Shell::Maybe,
+    }
 }
 
 /// Whether no password opens root, so that a forced sulogin(8) does not ask for one.
@@ -181,6 +245,11 @@ mod tests {
             ("systemd.wants=ssh.service", false),
             ("systemd.unit=debug-shell.service", true),
             ("init=/bin/busybox", true),
+            ("init=/usr/bin/python3.11", true),
+            ("\"systemd.run=openvt -c 9 bash\"", true),
+            ("systemd.run=\"openvt -c 9 bash\"", true),
+            ("systemd.run=/bin/true", false),
+            ("init=/sbin/init systemd.debug\"_shell\"", true),
             ("single", false),
             ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=1", true),
             ("emergency systemd.setenv=SYSTEMD_SULOGIN_FORCE=0", false),
@@ -190,7 +259,15 @@ mod tests {
             ),
             ("systemd.setenv=SYSTEMD_SULOGIN_FORCE=1", false),
         ] {
-            assert_eq!(super::asks(line, true).is_some(), expected, "{line}");
+            let found = super::asks(line, true);
+            assert_eq!(found.is_some(), expected, "{line}");
+            assert!(found.is_none_or(|(_, certain)| certain), "{line}");
+        }
+        for line in ["init=/opt/x", "systemd.run=/opt/x"] {
+            assert!(
+                super::asks(line, true).is_some_and(|(_, certain)| !certain),
+                "{line}"
+            );
         }
         let forced = "single systemd.setenv=SYSTEMD_SULOGIN_FORCE=1";
         assert_eq!(super::asks(forced, false), None);

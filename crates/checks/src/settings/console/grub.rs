@@ -2,7 +2,6 @@
 //! "Security").
 
 mod condition;
-mod lexer;
 mod script;
 
 use super::GRUB_PASSWORD;

@@ -2,8 +2,8 @@
 //! tree are decided, others leave open what they guard.
 // Long: the statements of the script are gone through in one place.
 
-use super::lexer::commands;
 use super::words;
+use crate::settings::boot::commands;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether something is so when the menu shows.
