@@ -280,6 +280,16 @@ fn lines_that_sudo_does_not_understand() {
         "ann ALL=ALL ALL",
         "ann ALL=/bin/ls # why",
         "ann ALL=/bin/ls \\# why",
+        "a\\x6en A\\LL=ALL",
+        "Host_Alias \\x41=b",
+        "\\%ops ALL=ALL",
+        "\\% ALL=ALL",
+        "ann ALL=(\\x72oot) /bin/l\\,s",
+        "ann ALL=/bin/l\\x73",
+        "ann ALL=/bin/ls\\*",
+        "ann ALL=/bin/ls a\\*b a\\\\b",
+        "ann ALL=/bin/ls a\\sb",
+        "ann ALL=/bin/ls a\\\"b",
         "@include",
         "@bogus x",
     ] {
@@ -336,6 +346,17 @@ fn as_sudo_itself_decides() {
             false,
         ),
         ("ann ALL=NOPASSWD: ALL\n@includedir /etc/sudoers.d", true),
+        // Two digits behind a backslash are a byte, in quotes they are not.
+        ("Defaults:\\x61nn !authenticate\nann ALL=ALL", true),
+        ("Defaults exempt_group=o\\x70s\nann ALL=ALL", true),
+        ("Defaults exempt_group=\"o\\x70s\"\nann ALL=ALL", false),
+        ("%o\\x70s ALL=(\\x72oot) NOPASSWD: ALL", true),
+        ("ann\\x00x ALL=NOPASSWD: ALL", true),
+        ("\"\\x61nn\" ALL=NOPASSWD: ALL\nann ALL=ALL", false),
+        ("ann ALL=NOPASSWD: ALL\n%ops, !\\x61nn ALL=PASSWD:ALL", true),
+        // A sign behind a backslash is a letter.
+        ("ann ALL=NOPASSWD: ALL\n\\%ops ALL=PASSWD:ALL", true),
+        ("ann ALL=NOPASSWD: ALL\n\\x25ops ALL=PASSWD:ALL", true),
     ] {
         let lab = policy(&format!("{text}\n"));
         let asks = private(
@@ -350,9 +371,13 @@ fn as_sudo_itself_decides() {
         assert_eq!(asks.trim() == "open", open, "sudo: {text}");
         let found = failed(&lab);
         // For everybody but ann: it is open, and not to ann.
-        let others = text.starts_with("ALL, !ann") || text.contains("NOPASSWD: /bin/cat, PASSWD");
+        let others = text.starts_with("ALL, !ann")
+            || text.contains("NOPASSWD: /bin/cat, PASSWD")
+            || text.starts_with('"');
         // Who is asked only because a setting of hers wins over that for all.
-        let hers = text.contains("Defaults:ann authenticate") || text.contains("PASSWD: ALL");
+        let hers = text.contains("Defaults:ann authenticate")
+            || text.contains(" PASSWD: ALL")
+            || text.contains("=PASSWD: ALL");
         assert_eq!(
             !found.is_empty() || hers,
             open || others || hers,

@@ -97,9 +97,29 @@ impl Dice {
 
 const USERS: [&str; 8] = ["ann", "bob", "carl", "%crew", "%deck", "ALL", "U1", "U2"];
 const RUNAS: [&str; 5] = ["ALL", "root", "daemon", "R1", "#1"];
+/// The same with bytes as two digits behind a backslash, and a sign that is none: sudo alone knows them.
+const SPELLED: [&str; 12] = [
+    "ann",
+    "bob",
+    "carl",
+    "%crew",
+    "%deck",
+    "ALL",
+    "U1",
+    "U2",
+    "a\\x6en",
+    "%cr\\x65w",
+    "\\x63arl",
+    "\\%crew",
+];
+const SPELLED_RUNAS: [&str; 6] = ["ALL", "root", "daemon", "R1", "#1", "d\\x61emon"];
 
 fn policy(dice: &mut Dice, is_rs: bool) -> String {
     let mut text = String::new();
+    let (users, targets) = match is_rs {
+        true => (&USERS[..], &RUNAS[..]),
+        false => (&SPELLED[..], &SPELLED_RUNAS[..]),
+    };
     let plain = ["ann", "bob", "carl", "%crew", "%deck", "ALL", "#1001"];
     let paths = [COMMANDS[0], COMMANDS[1], COMMANDS[2]];
     writeln!(text, "User_Alias U1 = {}", dice.list(&plain)).expect("memory");
@@ -126,8 +146,8 @@ fn policy(dice: &mut Dice, is_rs: bool) -> String {
         if n > 0 && dice.roll(3) == 0 && !is_rs {
             let scope = match dice.roll(5) {
                 0 => String::new(),
-                1 | 2 => format!(":{}", dice.list(&USERS).replace(' ', "")),
-                3 => format!(">{}", dice.list(&RUNAS).replace(' ', "")),
+                1 | 2 => format!(":{}", dice.list(users).replace(' ', "")),
+                3 => format!(">{}", dice.list(targets).replace(' ', "")),
                 _ => format!(
                     "!{}",
                     dice.list(&[paths[0], paths[1], "C1", "ALL"])
@@ -139,19 +159,20 @@ fn policy(dice: &mut Dice, is_rs: bool) -> String {
                 "!authenticate",
                 "authenticate",
                 "exempt_group=crew",
+                "exempt_group=cr\\x65w",
                 "!exempt_group",
             ]);
             writeln!(text, "Defaults{scope} {setting}").expect("memory");
             continue;
         }
-        write!(text, "{} ALL =", dice.list(&USERS)).expect("memory");
+        write!(text, "{} ALL =", dice.list(users)).expect("memory");
         for n in 0..=dice.roll(3) {
             let runas = match dice.roll(7) {
                 0..=2 => String::new(),
                 3 => "(ALL:ALL) ".to_owned(),
                 4 => "(:adm) ".to_owned(),
-                5 => format!("({} : adm) ", dice.list(&RUNAS)),
-                _ => format!("({}) ", dice.list(&RUNAS)),
+                5 => format!("({} : adm) ", dice.list(targets)),
+                _ => format!("({}) ", dice.list(targets)),
             };
             let tag = dice.one(&["NOPASSWD: ", "NOPASSWD: ", "PASSWD: ", ""]);
             let negated = if dice.roll(5) == 0 { "!" } else { "" };

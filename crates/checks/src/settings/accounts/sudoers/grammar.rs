@@ -80,7 +80,9 @@ pub(super) fn read(
             refused: false,
             aliases: Vec::new(),
         };
+        lexer.odd_escape = false;
         let read = entry.read(&mut lexer);
+        entry.refused |= lexer.odd_escape;
         if dialect == Dialect::SudoRs && (entry.refused || read.is_none()) {
             entry.take_back(before);
         }
@@ -371,15 +373,23 @@ fn member(lexer: &mut Lexer<'_>, kind: Kind) -> Option<Member> {
 }
 
 fn name(lexer: &mut Lexer<'_>) -> Option<Name> {
-    let (word, quoted) = lexer.word()?;
-    // A group or netgroup without a name is an error; a quoted word is never an alias.
-    if matches!(word.as_str(), "%" | "%:" | "+") {
+    let word = lexer.word()?;
+    let text = word.text;
+    // A group or netgroup without a name is an error.
+    if matches!(text.as_str(), "%" | "%:" | "+") && !word.literal {
         return None;
     }
-    Some(match quoted {
-        true => Name::Word(word.into()),
-        false => in_capitals(&word).unwrap_or(Name::Word(word.into())),
-    })
+    if word.plain
+        && let Some(name) = in_capitals(&text)
+    {
+        return Some(name);
+    }
+    // Behind a backslash a sign is a letter of the name like any other, which no account has.
+    let is_sign = word.literal && text.starts_with(['%', '+']);
+    Some(Name::Word(match is_sign {
+        true => format!("\\{text}").into(),
+        false => text.into(),
+    }))
 }
 
 fn in_capitals(word: &str) -> Option<Name> {

@@ -1,19 +1,43 @@
 //! Characters of a sudoers file to words, with the line that each stands on (toke.l).
 
-/// Where in a file the reader is.
+mod command;
+
 use agent_core::bytes;
 
+/// Where in a file the reader is.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
     /// From 1.
     pub(super) line: usize,
+    /// Whether a backslash stood before what sudo-rs takes none before: it drops such a line.
+    pub(super) odd_escape: bool,
+}
+
+/// A name in a list.
+pub(super) struct Word {
+    pub(super) text: String,
+    /// Whether it may be an alias or `ALL`: neither in quotes nor with a backslash in it.
+    pub(super) plain: bool,
+    /// Whether a backslash stands before its first character, which then is no sign of a group or netgroup.
+    pub(super) literal: bool,
 }
 
 /// What ends a bare word unless a backslash stands before it.
 const SPECIAL: &[u8] = b"#>!=:,() \t\r\n\\\"";
-/// What ends a command or its arguments.
-const ENDS: &[u8] = b"#:,=\r\n";
+/// A text of C: what stands behind a NUL, written as one or as `\x00`, does not count.
+fn text(bytes: &[u8]) -> String {
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes::first(bytes, end)).into_owned()
+}
+
+/// What two digits stand for.
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let all = digits.iter().all(u8::is_ascii_hexdigit);
+    let digits = std::str::from_utf8(digits).ok().filter(|_| all)?;
+    u8::from_str_radix(digits, 16).ok()
+}
 
 /// What stands behind the line end here, `\n` or `\r\n`; `None` if there is none.
 fn behind_newline(text: &[u8]) -> Option<&[u8]> {
@@ -29,6 +53,7 @@ impl<'a> Lexer<'a> {
             text,
             at: 0,
             line: 1,
+            odd_escape: false,
         }
     }
 
@@ -132,13 +157,19 @@ impl<'a> Lexer<'a> {
         negated
     }
 
-    /// A bare or quoted word: `ann`, `%wheel`, `%:group`, `#1000`, `%#33`, `+net`, `"a b"`; whether it was
-    /// quoted. `None` if none is here, or a quote is left open.
-    pub(super) fn word(&mut self) -> Option<(String, bool)> {
+    /// A bare or quoted word: `ann`, `%wheel`, `%:group`, `#1000`, `%#33`, `+net`, `"a b"`. `None` if none is here, or
+    /// a quote is left open.
+    pub(super) fn word(&mut self) -> Option<Word> {
         self.blanks();
         if self.peek() == Some(b'"') {
-            return self.quoted().map(|text| (text, true));
+            let (plain, literal) = (false, false);
+            return self.quoted().map(|text| Word {
+                text,
+                plain,
+                literal,
+            });
         }
+        let start = self.at;
         let mut word = Vec::new();
         match self.rest() {
             [b'%', b':', ..] => {
@@ -159,22 +190,38 @@ impl<'a> Lexer<'a> {
                 word.push(byte);
                 self.advance(1);
             }
-            return Some((String::from_utf8_lossy(&word).into_owned(), false));
+        } else {
+            let before = self.at;
+            self.bare(SPECIAL, b"\t\n", &mut word);
+            if self.at == before {
+                return None;
+            }
         }
-        let prefix = word.len();
-        self.bare(SPECIAL, &mut word);
-        (word.len() > prefix).then(|| (String::from_utf8_lossy(&word).into_owned(), false))
+        let written = bytes::first(
+            bytes::behind(self.text, start),
+            self.at.saturating_sub(start),
+        );
+        Some(Word {
+            text: text(&word),
+            plain: memchr::memchr(b'\\', written).is_none(),
+            literal: written.starts_with(b"\\"),
+        })
     }
 
-    /// Characters up to one of `ends`, backslashes taken off.
-    fn bare(&mut self, ends: &[u8], word: &mut Vec<u8>) {
+    /// Characters up to one of `ends`, or to a backslash before one of `kept`: backslashes are taken off, and `\xHH`
+    /// stands for a byte (`copy_string` of toke_util.c).
+    fn bare(&mut self, ends: &[u8], kept: &[u8], word: &mut Vec<u8>) {
         while let Some(byte) = self.peek() {
             match byte {
                 b'\\' => match self.peek_at(1) {
-                    Some(b'\t' | b'\n' | b'\r') | None => break,
+                    None => break,
+                    Some(escaped) if kept.contains(&escaped) => break,
                     Some(escaped) => {
-                        word.push(escaped);
-                        self.advance(2);
+                        self.odd_escape |= !b"\\\",:=!() ".contains(&escaped);
+                        let digits = self.rest().get(2..4).filter(|_| escaped == b'x');
+                        let byte = digits.and_then(hexadecimal);
+                        word.push(byte.unwrap_or(escaped));
+                        self.advance(byte.map_or(2, |_| 4));
                     }
                 },
                 byte if ends.contains(&byte) => break,
@@ -186,26 +233,24 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// What stands in quotes, where a backslash counts before a quote and a line end alone.
     fn quoted(&mut self) -> Option<String> {
         self.advance(1);
         let mut word = Vec::new();
+        let start = self.at;
         loop {
             match self.peek()? {
                 b'"' => {
+                    let is_empty = self.at == start;
                     self.advance(1);
-                    return (!word.is_empty()).then(|| String::from_utf8_lossy(&word).into_owned());
+                    return (!is_empty).then(|| text(&word));
                 }
                 b'\\' if self.peek_at(1) == Some(b'"') => {
                     word.push(b'"');
                     self.advance(2);
                 }
                 b'\\' if self.blanks() => {}
-                b'\\' => {
-                    self.advance(1);
-                    word.extend(self.peek());
-                    self.advance(usize::from(self.peek().is_some()));
-                }
-                b'\n' => return None,
+                b'\n' | b'\r' => return None,
                 byte => {
                     word.push(byte);
                     self.advance(1);
@@ -221,8 +266,8 @@ impl<'a> Lexer<'a> {
             return self.quoted();
         }
         let mut word = Vec::new();
-        self.bare(b"#=, \t\r\n\\\"", &mut word);
-        (!word.is_empty()).then(|| String::from_utf8_lossy(&word).into_owned())
+        self.bare(b"#=, \t\r\n\\\"", b"\r\n", &mut word);
+        (!word.is_empty()).then(|| text(&word))
     }
 
     /// A lower-case name of a setting.
@@ -258,84 +303,6 @@ impl<'a> Lexer<'a> {
         found
     }
 
-    /// A command with its arguments, blanks between them made one.
-    pub(super) fn command(&mut self) -> Option<String> {
-        self.blanks();
-        let mut command = Vec::new();
-        match self.rest() {
-            [b'/', ..] => self.bare(b"#:,= \t\r\n", &mut command),
-            [b'^', ..] => self.pattern(&mut command)?,
-            rest => {
-                let name = [&b"sudoedit"[..], b"list"]
-                    .into_iter()
-                    .find(|name| rest.starts_with(name))?;
-                let next = rest.get(name.len());
-                if next.is_some_and(|byte| {
-                    !matches!(
-                        byte,
-                        b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'#' | b'\\' | b'"'
-                    )
-                }) {
-                    return None;
-                }
-                command.extend_from_slice(name);
-                self.advance(name.len());
-            }
-        }
-        // Arguments, up to what ends the list.
-        loop {
-            let blanks = self.blanks();
-            match self.peek() {
-                None => break,
-                Some(byte) if ENDS.contains(&byte) => break,
-                Some(b'^') if blanks => {
-                    command.push(b' ');
-                    self.pattern(&mut command)?;
-                }
-                Some(_) => {
-                    if blanks {
-                        command.push(b' ');
-                    }
-                    let before = self.at;
-                    self.bare(b"#:, \t\r\n", &mut command);
-                    if self.at == before {
-                        return None;
-                    }
-                }
-            }
-        }
-        Some(String::from_utf8_lossy(&command).into_owned())
-    }
-
-    /// `^…$`, in which every other character stands for itself.
-    fn pattern(&mut self, command: &mut Vec<u8>) -> Option<()> {
-        loop {
-            match self.peek()? {
-                b'\n' | b'\r' | b'#' => return None,
-                b'\\'
-                    if self
-                        .peek_at(1)
-                        .is_some_and(|next| !matches!(next, b'\n' | b'\r')) =>
-                {
-                    command.extend_from_slice(bytes::first(self.rest(), 2));
-                    self.advance(2);
-                }
-                b'\\' => {
-                    if !self.blanks() {
-                        return None;
-                    }
-                }
-                byte => {
-                    command.push(byte);
-                    self.advance(1);
-                    if byte == b'$' {
-                        return Some(());
-                    }
-                }
-            }
-        }
-    }
-
     /// What follows `include`: the rest of the word, or a quoted one.
     pub(super) fn file_name(&mut self) -> Option<String> {
         self.blanks();
@@ -343,16 +310,16 @@ impl<'a> Lexer<'a> {
             return self.quoted();
         }
         let mut word = Vec::new();
-        self.bare(b" \t\r\n", &mut word);
-        (!word.is_empty()).then(|| String::from_utf8_lossy(&word).into_owned())
+        self.bare(b" \t\r\n\x0b\x0c", b"\r\n", &mut word);
+        (!word.is_empty()).then(|| text(&word))
     }
 
     /// A command without arguments, as in the list of a `Defaults!` line.
     pub(super) fn file_name_in_list(&mut self) -> Option<String> {
         self.blanks();
         let mut word = Vec::new();
-        self.bare(b"#:,= \t\r\n", &mut word);
-        (!word.is_empty()).then(|| String::from_utf8_lossy(&word).into_owned())
+        self.path(&mut word)?;
+        (!word.is_empty()).then(|| text(&word))
     }
 
     /// Whether nothing of the line has been read.
