@@ -2,7 +2,9 @@
 
 use super::sudo::{failed, policy};
 use super::{check, told};
+use harness::{private, shell};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Rules, aliases and settings that combine: who is let through by the last rule that is about them.
 #[test]
@@ -179,6 +181,8 @@ fn which_program_and_which_files() {
         (format!("{open} > etc/sudoers; echo 'root ALL=ALL' > etc/x; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/etc/x' > etc/sudo.conf"), "pass sudoers"),
         (format!("{drop_in}; chown 5 etc/sudoers.d/x etc/sudoers.d etc/sudoers; echo 'Plugin sudoers_policy sudoers.so sudoers_uid=5' > etc/sudo.conf"), "fail ann"),
         ("echo 'Plugin pair_policy sudo_pair.so' > etc/sudo.conf".into(), "unknown sudoers"),
+        ("echo 'root ALL=ALL' > etc/x; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/etc/y:/etc/x' > etc/sudo.conf".into(), "unknown sudoers"),
+        (format!("{open} > etc/x; echo 'Plugin sudoers_policy /opt/sudoers.so' > etc/sudo.conf"), "unknown sudoers"),
         // sudo-rs
         (format!("{open} > etc/sudoers-rs"), "fail ann"),
         (format!("{rs}; {open} > etc/sudoers-rs"), "fail ann"),
@@ -213,6 +217,60 @@ fn which_program_and_which_files() {
         }
         if found != [expected] {
             writeln!(wrong, "{line}\n  {found:?}, not {expected}").expect("memory");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Which lines of sudo.conf(5) count, as sudo itself reads it.
+#[test]
+fn as_sudo_reads_its_configuration() {
+    const OWN: &str = "Plugin sudoers_policy sudoers.so";
+    const OPEN: &str = "sudoers_file=/etc/sudoers.d/open.x";
+    const MAIN: &str = "sudoers_file=/etc/sudoers";
+    let mut wrong = String::new();
+    for (conf, open) in [
+        (format!("{OWN} {OPEN}"), true),
+        (format!("plugin\tsudoers_policy sudoers.so {OPEN}"), true),
+        (format!("{OWN} {OPEN}\n{OWN} {MAIN}"), true),
+        (format!("{OWN} {MAIN}\n{OWN} {OPEN}"), false),
+        (format!("{OWN}\n{OWN} {OPEN}"), false),
+        (
+            format!("Plugin sudoers_audit sudoers.so {OPEN}\n{OWN} {MAIN}"),
+            true,
+        ),
+        (
+            format!("{OWN} {OPEN}\nPlugin sudoers_audit sudoers.so"),
+            false,
+        ),
+        (
+            format!("{OWN} {OPEN}\nPlugin sudoers_io sudoers.so {MAIN}"),
+            true,
+        ),
+        (format!("Plugin sudoers_io sudoers.so {OPEN}\n{OWN}"), false),
+        (
+            format!("Plug\\\n  in sudoers_policy sudoers.so \\\n{OPEN}"),
+            true,
+        ),
+        (format!("{OWN} {OPEN} \\"), true),
+        (format!("{OWN} {MAIN} {OPEN}"), true),
+        (format!("{OWN} # {OPEN}"), false),
+    ] {
+        let lab = policy("ann ALL=ALL\n");
+        let version = shell(Path::new("/"), "dpkg-query -W -f '${Version}' sudo");
+        lab.shell(&format!("mkdir -p var/lib/dpkg; printf 'Package: sudo\\nStatus: install ok installed\\nArchitecture: amd64\\nVersion: {version}\\n\\n' > var/lib/dpkg/status; echo 'ann ALL=(ALL) NOPASSWD: ALL' > etc/sudoers.d/open.x; chmod 440 etc/sudoers.d/open.x"));
+        std::fs::write(lab.root().join("etc/sudo.conf"), &conf).expect("written");
+        let asks = private(
+            &lab.root(),
+            "chown -R 0:0 etc; chmod 644 etc/passwd etc/group etc/sudo.conf
+             for file in passwd shadow group sudoers sudoers.d sudo.conf; do mount --bind etc/$file /etc/$file; done
+             if setpriv --reuid=1000 --regid=1000 --init-groups sudo -n /bin/true 2>/dev/null; then echo open; fi",
+            &[],
+        )
+        .expect(0)
+        .stdout;
+        if (asks.trim() == "open") != open || (failed(&lab) == ["ann"]) != open {
+            writeln!(wrong, "{conf}: sudo {asks:?}, {:?}", failed(&lab)).expect("memory");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -10,6 +10,7 @@ mod pam;
 pub mod password;
 mod polkit;
 mod sudo;
+mod sudo_conf;
 mod sudo_program;
 mod sudoers;
 

@@ -1,5 +1,6 @@
 //! Which program `sudo` is, and which policy it reads.
 
+use super::sudo_conf;
 use super::sudoers::{Dialect, Source};
 use crate::settings::vendor;
 use agent_core::attributes::FileType;
@@ -124,12 +125,13 @@ fn sudo_rs(root: &Root) -> Program {
 fn sudo(root: &Root) -> Program {
     let version = agent_packages::named(root, "sudo").ok().flatten();
     let version = version.map(|package| package.version);
+    let is_before = |than| version.as_deref().map(|version| is_before(version, than));
     let mut program = Program {
         name: "sudo",
         source: Source {
             main: "/etc/sudoers".to_owned(),
             dialect: Dialect::Sudo {
-                before_1_9_14: version.is_some_and(|version| is_before_1_9_14(&version)),
+                before_1_9_14: is_before((1, 9, 14)).unwrap_or(false),
             },
             uid: 0,
             gid: 0,
@@ -140,66 +142,63 @@ fn sudo(root: &Root) -> Program {
     program.source.main = vendor::place(root, "sudoers");
     let conf = vendor::place(root, CONF);
     match root.read(conf.as_bytes(), bounds::SETTINGS_FILE) {
-        Ok(text) => configure(root, &mut program, &conf, &text.unwrap_or_default()),
+        Ok(text) => {
+            let one_file = is_before((1, 9, 14));
+            configure(
+                root,
+                &mut program,
+                &conf,
+                &text.unwrap_or_default(),
+                one_file,
+            );
+        }
         Err(error) => program.unknown = Some((format!("{conf}: {error}"), conf)),
     }
     program
 }
 
-fn is_before_1_9_14(version: &str) -> bool {
+fn is_before(version: &str, than: (u32, u32, u32)) -> bool {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     let mut numbers = version
         .split(['.', 'p', '-'])
         .map_while(|part| part.parse::<u32>().ok());
     let mut next = || numbers.next().unwrap_or(0);
-    (next(), next(), next()) < (1, 9, 14)
+    (next(), next(), next()) < than
 }
 
-/// Arguments of the plugin (sudo.conf(5), sudoers(5) "SUDO_CONF"). A file that others may write is not read.
-fn configure(root: &Root, program: &mut Program, conf: &str, text: &[u8]) {
+/// Arguments of the plugin (sudo.conf(5), sudoers(5) "SUDO_CONF"). A file that others may write is not read. `one_file` is
+/// whether the version takes a single name, where that is known.
+fn configure(root: &Root, program: &mut Program, conf: &str, text: &[u8], one_file: Option<bool>) {
     let stat = root.resolve(conf.as_bytes(), true).ok();
     let stat = stat.and_then(|found| node::stat(&found.handle?).ok());
     if stat.is_some_and(|stat| stat.uid != 0 || stat.mode & 0o022 != 0) {
         return;
     }
-    let mut open = String::new();
-    for (number, line) in (1_usize..).zip(String::from_utf8_lossy(text).lines()) {
-        let line = line.split('#').next().unwrap_or_default();
-        open.push_str(line.trim_end_matches('\\'));
-        if line.ends_with('\\') {
-            continue;
-        }
-        let line = std::mem::take(&mut open);
-        let mut words = line.split_whitespace();
-        if words.next() != Some("Plugin") {
-            continue;
-        }
-        let (symbol, path) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
-        let library = path.rsplit('/').next().unwrap_or_default();
-        if !matches!(library, "sudoers.so" | "sudoers") {
-            if symbol.contains("policy") {
-                let reason = format!("the plugin {path} decides, and not sudoers");
-                program.unknown = Some((reason, format!("{conf}:{number}")));
+    let told = sudo_conf::told(text);
+    program.unknown = told
+        .unknown
+        .map(|(reason, line)| (reason, format!("{conf}:{line}")));
+    for (key, value) in told.options.iter().filter_map(|word| word.split_once('=')) {
+        match key {
+            "sudoers_file" => {
+                program.source.main = file(root, value, one_file.unwrap_or(false));
+                if one_file.is_none() && value.contains(':') {
+                    let reason = format!(
+                        "whether {value} is one file or several depends on the version of sudo"
+                    );
+                    program.unknown.get_or_insert((reason, conf.to_owned()));
+                }
             }
-            continue;
-        }
-        for (key, value) in words.filter_map(|word| word.split_once('=')) {
-            match key {
-                "sudoers_file" => program.source.main = file(root, value),
-                "sudoers_uid" => program.source.uid = value.parse().unwrap_or(0),
-                "sudoers_gid" => program.source.gid = value.parse().unwrap_or(0),
-                _ => {}
-            }
+            "sudoers_uid" => program.source.uid = value.parse().unwrap_or(0),
+            "sudoers_gid" => program.source.gid = value.parse().unwrap_or(0),
+            _ => {}
         }
     }
 }
 
-/// From 1.9.15 on it may name several, of which the first that is there counts.
-fn file(root: &Root, value: &str) -> String {
-    let mut names = std::iter::once(value).chain(value.split(':'));
+/// From 1.9.14 on it may name several, of which the first that is there counts.
+fn file(root: &Root, value: &str, one_file: bool) -> String {
+    let mut names = value.split(':').filter(|_| !one_file);
     names
         .find(|name| exists(root, name))
         .unwrap_or(value)
@@ -218,7 +217,7 @@ mod tests {
             ("2.0", false),
             ("1:1.9.9-1ubuntu2", true),
         ] {
-            assert_eq!(super::is_before_1_9_14(version), before, "{version}");
+            assert_eq!(super::is_before(version, (1, 9, 14)), before, "{version}");
         }
     }
 }
