@@ -50,6 +50,27 @@ fn one_change_one_verdict() {
             &["only_root_uid0 toor"],
         ),
         (
+            "printf 'toor:x:\\v0:0::/root:/bin/sh\\n' >> etc/passwd; echo 'toor:!:19000::::::' >> etc/shadow",
+            &["only_root_uid0 toor"],
+        ),
+        ("printf '\\v+::::::\\n' >> etc/passwd", &["nis_plus +"]),
+        (
+            "sed -i '/^daemon/s|/usr/sbin/nologin|/opt/x/nologin|' etc/passwd",
+            &["system_nologin daemon"],
+        ),
+        (
+            "sed -i '/^daemon/s|/usr/sbin/nologin|/usr/sbin/../../tmp/nologin|' etc/passwd",
+            &["system_nologin daemon"],
+        ),
+        (
+            "echo 'sync:x:4:65534::/bin:/bin/sync' >> etc/passwd; echo 'sync:*:19000::::::' >> etc/shadow",
+            &[],
+        ),
+        (
+            "echo 'sync:x:4:65534::/bin:/bin/bash' >> etc/passwd; echo 'sync:*:19000::::::' >> etc/shadow",
+            &["system_nologin sync"],
+        ),
+        (
             "echo 'toor:x:0:0::/root:/usr/sbin/nologin' >> etc/passwd; echo 'toor:!:19000::::::' >> etc/shadow",
             &[],
         ),

@@ -47,6 +47,13 @@ fn keys_against_the_list_of_the_profile() {
             "b",
             vec!["ann a"],
         ),
+        // White space that parts no words, before the key and in it; ssh-keygen lists it.
+        (
+            "",
+            "sed 's/ AAAAC3/ \\x0bAAAA\\x0cC3/' ../a.pub > home/ann/.ssh/authorized_keys; ssh-keygen -lf home/ann/.ssh/authorized_keys",
+            "b",
+            vec!["ann a"],
+        ),
         (
             "",
             "cat ../a.pub > home/ann/.ssh/authorized_keys2",

@@ -88,8 +88,8 @@ impl Row {
 
     /// Field `n` as a decimal number.
     pub fn number(&self, n: usize) -> Option<i64> {
-        // strtoul(3), which nss_files reads numbers with, passes over blanks before them.
-        let field = self.field(n).trim_ascii_start();
+        // strtoul(3), which nss_files reads numbers with, passes over white space before them.
+        let field = trim_start(self.field(n));
         std::str::from_utf8(field).ok()?.parse().ok()
     }
 
@@ -145,16 +145,26 @@ impl Users {
     }
 }
 
-/// Rows of fields parted by `:`; empty lines and comments are passed over, as nss_files does.
+/// Takes off what isspace(3) says is white space: of ASCII, the vertical tab is that too.
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t'..=b'\r', behind @ ..] = text {
+        text = behind;
+    }
+    text
+}
+
+/// Rows of fields parted by `:`; white space before a row, empty lines and comments are passed over, as nss_files does.
 pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Row>> {
     bytes.shrink_to_fit();
     let text = Arc::new(bytes);
     let mut rows = Vec::new();
     let mut start: usize = 0;
     for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        let range = start..start.saturating_add(line.len());
-        start = range.end.saturating_add(1);
-        if !matches!(line.trim_ascii().first(), None | Some(b'#')) {
+        let end = start.saturating_add(line.len());
+        let line = trim_start(line);
+        let range = end.saturating_sub(line.len())..end;
+        start = end.saturating_add(1);
+        if !matches!(line.first(), None | Some(b'#')) {
             rows.push(Row::new(number, &text, range));
         }
         if rows.len() > bounds::ACCOUNTS_ROWS {
@@ -177,6 +187,15 @@ mod tests {
         assert_eq!(rows[0].number(2), Some(0));
         assert_eq!((rows[1].line, rows[1].is_nis()), (4, true));
         assert_eq!((rows[2].name(), rows[2].has(1)), (b"bad".as_slice(), false));
+    }
+
+    #[test]
+    fn white_space_is_what_isspace_says() {
+        let rows = parse(b"a:x:\x0b\x0c \t\r0:\n \x0b+:::\n\x0b\n\x0b#\nb:x:0 :\n".to_vec());
+        let rows = rows.expect("few");
+        let told: Vec<_> = rows.iter().map(|row| (row.line, row.number(2))).collect();
+        assert_eq!(told, [(1, Some(0)), (2, None), (5, None)]);
+        assert!(rows[1].is_nis());
     }
 
     #[test]

@@ -7,9 +7,17 @@ const DAY: i64 = 86_400;
 
 /// Whether the account's shell lets somebody in (nologin(8)); an empty field means /bin/sh (passwd(5)).
 pub fn has_shell(account: &Row) -> bool {
-    let shell = account.field(6);
-    let name = shell.rsplit(|byte| *byte == b'/').next().unwrap_or(shell);
-    !matches!(name, b"nologin" | b"false")
+    !refuses(account)
+}
+
+/// Whether it is one of the accounts whose shell is the one program that they are named after.
+pub fn runs_its_own(account: &Row) -> bool {
+    let name = account.name();
+    let directories = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
+    matches!(name, b"sync" | b"shutdown" | b"halt")
+        && directories
+            .iter()
+            .any(|directory| account.field(6).strip_prefix(directory.as_bytes()) == Some(name))
 }
 
 /// Whether the account's shell is one of the system's that refuse everybody. A program that is only called so may be any.

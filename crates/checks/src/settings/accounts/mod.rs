@@ -330,7 +330,7 @@ fn service_shells(context: &Context<'_>, users: &Users) -> Vec<Culprit> {
     let allowed = context.demanded_texts(&SYSTEM_NOLOGIN);
     rows(&users.passwd)
         .filter(|row| row.number(2).is_some_and(|uid| (1..first).contains(&uid)))
-        .filter(|row| !matches!(row.name(), b"sync" | b"shutdown" | b"halt") && has_shell(row))
+        .filter(|row| !login::runs_its_own(row) && has_shell(row))
         .filter(|row| !allowed.iter().any(|name| name.as_bytes() == row.name()))
         .map(|row| {
             let shell = String::from_utf8_lossy(row.field(6)).into_owned();

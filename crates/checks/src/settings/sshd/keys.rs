@@ -25,7 +25,7 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
     (1..)
         .zip(bytes.split(|byte| *byte == b'\n'))
         .filter_map(|(number, line)| {
-            let line = String::from_utf8_lossy(line);
+            let line = String::from_utf8_lossy(of_c(line));
             let line = line.trim_start_matches([' ', '\t']);
             if line.starts_with('#') {
                 return None;
@@ -48,23 +48,45 @@ pub fn keys(bytes: &[u8]) -> Vec<Key> {
         .collect()
 }
 
-/// `TYPE BASE64`, the type within being the same.
+/// What sshd sees of a line: it ends at a NUL.
+pub(super) fn of_c(line: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, line).unwrap_or(line.len());
+    line.get(..end).unwrap_or(line)
+}
+
+/// Whether a word may name a type of key. Before OpenSSH 7.9 a short name stands for it too.
+pub(super) fn is_type(word: &str) -> bool {
+    let long = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"];
+    long.iter().any(|prefix| word.starts_with(prefix)) || is_short(word)
+}
+
+fn is_short(word: &str) -> bool {
+    let short = ["rsa", "dsa", "ecdsa", "ed25519"];
+    short.iter().any(|name| word.eq_ignore_ascii_case(name))
+}
+
+/// `TYPE BASE64`, the type within being the same, or the one that a short name means.
 fn read(text: &str) -> Option<(String, String)> {
     let mut words = text.trim_end_matches(['\r', '\n']).split([' ', '\t']);
-    let kind = words.next().filter(|kind| {
-        ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"]
-            .iter()
-            .any(|prefix| kind.starts_with(prefix))
-    })?;
-    let blob = words.find(|word| !word.is_empty())?;
-    let blob = Base64::decode_vec(blob)
-        .or_else(|_| Base64Unpadded::decode_vec(blob))
+    let kind = words.next().filter(|kind| is_type(kind))?;
+    // Base64 is read without any white space in it (b64_pton of base64.c), which part words no more than these two do.
+    let mut blob = words.find(|word| !word.is_empty())?.to_owned();
+    blob.retain(|c| !matches!(c, '\x0b' | '\x0c' | '\r'));
+    let blob = Base64::decode_vec(&blob)
+        .or_else(|_| Base64Unpadded::decode_vec(&blob))
         .ok()?;
     let length = usize::try_from(u32::from_be_bytes(blob.first_chunk().copied()?)).ok()?;
-    let inner = blob.get(4..)?.get(..length)?;
-    (inner == kind.as_bytes()).then(|| {
+    let inner = std::str::from_utf8(blob.get(4..)?.get(..length)?).ok()?;
+    let is_meant = match kind.to_ascii_lowercase().as_str() {
+        "rsa" => inner == "ssh-rsa",
+        "dsa" => inner == "ssh-dss",
+        "ed25519" => inner == "ssh-ed25519",
+        "ecdsa" => inner.starts_with("ecdsa-sha2-"),
+        _ => inner == kind,
+    };
+    is_meant.then(|| {
         let digest = Base64Unpadded::encode_string(&Sha256::digest(&blob));
-        (kind.to_owned(), format!("SHA256:{digest}"))
+        (inner.to_owned(), format!("SHA256:{digest}"))
     })
 }
 
@@ -242,6 +264,10 @@ mod tests {
             (key.to_owned(), true),
             (format!("  {key} ann@host"), true),
             (format!("# {key}"), false),
+            (key.replace(" AAAA", " \x0bAA\x0cAA\r"), true),
+            (format!("{key}\0x"), true),
+            (key.replace("ssh-ed25519", "ED25519"), true),
+            (key.replace("ssh-ed25519", "rsa"), false),
             (format!("command=\"a \\\"b c\\\" d\",no-pty {key}"), true),
             (format!("command=\"open {key}"), false),
             (key.replace("ssh-ed25519", "ssh-rsa"), false),
