@@ -1,7 +1,12 @@
 //! The condition of a rule of the plain form, and for whom it holds.
 
-use crate::settings::users::Users;
+use crate::settings::users::{Row, Users};
 use agent_core::bounds;
+use std::collections::BTreeMap;
+
+/// Combinations of a rule's groups that somebody is in.
+// Own bound: a rule asks for a few groups, and each combination runs it once for each action.
+pub(super) const COMBINATIONS: usize = 256;
 
 /// Words, texts with their quotes (made `"`), and signs, each with where it begins; `None` where a quote is left open, and
 /// for texts with escapes, templates and regular expressions, which are not taken apart here.
@@ -184,8 +189,8 @@ impl Condition {
         }
     }
 
-    /// Whether it holds for somebody of that name, in that group, for the action.
-    pub(super) fn holds(&self, user: Option<&str>, group: Option<&str>, action: &str) -> Truth {
+    /// Whether it holds for somebody of that name, in those groups and in no other that is named, for the action.
+    pub(super) fn holds(&self, user: Option<&str>, groups: &[&str], action: &str) -> Truth {
         // Polish notation is read from its end.
         let mut stack: Vec<Truth> = Vec::new();
         for part in self.parts.iter().rev() {
@@ -209,7 +214,7 @@ impl Condition {
                 Part::True => Truth::Yes,
                 Part::False => Truth::No,
                 Part::Opaque => Truth::Maybe,
-                Part::Group(name) => Truth::of(group == Some(name)),
+                Part::Group(name) => Truth::of(groups.contains(&name.as_str())),
                 Part::User(name) => Truth::of(user == Some(name)),
                 Part::Actions(ids) => Truth::of(ids.iter().any(|id| id == action)),
                 Part::ActionPrefix(prefix) => Truth::of(action.starts_with(prefix.as_str())),
@@ -307,11 +312,69 @@ pub(super) fn has_members(users: &Users, group: &str) -> bool {
     })
 }
 
+/// For everybody who is in two of the groups or more, which of them those are: each combination once, with the first who
+/// has it. `None` where there are more combinations than are looked at.
+pub(super) fn together<'g>(
+    users: &Users,
+    groups: &'g [String],
+) -> Option<Vec<(String, Vec<&'g str>)>> {
+    let mut of: BTreeMap<&[u8], Vec<&str>> = BTreeMap::new();
+    for group in groups {
+        let rows = users.group.iter().flatten();
+        for row in rows.filter(|row| row.name() == group.as_bytes()) {
+            let accounts = users.passwd.iter().flatten();
+            let primary = accounts.filter(|account| account.field(3) == row.field(2));
+            let listed = row
+                .field(3)
+                .split(|byte| *byte == b',')
+                .map(<[u8]>::trim_ascii);
+            for name in listed.chain(primary.map(Row::name)) {
+                let known = of.entry(name).or_default();
+                if !name.is_empty() && known.last() != Some(&group.as_str()) {
+                    known.push(group);
+                }
+            }
+        }
+    }
+    let mut found: BTreeMap<Vec<&str>, &[u8]> = BTreeMap::new();
+    for (name, groups) in of {
+        if groups.len() > 1 && name != b"root" {
+            found.entry(groups).or_insert(name);
+        }
+        if found.len() > COMBINATIONS {
+            return None;
+        }
+    }
+    let named = |(groups, name): (_, &[u8])| (String::from_utf8_lossy(name).into_owned(), groups);
+    Some(found.into_iter().map(named).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::rule::rules;
     use super::*;
     use agent_core::bounds;
+
+    #[test]
+    fn more_combinations_of_groups_than_are_looked_at_are_told() {
+        let groups: Vec<String> = (0..10).map(|bit| format!("g{bit}")).collect();
+        let users = |count: u32| Users {
+            group: Some(
+                (0..10)
+                    .map(|bit| {
+                        let members = (0..count).filter(|n| n >> bit & 1 == 1);
+                        let members: Vec<String> = members.map(|n| format!("u{n}")).collect();
+                        Row::of(&[&format!("g{bit}"), "x", "1", &members.join(",")])
+                    })
+                    .collect(),
+            ),
+            ..Users::default()
+        };
+        let found = |count| together(&users(count), &groups).map(|found| found.len());
+        assert_eq!(found(4), Some(1));
+        assert!(found(200).is_some_and(|found| found <= COMBINATIONS));
+        assert_eq!(found(1000), None);
+    }
 
     #[test]
     fn a_condition_that_nests_deeper_than_any_is_not_understood() {

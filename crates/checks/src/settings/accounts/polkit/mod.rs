@@ -14,6 +14,7 @@ use crate::settings::users::Users;
 use agent_core::bounds;
 use condition::{Condition, has_members};
 use rule::{Answer, Statement};
+use std::collections::BTreeSet;
 
 /// Where rules lie, and whether packages put them there.
 const DIRECTORIES: [(&str, bool); 4] = [
@@ -23,11 +24,36 @@ const DIRECTORIES: [(&str, bool); 4] = [
     ("usr/share/polkit-1/rules.d", true),
 ];
 /// Actions that run what somebody likes as root.
-const ROOT: [&str; 4] = [
+const ROOT: [&str; 23] = [
     "org.freedesktop.policykit.exec",
     "org.freedesktop.systemd1.manage-units",
     "org.freedesktop.systemd1.manage-unit-files",
+    // LD_PRELOAD of whatever is started next.
+    "org.freedesktop.systemd1.set-environment",
+    "org.freedesktop.machine1.host-shell",
+    // Units, and extensions of /usr, out of an image.
+    "org.freedesktop.portable1.attach-images",
+    "org.freedesktop.import1.import",
+    "org.freedesktop.import1.pull",
+    // Accounts that are administrators, or root's password.
+    "org.freedesktop.accounts.user-administration",
+    "org.freedesktop.home1.create-home",
+    "org.freedesktop.home1.update-home",
+    // Packages that nobody signed, or whose signer is anybody.
     "org.freedesktop.packagekit.package-install-untrusted",
+    "org.freedesktop.packagekit.system-trust-signing-key",
+    "org.debian.apt.install-file",
+    "org.debian.apt.change-repository",
+    "org.projectatomic.rpmostree1.install-local-packages",
+    "org.projectatomic.rpmostree1.override",
+    "io.snapcraft.snapd.manage",
+    // The disk of the system, /etc/fstab, any file.
+    "org.freedesktop.udisks2.open-device-system",
+    "org.freedesktop.udisks2.modify-system-configuration",
+    "org.gtk.vfs.file-operations",
+    // Machines with the host's disk in them; a shell.
+    "org.libvirt.unix.manage",
+    "org.cockpit-project.cockpit-bridge",
 ];
 
 /// What polkit gives without a password; `None` where it has no rules.
@@ -127,14 +153,14 @@ fn is_pkla(path: &str, text: &str) -> bool {
 /// Users and groups for whom the rule answers YES to an action that makes root, `ALL` where it does for anybody; and whether
 /// that is certain.
 fn principals(rule: &[Statement], users: &Users) -> (Vec<String>, bool) {
-    let answer = |user: Option<&str>, group: Option<&str>| {
+    let answer = |user: Option<&str>, groups: &[&str]| {
         let answers = ROOT.iter().map(|action| {
-            let holds = |condition: &Condition| condition.holds(user, group, action);
+            let holds = |condition: &Condition| condition.holds(user, groups, action);
             rule::run(rule, &holds)
         });
         answers.max().unwrap_or(Answer::Maybe)
     };
-    let anybody = answer(None, None);
+    let anybody = answer(None, &[]);
     if anybody == Answer::Yes {
         return (vec!["ALL".into()], true);
     }
@@ -149,18 +175,37 @@ fn principals(rule: &[Statement], users: &Users) -> (Vec<String>, bool) {
         }
     };
     groups.retain(|group| has_members(users, group));
+    groups.sort_unstable();
+    groups.dedup();
+    let mut open = BTreeSet::new();
     for group in &groups {
-        take(format!("%{group}"), answer(None, Some(group)));
+        let answer = answer(None, &[group]);
+        if answer == Answer::Yes {
+            open.insert(group.as_str());
+        }
+        take(format!("%{group}"), answer);
     }
+    let together = condition::together(users, &groups);
+    let is_cut = together.is_none();
+    let together = together.unwrap_or_default();
     for user in names.iter().filter(|user| *user != "root") {
-        let within = groups
+        let single = groups.iter().map(|group| answer(Some(user), &[group]));
+        let several = together
             .iter()
-            .map(|group| Some(group.as_str()))
-            .chain([None]);
-        let widest = within.map(|group| answer(Some(user), group)).max();
-        take(user.clone(), widest.unwrap_or(Answer::Maybe));
+            .map(|(_, groups)| answer(Some(user), groups));
+        let widest = single.chain(several).max();
+        take(
+            user.clone(),
+            answer(Some(user), &[]).max(widest.unwrap_or(Answer::Falls)),
+        );
     }
-    (found, sure)
+    // Several groups may be asked for at once: whoever is in them is named, where no group of theirs is already.
+    for (user, groups) in &together {
+        if !groups.iter().any(|group| open.contains(group)) {
+            take(user.clone(), answer(Some(user), groups));
+        }
+    }
+    (found, sure && !is_cut)
 }
 
 fn collect(statements: &[Statement], users: &mut Vec<String>, groups: &mut Vec<String>) {
@@ -235,11 +280,15 @@ mod tests {
 
     fn judged(text: &str, packaged: bool) -> (Vec<String>, usize) {
         let users = Users {
-            passwd: Some(vec![Row::of(&["ann", "x", "1000", "1000"])]),
+            passwd: Some(vec![
+                Row::of(&["ann", "x", "1000", "1000"]),
+                Row::of(&["bob", "x", "1001", "4"]),
+            ]),
             shadow: None,
             group: Some(vec![
                 Row::of(&["wheel", "x", "10", "ann"]),
                 Row::of(&["empower", "x", "900", ""]),
+                Row::of(&["adm", "x", "4", "ann"]),
             ]),
             ..Users::default()
         };
@@ -249,6 +298,8 @@ mod tests {
     }
 
     #[test]
+    // Its table of cases is what is long.
+    #[allow(clippy::too_many_lines)]
     fn conditions() {
         let exec = "action.id == \"org.freedesktop.policykit.exec\"";
         for (condition, expected, unknown) in [
@@ -258,6 +309,32 @@ mod tests {
             ("subject.user == \"ann\"", &["ann"], 0),
             ("subject.user == \"root\"", &[], 0),
             ("subject.user != \"bob\"", &["ALL"], 0),
+            // Several groups at once: whoever is in them.
+            (
+                "subject.isInGroup(\"wheel\") && subject.isInGroup(\"adm\")",
+                &["ann"],
+                0,
+            ),
+            (
+                "subject.isInGroup('wheel') && subject.isInGroup('empower')",
+                &[],
+                0,
+            ),
+            (
+                "subject.user == 'ann' && subject.isInGroup('wheel') && subject.isInGroup('adm')",
+                &["ann"],
+                0,
+            ),
+            (
+                "action.id.startsWith(\"org.freedesktop.machine1.\") && subject.user == 'ann'",
+                &["ann"],
+                0,
+            ),
+            (
+                "action.id == 'org.freedesktop.systemd1.set-environment' && subject.isInGroup('adm')",
+                &["%adm"],
+                0,
+            ),
             ("subject.local && subject.active", &["ALL"], 0),
             (
                 &format!("({exec}) && subject.isInGroup(\"wheel\")"),
@@ -351,6 +428,7 @@ mod tests {
             (rule("var r = polkit.Result; return r.YES;"), &[], 1),
             (format!("{} polkit.Result.NO = \"yes\";", rule(other)), &[], 1),
             (rule(&format!("{other} {yes}")), all, 0),
+            (rule(&format!("if (!subject.isInGroup('wheel') || !subject.isInGroup('adm')) return polkit.Result.NO; {yes}")), &["ann"], 0),
             (rule(&format!("if (f()) return polkit.Result.NO; {yes}")), &[], 1),
             (rule(&format!("{other} else if (subject.user == 'ann') {yes}")), &["ann"], 0),
             (rule(&format!("if (subject.user !== 'ann') {{ return; }} {yes}")), &["ann"], 0),
