@@ -25,7 +25,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 }
 
 /// The simple commands of a script, redirections left out.
-pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
+pub(in crate::settings) fn commands(text: &str) -> Vec<Vec<String>> {
     let (mut parts, mut part, mut quote) = (Vec::new(), String::new(), None);
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
@@ -69,7 +69,11 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
 }
 
 /// The command behind the options and operands of a program, and behind variables that are set for it.
-pub(super) fn behind(arguments: &[String], valued: &str, operands: usize) -> Vec<String> {
+pub(in crate::settings) fn behind(
+    arguments: &[String],
+    valued: &str,
+    operands: usize,
+) -> Vec<String> {
     let mut rest = arguments;
     while let [word, behind @ ..] = rest {
         let is_assignment = word.split_once('=').is_some_and(|(name, _)| {

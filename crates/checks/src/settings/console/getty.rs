@@ -12,7 +12,7 @@ pub(super) const SHELLS: [&str; 12] = [
 ];
 /// Programs that start the command behind their own options: options with a value in the next word, operands before
 /// the command, and whether they start a shell where none is named.
-const WRAPPERS: [(&str, &str, usize, bool); 17] = [
+pub(in crate::settings) const WRAPPERS: [(&str, &str, usize, bool); 17] = [
     ("env", "uCS", 0, false),
     ("setsid", "", 0, false),
     ("nice", "n", 0, false),
@@ -84,6 +84,11 @@ pub(super) fn judge(command: &str, given: Given) -> Access {
         run(words.into(), given, 0)
     });
     worst(accesses)
+}
+
+/// Whether the words of a command let somebody in without a password.
+pub(in crate::settings) fn asks_nobody(words: &[String]) -> bool {
+    matches!(run(words.to_vec(), Given::default(), 0), Access::Unasked(_))
 }
 
 /// What several commands let somebody do: the first that asks nobody decides.

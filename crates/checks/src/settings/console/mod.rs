@@ -6,10 +6,10 @@
 
 mod agetty;
 mod autologin;
-mod command;
+pub(super) mod command;
 pub(super) mod credentials;
 mod debug;
-mod getty;
+pub(super) mod getty;
 mod grub;
 mod line;
 mod serial;

@@ -1,26 +1,15 @@
 //! Whether a line of authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT) opens a shell, by itself or by the command that it
 //! forces.
 
-use super::keys::options;
-use super::root_access::Door;
-use super::words;
+mod command;
 
-/// Programs that are a shell wherever they lie.
-const SHELLS: [&str; 13] = [
-    "sh", "bash", "rbash", "dash", "ash", "ksh", "mksh", "lksh", "yash", "zsh", "csh", "tcsh",
-    "fish",
-];
+use super::keys::{is_type, options};
+use super::root_access::Door;
+use command::name;
+pub(super) use command::{Opens, SHELLS};
+
 /// What /etc/shells may name and what lets nobody type a command.
 const CLOSED: [&str; 5] = ["nologin", "false", "true", "git-shell", "rssh"];
-/// Words that run what follows them.
-const WRAPPERS: [&str; 8] = [
-    "exec", "eval", "command", "builtin", "env", "nice", "nohup", "busybox",
-];
-/// Options of shells that take a word.
-const WITH_WORD: [&str; 4] = ["--rcfile", "--init-file", "-o", "-O"];
-/// Shells within each other.
-// Own bound: a quote within a quote doubles its backslashes, nobody writes more.
-const DEPTH: usize = 4;
 
 /// Paths of /etc/shells that somebody can type commands into.
 pub(super) fn shells(text: &str) -> Vec<String> {
@@ -31,97 +20,41 @@ pub(super) fn shells(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 /// Whether the line opens a shell where that door is.
-pub(super) fn opens_a_shell(line: &str, door: Door, shells: &[String]) -> bool {
-    let line = line.trim();
+pub(super) fn opens(line: &str, door: Door, shells: &[String]) -> Opens {
+    let line = line.split('\0').next().unwrap_or_default().trim();
+    let by_itself = match door {
+        Door::Open => Opens::Yes,
+        _ => Opens::No,
+    };
     if door == Door::Shut || line.is_empty() || line.starts_with('#') {
-        return false;
+        return Opens::No;
     }
     let first = |text: &str| text.split([' ', '\t']).next().is_some_and(is_type);
     if first(line) {
-        return door == Door::Open;
+        return by_itself;
     }
     let Some((options, rest)) = options(line) else {
-        return false;
+        return Opens::No;
     };
     if !first(rest) {
-        return false;
+        return Opens::No;
     }
-    let mut commands = options
+    let commands = options
         .iter()
         .filter(|(name, _)| name == "command")
-        .filter_map(|(_, value)| value.as_deref())
-        .peekable();
-    match commands.peek() {
-        Some(_) => commands.any(|command| is_shell(command, shells, 0)),
-        None => door == Door::Open,
-    }
-}
-
-/// Before OpenSSH 7.9 a short name stands for the type too.
-fn is_type(word: &str) -> bool {
-    let long = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"];
-    let short = ["rsa", "dsa", "ecdsa", "ed25519"];
-    long.iter().any(|prefix| word.starts_with(prefix))
-        || short.iter().any(|name| word.eq_ignore_ascii_case(name))
-}
-
-/// Whether a command line, given to a shell, is a shell that takes commands of the client's.
-fn is_shell(command: &str, shells: &[String], depth: usize) -> bool {
-    let parted = command.replace([';', '&', '|', '\n'], " ; ");
-    // What a quote is left open in, the shell refuses.
-    let words = words::split(&parted).unwrap_or_default();
-    words
-        .split(|word| word == ";")
-        .any(|words| runs_a_shell(words, shells, depth))
-}
-
-fn runs_a_shell(words: &[String], shells: &[String], depth: usize) -> bool {
-    let is_before = |word: &&String| {
-        let assigns = word.contains('=') && !word.starts_with('/');
-        WRAPPERS.contains(&name(word)) || assigns || word.starts_with('-')
-    };
-    let before = words.iter().take_while(is_before).count();
-    let words = words.get(before..).unwrap_or_default();
-    let Some((program, rest)) = words.split_first() else {
-        return false;
-    };
-    // The client's own words, or the shell of the account.
-    let variables = [
-        "$SSH_ORIGINAL_COMMAND",
-        "${SSH_ORIGINAL_COMMAND",
-        "$SHELL",
-        "${SHELL",
-    ];
-    if variables.iter().any(|name| program.starts_with(name)) {
-        return true;
-    }
-    if !SHELLS.contains(&name(program)) && !shells.contains(program) {
-        return false;
-    }
-    let mut rest = rest.iter();
-    while let Some(word) = rest.next() {
-        if WITH_WORD.contains(&word.as_str()) {
-            rest.next();
-        } else if word.starts_with('-') && !word.starts_with("--") && word.contains('c') {
-            let script = rest.find(|word| !word.starts_with('-'));
-            let deeper = depth.saturating_add(1);
-            return deeper > DEPTH || script.is_some_and(|text| is_shell(text, shells, deeper));
-        } else if !word.starts_with(['-', '+']) {
-            // It runs a file.
-            return false;
-        }
-    }
-    true
+        .filter_map(|(_, value)| value.as_deref());
+    let opened = commands.map(|text| command::line(text, shells));
+    opened.max().unwrap_or(by_itself)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn opens_a_shell(line: &str, door: Door, shells: &[String]) -> bool {
+        opens(line, door, shells) == Opens::Yes
+    }
 
     const KEY: &str = "ssh-ed25519 AAAA x";
 

@@ -3,8 +3,9 @@
 use super::checks::ROOT_AUTHORIZED_KEYS;
 use super::config::Config;
 use super::effective::Effective;
+use super::forced::{self, Opens};
+use super::keys;
 use super::root_access::{Access, Door};
-use super::{forced, keys};
 use crate::settings::console::credentials;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
@@ -159,18 +160,22 @@ fn given(context: &Context<'_>, door: Door, emit: &mut dyn FnMut(Finding)) -> bo
     let shells = shells(context);
     let mut found = false;
     for (name, value, place) in all.into_iter().filter(|_| door != Door::Shut) {
-        let (verdict, message) = match value {
-            Some(text)
-                if text
-                    .lines()
-                    .any(|line| forced::opens_a_shell(line, door, &shells)) =>
-            {
-                (
-                    Verdict::Fail,
-                    format!("the credential {name} opens a shell of root's"),
-                )
-            }
-            Some(_) => continue,
+        let opened = value.map(|text| {
+            let lines = text.lines().map(|line| forced::opens(line, door, &shells));
+            lines.max().unwrap_or(Opens::No)
+        });
+        let (verdict, message) = match opened {
+            Some(Opens::Yes) => (
+                Verdict::Fail,
+                format!("the credential {name} opens a shell of root's"),
+            ),
+            Some(Opens::Maybe) => (
+                Verdict::Unknown,
+                format!(
+                    "the credential {name} has a forced command that may open a shell of root's"
+                ),
+            ),
+            Some(Opens::No) => continue,
             None if door != Door::Open => continue,
             None => (
                 Verdict::Unknown,
@@ -259,15 +264,25 @@ fn judge(
     emit: &mut dyn FnMut(Finding),
 ) -> bool {
     let shells = shells(context);
-    let open: Vec<usize> = (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| forced::opens_a_shell(line, door, &shells))
-        .map(|(number, _)| number)
-        .collect();
+    let lines = (1..).zip(text.lines());
+    let lines = lines.map(|(number, line)| (number, forced::opens(line, door, &shells)));
+    let lines: Vec<(usize, Opens)> = lines.collect();
+    let of = |wanted: Opens| lines.iter().filter(move |(_, opens)| *opens == wanted);
+    let open: Vec<usize> = of(Opens::Yes).map(|(number, _)| *number).collect();
+    let by = unit.map_or_else(String::new, |unit| format!(", for {unit}"));
+    if let (None, Some((line, _))) = (open.first(), of(Opens::Maybe).next()) {
+        let message = format!(
+            "whether the forced command of a key opens a shell of root's cannot be told{by}"
+        );
+        let finding = context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, path, message);
+        emit(finding.location(format!("{path}:{line}")).remediation(
+            "name one program by its whole path in command=, or set PermitRootLogin no",
+        ));
+        return true;
+    }
     let Some(first) = open.first() else {
         return false;
     };
-    let by = unit.map_or_else(String::new, |unit| format!(", for {unit}"));
     emit(
         context
             .finding(
@@ -313,130 +328,4 @@ fn encrypted(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::sshd::build::Build;
-    use crate::settings::testing::within;
-    use std::fs;
-
-    const KEY: &str = "ssh-ed25519 AAAA x";
-
-    /// Verdicts and subjects for an sshd_config, beside an account toor that is root too, and keys of both.
-    fn told(config: &str, files: &[(&str, &str)]) -> Vec<String> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let put = |path: &str, text: &str| {
-            let path = directory.path().join(path);
-            fs::create_dir_all(path.parent().expect("below the tree")).expect("made");
-            fs::write(path, text).expect("written");
-        };
-        put("etc/ssh/sshd_config", config);
-        put(
-            "etc/passwd",
-            "root:x:0:0::/root:/bin/bash\ntoor:x:0:0::/var/toor:/bin/bash\n",
-        );
-        for (path, text) in files {
-            put(path, text);
-        }
-        within(directory.path(), |context| {
-            let config = Config::read(
-                context.root,
-                "/etc/ssh/sshd_config",
-                &[],
-                <Build as Default>::default(),
-            );
-            let config = config.expect("a configuration");
-            let mut told = Vec::new();
-            let mut emit = |finding: Finding| {
-                let subject = String::from_utf8_lossy(&finding.subject).into_owned();
-                told.push(format!("{:?} {subject}", finding.verdict).to_lowercase());
-            };
-            look(context, &config, &Effective::global(&config), &mut emit);
-            told
-        })
-    }
-
-    #[test]
-    fn keys_where_a_match_block_has_them() {
-        let (root, toor) = ("root/.ssh/authorized_keys", "var/toor/.ssh/authorized_keys");
-        for (config, file, expected) in [
-            ("PermitRootLogin no\n", root, "pass sshd"),
-            (
-                "PermitRootLogin no\nMatch User toor\nPermitRootLogin yes\n",
-                toor,
-                "fail /var/toor/.ssh/authorized_keys",
-            ),
-            (
-                "PermitRootLogin no\nMatch User toor\nPermitRootLogin yes\n",
-                root,
-                "pass sshd",
-            ),
-            (
-                "PermitRootLogin no\nMatch Address 10.0.0.0/8\nPermitRootLogin yes\n",
-                root,
-                "fail /root/.ssh/authorized_keys",
-            ),
-            (
-                "PermitRootLogin yes\nMatch User root\nPermitRootLogin no\n",
-                root,
-                "pass sshd",
-            ),
-            (
-                "PermitRootLogin yes\nMatch User ann\nAuthorizedKeysFile /etc/rk\n",
-                "etc/rk",
-                "pass sshd",
-            ),
-            (
-                "PermitRootLogin prohibit-password\nMatch User root\nAuthorizedKeysFile /etc/rk\n",
-                "etc/rk",
-                "fail /etc/rk",
-            ),
-            ("PermitRootLogin forced-commands-only\n", root, "pass sshd"),
-        ] {
-            assert_eq!(told(config, &[(file, KEY)]), [expected], "{config}");
-        }
-    }
-
-    #[test]
-    fn what_names_keys_unseen_is_unknown() {
-        let user = "AuthorizedKeysCommandUser nobody\n";
-        for (config, expected) in [
-            (
-                format!("{user}AuthorizedKeysCommand /usr/bin/keys %u\n"),
-                "unknown /usr/bin/keys",
-            ),
-            (
-                format!("{user}Match User root\nAuthorizedKeysCommand /usr/bin/keys %u\n"),
-                "unknown /usr/bin/keys",
-            ),
-            (
-                format!("PermitRootLogin no\n{user}AuthorizedKeysCommand /usr/bin/keys %u\n"),
-                "pass sshd",
-            ),
-            (
-                format!("{user}AuthorizedKeysCommand /opt/aws/bin/eic_run_authorized_keys %u %f\n"),
-                "pass sshd",
-            ),
-            (
-                format!("{user}AuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u\n"),
-                "pass sshd",
-            ),
-            (
-                format!(
-                    "{user}AuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u --chain /bin/x\n"
-                ),
-                "unknown /usr/bin/userdbctl",
-            ),
-            ("TrustedUserCAKeys /etc/ca\n".to_owned(), "unknown /etc/ca"),
-            (
-                "Match User root\nTrustedUserCAKeys /etc/ca\n".to_owned(),
-                "unknown /etc/ca",
-            ),
-            (
-                "Match User ann\nTrustedUserCAKeys /etc/ca\n".to_owned(),
-                "pass sshd",
-            ),
-        ] {
-            assert_eq!(told(&config, &[]), [expected], "{config}");
-        }
-    }
-}
+mod tests;
