@@ -2,6 +2,8 @@
 //! env-file.c).
 
 use super::include;
+use crate::settings::boot;
+use crate::settings::context::Context;
 use crate::settings::systemd::{self, Escapes, words};
 use agent_core::bounds;
 use agent_core::glob::Syntax;
@@ -11,16 +13,73 @@ use std::collections::HashMap;
 /// Variables by their names.
 pub(super) type Environment = HashMap<String, String>;
 
-/// What `Environment=` and `EnvironmentFile=` say; files come last. Two where systemd before 254 and later ones disagree.
-pub(super) fn environments(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Environment> {
-    let credentials = format!("/run/credentials/{unit}");
-    let mut said = HashMap::from([("CREDENTIALS_DIRECTORY".to_owned(), credentials)]);
-    for setting in systemd.values(root, unit, "Service", "Environment") {
-        for word in words(&setting.value, Escapes::C) {
-            if let Some((name, value)) = word.split_once('=') {
-                said.insert(name.to_owned(), value.to_owned());
+/// What every service inherits: `DefaultEnvironment=`, and `systemd.setenv=` of the kernel's command line, one for each that
+/// the machine may be booted with (systemd-system.conf(5), kernel-command-line(7)).
+pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
+    let mut configured = HashMap::new();
+    for setting in systemd::config(context.root, "system.conf", "Manager", "DefaultEnvironment") {
+        if setting.value.is_empty() {
+            configured.clear();
+        }
+        let words = words(&setting.value, Escapes::C).into_iter();
+        configured.extend(words.filter_map(|word| assignment(&word)));
+    }
+    let lines = boot::command_lines(context);
+    let mut found = Vec::new();
+    if !context.live() || lines.is_empty() {
+        found.push(configured.clone());
+    }
+    for (_, line) in lines {
+        let mut environment = configured.clone();
+        for (key, value) in boot::parameters(&line) {
+            if key == "systemd.setenv" {
+                environment.extend(value.as_deref().and_then(assignment));
             }
         }
+        // Each may come to a command line of its own, of which no more are judged.
+        if !found.contains(&environment) && found.len() <= bounds::SSHD_STARTERS {
+            found.push(environment);
+        }
+    }
+    found
+}
+
+fn assignment(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
+    Some((name.to_owned(), value.to_owned()))
+}
+
+/// What `Environment=` and `EnvironmentFile=` say; files come last. Two for each that is inherited where systemd before 254
+/// and later ones disagree.
+pub(super) fn environments(
+    root: &Root,
+    systemd: &systemd::Units,
+    unit: &str,
+    inherited: &[Environment],
+) -> Vec<Environment> {
+    let mut found = Vec::new();
+    for environment in inherited {
+        for said in of_unit(root, systemd, unit, environment) {
+            if !found.contains(&said) {
+                found.push(said);
+            }
+        }
+    }
+    found
+}
+
+fn of_unit(
+    root: &Root,
+    systemd: &systemd::Units,
+    unit: &str,
+    inherited: &Environment,
+) -> Vec<Environment> {
+    let credentials = format!("/run/credentials/{unit}");
+    let mut said = inherited.clone();
+    said.insert("CREDENTIALS_DIRECTORY".to_owned(), credentials);
+    for setting in systemd.values(root, unit, "Service", "Environment") {
+        let words = words(&setting.value, Escapes::C).into_iter();
+        said.extend(words.filter_map(|word| assignment(&word)));
     }
     let mut found = vec![said.clone(), said];
     for setting in systemd.values(root, unit, "Service", "EnvironmentFile") {

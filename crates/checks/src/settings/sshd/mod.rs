@@ -76,11 +76,12 @@ pub struct Taken {
 impl Taken {
     /// That of the context's tree, read once for all areas.
     pub fn of(context: &Context<'_>) -> Rc<Option<Taken>> {
-        context.cached(|| Taken::read(context.root))
+        context.cached(|| Taken::read(context))
     }
 
     /// Reads it below the root; `None` where there is no sshd.
-    pub fn read(root: &Root) -> Option<Taken> {
+    fn read(context: &Context<'_>) -> Option<Taken> {
+        let root = context.root;
         if !version::installed(root) {
             return None;
         }
@@ -94,7 +95,9 @@ impl Taken {
             _ => None,
         };
         // In a tree, and where none listens until somebody connects.
-        let daemon = running.or_else(|| unit::daemon(root)).unwrap_or_default();
+        let daemon = running
+            .or_else(|| unit::daemon(root, &environment::inherited(context)))
+            .unwrap_or_default();
         let file = daemon.file.unwrap_or_else(|| main_file(root));
         let version = version::read(root);
         Some(Taken {

@@ -6,6 +6,7 @@
 use super::checks::CONFIG_VALID;
 use super::config::{Config, Rejection};
 use super::effective::Effective;
+use super::environment::inherited;
 use super::judge::{blocks_of_another, shown};
 use super::live::Daemon;
 use super::root_keys;
@@ -21,7 +22,7 @@ use serde_json::json;
 pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Finding)) {
     let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
     let running = taken.others.iter().cloned().map(running);
-    let units = unit::starters(context.root, context.units());
+    let units = unit::starters(context.root, context.units(), &inherited(context));
     for starter in running.chain(units) {
         if starter.daemon.cut {
             emit(cut(context, &starter));

@@ -1,12 +1,16 @@
 //! How systemd starts sshd: the command line of its unit, whose options come before all files.
 
 use super::environment::{Environment, environments};
+use super::forced::SHELLS;
 use super::live::{Daemon, options};
 use crate::settings::systemd::{self, Escapes, words};
 use agent_core::os::root::Root;
 
 /// As the Debian family calls it, then as the Red Hat family does.
 const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
+
+/// Keys whose commands may leave an sshd behind; what those before the start and after the end leave, systemd kills.
+const COMMANDS: [&str; 3] = ["ExecStart", "ExecStartPost", "ExecReload"];
 
 /// A unit that starts an sshd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,21 +24,27 @@ pub(super) struct Starter {
 }
 
 /// The options that the unit gives the daemon; `None` where no unit starts one.
-pub(super) fn daemon(root: &Root) -> Option<Daemon> {
+pub(super) fn daemon(root: &Root, inherited: &[Environment]) -> Option<Daemon> {
     let systemd = systemd::Units::read(root, &[]);
+    // What differs with another entry of the boot menu is another starter.
+    let first = inherited.get(..1).unwrap_or_default();
     UNITS
         .iter()
-        .find_map(|unit| of_unit(root, &systemd, unit).pop())
+        .find_map(|unit| of_unit(root, &systemd, unit, &["ExecStart"], first).pop())
         .map(|starter| starter.daemon)
 }
 
 /// Every unit and template whose command line starts an sshd, by name; those that are masked start none.
-pub(super) fn starters(root: &Root, systemd: &systemd::Units) -> Vec<Starter> {
+pub(super) fn starters(
+    root: &Root,
+    systemd: &systemd::Units,
+    inherited: &[Environment],
+) -> Vec<Starter> {
     let units = systemd::of_kind(root, ".service");
     let mut found: Vec<Starter> = units
         .iter()
         .filter(|unit| !systemd.masked(root, unit))
-        .flat_map(|unit| of_unit(root, systemd, unit))
+        .flat_map(|unit| of_unit(root, systemd, unit, &COMMANDS, inherited))
         .collect();
     // On the running system the generator has written what it starts.
     let written = found.iter().any(|starter| starter.unit == TEMPLATE);
@@ -75,22 +85,39 @@ fn generated(root: &Root) -> Option<Starter> {
     })
 }
 
-fn of_unit(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Starter> {
-    let starts = systemd.values(root, unit, "Service", "ExecStart");
-    // Most units have nothing to do with it: their environment is not read. Escapes and variables may spell it.
+fn of_unit(
+    root: &Root,
+    systemd: &systemd::Units,
+    unit: &str,
+    keys: &[&str],
+    inherited: &[Environment],
+) -> Vec<Starter> {
+    let is_sshd = |path: &str| is_sshd(root, path);
+    let starts = keys
+        .iter()
+        .flat_map(|key| systemd.values(root, unit, "Service", key));
+    // Most units have nothing to do with it: their environment is not read. Escapes and variables may spell it, and links.
     let mut starts = starts
-        .into_iter()
-        .filter(|start| start.value.contains("sshd") || start.value.contains(['$', '\\']))
+        .filter(|start| {
+            let value = &start.value;
+            let mut words = value.split(BLANKS).filter(|word| !word.is_empty());
+            let first = words.next().unwrap_or_default();
+            let starts_others = SHELLS.contains(&name(first)) || STARTERS.contains(&name(first));
+            value.contains("sshd")
+                || value.contains(['$', '\\'])
+                || is_sshd(first)
+                || starts_others && words.any(is_sshd)
+        })
         .peekable();
     if starts.peek().is_none() {
         return Vec::new();
     }
-    let environments = environments(root, systemd, unit);
+    let environments = environments(root, systemd, unit, inherited);
     let mut found: Vec<Starter> = Vec::new();
     for start in starts {
         for environment in &environments {
             let commands = commands(&start.value, environment).into_iter();
-            let daemons = commands.filter_map(|words| Some(options(&of_sshd(&words)?)));
+            let daemons = commands.filter_map(|words| Some(options(&of_sshd(&words, &is_sshd)?)));
             for daemon in daemons {
                 let starter = Starter {
                     unit: unit.to_owned(),
@@ -106,39 +133,80 @@ fn of_unit(root: &Root, systemd: &systemd::Units, unit: &str) -> Vec<Starter> {
     found
 }
 
+const BLANKS: [char; 5] = [' ', '\t', '"', '\'', ';'];
+
+/// The path of a program, what may stand before it taken off: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
+fn path(word: &str) -> &str {
+    word.trim_start_matches(['-', '@', '+', '!', ':', '|'])
+}
+
+fn name(word: &str) -> &str {
+    path(word).rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether the program is an sshd by its own name, or by that of what it is a link to.
+fn is_sshd(root: &Root, word: &str) -> bool {
+    let path = path(word);
+    let resolved = || root.resolve(path.as_bytes(), true).ok();
+    let leads_there =
+        || resolved().is_some_and(|found| found.handle.is_some() && found.path.ends_with(b"/sshd"));
+    name(path) == "sshd" || (path.starts_with('/') && path.contains("bin/") && leads_there())
+}
+
 /// The words behind sshd's own name: the program, or one that env(1) or a shell is to run.
-fn of_sshd(command: &[String]) -> Option<Vec<String>> {
-    // Before the path: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
-    let name = |word: &str| {
-        let path = word.trim_start_matches(['-', '@', '+', '!', ':', '|']);
-        path.rsplit('/').next().unwrap_or_default().to_owned()
-    };
-    let program = name(command.first()?);
-    let rest = match program.as_str() {
-        "sshd" => command.to_vec(),
-        "sh" | "bash" | "dash" => {
-            let script = command.iter().skip_while(|word| *word != "-c").nth(1)?;
-            let script = words(
-                &script.replace([';', '&', '|', '\n'], " ; "),
-                Escapes::Plain,
-            );
-            return script.split(|word| word == ";").find_map(of_sshd);
+fn of_sshd(command: &[String], is_sshd: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
+    let program = command.first()?;
+    let rest = match name(program) {
+        _ if is_sshd(program) => command.to_vec(),
+        shell if SHELLS.contains(&shell) => {
+            let is_cluster = |word: &String| {
+                word.starts_with('-') && !word.starts_with("--") && word.contains('c')
+            };
+            let mut behind = command
+                .iter()
+                .skip(1)
+                .skip_while(|word| !is_cluster(word))
+                .skip(1);
+            let script = behind.find(|word| !word.starts_with(['-', '+']))?;
+            let parted = script.replace([';', '&', '|', '\n', '(', ')'], " ; ");
+            let script = words(&parted, Escapes::Plain);
+            let is_before =
+                |word: &&String| KEYWORDS.contains(&word.as_str()) || word.contains('=');
+            return script.split(|word| word == ";").find_map(|words| {
+                let before = words.iter().take_while(is_before).count();
+                of_sshd(words.get(before..)?, is_sshd)
+            });
         }
-        "env" | "nice" | "ionice" | "chrt" | "setpriv" | "taskset" | "exec" | "nohup" => {
-            behind(command, &|word| name(word) == "sshd")?
-        }
+        program if STARTERS.contains(&program) => behind(command, is_sshd)?,
         // What only looks at the file or at processes of that name starts none.
         program if TOOLS.contains(&program) => return None,
         // Any other may be there to start what is named by its whole path.
-        _ => behind(command, &|word| {
-            word.contains("bin/") && name(word) == "sshd"
-        })?,
+        _ => behind(command, &|word| word.contains("bin/") && is_sshd(word))?,
     };
     let arguments = rest.get(1..)?;
     // Tests and prints its configuration, its version: it listens to nobody.
     let only_tells = options(arguments).only_tells;
     (!only_tells).then(|| arguments.to_vec())
 }
+
+/// Words of a script before a command.
+const KEYWORDS: [&str; 9] = [
+    "if", "then", "else", "elif", "while", "until", "do", "!", "{",
+];
+
+/// Programs that start the one that is named behind their options.
+const STARTERS: [&str; 10] = [
+    "env",
+    "nice",
+    "ionice",
+    "chrt",
+    "setpriv",
+    "taskset",
+    "exec",
+    "nohup",
+    "setsid",
+    "systemd-run",
+];
 
 /// Programs that take the name of a program and do not start it.
 const TOOLS: [&str; 20] = [
@@ -202,7 +270,8 @@ mod tests {
 
     #[test]
     fn programs_that_start_it() {
-        let behind = |line: &str| of_sshd(&words(line, Escapes::C));
+        let is_sshd = |word: &str| name(word) == "sshd" || word == "/usr/local/bin/foo";
+        let behind = |line: &str| of_sshd(&words(line, Escapes::C), &is_sshd);
         for (line, expected) in [
             ("-/usr/sbin/sshd -i", Some("-i")),
             ("@/usr/sbin/sshd sshd -D", Some("sshd -D")),
@@ -212,6 +281,17 @@ mod tests {
                 Some("-D -f /x"),
             ),
             ("/bin/sh /usr/sbin/sshd", None),
+            ("/usr/bin/bash -lc \"exec /usr/sbin/sshd -D\"", Some("-D")),
+            (
+                "/usr/bin/bash -e -o pipefail -uc \"A=b /usr/sbin/sshd -D\"",
+                Some("-D"),
+            ),
+            (
+                "/usr/bin/zsh -c 'if true; then (/usr/sbin/sshd -D); fi'",
+                Some("-D"),
+            ),
+            ("/usr/local/bin/foo -D", Some("-D")),
+            ("/usr/bin/nice -n 1 /usr/local/bin/foo -D", Some("-D")),
             (
                 "/bin/sh -c 'mkdir -p /run/sshd; /usr/sbin/sshd -D -f /x; true'",
                 Some("-D -f /x"),
