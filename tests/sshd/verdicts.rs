@@ -271,6 +271,17 @@ fn owners_modes_and_keys() {
     for (line, failed) in [
         ("chmod 644 etc/ssh/sshd_config", "config_permissions"),
         ("chown 1 etc/ssh/sshd_config", "config_permissions"),
+        // Whoever may write to a directory puts another file there.
+        (
+            "echo 'Include /etc/ssh/sshd_config.d/*.conf' >> etc/ssh/sshd_config; chmod 777 etc/ssh/sshd_config.d",
+            "config_permissions",
+        ),
+        ("chown 1 etc/ssh", "config_permissions"),
+        ("chmod 1777 etc", "config_permissions"),
+        (
+            "mkdir -p home/ann/c; chown 1000 home/ann; touch home/ann/c/x; echo 'Include sshd_config.d/*.conf' >> etc/ssh/sshd_config; ln -s /home/ann/c/x etc/ssh/sshd_config.d/00.conf",
+            "config_permissions",
+        ),
         (
             "echo x > etc/ssh/ssh_host_rsa_key; chmod 640 etc/ssh/ssh_host_rsa_key",
             "host_key_permissions",
@@ -291,6 +302,25 @@ fn owners_modes_and_keys() {
     let lab = lab(GOOD);
     lab.shell("echo 'ssh-ed25519 AAAA x' > root/.ssh/authorized_keys; echo 'ssh_keys:x:55:' >> etc/group; echo x > etc/ssh/ssh_host_rsa_key; chmod 640 etc/ssh/ssh_host_rsa_key; chown 0:55 etc/ssh/ssh_host_rsa_key");
     check(&lab).expect(0);
+}
+
+/// A forced command of which nobody knows what it starts is no pass.
+#[test]
+fn forced_commands_that_may_be_a_shell() {
+    for (command, status, verdict) in [
+        ("timeout 1h bash", 1, "fail"),
+        ("b=bash; $b", 3, "unknown"),
+        ("/usr/bin/rrsync /srv", 0, "pass"),
+    ] {
+        let lab = lab(&GOOD.replace("PermitRootLogin no", "PermitRootLogin forced-commands-only"));
+        lab.shell(&format!(
+            "echo 'command=\"{command}\" ssh-ed25519 AAAA x' > root/.ssh/authorized_keys"
+        ));
+        let ran = check(&lab);
+        let found = one(&ran, "root_authorized_keys");
+        assert_eq!(found["verdict"], verdict, "{command}");
+        assert!(status != 3 || found["location"] == "/root/.ssh/authorized_keys:1");
+    }
 }
 
 /// Whatever lies there, an answer comes, and it is no pass.
@@ -448,6 +478,42 @@ fn units_that_start_another_sshd() {
                 "-/usr/sbin/sshd -i -o PermitRootLogin=yes -o \"AuthorizedKeysFile /etc/keys\"",
             ) + &format!("echo '{key}' > etc/keys"),
             Some(("root_authorized_keys", "/etc/keys")),
+        ),
+        (
+            unit(
+                back,
+                "/bin/true\nExecStartPost=/usr/sbin/sshd -p 2222 -o PermitRootLogin=yes",
+            ),
+            Some(("permit_root_login", "sshd back.service")),
+        ),
+        (
+            unit(
+                back,
+                "/bin/true\nExecStartPre=/usr/sbin/sshd -p 2222 -o PermitRootLogin=yes",
+            ),
+            None,
+        ),
+        (
+            unit(back, "/usr/local/bin/foo -D -o PermitRootLogin=yes")
+                + "mkdir -p usr/local/bin; ln -s ../../sbin/sshd usr/local/bin/foo",
+            Some(("permit_root_login", "sshd back.service")),
+        ),
+        (
+            unit(
+                back,
+                "/usr/bin/bash -lc \"exec /usr/sbin/sshd -D -o PermitRootLogin=yes\"",
+            ),
+            Some(("permit_root_login", "sshd back.service")),
+        ),
+        (
+            unit(back, "/usr/sbin/sshd -D $SSHD_OPTS")
+                + "mkdir etc/systemd/system.conf.d; printf '[Manager]\\nDefaultEnvironment=SSHD_OPTS=-oPermitRootLogin=yes\\n' > etc/systemd/system.conf.d/x.conf",
+            Some(("permit_root_login", "sshd back.service")),
+        ),
+        (
+            unit(back, "/usr/sbin/sshd -D $SSHD_OPTS")
+                + "mkdir etc/kernel; echo 'ro systemd.setenv=SSHD_OPTS=-oPermitRootLogin=yes' > etc/kernel/cmdline",
+            Some(("permit_root_login", "sshd back.service")),
         ),
         (
             format!(

@@ -9,6 +9,7 @@ use super::criteria::{Account, Connection, Criterion};
 use super::keyword::{self, KEYWORDS};
 use super::read::ConfigReader;
 use agent_core::os::root::Root;
+use std::collections::BTreeSet;
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,8 @@ pub struct Config {
     pub(super) build: Build,
     /// Every file that was read, in order.
     pub files: Vec<String>,
+    /// Directories that `Include` looks for files in, whether it finds any or not.
+    pub(super) directories: BTreeSet<String>,
     /// Lines that were passed over because the program is newer than what is known here.
     pub not_understood: Vec<NotUnderstood>,
 }

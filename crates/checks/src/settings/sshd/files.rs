@@ -1,18 +1,44 @@
 //! Owners and modes of the files around sshd.
 
 use super::checks::{CONFIG_PERMISSIONS, HOST_KEY_PERMISSIONS};
+use super::config::Config;
 use crate::settings::context::Context;
+use agent_core::attributes::FileType;
 use agent_core::finding::{Check, Finding, Verdict};
 use agent_core::os::node;
+use agent_core::os::root::Root;
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 
-/// sshd_config, its drop-ins, and whatever else was included.
+/// sshd_config, its drop-ins, whatever else was included, and the directories that lead to it: whoever may write to one of
+/// those puts another file in its place.
 pub(super) fn config_permissions(
     context: &Context<'_>,
-    files: &[String],
+    config: &Config,
     emit: &mut dyn FnMut(Finding),
 ) {
+    let files = &config.files;
     let mut bad = false;
+    let (mut ways, mut directories) = (config.directories.clone(), BTreeSet::new());
+    for path in files {
+        let is_link = context.root.resolve(path.as_bytes(), false).ok();
+        let is_link = is_link.and_then(|found| node::stat(&found.handle?).ok());
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        ways.insert(
+            match is_link.is_some_and(|stat| stat.kind == FileType::Link) {
+                true => path.clone(),
+                false => parent.to_owned(),
+            },
+        );
+    }
+    for way in &ways {
+        add_directories(context.root, way, &mut directories);
+    }
+    for path in &directories {
+        let path = format!("/{path}");
+        bad |= permissions(context, &CONFIG_PERMISSIONS, &path, Who::Directory, emit);
+    }
     for path in files {
         let who = match path.starts_with("/etc/ssh/") {
             true => Who::Root,
@@ -67,6 +93,51 @@ pub(super) fn host_keys(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     }
 }
 
+/// Every directory on the way to a file, links on it followed, the root itself left out.
+fn add_directories(root: &Root, path: &str, found: &mut BTreeSet<String>) {
+    // As many links as the kernel follows.
+    let mut links = 40_usize;
+    let names = |path: &str| -> Vec<String> {
+        let names = path
+            .split('/')
+            .rev()
+            .filter(|name| !matches!(*name, "" | "."));
+        names.map(str::to_owned).collect()
+    };
+    let mut at: Vec<String> = Vec::new();
+    let mut pending = names(path);
+    while let Some(name) = pending.pop() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        at.push(name);
+        let here = at.join("/");
+        let handle = root.resolve(here.as_bytes(), false).ok();
+        let Some(handle) = handle.and_then(|found| found.handle) else {
+            return;
+        };
+        match node::stat(&handle).map(|stat| stat.kind) {
+            Ok(FileType::Dir) => {
+                found.insert(here);
+            }
+            Ok(FileType::Link) if links > 0 => {
+                links = links.saturating_sub(1);
+                let Ok(target) = node::read_link(handle.as_fd()) else {
+                    return;
+                };
+                let target = String::from_utf8_lossy(&target).into_owned();
+                match target.starts_with('/') {
+                    true => at.clear(),
+                    false => drop(at.pop()),
+                }
+                pending.extend(names(&target));
+            }
+            _ => return,
+        }
+    }
+}
+
 /// Who may read a file; write it may root alone.
 #[derive(Clone, Copy)]
 enum Who {
@@ -75,6 +146,8 @@ enum Who {
     Group(u32),
     /// And everybody.
     Readers,
+    /// And everybody, who may enter as well.
+    Directory,
 }
 
 impl Who {
@@ -84,6 +157,7 @@ impl Who {
             Who::Group(group) if group == gid => 0o640,
             Who::Root | Who::Group(_) => 0o600,
             Who::Readers => 0o644,
+            Who::Directory => 0o755,
         }
     }
 }
@@ -116,7 +190,11 @@ fn permissions(
         }
     };
     let allowed = who.allows(stat.gid);
-    if stat.uid == 0 && stat.mode & 0o7777 & !allowed == 0 {
+    let counted = match who {
+        Who::Directory => 0o777,
+        _ => 0o7777,
+    };
+    if stat.uid == 0 && stat.mode & counted & !allowed == 0 {
         return false;
     }
     emit(
@@ -125,7 +203,7 @@ fn permissions(
                 check,
                 Verdict::Fail,
                 path,
-                excess(stat.uid, stat.mode & 0o7777, allowed),
+                excess(stat.uid, stat.mode & counted, allowed),
             )
             .evidence(
                 json!({ "uid": 0, "mode": format!("{allowed:04o}") }),

@@ -59,6 +59,20 @@ pub(in crate::settings) fn matches(
     Ok(found)
 }
 
+/// The directory above what a pattern may match, as far as the pattern spells it out.
+pub(super) fn directory(pattern: &str) -> String {
+    let pattern = match pattern.starts_with('/') {
+        true => pattern.to_owned(),
+        false => format!("{SSHDIR}/{pattern}"),
+    };
+    let end = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len());
+    let plain = pattern.get(..end).unwrap_or(&pattern);
+    let directory = plain
+        .rsplit_once('/')
+        .map_or("", |(directory, _)| directory);
+    directory.to_owned()
+}
+
 fn exists(root: &Root, path: &str) -> bool {
     // A dangling link is there for glob(3), and is an error when it is opened.
     root.resolve(path.as_bytes(), false)

@@ -131,7 +131,7 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     for check in CHECKS {
         match check.id {
             "sshd.root_authorized_keys" => root_keys::look(context, config, &global, emit),
-            "sshd.config_permissions" => files::config_permissions(context, &config.files, emit),
+            "sshd.config_permissions" => files::config_permissions(context, config, emit),
             "sshd.host_key_permissions" => files::host_keys(context, emit),
             _ => {
                 if let Some(rule) = RULES.iter().find(|rule| rule.check == check) {

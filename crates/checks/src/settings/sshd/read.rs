@@ -233,6 +233,7 @@ impl<'a> ConfigReader<'a> {
             return Err(context.refused("Too many recursive configuration includes"));
         }
         for pattern in &parts.words {
+            self.config.directories.insert(include::directory(pattern));
             let found = include::matches(self.root, pattern, Syntax::OpenBsd).map_err(|error| {
                 Rejection::Unknown(format!("{}: {error}", context.location.text()))
             })?;
