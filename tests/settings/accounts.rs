@@ -10,6 +10,7 @@ fn a_sound_tree_passes() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn one_change_one_verdict() {
     for (line, expected) in [
         (

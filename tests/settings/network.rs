@@ -245,6 +245,7 @@ fn a_ruleset_counts_if_it_filters_input() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn what_loads_a_ruleset_at_boot() {
     let unit = |name: &str| {
         format!(

@@ -216,6 +216,7 @@ fn the_profile_names_who_may() {
 
 /// What visudo refuses is `unknown` here, and nothing else is.
 #[test]
+#[allow(clippy::too_many_lines)]
 fn lines_that_sudo_does_not_understand() {
     let mut wrong = String::new();
     for line in [

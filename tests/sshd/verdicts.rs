@@ -441,6 +441,7 @@ fn one_of_several_lines_that_stands_is_enough() {
 
 /// Every unit that starts an sshd is judged by its own command line.
 #[test]
+#[allow(clippy::too_many_lines)]
 fn units_that_start_another_sshd() {
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGSVQ2zVwZcZBsfUpm9HVCLSInfpB6jfWfxyuZTKaBNn";
     let unit = |path: &str, command: &str| {
