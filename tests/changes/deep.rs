@@ -47,7 +47,7 @@ fn deeper_than_is_walked_is_unknown() {
     lab.create().expect(0);
     let long = "d".repeat(250);
     // Beyond bounds::LEVELS, and beyond bounds::PATH.
-    for (name, levels, most) in [("d", 1_100, 1_024), (&*long, 200, (32 << 10) / 250)] {
+    for (name, levels, most) in [("d", 2_100, 2_048), (&*long, 200, (32 << 10) / 250)] {
         lab.shell(&format!(
             r#"perl -e 'chdir "data"; for (1..{levels}) {{ mkdir "{name}" or die $!; chdir "{name}" or die $! }}'; echo 2 >> data/zwei"#
         ));

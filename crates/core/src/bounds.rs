@@ -67,8 +67,8 @@ bounds! {
         "all other changes wait meanwhile; what is not watched is looked at once a minute";
     HANGING: usize = Number(256), "requests that such file systems leave without an answer at one time",
         "each keeps a thread with some 20 KB; what is missing of one file system is asked for no more until it answers";
-    LEVELS: usize = Number(1_024), "directories within one another that are walked",
-        "nobody installs a tenth of it; with the next row, what whoever may make directories can have told of them is bounded";
+    LEVELS: usize = Number(2_048), "directories within one another that are walked",
+        "nobody installs a hundredth of it; with the next row, what whoever may make directories can have told of them is bounded";
     PATH: usize = Bytes(32 << 10), "the path of a directory that is walked",
         "eight times what a system call takes (PATH_MAX)";
     STILL_URGENT: Duration = Time(Duration::from_secs(60)),
