@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 // Own bound: of threads of one look, which are two or three.
 const NAMED: usize = 3;
 
-/// Counted at most from one look at the steps to the next: a host that slept, or let the agent do nothing at all, held
-/// up who looks as well.
+/// Counted at most from one look at the steps to the next, and a third of what is waited for: a host that slept, or let the
+/// agent do nothing at all, held up who looks as well.
 // Own bound: a third of the shortest that a look may stand still.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
@@ -39,7 +39,7 @@ impl Stillness {
             (self.still, self.told) = (Duration::ZERO, false);
             return false;
         }
-        self.still += since.min(AT_ONCE);
+        self.still += since.min(AT_ONCE).min(limit / 3);
         let exceeds = self.still >= limit;
         exceeds && !std::mem::replace(&mut self.told, exceeds)
     }
