@@ -46,3 +46,22 @@ fn after_a_random_storm_open_findings_are_those_of_a_fresh_check() {
         harness.verify();
     }
 }
+
+/// Whoever may make directories makes very many within one another.
+#[test]
+fn directories_without_end_hold_nothing_up() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start_scanned();
+    harness.host.shell(
+        r#"perl -e 'chdir "data/d1"; for (1..700) { mkdir "directory"; chdir "directory" or die $! }'; echo more >> data/d2/file"#,
+    );
+    harness.until_told("raised files.changed /data/d2/file");
+    harness.until("what is not watched is told", |harness| {
+        let (_, status) = harness.status();
+        status.to_string().contains("nested more than 512 deep")
+    });
+    harness.host.shell("echo more >> data/d3/file");
+    harness.until_told("raised files.changed /data/d3/file");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
