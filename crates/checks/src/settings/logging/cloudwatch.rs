@@ -4,7 +4,7 @@
 //! order of names, without `*.tmp`, and follows links to files alone (translator/cmdutil/translatorutil.go).
 //! `bin/config.json`, where the wizard writes, is read by nobody before `fetch-config`.
 
-use super::targets::Target;
+use super::targets::{Target, is_url_elsewhere};
 use crate::settings::context::Context;
 use agent_core::bounds;
 use agent_core::os::node::Hint;
@@ -36,7 +36,16 @@ pub(super) fn target(context: &Context<'_>) -> Target {
         let collected = config
             .pointer("/logs/logs_collected")
             .and_then(Value::as_object);
-        if collected.is_some_and(|collected| !collected.is_empty()) && found == Target::None {
+        // A section whose list is empty collects nothing.
+        let collects = |section: &Value| {
+            let list = section.get("collect_list").and_then(Value::as_array);
+            list.is_none_or(|list| !list.is_empty())
+        };
+        let collected = collected.is_some_and(|collected| collected.values().any(collects));
+        let endpoint = config.pointer("/logs/endpoint_override");
+        let endpoint = endpoint.and_then(Value::as_str).unwrap_or_default();
+        let leaves = endpoint.is_empty() || is_url_elsewhere(endpoint);
+        if collected && leaves && found == Target::None {
             let (what, place) = ("CloudWatch Logs".to_owned(), format!("/{path}:1"));
             found = Target::At { what, place };
         }

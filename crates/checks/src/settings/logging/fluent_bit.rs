@@ -1,7 +1,7 @@
 //! Fluent Bit, in its own syntax or in YAML: an output that sends. Read are the file that its unit starts it with and
 //! what that includes (Fluent Bit manual, "Configuration files"); others of the directory are not.
 
-use super::targets::{Target, files, first};
+use super::targets::{Target, files, first, is_elsewhere};
 use crate::settings::context::Context;
 use agent_core::bounds;
 
@@ -71,11 +71,16 @@ fn included(line: &str) -> Option<String> {
     }
 }
 
-/// The first output that sends, and its line.
+/// The first output that sends to another host, and its line.
 fn output(text: &str) -> Option<(String, usize)> {
     let mut in_output = false;
+    // The one at hand: its name and line, as long as it does not say that it sends to this host.
+    let mut sends = None;
     for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
+        if trimmed.starts_with(['[', '-']) && sends.is_some() {
+            return sends;
+        }
         // [OUTPUT] of the one, `outputs:` of the other; another section ends either.
         if trimmed.starts_with('[') {
             in_output = trimmed.eq_ignore_ascii_case("[OUTPUT]");
@@ -83,18 +88,50 @@ fn output(text: &str) -> Option<(String, usize)> {
             in_output = section == "outputs" || (in_output && section.starts_with('-'));
         }
         let item = trimmed.trim_start_matches("- ");
-        let mut words = item.split([' ', '\t', ':']).filter(|word| !word.is_empty());
-        if in_output
-            && words
-                .next()
-                .is_some_and(|key| key.eq_ignore_ascii_case("name"))
-            && let Some(name) = words.next()
-        {
-            let name = name.trim_matches(['"', '\'']);
-            if !HERE.contains(&name.to_ascii_lowercase().as_str()) {
-                return Some((name.to_owned(), number));
-            }
+        let Some((key, value)) = item.split_once([' ', '\t', ':']).filter(|_| in_output) else {
+            continue;
+        };
+        let value = value.trim_start_matches([' ', '\t', ':']).trim();
+        let value = value.trim_matches(['"', '\'']);
+        let name = value.split([' ', '\t']).next().unwrap_or_default();
+        if key.eq_ignore_ascii_case("name") {
+            let stays = HERE.contains(&name.to_ascii_lowercase().as_str()) || name.is_empty();
+            sends = (!stays).then(|| (name.to_owned(), number));
+        } else if key.eq_ignore_ascii_case("host") && !is_elsewhere(name) {
+            sends = None;
         }
     }
-    None
+    sends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::output;
+
+    #[test]
+    fn an_output_sends_where_it_leaves_the_host() {
+        for (text, line) in [
+            ("[OUTPUT]\n  Name cloudwatch_logs\n  Match *\n", Some(2)),
+            (
+                "[OUTPUT]\n  Name stdout\n[OUTPUT]\n  name  forward\n  host 10.0.0.1\n[FILTER]\n",
+                Some(4),
+            ),
+            ("[OUTPUT]\n  Name forward\n  Host 127.0.0.1\n", None),
+            (
+                "[OUTPUT]\n  Name forward\n  Host 127.0.0.1\n[OUTPUT]\n  Name es\n  Host logs\n",
+                Some(5),
+            ),
+            (
+                "pipeline:\n  outputs:\n    - name: http\n      host: \"localhost\"\n",
+                None,
+            ),
+            (
+                "pipeline:\n  outputs:\n    - name: file\n    - name: http\n      host: h\n",
+                Some(4),
+            ),
+            ("[INPUT]\n  Name tail\n", None),
+        ] {
+            assert_eq!(output(text).map(|(_, line)| line), line, "{text}");
+        }
+    }
 }
