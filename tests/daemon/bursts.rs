@@ -266,7 +266,8 @@ fn what_is_critical_is_told_while_it_is_still_touched() {
     println!("{delay:?}, room {room:?}");
     assert!(delay <= CRITICAL + room, "{delay:?}, room {room:?}");
     let touched = last.saturating_duration_since(begin);
-    assert!(touched + Duration::from_millis(100) >= delay.min(CRITICAL));
+    // A busy machine holds up who touches it as well.
+    assert!(touched + Duration::from_millis(100) + room >= delay.min(CRITICAL));
     // And what it is when it has settled.
     fs::write(harness.path("data/critical/c1"), "1\n").expect("written");
     harness.until_as_checked("settled");
