@@ -40,16 +40,7 @@ pub(super) struct Menus {
 
 impl Menus {
     pub(super) fn read(context: &Context<'_>, environment: Vec<(String, String)>) -> Menus {
-        let mut menus = Menus {
-            commands: Vec::new(),
-            values: BTreeMap::new(),
-            kept: BTreeSet::new(),
-            left: Cell::new(MAX_BYTES),
-        };
-        for (name, value) in environment {
-            menus.kept.insert(name.clone());
-            menus.values.entry(name).or_default().insert(value);
-        }
+        let mut menus = Menus::of(environment);
         let mut directories: Vec<String> = DIRECTORIES.map(str::to_owned).to_vec();
         for place in VENDORS {
             let names = context.root.list(place.as_bytes()).ok().flatten();
@@ -62,6 +53,21 @@ impl Menus {
                 let text = context.read(&path).ok().flatten().unwrap_or_default();
                 menus.add(&path, &String::from_utf8_lossy(&text));
             }
+        }
+        menus
+    }
+
+    /// Without commands yet; `environment` is what grubenv sets.
+    fn of(environment: Vec<(String, String)>) -> Menus {
+        let mut menus = Menus {
+            commands: Vec::new(),
+            values: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            left: Cell::new(MAX_BYTES),
+        };
+        for (name, value) in environment {
+            menus.kept.insert(name.clone());
+            menus.values.entry(name).or_default().insert(value);
         }
         menus
     }
@@ -232,17 +238,8 @@ mod tests {
     use super::*;
 
     fn lines(environment: &[(&str, &str)], text: &str) -> Vec<String> {
-        let mut menus = Menus {
-            commands: Vec::new(),
-            values: BTreeMap::new(),
-            kept: BTreeSet::new(),
-            left: Cell::new(MAX_BYTES),
-        };
-        for (name, value) in environment {
-            menus.kept.insert((*name).to_owned());
-            let values = menus.values.entry((*name).to_owned()).or_default();
-            values.insert((*value).to_owned());
-        }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let mut menus = Menus::of(environment.iter().map(owned).collect());
         menus.add("boot/grub/grub.cfg", text);
         menus.lines().into_iter().map(|(_, line)| line).collect()
     }

@@ -1,3 +1,5 @@
+//! Keys that let somebody in as root, and what they are tied to.
+
 use super::*;
 use crate::settings::sshd::build::Build;
 use crate::settings::testing::within;
