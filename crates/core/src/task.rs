@@ -223,6 +223,13 @@ pub struct Role {
     steps: Option<Arc<Steps>>,
 }
 
+impl From<Job> for Role {
+    /// Of a job that nobody waits for.
+    fn from(job: Job) -> Role {
+        Role { job, steps: None }
+    }
+}
+
 impl Role {
     /// Of this thread.
     pub fn of_this_thread() -> Role {

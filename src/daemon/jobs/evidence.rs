@@ -15,8 +15,8 @@ use agent_evidence::Explainer;
 use agent_packages::Package;
 use agent_scan::files::deviation::Deviation;
 use std::cell::Cell;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// When nobody has asked for so long, what can be read again is given up.
@@ -193,7 +193,7 @@ pub(in crate::daemon) fn take_in(daemon: &mut Daemon) {
         }
     };
     // Without a thread it is taken in when the first path of it deviates.
-    if super::spawn("evidence", Role::new(Job::Files, Arc::default()), taking).is_err() {
+    if super::spawn("evidence", Role::from(Job::Files), taking).is_err() {
         daemon.jobs.evidence.taking.store(false, Ordering::SeqCst);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) fn ask(jobs: &Jobs, setup: Arc<Setup>, awaited: Vec<Awaited>) -> io::Result<()> {
     let unpacking = jobs.unpacking.clone();
     let messages = jobs.outlets.messages.clone();
-    let role = Role::new(Job::Ground, Arc::default());
+    let role = Role::from(Job::Ground);
     spawn("packages", role, move || {
         let mut done = awaited;
         // Should nobody be able to read it any more, all of them are.
