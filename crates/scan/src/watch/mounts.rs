@@ -165,7 +165,6 @@ struct Line {
     /// The number of the mount that it lies on.
     on: u64,
     layer: Layer,
-    device: Vec<u8>,
 }
 
 impl Line {
@@ -181,7 +180,7 @@ impl Line {
         };
         let shown = below.layer.shown.trim_end_matches('/');
         *number == self.on
-            && self.device == below.device
+            && self.layer.device == below.layer.device
             && self.layer.idmapped == below.layer.idmapped
             && self.layer.fstype == below.layer.fstype
             && self.layer.shown.trim_end_matches('/')
@@ -196,7 +195,8 @@ fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
     let line = |line: &[u8]| {
         let mut words = line.split(|b| *b == b' ');
         let (own, on) = (number(words.next()?)?, number(words.next()?)?);
-        let device = words.next()?.to_vec();
+        let (major, minor) = std::str::from_utf8(words.next()?).ok()?.split_once(':')?;
+        let device = (major.parse().ok()?, minor.parse().ok()?);
         let shown = text(words.next()?);
         let place = unescape(words.next()?);
         let idmapped = is_idmapped(words.next()?);
@@ -207,10 +207,10 @@ fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
             fstype,
             source,
             shown,
-            device: (0, 0),
+            device,
             idmapped,
         };
-        Some(((own, place), Line { on, layer, device }))
+        Some(((own, place), Line { on, layer }))
     };
     table.split(|b| *b == b'\n').filter_map(line).collect()
 }
