@@ -5,7 +5,7 @@ use harness::{Host, Lab, Ran, private, shell};
 use std::path::Path;
 
 /// Shell that makes a unit and has it started at boot.
-fn unit(name: &str) -> String {
+pub(super) fn unit(name: &str) -> String {
     format!(
         "mkdir -p usr/lib/systemd/system etc/systemd/system/multi-user.target.wants; printf '[Service]\\nExecStart=/x\\n' > usr/lib/systemd/system/{name}.service; ln -s /usr/lib/systemd/system/{name}.service etc/systemd/system/multi-user.target.wants/"
     )
@@ -17,7 +17,7 @@ fn profile(id: &str, demand: &str) -> String {
     )
 }
 
-fn verdict(ran: &Ran, check: &str, subject: &str) -> String {
+pub(super) fn verdict(ran: &Ran, check: &str, subject: &str) -> String {
     let finding = ran.one(&format!("logging.{check}"), subject);
     finding["verdict"].as_str().expect("a verdict").to_owned()
 }
@@ -159,6 +159,20 @@ fn auditd_wants_rules() {
                 unit("auditd")
             ),
             "pass",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit; echo '-w /x' > etc/audit/audit.rules; echo 'Local_Events = no' > etc/audit/auditd.conf",
+                unit("auditd")
+            ),
+            "fail",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit boot/grub; echo '-w /x' > etc/audit/audit.rules; echo 'linux /v ro audit=0' > boot/grub/grub.cfg",
+                unit("auditd")
+            ),
+            "fail",
         ),
         // As Fedora and Amazon Linux ship it: rules, but none that can find anything.
         (

@@ -5,6 +5,7 @@ mod bounds;
 mod console;
 mod credentials;
 mod distributions;
+mod kept_logs;
 mod kernel;
 mod keys;
 mod logging;

@@ -249,6 +249,13 @@ fn repositories_of_dnf_that_are_not_checked() {
             ),
             &["gpgcheck x"],
         ),
+        (
+            format!(
+                "{}; mkdir opt; mv etc/yum.repos.d/a.repo opt; printf '[main]\\ngpgcheck=1\\nreposdir=/opt\\n' > etc/dnf/dnf.conf",
+                repo("gpgcheck=0")
+            ),
+            &["gpgcheck base"],
+        ),
     ] {
         let lab = tree();
         lab.shell("mkdir -p etc/yum.repos.d etc/dnf var/lib/rpm; echo x > var/lib/rpm/Packages");
