@@ -13,6 +13,7 @@ pub(crate) mod several;
 pub(crate) mod summary;
 pub(crate) mod text;
 pub(crate) mod words;
+mod worst;
 pub(crate) mod wrap;
 
 pub(crate) use summary::Summary;

@@ -4,7 +4,8 @@
 //! to be mended. Each points at a file (its place in the tree, the path itself, or the configuration of its area), since
 //! GitHub refuses a whole log for one result without.
 
-use super::words::{notes, rank};
+use super::words::notes;
+use super::worst::Worst;
 use super::{Report, Summary};
 use agent_core::benchmarks::Benchmarks;
 use agent_core::escape::{hex, lossless_text, terminal_text};
@@ -18,8 +19,6 @@ const SCHEMA: &str =
 /// Results of a log: GitHub refuses one with more.
 // Own bound: GitHub's.
 const MOST: usize = 25_000;
-/// Ranks that are told: four severities, unknown, waived.
-const RANKS: usize = 6;
 
 /// Where a finding is shown that names no file: what decides in its area.
 const PLACES: [(&str, &str); 11] = [
@@ -40,9 +39,7 @@ const PLACES: [(&str, &str); 11] = [
 #[derive(Debug)]
 pub(crate) struct Sarif<W> {
     out: W,
-    /// By rank.
-    kept: [Vec<Finding>; RANKS],
-    left_out: u64,
+    kept: Worst,
 }
 
 impl<W: Write> Sarif<W> {
@@ -50,27 +47,7 @@ impl<W: Write> Sarif<W> {
     pub(crate) fn new(out: W) -> Sarif<W> {
         Sarif {
             out,
-            kept: Default::default(),
-            left_out: 0,
-        }
-    }
-
-    /// Keeps the finding, in the place of a less severe one where there are enough.
-    fn keep(&mut self, finding: Finding) {
-        let rank = usize::from(rank(&finding));
-        if self.kept.iter().map(Vec::len).sum::<usize>() >= MOST {
-            self.left_out += 1;
-            let least = self
-                .kept
-                .iter_mut()
-                .skip(rank + 1)
-                .rfind(|kept| !kept.is_empty());
-            if least.and_then(Vec::pop).is_none() {
-                return;
-            }
-        }
-        if let Some(kept) = self.kept.get_mut(rank) {
-            kept.push(finding);
+            kept: Worst::of(MOST),
         }
     }
 }
@@ -78,14 +55,13 @@ impl<W: Write> Sarif<W> {
 impl<W: Write> Report for Sarif<W> {
     fn finding(&mut self, finding: Finding) -> io::Result<()> {
         if matches!(finding.verdict, Verdict::Fail | Verdict::Unknown) {
-            self.keep(finding);
+            self.kept.keep(finding);
         }
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let kept = std::mem::take(&mut self.kept);
-        let findings: Vec<Finding> = kept.into_iter().flatten().collect();
+        let findings = self.kept.take();
         let rules = rules(&findings);
         let described: Vec<Value> = rules.iter().map(rule).collect();
         let tool = json!({ "driver": {
@@ -97,7 +73,7 @@ impl<W: Write> Report for Sarif<W> {
             self.out,
             "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\"tool\":{tool},\n\"invocations\":[{}],\n\
              \"columnKind\":\"utf16CodeUnits\",\"properties\":{},\n\"results\":[",
-            invocation(summary, self.left_out),
+            invocation(summary, self.kept.left_out()),
             summary.to_json()
         )?;
         for (i, finding) in findings.iter().enumerate() {
@@ -296,28 +272,6 @@ fn uri(path: &[u8]) -> String {
 mod tests {
     use super::*;
     use agent_core::finding::FILES_CHANGED;
-
-    fn changed(n: usize, severity: Severity) -> Finding {
-        Finding::new(
-            &FILES_CHANGED,
-            Verdict::Fail,
-            severity,
-            format!("/{n}"),
-            "m",
-        )
-    }
-
-    #[test]
-    fn the_least_severe_make_room() {
-        let mut sarif = Sarif::new(Vec::new());
-        for n in 0..MOST {
-            sarif.keep(changed(n, Severity::Low));
-        }
-        sarif.keep(changed(MOST, Severity::Critical));
-        sarif.keep(changed(MOST + 1, Severity::Low));
-        assert_eq!((sarif.kept[0].len(), sarif.kept[3].len()), (1, MOST - 1));
-        assert_eq!(sarif.left_out, 2);
-    }
 
     #[test]
     fn every_finding_has_a_place() {

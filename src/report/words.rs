@@ -185,6 +185,9 @@ pub(super) const UNKNOWN: u8 = 4;
 /// Rank of what somebody answers for.
 pub(super) const WAIVED: u8 = 5;
 
+/// How many ranks there are.
+pub(super) const RANKS: usize = 7;
+
 /// Worst first: failures by severity, then what could not be judged, what is waived, then the rest.
 pub(super) fn rank(finding: &Finding) -> u8 {
     match (finding.verdict, finding.severity) {

@@ -9,6 +9,7 @@ mod rows;
 mod treemap;
 
 use super::words::{about, counted, headline, notes, outcome, rank, tallies, thousands};
+use super::worst::Worst;
 use super::{Report, Summary, markup};
 use agent_core::benchmarks::Benchmarks;
 use agent_core::finding::{Check, Finding, Verdict};
@@ -21,7 +22,7 @@ use std::io::{self, Write};
 /// How pages look.
 pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Findings that are listed; beyond it they are only counted. A browser stays usable with as many rows.
+/// Findings that are listed, the worst; beyond it they are only counted. A browser stays usable with as many rows.
 const KEPT: usize = 50_000;
 /// Bytes of what was expected beside what was observed, worst first, so that 10,000 findings stay below 4 MB.
 const COMPARED: usize = 1_200_000;
@@ -30,8 +31,7 @@ const COMPARED: usize = 1_200_000;
 #[derive(Debug)]
 pub(crate) struct Html<W> {
     out: W,
-    kept: Vec<Finding>,
-    left_out: u64,
+    kept: Worst,
     /// Bytes left of [`COMPARED`].
     room: usize,
     /// Those for the host that was judged.
@@ -62,8 +62,7 @@ impl<W: Write> Html<W> {
     pub(crate) fn new(out: W) -> Html<W> {
         Html {
             out,
-            kept: Vec::new(),
-            left_out: 0,
+            kept: Worst::of(KEPT),
             room: COMPARED,
             benchmarks: Benchmarks::default(),
             bare: 0,
@@ -153,10 +152,10 @@ impl<W: Write> Html<W> {
         let mut lines: Vec<String> = tallies
             .map(|(what, row)| format!("{what}: {row}"))
             .collect();
-        if self.left_out > 0 {
+        if self.kept.left_out() > 0 {
             lines.push(format!(
                 "not listed here: {}; --format json lists all",
-                counted(self.left_out, "further finding")
+                counted(self.kept.left_out(), "further finding")
             ));
         }
         if self.bare > 0 {
@@ -282,15 +281,12 @@ fn groups<'a>(findings: &'a [Finding], numbers: &mut std::ops::RangeFrom<usize>)
 
 impl<W: Write> Report for Html<W> {
     fn finding(&mut self, finding: Finding) -> io::Result<()> {
-        match self.kept.len() < KEPT {
-            true => self.kept.push(finding),
-            false => self.left_out += 1,
-        }
+        self.kept.keep(finding);
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut kept = self.kept.take();
         arrange(&mut kept);
         self.benchmarks = summary.host.benchmarks;
         self.head(summary)?;

@@ -7,6 +7,7 @@ mod rows;
 
 use super::counts::Counts;
 use super::words::{UNKNOWN, about, headline, notes, outcome, rank, tallies, thousands};
+use super::worst::Worst;
 use super::{Report, Summary, wrap};
 use agent_core::escape::{terminal_bytes, terminal_text};
 use agent_core::finding::{Finding, Verdict};
@@ -15,7 +16,7 @@ use fold::Fold;
 use rows::{Row, location, settings};
 use std::io::{self, Write};
 
-/// Findings that are kept to be listed; beyond it they are counted.
+/// Findings that are kept to be listed, the worst; beyond it they are counted.
 const KEPT: usize = 50_000;
 /// Columns of a row's label, as `critical`, and of the blanks behind it.
 const LABEL: usize = 10;
@@ -44,7 +45,7 @@ pub(crate) struct Text<W> {
     style: Style,
     counts: Counts,
     /// Settings, and of a verbose report everything.
-    kept: Vec<Finding>,
+    kept: Worst,
     files: Fold,
 }
 
@@ -55,7 +56,7 @@ impl<W: Write> Text<W> {
             out,
             style,
             counts: Counts::default(),
-            kept: Vec::new(),
+            kept: Worst::of(KEPT),
             files: Fold::default(),
         }
     }
@@ -96,7 +97,7 @@ impl<W: Write> Text<W> {
     }
 
     fn short(&mut self) -> Vec<Paragraph> {
-        let settings = settings(std::mem::take(&mut self.kept));
+        let settings = settings(self.kept.take());
         let files = std::mem::take(&mut self.files).rows();
         let mut page = Vec::new();
         let mut sections = [("Settings", &settings), ("Files", &files)];
@@ -142,7 +143,7 @@ impl<W: Write> Text<W> {
 
     /// Every finding with its evidence.
     fn whole(&mut self) -> io::Result<()> {
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut kept = self.kept.take();
         let file = |finding: &Finding| finding.check.id.starts_with("files.");
         kept.sort_by(|a, b| {
             (rank(a), file(a))
@@ -174,7 +175,7 @@ impl<W: Write> Text<W> {
             self.beside(row.code, &row.word, LABEL, &row.text)?;
             self.details(finding)?;
         }
-        let left = self.counts.all().total().saturating_sub(kept.len() as u64);
+        let left = self.kept.left_out();
         if left > 0 {
             let left = thousands(left);
             writeln!(self.out, "… and {left} more: --format json lists all")?;
@@ -266,8 +267,8 @@ impl<W: Write> Report for Text<W> {
         let verbose = self.style.verbose;
         if !verbose && deviates && finding.check.id.starts_with("files.") {
             self.files.add(finding);
-        } else if (deviates || verbose) && self.kept.len() < KEPT {
-            self.kept.push(finding);
+        } else if deviates || verbose {
+            self.kept.keep(finding);
         }
         Ok(())
     }
