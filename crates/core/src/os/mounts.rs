@@ -1,16 +1,18 @@
 //! The mount table of this process (proc_pid_mountinfo(5)): what is mounted where, without asking any file system.
 
+pub mod table;
+
 use crate::bounds;
-use crate::bytes;
 use crate::os::procfs;
 use crate::paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use table::Line;
 
 /// Types whose files come from this host's memory or block devices. Every other type asks a server or a program, which
 /// may never answer.
@@ -76,6 +78,15 @@ pub struct Mount {
     pub device: Device,
     /// Whether a server or a program answers for its files.
     pub remote: bool,
+}
+
+impl Mount {
+    fn of(layer: &Layer) -> Mount {
+        Mount {
+            device: layer.device,
+            remote: !LOCAL.contains(&layer.fstype.as_bytes()),
+        }
+    }
 }
 
 /// One of the file systems that lie on a place.
@@ -169,7 +180,9 @@ impl Mounts {
 
     /// Of a table's text.
     fn parse(table: &[u8]) -> Mounts {
-        let lines: Vec<Line> = table.split(|b| *b == b'\n').filter_map(line).collect();
+        let lines: Vec<Line> = table::lines(table)
+            .filter(|line| line.place.starts_with(b"/"))
+            .collect();
         let mut below: HashMap<u64, Vec<usize>> = HashMap::new();
         let numbers: HashMap<u64, usize> = lines
             .iter()
@@ -183,18 +196,18 @@ impl Mounts {
                 false => reached.push(i),
             }
         }
-        let mut places = HashMap::new();
+        let mut places: HashMap<Box<[u8]>, Mount> = HashMap::new();
         let mut layers: HashMap<Box<[u8]>, Vec<Layer>> = HashMap::new();
         while let Some(i) = reached.pop() {
             let Some(line) = lines.get(i) else {
                 continue;
             };
             // What is mounted on the root of a mount comes later, and takes its place.
-            places.insert(line.place.clone(), line.mount);
-            let on_place = layers.entry(line.place.clone()).or_default();
+            places.insert(inner(line).into(), Mount::of(&line.layer));
+            let on_place = layers.entry(inner(line).into()).or_default();
             on_place.push(line.layer.clone());
             let mut on_it = below.remove(&line.number).unwrap_or_default();
-            let place = |i: usize| lines.get(i).map_or(&b""[..], |line| &line.place);
+            let place = |i: usize| lines.get(i).map_or(&b""[..], inner);
             on_it.sort_by(|a, b| paths::compare(place(*a), place(*b)));
             // Where something was mounted on a directory above, no path leads to it.
             let mut shown: Vec<usize> = Vec::new();
@@ -218,6 +231,11 @@ impl Mounts {
     }
 }
 
+/// The place of a mount without the leading slash.
+fn inner(line: &Line) -> &[u8] {
+    line.place.strip_prefix(b"/").unwrap_or(&line.place)
+}
+
 /// The path of an open directory in this process's tree, without the leading slash; `None` if none leads there.
 pub fn place_of(directory: BorrowedFd<'_>) -> Option<Vec<u8>> {
     let path = procfs::path_of(directory).ok()?;
@@ -232,19 +250,11 @@ struct Kept {
 
 impl Kept {
     fn read(file: Option<File>) -> io::Result<Kept> {
-        let mut file = match file {
+        let file = match file {
             Some(file) => file,
             None => procfs::mounts(bounds::MOUNTS)?,
         };
-        let mut text = Vec::new();
-        file.rewind()?;
-        Read::by_ref(&mut file)
-            .take(bounds::MOUNTS + 1)
-            .read_to_end(&mut text)?;
-        if text.len() as u64 > bounds::MOUNTS {
-            return Err(io::Error::other("the table of mounts is larger than any"));
-        }
-        let mounts = Arc::new(Mounts::parse(&text));
+        let mounts = Arc::new(Mounts::parse(&table::read(&file)?));
         Ok(Kept { file, mounts })
     }
 
@@ -254,69 +264,6 @@ impl Kept {
         let ready = poll(&mut fds, Some(&Timespec::default()));
         !matches!(ready, Ok(0))
     }
-}
-
-struct Line {
-    number: u64,
-    parent: u64,
-    place: Box<[u8]>,
-    mount: Mount,
-    layer: Layer,
-}
-
-fn line(text: &[u8]) -> Option<Line> {
-    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u64>().ok();
-    let mut words = text.split(|b| *b == b' ');
-    let (own, parent) = (number(words.next()?)?, number(words.next()?)?);
-    let (major, minor) = std::str::from_utf8(words.next()?).ok()?.split_once(':')?;
-    let device = (major.parse().ok()?, minor.parse().ok()?);
-    let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
-    let shown = text(words.next()?);
-    let place = unescape(words.next()?);
-    let idmapped = is_idmapped(words.next()?);
-    let mut words = words.skip_while(|word| *word != b"-").skip(1);
-    let kind = words.next()?;
-    let source = text(words.next().unwrap_or_default());
-    Some(Line {
-        number: own,
-        parent,
-        place: place.strip_prefix(b"/")?.into(),
-        mount: Mount {
-            device,
-            remote: !LOCAL.contains(&kind),
-        },
-        layer: Layer {
-            fstype: text(kind),
-            source,
-            shown,
-            device,
-            idmapped,
-        },
-    })
-}
-
-/// By the options of a mount.
-pub fn is_idmapped(options: &[u8]) -> bool {
-    options
-        .split(|b| *b == b',')
-        .any(|word| word == b"idmapped")
-}
-
-/// Space, tab, newline and backslash stand as `\` and three octal digits.
-pub fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..3).filter(|_| *first == b'\\');
-        let value =
-            digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        bytes.push(value.unwrap_or(*first));
-        rest = match value {
-            Some(_) => bytes::behind(more, 3),
-            None => more,
-        };
-    }
-    bytes
 }
 
 #[cfg(test)]

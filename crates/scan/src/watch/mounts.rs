@@ -5,11 +5,12 @@
 
 use super::brief::BriefMount;
 use agent_core::bounds;
-use agent_core::os::mounts::{Layer, is_idmapped, unescape};
+use agent_core::os::mounts::Layer;
+use agent_core::os::mounts::table::{self, Line};
 use agent_core::os::procfs;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,7 @@ impl Mounts {
     /// Opens and reads the table.
     pub(super) fn open() -> io::Result<Mounts> {
         let mut mounts = Mounts::of(procfs::mounts(bounds::MOUNTS)?);
-        mounts.mounted = parse(&mounts.read()?).into_keys().collect();
+        mounts.mounted = parse(&table::read(&mounts.file)?).into_keys().collect();
         mounts.settled = mounts.mounted.clone();
         Ok(mounts)
     }
@@ -97,7 +98,7 @@ impl Mounts {
     pub(super) fn look(&mut self) -> io::Result<Vec<BriefMount>> {
         let now = Instant::now();
         self.due = None;
-        let table = self.read();
+        let table = table::read(&self.file);
         let brief = table.map(|table| self.take(parse(&table), now));
         let took = now.elapsed();
         let pause = PAUSE.max(took.saturating_mul(SHARE));
@@ -113,18 +114,6 @@ impl Mounts {
         let places = places.map(|(_, place)| place.clone()).collect();
         self.settled.clone_from(&self.mounted);
         Ok((places, brief))
-    }
-
-    fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut table = Vec::new();
-        self.file.rewind()?;
-        Read::by_ref(&mut self.file)
-            .take(bounds::MOUNTS + 1)
-            .read_to_end(&mut table)?;
-        if table.len() as u64 > bounds::MOUNTS {
-            return Err(io::Error::other("the table of mounts is larger than any"));
-        }
-        Ok(table)
     }
 
     fn take(&mut self, lines: BTreeMap<Mount, Line>, now: Instant) -> Vec<BriefMount> {
@@ -149,7 +138,7 @@ impl Mounts {
                     since: now,
                     layer: line.layer.clone(),
                     height: *height,
-                    shows_itself: line.shows_itself(&mount.1, &lines),
+                    shows_itself: shows_itself(line, &lines),
                 };
                 self.young.insert(mount.clone(), young);
             }
@@ -159,87 +148,36 @@ impl Mounts {
     }
 }
 
-/// What a line of the table says of a mount.
-#[derive(Debug)]
-struct Line {
-    /// The number of the mount that it lies on.
-    on: u64,
-    layer: Layer,
-}
-
-impl Line {
-    /// Whether it shows what lay at its place anyway: a directory bound onto itself.
-    fn shows_itself(&self, place: &[u8], lines: &BTreeMap<Mount, Line>) -> bool {
-        let mut on = lines.range((self.on, Vec::new())..);
-        let Some(((number, above), below)) = on.next() else {
-            return false;
-        };
-        let above = above.strip_suffix(b"/").unwrap_or(above);
-        let Some(rest) = place.strip_prefix(above) else {
-            return false;
-        };
-        let shown = below.layer.shown.trim_end_matches('/');
-        *number == self.on
-            && self.layer.device == below.layer.device
-            && self.layer.idmapped == below.layer.idmapped
-            && self.layer.fstype == below.layer.fstype
-            && self.layer.shown.trim_end_matches('/')
-                == format!("{shown}{}", String::from_utf8_lossy(rest)).trim_end_matches('/')
-    }
-}
-
-/// Number and place of each mount, and what its line says.
-fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
-    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse().ok();
-    let text = |word: &[u8]| String::from_utf8_lossy(&unescape(word)).into_owned();
-    let line = |line: &[u8]| {
-        let mut words = line.split(|b| *b == b' ');
-        let (own, on) = (number(words.next()?)?, number(words.next()?)?);
-        let (major, minor) = std::str::from_utf8(words.next()?).ok()?.split_once(':')?;
-        let device = (major.parse().ok()?, minor.parse().ok()?);
-        let shown = text(words.next()?);
-        let place = unescape(words.next()?);
-        let idmapped = is_idmapped(words.next()?);
-        let mut words = words.skip_while(|word| *word != b"-").skip(1);
-        let fstype = text(words.next().unwrap_or_default());
-        let source = text(words.next().unwrap_or_default());
-        let layer = Layer {
-            fstype,
-            source,
-            shown,
-            device,
-            idmapped,
-        };
-        Some(((own, place), Line { on, layer }))
+/// Whether it shows what lay at its place anyway: a directory bound onto itself.
+fn shows_itself(line: &Line, lines: &BTreeMap<Mount, Line>) -> bool {
+    let mut on = lines.range((line.parent, Vec::new())..);
+    let Some((_, below)) = on.next() else {
+        return false;
     };
-    table.split(|b| *b == b'\n').filter_map(line).collect()
+    let above = below.place.strip_suffix(b"/").unwrap_or(&below.place);
+    let Some(rest) = line.place.strip_prefix(above) else {
+        return false;
+    };
+    let shown = below.layer.shown.trim_end_matches('/');
+    below.number == line.parent
+        && line.layer.device == below.layer.device
+        && line.layer.idmapped == below.layer.idmapped
+        && line.layer.fstype == below.layer.fstype
+        && line.layer.shown.trim_end_matches('/')
+            == format!("{shown}{}", String::from_utf8_lossy(rest)).trim_end_matches('/')
+}
+
+/// By number and place.
+fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
+    let lines = table::lines(table);
+    lines
+        .map(|line| ((line.number, line.place.clone()), line))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_table_is_read() {
-        let table = b"22 1 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\
-            31 22 8:1 /a\\040b /mnt/with\\040space\\134 rw - ext4 /dev/sda1 rw\n\nodd\n";
-        let expected: BTreeSet<Mount> =
-            [(22, b"/proc".to_vec()), (31, b"/mnt/with space\\".to_vec())].into();
-        let lines = parse(table);
-        let layer = &lines[&(31, b"/mnt/with space\\".to_vec())].layer;
-        assert_eq!((&*layer.fstype, &*layer.shown), ("ext4", "/a b"));
-        assert_eq!(lines.into_keys().collect::<BTreeSet<_>>(), expected);
-    }
-
-    #[test]
-    fn a_table_larger_than_any_is_an_error_and_not_a_part_of_one() {
-        let file = tempfile::tempfile().expect("a file");
-        for (more, good) in [(0, true), (1, false)] {
-            file.set_len(bounds::MOUNTS + more).expect("a hole");
-            let mut mounts = Mounts::of(file.try_clone().expect("a handle"));
-            assert_eq!(mounts.changed().is_ok(), good, "{more}");
-        }
-    }
 
     #[test]
     fn the_table_of_this_host_has_a_root() {
