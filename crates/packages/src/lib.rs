@@ -16,6 +16,7 @@
     )
 )]
 
+pub mod apt;
 mod claims;
 mod database;
 mod dirs;

@@ -3,6 +3,7 @@
 
 use agent_core::bounds;
 use agent_core::os::root::Root;
+use agent_packages::apt::{self, Source};
 use std::collections::HashSet;
 
 const LIST: &str = "etc/apt/sources.list";
@@ -20,21 +21,7 @@ impl Suites {
     /// Of all sources. What cannot be read names none.
     pub(crate) fn read(root: &Root) -> Suites {
         let mut suites = Suites::default();
-        let text = |path: &str| {
-            let text = root.read(path.as_bytes(), bounds::SETTINGS_FILE);
-            let text = text.ok().flatten().unwrap_or_default();
-            String::from_utf8_lossy(&text).into_owned()
-        };
-        suites.lines(&text(LIST));
-        let names = root.list(PARTS.as_bytes()).ok().flatten();
-        for (name, _) in names.iter().flat_map(|names| names.iter()) {
-            let path = format!("{PARTS}/{}", String::from_utf8_lossy(name));
-            if path.ends_with(".list") {
-                suites.lines(&text(&path));
-            } else if path.ends_with(".sources") {
-                suites.stanzas(&text(&path));
-            }
-        }
+        suites.add(&read(root));
         suites
     }
 
@@ -51,56 +38,41 @@ impl Suites {
             || self.flat.contains(prefix)
     }
 
+    fn add(&mut self, sources: &[Source]) {
+        for source in sources {
+            for uri in &source.uris {
+                source.suites.iter().for_each(|suite| self.name(uri, suite));
+            }
+        }
+    }
+
     fn name(&mut self, uri: &str, suite: &str) {
         match suite.ends_with('/') {
             true => drop(self.flat.insert(file_name(uri, suite))),
             false => drop(self.names.insert(suite.to_owned())),
         }
     }
+}
 
-    /// `deb [OPTIONS] URI SUITE COMPONENT…`
-    fn lines(&mut self, text: &str) {
-        for line in text.lines() {
-            let Some(rest) = line.trim_start().strip_prefix("deb") else {
-                continue;
-            };
-            let rest = rest.strip_prefix("-src").unwrap_or(rest).trim_start();
-            let rest = match rest.strip_prefix('[') {
-                Some(inner) => inner.split_once(']').map_or("", |(_, rest)| rest),
-                None => rest,
-            };
-            let mut words = rest.split_whitespace();
-            if let (Some(uri), Some(suite)) = (words.next(), words.next()) {
-                self.name(uri, suite);
-            }
-        }
-    }
+/// All sources in the places that apt has for them. What cannot be read has none.
+fn read(root: &Root) -> Vec<Source> {
+    let names = root.list(PARTS.as_bytes()).ok().flatten();
+    let names = names.iter().flat_map(|names| names.iter());
+    let parts = names.map(|(name, _)| format!("{PARTS}/{}", String::from_utf8_lossy(name)));
+    let paths = std::iter::once(LIST.to_owned()).chain(parts);
+    paths.flat_map(|path| of_file(root, &path)).collect()
+}
 
-    /// Stanzas of fields (deb822(5)).
-    fn stanzas(&mut self, text: &str) {
-        for stanza in text.replace('\r', "").split("\n\n") {
-            let (mut field, mut enabled) = (String::new(), true);
-            let (mut uris, mut names) = (Vec::new(), Vec::new());
-            for line in stanza.lines().filter(|line| !line.starts_with('#')) {
-                let value = match line.split_once(':') {
-                    Some((name, value)) if !line.starts_with([' ', '\t']) => {
-                        field = name.trim().to_ascii_lowercase();
-                        value
-                    }
-                    _ => line,
-                };
-                match &*field {
-                    "uris" => uris.extend(value.split_whitespace()),
-                    "suites" => names.extend(value.split_whitespace()),
-                    "enabled" => enabled = !matches!(value.trim(), "no" | "false" | "0"),
-                    _ => {}
-                }
-            }
-            for name in names.into_iter().filter(|_| enabled) {
-                uris.iter().for_each(|uri| self.name(uri, name));
-            }
-        }
-    }
+/// The sources of a file, by the form that its name stands for.
+pub(super) fn of_file(root: &Root, path: &str) -> Vec<Source> {
+    let parse = match path.rsplit_once('.') {
+        Some((_, "list")) => apt::of_list,
+        Some((_, "sources")) => apt::of_stanzas,
+        _ => return Vec::new(),
+    };
+    let text = root.read(path.as_bytes(), bounds::SETTINGS_FILE);
+    let text = text.ok().flatten().unwrap_or_default();
+    parse(&String::from_utf8_lossy(&text))
 }
 
 /// What the names of lists begin with that apt fetches from there (URItoFileName of apt-pkg/contrib/strutl.cc).
@@ -127,8 +99,13 @@ mod tests {
     #[test]
     fn suites_that_sources_name() {
         let mut suites = Suites::default();
-        suites.lines("# deb http://h sid main\ndeb [arch=amd64 signed-by=/a] http://h bookworm main\ndeb-src http://h x y\n");
-        suites.stanzas("Types: deb\nURIs: http://h\nSuites: noble noble-updates\n bookworm-security\n\nEnabled: no\nSuites: sid\n");
+        let mut name = |sources: Vec<Source>| suites.add(&sources);
+        name(apt::of_list(
+            "# deb http://h sid main\ndeb [arch=amd64 signed-by=/a] http://h bookworm main\ndeb-src http://h x y\n",
+        ));
+        name(apt::of_stanzas(
+            "Types: deb\nURIs: http://h\nSuites: noble noble-updates\n bookworm-security\n\nEnabled: no\nURIs: http://h\nSuites: sid\n",
+        ));
         for (suite, codename, has) in [
             (Some("stable"), Some("bookworm"), true),
             (Some("stable-security"), Some("bookworm-security"), true),
@@ -144,7 +121,9 @@ mod tests {
                 "{suite:?} {codename:?}"
             );
         }
-        suites.lines("deb copy:/a/my_repo ./\ndeb https://u:p@h:8/x/ stable/");
+        suites.add(&apt::of_list(
+            "deb copy:/a/my_repo ./\ndeb https://u:p@h:8/x/ stable/",
+        ));
         for (prefix, has) in [
             ("_a_my%5frepo_._", true),
             ("h:8_x_stable_", true),
