@@ -142,6 +142,7 @@ fn a_shipper_counts_with_a_target() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn auditd_wants_rules() {
     for (line, expected) in [
         (":".to_owned(), "fail"),
@@ -156,6 +157,20 @@ fn auditd_wants_rules() {
         (
             format!(
                 "{}; mkdir -p etc/audit/rules.d; echo '-w /etc/passwd -p wa' > etc/audit/rules.d/a.rules",
+                unit("auditd")
+            ),
+            "pass",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit; echo '-w /x' > etc/audit/audit.rules; echo 'write_logs = No' > etc/audit/auditd.conf",
+                unit("auditd")
+            ),
+            "fail",
+        ),
+        (
+            format!(
+                "{}; mkdir -p etc/audit/plugins.d; echo '-w /x' > etc/audit/audit.rules; echo 'log_format = NOLOG' > etc/audit/auditd.conf; echo 'active = yes' > etc/audit/plugins.d/syslog.conf",
                 unit("auditd")
             ),
             "pass",
@@ -237,6 +252,11 @@ fn the_clock_has_a_source() {
             format!(
                 "{chrony}; mkdir etc/chrony.d; echo 'sourcedir /etc/chrony.d' > etc/chrony.conf; echo 'server 169.254.169.123 prefer' > etc/chrony.d/link-local.conf"
             ),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{chrony}; echo 'server 169.254.169.123 iburst NoSelect' > etc/chrony.conf"),
             "fail",
             "fail",
         ),

@@ -85,18 +85,41 @@ fn switched_off(context: &Context<'_>) -> Result<Option<String>, String> {
         }
     }
     for (path, text) in files(context, &["/etc/audit/auditd.conf"])? {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        let deaf = |(key, value): (&str, &str)| {
-            key.trim().eq_ignore_ascii_case("local_events")
-                && value.trim().eq_ignore_ascii_case("no")
-        };
-        if lines.any(deaf) {
+        let says = |key: &str, value: &str| says(&text, key, value);
+        if says("local_events", "no") {
             return Ok(Some(format!(
                 "local_events = no in {path}: auditd hears nothing of this host"
             )));
         }
+        let unwritten = [("write_logs", "no"), ("log_format", "nolog")];
+        let unwritten = unwritten.iter().find(|(key, value)| says(key, value));
+        if let Some((key, value)) = unwritten
+            && !hands_on(context)?
+        {
+            return Ok(Some(format!(
+                "{key} = {value} in {path}, and no plugin is active: what auditd hears is kept nowhere"
+            )));
+        }
     }
     Ok(None)
+}
+
+/// Whether a plugin of auditd's gets the records (auditd-plugins(5)).
+fn hands_on(context: &Context<'_>) -> Result<bool, String> {
+    let places = [
+        "/etc/audit/plugins.d/*.conf",
+        "/etc/audisp/plugins.d/*.conf",
+    ];
+    let plugins = files(context, &places)?;
+    Ok(plugins.iter().any(|(_, text)| says(text, "active", "yes")))
+}
+
+/// Whether a line gives the key that value: both in any case, as auditd takes them.
+fn says(text: &str, key: &str, value: &str) -> bool {
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.any(|(name, given)| {
+        name.trim().eq_ignore_ascii_case(key) && given.trim().eq_ignore_ascii_case(value)
+    })
 }
 
 fn mend(context: &Context<'_>) -> String {

@@ -121,15 +121,16 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     }
 }
 
-/// The words after `server`, `pool` and their like.
+/// The words after `server`, `pool` and their like. A source with `noselect` is asked and never believed (chrony.conf(5),
+/// ntp.conf(5)).
 fn hosts(text: &str, keywords: &[&str]) -> Vec<String> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let keyword = words.next()?.to_ascii_lowercase();
             let host = words.next()?;
-            keywords
-                .contains(&keyword.as_str())
+            let believed = !words.any(|option| option.eq_ignore_ascii_case("noselect"));
+            (believed && keywords.contains(&keyword.as_str()))
                 .then(|| agent_core::escape::terminal_text(host).into_owned())
         })
         .collect()
