@@ -101,6 +101,21 @@ fn a_shipper_counts_with_a_target() {
             "pass",
         ),
         (
+            format!("{rsyslog}; echo '*.* @@Central.example:514' > etc/rsyslog.conf; echo '10.0.0.1 central.example' > etc/hosts"),
+            "pass",
+            "pass",
+        ),
+        (
+            format!("{rsyslog}; echo '*.* @@Central.example:514' > etc/rsyslog.conf; echo '127.0.0.53 other central.example.' > etc/hosts"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{agent}; {cloudwatch} '{{\"logs\":{{\"logs_collected\":{{\"files\":{{}}}}}}}}' > a.json; echo '::1 logs.eu-central-1.amazonaws.com' > ../../../../../etc/hosts"),
+            "fail",
+            "fail",
+        ),
+        (
             format!("{rsyslog}; printf 'nonsense(\\n' > etc/rsyslog.conf"),
             "unknown",
             "unknown",

@@ -5,6 +5,7 @@ mod auditd;
 mod checks;
 mod cloudwatch;
 mod fluent_bit;
+mod home;
 mod integrity;
 mod journal;
 mod rsyslog;

@@ -1,6 +1,7 @@
 //! Who carries logs away: the known shippers, and where each sends to.
 
 use super::checks::AGENT_PRESENT;
+use super::home::Home;
 use super::journal;
 use super::service::{Service, ServiceState};
 use super::targets::{self, Target};
@@ -119,6 +120,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     let mut reasons = Vec::new();
     let mut unknown = Vec::new();
     let mut location = None;
+    let home = Home::read(context);
     for shipper in &SHIPPERS {
         let name = shipper.service.name;
         match shipper.service.state(context) {
@@ -126,10 +128,15 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             ServiceState::Down(why) => reasons.push(why),
             ServiceState::Unknown(why) => unknown.push(why),
             ServiceState::Up => match (shipper.target)(context) {
-                Target::At { what, place } => {
-                    good.push(format!("{name} to {what}"));
-                    location.get_or_insert(place);
-                }
+                Target::At { what, place } => match home.takes(&what) {
+                    Some(hosts) => reasons.push(format!(
+                        "{name} sends to {what}, which is this host by {hosts}"
+                    )),
+                    None => {
+                        good.push(format!("{name} to {what}"));
+                        location.get_or_insert(place);
+                    }
+                },
                 Target::None => reasons.push(format!("{name} has no target beyond the host")),
                 Target::Unknown(why) => unknown.push(format!("{name}: {why}")),
             },
