@@ -1,6 +1,7 @@
 //! A change is told within seconds, with what it was, and that it is gone.
 
 use super::harness::DaemonHarness;
+use serde_json::Value;
 
 #[test]
 fn a_change_is_told_and_its_end_as_well() {
@@ -51,6 +52,54 @@ fn what_is_changed_and_restored_does_not_vanish() {
         .find(|event| event["unmapped"]["subject"] == "/data/d1/file")
         .expect("told");
     assert_eq!(event["unmapped"]["cause"]["restored"], true, "{event:#}");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+/// More of it than is told path by path is counted by place, where the log holds it.
+#[test]
+fn what_is_changed_and_restored_behind_very_much_of_that_is_counted() {
+    let harness = DaemonHarness::new();
+    harness.host.shell(
+        "mkdir -p data/noise data/z
+         echo good > data/z/prog; for n in {1..1500}; do echo $n > data/noise/$n; done",
+    );
+    harness.record();
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.host.shell(
+        "chmod 644 data/noise/*
+         touch -r data/z/prog tmp/time; echo evil > data/z/prog; echo good > data/z/prog; touch -r tmp/time data/z/prog",
+    );
+    let counted = |harness: &DaemonHarness| -> (u64, String) {
+        let of_more = |event: &Value| event["status_code"] == "restored.full";
+        let events = harness.events().into_iter().filter(of_more);
+        let messages = events.map(|event| event["message"].as_str().expect("text").to_owned());
+        let messages: Vec<String> = messages.collect();
+        let number = |message: &String| -> u64 {
+            let first = message.split(' ').next().expect("a word");
+            first.parse().expect("a number")
+        };
+        (messages.iter().map(number).sum(), messages.join("\n"))
+    };
+    let is_told = |harness: &DaemonHarness, subject: &str| {
+        let mut told = harness.told().into_iter();
+        told.any(|line| line == format!("raised files.changed {subject}"))
+    };
+    harness.until("each is told or counted", |harness| {
+        let told = harness.told().into_iter();
+        let told = told
+            .filter(|line| line.starts_with("raised files.changed /data/"))
+            .count();
+        told as u64 + counted(harness).0 >= 1501
+    });
+    let (_, messages) = counted(&harness);
+    let is_counted = messages.contains("1 in /data/z");
+    assert!(
+        is_counted || is_told(&harness, "/data/z/prog"),
+        "{messages}"
+    );
+    assert!(messages.contains(" in /data/noise"), "{messages}");
     assert_eq!(daemon.stop(), 0);
     harness.verify();
 }

@@ -17,5 +17,6 @@ pub(in crate::daemon) mod stall;
 pub(in crate::daemon) mod timers;
 pub(in crate::daemon) mod touched;
 pub(in crate::daemon) mod transactions;
+pub(in crate::daemon) mod untold;
 pub(in crate::daemon) mod unusable_manifest;
 pub(in crate::daemon) mod watch_health;

@@ -33,8 +33,6 @@ pub(in crate::daemon) struct Restored {
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct RecentlyTold {
     told: HashMap<Vec<u8>, (Instant, Severity)>,
-    /// When one was not told for want of room.
-    full: Option<Instant>,
 }
 
 /// What is to be said of a path that was changed and restored.
@@ -44,9 +42,8 @@ pub(in crate::daemon) enum News {
     Tell,
     /// Nothing: it was told a while ago.
     Known,
-    /// Nothing, since as many as can be remembered, all of them as severe, were told a while ago; `first`: the first of
-    /// those that are left out for that.
-    NoRoom { first: bool },
+    /// That one more was, without its name: as many as can be remembered, all of them as severe, were told a while ago.
+    Count,
 }
 
 impl Restored {
@@ -123,13 +120,7 @@ impl RecentlyTold {
                 self.told.remove(&path);
                 News::Tell
             }
-            _ => {
-                let first = self.full.is_none_or(|at| !is_recent(&at));
-                if first {
-                    self.full = Some(now);
-                }
-                News::NoRoom { first }
-            }
+            _ => News::Count,
         }
     }
 
@@ -221,9 +212,8 @@ mod tests {
         }
         let mut of = |path, severity, now| tells(&mut told, path, severity, now);
         let second = start + Duration::from_secs(1);
-        let full = |first| News::NoRoom { first };
-        assert_eq!(of("more", Severity::High, second), full(true));
-        assert_eq!(of("more", Severity::Low, second), full(false));
+        assert_eq!(of("more", Severity::High, second), News::Count);
+        assert_eq!(of("more", Severity::Low, second), News::Count);
         assert_eq!(of("etc/passwd", Severity::Critical, second), News::Tell);
         assert_eq!(of("etc/shadow", Severity::Critical, second), News::Tell);
         assert_eq!(of("etc/passwd", Severity::Critical, second), News::Known);

@@ -5,19 +5,18 @@ use crate::daemon::message::Message;
 use crate::daemon::paths::runtime_directory;
 use crate::daemon::run_record::RunRecord;
 use crate::daemon::states::restored::{News, RecentlyTold};
+use crate::daemon::states::untold::Untold;
 use crate::daemon::status::open;
 use crate::daemon::store::listing::Listing;
 use crate::daemon::store::place::{self, StatePlace};
 use crate::daemon::store::queue::CommandQueue;
 use crate::daemon::store::{Answer, Command, Fetch, Gauge, StoreStatus};
-use crate::daemon::warn;
-use agent_core::bounds;
 use agent_core::change::ChangeContext;
-use agent_core::escape;
 use agent_core::finding::{FILES_MOUNT, Finding};
-use agent_core::paths::{split, subject};
+use agent_core::paths::split;
 use agent_core::region::Region;
 use agent_core::task::{self, Job};
+use agent_outbox::event::Lifecycle;
 use agent_outbox::store::{OpenOutcome, ScanId, Scope, Store};
 use std::collections::HashMap;
 use std::io;
@@ -47,6 +46,7 @@ pub(in crate::daemon) struct StoreThread {
     rounds: HashMap<u64, ScanId>,
     /// What was told as changed and restored.
     told: RecentlyTold,
+    untold: Untold,
     state_dir: PathBuf,
     place: StatePlace,
     /// What the next run may know: with what was told as far as the store has it.
@@ -74,6 +74,7 @@ impl StoreThread {
             gauge,
             rounds: HashMap::new(),
             told: RecentlyTold::default(),
+            untold: Untold::default(),
             place: StatePlace::new(state_dir.clone(), Instant::now()),
             state_dir,
             kept,
@@ -147,9 +148,11 @@ impl StoreThread {
         {
             self.remember(record);
         }
+        self.tell_untold(now);
         let owed = self.owed.as_ref();
         let owed = owed.map(|(_, again)| again.saturating_duration_since(now));
-        wait.into_iter().chain(owed).min()
+        let untold = self.untold.wait(now);
+        wait.into_iter().chain(owed).chain(untold).min()
     }
 
     /// Lists what stands, where that has changed and nothing else is to be done; returns how long to wait then.
@@ -209,7 +212,14 @@ impl StoreThread {
                 cause,
                 at,
             } => self.restored(path, &finding, &cause, at),
-            Command::Tell { event, at } => self.store.tell(*event, at.0),
+            Command::Tell { event, at } => {
+                if matches!(*event, Lifecycle::Stopped { .. }) {
+                    let now = Instant::now();
+                    self.untold.end(now);
+                    self.tell_untold(now);
+                }
+                self.store.tell(*event, at.0);
+            }
             Command::SetOrigin { origin, at } => {
                 let openings = self.store.set_source(*origin, at.0);
                 self.opened(openings);
@@ -250,14 +260,8 @@ impl StoreThread {
         let key = [&*path, b"\0", finding.check.id.as_bytes()].concat();
         match self.told.of(&key, finding.severity, now) {
             News::Tell => {}
-            News::Known | News::NoRoom { first: false } => return,
-            News::NoRoom { first: true } => {
-                let path = escape::terminal_bytes(&subject(&path));
-                let most = bounds::RESTORED_TOLD;
-                return warn(&format!(
-                    "{path} was changed and restored, as {most} others a while ago: it and more that are no more severe are not told"
-                ));
-            }
+            News::Known => return,
+            News::Count => return self.untold.add(&path, finding.severity, now),
         }
         let of_mount = finding.check.id == FILES_MOUNT.id;
         let open = self.is_open(&path);
@@ -276,6 +280,12 @@ impl StoreThread {
                 return self.store.abandon(round, at.0);
             }
             self.store.end(round, at.0);
+        }
+    }
+
+    fn tell_untold(&mut self, now: Instant) {
+        if let Some(fault) = self.untold.take(now) {
+            self.store.tell(Lifecycle::Fault(fault), wall());
         }
     }
 
