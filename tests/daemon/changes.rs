@@ -56,6 +56,26 @@ fn what_is_changed_and_restored_does_not_vanish() {
     harness.verify();
 }
 
+/// What cloud-init writes anew as it was is no news while it is at work; its control groups can be made by anybody who
+/// may change what that would excuse.
+#[test]
+fn who_calls_itself_cloud_init_after_its_end_excuses_nothing() {
+    let harness = DaemonHarness::recorded();
+    harness.host.shell(
+        "group=sys/fs/cgroup/system.slice/cloud-final.service
+         mkdir -p run/cloud-init $group; echo '{}' > run/cloud-init/result.json; echo 1 > $group/cgroup.procs",
+    );
+    let daemon = harness.start();
+    harness.until_scanned();
+    harness.host.shell(
+        "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
+         echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
+    );
+    harness.until_told("cleared files.changed /data/d1/file");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
 /// More of it than is told path by path is counted by place, where the log holds it.
 #[test]
 fn what_is_changed_and_restored_behind_very_much_of_that_is_counted() {

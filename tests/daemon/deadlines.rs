@@ -3,7 +3,7 @@
 use super::harness::DaemonHarness;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// An event about a check of settings: what became of it, the check, the verdict.
 fn told(event: &Value) -> Option<String> {
@@ -96,6 +96,33 @@ fn a_file_system_that_gives_no_answer_delays_no_change_elsewhere() {
     harness.verify();
 }
 
+/// Somebody holds up whoever opens a file.
+struct Held {
+    holder: Child,
+}
+
+impl Held {
+    fn up(harness: &DaemonHarness, path: &str) -> Held {
+        let mut holder = Command::new("python3")
+            .arg(::harness::project().join("tests/data/held.py"))
+            .arg(harness.path(path))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let mut said = String::new();
+        let mut words = BufReader::new(holder.stdout.take().expect("a pipe"));
+        words.read_line(&mut said).expect("a line");
+        assert_eq!(said, "held\n");
+        Held { holder }
+    }
+
+    fn let_go(mut self) {
+        drop(self.holder.stdin.take());
+        assert!(self.holder.wait().expect("it ends").success());
+    }
+}
+
 /// A file system of the host's own gives no answer on one file, since somebody holds up its opening.
 #[test]
 fn a_look_that_stands_still_is_told_and_the_rest_is_looked_at_without_it() {
@@ -110,17 +137,7 @@ fn a_look_that_stands_still_is_told_and_the_rest_is_looked_at_without_it() {
     harness.until_scanned();
     assert_eq!(harness.status().0, 0);
 
-    let mut holder = Command::new("python3")
-        .arg(::harness::project().join("tests/data/held.py"))
-        .arg(harness.path("data/d2/held"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3");
-    let mut said = String::new();
-    let mut words = BufReader::new(holder.stdout.take().expect("a pipe"));
-    words.read_line(&mut said).expect("a line");
-    assert_eq!(said, "held\n");
+    let held = Held::up(&harness, "data/d2/held");
     harness
         .host
         .shell("chmod 600 data/d2/held; echo more >> data/d2/other");
@@ -141,10 +158,38 @@ fn a_look_that_stands_still_is_told_and_the_rest_is_looked_at_without_it() {
         "{status}"
     );
 
-    drop(holder.stdin.take());
-    assert!(holder.wait().expect("it ends").success());
+    held.let_go();
     harness.until("all is well again", |harness| harness.status().0 == 0);
     harness.until_told("raised files.changed /data/d2/held");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+/// Who holds the locks of package managers is asked of files as well.
+#[test]
+fn a_lock_that_gives_no_answer_is_told_and_holds_nothing_up() {
+    let harness = DaemonHarness::recorded();
+    harness
+        .host
+        .shell("mkdir -p var/lib/dpkg; : > var/lib/dpkg/lock");
+    let daemon = harness.start_with(|command| {
+        command.env("HIA_TEST_DEADLINE", "1000");
+    });
+    harness.until_scanned();
+    assert_eq!(harness.status().0, 0);
+
+    let held = Held::up(&harness, "var/lib/dpkg/lock");
+    harness.host.shell("echo more >> data/d1/file");
+    harness.until_told("raised files.changed /data/d1/file");
+    harness.until("it is told", |harness| harness.has_fault("watch.stalled"));
+    let (code, status) = harness.status();
+    let said = status.to_string();
+    assert!(code == 1 && said.contains("/var/lib/dpkg/lock"), "{status}");
+    harness.host.shell("echo more >> data/d2/file");
+    harness.until_told("raised files.changed /data/d2/file");
+
+    held.let_go();
+    harness.until("all is well again", |harness| harness.status().0 == 0);
     assert_eq!(daemon.stop(), 0);
     harness.verify();
 }

@@ -71,6 +71,8 @@ bounds! {
         "nobody installs a hundredth of it; with the next row, what whoever may make directories can have told of them is bounded";
     PATH: usize = Bytes(32 << 10), "the path of a directory that is walked",
         "eight times what a system call takes (PATH_MAX)";
+    LOCKS: Duration = Time(Duration::from_secs(2)), "the answer who holds the locks of package managers",
+        "a few system calls; later nobody is known to, so that nothing that is found waits for an update or is excused by it";
     STILL_URGENT: Duration = Time(Duration::from_secs(60)),
         "a look of the daemon at what is critical and was touched, without a step",
         "a step is a file, a directory or a piece of one; 20 s are counted at the most of what a host sleeps or is too busy, so that three looks at it must have seen none";

@@ -5,6 +5,8 @@
 //! one of its services has a process.
 
 use agent_core::os::root::Root;
+use agent_core::paths::split;
+use agent_core::task;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use std::os::fd::AsFd;
 
@@ -77,6 +79,8 @@ pub fn under_way(root: &Root) -> Option<Transaction> {
 
 /// Who holds the lock for writing.
 fn holder(root: &Root, path: &[u8]) -> Option<u32> {
+    let (directory, name) = split(path);
+    task::at_file(directory, name);
     let file = root.open_file(path).ok()??;
     // What would be in the way of reading is held for writing.
     let question = Flock {

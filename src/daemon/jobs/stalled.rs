@@ -11,7 +11,7 @@ use crate::daemon::clock::Now;
 use crate::daemon::state::Daemon;
 use crate::daemon::states::job_queue::JobKind;
 use crate::daemon::states::problems::Problem;
-use crate::daemon::states::stall;
+use crate::daemon::states::stall::Look;
 use agent_core::bounds;
 use agent_core::finding::Severity;
 use agent_core::task::Steps;
@@ -25,6 +25,13 @@ pub(in crate::daemon) struct Movement {
     stillness: Stillness,
     /// What was told when it stood still last.
     told: String,
+}
+
+impl Movement {
+    /// Nothing is waited for.
+    pub(in crate::daemon) fn rest(&mut self) {
+        self.stillness = Stillness::default();
+    }
 }
 
 /// A look that was given up, for as long as a thread of it lives.
@@ -43,26 +50,32 @@ pub(in crate::daemon) fn look(daemon: &mut Daemon, now: Now) {
     let came_back = jobs.given_up.len() < came_back;
     let running = jobs.running.iter_mut();
     let mut looks: Vec<_> = running
-        .map(|(id, job)| (Some((*id, job.kind)), &mut job.movement))
+        .map(|(id, job)| (Look::Job(*id, job.kind), &mut job.movement))
         .collect();
-    looks.extend(jobs.opening.as_mut().map(|opening| (None, opening)));
+    looks.extend(
+        jobs.opening
+            .as_mut()
+            .map(|opening| (Look::Opening, opening)),
+    );
+    let locks = daemon.watch.locks.movement();
+    looks.extend(locks.map(|locks| (Look::Locks, locks)));
     let (mut stalled, mut standing) = (Vec::new(), Vec::new());
-    for (job, movement) in looks {
-        let kind = job.map(|(_, kind)| kind);
+    for (look, movement) in looks {
         let stillness = &mut movement.stillness;
         let steps = movement.steps.taken();
-        if stillness.exceeds(stall::limit(kind), steps, excused, now.monotonic) {
-            movement.told = told(kind, movement);
-            stalled.push((job, movement.told.clone()));
+        if stillness.exceeds(look.limit(), steps, excused, now.monotonic) {
+            let length = stillness.length();
+            movement.told = stillness::told(look.name(), length, &movement.steps);
+            stalled.push((look, movement.told.clone()));
         } else if stillness.lasts() {
             standing.push(movement.told.clone());
         }
     }
-    for (job, sentence) in stalled {
+    for (look, sentence) in stalled {
         let fault = Action::fault("watch.stalled", Severity::High, sentence.clone());
         daemon.perform(vec![fault], now);
-        match job {
-            Some((id, kind)) if daemon.jobs.given_up.len() < bounds::GIVEN_UP => {
+        match look {
+            Look::Job(id, kind) if daemon.jobs.given_up.len() < bounds::GIVEN_UP => {
                 give_up(daemon, id, kind, sentence, now);
             }
             _ => standing.push(sentence),
@@ -89,16 +102,10 @@ fn give_up(daemon: &mut Daemon, id: u64, kind: JobKind, why: String, now: Now) {
         return;
     };
     let look = GivenUp {
-        what: stall::name(Some(kind)),
+        what: Look::Job(id, kind).name(),
         steps: Arc::downgrade(&job.movement.steps),
     };
     daemon.jobs.given_up.push(look);
     remote::doubt_local(true);
     finish::given_up(daemon, id, why, now);
-}
-
-fn told(kind: Option<JobKind>, movement: &Movement) -> String {
-    let what = stall::name(kind);
-    let length = movement.stillness.length();
-    stillness::told(what, length, &movement.steps)
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// cloud-init is waited for no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(in crate::daemon) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// Interval between two questions whether it is done.
 const PAUSE: Duration = Duration::from_secs(5);
 

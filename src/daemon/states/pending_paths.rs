@@ -51,7 +51,7 @@ pub(in crate::daemon) struct PendingPaths {
 }
 
 /// Whoever says who holds a package manager's lock now.
-pub(in crate::daemon) type Lock<'a> = &'a dyn Fn() -> Option<Transaction>;
+pub(in crate::daemon) type Lock<'a> = &'a mut dyn FnMut() -> Option<Transaction>;
 
 impl PendingPaths {
     /// Nothing waits. A path is quiet when it was not touched for that long.

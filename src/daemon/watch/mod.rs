@@ -1,6 +1,8 @@
 //! The watch and its canary: begun for what the baseline covers, and never blind unnoticed. What they say is taken in
 //! by two pure states, [`WatchHealth`] and [`PendingPaths`].
 
+mod locks;
+
 use crate::daemon::baseline::ActiveBaseline;
 use crate::daemon::clock::Now;
 use crate::daemon::states::pending_paths::PendingPaths;
@@ -9,11 +11,11 @@ use crate::daemon::states::watch_health::{Verdict, WatchHealth};
 use agent_core::change::Actor;
 use agent_core::config::{self, Attribution};
 use agent_core::os::root::Root;
-use agent_packages::transaction;
 use agent_scan::files::links::Links;
 use agent_scan::files::scope::Scope;
 use agent_scan::watch::canary::{Canary, CanaryState};
 use agent_scan::watch::{Coverage, Notice, Options, Watch, attribution};
+use locks::Locks;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -32,6 +34,7 @@ pub(in crate::daemon) struct Watcher {
     runtime: PathBuf,
     pub(in crate::daemon) health: WatchHealth,
     pub(in crate::daemon) pending: PendingPaths,
+    pub(in crate::daemon) locks: Locks,
 }
 
 impl Watcher {
@@ -45,6 +48,7 @@ impl Watcher {
             runtime: runtime.to_owned(),
             health: WatchHealth::new(now),
             pending: PendingPaths::new(quiet),
+            locks: Locks::default(),
         }
     }
 
@@ -151,8 +155,8 @@ impl Watcher {
         by_packages: bool,
         now: Now,
     ) -> Option<TouchedBatch> {
-        let lock = || transaction::under_way(root);
-        self.pending.take(links, by_packages, &lock, now)
+        let lock = &mut || self.locks.under_way(root);
+        self.pending.take(links, by_packages, lock, now)
     }
 
     /// See [`PendingPaths::take_urgent`].
@@ -162,8 +166,8 @@ impl Watcher {
         links: &Links,
         now: Now,
     ) -> Option<TouchedBatch> {
-        let lock = || transaction::under_way(root);
-        self.pending.take_urgent(links, &lock, now)
+        let lock = &mut || self.locks.under_way(root);
+        self.pending.take_urgent(links, lock, now)
     }
 
     /// Does what there is to do about the canary.

@@ -27,8 +27,8 @@ fn nothing_waits_to_be_checked_while_packages_are_installed() {
             };
             let paths = paths.iter().map(|path| String::from(*path));
             pending.touch(touches(paths), now.monotonic);
-            let lock = || holder.borrow().clone();
-            let batch = pending.take(&links, by_packages, &lock, now)?;
+            let lock = &mut || holder.borrow().clone();
+            let batch = pending.take(&links, by_packages, lock, now)?;
             let holder = batch.transaction().cloned().unwrap_or_default();
             let settled = batch.settled;
             let seen = |t: Touched| {
@@ -86,7 +86,7 @@ fn what_settles_in_a_transaction_is_gathered_for_a_moment() {
     let mut take = |path: &str, lock: &Option<Transaction>, ms| {
         let now = at(ms);
         pending.touch(touches([path.to_owned()]), now.monotonic);
-        let batch = pending.take(&links, false, &|| lock.clone(), now);
+        let batch = pending.take(&links, false, &mut || lock.clone(), now);
         let taken = batch.map_or(0, |batch| batch.into_touched().len());
         let due = pending
             .next_due(now.monotonic)
@@ -124,7 +124,7 @@ fn what_nothing_explains_is_looked_at_once_more_when_the_lock_is_free() {
         });
         let mut pending = PendingPaths::new(Duration::ZERO);
         pending.touch(touches(["usr/bin/a".to_owned()]), at(1).monotonic);
-        let batch = pending.take(&links, false, &|| held.clone(), at(1));
+        let batch = pending.take(&links, false, &mut || held.clone(), at(1));
         let batch = batch.expect("looked at while it is held");
         assert!(!batch.settled);
         let path = b"usr/bin/a";
@@ -135,10 +135,10 @@ fn what_nothing_explains_is_looked_at_once_more_when_the_lock_is_free() {
         assert!(!pending.is_judged());
         assert!(
             pending
-                .take(&links, false, &|| held.clone(), at(2))
+                .take(&links, false, &mut || held.clone(), at(2))
                 .is_none()
         );
-        let again = pending.take(&links, false, &|| None, at(3));
+        let again = pending.take(&links, false, &mut || None, at(3));
         let again = again.expect("once more");
         assert!(again.settled);
         let found = again.touched(path).expect("it");
@@ -146,7 +146,7 @@ fn what_nothing_explains_is_looked_at_once_more_when_the_lock_is_free() {
         assert!(!found.itself, "told as restored at most once");
         pending.transactions.look_at_end(found, path);
         assert!(pending.is_judged(), "and not for ever");
-        assert!(pending.take(&links, false, &|| None, at(4)).is_none());
+        assert!(pending.take(&links, false, &mut || None, at(4)).is_none());
     }
 }
 
@@ -166,15 +166,15 @@ fn what_dpkg_left_unpacked_is_looked_at_once_when_the_lock_is_free() {
     });
     let mut pending = PendingPaths::new(Duration::ZERO);
     pending.touch(touches(["usr/bin/a".to_owned()]), at(0).monotonic);
-    let batch = pending.take(&links, false, &|| held.clone(), at(0));
+    let batch = pending.take(&links, false, &mut || held.clone(), at(0));
     let batch = batch.expect("looked at while it is held");
     assert!(batch.unpacking);
     let touched = batch.touched(b"usr/bin/a").expect("it was touched");
     let transactions = &mut pending.transactions;
     assert!(transactions.note("a".into(), touched, b"usr/bin/a", at(0).monotonic));
-    let again = pending.take(&links, false, &|| None, at(300));
+    let again = pending.take(&links, false, &mut || None, at(300));
     assert!(!again.expect("it is free").unpacking);
-    assert!(pending.take(&links, false, &|| None, at(600)).is_none());
+    assert!(pending.take(&links, false, &mut || None, at(600)).is_none());
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_job_takes_a_bounded_number_and_the_rest_comes_next() {
     let all = (0..many).map(|n| Touched::unseen(region(n), now.wall.system()));
     pending.again(all.collect());
     let mut taken = 0;
-    while let Some(batch) = pending.take(&links, false, &|| None, now) {
+    while let Some(batch) = pending.take(&links, false, &mut || None, now) {
         let count = batch.into_touched().len();
         assert!(count <= 2 * MOST_AT_ONCE, "{count}");
         taken += count;
@@ -215,7 +215,7 @@ fn at_the_end_nothing_waits_for_quiet() {
         wall: UnixMillis(0),
     };
     assert!(!pending.is_done(true, start));
-    let batch = pending.take(&Links::default(), false, &|| None, now);
+    let batch = pending.take(&Links::default(), false, &mut || None, now);
     assert_eq!(batch.map(|batch| batch.into_touched().len()), Some(1));
     // The canary comes back behind everything else.
     assert!(!pending.is_done(true, start) && pending.is_done(false, start));
