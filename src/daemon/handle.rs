@@ -95,6 +95,12 @@ fn notice(daemon: &mut Daemon, notice: Notice, now: Now) {
             let reason = "the kernel's queue of file events overflowed";
             daemon.gap.begin(reason, now.wall)
         }
+        Notice::WatchesTaken(count) => {
+            let reason = format!(
+                "{count} of the watches of directories and files were taken away by another process"
+            );
+            daemon.gap.begin(&reason, now.wall)
+        }
         Notice::RootReplaced => {
             if let Ok(setup) = daemon.setup.again() {
                 daemon.setup = Arc::new(setup);

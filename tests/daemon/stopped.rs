@@ -5,6 +5,7 @@
 use super::harness::{CONFIG, DaemonHarness};
 use harness::kernel::limits_stand_still;
 use harness::kernel::{Lowered, QUEUE};
+use std::process::Command;
 use std::time::Duration;
 
 /// More than the queue takes: the gap is told, and a scan finds everything that began afterwards. `STOPPED_MS` stops
@@ -85,6 +86,37 @@ fn what_was_changed_and_restored_while_it_was_stopped_is_told() {
     harness.host.shell(": >> data/d1/file; echo new > data/new");
     harness.until_told("raised files.added /data/new");
     assert_eq!(harness.told().len(), 3, "{:#?}", harness.told());
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
+}
+
+/// A watch taken away while it is stopped, with the event that says so: the kernel is asked which it still has whenever the
+/// canary is changed.
+#[test]
+fn a_watch_that_another_process_took_away_is_a_gap() {
+    let harness = DaemonHarness::recorded();
+    let daemon = harness.start();
+    harness.until_scanned();
+    let taken = Command::new("python3")
+        .arg(::harness::project().join("tests/data/unwatch.py"))
+        .arg(daemon.id().to_string())
+        .arg(harness.path("data/d1"))
+        .status();
+    assert!(taken.expect("python3").success());
+    harness
+        .host
+        .shell("echo evil > data/d1/file; echo bad > data/d2/file");
+    harness.until_told("raised files.changed /data/d2/file");
+    assert!(harness.gaps().is_empty());
+    harness
+        .host
+        .shell("echo x >> run/host-integrity-agent/canary");
+    harness.until_told("raised files.changed /data/d1/file");
+    harness.until("the gap is told", |harness| {
+        let gaps = harness.gaps();
+        let mut reasons = gaps.iter().map(|gap| gap["message"].to_string());
+        reasons.any(|reason| reason.contains("taken away by another process"))
+    });
     assert_eq!(daemon.stop(), 0);
     harness.verify();
 }

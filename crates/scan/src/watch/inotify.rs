@@ -4,10 +4,13 @@
 
 use super::tree::Descriptor;
 use agent_core::os::procfs;
+use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// What changes a file, or a directory's entries. OPEN, ACCESS and CLOSE_NOWRITE are not among it, or every scan of
@@ -119,6 +122,18 @@ impl Inotify {
         inotify::remove_watch(&self.fd, descriptor).unwrap_or_default();
     }
 
+    /// The watches that the kernel has, sorted (proc_pid_fdinfo(5)).
+    pub(super) fn watches(&self) -> io::Result<Vec<Descriptor>> {
+        let name = format!("fdinfo/{}", self.fd.as_raw_fd());
+        let text = File::from(procfs::own(name.as_bytes(), OFlags::RDONLY)?);
+        let mut watches = Vec::new();
+        for line in BufReader::new(text).split(b'\n') {
+            watches.extend(watch_of(&line?));
+        }
+        watches.sort_unstable();
+        Ok(watches)
+    }
+
     /// Moves what is waiting to `events`, up to `most` or a little more. An event that only says again what the last
     /// one said is left out.
     pub(super) fn read(&mut self, events: &mut Vec<Event>, most: usize) -> Result<(), Errno> {
@@ -145,5 +160,35 @@ impl Inotify {
             });
         }
         Ok(())
+    }
+}
+
+/// `inotify wd:HEX …`
+fn watch_of(line: &[u8]) -> Option<Descriptor> {
+    let rest = line.strip_prefix(b"inotify wd:")?;
+    let number = rest.split(|byte| *byte == b' ').next()?;
+    Descriptor::from_str_radix(std::str::from_utf8(number).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_says_which_watches_it_has() {
+        let inotify = Inotify::new().expect("an instance");
+        let directories: Vec<_> = (0..20)
+            .map(|_| tempfile::tempdir().expect("a directory"))
+            .collect();
+        let added = directories.iter().map(|directory| {
+            let open = File::open(directory.path()).expect("a directory");
+            inotify.add(open.as_fd()).expect("a watch")
+        });
+        let mut added: Vec<Descriptor> = added.collect();
+        added.sort_unstable();
+        assert_eq!(inotify.watches().expect("readable"), added);
+        let gone = added.remove(11);
+        inotify.remove(gone);
+        assert_eq!(inotify.watches().expect("readable"), added);
     }
 }

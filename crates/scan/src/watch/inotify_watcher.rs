@@ -5,6 +5,7 @@
 //! an order that makes no sense any more. A directory is watched before its entries are listed, and told as touched
 //! after everything below it is watched, so that nothing made in between is missed.
 
+mod inventory;
 mod keep;
 mod left_out;
 mod linked;
@@ -23,6 +24,7 @@ use crate::files::probe::join;
 use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::paths::{self, is_within};
+use inventory::Inventory;
 use keep::OpenDirectory;
 use left_out::LeftOut;
 use linked::Files;
@@ -85,6 +87,7 @@ pub(super) struct InotifyWatcher {
     canary: Option<(PathBuf, Option<Descriptor>)>,
     waiting: Vec<Event>,
     pub(super) unsure: Unsure,
+    pub(super) inventory: Inventory,
     /// Descriptors that may stand for nothing any more.
     unused: Vec<Descriptor>,
     /// Events were lost and not everything has been watched anew since.
@@ -114,6 +117,7 @@ impl InotifyWatcher {
             canary: options.canary.map(|directory| (directory, None)),
             waiting: Vec::new(),
             unsure: Unsure::default(),
+            inventory: Inventory::default(),
             unused: Vec::new(),
             lost: false,
             renewed: Instant::now(),
@@ -307,6 +311,23 @@ impl InotifyWatcher {
             *descriptor = None;
         } else if event.name.as_deref() == Some(canary::NAME.as_bytes()) {
             self.unsure.canary = true;
+            self.inventory.begin(Instant::now());
+        }
+    }
+
+    /// Compares the map with what the kernel has; what was taken away is watched anew.
+    pub(super) fn take_inventory(&mut self) {
+        // Without the kernel's word nothing can be said.
+        let Ok(watches) = self.inotify.watches() else {
+            return;
+        };
+        let known = self.tree.descriptors().chain(self.files.descriptors());
+        let missing = known.filter(|descriptor| watches.binary_search(descriptor).is_err());
+        let missing = missing.collect();
+        let taken = self.inventory.compare(missing, Instant::now());
+        if taken > 0 {
+            self.renew();
+            self.reporter.notice(Notice::WatchesTaken(taken as u64));
         }
     }
 

@@ -78,6 +78,9 @@ pub enum Notice {
     Coverage(Coverage),
     /// Events were lost. All directories are watched again when this is said: scan everything.
     Overflow,
+    /// So many watches were taken away by another process. All directories are watched again when this is said: scan
+    /// everything.
+    WatchesTaken(u64),
     /// The tree is another one than before (replaced, mounted over, unmounted) and is watched anew: open it again, and
     /// scan everything.
     RootReplaced,
@@ -275,7 +278,11 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
             (false, false, true) => Some(now + AWAIT_ROOT),
             (false, false, false) => None,
         };
-        let due = [watcher.unsure.due(), watcher.mounts.due()];
+        let due = [
+            watcher.unsure.due(),
+            watcher.mounts.due(),
+            watcher.inventory.due(),
+        ];
         let wake_at = wake_at.into_iter().chain(due.into_iter().flatten()).min();
         let (events, mounts, ordered) = {
             let mut fds = [
@@ -314,6 +321,9 @@ fn wait(mut watcher: InotifyWatcher, orders: &Orders) -> std::result::Result<(),
         }
         if watcher.unsure.take() {
             watcher.make_sure();
+        }
+        if watcher.inventory.take(Instant::now()) {
+            watcher.take_inventory();
         }
         if watcher.is_rootless() {
             watcher.check_root();

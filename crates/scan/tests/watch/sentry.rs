@@ -123,6 +123,7 @@ impl Sentry {
                 self.debouncer.clear();
                 self.ledger.judge([all()]);
             }
+            Notice::WatchesTaken(count) => panic!("nobody took {count} watches away"),
             Notice::RootReplaced => {
                 self.replaced += 1;
                 self.debouncer.clear();

@@ -56,6 +56,11 @@ impl Files {
         self.behind.contains_key(&descriptor)
     }
 
+    /// All descriptors in use.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
+        self.behind.keys().copied()
+    }
+
     /// The kernel watches it no more.
     pub(super) fn forget(&mut self, descriptor: Descriptor) {
         for place in self.behind.remove(&descriptor).unwrap_or_default() {
