@@ -1,6 +1,6 @@
 //! Ways to fool the agent, or to stop it, that a hostile reader of its source found. Each leaves a mark.
 
-use harness::{Lab, shell};
+use harness::{Host, Lab, private, shell};
 
 /// A profile in which `/home/USER/.ssh` is all that is covered of a home.
 const HOMES: &str = "name = \"lab\"\n[[paths]]\npath = \"/home/*/.ssh\"\nseverity = \"high\"\n";
@@ -149,4 +149,35 @@ fn a_number_of_threads_within_reason() {
         lab.check(&["--threads", bad]).expect(2).silent();
     }
     lab.check(&["--threads", "64"]).expect(0);
+}
+
+/// A check that was given mounts of its own: in the place of a recorded mount lies another of the same type.
+#[test]
+fn a_check_with_another_file_system_than_process_1_has_says_so() {
+    let host = Host::new();
+    host.shell(
+        "mkdir -p data/disk bin usr dev tmp run
+         truncate -s 8M good.img; mkfs.ext4 -q good.img; cp good.img clean.img",
+    );
+    let told = |last: &str| {
+        // Process 1 is the shell, which does not become its last command, and whose root is the host's.
+        let inside = format!(
+            "mount -t proc proc /proc; mount -o loop /good.img /data/disk
+             /agent baseline create --profile /etc/host-integrity-agent/profile.toml --output /m.mtree >&2
+             {last} || exit $?
+             exit 0"
+        );
+        let script = format!(
+            "cd root; mount --bind \"$AGENT\" agent
+             for dir in bin lib lib64 usr dev; do if [ -e /$dir ]; then mount --rbind /$dir $dir; fi; done
+             exec unshare --pid --fork chroot . /bin/bash -euc '{inside}'"
+        );
+        private(host.lab().path(), &script, &[]).told()
+    };
+    let check = "/agent check --profile /etc/host-integrity-agent/profile.toml --manifest /m.mtree --only files --format json";
+    assert_eq!(told(check), Vec::<String>::new());
+    let exchanged = "umount /data/disk; mount -o loop /clean.img /data/disk";
+    let exchanged =
+        format!("unshare --mount --propagation unchanged bash -euc \"{exchanged}; {check}\"");
+    assert_eq!(told(&exchanged), ["fail files.mount /data/disk"]);
 }

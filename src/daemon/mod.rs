@@ -53,6 +53,7 @@ mod writers;
 use agent_core::error::{Error, Result};
 use agent_core::os::{limits, memory};
 use agent_core::task;
+use agent_scan::files::exchanged;
 use setup::Setup;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub(crate) fn run(file: Option<&Path>) -> Result<u8> {
     memory::keep_together();
     limits::raise_open_files();
     let monitor = confined::monitor();
+    exchanged::remember();
     let mut setup = Setup::load(file)?;
     if let Some(told) = &setup.profile.stands_in {
         warn(told);

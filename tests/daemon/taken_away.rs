@@ -1,6 +1,7 @@
 //! What somebody takes away from a running daemon, or puts in its place: each is told.
 
 use super::harness::{CONFIG, Daemon, DaemonHarness};
+use ::harness::run;
 use serde_json::json;
 
 /// The fault of that code, told since.
@@ -95,6 +96,42 @@ fn a_mount_over_a_covered_directory_is_told_while_it_lasts() {
     inside("umount data/d1");
     harness.until_told("cleared files.mount /data/d1");
     assert_eq!(daemon.stop(), 0);
+}
+
+/// Of the type that was recorded, in the place that was recorded, with the contents that were recorded.
+#[test]
+fn another_file_system_in_the_place_of_a_recorded_one_is_told() {
+    let harness = DaemonHarness::recorded();
+    harness.host.shell(
+        "truncate -s 8M ../good.img; mkfs.ext4 -q ../good.img; cp ../good.img ../evil.img; mkdir data/disk",
+    );
+    let image = |name: &str| {
+        let image = harness.path(&format!("../{name}"));
+        image.to_str().expect("UTF-8").to_owned()
+    };
+    let mounts = format!("mount -o loop '{}' root/data/disk", image("good.img"));
+    let create = [
+        "baseline",
+        "create",
+        "--profile",
+        "/etc/host-integrity-agent/profile.toml",
+        "--output",
+        "/usr/share/host-integrity-agent/manifest.mtree",
+    ];
+    run(&mut harness.host.command_after(&mounts, &create)).expect(0);
+    let daemon = harness.start_after(&mounts);
+    harness.until_scanned_by(&daemon);
+    assert_eq!(harness.told(), Vec::<String>::new());
+    in_its_mounts(&daemon, "umount data/disk");
+    in_its_mounts(
+        &daemon,
+        &format!("mount -o loop '{}' data/disk", image("evil.img")),
+    );
+    harness.until_told("raised files.mount /data/disk");
+    in_its_mounts(&daemon, "umount data/disk");
+    harness.until_told("cleared files.mount /data/disk");
+    assert_eq!(daemon.stop(), 0);
+    harness.verify();
 }
 
 /// Runs a line of shell in the tree as the daemon has it mounted.

@@ -9,6 +9,7 @@ use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_scan::files::aside::Aside;
 use agent_scan::files::deviation::Deviation;
+use agent_scan::files::exchanged;
 use agent_scan::files::pace::Pace;
 use agent_scan::files::scan::Progress;
 
@@ -36,6 +37,9 @@ impl Run<'_> {
             if self.finding(finding).is_break() {
                 return Ok(nothing);
             }
+        }
+        if self.tree.root.is_live() {
+            exchanged::go_by_first_process();
         }
         let pace = arguments.max_rate.map(Pace::new);
         let counts = Progress::default();

@@ -154,6 +154,15 @@ impl Mounts {
         })
     }
 
+    /// That of process 1.
+    ///
+    /// # Errors
+    /// Those of reading it, which takes the rights to trace that process, and one where its root is another one.
+    pub fn of_first_process() -> io::Result<Mounts> {
+        let table = table::read(&procfs::mounts_of_first_process()?)?;
+        Ok(Mounts::parse(&table))
+    }
+
     /// What is mounted at that very place.
     pub fn at(&self, place: &[u8]) -> Option<Mount> {
         self.places.get(place).copied()
@@ -331,6 +340,8 @@ mod tests {
     fn this_host_has_a_root() {
         let mounts = Mounts::now();
         assert!(mounts.at(b"").is_some());
+        let first = Mounts::of_first_process().expect("the same root");
+        assert!(first.at(b"").is_some());
         let proc = fs::open("/proc", OFlags::PATH, Mode::empty()).expect("/proc");
         assert_eq!(place_of(proc.as_fd()).as_deref(), Some(b"proc".as_slice()));
         assert_eq!(mounts.at(b"proc").map(|mount| mount.remote), Some(false));

@@ -135,6 +135,19 @@ pub fn mounts(limit: u64) -> io::Result<File> {
     Ok(table)
 }
 
+/// The mount table of process 1, open at its beginning; an error where that has another root than this process, whose
+/// paths would mean something else.
+pub fn mounts_of_first_process() -> io::Result<File> {
+    let proc = open()?;
+    let root = |name: &str| fs::statat(&proc, name, AtFlags::empty());
+    let (theirs, ours) = (root("1/root/")?, root("thread-self/root/")?);
+    if (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino) {
+        return Err(io::Error::other("process 1 has another root"));
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(fs::openat(&proc, "1/mountinfo", flags, Mode::empty())?.into())
+}
+
 /// Whether the table has a mount of that number.
 fn lists(table: &[u8], mount: u64) -> bool {
     let mount = mount.to_string();

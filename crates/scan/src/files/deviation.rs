@@ -42,6 +42,8 @@ pub enum DeviationKind {
     /// Something is mounted there that was not when the tree was recorded; lowest first, and nothing where the mount
     /// table does not say what it is.
     Mounted(Vec<Layer>),
+    /// What is mounted there is as it was recorded, and another file system than before, or than process 1 has there.
+    Exchanged(Vec<Layer>),
     /// The mount table cannot be read: whether anything is mounted that was not cannot be told.
     MountsUnknown,
     /// The present profile demands less of it than the manifest was sealed with.
@@ -103,6 +105,7 @@ impl Deviation {
             DeviationKind::Unseen(_)
             | DeviationKind::Blind(_)
             | DeviationKind::Mounted(_)
+            | DeviationKind::Exchanged(_)
             | DeviationKind::MountsUnknown
             | DeviationKind::Weaker(..) => false,
         };

@@ -12,6 +12,7 @@ pub mod belief;
 pub mod deviation;
 pub mod digest;
 pub mod door;
+pub mod exchanged;
 pub mod join;
 pub mod judge;
 pub mod launch;

@@ -1,6 +1,7 @@
 //! What is mounted at covered paths, and what of it was not when the tree was recorded.
 
 use super::deviation::{Deviation, DeviationKind};
+use super::exchanged;
 use super::scope::{PathPolicy, Scope};
 use agent_baseline::manifest::header::Mounted;
 use agent_core::finding::Severity;
@@ -193,15 +194,20 @@ pub(super) fn news(
             }
             continue;
         }
-        if !recorded.holds(&place) {
-            let mut policy = place.policy;
-            policy.demand.severity = scope.worst_within(&place.path, policy.demand.severity);
-            news.deviations.push(Deviation {
-                path: place.path,
-                policy,
-                kind: DeviationKind::Mounted(place.layers),
-            });
-        }
+        let kind = match recorded.holds(&place) {
+            false => DeviationKind::Mounted(place.layers),
+            true if root.is_live() && exchanged::is_other(&place.path, &place.layers) => {
+                DeviationKind::Exchanged(place.layers)
+            }
+            true => continue,
+        };
+        let mut policy = place.policy;
+        policy.demand.severity = scope.worst_within(&place.path, policy.demand.severity);
+        news.deviations.push(Deviation {
+            path: place.path,
+            policy,
+            kind,
+        });
     }
     news
 }

@@ -83,6 +83,7 @@ pub fn lines(deviation: &Deviation, root: &Root, texts: &Texts) -> Option<Vec<St
         DeviationKind::Unseen(_)
         | DeviationKind::Blind(_)
         | DeviationKind::Mounted(_)
+        | DeviationKind::Exchanged(_)
         | DeviationKind::MountsUnknown
         | DeviationKind::Weaker(..) => return None,
     };

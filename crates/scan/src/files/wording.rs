@@ -77,6 +77,12 @@ pub fn finding(deviation: &Deviation, against: Baseline) -> Finding {
             finding.observed = observed;
             finding.remediation("find out who mounted it (findmnt PATH; /etc/fstab, mount units); unmount it, or record the image anew with it")
         }
+        DeviationKind::Exchanged(layers) => {
+            let message = words_exchanged(layers);
+            let mut finding = fail(&finding::FILES_MOUNT, message);
+            finding.observed = observed_mounts(layers);
+            finding.remediation("find out who mounted it (findmnt PATH; /etc/fstab, mount units) and look at what it holds; mount the right one, and start the agent anew where this one is")
+        }
         DeviationKind::MountsUnknown => new(
             &finding::FILES_MOUNT,
             Verdict::Unknown,
@@ -106,16 +112,28 @@ fn words_added(observed: &Attributes, against: Baseline) -> (String, &'static st
     }
 }
 
+fn observed_mounts(layers: &[Layer]) -> Value {
+    let shown = |layer: &Layer| json!({ "fstype": layer.fstype, "source": layer.source, "shown": layer.shown });
+    json!({ "mounts": layers.iter().map(shown).collect::<Vec<Value>>() })
+}
+
+fn words_exchanged(layers: &[Layer]) -> String {
+    let top = layers.last();
+    let (fstype, source) = top.map_or(("", ""), |top| (&*top.fstype, &*top.source));
+    format!(
+        "{fstype} ({source}) is mounted there as when the image was recorded, and is another file system than before, or than process 1 has there"
+    )
+}
+
 /// What is mounted over a path, lowest first.
 fn words_mounted(layers: &[Layer]) -> (String, Value) {
-    let shown = |layer: &Layer| json!({ "fstype": layer.fstype, "source": layer.source, "shown": layer.shown });
     match layers.last() {
         Some(top) => (
             format!(
                 "{} ({} of {}) is mounted over it that was not when the image was recorded",
                 top.fstype, top.shown, top.source
             ),
-            json!({ "mounts": layers.iter().map(shown).collect::<Vec<Value>>() }),
+            observed_mounts(layers),
         ),
         None => (
             "a file system is mounted over it that was not when the image was recorded: what it holds was not looked at"
