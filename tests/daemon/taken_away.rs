@@ -122,11 +122,12 @@ fn another_file_system_in_the_place_of_a_recorded_one_is_told() {
     let daemon = harness.start_after(&mounts);
     harness.until_scanned_by(&daemon);
     assert_eq!(harness.told(), Vec::<String>::new());
-    in_its_mounts(&daemon, "umount data/disk");
-    in_its_mounts(
-        &daemon,
-        &format!("mount -o loop '{}' data/disk", image("evil.img")),
+    // On a loop device of its own from the beginning: one that became free is taken again.
+    let exchange = format!(
+        "loop=$(losetup -f --show '{}'); umount data/disk; mount $loop data/disk; losetup -d $loop",
+        image("evil.img")
     );
+    in_its_mounts(&daemon, &exchange);
     harness.until_told("raised files.mount /data/disk");
     in_its_mounts(&daemon, "umount data/disk");
     harness.until_told("cleared files.mount /data/disk");

@@ -27,9 +27,9 @@ const SHARE: u32 = 4;
 pub(super) struct Mounts {
     file: File,
     /// As it was when what had changed was last asked for.
-    settled: BTreeSet<Mount>,
+    settled: BTreeMap<Mount, Layer>,
     /// As it was read last.
-    mounted: BTreeSet<Mount>,
+    mounted: BTreeMap<Mount, Layer>,
     /// What came a moment ago.
     young: BTreeMap<Mount, Young>,
     /// When to read it; nothing where it has not changed.
@@ -38,7 +38,8 @@ pub(super) struct Mounts {
     not_before: Option<Instant>,
 }
 
-/// A mount: its number, which tells one from another at the same place, and its place.
+/// A mount: its number, which tells one from another at the same place, and its place. The number of one that is gone is
+/// given to the next: what was mounted tells them apart.
 type Mount = (u64, Vec<u8>);
 
 /// A mount that came a moment ago.
@@ -56,7 +57,7 @@ impl Mounts {
     /// Opens and reads the table.
     pub(super) fn open() -> io::Result<Mounts> {
         let mut mounts = Mounts::of(procfs::mounts(bounds::MOUNTS)?);
-        mounts.mounted = parse(&table::read(&mounts.file)?).into_keys().collect();
+        mounts.mounted = layers(parse(&table::read(&mounts.file)?));
         mounts.settled = mounts.mounted.clone();
         Ok(mounts)
     }
@@ -65,8 +66,8 @@ impl Mounts {
     fn of(file: File) -> Mounts {
         Mounts {
             file,
-            settled: BTreeSet::new(),
-            mounted: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            mounted: BTreeMap::new(),
             young: BTreeMap::new(),
             due: None,
             not_before: None,
@@ -80,7 +81,7 @@ impl Mounts {
 
     /// The places where something is mounted.
     pub(super) fn places(&self) -> impl Iterator<Item = &[u8]> {
-        self.mounted.iter().map(|(_, place)| place.as_slice())
+        self.mounted.keys().map(|(_, place)| place.as_slice())
     }
 
     /// The table has changed.
@@ -110,8 +111,8 @@ impl Mounts {
     /// been mounted for a moment, as [`look`](Mounts::look) tells it.
     pub(super) fn changed(&mut self) -> io::Result<(BTreeSet<Vec<u8>>, Vec<BriefMount>)> {
         let brief = self.look()?;
-        let places = self.mounted.symmetric_difference(&self.settled);
-        let places = places.map(|(_, place)| place.clone()).collect();
+        let mut places = differing(&self.mounted, &self.settled);
+        places.append(&mut differing(&self.settled, &self.mounted));
         self.settled.clone_from(&self.mounted);
         Ok((places, brief))
     }
@@ -119,7 +120,10 @@ impl Mounts {
     fn take(&mut self, lines: BTreeMap<Mount, Line>, now: Instant) -> Vec<BriefMount> {
         let lasted = |young: &Young| now.saturating_duration_since(young.since);
         self.young.retain(|_, young| lasted(young) <= MOMENT);
-        let gone = |mount: &Mount, _: &mut Young| !lines.contains_key(mount);
+        let gone = |mount: &Mount, young: &mut Young| {
+            let line = lines.get(mount);
+            line.is_none_or(|line| line.layer != young.layer)
+        };
         let gone = self.young.extract_if(.., gone);
         let brief = gone.filter(|(_, young)| !young.shows_itself);
         let brief = brief.map(|((_, place), young)| BriefMount {
@@ -133,7 +137,7 @@ impl Mounts {
         for (mount, line) in &lines {
             let height = heights.entry(&mount.1).or_default();
             *height = height.saturating_add(1);
-            if !self.mounted.contains(mount) {
+            if self.mounted.get(mount) != Some(&line.layer) {
                 let young = Young {
                     since: now,
                     layer: line.layer.clone(),
@@ -143,7 +147,7 @@ impl Mounts {
                 self.young.insert(mount.clone(), young);
             }
         }
-        self.mounted = lines.into_keys().collect();
+        self.mounted = layers(lines);
         brief
     }
 }
@@ -167,6 +171,19 @@ fn shows_itself(line: &Line, lines: &BTreeMap<Mount, Line>) -> bool {
             == format!("{shown}{}", String::from_utf8_lossy(rest)).trim_end_matches('/')
 }
 
+fn layers(lines: BTreeMap<Mount, Line>) -> BTreeMap<Mount, Layer> {
+    let lines = lines.into_iter();
+    lines.map(|(mount, line)| (mount, line.layer)).collect()
+}
+
+/// The places of those that the other does not have, or has with something else.
+fn differing(some: &BTreeMap<Mount, Layer>, other: &BTreeMap<Mount, Layer>) -> BTreeSet<Vec<u8>> {
+    let differ = some
+        .iter()
+        .filter(|(mount, layer)| other.get(mount) != Some(layer));
+    differ.map(|((_, place), _)| place.clone()).collect()
+}
+
 /// By number and place.
 fn parse(table: &[u8]) -> BTreeMap<Mount, Line> {
     let lines = table::lines(table);
@@ -182,7 +199,7 @@ mod tests {
     #[test]
     fn the_table_of_this_host_has_a_root() {
         let mut mounts = Mounts::open().expect("a mount table");
-        assert!(mounts.mounted.iter().any(|(_, place)| place == b"/"));
+        assert!(mounts.places().any(|place| place == b"/"));
         let (nothing, _) = mounts.changed().expect("readable");
         // Other tests mount in namespaces of their own.
         assert!(nothing.len() < mounts.mounted.len());
@@ -193,7 +210,7 @@ mod tests {
     /// What is told of each of these tables, one after the other, as long after the one before.
     fn told(tables: &[(&str, u64)]) -> Vec<(Vec<u8>, u64)> {
         let mut mounts = Mounts::of(tempfile::tempfile().expect("a file"));
-        mounts.mounted = parse(ROOT.as_bytes()).into_keys().collect();
+        mounts.mounted = layers(parse(ROOT.as_bytes()));
         let mut now = Instant::now();
         let mut all = Vec::new();
         for (table, after) in tables {
@@ -221,6 +238,19 @@ mod tests {
         // What was bound onto itself hid nothing.
         let itself = "90 22 8:1 /data/prog /data/prog rw - ext4 /dev/sda1 rw\n";
         assert_eq!(told(&[(itself, 0), ("", 30)]), []);
+    }
+
+    #[test]
+    fn what_has_the_number_and_place_of_what_is_gone_is_another_mount() {
+        let mut mounts = Mounts::of(tempfile::tempfile().expect("a file"));
+        let now = Instant::now();
+        let at = |device: &str| format!("{ROOT}90 22 {device} / /data rw - ext4 /dev/loop0 rw\n");
+        mounts.take(parse(at("7:0").as_bytes()), now);
+        mounts.settled = mounts.mounted.clone();
+        let brief = mounts.take(parse(at("7:1").as_bytes()), now);
+        assert_eq!(brief.len(), 1, "the first was there for a moment");
+        let differ = differing(&mounts.mounted, &mounts.settled);
+        assert_eq!(differ, [b"/data".to_vec()].into());
     }
 
     #[test]
