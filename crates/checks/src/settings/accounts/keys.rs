@@ -3,7 +3,7 @@
 use super::checks::AUTHORIZED_KEYS;
 use crate::settings::context::Context;
 use crate::settings::sshd::Taken;
-use crate::settings::sshd::keys::{self, Key, Sources};
+use crate::settings::sshd::keys::{self, Key, Pattern, Sources};
 use crate::settings::userdb::Record;
 use crate::settings::users::Users;
 use agent_core::bounds;
@@ -38,6 +38,7 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
     let mut look = Look {
         context,
         allowed: context.demanded_texts(&AUTHORIZED_KEYS),
+        patterns: HashSet::new(),
         seen: HashSet::new(),
         good: 0,
         told: 0,
@@ -49,8 +50,8 @@ pub(super) fn look(context: &Context<'_>, users: &Users, emit: &mut dyn FnMut(Fi
     }
     for account in users.passwd.iter().flatten().filter(|row| !row.is_nis()) {
         let name = String::from_utf8_lossy(account.name()).into_owned();
-        for path in sources.files(account, users) {
-            look.file(&name, &path);
+        for pattern in sources.files(account, users) {
+            look.pattern(&name, pattern);
         }
     }
     if sources.asks_userdb() {
@@ -97,6 +98,8 @@ fn look_demand(context: &Context<'_>) -> usize {
 struct Look<'a, 'b> {
     context: &'a Context<'b>,
     allowed: Vec<&'a str>,
+    /// Patterns and files that were looked at.
+    patterns: HashSet<Pattern>,
     seen: HashSet<String>,
     good: usize,
     told: usize,
@@ -105,6 +108,18 @@ struct Look<'a, 'b> {
 }
 
 impl Look<'_, '_> {
+    /// The keys in the files that a pattern names, which for most accounts is one file.
+    fn pattern(&mut self, account: &str, pattern: Pattern) {
+        if self.patterns.contains(&pattern) {
+            return;
+        }
+        match pattern.files(self.context.root) {
+            Ok(paths) => paths.iter().for_each(|path| self.file(account, path)),
+            Err(error) => self.unknown.push((pattern.path.clone(), error.to_string())),
+        }
+        self.patterns.insert(pattern);
+    }
+
     /// The keys in a file, once however many accounts use it.
     fn file(&mut self, account: &str, path: &str) {
         if !self.seen.insert(path.to_owned()) {
@@ -185,6 +200,7 @@ mod tests {
             let mut look = Look {
                 context,
                 allowed: Vec::new(),
+                patterns: HashSet::new(),
                 seen: HashSet::new(),
                 good: 0,
                 told: 0,

@@ -35,7 +35,7 @@ impl Location {
 pub(super) struct Directive {
     /// Index in [`KEYWORDS`].
     pub(super) keyword: usize,
-    /// As `sshd -T` prints it; several where words add up.
+    /// As `sshd -T` prints it; several where words add up, and of lists whose words may hold blanks.
     pub(super) values: Vec<String>,
     pub(super) location: Location,
     /// Index of the innermost Match block around it.

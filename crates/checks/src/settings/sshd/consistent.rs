@@ -60,7 +60,7 @@ fn of_another_family<'a>(config: &'a Config, global: &Effective<'a>) -> Option<&
 
 /// Whether one of the lists of AuthenticationMethods names methods alone that are on.
 fn satisfiable(global: &Effective<'_>) -> bool {
-    let methods = global.value("authenticationmethods");
+    let methods = global.values("authenticationmethods");
     let enabled = |method: &str| {
         let keyword = match method.split(':').next().unwrap_or_default() {
             // Always there; it opens accounts with an empty password where these are permitted.
@@ -74,5 +74,5 @@ fn satisfiable(global: &Effective<'_>) -> bool {
         };
         global.value(keyword) == "yes"
     };
-    methods == "any" || methods.split(' ').any(|list| list.split(',').all(enabled))
+    methods == ["any"] || methods.iter().any(|list| list.split(',').all(enabled))
 }

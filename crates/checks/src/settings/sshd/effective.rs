@@ -138,7 +138,7 @@ impl<'a> Effective<'a> {
         }
     }
 
-    /// The values of the keyword, as `sshd -T` prints them.
+    /// The values of the keyword: each word of a list, as sshd parted them, what else is there as `sshd -T` prints it.
     pub fn values(&self, name: &'a str) -> Vec<&'a str> {
         let name = self.decides(name);
         let Some(index) = keyword::index(name) else {
@@ -242,10 +242,13 @@ impl<'a> Effective<'a> {
         match keyword.kind {
             Kind::Listen => self.dump_listen(name, out),
             Kind::Rdomain => Ok(()),
-            Kind::Rekey => writeln!(out, "{name} {}", values.join(" ")),
             // An empty list was not printed before 9.3.
             Kind::ChannelTimes if version < (9, 3) && cleared => Ok(()),
             Kind::FileList if version >= FRACTIONS && cleared => Ok(()),
+            Kind::FileList | Kind::Methods if values.is_empty() => Ok(()),
+            Kind::Rekey | Kind::FileList | Kind::Methods => {
+                writeln!(out, "{name} {}", values.join(" "))
+            }
             _ => values.iter().try_for_each(|value| match *value {
                 "without-password" if version >= FIRST_STARTUPS => {
                     writeln!(out, "{name} prohibit-password")

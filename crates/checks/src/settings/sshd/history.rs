@@ -23,6 +23,8 @@ pub(super) const FIRST_STARTUPS: Number = (10, 1);
 pub(super) const FRACTIONS: Number = (10, 3);
 /// Since then `sshd -T` spells keywords as the manual page does.
 pub(super) const SPELLED_OUT: Number = (10, 4);
+/// Since then AuthorizedKeysFile takes patterns of glob(3).
+pub(super) const GLOBS: Number = (10, 0);
 /// Since then DisableForwarding switches off X11 and agent forwarding too (CVE-2025-32728).
 pub(super) const DISABLES_ALL: Number = (10, 0);
 

@@ -3,9 +3,14 @@
 use super::config::Config;
 use super::criteria::Account;
 use super::effective::Effective;
+use super::history::{GLOBS, Number};
+use super::{include, words};
 use crate::settings::users::{Row, Users};
+use agent_core::glob::Syntax;
+use agent_core::os::root::Root;
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use sha2::{Digest, Sha256};
+use std::io;
 
 /// A public key that a line holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +141,39 @@ fn dequoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// Whether the word stands for no file.
+pub(super) fn is_none(pattern: &str) -> bool {
+    pattern.is_empty() || pattern.eq_ignore_ascii_case("none")
+}
+
+/// What a word of AuthorizedKeysFile is for an account, `%h` and its like put in: since OpenSSH 10.0 a pattern of
+/// glob(3), before that a file (`user_key_allowed` of auth2-pubkey.c).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// From the root of the tree.
+    pub path: String,
+    globs: bool,
+}
+
+impl Pattern {
+    /// The word for the account, as that version takes it.
+    pub(super) fn of(word: &str, account: &Row, version: Number) -> Pattern {
+        let path = file_of(word, account);
+        let globs = version >= GLOBS && path.contains(['*', '?', '[', '\\']);
+        Pattern { path, globs }
+    }
+
+    /// The files that it names; why they cannot be told.
+    pub fn files(&self, root: &Root) -> io::Result<Vec<String>> {
+        match self.globs {
+            true => include::matches(root, &self.path, Syntax::OpenBsd),
+            false => Ok(vec![self.path.clone()]),
+        }
+    }
+}
+
 /// `%h`, `%u`, `%U` and `%%` put in, and what is not absolute taken below the home (`authorized_keys_file`).
-pub fn file_of(pattern: &str, account: &Row) -> String {
+fn file_of(pattern: &str, account: &Row) -> String {
     let home = String::from_utf8_lossy(account.field(5)).into_owned();
     let mut path = String::new();
     let mut chars = pattern.chars();
@@ -161,10 +197,10 @@ pub fn file_of(pattern: &str, account: &Row) -> String {
 
 /// Whether an AuthorizedKeysCommand hands out the keys of records, as the drop-in of systemd-userdbd has it.
 pub(super) fn is_userdbctl(command: &str) -> bool {
-    let mut words = command.split(' ');
-    let program = words.next().unwrap_or_default();
+    let words = words::of_command(command);
+    let program = words.first().map(String::as_str).unwrap_or_default();
     matches!(program, "/usr/bin/userdbctl" | "/bin/userdbctl")
-        && words.any(|word| word == "ssh-authorized-keys")
+        && words.iter().any(|word| word == "ssh-authorized-keys")
 }
 
 /// Programs of EC2 Instance Connect, as its packages have them: they hand out what the account lets somebody push for a
@@ -176,9 +212,10 @@ const INSTANCE_CONNECT: [&str; 2] = [
 
 /// Whether an AuthorizedKeysCommand may name keys that nobody can list. `--chain` of userdbctl(1) runs another program.
 pub(super) fn is_opaque(command: &str) -> bool {
-    let mut words = command.split(' ');
-    let program = words.next().unwrap_or_default();
-    let chained = words.any(|word| word.starts_with("--chain"));
+    let words = words::of_command(command);
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    // getopt_long(3) takes the beginning of a name for it.
+    let chained = words.iter().any(|word| word.starts_with("--ch"));
     !(INSTANCE_CONNECT.contains(&program) || is_userdbctl(command) && !chained)
 }
 
@@ -198,9 +235,8 @@ impl<'a> Sources<'a> {
     /// What the configuration says.
     pub fn new(config: &'a Config) -> Sources<'a> {
         let patterns = |values: &Effective<'a>| -> Vec<&'a str> {
-            let said = values.value("authorizedkeysfile").split(' ');
-            said.filter(|pattern| !matches!(*pattern, "none" | ""))
-                .collect()
+            let said = values.values("authorizedkeysfile").into_iter();
+            said.filter(|pattern| !is_none(pattern)).collect()
         };
         let global = Effective::global(config);
         let under = |keyword: &'static str| {
@@ -231,7 +267,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The files for the account, under whatever block it may come.
-    pub fn files(&self, account: &Row, users: &Users) -> Vec<String> {
+    pub fn files(&self, account: &Row, users: &Users) -> Vec<Pattern> {
         let name = String::from_utf8_lossy(account.name());
         let known = (!self.blocks.is_empty()).then_some(users);
         let who = Account::of(&name, known);
@@ -240,9 +276,9 @@ impl<'a> Sources<'a> {
             .iter()
             .filter(|(block, _)| self.config.can_apply_to(*block, &who))
             .flat_map(|(_, patterns)| patterns);
-        let mut files: Vec<String> = Vec::new();
-        for pattern in self.everyone.iter().chain(blocks) {
-            let file = file_of(pattern, account);
+        let mut files: Vec<Pattern> = Vec::new();
+        for word in self.everyone.iter().chain(blocks) {
+            let file = Pattern::of(word, account, self.config.build.number);
             if !files.contains(&file) {
                 files.push(file);
             }

@@ -310,7 +310,7 @@ pub(super) static KEYWORDS: [Keyword; 109] = [
         "authorizedkeysfile",
         Kind::FileList,
         true,
-        ".ssh/authorized_keys .ssh/authorized_keys2",
+        ".ssh/authorized_keys\n.ssh/authorized_keys2",
     ),
     keyword(
         "hostkey",

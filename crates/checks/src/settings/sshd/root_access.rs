@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::criteria::Account;
 use super::effective::Effective;
+use super::keys;
 use crate::settings::users::{Row, Users};
 
 /// root, then every other account that has its number: sshd and the kernel go by that.
@@ -28,7 +29,7 @@ pub(super) fn possible<'a>(
     global: &Effective<'a>,
     account: &Account<'_>,
     keyword: &'static str,
-) -> Vec<&'a str> {
+) -> Vec<Vec<&'a str>> {
     let mut found = Vec::new();
     let blocks = 0..config.blocks.len();
     for block in blocks {
@@ -36,12 +37,12 @@ pub(super) fn possible<'a>(
             continue;
         }
         let values: Effective<'a> = global.under(config, block);
-        found.push(values.value(keyword));
+        found.push(values.values(keyword));
         if config.must_apply_to(block, account) {
             return found;
         }
     }
-    found.push(global.value(keyword));
+    found.push(global.values(keyword));
     found
 }
 
@@ -58,10 +59,10 @@ pub(super) enum Door {
 
 impl Door {
     /// The widest of the values of PermitRootLogin.
-    fn of(values: &[&str]) -> Door {
-        let of = |value: &&str| match *value {
-            "no" => Door::Shut,
-            "forced-commands-only" => Door::Forced,
+    fn of(values: &[Vec<&str>]) -> Door {
+        let of = |values: &Vec<&str>| match values.first() {
+            Some(&"no") => Door::Shut,
+            Some(&"forced-commands-only") => Door::Forced,
             _ => Door::Open,
         };
         values.iter().map(of).max().unwrap_or(Door::Open)
@@ -72,7 +73,7 @@ impl Door {
 pub(super) struct Access<'a> {
     pub(super) account: Row,
     pub(super) door: Door,
-    /// Patterns of files of keys.
+    /// Words of AuthorizedKeysFile.
     pub(super) patterns: Vec<&'a str>,
     /// AuthorizedKeysCommand.
     pub(super) commands: Vec<&'a str>,
@@ -93,20 +94,16 @@ impl<'a> Access<'a> {
             let values = |keyword| possible(config, global, &account, keyword);
             let said = |keyword| {
                 let mut found: Vec<&str> = Vec::new();
-                for value in values(keyword) {
-                    if !matches!(value, "none" | "") && !found.contains(&value) {
+                for value in values(keyword).into_iter().flatten() {
+                    if !keys::is_none(value) && !found.contains(&value) {
                         found.push(value);
                     }
                 }
                 found
             };
-            let files = said("authorizedkeysfile").into_iter();
             Access {
                 door: Door::of(&values("permitrootlogin")),
-                patterns: files
-                    .flat_map(|files| files.split(' '))
-                    .filter(|pattern| !matches!(*pattern, "none" | ""))
-                    .collect(),
+                patterns: said("authorizedkeysfile"),
                 commands: said("authorizedkeyscommand"),
                 authorities: said("trustedusercakeys"),
                 account: row,

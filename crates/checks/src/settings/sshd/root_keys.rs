@@ -4,8 +4,9 @@ use super::checks::ROOT_AUTHORIZED_KEYS;
 use super::config::Config;
 use super::effective::Effective;
 use super::forced::{self, Opens};
-use super::keys;
+use super::keys::{self, Pattern};
 use super::root_access::{Access, Door};
+use super::words;
 use crate::settings::console::credentials;
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
@@ -45,8 +46,8 @@ pub(super) fn look(
     let widest = all.iter().map(|access| access.door).max();
     let widest = widest.unwrap_or(Door::Open);
     let mut found = false;
-    for (path, door) in files(&all) {
-        found |= file(context, door, &path, None, emit);
+    for (pattern, door) in patterns(&all, config) {
+        found |= files(context, door, &pattern, None, emit);
     }
     let asks_userdb = |access: &Access<'_>| access.commands.iter().any(|c| keys::is_userdbctl(c));
     if all.iter().any(asks_userdb) {
@@ -86,27 +87,54 @@ pub(super) fn of_another(
     let Ok(users) = context.users() else {
         return;
     };
-    let own = files(&Access::all(config, values, Some(users)));
-    let judged = daemon.map(|(config, values)| files(&Access::all(config, values, Some(users))));
+    let of = |config, values| patterns(&Access::all(config, values, Some(users)), config);
+    let judged = daemon.map(|(config, values)| of(config, values));
     let judged = judged.unwrap_or_default();
-    for (path, door) in own.iter().filter(|file| !judged.contains(file)) {
-        file(context, *door, path, Some(who), emit);
+    for (pattern, door) in of(config, values) {
+        if !judged.contains(&(pattern.clone(), door)) {
+            files(context, door, &pattern, Some(who), emit);
+        }
     }
 }
 
 /// Where keys are looked for, and which of them open.
-fn files(all: &[Access<'_>]) -> Vec<(String, Door)> {
-    let mut found: Vec<(String, Door)> = Vec::new();
+fn patterns(all: &[Access<'_>], config: &Config) -> Vec<(Pattern, Door)> {
+    let mut found: Vec<(Pattern, Door)> = Vec::new();
     for access in all {
-        for pattern in &access.patterns {
-            let path = keys::file_of(pattern, &access.account);
-            match found.iter_mut().find(|(known, _)| *known == path) {
+        for word in &access.patterns {
+            let pattern = Pattern::of(word, &access.account, config.build.number);
+            match found.iter_mut().find(|(known, _)| *known == pattern) {
                 Some((_, door)) => *door = access.door.max(*door),
-                None => found.push((path, access.door)),
+                None => found.push((pattern, access.door)),
             }
         }
     }
     found
+}
+
+/// Whether a finding was made of one of the files that the pattern names.
+fn files(
+    context: &Context<'_>,
+    door: Door,
+    pattern: &Pattern,
+    unit: Option<&str>,
+    emit: &mut dyn FnMut(Finding),
+) -> bool {
+    match pattern.files(context.root) {
+        Ok(paths) => {
+            let judged = paths
+                .iter()
+                .map(|path| file(context, door, path, unit, emit));
+            judged.fold(false, |found, told| found | told)
+        }
+        Err(_) if door == Door::Shut => false,
+        Err(error) => {
+            let message = format!("files of keys cannot be told: {error}");
+            let path = pattern.path.as_str();
+            emit(context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, path, message));
+            true
+        }
+    }
 }
 
 /// What names keys that cannot be listed. Whether a finding was made.
@@ -118,23 +146,23 @@ fn opaque(context: &Context<'_>, all: &[Access<'_>], emit: &mut dyn FnMut(Findin
             .iter()
             .filter(|command| keys::is_opaque(command));
         let commands = commands.map(|command| {
-            let program = command.split(' ').next().unwrap_or_default();
-            (
-                program,
-                format!("AuthorizedKeysCommand {program} may name keys of root's"),
-            )
+            let program = words::of_command(command).into_iter().next();
+            let program = program.unwrap_or_default();
+            let message = format!("AuthorizedKeysCommand {program} may name keys of root's");
+            (program, message)
         });
         let authorities = access.authorities.iter().map(|file| {
-            (*file, format!("certificates that a key of TrustedUserCAKeys {file} signs may open root's account"))
+            ((*file).to_owned(), format!("certificates that a key of TrustedUserCAKeys {file} signs may open root's account"))
         });
         told.extend(commands.chain(authorities));
     }
     for (place, message) in &told {
         let message = format!("{message}: which cannot be told");
-        let finding = context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, *place, message);
+        let subject = place.as_str();
+        let finding = context.finding(&ROOT_AUTHORIZED_KEYS, Verdict::Unknown, subject, message);
         emit(
             finding
-                .location((*place).to_owned())
+                .location(place.clone())
                 .remediation("set PermitRootLogin no"),
         );
     }

@@ -282,7 +282,7 @@ impl Rule {
                 "PasswordAuthentication {}, KbdInteractiveAuthentication {}, AuthenticationMethods {}",
                 values.value("passwordauthentication"),
                 values.value("kbdinteractiveauthentication"),
-                values.value("authenticationmethods"),
+                values.values("authenticationmethods").join(" "),
             ),
             "sshd.x11_forwarding" | "sshd.disable_forwarding"
                 if values.value("disableforwarding") == "yes" && !values.disables_all() =>
@@ -322,9 +322,9 @@ fn root_login(context: &Context<'_>, values: &Effective<'_>) -> Judged {
 }
 
 fn passwords(_: &Context<'_>, values: &Effective<'_>) -> Judged {
-    let methods = values.value("authenticationmethods");
-    let always_a_key = methods != "any"
-        && methods.split(' ').all(|list| {
+    let methods = values.values("authenticationmethods");
+    let always_a_key = methods != ["any"]
+        && methods.iter().all(|list| {
             list.split(',')
                 .any(|m| m.split(':').next() == Some("publickey"))
         });

@@ -51,12 +51,23 @@ pub(super) fn split_plainly(text: &str, at_equals: bool) -> Option<Vec<String>> 
 ///
 /// `None` if a quote is left open.
 pub(super) fn split(text: &str) -> Option<Vec<String>> {
+    argv_split(text, true)
+}
+
+/// The words of a command that sshd runs, as AuthorizedKeysCommand, the program the first; empty where a quote is left
+/// open, for then it runs none. `#` is a character like any other.
+pub(super) fn of_command(text: &str) -> Vec<String> {
+    argv_split(text, false).unwrap_or_default()
+}
+
+fn argv_split(text: &str, comments: bool) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut chars = text.chars().peekable();
     loop {
         while chars.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
         match chars.peek() {
-            None | Some('#') => return Some(words),
+            None => return Some(words),
+            Some('#') if comments => return Some(words),
             Some(_) => {}
         }
         let mut word = String::new();

@@ -9,6 +9,11 @@ const KEY: &str = "ssh-ed25519 AAAA x";
 
 /// Verdicts and subjects for an sshd_config, beside an account toor that is root too, and keys of both.
 fn told(config: &str, files: &[(&str, &str)]) -> Vec<String> {
+    told_by(<Build as Default>::default(), config, files)
+}
+
+/// The same of that build.
+fn told_by(build: Build, config: &str, files: &[(&str, &str)]) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a directory");
     let put = |path: &str, text: &str| {
         let path = directory.path().join(path);
@@ -24,12 +29,7 @@ fn told(config: &str, files: &[(&str, &str)]) -> Vec<String> {
         put(path, text);
     }
     within(directory.path(), |context| {
-        let config = Config::read(
-            context.root,
-            "/etc/ssh/sshd_config",
-            &[],
-            <Build as Default>::default(),
-        );
+        let config = Config::read(context.root, "/etc/ssh/sshd_config", &[], build);
         let config = config.expect("a configuration");
         let mut told = Vec::new();
         let mut emit = |finding: Finding| {
@@ -112,6 +112,12 @@ fn what_names_keys_unseen_is_unknown() {
             ),
             "unknown /usr/bin/userdbctl",
         ),
+        (
+            format!(
+                "{user}AuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u\t\"--chain\" /bin/x\n"
+            ),
+            "unknown /usr/bin/userdbctl",
+        ),
         ("TrustedUserCAKeys /etc/ca\n".to_owned(), "unknown /etc/ca"),
         (
             "Match User root\nTrustedUserCAKeys /etc/ca\n".to_owned(),
@@ -123,5 +129,47 @@ fn what_names_keys_unseen_is_unknown() {
         ),
     ] {
         assert_eq!(told(&config, &[]), [expected], "{config}");
+    }
+}
+
+/// Words of AuthorizedKeysFile as sshd parted them, and patterns since OpenSSH 10.0.
+#[test]
+fn files_of_keys_as_sshd_names_them() {
+    let new = Build::of((10, 0), false, None);
+    let old = Build::of((9, 9), false, None);
+    let key = (new, "etc/ssh/keys.d/a.pub", "fail /etc/ssh/keys.d/a.pub");
+    for (said, (build, file, expected)) in [
+        (
+            "\"/etc/ssh/my keys\"",
+            (old, "etc/ssh/my keys", "fail /etc/ssh/my keys"),
+        ),
+        (
+            "/etc/ssh/my\\ keys",
+            (old, "etc/ssh/my keys", "fail /etc/ssh/my keys"),
+        ),
+        ("'/etc/a b' /etc/c", (old, "etc/c", "fail /etc/c")),
+        ("'/etc/a b'", (old, "etc/a", "pass sshd")),
+        (
+            "\"%h/my keys\"",
+            (old, "var/toor/my keys", "fail /var/toor/my keys"),
+        ),
+        ("None", (old, "root/None", "pass sshd")),
+        ("/etc/ssh/keys.d/*.pub", key),
+        ("/etc/ssh/keys.d/*.pub", (old, key.1, "pass sshd")),
+        ("/etc/*/keys.?/[a-c].pub", key),
+        (
+            "/etc/ssh/keys.d/*.pub",
+            (new, "etc/ssh/keys.d/.a.pub", "pass sshd"),
+        ),
+        ("%h/k*", (new, "var/toor/keys", "fail /var/toor/keys")),
+        ("k*/%u", (new, "root/keys/root", "fail /root/keys/root")),
+        ("/etc/keys\\*", (new, "etc/keys*", "fail /etc/keys*")),
+    ] {
+        let config = format!("PermitRootLogin prohibit-password\nAuthorizedKeysFile {said}\n");
+        assert_eq!(
+            told_by(build, &config, &[(file, KEY)]),
+            [expected],
+            "{said}"
+        );
     }
 }

@@ -35,6 +35,11 @@ pub(super) fn none_alone(
     line: &Line<'_>,
     good: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, String> {
+    none_among(line, good).map(|words| joined(&words))
+}
+
+/// The same, each word for itself: one in quotes may hold blanks.
+fn none_among(line: &Line<'_>, good: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
     let none = |word: &String| word.eq_ignore_ascii_case("none");
     if line.words.len() > 1 && line.words.iter().any(none) {
         return Err(format!(
@@ -42,7 +47,7 @@ pub(super) fn none_alone(
             line.name()
         ));
     }
-    some(line, |word| word.eq_ignore_ascii_case("none") || good(word)).map(|words| joined(&words))
+    some(line, |word| word.eq_ignore_ascii_case("none") || good(word))
 }
 
 /// AuthorizedKeysFile, and RevokedKeys since it takes several files.
@@ -56,8 +61,8 @@ pub(super) fn files(line: &Line<'_>) -> Result<Vec<String>, String> {
     };
     let good = |word: &str| !word.is_empty();
     match line.build.number < FRACTIONS {
-        true => some(line, good).map(|words| joined(&words)),
-        false => none_alone(line, good),
+        true => some(line, good),
+        false => none_among(line, good),
     }
     .map(expanded)
 }

@@ -95,9 +95,7 @@ pub(super) fn read(line: &Line<'_>, earlier: &mut Earlier) -> Result<Vec<String>
         Kind::Verbose => none_alone(line, |word| !word.is_empty()),
         Kind::ChannelTimes => none_alone(line, |word| lists::channel_time(word, version)),
         Kind::Methods if line.words.is_empty() => Err(format!("no {} specified", line.name())),
-        Kind::Methods => {
-            some(line, |word| lists::good_methods(word, line.build)).map(|words| joined(&words))
-        }
+        Kind::Methods => some(line, |word| lists::good_methods(word, line.build)),
         Kind::Rekey => {
             rekey(line.words, version).ok_or_else(|| line.invalid(&line.words.join(" ")))
         }
