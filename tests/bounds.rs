@@ -349,6 +349,26 @@ fn what_is_more_than_its_bound_is_said() {
             "sshd.*",
             "larger than",
         ),
+        (
+            "UNIT_COMMANDS",
+            "mkdir -p usr/lib/systemd/system etc/default; touch usr/sbin/sshd etc/ssh/sshd_config; \
+             { printf A=; head -c 1000000 /dev/zero | tr '\\0' x; } > etc/default/ssh; \
+             { printf '[Service]\\nEnvironmentFile=/etc/default/ssh\\nExecStart=/usr/sbin/sshd -D '; \
+               yes '${A}' | head -n 200000 | tr -d '\\n'; echo; } > usr/lib/systemd/system/ssh.service"
+                .to_owned(),
+            "sshd.*",
+            "its command line has more bytes than are looked at",
+        ),
+        (
+            "UNIT_ENVIRONMENT",
+            "mkdir -p usr/lib/systemd/system etc/default; touch usr/sbin/sshd etc/ssh/sshd_config; \
+             for n in 1 2 3; do { printf A$n=; head -c 1000000 /dev/zero | tr '\\0' x; } > etc/default/ssh$n; done; \
+             printf '[Service]\\nEnvironmentFile=/etc/default/ssh*\\nExecStart=/usr/sbin/sshd -D $O\\n' \
+               > usr/lib/systemd/system/ssh.service"
+                .to_owned(),
+            "sshd.*",
+            "cannot be told stand in its command line",
+        ),
     ];
     for (bound, setup, only, expected) in rows {
         let lab = tree();

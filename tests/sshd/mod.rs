@@ -2,5 +2,6 @@
 
 mod differential;
 mod live;
+mod units;
 mod verdicts;
 mod versions;

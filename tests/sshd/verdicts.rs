@@ -8,9 +8,9 @@ use serde_json::Value;
 const DEBIAN: &str = "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem sftp /usr/lib/openssh/sftp-server\n";
 
 /// The demands of all checks that have one by default.
-const GOOD: &str = "PermitRootLogin no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxAuthTries 4\nLoginGraceTime 60\nMaxStartups 10:30:60\nIgnoreUserKnownHosts yes\nAllowTcpForwarding no\nAllowGroups admin\nUsePAM yes\nX11Forwarding no\n";
+pub(super) const GOOD: &str = "PermitRootLogin no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxAuthTries 4\nLoginGraceTime 60\nMaxStartups 10:30:60\nIgnoreUserKnownHosts yes\nAllowTcpForwarding no\nAllowGroups admin\nUsePAM yes\nX11Forwarding no\n";
 
-fn lab(config: &str) -> Lab {
+pub(super) fn lab(config: &str) -> Lab {
     let lab = Lab::new();
     lab.shell(
         "mkdir -p usr/sbin etc/ssh/sshd_config.d root/.ssh
@@ -24,7 +24,7 @@ fn lab(config: &str) -> Lab {
     lab
 }
 
-fn check(lab: &Lab) -> Ran {
+pub(super) fn check(lab: &Lab) -> Ran {
     lab.agent(&["check"], &["--only", "sshd.*", "--format", "json"])
 }
 

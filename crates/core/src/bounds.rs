@@ -99,6 +99,10 @@ bounds! {
         "a unit has some kilobytes; they are held in memory at once";
     ENVIRONMENT_FILE: u64 = Bytes(1 << 20), "an environment file of a service",
         "the kernel takes no more for a program's environment in most set-ups";
+    UNIT_ENVIRONMENT: usize = Bytes(2 << 20), "the variables of a unit that may start an sshd",
+        "as long as two such files; a service has some hundred bytes";
+    UNIT_COMMANDS: usize = Bytes(8 << 20), "what variables put into the command lines of units that may start an sshd",
+        "the kernel starts no program with more than 6 MiB (execve(2)); a host's have some kilobytes";
     ENVIRONMENT: u64 = Bytes(8 << 20), "the environment of a process",
         "the kernel starts no program with more than 6 MiB of arguments and environment (execve(2))";
     ACCOUNTS_FILE: u64 = Bytes(10 << 20), "each of passwd, shadow and group",

@@ -11,6 +11,7 @@ mod names;
 mod node;
 mod presets;
 mod scripts;
+mod specifiers;
 mod started;
 mod syntax;
 mod words;
@@ -24,6 +25,7 @@ use found::Found;
 use line::{Lines, Share};
 use listing::Listing;
 use presets::Presets;
+pub use specifiers::{UNTOLD, specifiers};
 use started::Boot;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +117,15 @@ impl Units {
     /// The values of a list-like key in force, as [`values`] gives them.
     pub fn values(&self, root: &Root, unit: &str, section: &str, key: &str) -> Vec<Setting> {
         values_of(root, &self.listing, unit, section, key)
+    }
+
+    /// The text of one of the unit's settings with what specifiers stand for there, as [`specifiers`] has it: under an
+    /// alias they say the unit's own name.
+    pub fn specified(&self, root: &Root, unit: &str, text: &str) -> String {
+        match text.contains('%') {
+            true => specifiers(text, &names::real(root, &self.listing, unit)),
+            false => text.to_owned(),
+        }
     }
 
     /// Whether the unit is masked, as [`masked`] says, or by every command line.

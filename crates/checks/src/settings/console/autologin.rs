@@ -4,7 +4,6 @@ use super::getty::{self, Access};
 use super::{GETTY_AUTOLOGIN, credentials, debug, line, units};
 use crate::settings::boot::{self, words};
 use crate::settings::context::Context;
-use crate::settings::systemd::{self, Escapes};
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -43,12 +42,13 @@ pub(super) fn openings(context: &Context<'_>, unit: &str) -> (Vec<Opening>, bool
     let any = !starts.is_empty();
     let starts = starts.into_iter().chain(units::around(context, unit));
     let openings = starts.filter_map(|start| {
-        let access = getty::judge(&start.command, given);
+        let access = getty::judge_words(&start.words, given);
         // Of what runs before and after, shells and logins count.
         if !start.main && !matches!(access, Access::Unasked(_)) {
             return None;
         }
-        let by_credential = getty::judge(&start.command, getty::Given::default()) == Access::Asks;
+        let by_credential =
+            getty::judge_words(&start.words, getty::Given::default()) == Access::Asks;
         let place = credential.clone().filter(|_| by_credential);
         (access != Access::Asks).then(|| Opening {
             access,
@@ -173,10 +173,17 @@ fn on_terminal(context: &Context<'_>, unit: &str) -> bool {
     let all = units::starts(context, unit).into_iter();
     let mut all = all.chain(units::around(context, unit));
     all.any(|start| {
-        let access = getty::judge(&start.command, getty::Given::default());
+        let access = getty::judge_words(&start.words, getty::Given::default());
         match access {
-            Access::Unknown(_) => is_terminal && start.main && !asks_at_boot(&start.command),
-            _ => is_terminal || names_terminal(&start.command),
+            Access::Unknown(_) => is_terminal && start.main && !asks_at_boot(&start.words),
+            _ => {
+                is_terminal
+                    || start
+                        .words
+                        .iter()
+                        .flatten()
+                        .any(|word| names_terminal(word))
+            }
         }
     })
 }
@@ -205,9 +212,9 @@ fn input_is_terminal(context: &Context<'_>, unit: &str) -> bool {
 }
 
 /// Programs that ask on the console while the machine boots, and let nobody in.
-fn asks_at_boot(command: &str) -> bool {
-    let words = systemd::words(command, Escapes::C);
-    let program = words.first().and_then(|word| word.rsplit('/').next());
+fn asks_at_boot(commands: &[Vec<String>]) -> bool {
+    let words = commands.first();
+    let program = words.and_then(|words| words.first()?.rsplit('/').next());
     program.is_some_and(|name| {
         matches!(
             name,
@@ -308,6 +315,21 @@ mod tests {
             ),
         ] {
             assert_eq!(on(input, command), [expected], "{input} {command}");
+        }
+    }
+
+    /// Specifiers in the words of a command, and those that the tree does not decide.
+    #[test]
+    fn options_that_specifiers_spell() {
+        for (command, expected) in [
+            ("/sbin/agetty --%j root tty9 linux", Verdict::Fail),
+            ("/sbin/agetty --%%j root tty9 linux", Verdict::Pass),
+            ("/sbin/agetty %b root tty9 linux", Verdict::Unknown),
+        ] {
+            let unit = format!("[Service]\nStandardInput=tty\nExecStart={command}\n");
+            let wanted = "[Unit]\nWants=x-autologin.service\n";
+            let files = [("default.target", wanted), ("x-autologin.service", &unit)];
+            assert_eq!(verdicts(&files), [expected], "{command}");
         }
     }
 

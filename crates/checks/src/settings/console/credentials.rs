@@ -67,9 +67,12 @@ pub(in crate::settings) fn of_unit(
     let stored = stored(context);
     for key in ["LoadCredential", "LoadCredentialEncrypted"] {
         for setting in context.units().values(context.root, unit, "Service", key) {
-            let (name, path) = match setting.value.split_once(':') {
+            let said = context
+                .units()
+                .specified(context.root, unit, &setting.value);
+            let (name, path) = match said.split_once(':') {
                 Some((name, path)) => (name, path),
-                None => (setting.value.as_str(), setting.value.as_str()),
+                None => (said.as_str(), said.as_str()),
             };
             if path.starts_with('/') {
                 let bytes = context.read(path).ok().flatten();
@@ -83,18 +86,13 @@ pub(in crate::settings) fn of_unit(
             }
         }
     }
-    let instance = unit
-        .split_once('@')
-        .and_then(|(_, rest)| rest.strip_suffix(".service"))
-        .unwrap_or_default();
     for setting in context
         .units()
         .values(context.root, unit, "Service", "ImportCredential")
     {
-        let pattern = setting
-            .value
-            .replace("%I", instance)
-            .replace("%i", instance);
+        let pattern = context
+            .units()
+            .specified(context.root, unit, &setting.value);
         for credential in &stored {
             if let Some(name) = imported(&pattern, &credential.name) {
                 let place = credential.place.clone();

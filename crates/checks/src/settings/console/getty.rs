@@ -66,7 +66,13 @@ pub(super) struct Given {
 /// Judges the value of an `ExecStart=` (systemd.service(5), "Command Lines").
 pub(super) fn judge(command: &str, given: Given) -> Access {
     // A semicolon that is a word parts commands.
-    let accesses = systemd::commands(command).into_iter().map(|words| {
+    judge_words(&systemd::commands(command), given)
+}
+
+/// The same of the words of its commands; what holds [`systemd::UNTOLD`] is not known.
+pub(super) fn judge_words(commands: &[Vec<String>], given: Given) -> Access {
+    let accesses = commands.iter().cloned().map(|words| {
+        let untold = words.iter().any(|word| word.contains(systemd::UNTOLD));
         let mut words: VecDeque<String> = words.into();
         let bare = |word: &str| {
             let path = word.trim_start_matches(['-', '@', ':', '+', '!', '|']);
@@ -81,7 +87,12 @@ pub(super) fn judge(command: &str, given: Given) -> Access {
                 words.remove(1);
             }
         }
-        run(words.into(), given, 0)
+        match run(words.into(), given, 0) {
+            Access::Asks if untold => {
+                Access::Unknown("what a specifier stands for cannot be told".into())
+            }
+            access => access,
+        }
     });
     worst(accesses)
 }

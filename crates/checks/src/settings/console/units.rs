@@ -10,6 +10,8 @@ pub(super) use systemd::masked;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) command: String,
+    /// The words of each command in it, specifiers put in.
+    pub(super) words: Vec<Vec<String>>,
     /// `FILE:LINE`
     pub(super) location: String,
     /// Whether it is what the unit is for.
@@ -55,9 +57,16 @@ pub(super) fn around(context: &Context<'_>, unit: &str) -> Vec<Start> {
 
 fn of_key(context: &Context<'_>, unit: &str, key: &str) -> Vec<Start> {
     let values = context.units().values(context.root, unit, "Service", key);
+    let specified = |word: String| context.units().specified(context.root, unit, &word);
+    let parted = |text: &str| {
+        let all = systemd::commands(text).into_iter();
+        all.map(|words| words.into_iter().map(specified).collect())
+            .collect()
+    };
     values
         .into_iter()
         .map(|setting| Start {
+            words: parted(&setting.value),
             command: setting.value,
             location: setting.location,
             main: key == "ExecStart",

@@ -4,25 +4,87 @@
 use super::include;
 use crate::settings::boot;
 use crate::settings::context::Context;
-use crate::settings::systemd::{self, Escapes, words};
+use crate::settings::systemd::{self, Escapes, UNTOLD, specifiers, words};
 use agent_core::bounds;
 use agent_core::glob::Syntax;
 use agent_core::os::root::Root;
 use std::collections::HashMap;
 
 /// Variables by their names.
-pub(super) type Environment = HashMap<String, String>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Environment {
+    variables: HashMap<String, String>,
+    /// Of names and values.
+    bytes: usize,
+    /// Whether any of them may have another value: a file of variables is not known, or they are more than are held.
+    pub(super) untold: bool,
+}
+
+impl Environment {
+    /// The value, empty where there is none; [`UNTOLD`] in the place of what is not known of it.
+    pub(super) fn value(&self, name: &str) -> &str {
+        match self.untold {
+            true => "\0",
+            false => self.variables.get(name).map_or("", String::as_str),
+        }
+    }
+
+    /// Whether the variable is known to be set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
+    /// How much it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives the variable a value.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        let length = |name: &str, value: &str| name.len().saturating_add(value.len());
+        self.remove(name);
+        self.bytes = self.bytes.saturating_add(length(name, value));
+        if self.bytes > bounds::UNIT_ENVIRONMENT {
+            (self.variables, self.bytes, self.untold) = (HashMap::new(), 0, true);
+        } else {
+            self.variables.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(old) = self.variables.remove(name) {
+            let length = name.len().saturating_add(old.len());
+            self.bytes = self.bytes.saturating_sub(length);
+        }
+    }
+
+    fn assign(&mut self, word: &str) {
+        if let Some((name, value)) = word.split_once('=') {
+            self.set(name, value);
+        }
+    }
+
+    /// What `UnsetEnvironment=` takes away: a name, or a name with that value alone.
+    fn unset(&mut self, word: &str) {
+        match word.split_once('=') {
+            Some((name, value)) if self.variables.get(name).is_none_or(|own| own != value) => {}
+            Some((name, _)) => self.remove(name),
+            None => self.remove(word),
+        }
+    }
+}
 
 /// What every service inherits: `DefaultEnvironment=`, and `systemd.setenv=` of the kernel's command line, one for each that
 /// the machine may be booted with (systemd-system.conf(5), kernel-command-line(7)).
 pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
-    let mut configured = HashMap::new();
+    let mut configured = Environment::default();
     for setting in systemd::config(context.root, "system.conf", "Manager", "DefaultEnvironment") {
         if setting.value.is_empty() {
-            configured.clear();
+            configured = Environment::default();
         }
+        // Specifiers stand for parts of a unit's name nowhere here.
         let words = words(&setting.value, Escapes::C).into_iter();
-        configured.extend(words.filter_map(|word| assignment(&word)));
+        words.for_each(|word| configured.assign(&specifiers(&word, "")));
     }
     let lines = boot::command_lines(context);
     let mut found = Vec::new();
@@ -33,7 +95,7 @@ pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
         let mut environment = configured.clone();
         for (key, value) in boot::parameters(&line) {
             if key == "systemd.setenv" {
-                environment.extend(value.as_deref().and_then(assignment));
+                environment.assign(value.as_deref().unwrap_or_default());
             }
         }
         // Each may come to a command line of its own, of which no more are judged.
@@ -44,12 +106,7 @@ pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
     found
 }
 
-fn assignment(word: &str) -> Option<(String, String)> {
-    let (name, value) = word.split_once('=')?;
-    Some((name.to_owned(), value.to_owned()))
-}
-
-/// What `Environment=` and `EnvironmentFile=` say; files come last. Two for each that is inherited where systemd before 254
+/// What `Environment=` and `EnvironmentFile=` say; files come after, and what is unset last. Two for each that is inherited where systemd before 254
 /// and later ones disagree.
 pub(super) fn environments(
     root: &Root,
@@ -76,25 +133,57 @@ fn of_unit(
 ) -> Vec<Environment> {
     let credentials = format!("/run/credentials/{unit}");
     let mut said = inherited.clone();
-    said.insert("CREDENTIALS_DIRECTORY".to_owned(), credentials);
-    for setting in systemd.values(root, unit, "Service", "Environment") {
-        let words = words(&setting.value, Escapes::C).into_iter();
-        said.extend(words.filter_map(|word| assignment(&word)));
+    said.set("CREDENTIALS_DIRECTORY", &credentials);
+    let list = |key: &str| {
+        let settings = systemd.values(root, unit, "Service", key).into_iter();
+        let words = settings.flat_map(|setting| words(&setting.value, Escapes::C));
+        words.map(|word| systemd.specified(root, unit, &word))
+    };
+    // What systemd itself was started with is not read.
+    list("PassEnvironment").for_each(|name| said.set(&name, "\0"));
+    for word in list("Environment") {
+        let name = word.split('=').next().unwrap_or_default();
+        said.untold |= name.contains(UNTOLD);
+        said.assign(&word);
     }
     let mut found = vec![said.clone(), said];
     for setting in systemd.values(root, unit, "Service", "EnvironmentFile") {
-        let pattern = setting.value.trim_start_matches('-');
-        let paths = include::matches(root, pattern, Syntax::Fnmatch).unwrap_or_default();
-        for path in paths {
-            let text = root.read(path.as_bytes(), bounds::ENVIRONMENT_FILE);
-            let text = text.ok().flatten().unwrap_or_default();
-            for (environment, goes_on) in found.iter_mut().zip([true, false]) {
-                environment.extend(variables(&text, goes_on).unwrap_or_default());
-            }
+        files(
+            root,
+            &systemd.specified(root, unit, &setting.value),
+            &mut found,
+        );
+    }
+    for word in list("UnsetEnvironment") {
+        for environment in &mut found {
+            environment.untold |= word.contains(UNTOLD);
+            environment.unset(&word);
         }
     }
     found.dedup();
     found
+}
+
+/// Adds what the files say that an `EnvironmentFile=` names.
+fn files(root: &Root, value: &str, found: &mut [Environment]) {
+    let pattern = value.strip_prefix('-').unwrap_or(value);
+    let paths = match pattern.contains(UNTOLD) {
+        true => None,
+        false => include::matches(root, pattern, Syntax::Fnmatch).ok(),
+    };
+    let Some(paths) = paths else {
+        return found.iter_mut().for_each(|one| one.untold = true);
+    };
+    for path in paths {
+        let text = root.read(path.as_bytes(), bounds::ENVIRONMENT_FILE);
+        let text = text.ok().flatten().unwrap_or_default();
+        for (environment, goes_on) in found.iter_mut().zip([true, false]) {
+            let variables = variables(&text, goes_on).unwrap_or_default();
+            for (name, value) in &variables {
+                environment.set(name, value);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 mod address;
 mod algorithms;
 pub mod build;
+mod called;
 mod checks;
 pub mod config;
 mod consistent;
@@ -23,10 +24,12 @@ pub mod keys;
 mod keyword;
 mod live;
 mod meaning;
+mod namespace;
 mod read;
 mod root_access;
 mod root_keys;
 mod rules;
+mod script;
 mod starters;
 mod table;
 mod unit;
@@ -71,6 +74,8 @@ pub struct Taken {
     read_at: Option<i64>,
     /// Further daemons that run.
     others: Vec<live::Daemon>,
+    /// The line of a unit for which the configuration cannot be told.
+    doubted_at: Option<String>,
 }
 
 impl Taken {
@@ -94,20 +99,42 @@ impl Taken {
             Some(first) if !first.cut => Some(others.remove(0)),
             _ => None,
         };
+        let inherited = environment::inherited(context);
+        let starter = unit::daemon(root, context.units(), &inherited);
         // In a tree, and where none listens until somebody connects.
-        let daemon = running
-            .or_else(|| unit::daemon(root, &environment::inherited(context)))
-            .unwrap_or_default();
+        let (daemon, doubt) = match (running, &starter) {
+            (Some(daemon), _) => (daemon, None),
+            (None, Some(starter)) => (starter.daemon.clone(), starter.doubt.map(str::to_owned)),
+            (None, None) => (live::Daemon::default(), None),
+        };
         let file = daemon.file.unwrap_or_else(|| main_file(root));
         let version = version::read(root);
+        let mut config = Config::read(root, &file, &daemon.options, version.build);
+        let place = starter.as_ref().map(|starter| starter.location.clone());
+        let mut doubt = doubt.zip(place);
+        if let (Ok(taken), Some(starter)) = (&config, &starter) {
+            doubt = doubt.or_else(|| namespace::veil(context, &starter.unit, taken));
+        }
+        let doubted_at = doubt.map(|(why, place)| {
+            config = Err(Rejection::Unknown(why));
+            place
+        });
         Some(Taken {
-            config: Config::read(root, &file, &daemon.options, version.build),
+            config,
+            doubted_at,
             version,
             file,
             options: daemon.options,
             read_at: daemon.read_at,
             others,
         })
+    }
+}
+
+impl Taken {
+    /// Whether the line is told already as the one for which nothing is known of the daemon.
+    fn is_doubted_at(&self, place: &str) -> bool {
+        self.doubted_at.as_deref() == Some(place)
     }
 }
 
@@ -176,7 +203,7 @@ fn refused(
         Rejection::Unknown(why) => (
             Verdict::Unknown,
             format!("the configuration cannot be judged: {why}"),
-            file.to_owned(),
+            taken.doubted_at.clone().unwrap_or_else(|| file.to_owned()),
         ),
     };
     emit(

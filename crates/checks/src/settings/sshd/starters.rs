@@ -9,6 +9,7 @@ use super::effective::Effective;
 use super::environment::inherited;
 use super::judge::{blocks_of_another, shown};
 use super::live::Daemon;
+use super::namespace;
 use super::root_keys;
 use super::rules::{Judged, RULES};
 use super::unit::{self, Starter};
@@ -23,14 +24,24 @@ pub(super) fn look(context: &Context<'_>, taken: &Taken, emit: &mut dyn FnMut(Fi
     let mut seen: Vec<(String, Vec<String>)> = vec![(taken.file.clone(), taken.options.clone())];
     let running = taken.others.iter().cloned().map(running);
     let units = unit::starters(context.root, context.units(), &inherited(context));
+    let mut doubts: usize = 0;
     for starter in running.chain(units) {
         if starter.daemon.cut {
             emit(cut(context, &starter));
             continue;
         }
+        if starter.doubt.is_some() {
+            doubts = doubts.saturating_add(1);
+            let is_told = doubts > bounds::SSHD_STARTERS || taken.is_doubted_at(&starter.location);
+            if !is_told {
+                emit(doubted(context, &starter));
+            }
+            continue;
+        }
         let Daemon { file, options, .. } = starter.daemon.clone();
         let called = (file.unwrap_or_else(|| main_file(context.root)), options);
-        if seen.contains(&called) {
+        let elsewhere = starter.daemon.pid.is_none() && namespace::has_own(context, &starter.unit);
+        if seen.contains(&called) && !elsewhere {
             continue;
         }
         let most = bounds::SSHD_STARTERS;
@@ -53,6 +64,7 @@ fn running(daemon: Daemon) -> Starter {
         unit: format!("process {pid}"),
         daemon,
         location: format!("/proc/{pid}/cmdline"),
+        doubt: None,
     }
 }
 
@@ -61,6 +73,14 @@ fn cut(context: &Context<'_>, starter: &Starter) -> Finding {
         "{} listens, and its title is cut off: with what options it runs cannot be told",
         who(starter)
     );
+    let finding = context.finding(&CONFIG_VALID, Verdict::Unknown, subject(starter), message);
+    finding.location(starter.location.clone())
+}
+
+fn doubted(context: &Context<'_>, starter: &Starter) -> Finding {
+    let unit = &starter.unit;
+    let why = starter.doubt.unwrap_or_default();
+    let message = format!("with what options {unit} starts an sshd cannot be told: {why}");
     let finding = context.finding(&CONFIG_VALID, Verdict::Unknown, subject(starter), message);
     finding.location(starter.location.clone())
 }
@@ -103,6 +123,19 @@ fn one(
             return;
         }
     };
+    let veil = match starter.daemon.pid {
+        Some(_) => None,
+        None => namespace::veil(context, &starter.unit, &config),
+    };
+    if let Some((why, place)) = veil {
+        if !taken.is_doubted_at(&place) {
+            let message = format!("what {} does cannot be told: {why}", who(starter));
+            let finding =
+                context.finding(&CONFIG_VALID, Verdict::Unknown, subject(starter), message);
+            emit(finding.location(place));
+        }
+        return;
+    }
     let values = Effective::global(&config);
     let theirs = taken.config.as_ref().ok();
     let daemon = theirs.map(Effective::global);
@@ -218,6 +251,7 @@ mod tests {
                 },
                 options: Vec::new(),
                 read_at: None,
+                doubted_at: None,
                 others: vec![
                     daemon(7, "/main", "PermitRootLogin=yes"),
                     daemon(8, "/own", "MaxSessions=10"),

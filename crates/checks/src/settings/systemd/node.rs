@@ -2,7 +2,7 @@
 
 use super::found::{self, Found};
 use super::listing::Listing;
-use super::{ini, names, sources};
+use super::{ini, names, sources, specifiers};
 use crate::settings::boot;
 use agent_core::os::root::Root;
 use std::collections::BTreeSet;
@@ -96,7 +96,7 @@ pub(super) fn read(root: &Root, listing: &Listing, unit: &str) -> Node {
 
 impl Node {
     fn add(&mut self, name: &str, unit: &str, place: String, doubt: Option<String>) {
-        if let Some(to) = instance(&named(name, unit), unit) {
+        if let Some(to) = instance(&specifiers(name, unit), unit) {
             self.edges.push(Edge { to, place, doubt });
         }
     }
@@ -130,7 +130,8 @@ fn settings(root: &Root, listing: &Listing, unit: &str, node: &mut Node) {
                 ("Service", "Sockets") => each(None),
                 ("Unit", "Conflicts") => {
                     let all = value.split_whitespace();
-                    node.conflicts.extend(all.map(|name| named(name, unit)));
+                    node.conflicts
+                        .extend(all.map(|name| specifiers(name, unit)));
                 }
                 ("Unit", "DefaultDependencies") => defaults = !boot::is_false(&value),
                 ("Timer" | "Path", "Unit") | ("Socket", "Service") => {
@@ -199,29 +200,4 @@ fn instance(name: &str, unit: &str) -> Option<String> {
     let (own, _) = unit.rsplit_once('.')?;
     let instance = own.split_once('@').map_or(own, |(_, instance)| instance);
     Some(format!("{prefix}@{instance}.{rest}"))
-}
-
-/// The name with the specifiers that are parts of the unit's own name (systemd.unit(5), "Specifiers").
-fn named(name: &str, unit: &str) -> String {
-    if !name.contains('%') {
-        return name.to_owned();
-    }
-    let (whole, _) = unit.rsplit_once('.').unwrap_or((unit, ""));
-    let (prefix, instance) = whole.split_once('@').unwrap_or((whole, ""));
-    let last = prefix.rsplit('-').next().unwrap_or_default();
-    let parts = [
-        ("%n", unit),
-        ("%N", whole),
-        ("%p", prefix),
-        ("%P", prefix),
-        ("%i", instance),
-        ("%I", instance),
-        ("%j", last),
-        ("%J", last),
-    ];
-    let mut name = name.to_owned();
-    for (specifier, part) in parts {
-        name = name.replace(specifier, part);
-    }
-    name
 }

@@ -1,0 +1,398 @@
+//! What a command line of a unit starts: the sshd in it, by its own name or behind env(1), a shell and their like, and with
+//! what words.
+
+use super::environment::Environment;
+use super::forced::SHELLS;
+use super::live::options;
+use super::script::{Budget, DEPTH, Shell, is_name};
+use crate::settings::systemd::{self, Escapes, UNTOLD, words};
+
+/// An sshd that a command starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Called {
+    /// The words behind its name.
+    With(Vec<String>),
+    /// It may be one; why its words cannot be told.
+    Untold(&'static str),
+}
+
+/// Looks for an sshd in commands.
+pub(super) struct Finder<'a> {
+    /// Whether a program is one.
+    pub(super) is_sshd: &'a dyn Fn(&str) -> bool,
+    /// What may be put into words.
+    pub(super) budget: &'a Budget,
+}
+
+const WORDS: &str =
+    "variables, specifiers or commands that cannot be told stand in its command line";
+const SPENT: &str = "its command line has more bytes than are looked at";
+
+impl Finder<'_> {
+    /// Those that the value of an `ExecStart=` starts; `specified` puts in what specifiers stand for.
+    pub(super) fn line(
+        &self,
+        line: &str,
+        specified: &dyn Fn(&str) -> String,
+        environment: &Environment,
+    ) -> Vec<Called> {
+        let mut found = Vec::new();
+        for command in systemd::commands(line) {
+            let words = command.iter().map(|word| specified(word)).collect();
+            if let Some(words) = self.expanded(words, environment) {
+                self.command(&words, environment, 0, &mut found);
+            }
+        }
+        if self.budget.is_spent() {
+            return vec![Called::Untold(SPENT)];
+        }
+        found
+    }
+
+    /// `$NAME` alone stands for as many words as it holds, `${NAME}` for a part of one; neither in the name of the program,
+    /// nor anywhere with `:` before it (systemd.service(5)). `None` beyond the budget.
+    fn expanded(&self, command: Vec<String>, environment: &Environment) -> Option<Vec<String>> {
+        let mut command = command.into_iter();
+        let program = command.next()?;
+        let marks = program.strip_suffix(path(&program)).unwrap_or_default();
+        let plain = marks.contains(':');
+        let mut found = vec![program];
+        for word in command {
+            if plain {
+                found.push(word);
+                continue;
+            }
+            if let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) {
+                let value = environment.value(name);
+                // Each word is held with some more bytes.
+                let cost = value.len().saturating_mul(8).saturating_add(64);
+                if !self.budget.spend(cost) {
+                    return None;
+                }
+                found.extend(words(value, Escapes::Plain));
+                continue;
+            }
+            let mut out = String::new();
+            let mut rest = word.as_str();
+            while let Some((before, tail)) = rest.split_once('$') {
+                out.push_str(before);
+                let braced = tail.strip_prefix('{').and_then(|t| t.split_once('}'));
+                rest = match braced.filter(|(name, _)| is_name(name)) {
+                    Some((name, rest)) => {
+                        let value = environment.value(name);
+                        if !self.budget.spend(value.len()) {
+                            return None;
+                        }
+                        out.push_str(value);
+                        rest
+                    }
+                    // `$$` stands for one.
+                    None => {
+                        out.push('$');
+                        tail.strip_prefix('$').unwrap_or(tail)
+                    }
+                };
+            }
+            out.push_str(rest);
+            found.push(out);
+        }
+        Some(found)
+    }
+
+    /// Adds the sshd that the command is, or that it is to run.
+    fn command(
+        &self,
+        command: &[String],
+        environment: &Environment,
+        depth: usize,
+        found: &mut Vec<Called>,
+    ) {
+        let Some(program) = command.first() else {
+            return;
+        };
+        if depth > DEPTH || self.may_be(program) {
+            return found.push(Called::Untold(WORDS));
+        }
+        let deeper = depth.saturating_add(1);
+        match name(program) {
+            _ if (self.is_sshd)(program) => {
+                let arguments = command.get(1..).unwrap_or_default();
+                // Tests and prints its configuration, its version: it listens to nobody.
+                if options(arguments).only_tells {
+                    return;
+                }
+                found.push(match arguments.iter().any(|word| word.contains(UNTOLD)) {
+                    true => Called::Untold(WORDS),
+                    false => Called::With(arguments.to_vec()),
+                });
+            }
+            shell if SHELLS.contains(&shell) => self.shell(command, environment, deeper, found),
+            starter if STARTERS.contains(&starter) => {
+                let is_it = |word: &String| {
+                    (self.is_sshd)(word) || self.may_be(word) || SHELLS.contains(&name(word))
+                };
+                self.behind(command, &is_it, environment, deeper, found);
+            }
+            // What only looks at the file or at processes of that name starts none.
+            tool if TOOLS.contains(&tool) => {}
+            // Any other may be there to start what is named by its whole path.
+            _ => {
+                let is_it = |word: &String| {
+                    word.contains("bin/") && ((self.is_sshd)(word) || SHELLS.contains(&name(word)))
+                };
+                self.behind(command, &is_it, environment, deeper, found);
+            }
+        }
+    }
+
+    /// The command behind the words of another, with variables that stand before it (env(1)).
+    fn behind(
+        &self,
+        command: &[String],
+        is_it: &dyn Fn(&String) -> bool,
+        environment: &Environment,
+        depth: usize,
+        found: &mut Vec<Called>,
+    ) {
+        let mut all = command.iter().skip(1);
+        let Some(at) = all.position(is_it).and_then(|at| at.checked_add(1)) else {
+            return;
+        };
+        let (before, behind) = command.split_at_checked(at).unwrap_or_default();
+        let mut assignments = before.iter().filter_map(|word| {
+            let (name, value) = word.split_once('=')?;
+            is_name(name).then_some((name, value))
+        });
+        let Some(first) = assignments.next() else {
+            return self.command(behind, environment, depth, found);
+        };
+        if self.budget.spend(environment.bytes()) {
+            let mut environment = environment.clone();
+            for (name, value) in std::iter::once(first).chain(assignments) {
+                environment.set(name, value);
+            }
+            self.command(behind, &environment, depth, found);
+        }
+    }
+
+    /// What the script of `sh -c` starts.
+    fn shell(
+        &self,
+        command: &[String],
+        environment: &Environment,
+        depth: usize,
+        found: &mut Vec<Called>,
+    ) {
+        let is_cluster =
+            |word: &String| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+        let Some(at) = command.iter().skip(1).position(is_cluster) else {
+            return;
+        };
+        let (options, behind) = command
+            .split_at_checked(at.saturating_add(2))
+            .unwrap_or_default();
+        let is_option = |word: &&String| word.starts_with(['-', '+']);
+        let more = behind.iter().take_while(is_option).count();
+        let Some((script, operands)) = behind.get(more..).and_then(<[String]>::split_first) else {
+            return;
+        };
+        if !self.budget.spend(environment.bytes()) {
+            return;
+        }
+        let mut environment = environment.clone();
+        // Files of a log-in, and those that variables name, may say anything of any variable.
+        let of_login =
+            |word: &String| word == "--login" || word.starts_with('-') && word.contains('l');
+        environment.untold |= options.iter().chain(behind.iter().take(more)).any(of_login)
+            || environment.has("BASH_ENV")
+                && name(command.first().map_or("", String::as_str)) == "bash";
+        let mut shell = Shell {
+            environment,
+            operands: Some(operands.to_vec()),
+            budget: self.budget,
+            conditional: false,
+            open: 0,
+        };
+        shell.run(script, depth, &mut |words, environment| {
+            self.command(words, environment, depth, found);
+        });
+    }
+
+    /// Whether what is not known of the word may make it the name of an sshd.
+    fn may_be(&self, word: &str) -> bool {
+        let name = name(word);
+        let Some((first, rest)) = name.split_once(UNTOLD) else {
+            return false;
+        };
+        let last = rest.rsplit(UNTOLD).next().unwrap_or_default();
+        let between = "sshd".strip_prefix(first);
+        between.is_some_and(|between| between.ends_with(last))
+    }
+}
+
+/// The path of a program, what may stand before it taken off: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
+pub(super) fn path(word: &str) -> &str {
+    word.trim_start_matches(['-', '@', '+', '!', ':', '|'])
+}
+
+pub(super) fn name(word: &str) -> &str {
+    path(word).rsplit('/').next().unwrap_or_default()
+}
+
+/// Programs that start the one that is named behind their options.
+pub(super) const STARTERS: [&str; 14] = [
+    "env",
+    "nice",
+    "ionice",
+    "chrt",
+    "setpriv",
+    "taskset",
+    "exec",
+    "nohup",
+    "setsid",
+    "systemd-run",
+    "command",
+    "timeout",
+    "unshare",
+    "busybox",
+];
+
+/// Programs that take the name of a program and do not start it.
+const TOOLS: [&str; 20] = [
+    "[", "test", "cat", "chmod", "chown", "cp", "echo", "install", "kill", "killall", "ln",
+    "logger", "ls", "mv", "pgrep", "pkill", "rm", "sed", "stat", "touch",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of every sshd that a line starts in a template, `?` where they cannot be told.
+    fn called(
+        line: &str,
+        is_sshd: &dyn Fn(&str) -> bool,
+        environment: &Environment,
+    ) -> Vec<String> {
+        let budget = Budget::new(10_000);
+        let budget = &budget;
+        let finder = Finder { is_sshd, budget };
+        let specified = |text: &str| systemd::specifiers(text, "sshd@.service");
+        let found = finder.line(line, &specified, environment).into_iter();
+        let found = found.map(|called| match called {
+            Called::With(words) => words.join(" "),
+            Called::Untold(_) => "?".to_owned(),
+        });
+        found.collect()
+    }
+
+    #[test]
+    fn programs_that_start_it() {
+        let is_sshd = |word: &str| name(word) == "sshd" || word == "/usr/local/bin/foo";
+        let behind = |line: &str| called(line, &is_sshd, &Environment::default());
+        for (line, expected) in [
+            ("-/usr/sbin/sshd -i", Some("-i")),
+            ("@/usr/sbin/sshd sshd -D", Some("sshd -D")),
+            ("/usr/bin/env A=b /usr/sbin/sshd -f /x", Some("-f /x")),
+            (
+                "/bin/sh -c 'exec /usr/sbin/sshd -D -f /x'",
+                Some("-D -f /x"),
+            ),
+            ("/bin/sh /usr/sbin/sshd", None),
+            ("/usr/bin/bash -lc \"exec /usr/sbin/sshd -D\"", Some("-D")),
+            (
+                "/usr/bin/bash -e -o pipefail -uc \"A=b /usr/sbin/sshd -D\"",
+                Some("-D"),
+            ),
+            (
+                "/usr/bin/zsh -c 'if true; then (/usr/sbin/sshd -D); fi'",
+                Some("-D"),
+            ),
+            ("/usr/local/bin/foo -D", Some("-D")),
+            ("/usr/bin/nice -n 1 /usr/local/bin/foo -D", Some("-D")),
+            (
+                "/bin/sh -c 'mkdir -p /run/sshd; /usr/sbin/sshd -D -f /x; true'",
+                Some("-D -f /x"),
+            ),
+            ("/usr/bin/setsid /usr/sbin/sshd -D", Some("-D")),
+            (
+                "/usr/sbin/ip netns exec blue /usr/sbin/sshd -D -o Port=23",
+                Some("-D -o Port=23"),
+            ),
+            ("/usr/bin/strace -f -o /t /usr/sbin/sshd -D", Some("-D")),
+            ("/usr/bin/pkill -x /usr/sbin/sshd", None),
+            ("/usr/bin/systemctl restart sshd", None),
+            ("/usr/sbin/sshd -t", None),
+            ("/usr/sbin/sshd -f /x -T", None),
+            ("/usr/sbin/sshd -Df /t", Some("-Df /t")),
+            ("/usr/sbin/sshd-keygen", None),
+            (
+                "/usr/bin/nice /bin/sh -c 'exec /usr/sbin/sshd -D'",
+                Some("-D"),
+            ),
+            (
+                "/usr/bin/env O=-4 /bin/sh -c 'exec /usr/sbin/sshd -D $$O'",
+                Some("-D -4"),
+            ),
+            (
+                "/bin/sh -c \"S=/usr/sbin/sshd; $$S -D -p 2226 -oPermitRootLogin=yes\"",
+                Some("-D -p 2226 -oPermitRootLogin=yes"),
+            ),
+            (
+                "/bin/sh -c 'exec /usr/sbin/sshd -D \"$$@\"' sh -4",
+                Some("-D -4"),
+            ),
+            (
+                "/bin/sh -c '. /etc/x; exec /usr/sbin/sshd -D $$O'",
+                Some("?"),
+            ),
+            ("/bin/sh -c '. /etc/x; $$S -D'", Some("?")),
+            ("/bin/sh -c '/usr/sbin/ss?d -D'", Some("?")),
+            ("/bin/sh -c 'logger $$(date); echo $$HOME/sshd'", None),
+            ("/bin/bash -lc 'exec /usr/sbin/sshd -D $$O'", Some("?")),
+            ("/usr/sbin/modprobe %i", None),
+            ("/bin/sh -c '/usr/sbin/ifup %i'", None),
+            ("/usr/sbin/%i -D", Some("?")),
+            ("/usr/sbin/sshd -D -o%m", Some("?")),
+            ("/usr/sbin/%p -D -o%%m", Some("-D -o%m")),
+            (
+                "/bin/sh -c 'exec /bin/sh -c \"$$0\"' '/usr/sbin/sshd -D'",
+                Some("-D"),
+            ),
+        ] {
+            let found = behind(line);
+            assert_eq!(found.first().map(String::as_str), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_command() {
+        let mut environment = Environment::default();
+        environment.set("A", "-o \"Port 22\" -4");
+        environment.set("EMPTY", "");
+        let budget = Budget::new(1_000);
+        let finder = Finder {
+            is_sshd: &|_| false,
+            budget: &budget,
+        };
+        for (line, expected) in [
+            ("/sshd -D $EMPTY", &["/sshd", "-D"][..]),
+            ("/sshd $A $B", &["/sshd", "-o", "Port 22", "-4"]),
+            ("/sshd -x${A}y", &["/sshd", "-x-o \"Port 22\" -4y"]),
+            (
+                "/sshd -o \"AuthorizedKeysCommand /x %u\" $$A",
+                &["/sshd", "-o", "AuthorizedKeysCommand /x %u", "$A"],
+            ),
+            (":/sshd $A $$A", &[":/sshd", "$A", "$$A"]),
+            ("/x/$A", &["/x/$A"]),
+            (
+                "/usr/sbin/ssh\\x64 -oPermit\\u0052ootLogin=yes",
+                &["/usr/sbin/sshd", "-oPermitRootLogin=yes"],
+            ),
+            ("'a b'c \"d\\\"e\" ''", &["a bc", "d\"e", ""]),
+        ] {
+            let command = systemd::commands(line).concat();
+            let found = finder.expanded(command, &environment);
+            assert_eq!(found.expect("it is short"), expected, "{line}");
+        }
+    }
+}
