@@ -79,9 +79,11 @@ fn environments_of_units() {
         (&ssh("EnvironmentFile=/etc/default/ssh-%m"), yes, UNTOLD),
         (&ssh("PassEnvironment=SSHD_OPTS"), "", UNTOLD),
         (
-            &ssh("ExecStart=\nEnvironment=O=-oPermit%jLogin=yes\nExecStart=/usr/sbin/sshd -D $O"),
+            &ssh(
+                "ExecStart=\nEnvironment=O=-oPermitRootLogin=yes%i\nExecStart=/usr/sbin/sshd -D $O",
+            ),
             "",
-            None,
+            ROOT,
         ),
     ]);
 }

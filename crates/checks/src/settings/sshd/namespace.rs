@@ -136,7 +136,7 @@ fn homes(context: &Context<'_>) -> Vec<String> {
         .flat_map(|users| users.passwd.iter().flatten());
     let homes = rows.map(|row| String::from_utf8_lossy(row.field(5)).into_owned());
     homes
-        .filter(|home| home.starts_with('/') && home.trim_matches('/') != "")
+        .filter(|home| home.starts_with('/') && !home.trim_matches('/').is_empty())
         .collect()
 }
 
