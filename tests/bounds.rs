@@ -313,7 +313,7 @@ fn what_is_more_than_its_bound_is_said() {
             "SHIPPER_FILES",
             format!("{auditd}; (cd etc/audit/rules.d; seq -f %g.rules 501 | xargs touch)"),
             "logging.*",
-            "holds more than 500 files",
+            "more than 500 files",
         ),
         (
             "CREDENTIALS_FILE",

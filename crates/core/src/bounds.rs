@@ -142,6 +142,12 @@ bounds! {
         "each ruleset may call others twice";
     SHIPPER_FILES: usize = Number(500), "files of one configuration of a log shipper, of auditd or of a clock",
         "more than any configuration has";
+    SHIPPER_ALL: usize = Bytes(4 << 20), "such a configuration, or one of apt or nft, each file as often as it is included",
+        "a file may be included again and again; it is held in memory";
+    SHIPPER_WORDS: usize = Number(1_000_000), "words of a configuration of syslog-ng or nft, with what variables stand for",
+        "a variable may name others twice over; some 24 MB of memory";
+    APT_BLOCKS: usize = Number(32), "blocks within blocks of apt's settings", "no setting lies deeper than eight";
+    APT_WORD: usize = Number(1_024), "bytes of a word of apt's settings", "apt itself takes no longer ones";
     CREDENTIALS_FILE: u64 = Bytes(16 << 20), "a file searched for access keys",
         "no file that holds keys has reason to be longer";
     CREDENTIALS_FILES: usize = Number(100_000), "files searched for access keys",

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod boot;
+mod budget;
 pub mod console;
 pub mod context;
 pub mod credentials;

@@ -5,6 +5,7 @@
 mod config;
 mod events;
 mod found;
+mod held;
 mod line;
 mod listing;
 mod names;
@@ -22,6 +23,7 @@ use agent_core::os::root::Root;
 use agent_core::os::trail;
 pub use config::config;
 use found::Found;
+pub use held::Short;
 use line::{Lines, Share};
 use listing::Listing;
 use presets::Presets;
@@ -262,30 +264,6 @@ pub fn of_kind(root: &Root, suffix: &str) -> Vec<String> {
         found.extend(names.filter(|name| name.ends_with(suffix)));
     }
     found.into_iter().collect()
-}
-
-/// Why the unit would be passed over at boot: a path that it wants is not there, or one that it avoids is.
-pub fn held_back(root: &Root, unit: &str) -> Option<String> {
-    let listing = Listing::read(root);
-    ["ConditionPathExists", "AssertPathExists"]
-        .into_iter()
-        .flat_map(|key| {
-            let all = values_of(root, &listing, unit, "Unit", key).into_iter();
-            all.map(move |condition| (key, condition.value))
-        })
-        .find(|(_, value)| {
-            // Of several conditions marked with `|` one is enough: that is left alone.
-            let (unwanted, path) = match value.strip_prefix('!') {
-                Some(path) => (true, path),
-                None => (false, value.as_str()),
-            };
-            let there = || {
-                let found = root.resolve(path.trim().as_bytes(), true);
-                found.is_ok_and(|found| found.handle.is_some())
-            };
-            !path.starts_with('|') && there() == unwanted
-        })
-        .map(|(key, value)| format!("{key}={value}"))
 }
 
 /// The values of a list-like key in force: the unit's file, then its drop-ins; an empty one clears what came before.

@@ -26,7 +26,7 @@ pub fn look(context: &Context<'_>, emit: &mut dyn FnMut(Finding)) {
     {
         // Then nobody reads the files.
         UnitState::Masked(_) => Ok(Sysctl::default()),
-        _ => Sysctl::read(context.root).map_err(|error| error.to_string()),
+        _ => Sysctl::read(context),
     };
     if context.wants(&ASLR) {
         emit(parameter(

@@ -1,10 +1,10 @@
 //! What systemd-sysctl(8) sets at boot: sysctl.d(5), read in its order, with the place of each value.
 
+use crate::settings::console::credentials;
+use crate::settings::context::Context;
 use crate::settings::drop_ins;
 use agent_core::bounds;
 use agent_core::glob::{PathGlob, Syntax};
-use agent_core::os::root::Root;
-use std::io;
 
 /// Of files of one name the first directory's counts.
 const DIRECTORIES: [&str; 5] = [
@@ -15,6 +15,10 @@ const DIRECTORIES: [&str; 5] = [
     // Where /lib is no link to /usr/lib.
     "lib/sysctl.d",
 ];
+
+/// Who sets them, and the credential with further ones (systemd.system-credentials(7)).
+const UNIT: &str = "systemd-sysctl.service";
+const CREDENTIAL: &str = "sysctl.extra";
 
 /// A value in force, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +36,21 @@ pub(super) struct Sysctl {
 }
 
 impl Sysctl {
-    /// Reads the directories below the root.
-    pub(super) fn read(root: &Root) -> io::Result<Sysctl> {
+    /// Reads the directories below the root, and then the credential that its unit is handed.
+    pub(super) fn read(context: &Context<'_>) -> Result<Sysctl, String> {
         let mut sysctl = Sysctl::default();
-        for (path, text) in drop_ins::texts(root, &DIRECTORIES, ".conf", bounds::SYSCTL_FILE)? {
+        let files = drop_ins::texts(context.root, &DIRECTORIES, ".conf", bounds::SYSCTL_FILE);
+        for (path, text) in files.map_err(|error| error.to_string())? {
             sysctl.add(&text, &path);
+        }
+        for (name, value, place) in credentials::of_unit(context, UNIT) {
+            if name == CREDENTIAL {
+                let value = value.ok_or_else(|| {
+                    format!("what systemd-sysctl sets is not known: {place} is encrypted")
+                })?;
+                // Of `SetCredential=` a line end stands as in C.
+                sysctl.add(&value.replace("\\n", "\n"), place.trim_start_matches('/'));
+            }
         }
         Ok(sysctl)
     }

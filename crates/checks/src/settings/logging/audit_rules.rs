@@ -3,6 +3,8 @@
 use super::targets::files;
 use crate::settings::context::Context;
 use agent_core::os::netlink::AuditRule;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// linux/audit.h
 const TASK: u32 = 1;
@@ -81,63 +83,199 @@ pub(super) fn written(context: &Context<'_>) -> Result<Rules, String> {
     }
 }
 
-/// `gathered`: by augenrules, which puts `-D` first and the last `-e` behind everything.
+/// `gathered`: by augenrules.
 fn of_texts<'t>(texts: impl Iterator<Item = &'t str>, gathered: bool) -> Rules {
-    let mut rules = Vec::new();
-    let (mut off, mut locked) = (false, false);
-    for line in texts.flat_map(str::lines) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["-D", ..] if !gathered && !locked => rules.clear(),
-            ["-e", value, ..] if !locked => {
-                off = *value == "0";
-                // Until the next boot nothing changes any more.
-                locked = *value == "2" && !gathered;
-            }
-            ["-A", ..] if !locked => rules.splice(..0, rule(&words)).for_each(drop),
-            _ if !locked => rules.extend(rule(&words)),
-            _ => {}
+    let lines = texts.flat_map(str::lines);
+    match gathered {
+        true => loaded(gather(lines)),
+        false => loaded(lines),
+    }
+}
+
+/// The lines in the order of augenrules(8): of those that begin with `-e`, `-f`, `-b` and of a bare `-D` the last one counts.
+fn gather<'t>(lines: impl Iterator<Item = &'t str>) -> impl Iterator<Item = &'t str> {
+    let (mut clears, mut first, mut rest, mut enables) = (None, [None; 2], Vec::new(), None);
+    for line in lines {
+        let bare = line.trim();
+        match bare.get(..2) {
+            Some("-D") if bare == "-D" => clears = Some(line),
+            Some("-b") => first[0] = Some(line),
+            Some("-f") => first[1] = Some(line),
+            Some("-e") => enables = Some(line),
+            _ => rest.push(line),
         }
     }
+    let head = clears.into_iter().chain(first.into_iter().flatten());
+    head.chain(rest).chain(enables)
+}
+
+/// What the kernel has after auditctl has gone through the lines: at one that it refuses it ends, unless it was told to go on.
+fn loaded<'t>(lines: impl Iterator<Item = &'t str>) -> Rules {
+    let mut rules = InOrder::default();
+    let (mut off, mut locked, mut goes_on) = (false, false, false);
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if words.first().is_none_or(|word| word.starts_with('#')) {
+            continue;
+        }
+        let options = options(&words);
+        for option in options.iter().flatten() {
+            match *option {
+                ('i' | 'c', _) => goes_on = true,
+                ('D', _) if !locked => rules = InOrder::default(),
+                ('e', value) if !locked => {
+                    off = value == "0";
+                    // Until the next boot nothing changes any more.
+                    locked = value == "2";
+                }
+                _ => {}
+            }
+        }
+        match options.as_deref().map(change) {
+            _ if locked => {}
+            Ok(Change::First(key, rule)) => rules.add(key, rule, -1),
+            Ok(Change::Last(key, rule)) => rules.add(key, rule, 1),
+            Ok(Change::Gone(key)) => rules.remove(&key),
+            Ok(Change::None) => {}
+            Ok(Change::Refused) | Err(()) if goes_on => {}
+            Ok(Change::Refused) | Err(()) => break,
+        }
+    }
+    let rules: Vec<AuditRule> = rules.rules.into_values().collect();
     match off {
         true => Rules::Off("-e 0"),
         false => Rules::of(&rules),
     }
 }
 
-/// A line of auditctl(8): `-a LIST,ACTION` in either order, or a watch.
-fn rule(words: &[&str]) -> Option<AuditRule> {
-    let (list, action) = match words {
-        ["-w", ..] => ("exit", "always"),
-        ["-a" | "-A", both, ..] => {
-            let (first, second) = both.split_once(',')?;
-            match first {
-                "always" | "never" => (second, first),
-                _ => (first, second),
-            }
-        }
-        _ => return None,
-    };
-    let list = LISTS.iter().find(|(name, _)| *name == list);
-    Some(AuditRule {
-        list: list.map_or(u32::MAX, |(_, number)| *number),
-        action: if action == "never" { NEVER } else { ALWAYS },
-        is_broad: words.first() != Some(&"-w") && !words.windows(2).any(narrows),
-    })
+/// Rules as the kernel has them: each once.
+#[derive(Default)]
+struct InOrder {
+    rules: BTreeMap<i64, AuditRule>,
+    places: HashMap<String, i64>,
+    count: i64,
 }
 
-/// Whether an option with its value makes a rule be about less than everything.
-fn narrows(pair: &[&str]) -> bool {
-    match pair {
-        ["-S", calls] => *calls != "all",
-        ["-F", field] => {
-            let operator = field.find(['=', '!', '<', '>', '&']);
-            let (name, rest) = field
+impl InOrder {
+    /// Behind all others, or before them where `side` is -1.
+    fn add(&mut self, key: String, rule: AuditRule, side: i64) {
+        self.count = self.count.saturating_add(1);
+        if let Entry::Vacant(entry) = self.places.entry(key) {
+            let place = self.count.saturating_mul(side);
+            entry.insert(place);
+            self.rules.insert(place, rule);
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some(place) = self.places.remove(key) {
+            self.rules.remove(&place);
+        }
+    }
+}
+
+/// Options of auditctl that take a value, and those that take none (its getopt_long).
+const VALUED: &str = "CefrbaAdSFmRwWkpq";
+const PLAIN: &str = "hicslDvt";
+
+/// The options of a line as getopt(3) takes them, wherever they stand: a value in the same word or the next one.
+fn options<'t>(words: &[&'t str]) -> Result<Vec<(char, &'t str)>, ()> {
+    let mut found = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if *word == "--" {
+            break;
+        }
+        // Long ones, as --backlog_wait_time, change no rule; their values are words of their own.
+        let Some(mut letters) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
+            continue;
+        };
+        while let Some(letter) = letters.chars().next() {
+            let rest = letters.get(letter.len_utf8()..).unwrap_or_default();
+            if VALUED.contains(letter) {
+                let value = match rest.is_empty() {
+                    true => words.next().ok_or(())?,
+                    false => rest,
+                };
+                found.push((letter, value));
+                break;
+            }
+            if !PLAIN.contains(letter) {
+                return Err(());
+            }
+            found.push((letter, ""));
+            letters = rest;
+        }
+    }
+    Ok(found)
+}
+
+/// What a line does to the rules.
+enum Change {
+    None,
+    /// Rules are told apart by what they say.
+    Last(String, AuditRule),
+    First(String, AuditRule),
+    Gone(String),
+    Refused,
+}
+
+/// `-a LIST,ACTION` in either order, or a watch; `-d` and `-W` take away what says the same.
+fn change(options: &[(char, &str)]) -> Change {
+    let refused = |(letter, value): &(char, &str)| match letter {
+        'e' => !matches!(*value, "0" | "1" | "2"),
+        'a' | 'A' | 'd' => !value.contains(','),
+        'w' | 'W' => !value.starts_with('/'),
+        _ => false,
+    };
+    if options.iter().any(refused) {
+        return Change::Refused;
+    }
+    let mut last = options.iter().rev();
+    let what = last.find(|(letter, _)| "aAdwW".contains(*letter));
+    let Some((letter, target)) = what else {
+        return Change::None;
+    };
+    let is_watch = matches!(letter, 'w' | 'W');
+    let (list, action) = match (is_watch, target.split_once(',').unwrap_or_default()) {
+        (true, _) => ("exit", "always"),
+        (false, (first @ ("always" | "never" | "possible"), list)) => (list, first),
+        (false, (list, action)) => (list, action),
+    };
+    let is_it = |option: &&(char, &str)| !"aAdwW".contains(option.0);
+    let mut said: Vec<String> = options
+        .iter()
+        .filter(is_it)
+        .map(|(letter, value)| format!("-{letter} {value}"))
+        .collect();
+    said.sort();
+    let path = if is_watch { target } else { "" };
+    let key = format!("{list} {action} {path} {}", said.join(" "));
+    let number = LISTS.iter().find(|(name, _)| *name == list);
+    let rule = AuditRule {
+        list: number.map_or(u32::MAX, |(_, number)| *number),
+        action: if action == "never" { NEVER } else { ALWAYS },
+        is_broad: !is_watch && !options.iter().any(narrows),
+    };
+    match letter {
+        'A' => Change::First(key, rule),
+        'd' | 'W' => Change::Gone(key),
+        _ => Change::Last(key, rule),
+    }
+}
+
+/// Whether an option makes a rule be about less than everything.
+fn narrows((letter, value): &(char, &str)) -> bool {
+    match letter {
+        'S' => *value != "all",
+        'F' => {
+            let operator = value.find(['=', '!', '<', '>', '&']);
+            let (name, rest) = value
                 .split_at_checked(operator.unwrap_or(0))
                 .unwrap_or_default();
             rest.starts_with('=') && name != "arch"
         }
-        ["-C" | "-p", _] => true,
+        'C' | 'p' => true,
         _ => false,
     }
 }
@@ -190,6 +328,26 @@ mod tests {
             (format!("{WATCH}\n-e 0"), Rules::Off("-e 0")),
             (format!("-e 0\n{WATCH}\n-e 1"), Rules::On(1)),
             (format!("{WATCH}\n-D"), Rules::On(0)),
+            (format!("{WATCH}\n-e0"), Rules::Off("-e 0")),
+            (format!("{WATCH}\n-b 8192 -e 0"), Rules::Off("-e 0")),
+            (format!("{WATCH}\n-ie 0"), Rules::Off("-e 0")),
+            (never("-anever,task"), Rules::Off("-a task,never")),
+            (never("-S all -a never,exit"), Rules::Off(first)),
+            (never("-Farch=b64 -Sall -anever,exit"), Rules::Off(first)),
+            (never("-k x -a never,exit -S execve"), Rules::On(2)),
+            ("-w/etc/passwd -pwa -kid".into(), Rules::On(1)),
+            (format!("{WATCH}\n-W /etc/passwd -p wa -k id"), Rules::On(0)),
+            (
+                format!("{CALLS}\n-d exit,always -k run -S execve -F arch=b64"),
+                Rules::On(0),
+            ),
+            (format!("-e 3\n{WATCH}"), Rules::On(0)),
+            (format!("-c\n-e 3\n-a never\n{WATCH}"), Rules::On(1)),
+            (format!("--backlog_wait_time 60000\n{WATCH}"), Rules::On(1)),
+            (
+                format!("{WATCH}\n--loginuid-immutable\n-f 1\n-r 0"),
+                Rules::On(1),
+            ),
         ] {
             assert_eq!(
                 of_texts([text.as_str()].into_iter(), false),
@@ -199,6 +357,15 @@ mod tests {
         }
         let gathered = |text: &str| of_texts(text.split('|'), true);
         assert_eq!(gathered(&format!("{WATCH}|-D|-e 2")), Rules::On(1));
+        assert_eq!(gathered(&format!("-e2|{WATCH}")), Rules::On(1));
+        assert_eq!(
+            gathered(&format!("-b 8192 -e 0|{WATCH}")),
+            Rules::Off("-e 0")
+        );
+        assert_eq!(
+            gathered(&format!("-b 8192 -e 0|{WATCH}|-b 64")),
+            Rules::On(1)
+        );
         assert_eq!(gathered(&format!("-e 2|{WATCH}|-e 0")), Rules::Off("-e 0"));
     }
 }

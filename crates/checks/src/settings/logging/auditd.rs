@@ -6,6 +6,7 @@ use super::service::{Service, ServiceState};
 use super::targets::files;
 use crate::settings::boot;
 use crate::settings::context::{Context, Manager};
+use crate::settings::systemd::{Short, UnitState};
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::netlink;
 use serde_json::json;
@@ -15,6 +16,9 @@ static SERVICE: Service = Service {
     units: &["auditd.service"],
     programs: &["auditd"],
 };
+
+/// What loads the rules, where it is there.
+const LOADER: &str = "audit-rules.service";
 
 /// Judges the check.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
@@ -28,6 +32,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     // What the files leave out, the next boot leaves out, whatever was loaded since.
     let off = written.as_ref().ok().copied();
     let off = off.filter(|written| matches!(written, Rules::Off(_)));
+    let off = off.or_else(|| unloaded(context));
     let rules = off.or(loaded).or(written.as_ref().ok().copied());
     let state = match switched_off(context) {
         Ok(None) => SERVICE.state(context),
@@ -70,6 +75,27 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         Verdict::Fail => finding.remediation(mend(context)),
         _ => finding,
     }
+}
+
+/// From audit 4 on a service of its own loads the rules, which auditd.service requires; before, auditd.service did it.
+fn unloaded(context: &Context<'_>) -> Option<Rules> {
+    let (root, units) = (context.root, context.units());
+    let held = match units.state(root, LOADER) {
+        UnitState::Missing | UnitState::Perhaps(..) => return None,
+        UnitState::Started(_) => {
+            let short = units.cut_short(root, LOADER, &["augenrules", "auditctl"]);
+            units.held_back(root, LOADER).is_some() || matches!(short, Some(Short::Ends(_)))
+        }
+        _ => true,
+    };
+    let itself = ["ExecStartPre", "ExecStartPost"].into_iter().any(|key| {
+        let all = units.values(root, "auditd.service", "Service", key);
+        let loads = |line: &str| line.contains("augenrules") || line.contains("auditctl");
+        all.iter().any(|setting| loads(&setting.value))
+    });
+    (held && !itself).then_some(Rules::Off(
+        "audit-rules.service, which loads the rules, is not started at boot",
+    ))
 }
 
 /// What keeps all records from auditd, whatever the rules say: the kernel's command line, for which the unit has a

@@ -1,7 +1,8 @@
 //! Fluent Bit, in its own syntax or in YAML: an output that sends. Read are the file that its unit starts it with and
 //! what that includes (Fluent Bit manual, "Configuration files"); others of the directory are not.
 
-use super::targets::{Target, files, first, is_elsewhere};
+use super::targets::{Target, first, is_elsewhere};
+use crate::settings::budget::Budget;
 use crate::settings::context::Context;
 use agent_core::bounds;
 
@@ -27,6 +28,7 @@ pub(super) fn target(context: &Context<'_>) -> Target {
     let mut pending = vec![(*main).to_owned()];
     let mut seen: Vec<String> = Vec::new();
     let mut texts = Vec::new();
+    let mut budget = Budget::default();
     while let Some(pattern) = pending.pop() {
         if seen.contains(&pattern) {
             continue;
@@ -34,7 +36,7 @@ pub(super) fn target(context: &Context<'_>) -> Target {
         if seen.len() > bounds::SHIPPER_FILES {
             return Target::Unknown(format!("{pattern}: includes without end"));
         }
-        let read = match files(context, &[&pattern]) {
+        let read = match budget.files(context, &[&pattern]) {
             Ok(read) => read,
             Err(why) => return Target::Unknown(why),
         };

@@ -1,11 +1,13 @@
 //! The journal as it is kept: persistent, or automatic with its directory there (journald.conf(5)), of a daemon that
 //! starts, and on the running host runs.
 
+use super::memory::{self, Kept};
 use super::targets::Target;
 use crate::settings::boot;
+use crate::settings::console::credentials;
 use crate::settings::context::Context;
 use crate::settings::processes::{self, Running};
-use crate::settings::systemd::{self, UnitState};
+use crate::settings::systemd::{self, Short, UnitState};
 use agent_core::attributes::FileType;
 use agent_core::os::node;
 
@@ -38,22 +40,55 @@ pub(super) fn journal(context: &Context<'_>) -> Target {
     if masked || level(context) < INFO {
         return Target::None;
     }
-    let kept = is_directory(context) && !is_in_memory(context);
-    let what = "a persistent journal".to_owned();
-    // What is no storage is passed over.
-    let mut settings = systemd::config(root, "journald.conf", "Journal", "Storage");
-    settings.retain(|setting| STORAGES.contains(&setting.value.as_str()));
-    match settings.pop() {
-        Some(setting) if setting.value == "persistent" && !is_in_memory(context) => Target::At {
-            what,
-            place: setting.location,
+    match context.units().cut_short(root, UNIT, &JOURNALD) {
+        Some(Short::Ends(why)) => return Target::Idle(format!("journald is not kept up: {why}")),
+        Some(Short::Perhaps(why)) => return Target::Unknown(format!("journald: {why}")),
+        None => {}
+    }
+    let (storage, place) = match storage(context) {
+        Ok(found) => found.unzip(),
+        Err(why) => return Target::Unknown(why),
+    };
+    let storage = storage.as_deref().unwrap_or("auto");
+    let kept = match storage {
+        "persistent" => true,
+        "auto" => is_directory(context),
+        _ => false,
+    };
+    if !kept {
+        return Target::None;
+    }
+    match memory::holds(context) {
+        Kept::Disk => Target::At {
+            what: "a persistent journal".to_owned(),
+            place: match place.filter(|_| storage == "persistent") {
+                Some(place) => place,
+                None => "/var/log/journal".to_owned(),
+            },
         },
-        Some(setting) if setting.value != "auto" => Target::None,
-        _ if kept => Target::At {
-            what,
-            place: "/var/log/journal".into(),
-        },
-        _ => Target::None,
+        Kept::Memory(why) => Target::Idle(format!("the journal is kept in memory: {why}")),
+        Kept::Unknown(why) => Target::Unknown(why),
+    }
+}
+
+/// Where it is to be stored, and where that is said; what is no storage is passed over. A credential counts where no file
+/// says anything (journald.conf(5), systemd.system-credentials(7)).
+fn storage(context: &Context<'_>) -> Result<Option<(String, String)>, String> {
+    let is_one = |word: &str| STORAGES.contains(&word);
+    let mut settings = systemd::config(context.root, "journald.conf", "Journal", "Storage");
+    settings.retain(|setting| is_one(&setting.value));
+    if let Some(setting) = settings.pop() {
+        return Ok(Some((setting.value, setting.location)));
+    }
+    let mut handed = credentials::of_unit(context, UNIT).into_iter();
+    match handed.find(|(name, ..)| name == "journal.storage") {
+        Some((_, None, place)) => Err(format!(
+            "where the journal is stored is not known: {place} is encrypted"
+        )),
+        Some((_, Some(value), place)) if is_one(value.trim()) => {
+            Ok(Some((value.trim().to_owned(), place)))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -87,19 +122,6 @@ fn is_directory(context: &Context<'_>) -> bool {
     let handle = found.ok().and_then(|found| found.handle);
     let stat = handle.and_then(|handle| node::stat(&handle).ok());
     stat.is_some_and(|stat| stat.kind == FileType::Dir)
-}
-
-/// Whether fstab(5) mounts memory there.
-fn is_in_memory(context: &Context<'_>) -> bool {
-    let text = context.read("etc/fstab").ok().flatten().unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let mut lines = text.lines().map(|line| line.split_ascii_whitespace());
-    lines.any(|mut words| {
-        let place = words.nth(1).map(|place| place.trim_end_matches('/'));
-        let kind = words.next();
-        matches!(kind, Some("tmpfs" | "ramfs"))
-            && matches!(place, Some("/var" | "/var/log" | "/var/log/journal"))
-    })
 }
 
 #[cfg(test)]

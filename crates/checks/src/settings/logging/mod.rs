@@ -3,11 +3,13 @@
 mod audit_rules;
 mod auditd;
 mod checks;
+mod chrony;
 mod cloudwatch;
 mod fluent_bit;
 mod home;
 mod integrity;
 mod journal;
+mod memory;
 mod rsyslog;
 mod service;
 mod shippers;

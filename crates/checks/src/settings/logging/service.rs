@@ -2,7 +2,7 @@
 
 use crate::settings::context::Context;
 use crate::settings::processes::{self, Running};
-use crate::settings::systemd;
+use crate::settings::systemd::{self, Short};
 
 /// What is to be known of a service, whatever it does.
 pub(super) struct Service {
@@ -33,7 +33,11 @@ impl Service {
         let started = context.units().first_started(root, self.units);
         let held = started
             .as_ref()
-            .and_then(|(unit, _)| systemd::held_back(root, unit));
+            .and_then(|(unit, _)| context.units().held_back(root, unit));
+        let short = started.as_ref().and_then(|(unit, _)| {
+            let units = context.units();
+            units.cut_short(root, unit, self.programs)
+        });
         let there = self.units.iter().any(|unit| {
             let state = context.units().state(root, unit);
             !matches!(
@@ -65,6 +69,7 @@ impl Service {
                     systemd::UnitState::Elsewhere(link) => Some(link),
                     _ => None,
                 });
+        let name = self.name;
         match (started, held, running) {
             (None, _, Some(Running::Yes)) => {
                 ServiceState::Down(format!("{} runs, and is not started at boot", self.name))
@@ -86,7 +91,15 @@ impl Service {
             (Some(_), _, Some(Running::Unknown(why))) => {
                 ServiceState::Unknown(format!("{}: {why}", self.name))
             }
-            (Some(_), ..) => ServiceState::Up,
+            (Some(_), ..) => match short {
+                Some(Short::Ends(why)) => {
+                    ServiceState::Down(format!("{name} is not kept up: {why}"))
+                }
+                Some(Short::Perhaps(why)) => {
+                    ServiceState::Unknown(format!("whether {name} is kept up is not known: {why}"))
+                }
+                None => ServiceState::Up,
+            },
         }
     }
 }

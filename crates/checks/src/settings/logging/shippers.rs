@@ -138,6 +138,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
                     }
                 },
                 Target::None => reasons.push(format!("{name} has no target beyond the host")),
+                Target::Idle(why) => reasons.push(format!("{name} {why}")),
                 Target::Unknown(why) => unknown.push(format!("{name}: {why}")),
             },
         }
@@ -156,6 +157,7 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }
         Target::At { .. } => reasons.push("the journal stays on the host".into()),
         Target::None => reasons.push("there is no journal that outlives the next boot".into()),
+        Target::Idle(why) => reasons.push(why),
         Target::Unknown(why) => unknown.push(why),
     }
     let (verdict, message) = match (good.is_empty(), unknown.is_empty()) {

@@ -1,7 +1,8 @@
 //! syslog-ng: a destination of a driver that sends, and a log path that leads to it (syslog-ng OSE, "log: Filter and
 //! route log messages").
 
-use super::targets::{Target, files, is_elsewhere};
+use super::targets::{Target, is_elsewhere};
+use crate::settings::budget::Budget;
 use crate::settings::context::Context;
 use agent_core::bounds;
 use std::collections::BTreeMap;
@@ -26,10 +27,16 @@ const DRIVERS: [&str; 13] = [
 ];
 
 pub(super) fn target(context: &Context<'_>) -> Target {
-    let mut tokens = Vec::new();
-    let mut left = bounds::SHIPPER_FILES;
-    if let Err(why) = read(context, MAIN, &mut left, &mut tokens) {
+    let mut texts = Vec::new();
+    if let Err(why) = read(context, MAIN, &mut Budget::default(), 0, &mut texts) {
         return Target::Unknown(why);
+    }
+    let mut tokens = Vec::new();
+    for (path, text) in &texts {
+        split(path, text, &mut tokens);
+        if tokens.len() > bounds::SHIPPER_WORDS {
+            return Target::Unknown(format!("{path}: {TOO_MANY}"));
+        }
     }
     match sent(&tokens) {
         Some((what, place)) => {
@@ -40,21 +47,37 @@ pub(super) fn target(context: &Context<'_>) -> Target {
     }
 }
 
-/// A word, a text without its quotes, or a sign; with `FILE:LINE`.
-type Token = (String, String);
+const TOO_MANY: &str = "with it the configuration has more words than any";
+/// Includes in includes (MAX_INCLUDE_DEPTH of its cfg-lexer.h).
+// Own bound: syslog-ng's own.
+const DEPTH: usize = 256;
 
+/// A word, a text without its quotes, or a sign; with its file and line.
+#[derive(Clone, Copy)]
+struct Token<'t> {
+    word: &'t str,
+    path: &'t str,
+    line: u32,
+}
+
+impl Token<'_> {
+    fn place(&self) -> String {
+        format!("{}:{}", self.path, self.line)
+    }
+}
+
+/// Reads the files that a pattern names, with what they include.
 fn read(
     context: &Context<'_>,
     pattern: &str,
-    left: &mut usize,
-    tokens: &mut Vec<Token>,
+    budget: &mut Budget,
+    depth: usize,
+    texts: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
-    for (path, text) in files(context, &[pattern])? {
-        *left = left
-            .checked_sub(1)
-            .ok_or_else(|| format!("{path}: includes without end"))?;
-        // Lines that begin with @ are for the reader of files.
-        let mut plain = String::new();
+    for (path, text) in budget.files(context, &[pattern])? {
+        if depth > DEPTH {
+            return Err(format!("{path}: includes without end"));
+        }
         for line in text.lines() {
             let include = line
                 .trim()
@@ -71,17 +94,11 @@ fn read(
                         true => format!("{}/*", name.trim_end_matches('/')),
                         false => name,
                     };
-                    read(context, &whole, left, tokens)?;
+                    read(context, &whole, budget, depth.saturating_add(1), texts)?;
                 }
             }
-            plain.push_str(if line.trim_start().starts_with('@') {
-                ""
-            } else {
-                line
-            });
-            plain.push('\n');
         }
-        split(&path, &plain, tokens);
+        texts.push((path, text));
     }
     Ok(())
 }
@@ -93,28 +110,33 @@ fn is_directory(context: &Context<'_>, path: &str) -> bool {
         .is_ok_and(|names| names.is_some())
 }
 
-fn split(path: &str, text: &str, tokens: &mut Vec<Token>) {
-    for (number, line) in (1_usize..).zip(text.lines()) {
-        let place = format!("{path}:{number}");
-        let mut rest = line.trim_start();
+/// Adds the words of a file, as long as they are not more than any.
+fn split<'t>(path: &'t str, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+    // Lines that begin with @ are for the reader of files.
+    let lines = (1..).zip(text.lines());
+    for (line, text) in lines.filter(|(_, line)| !line.trim_start().starts_with('@')) {
+        if tokens.len() > bounds::SHIPPER_WORDS {
+            return;
+        }
+        let mut rest = text.trim_start();
+        let mut add = |word| tokens.push(Token { word, path, line });
         while let Some(first) = rest.chars().next() {
             let length = match first {
                 '#' => rest.len(),
                 '"' | '\'' => {
                     let end = rest[1..].find(first);
                     let end = end.map_or(rest.len(), |end| end.saturating_add(2));
-                    let inner = rest[..end].trim_matches(first);
-                    tokens.push((inner.to_owned(), place.clone()));
+                    add(rest[..end].trim_matches(first));
                     end
                 }
                 '{' | '}' | '(' | ')' | ';' | ',' => {
-                    tokens.push((first.to_string(), place.clone()));
+                    add(&rest[..1]);
                     1
                 }
                 _ => {
                     let end = rest.find(|c: char| c.is_whitespace() || "{}();,\"'#".contains(c));
                     let end = end.unwrap_or(rest.len());
-                    tokens.push((rest[..end].to_owned(), place.clone()));
+                    add(&rest[..end]);
                     end
                 }
             };
@@ -124,51 +146,52 @@ fn split(path: &str, text: &str, tokens: &mut Vec<Token>) {
 }
 
 /// Where a log path sends to, and where the driver stands.
-fn sent(tokens: &[Token]) -> Option<(String, String)> {
+fn sent(tokens: &[Token<'_>]) -> Option<(String, String)> {
     let mut destinations: BTreeMap<&str, (String, String)> = BTreeMap::new();
     let mut used: Vec<&str> = Vec::new();
     let mut rest = tokens;
     while !rest.is_empty() {
         let (statement, behind) = statement(rest);
         rest = behind;
-        match statement {
-            [(word, _), inner @ ..] if word == "destination" => {
-                if let Some(sends) = driver(inner) {
-                    destinations.insert(first_word(inner), sends);
-                }
+        let Some((first, inner)) = statement.split_first() else {
+            continue;
+        };
+        if first.word == "destination" {
+            if let (Some(sends), _) = driver(inner) {
+                destinations.insert(first_word(inner), sends);
             }
-            [(word, _), inner @ ..] if word == "log" => {
-                let mut inner = inner;
-                while let [(word, _), behind @ ..] = inner {
-                    inner = behind;
-                    match (word.as_str(), first_word(behind)) {
-                        ("destination", "(") => {
-                            used.push(first_word(behind.get(1..).unwrap_or_default()));
-                        }
-                        ("destination", "{") => {
-                            if let Some(sends) = driver(behind) {
-                                return Some(sends);
-                            }
-                        }
-                        _ => {}
+        } else if first.word == "log" {
+            let mut inner = inner;
+            while let Some((token, behind)) = inner.split_first() {
+                inner = behind;
+                match (token.word, first_word(behind)) {
+                    ("destination", "(") => {
+                        used.push(first_word(behind.get(1..).unwrap_or_default()));
                     }
+                    ("destination", "{") => {
+                        let (sends, further) = driver(behind);
+                        if sends.is_some() {
+                            return sends;
+                        }
+                        inner = further;
+                    }
+                    _ => {}
                 }
             }
-            _ => {}
         }
     }
     used.iter().find_map(|name| destinations.get(name).cloned())
 }
 
-fn first_word(tokens: &[Token]) -> &str {
-    tokens.first().map_or("", |(word, _)| word.as_str())
+fn first_word<'t>(tokens: &[Token<'t>]) -> &'t str {
+    tokens.first().map_or("", |token| token.word)
 }
 
 /// What stands before the `;` outside of all braces and parentheses, and what behind it.
-fn statement(tokens: &[Token]) -> (&[Token], &[Token]) {
+fn statement<'a, 't>(tokens: &'a [Token<'t>]) -> (&'a [Token<'t>], &'a [Token<'t>]) {
     let mut depth = 0_usize;
-    let ends = |(word, _): &Token| {
-        match word.as_str() {
+    let ends = |token: &Token<'_>| {
+        match token.word {
             "{" | "(" => depth = depth.saturating_add(1),
             "}" | ")" => depth = depth.saturating_sub(1),
             ";" => return depth == 0,
@@ -181,34 +204,41 @@ fn statement(tokens: &[Token]) -> (&[Token], &[Token]) {
     (statement, parts.next().unwrap_or_default())
 }
 
-/// The first driver that sends elsewhere.
-fn driver(tokens: &[Token]) -> Option<(String, String)> {
-    let mut depth = 0_usize;
+/// The first driver in the next block that sends elsewhere, and what stands behind that or the block.
+fn driver<'a, 't>(tokens: &'a [Token<'t>]) -> (Option<(String, String)>, &'a [Token<'t>]) {
+    let (mut depth, mut braces) = (0_usize, 0_usize);
     let mut rest = tokens;
-    while let [(word, place), behind @ ..] = rest {
+    while let Some((token, behind)) = rest.split_first() {
         rest = behind;
-        match word.as_str() {
+        match token.word {
             "(" => depth = depth.saturating_add(1),
             ")" => depth = depth.saturating_sub(1),
+            "{" => braces = braces.saturating_add(1),
+            "}" => {
+                braces = braces.saturating_sub(1);
+                if braces == 0 {
+                    break;
+                }
+            }
             word if depth == 0 && DRIVERS.contains(&word) => {
                 let [open, host, after @ ..] = behind else {
-                    return None;
+                    break;
                 };
                 // Options alone, as `url("…")`, name the host in their own way.
                 let named = match after {
-                    [(next, _), inner @ ..] if next == "(" => {
-                        inner.first().map_or(word, |(host, _)| host)
+                    [next, inner @ ..] if next.word == "(" => {
+                        inner.first().map_or(word, |host| host.word)
                     }
-                    _ => host.0.as_str(),
+                    _ => host.word,
                 };
-                if open.0 == "(" && is_elsewhere(named) {
-                    return Some((named.to_owned(), place.clone()));
+                if open.word == "(" && is_elsewhere(named) {
+                    return (Some((named.to_owned(), token.place())), rest);
                 }
             }
             _ => {}
         }
     }
-    None
+    (None, rest)
 }
 
 #[cfg(test)]
@@ -234,5 +264,21 @@ mod tests {
             let found = sent(&tokens).map(|(what, place)| format!("{what} {place}"));
             assert_eq!(found.unwrap_or_default(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn more_words_than_any_are_not_held() {
+        let mut tokens = Vec::new();
+        let text = format!("{}\n", ";".repeat(bounds::SHIPPER_WORDS)).repeat(3);
+        split("f", &text, &mut tokens);
+        assert_eq!(tokens.len(), 2 * bounds::SHIPPER_WORDS);
+    }
+
+    #[test]
+    fn blocks_without_an_end_are_gone_through_once() {
+        let text = format!("log {}", "destination { ".repeat(300_000));
+        let mut tokens = Vec::new();
+        split("f", &text, &mut tokens);
+        assert_eq!(sent(&tokens), None);
     }
 }

@@ -1,10 +1,9 @@
 //! Where shippers send to, by their own configuration.
 
+use crate::settings::budget::Budget;
 use crate::settings::context::Context;
 use crate::settings::ini::{Continued, assignments};
 use crate::settings::systemd;
-use agent_core::bounds;
-use agent_core::glob::{Glob, Syntax};
 
 /// Where a shipper sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +12,8 @@ pub(super) enum Target {
     At { what: String, place: String },
     /// Nowhere that counts.
     None,
+    /// Nothing of the host's is carried, and why.
+    Idle(String),
     /// Cannot be told.
     Unknown(String),
 }
@@ -22,43 +23,7 @@ pub(super) fn files(
     context: &Context<'_>,
     places: &[&str],
 ) -> Result<Vec<(String, String)>, String> {
-    let mut found = Vec::new();
-    for place in places {
-        let place = place.trim_start_matches('/');
-        let (directory, name) = place.rsplit_once('/').unwrap_or(("", place));
-        let names: Vec<String> = match name.contains('*') {
-            false => vec![name.to_owned()],
-            true => {
-                let glob = Glob::new(name.as_bytes(), Syntax::Stars);
-                let listed = context.root.list(directory.as_bytes());
-                let listed = listed.map_err(|error| format!("/{directory}: {error}"))?;
-                listed
-                    .iter()
-                    .flat_map(|names| names.iter())
-                    .filter(|(file, _)| glob.matches(file))
-                    .map(|(file, _)| String::from_utf8_lossy(file).into_owned())
-                    .collect()
-            }
-        };
-        for name in names {
-            let path = format!("{directory}/{name}");
-            if found.len() >= bounds::SHIPPER_FILES {
-                return Err(format!(
-                    "/{directory} holds more than {} files",
-                    bounds::SHIPPER_FILES
-                ));
-            }
-            match context.read(&path) {
-                Ok(Some(text)) => found.push((
-                    format!("/{path}"),
-                    String::from_utf8_lossy(&text).into_owned(),
-                )),
-                Ok(None) => {}
-                Err(error) => return Err(format!("/{path}: {error}")),
-            }
-        }
-    }
-    Ok(found)
+    Budget::default().files(context, places)
 }
 
 /// The first target that `find` sees in the files: in words, with the line.

@@ -1,18 +1,18 @@
 //! Who keeps the clock right, and by whom they go.
 
 use super::checks::TIME_SYNC;
+use super::chrony;
 use super::service::{Service, ServiceState};
-use super::targets::files;
+use super::targets::{files, is_elsewhere};
 use crate::settings::context::Context;
 use crate::settings::systemd::{self, ini};
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// A daemon that sets the clock, and how its sources are read.
 struct Keeper {
     service: Service,
-    sources: fn(&Context<'_>) -> Result<Vec<String>, String>,
+    sources: fn(&Context<'_>) -> Result<Vec<String>, Lack>,
 }
 
 static KEEPERS: [Keeper; 4] = [
@@ -22,7 +22,7 @@ static KEEPERS: [Keeper; 4] = [
             units: &["chronyd.service", "chrony.service"],
             programs: &["chronyd"],
         },
-        sources: chrony,
+        sources: chrony::sources,
     },
     Keeper {
         service: Service {
@@ -78,8 +78,12 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
         }
         let sources = match (keeper.sources)(context) {
             Ok(sources) => sources,
-            Err(why) => {
+            Err(Lack::Unknown(why)) => {
                 unknown.push(format!("{name}: {why}"));
+                continue;
+            }
+            Err(Lack::Known(why)) => {
+                reasons.push(format!("{name} {why}"));
                 continue;
             }
         };
@@ -121,56 +125,43 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
     }
 }
 
-/// The words after `server`, `pool` and their like. A source with `noselect` is asked and never believed (chrony.conf(5),
-/// ntp.conf(5)).
-fn hosts(text: &str, keywords: &[&str]) -> Vec<String> {
+/// Why there is no source.
+pub(super) enum Lack {
+    /// As whoever reads the finding is told.
+    Known(String),
+    /// It cannot be told.
+    Unknown(String),
+}
+
+impl From<String> for Lack {
+    fn from(why: String) -> Lack {
+        Lack::Unknown(why)
+    }
+}
+
+/// The words after `server`, `pool` and their like. A source with `noselect` is asked and never believed, the host itself is
+/// none, nor is its clock as ntpd has it for a device (chrony.conf(5), ntp.conf(5)).
+pub(super) fn hosts(text: &str, keywords: &[&str]) -> Vec<String> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let keyword = words.next()?.to_ascii_lowercase();
             let host = words.next()?;
             let believed = !words.any(|option| option.eq_ignore_ascii_case("noselect"));
-            (believed && keywords.contains(&keyword.as_str()))
+            let is_device = host.starts_with("127.127.") && !host.starts_with("127.127.1.");
+            let is_clock = match keyword.as_str() {
+                "refclock" => !host.eq_ignore_ascii_case("local"),
+                "sensor" => true,
+                _ => is_device || is_elsewhere(host),
+            };
+            (believed && is_clock && keywords.contains(&keyword.as_str()))
                 .then(|| agent_core::escape::terminal_text(host).into_owned())
         })
         .collect()
 }
 
-/// chrony.conf(5), with the directories that it names.
-fn chrony(context: &Context<'_>) -> Result<Vec<String>, String> {
-    let mut sources = Vec::new();
-    let mut pending = vec![
-        "/etc/chrony.conf".to_owned(),
-        "/etc/chrony/chrony.conf".to_owned(),
-    ];
-    let mut seen = BTreeSet::new();
-    while let Some(place) = pending.pop() {
-        // Files may name each other in a circle.
-        if !seen.insert(place.clone()) || seen.len() > 100 {
-            continue;
-        }
-        for (_, text) in files(context, &[&place])? {
-            sources.extend(hosts(&text, &["server", "pool", "peer", "refclock"]));
-            for line in text.lines() {
-                let mut words = line.split_whitespace();
-                let keyword = words.next().unwrap_or_default().to_ascii_lowercase();
-                let named = words.map(str::to_owned);
-                match keyword.as_str() {
-                    "include" => pending.extend(named),
-                    "confdir" => pending.extend(named.map(|dir| format!("{dir}/*.conf"))),
-                    "sourcedir" => pending.extend(named.map(|dir| format!("{dir}/*.sources"))),
-                    _ => {}
-                }
-            }
-        }
-    }
-    sources.sort();
-    sources.dedup();
-    Ok(sources)
-}
-
 /// timesyncd.conf(5): what it has none of is compiled in, unless it is said to be empty.
-fn timesyncd(context: &Context<'_>) -> Result<Vec<String>, String> {
+fn timesyncd(context: &Context<'_>) -> Result<Vec<String>, Lack> {
     let root = context.root;
     let list = |key: &str| {
         let settings = systemd::config(root, "timesyncd.conf", "Time", key);
@@ -205,7 +196,7 @@ fn timesyncd(context: &Context<'_>) -> Result<Vec<String>, String> {
     Ok(sources)
 }
 
-fn ntpd(context: &Context<'_>) -> Result<Vec<String>, String> {
+fn ntpd(context: &Context<'_>) -> Result<Vec<String>, Lack> {
     let files = files(
         context,
         &[
@@ -216,14 +207,38 @@ fn ntpd(context: &Context<'_>) -> Result<Vec<String>, String> {
     )?;
     Ok(files
         .iter()
-        .flat_map(|(_, text)| hosts(text, &["server", "pool", "peer"]))
+        .flat_map(|(_, text)| hosts(text, &["server", "pool", "peer", "refclock"]))
         .collect())
 }
 
-fn openntpd(context: &Context<'_>) -> Result<Vec<String>, String> {
+fn openntpd(context: &Context<'_>) -> Result<Vec<String>, Lack> {
     let files = files(context, &["/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"])?;
     Ok(files
         .iter()
         .flat_map(|(_, text)| hosts(text, &["server", "servers", "sensor"]))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hosts;
+
+    #[test]
+    fn sources_that_are_believed() {
+        let keywords = ["server", "pool", "peer", "refclock"];
+        for (line, expected) in [
+            ("server 169.254.169.123 iburst", true),
+            ("pool 2.debian.pool.ntp.org iburst", true),
+            ("server 169.254.169.123 noselect", false),
+            ("server 127.0.0.1", false),
+            ("pool localhost", false),
+            ("server ::1", false),
+            ("server 127.127.1.0", false),
+            ("server 127.127.20.0 mode 7", true),
+            ("refclock PHC /dev/ptp0", true),
+            ("refclock local stratum 5", false),
+        ] {
+            assert_eq!(!hosts(line, &keywords).is_empty(), expected, "{line}");
+        }
+    }
 }

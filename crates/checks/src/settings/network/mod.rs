@@ -17,7 +17,7 @@ mod services;
 pub use checks::CHECKS;
 
 use crate::settings::context::Context;
-use crate::settings::systemd::{self, UnitState};
+use crate::settings::systemd::UnitState;
 use agent_core::finding::{Check, Finding, Verdict};
 use checks::*;
 use listeners::Listener;
@@ -133,7 +133,7 @@ fn one(
             }
             _ => continue,
         };
-        if systemd::held_back(root, unit).is_none() {
+        if context.units().held_back(root, unit).is_none() {
             signs.push(format!("{unit} {how}"));
             remedy.get_or_insert(format!("systemctl disable --now {unit}"));
             location.get_or_insert(by);

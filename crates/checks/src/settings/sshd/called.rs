@@ -5,7 +5,8 @@ use super::environment::Environment;
 use super::forced::SHELLS;
 use super::live::options;
 use super::script::{Budget, DEPTH, Shell, is_name};
-use crate::settings::systemd::{self, Escapes, UNTOLD, words};
+use crate::settings::systemd::{self, Escapes, UNTOLD, specifiers, words};
+use agent_core::bounds;
 
 /// An sshd that a command starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,78 @@ const WORDS: &str =
     "variables, specifiers or commands that cannot be told stand in its command line";
 const SPENT: &str = "its command line has more bytes than are looked at";
 
+/// The words of each command that the value of an `ExecStart=` of the unit starts, in that environment, with [`UNTOLD`] in
+/// the place of what is not known; `None` where they are more than are looked at.
+pub(in crate::settings) fn commands(
+    line: &str,
+    unit: &str,
+    environment: &Environment,
+) -> Option<Vec<Vec<String>>> {
+    let budget = Budget::new(bounds::UNIT_COMMANDS);
+    let commands = systemd::commands(line).into_iter();
+    let specified = |word: &String| specifiers(word, unit);
+    commands
+        .map(|command| {
+            let words = command.iter().map(specified).collect();
+            expanded(words, environment, &budget)
+        })
+        .collect()
+}
+
+/// `$NAME` alone stands for as many words as it holds, `${NAME}` for a part of one; neither in the name of the program,
+/// nor anywhere with `:` before it (systemd.service(5)). `None` beyond the budget.
+fn expanded(
+    command: Vec<String>,
+    environment: &Environment,
+    budget: &Budget,
+) -> Option<Vec<String>> {
+    let mut command = command.into_iter();
+    let program = command.next()?;
+    let marks = program.strip_suffix(path(&program)).unwrap_or_default();
+    let plain = marks.contains(':');
+    let mut found = vec![program];
+    for word in command {
+        if plain {
+            found.push(word);
+            continue;
+        }
+        if let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) {
+            let value = environment.value(name);
+            // Each word is held with some more bytes.
+            let cost = value.len().saturating_mul(8).saturating_add(64);
+            if !budget.spend(cost) {
+                return None;
+            }
+            found.extend(words(value, Escapes::Plain));
+            continue;
+        }
+        let mut out = String::new();
+        let mut rest = word.as_str();
+        while let Some((before, tail)) = rest.split_once('$') {
+            out.push_str(before);
+            let braced = tail.strip_prefix('{').and_then(|t| t.split_once('}'));
+            rest = match braced.filter(|(name, _)| is_name(name)) {
+                Some((name, rest)) => {
+                    let value = environment.value(name);
+                    if !budget.spend(value.len()) {
+                        return None;
+                    }
+                    out.push_str(value);
+                    rest
+                }
+                // `$$` stands for one.
+                None => {
+                    out.push('$');
+                    tail.strip_prefix('$').unwrap_or(tail)
+                }
+            };
+        }
+        out.push_str(rest);
+        found.push(out);
+    }
+    Some(found)
+}
+
 impl Finder<'_> {
     /// Those that the value of an `ExecStart=` starts; `specified` puts in what specifiers stand for.
     pub(super) fn line(
@@ -39,7 +112,7 @@ impl Finder<'_> {
         let mut found = Vec::new();
         for command in systemd::commands(line) {
             let words = command.iter().map(|word| specified(word)).collect();
-            if let Some(words) = self.expanded(words, environment) {
+            if let Some(words) = expanded(words, environment, self.budget) {
                 self.command(&words, environment, 0, &mut found);
             }
         }
@@ -47,56 +120,6 @@ impl Finder<'_> {
             return vec![Called::Untold(SPENT)];
         }
         found
-    }
-
-    /// `$NAME` alone stands for as many words as it holds, `${NAME}` for a part of one; neither in the name of the program,
-    /// nor anywhere with `:` before it (systemd.service(5)). `None` beyond the budget.
-    fn expanded(&self, command: Vec<String>, environment: &Environment) -> Option<Vec<String>> {
-        let mut command = command.into_iter();
-        let program = command.next()?;
-        let marks = program.strip_suffix(path(&program)).unwrap_or_default();
-        let plain = marks.contains(':');
-        let mut found = vec![program];
-        for word in command {
-            if plain {
-                found.push(word);
-                continue;
-            }
-            if let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) {
-                let value = environment.value(name);
-                // Each word is held with some more bytes.
-                let cost = value.len().saturating_mul(8).saturating_add(64);
-                if !self.budget.spend(cost) {
-                    return None;
-                }
-                found.extend(words(value, Escapes::Plain));
-                continue;
-            }
-            let mut out = String::new();
-            let mut rest = word.as_str();
-            while let Some((before, tail)) = rest.split_once('$') {
-                out.push_str(before);
-                let braced = tail.strip_prefix('{').and_then(|t| t.split_once('}'));
-                rest = match braced.filter(|(name, _)| is_name(name)) {
-                    Some((name, rest)) => {
-                        let value = environment.value(name);
-                        if !self.budget.spend(value.len()) {
-                            return None;
-                        }
-                        out.push_str(value);
-                        rest
-                    }
-                    // `$$` stands for one.
-                    None => {
-                        out.push('$');
-                        tail.strip_prefix('$').unwrap_or(tail)
-                    }
-                };
-            }
-            out.push_str(rest);
-            found.push(out);
-        }
-        Some(found)
     }
 
     /// Adds the sshd that the command is, or that it is to run.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// Variables by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Environment {
+pub(in crate::settings) struct Environment {
     variables: HashMap<String, String>,
     /// Of names and values.
     bytes: usize,
@@ -76,7 +76,7 @@ impl Environment {
 
 /// What every service inherits: `DefaultEnvironment=`, and `systemd.setenv=` of the kernel's command line, one for each that
 /// the machine may be booted with (systemd-system.conf(5), kernel-command-line(7)).
-pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
+pub(in crate::settings) fn inherited(context: &Context<'_>) -> Vec<Environment> {
     let mut configured = Environment::default();
     for setting in systemd::config(context.root, "system.conf", "Manager", "DefaultEnvironment") {
         if setting.value.is_empty() {
@@ -108,7 +108,7 @@ pub(super) fn inherited(context: &Context<'_>) -> Vec<Environment> {
 
 /// What `Environment=` and `EnvironmentFile=` say; files come after, and what is unset last. Two for each that is inherited where systemd before 254
 /// and later ones disagree.
-pub(super) fn environments(
+pub(in crate::settings) fn environments(
     root: &Root,
     systemd: &systemd::Units,
     unit: &str,

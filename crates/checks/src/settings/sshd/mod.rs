@@ -37,7 +37,9 @@ mod value;
 pub mod version;
 mod words;
 
+pub(in crate::settings) use called::commands;
 pub use checks::CHECKS;
+pub(in crate::settings) use environment::{environments, inherited};
 
 use crate::settings::context::Context;
 use crate::settings::vendor;

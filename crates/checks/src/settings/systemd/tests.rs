@@ -1,5 +1,6 @@
 use super::*;
 
+mod held;
 mod started;
 
 #[test]

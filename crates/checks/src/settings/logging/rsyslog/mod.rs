@@ -2,12 +2,17 @@
 // Long: the statements are gone through in one place, with their tests.
 
 mod filter;
+mod inputs;
 mod parse;
 mod selector;
 
-use super::targets::{Target, files, is_elsewhere};
+use super::targets::{Target, is_elsewhere};
+use crate::settings::boot;
+use crate::settings::budget::Budget;
 use crate::settings::context::Context;
+use crate::settings::systemd;
 use agent_core::bounds;
+use inputs::Inputs;
 use parse::{Filter, Parameters, Statement, value};
 use selector::Messages;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,15 +32,6 @@ const SENDING: [&str; 12] = [
     "omazureeventhubs",
     "omsnmp",
 ];
-/// What messages of the host itself come in by; what the others bring is not the host's.
-const LOCAL: [&str; 6] = [
-    "imuxsock",
-    "imklog",
-    "imkmsg",
-    "imjournal",
-    "imfile",
-    "impstats",
-];
 /// The ruleset of statements outside of any (ruleset.c).
 const DEFAULT: &str = "RSYSLOG_DefaultRuleset";
 /// Includes in includes (grammar/lexer.l), and rulesets that call each other.
@@ -52,15 +48,19 @@ pub(super) fn target(context: &Context<'_>) -> Target {
     if let Err(why) = rules.read(context, "/etc/rsyslog.conf", 0) {
         return Target::Unknown(why);
     }
-    let mut walk = Walk {
-        rules: &rules,
-        found: None,
-        steps: 0,
-    };
-    let starts: BTreeSet<&String> = std::iter::once(&rules.start).chain(&rules.bound).collect();
-    for start in starts {
-        walk.ruleset(start, Messages::ALL, 0);
+    // Whatever is not said is as the distribution's systemd is built, and rsyslog set up to fit it.
+    let mut forwards = systemd::config(context.root, "journald.conf", "Journal", "ForwardToSyslog");
+    let forwards = forwards
+        .pop()
+        .is_none_or(|said| !boot::is_false(&said.value));
+    let starts = rules.inputs.rulesets(&rules.start, forwards);
+    if starts.is_empty() {
+        return match rules.strange {
+            Some(place) => Target::Unknown(format!("{place} is not understood")),
+            None => Target::Idle("has no input that brings it what this host logs".to_owned()),
+        };
     }
+    let walk = Walk::through(&rules, starts);
     if walk.steps > bounds::RSYSLOG_STEPS {
         return Target::Unknown("the rules of rsyslog call each other without end".into());
     }
@@ -88,13 +88,12 @@ struct Rules {
     current: String,
     /// Where messages start.
     start: String,
-    /// Rulesets that local inputs hand to.
-    bound: BTreeSet<String>,
+    inputs: Inputs,
     /// The first place that is not understood.
     strange: Option<String>,
     /// `$ActionExecOnlyWhenPreviousIsSuspended`: what comes then is done where the action before it cannot be.
     instead: bool,
-    files: usize,
+    budget: Budget,
 }
 
 impl Rules {
@@ -108,13 +107,12 @@ impl Rules {
             self.strange.get_or_insert(format!("include of {whole}"));
             return Ok(());
         }
-        for (path, text) in files(context, &[&whole])? {
+        for (path, text) in self.budget.files(context, &[&whole])? {
             let name = path.rsplit('/').next().unwrap_or_default();
             if name.starts_with('.') && whole.ends_with('*') {
                 continue;
             }
-            self.files = self.files.saturating_add(1);
-            if depth > DEPTH || self.files > bounds::SHIPPER_FILES {
+            if depth > DEPTH {
                 return Err(format!("{path}: includes without end"));
             }
             match parse::parse(&text) {
@@ -163,28 +161,16 @@ impl Rules {
                     self.add(context, path, inner, depth)?;
                     self.current = outer;
                 }
-                Statement::Input(parameters) => {
-                    let kind = value(&parameters, "type")
-                        .unwrap_or_default()
-                        .to_lowercase();
-                    let ruleset = value(&parameters, "ruleset");
-                    self.bound.extend(
-                        ruleset
-                            .filter(|_| LOCAL.contains(&kind.as_str()))
-                            .map(str::to_owned),
-                    );
-                }
+                Statement::Input(parameters) => self.inputs.input(&parameters),
+                Statement::Module(parameters) => self.inputs.module(&parameters),
                 Statement::Directive(name, value) => match name.as_str() {
                     "ruleset" => self.current = value,
                     "defaultruleset" => self.start = value,
-                    "inputfilebindruleset" => {
-                        self.bound.insert(value);
-                    }
                     "rulesetcreatemainqueue" if is_on(&value) => {
                         self.queued.insert(self.current.clone());
                     }
                     INSTEAD => self.instead = is_on(&value),
-                    _ => {}
+                    _ => self.inputs.directive(&name, &value),
                 },
                 mut statement => {
                     self.settle(&mut statement);
@@ -225,7 +211,19 @@ struct Walk<'a> {
     steps: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Goes through the rulesets in which messages start.
+    fn through<'r>(rules: &'a Rules, starts: impl IntoIterator<Item = &'r str>) -> Walk<'a> {
+        let mut walk = Walk {
+            rules,
+            found: None,
+            steps: 0,
+        };
+        for start in starts {
+            walk.ruleset(start, Messages::ALL, 0);
+        }
+        walk
+    }
     /// What is left of the messages behind the ruleset.
     fn ruleset(&mut self, name: &str, mut live: Messages, depth: usize) -> Messages {
         let rules = self.rules;
@@ -334,19 +332,12 @@ mod tests {
         let root = agent_core::os::root::Root::open(std::path::Path::new("/proc/self/fdinfo"))
             .expect("a root");
         let context = Context::new(&root, &release, &settings, 0, &|_| true);
-        let statements = parse::parse(text).ok()?;
+        let inputs = "module(load=\"imuxsock\") module(load=\"imfile\")\n";
+        let statements = parse::parse(&format!("{inputs}{text}")).ok()?;
         rules
             .add(&context, "f", statements, 0)
             .expect("no includes");
-        let mut walk = Walk {
-            rules: &rules,
-            found: None,
-            steps: 0,
-        };
-        walk.ruleset(&rules.start, Messages::ALL, 0);
-        for bound in &rules.bound {
-            walk.ruleset(bound, Messages::ALL, 0);
-        }
+        let walk = Walk::through(&rules, rules.inputs.rulesets(&rules.start, true));
         let target = walk.found.map(|(what, _)| what).unwrap_or_default();
         Some((target, walk.steps))
     }

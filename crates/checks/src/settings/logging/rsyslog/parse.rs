@@ -3,6 +3,7 @@
 use super::filter::{by_module, filter, host, of_own};
 use super::selector::Messages;
 use agent_core::bounds;
+use std::cell::Cell;
 
 /// What a configuration has rsyslogd do with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub(super) enum Statement {
     Text(Vec<Statement>),
     /// `ruleset(…) { … }`: its parameters and its statements.
     Ruleset(Parameters, Vec<Statement>),
-    /// `input(…)`, `module(…)`
+    /// `input(…)`
     Input(Parameters),
+    /// `module(…)`
+    Module(Parameters),
     /// `$NAME value`
     Directive(String, String),
     /// It bears on no target.
@@ -69,6 +72,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// A place whose line was asked for, and how many line ends stand before it: the next one is counted from there.
+    known: Cell<(usize, usize)>,
 }
 
 impl<'a> Parser<'a> {
@@ -77,8 +82,16 @@ impl<'a> Parser<'a> {
     }
 
     fn line(&self) -> usize {
-        let before = self.text.get(..self.at).unwrap_or_default();
-        before.split('\n').count()
+        let (at, ends) = self.known.get();
+        let (first, last) = (at.min(self.at), at.max(self.at));
+        let between = self.text.get(first..last).unwrap_or_default();
+        let between = between.bytes().filter(|byte| *byte == b'\n').count();
+        let ends = match at <= self.at {
+            true => ends.saturating_add(between),
+            false => ends.saturating_sub(between),
+        };
+        self.known.set((self.at, ends));
+        ends.saturating_add(1)
     }
 
     fn advance(&mut self, length: usize) {
@@ -400,6 +413,7 @@ impl<'a> Parser<'a> {
             },
             "ruleset" => Statement::Ruleset(parameters, block),
             "input" => Statement::Input(parameters),
+            "module" => Statement::Module(parameters),
             _ => Statement::Nothing,
         }))
     }

@@ -25,7 +25,7 @@ pub(super) fn look(context: &Context<'_>) -> Result<(usize, Vec<Culprit>), Strin
         looked_at = looked_at.saturating_add(sources.len());
         culprits.extend(sources.iter().filter_map(|source| unsigned(source, path)));
     }
-    for (key, value, location) in settings.all {
+    for (key, value, location) in settings.all() {
         let lets_go = [
             "apt::get::allowunauthenticated",
             "acquire::allowinsecurerepositories",
