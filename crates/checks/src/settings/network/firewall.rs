@@ -6,12 +6,13 @@ use super::{iptables, ruleset};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
+use std::cell::RefCell;
 
 /// Judges the check.
 pub(super) fn judge(context: &Context<'_>) -> Finding {
     let demanded = context.demanded_text(&FIREWALL, "security-groups");
-    let configured = configured(context);
-    let perhaps = context.units().perhaps_started(context.root, &UNITS);
+    let (configured, doubt) = configured(context);
+    let perhaps = doubt.or_else(|| context.units().perhaps_started(context.root, &UNITS));
     let loaded = context.live().then(|| loaded(context));
     let outside = "security groups, which cannot be seen from a guest, may do the work";
     let (verdict, message) = match (loaded, &configured, demanded) {
@@ -53,6 +54,10 @@ pub(super) fn judge(context: &Context<'_>) -> Finding {
             Some(why) => (Verdict::Unknown, why),
             None => (Verdict::Fail, "nothing loads a ruleset at boot".into()),
         },
+        (None, None, _) if perhaps.is_some() => (
+            Verdict::NotApplicable,
+            format!("{}; {outside}", perhaps.unwrap_or_default()),
+        ),
         (None, None, _) => (
             Verdict::NotApplicable,
             format!("nothing loads a ruleset at boot; {outside}"),
@@ -116,8 +121,9 @@ const UNITS: [&str; 7] = [
     "netfilter-persistent.service",
 ];
 
-/// What loads rulesets at boot that filter the input, IPv4 and IPv6.
-fn configured(context: &Context<'_>) -> Option<String> {
+/// What loads rulesets at boot that filter the input, IPv4 and IPv6; and why that cannot be told of some.
+fn configured(context: &Context<'_>) -> (Option<String>, Option<String>) {
+    let doubt = RefCell::new(None);
     let root = context.root;
     let filters = |file: &str| iptables::filters(&text(context, file));
     let only = |v4: bool, v6: bool| Filtered { v4, v6 };
@@ -125,7 +131,11 @@ fn configured(context: &Context<'_>) -> Option<String> {
     let known: [(&[&str], Covers<'_>); 7] = [
         (&["nftables.service"], &|| {
             let files = ["etc/nftables.conf", "etc/sysconfig/nftables.conf"];
-            ruleset::filtered(context, &files)
+            let found = ruleset::filtered(context, &files);
+            found.unwrap_or_else(|why| {
+                doubt.replace(Some(why));
+                Filtered::default()
+            })
         }),
         (&["firewalld.service"], &|| {
             let takes_all = firewalld_takes_all(context);
@@ -160,7 +170,7 @@ fn configured(context: &Context<'_>) -> Option<String> {
     }
     // Whether a host speaks IPv6 shows when it runs; iptables.service alone is how the Red Hat family filters IPv4.
     let enough = all.v4 && (all.v6 || by.contains(&"iptables.service") || all.all(context));
-    enough.then(|| by.join(", "))
+    (enough.then(|| by.join(", ")), doubt.into_inner())
 }
 
 fn text(context: &Context<'_>, file: &str) -> String {

@@ -1,46 +1,49 @@
 //! Files of nft(8) with what they include in its place.
 
+use crate::settings::budget::Budget;
 use crate::settings::context::Context;
-use agent_core::bounds;
 use agent_core::glob::{Glob, Syntax};
 
-/// Files that a ruleset includes, all together.
-const FILES: usize = bounds::SHIPPER_FILES;
 /// Includes in includes (MAX_INCLUDE_DEPTH of nft's scanner).
 // Own bound: nft's own.
 const DEPTH: usize = 16;
 
-/// The text of each file; not of one that includes what is not there, which nft refuses.
-pub(super) fn texts(context: &Context<'_>, files: &[&str]) -> Vec<String> {
-    let mut left = FILES;
-    let text = |file: &&str| {
+/// Path and text of each file; not of one that includes what is not there, which nft refuses.
+pub(super) fn texts(
+    context: &Context<'_>,
+    files: &[&str],
+) -> Result<Vec<(String, String)>, String> {
+    let mut budget = Budget::default();
+    let mut found = Vec::new();
+    for file in files {
         let mut text = String::new();
-        insert(context, file, 0, &mut left, &mut text).then_some(text)
-    };
-    files.iter().filter_map(text).collect()
+        if insert(context, file, 0, &mut budget, &mut text)? {
+            found.push((format!("/{file}"), text));
+        }
+    }
+    Ok(found)
 }
 
-/// The text of a file with what it includes in its place; false where something is named that is not there.
+/// The text of a file with what it includes in its place; false where something is named that is not there, or too deep.
 fn insert(
     context: &Context<'_>,
     path: &str,
     depth: usize,
-    left: &mut usize,
+    budget: &mut Budget,
     text: &mut String,
-) -> bool {
-    let Some(fewer) = left.checked_sub(1).filter(|_| depth <= DEPTH) else {
-        return true;
+) -> Result<bool, String> {
+    if depth > DEPTH {
+        return Ok(false);
+    }
+    let Some(read) = budget.text(context, path)? else {
+        return Ok(false);
     };
-    *left = fewer;
-    let Some(read) = context.read(path).ok().flatten() else {
-        return false;
-    };
-    for line in String::from_utf8_lossy(&read).lines() {
+    for line in read.lines() {
         match included(line) {
             Some(pattern) => {
                 for path in expanded(context, pattern) {
-                    if !insert(context, &path, depth.saturating_add(1), left, text) {
-                        return false;
+                    if !insert(context, &path, depth.saturating_add(1), budget, text)? {
+                        return Ok(false);
                     }
                 }
             }
@@ -50,7 +53,7 @@ fn insert(
             }
         }
     }
-    true
+    Ok(true)
 }
 
 /// `include "PATTERN"`

@@ -1,22 +1,47 @@
 //! Files of nft(8): whether the rulesets in them filter input.
 
+mod tokens;
+mod vocabulary;
+
 use super::firewall::Filtered;
 use super::included;
 use crate::settings::context::Context;
 use std::collections::{BTreeMap, BTreeSet};
+use tokens::{Error, tokens};
+use vocabulary::{beyond, unknown};
 
 const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 
 /// Which input the tables in these files filter, with what they include. nft loads a file whole or nothing of it, so one that
-/// it would refuse counts for nothing.
-pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Filtered {
+/// it would refuse counts for nothing; an error says why that cannot be told.
+pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Result<Filtered, String> {
     let mut tables = Tables::new();
-    for text in included::texts(context, files) {
-        if let Some(loaded) = load(&text, &tables) {
-            tables = loaded;
+    let mut doubt = None;
+    for (path, text) in included::texts(context, files)? {
+        match load(&text, &tables) {
+            Load::Loaded(loaded) => tables = loaded,
+            Load::Refused => {}
+            Load::Unknown(loaded, why) => {
+                tables = loaded;
+                doubt = Some(format!("whether nft loads {path} cannot be told: {why}"));
+            }
         }
     }
-    of_tables(&tables)
+    let found = of_tables(&tables);
+    match doubt {
+        // What filters nothing does not do so if it is refused either.
+        Some(why) if found != Filtered::default() => Err(why),
+        _ => Ok(found),
+    }
+}
+
+/// What becomes of a file.
+enum Load {
+    /// The tables after it.
+    Loaded(Tables),
+    Refused,
+    /// The tables if nft takes it, and why it may not.
+    Unknown(Tables, String),
 }
 
 /// One table: its chains by name.
@@ -24,6 +49,8 @@ pub(super) fn filtered(context: &Context<'_>, files: &[&str]) -> Filtered {
 struct Table {
     dormant: bool,
     chains: BTreeMap<String, Chain>,
+    /// Sets, maps and flow tables that are declared in it.
+    sets: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]
@@ -35,9 +62,28 @@ struct Chain {
     drops: bool,
     /// Chains that its rules lead to.
     leads: BTreeSet<String>,
+    /// Sets that its rules ask, each with its `@`.
+    asks: BTreeSet<String>,
 }
 
 impl Table {
+    /// Whether its rules name what is not there.
+    fn lacks(&self) -> bool {
+        self.chains.values().any(|chain| {
+            let led = |name: &String| {
+                let declared = name
+                    .strip_prefix('@')
+                    .is_some_and(|set| self.sets.contains(set));
+                declared || self.chains.contains_key(name)
+            };
+            let asked = |name: &String| {
+                let set = name.trim_start_matches('@');
+                self.sets.contains(set) || self.chains.contains_key(name)
+            };
+            !chain.leads.iter().all(led) || !chain.asks.iter().all(asked)
+        })
+    }
+
     /// Whether something that comes in is dropped: on a chain that input passes, or on one that it leads to.
     fn filters(&self) -> bool {
         let mut pending: Vec<&Chain> = self
@@ -63,18 +109,37 @@ impl Table {
 /// Family and name to what is in it.
 type Tables = BTreeMap<(String, String), Table>;
 
-/// The tables after a file is loaded; `None` where nft refuses it.
-fn load(text: &str, before: &Tables) -> Option<Tables> {
+/// The tables after a file is loaded over those before.
+fn load(text: &str, before: &Tables) -> Load {
+    let text = text.replace("\\\n", " ");
+    let tokens = match tokens(&text) {
+        Ok(tokens) => tokens,
+        Err(Error::Refused) => return Load::Refused,
+        Err(Error::TooMany) => {
+            return Load::Unknown(before.clone(), "it has more words than any".to_owned());
+        }
+    };
     let mut parser = Parser {
-        tokens: tokens(text),
+        tokens,
         at: 0,
         tables: before.clone(),
         refused: false,
+        strange: None,
     };
     while parser.at < parser.tokens.len() && !parser.refused {
         parser.command();
     }
-    (!parser.refused).then_some(parser.tables)
+    match (
+        parser.refused || parser.tables.values().any(Table::lacks),
+        parser.strange,
+    ) {
+        (true, _) => Load::Refused,
+        (false, None) => Load::Loaded(parser.tables),
+        (false, Some(word)) => {
+            let word = agent_core::escape::terminal_text(word);
+            Load::Unknown(parser.tables, format!("the word {word} is not known"))
+        }
+    }
 }
 
 fn of_tables(tables: &Tables) -> Filtered {
@@ -88,68 +153,36 @@ fn of_tables(tables: &Tables) -> Filtered {
     all
 }
 
-/// Words, braces, and `;` for the end of a statement. Comments are left out; a text in quotes is one word that is none
-/// of the language's.
-fn tokens(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut variables: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let text = text.replace("\\\n", " ");
-    for line in text.lines() {
-        let mut own = Vec::new();
-        let mut rest = line.trim_start();
-        while let Some(first) = rest.chars().next() {
-            let length = match first {
-                '#' => rest.len(),
-                '"' => {
-                    own.push("\"".to_owned());
-                    let end = rest[1..].find('"');
-                    end.map_or(rest.len(), |end| end.saturating_add(2))
-                }
-                '{' | '}' | ';' | ',' => {
-                    own.push(first.to_string());
-                    1
-                }
-                _ => {
-                    let end = rest.find(|c: char| c.is_whitespace() || "{};,\"".contains(c));
-                    let word = &rest[..end.unwrap_or(rest.len())];
-                    match word.strip_prefix('$').and_then(|name| variables.get(name)) {
-                        Some(words) => own.extend(words.iter().cloned()),
-                        None => own.push(word.to_owned()),
-                    }
-                    word.len()
-                }
-            };
-            rest = rest[length..].trim_start();
-        }
-        if let [word, name, equals, value @ ..] = own.as_slice()
-            && matches!(word.as_str(), "define" | "redefine")
-            && equals == "="
-        {
-            variables.insert(name.clone(), value.to_vec());
-        }
-        found.extend(own);
-        found.push(";".to_owned());
-    }
-    found
-}
-
-struct Parser {
-    tokens: Vec<String>,
+struct Parser<'t> {
+    tokens: Vec<&'t str>,
     at: usize,
     tables: Tables,
     /// There is a command that nft does not know, or a rule for what is not there.
     refused: bool,
+    /// The first word of a rule that is not known.
+    strange: Option<&'t str>,
 }
 
-impl Parser {
-    fn peek(&self) -> &str {
-        self.tokens.get(self.at).map_or("", String::as_str)
+impl<'t> Parser<'t> {
+    fn peek(&self) -> &'t str {
+        self.tokens.get(self.at).copied().unwrap_or_default()
     }
 
-    fn next(&mut self) -> String {
-        let token = self.peek().to_owned();
+    fn next(&mut self) -> &'t str {
+        let token = self.peek();
         self.pass();
         token
+    }
+
+    /// Behind a block its line ends, or a `;` stands.
+    fn separated(&mut self) {
+        self.refused |= !matches!(self.peek(), ";" | "");
+    }
+
+    /// Looks at the words of a rule.
+    fn rule(&mut self, words: &[&'t str]) {
+        self.refused |= beyond(words);
+        self.strange = self.strange.or_else(|| unknown(words));
     }
 
     fn pass(&mut self) {
@@ -157,12 +190,12 @@ impl Parser {
     }
 
     /// The words up to the end of the statement; sets in it are passed over but for what they say.
-    fn statement(&mut self) -> Vec<String> {
+    fn statement(&mut self) -> Vec<&'t str> {
         self.words(false)
     }
 
     /// The same; what stands in braces ends it, as a set does among chains.
-    fn words(&mut self, ends_with_block: bool) -> Vec<String> {
+    fn words(&mut self, ends_with_block: bool) -> Vec<&'t str> {
         let (mut words, mut depth) = (Vec::new(), 0_usize);
         while self.at < self.tokens.len() {
             match self.peek() {
@@ -187,26 +220,26 @@ impl Parser {
     fn table_name(&mut self) -> (String, String) {
         let family = match FAMILIES.contains(&self.peek()) {
             true => self.next(),
-            false => "ip".to_owned(),
+            false => "ip",
         };
-        (family, self.next())
+        (family.to_owned(), self.next().to_owned())
     }
 
     /// A command of its own.
     fn command(&mut self) {
         let mut word = self.next();
-        let verb = match word.as_str() {
+        let verb = match word {
             "add" | "create" | "insert" | "replace" | "delete" | "destroy" | "flush" | "reset" => {
                 std::mem::replace(&mut word, self.next())
             }
-            _ => String::new(),
+            _ => "",
         };
-        let takes = matches!(verb.as_str(), "delete" | "destroy" | "flush");
-        match (word.as_str(), takes) {
+        let takes = matches!(verb, "delete" | "destroy" | "flush");
+        match (word, takes) {
             ("ruleset", true) => match FAMILIES.contains(&self.peek()) {
                 true => {
                     let family = self.next();
-                    self.tables.retain(|(known, _), _| *known != family);
+                    self.tables.retain(|(known, _), _| known != family);
                 }
                 false => self.tables.clear(),
             },
@@ -227,13 +260,13 @@ impl Parser {
                 let name = self.table_name();
                 let chain = self.next();
                 if let Some(table) = self.tables.get_mut(&name) {
-                    match verb.as_str() {
+                    match verb {
                         "flush" => table
                             .chains
-                            .get_mut(&chain)
+                            .get_mut(chain)
                             .into_iter()
                             .for_each(Chain::flush),
-                        _ => drop(table.chains.remove(&chain)),
+                        _ => drop(table.chains.remove(chain)),
                     }
                 }
             }
@@ -243,7 +276,15 @@ impl Parser {
                 if self.peek() == "{" {
                     self.pass();
                     self.table(&name);
+                    self.separated();
                 }
+            }
+            ("set" | "map" | "flowtable", false) if verb != "reset" => {
+                let table = self.table_name();
+                let name = self.next().to_owned();
+                let known = self.tables.get_mut(&table);
+                self.refused |= known.map(|table| table.sets.insert(name)).is_none();
+                drop(self.statement());
             }
             ("chain", false) => {
                 let name = self.table_name();
@@ -253,8 +294,9 @@ impl Parser {
                 let name = self.table_name();
                 let chain = self.next();
                 let words = self.statement();
+                self.rule(&words);
                 let table = self.tables.get_mut(&name);
-                match table.and_then(|table| table.chains.get_mut(&chain)) {
+                match table.and_then(|table| table.chains.get_mut(chain)) {
                     Some(chain) => chain.rule(&words),
                     None => self.refused = true,
                 }
@@ -269,15 +311,23 @@ impl Parser {
     /// What stands in the block of a table.
     fn table(&mut self, name: &(String, String)) {
         while self.at < self.tokens.len() {
-            match self.next().as_str() {
+            match self.next() {
                 "}" => return,
                 ";" => {}
                 "chain" => self.chain(name, ""),
                 // What a named map says of packets is a rule of whoever asks it.
                 "map" => self.chain(name, "@"),
+                "set" | "flowtable" => {
+                    let set = self.peek().to_owned();
+                    if let Some(table) = self.tables.get_mut(name) {
+                        table.sets.insert(set);
+                    }
+                    drop(self.words(true));
+                    self.separated();
+                }
                 "flags" => {
                     let words = self.statement();
-                    let dormant = words.iter().any(|word| word == "dormant");
+                    let dormant = words.contains(&"dormant");
                     if let Some(table) = self.tables.get_mut(name) {
                         table.dormant |= dormant;
                     }
@@ -296,10 +346,24 @@ impl Parser {
             while self.at < self.tokens.len() && self.peek() != "}" {
                 match self.peek() {
                     ";" => self.pass(),
-                    _ => lines.push(self.statement()),
+                    _ => {
+                        lines.push(self.statement());
+                        self.refused |= self.peek() == "}";
+                    }
                 }
             }
             self.pass();
+            self.separated();
+        }
+        let of_chain = |line: &&Vec<&str>| {
+            let first = line.first().copied().unwrap_or_default();
+            !matches!(first, "type" | "policy" | "comment" | "devices" | "flags")
+        };
+        if mark.is_empty() {
+            lines
+                .iter()
+                .filter(of_chain)
+                .for_each(|line| self.rule(line));
         }
         let table = self.tables.entry(table.clone()).or_default();
         let chain = table.chains.entry(name).or_default();
@@ -313,12 +377,12 @@ impl Chain {
     fn flush(&mut self) {
         self.drops = false;
         self.leads.clear();
+        self.asks.clear();
     }
 
     /// A line of the block of a chain.
-    fn line(&mut self, words: &[String]) {
-        let plain: Vec<&str> = words.iter().map(String::as_str).collect();
-        match plain.as_slice() {
+    fn line(&mut self, words: &[&str]) {
+        match words {
             ["type", kind, "hook", hook, rest @ ..] => {
                 let of_a_device = rest
                     .iter()
@@ -332,12 +396,20 @@ impl Chain {
         }
     }
 
-    fn rule(&mut self, words: &[String]) {
-        let mut words = words.iter().map(String::as_str);
+    fn rule(&mut self, words: &[&str]) {
+        let mut words = words.iter().copied();
         while let Some(word) = words.next() {
             match word {
                 "drop" | "reject" => self.drops = true,
-                "jump" | "goto" | "vmap" => self.leads.extend(words.next().map(str::to_owned)),
+                "jump" | "goto" | "vmap" => {
+                    let to = words.next().filter(|to| *to != "{");
+                    self.leads.extend(to.map(str::to_owned));
+                }
+                // What lies so far behind the beginning of a header is no set.
+                "@ll" | "@nh" | "@th" | "@ih" => {}
+                word if word.starts_with('@') => {
+                    self.asks.insert(word.to_owned());
+                }
                 _ => {}
             }
         }
@@ -345,57 +417,4 @@ impl Chain {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_that_filter() {
-        let input = "type filter hook input priority 0;";
-        for (text, v4, v6) in [
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}"), true, true),
-            (format!("table ip t {{ chain c {{ {input} policy drop; }} }}"), true, false),
-            (format!("table t {{ chain c {{ {input} policy drop; }} }}"), true, false),
-            (format!("table ip6 t {{ chain c {{ {input} policy drop; }} }}"), false, true),
-            (format!("table bridge t {{ chain c {{ {input} policy drop; }} }}"), false, false),
-            (format!("table arp t {{\n chain c {{\n {input} policy drop;\n }}\n}}"), false, false),
-            (format!("table inet t {{ flags dormant; chain c {{ {input} policy drop; }} }}"), false, false),
-            (format!("table inet t {{ chain c {{ {input} }} }}"), false, false),
-            (format!("table inet t {{ chain c {{ {input}\n tcp dport {{ 22, 23 }} drop\n }} }}"), true, true),
-            (format!("table inet t {{ chain c {{ {input} # drop\n }} }}"), false, false),
-            ("table inet t { chain c { type filter hook output priority 0; policy drop; } }".into(), false, false),
-            ("table netdev t { chain c { type filter hook ingress device eth0 priority 0; policy drop; } }".into(), false, false),
-            (format!("table inet t {{ chain d {{ drop; }} chain c {{ {input} jump d; }} }}"), true, true),
-            ("table inet t { chain d { drop; } }".into(), false, false),
-            ("add rule inet t in tcp dport 23 drop".into(), false, false),
-            ("tcp dport 23 drop".into(), false, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\ngarbage here"), false, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nadd rule inet other c accept"), false, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nadd rule inet t d accept"), false, false),
-            (format!("delete table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), false, false),
-            (format!("table inet u\ndelete table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), true, true),
-            (format!("destroy table inet u\ntable inet t {{ chain c {{ {input} policy drop; }} }}"), true, true),
-            (format!("add table ip6 t\nadd chain ip6 t in {{ {input} }}\nadd rule ip6 t in tcp dport 23 drop"), false, true),
-            (format!("add table inet t\nadd chain inet t in {{ {input} policy drop; }}"), true, true),
-            (format!("table inet t {{}}\ntable inet t {{ chain in {{ {input} }} }}\nadd rule inet t in tcp dport {{ 22, 23 }} counter drop"), true, true),
-            (format!("table ip t {{ chain c {{ {input} }} }}\nadd rule ip t c tcp dport {{ 22, 23 }} drop"), true, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nflush ruleset"), false, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\ndelete table inet t"), false, false),
-            (format!("table inet t {{ chain c {{ {input} tcp dport 1 drop; }} }}\nflush chain inet t c"), false, false),
-            (format!("table inet t {{ chain c {{ {input} policy drop; }} }}\nflush table inet t"), true, true),
-            (format!("table inet t {{ chain c {{ {input} tcp dport 22 accept comment \"no drop here\" }} }}"), false, false),
-            (format!("table inet t {{ chain c {{ {input} log prefix \"in drop \" accept; }} }}"), false, false),
-            (format!("table inet t {{ chain c {{ {input} ct state vmap {{ invalid : drop, new : accept }} }} }}"), true, true),
-            (format!("table inet t {{ set s {{ type ipv4_addr; }} chain c {{ {input} ip saddr @s drop }} }}"), true, true),
-            (format!("table inet t {{ chain d {{ drop }} chain e {{ accept }} chain c {{ {input} jump e }} }}"), false, false),
-            (format!("table inet t {{ chain d {{ drop }} chain e {{ goto d }} chain c {{ {input} ct state vmap {{ new : jump e }} }} }}"), true, true),
-            (format!("table inet t {{ map m {{ type inet_service : verdict; elements = {{ 22 : drop }} }} chain c {{ {input} tcp dport vmap @m }} }}"), true, true),
-            (format!("define p = drop\ntable inet t {{ chain c {{ {input} policy $p; }} }}"), true, true),
-            (format!("table inet t {{ chain c {{ {input} policy \\\n drop; }} }}"), true, true),
-            ("table inet t { chain c { type nat hook prerouting priority 0; policy drop; } }".into(), false, false),
-            ("table inet t { chain c { type filter hook prerouting priority raw; ip saddr 10.0.0.0/8 drop } }".into(), true, true),
-        ] {
-            let loaded = load(&text, &Tables::new()).unwrap_or_default();
-            assert_eq!(of_tables(&loaded), Filtered { v4, v6 }, "{text}");
-        }
-    }
-}
+mod tests;
