@@ -44,23 +44,33 @@ fn a_shipper_counts_with_a_target() {
         ),
         (rsyslog.clone(), "fail", "fail"),
         (
-            format!("{rsyslog}; echo '*.* /var/log/syslog' > etc/rsyslog.conf"),
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.* /var/log/syslog' > etc/rsyslog.conf"),
             "fail",
             "fail",
         ),
         (
-            format!("{rsyslog}; echo '*.* @@logs.example.org' > etc/rsyslog.conf"),
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.* @@logs.example.org' > etc/rsyslog.conf"),
             "pass",
             "pass",
+        ),
+        (
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\" SysSock.Use=\"off\") *.* @@logs.example.org' > etc/rsyslog.conf"),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.* @@logs.example.org' > etc/rsyslog.conf; mkdir etc/systemd/system/rsyslog.service.d; printf '[Service]\\nExecStart=\\n' > etc/systemd/system/rsyslog.service.d/x.conf"),
+            "fail",
+            "fail",
         ),
         ("echo '*.* @@logs.example.org' > etc/rsyslog.conf".into(), "fail", "fail"),
         (
-            format!("{rsyslog}; mkdir etc/rsyslog.d; echo '$IncludeConfig /etc/rsyslog.d/*.conf' > etc/rsyslog.conf; echo 'action(type=\"omfwd\" target=\"h\")' > etc/rsyslog.d/a.conf"),
+            format!("{rsyslog}; mkdir etc/rsyslog.d; echo '$IncludeConfig /etc/rsyslog.d/*.conf' > etc/rsyslog.conf; echo 'module(load=\"imuxsock\") action(type=\"omfwd\" target=\"h\")' > etc/rsyslog.d/a.conf"),
             "pass",
             "pass",
         ),
         (
-            format!("{rsyslog}; mkdir etc/rsyslog.d; : > etc/rsyslog.conf; echo '*.* @h' > etc/rsyslog.d/a.conf"),
+            format!("{rsyslog}; mkdir etc/rsyslog.d; : > etc/rsyslog.conf; echo 'module(load=\"imuxsock\") *.* @h' > etc/rsyslog.d/a.conf"),
             "fail",
             "fail",
         ),
@@ -91,22 +101,22 @@ fn a_shipper_counts_with_a_target() {
             "fail",
         ),
         (
-            format!("{rsyslog}; echo '*.none @h' > etc/rsyslog.conf"),
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.none @h' > etc/rsyslog.conf"),
             "fail",
             "fail",
         ),
         (
-            format!("{rsyslog}; mkdir etc/rsyslog.d; echo '$IncludeConfig /etc/rsyslog.d/*.conf' > etc/rsyslog.conf; echo 'include(file=\"/etc/more\")' > etc/rsyslog.d/a.conf; echo '*.*@h' > etc/more"),
+            format!("{rsyslog}; mkdir etc/rsyslog.d; echo '$IncludeConfig /etc/rsyslog.d/*.conf' > etc/rsyslog.conf; echo 'include(file=\"/etc/more\")' > etc/rsyslog.d/a.conf; echo 'module(load=\"imuxsock\") *.*@h' > etc/more"),
             "pass",
             "pass",
         ),
         (
-            format!("{rsyslog}; echo '*.* @@Central.example:514' > etc/rsyslog.conf; echo '10.0.0.1 central.example' > etc/hosts"),
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.* @@Central.example:514' > etc/rsyslog.conf; echo '10.0.0.1 central.example' > etc/hosts"),
             "pass",
             "pass",
         ),
         (
-            format!("{rsyslog}; echo '*.* @@Central.example:514' > etc/rsyslog.conf; echo '127.0.0.53 other central.example.' > etc/hosts"),
+            format!("{rsyslog}; echo 'module(load=\"imuxsock\") *.* @@Central.example:514' > etc/rsyslog.conf; echo '127.0.0.53 other central.example.' > etc/hosts"),
             "fail",
             "fail",
         ),
@@ -322,7 +332,7 @@ fn the_clock_has_a_source() {
 fn what_is_enabled_must_run() {
     let lab = tree();
     lab.shell(&format!(
-        "{}; echo 'server 169.254.169.123' > etc/chrony.conf; cp $(command -v sleep) ../chronyd",
+        "{}; mkdir etc/chrony; echo 'server 169.254.169.123' | tee etc/chrony.conf > etc/chrony/chrony.conf; cp $(command -v sleep) ../chronyd",
         unit("chronyd")
     ));
     let over = "mount --bind root/etc /etc; mount --bind root/usr/lib/systemd/system /usr/lib/systemd/system";

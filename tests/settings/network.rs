@@ -265,7 +265,7 @@ fn what_loads_a_ruleset_at_boot() {
         ),
         (
             format!(
-                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }} }}' > etc/nftables.conf"
+                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }}; }}' > etc/nftables.conf"
             ),
             "pass",
             "pass",
@@ -273,7 +273,7 @@ fn what_loads_a_ruleset_at_boot() {
         // nft loads a file whole, or nothing of it.
         (
             format!(
-                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }} }}' > etc/nftables.conf; \
+                "{nft}; echo 'table inet t {{ chain c {{ type filter hook input priority 0; tcp dport 23 drop; }}; }}' > etc/nftables.conf; \
                  echo 'include \"/etc/missing.nft\"' >> etc/nftables.conf"
             ),
             "fail",
@@ -281,14 +281,14 @@ fn what_loads_a_ruleset_at_boot() {
         ),
         (
             format!(
-                "{nft}; echo 'table ip6 t {{ chain c {{ type filter hook input priority 0; policy drop; }} }}' > etc/nftables.conf"
+                "{nft}; echo 'table ip6 t {{ chain c {{ type filter hook input priority 0; policy drop; }}; }}' > etc/nftables.conf"
             ),
             "fail",
             "not_applicable",
         ),
         (
             format!(
-                "{nft}; echo 'table inet t {{ flags dormant; chain c {{ type filter hook input priority 0; policy drop; }} }}' > etc/nftables.conf"
+                "{nft}; echo 'table inet t {{ flags dormant; chain c {{ type filter hook input priority 0; policy drop; }}; }}' > etc/nftables.conf"
             ),
             "fail",
             "not_applicable",

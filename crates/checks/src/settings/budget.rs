@@ -84,3 +84,31 @@ impl Budget {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::testing;
+    use std::fs;
+
+    #[test]
+    fn files_that_are_named_again_and_again_come_to_an_end() {
+        let tree = tempfile::tempdir().expect("a tree");
+        fs::write(tree.path().join("small"), "x").expect("a file");
+        let large = usize::try_from(bounds::SETTINGS_FILE).expect("a size");
+        fs::write(tree.path().join("large"), "x".repeat(large)).expect("a file");
+        testing::within(tree.path(), |context| {
+            let reads = |path: &str| {
+                let mut budget = Budget::default();
+                let mut reads = 0;
+                while let Ok(Some(_)) = budget.text(context, path) {
+                    reads += 1;
+                }
+                reads
+            };
+            assert_eq!(reads("/small"), bounds::SHIPPER_FILES);
+            assert_eq!(reads("large"), bounds::SHIPPER_ALL / large);
+            assert_eq!(Budget::default().text(context, "none"), Ok(None));
+        });
+    }
+}

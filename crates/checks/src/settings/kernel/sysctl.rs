@@ -131,6 +131,7 @@ fn normal(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::testing;
 
     #[test]
     fn keys_in_both_spellings() {
@@ -171,5 +172,34 @@ mod tests {
         );
         let value = sysctl.value("kernel.randomize_va_space");
         assert_eq!(value.map(|value| &*value.value), Some("2"));
+    }
+
+    #[test]
+    fn a_credential_comes_behind_the_files() {
+        let tree = tempfile::tempdir().expect("a tree");
+        let write = |path: &str, text: &str| {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("directories");
+            std::fs::write(path, text).expect("a file");
+        };
+        write("etc/sysctl.d/a.conf", "kernel.randomize_va_space = 2\n");
+        write(
+            "etc/credstore/sysctl.extra",
+            "kernel.randomize_va_space = 0\n",
+        );
+        let value = || {
+            testing::within(tree.path(), |context| {
+                let sysctl = Sysctl::read(context).expect("values");
+                sysctl
+                    .value("kernel.randomize_va_space")
+                    .map(|value| value.value.clone())
+            })
+        };
+        assert_eq!(value().as_deref(), Some("2"));
+        write(
+            "usr/lib/systemd/system/systemd-sysctl.service",
+            "[Service]\nExecStart=/usr/lib/systemd/systemd-sysctl\nImportCredential=sysctl.*\n",
+        );
+        assert_eq!(value().as_deref(), Some("0"));
     }
 }

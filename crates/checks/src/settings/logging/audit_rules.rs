@@ -285,6 +285,8 @@ mod tests {
     use super::*;
 
     #[test]
+    // Its table of cases is what is long.
+    #[allow(clippy::too_many_lines)]
     fn the_first_rule_of_a_list_that_matches_decides() {
         const WATCH: &str = "-w /etc/passwd -p wa -k id";
         const CALLS: &str = "-a always,exit -F arch=b64 -S execve -k run";

@@ -1,4 +1,5 @@
 //! The syntax of rsyslog.conf(5): selectors, property filters, RainerScript, and the old directives.
+// Long: one grammar, whose parts call each other.
 
 use super::filter::{by_module, filter, host, of_own};
 use super::selector::Messages;
