@@ -1,4 +1,5 @@
 //! `logging.*`: shippers and their targets, audit, the own baseline, the clock.
+// Long: one table of shippers and what they carry.
 
 use super::{check, tree};
 use harness::{Host, Lab, Ran, private, shell};
