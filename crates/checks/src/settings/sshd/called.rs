@@ -414,7 +414,7 @@ mod tests {
             ("'a b'c \"d\\\"e\" ''", &["a bc", "d\"e", ""]),
         ] {
             let command = systemd::commands(line).concat();
-            let found = finder.expanded(command, &environment);
+            let found = expanded(command, &environment, finder.budget);
             assert_eq!(found.expect("it is short"), expected, "{line}");
         }
     }
