@@ -238,14 +238,54 @@ fn sysrq_is_a_mask() {
 
 #[test]
 fn mandatory_access_control_on_a_tree() {
-    let selinux =
-        |mode: &str| format!("mkdir etc/selinux; echo SELINUX={mode} > etc/selinux/config");
-    let apparmor = "mkdir -p etc/apparmor.d etc/systemd/system/sysinit.target.wants; touch etc/apparmor.d/usr.sbin.x; echo '[Unit]' > usr/lib/systemd/system/apparmor.service; ln -s /usr/lib/systemd/system/apparmor.service etc/systemd/system/sysinit.target.wants/";
+    let policy = |mode: &str| {
+        format!(
+            "mkdir -p etc/selinux/targeted/policy; touch etc/selinux/targeted/policy/policy.33; echo SELINUX={mode} > etc/selinux/config"
+        )
+    };
+    let selinux = |mode: &str| {
+        format!(
+            "{}; sed -i 's/$/ security=selinux/' boot/grub/grub.cfg",
+            policy(mode)
+        )
+    };
+    // As the kernels of Debian and Fedora are configured.
+    let kernel = |list: &str| {
+        format!(
+            "{}; printf 'CONFIG_SECURITY_SELINUX=y\\nCONFIG_LSM=\"{list}\"\\n' > boot/config-6.1.0",
+            policy("enforcing")
+        )
+    };
+    let apparmor = "mkdir -p etc/apparmor.d etc/systemd/system/sysinit.target.wants; echo 'profile x /usr/bin/x { }' > etc/apparmor.d/usr.sbin.x; echo '[Unit]' > usr/lib/systemd/system/apparmor.service; ln -s /usr/lib/systemd/system/apparmor.service etc/systemd/system/sysinit.target.wants/";
     for (line, any, selinux_alone) in [
         (":".to_owned(), "fail", "fail"),
         (selinux("enforcing"), "pass", "pass"),
         (selinux("permissive"), "fail", "fail"),
         (selinux("disabled"), "fail", "fail"),
+        (policy("enforcing"), "unknown", "unknown"),
+        (
+            format!(
+                "{}; printf 'ID=x\\nID_LIKE=\"rhel fedora\"\\n' > etc/os-release",
+                policy("enforcing")
+            ),
+            "pass",
+            "pass",
+        ),
+        (kernel("landlock,yama,apparmor,selinux,bpf"), "fail", "fail"),
+        (kernel("landlock,yama,selinux,apparmor,bpf"), "pass", "pass"),
+        (
+            format!(
+                "{}; sed -i 's/$/ lsm=landlock,apparmor,selinux/' boot/grub/grub.cfg",
+                policy("enforcing")
+            ),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{}; rm etc/selinux/targeted/policy/*", selinux("enforcing")),
+            "fail",
+            "fail",
+        ),
         (
             format!(
                 "{}; sed -i 's/$/ enforcing=0/' boot/grub/grub.cfg",
@@ -256,6 +296,18 @@ fn mandatory_access_control_on_a_tree() {
         ),
         (apparmor.to_owned(), "pass", "fail"),
         (format!("{apparmor}; rm etc/apparmor.d/*"), "fail", "fail"),
+        (
+            format!(
+                "{apparmor}; printf 'profile x /usr/bin/x flags=(complain)\\n{{\\n}}\\n' > etc/apparmor.d/usr.sbin.x"
+            ),
+            "fail",
+            "fail",
+        ),
+        (
+            format!("{apparmor}; echo '# nothing' > etc/apparmor.d/usr.sbin.x"),
+            "fail",
+            "fail",
+        ),
         (
             format!("{apparmor}; sed -i 's/$/ apparmor=0/' boot/grub/grub.cfg"),
             "fail",
@@ -287,7 +339,7 @@ fn mandatory_access_control_now() {
         let ran = live(
             &lab,
             &format!(
-                "{fs}; echo {now} > /sys/fs/selinux/enforce; echo SELINUX={config} > /etc/selinux/config"
+                "{fs}; echo {now} > /sys/fs/selinux/enforce; echo SELINUX={config} > /etc/selinux/config; mkdir -p /etc/selinux/targeted/policy; touch /etc/selinux/targeted/policy/policy.33"
             ),
             "mac",
         );
@@ -302,7 +354,7 @@ fn mandatory_access_control_now() {
 #[test]
 fn apparmor_now() {
     let now = "mount -t tmpfs none /sys/module; mkdir -p /sys/module/apparmor/parameters; echo Y > /sys/module/apparmor/parameters/enabled; mount -t tmpfs none /sys/kernel/security; cd /sys/kernel/security; mkdir -p apparmor/policy; touch apparmor/profiles; chmod 0 apparmor/profiles";
-    let boot = "mount -t tmpfs none /etc; mkdir -p /etc/apparmor.d /etc/systemd/system/sysinit.target.wants; touch /etc/apparmor.d/x; echo '[Unit]' > /etc/systemd/system/apparmor.service; ln -s ../apparmor.service /etc/systemd/system/sysinit.target.wants/";
+    let boot = "mount -t tmpfs none /etc; mkdir -p /etc/apparmor.d /etc/systemd/system/sysinit.target.wants; echo 'profile x { }' > /etc/apparmor.d/x; echo '[Unit]' > /etc/systemd/system/apparmor.service; ln -s ../apparmor.service /etc/systemd/system/sysinit.target.wants/";
     let modes = |first: &str| {
         format!(
             "mkdir -p apparmor/policy/profiles/x.1 apparmor/policy/profiles/y.2; echo {first} > apparmor/policy/profiles/x.1/mode; echo complain > apparmor/policy/profiles/y.2/mode"
@@ -399,6 +451,19 @@ fn modules_on_a_tree() {
         (
             format!(
                 "{there}; printf 'install hfs /bin/false\\nsoftdep hfs pre: udf\\n' > etc/modprobe.d/a.conf"
+            ),
+            &["modules hfs", "modules udf", "modules modules_disabled"],
+        ),
+        (
+            format!(
+                "{there}; echo 'install hfs modprobe -i hfs' > etc/modprobe.d/a.alias; echo 'install hfs /bin/false' > etc/modprobe.d/b.conf"
+            ),
+            &["modules hfs", "modules udf", "modules modules_disabled"],
+        ),
+        // What modprobe goes by is the index, and not the list.
+        (
+            format!(
+                "{there}; > usr/lib/modules/6.1.0/modules.dep; printf '\\260\\007\\364\\127\\0\\2\\0\\1\\300\\0\\0\\014hfs\\0\\0\\0\\0\\1\\0\\0\\0\\0hfs.ko:\\0' > usr/lib/modules/6.1.0/modules.dep.bin"
             ),
             &["modules hfs", "modules udf", "modules modules_disabled"],
         ),

@@ -165,6 +165,10 @@ fn which_program_and_which_files() {
     let rs = "mkdir -p usr/bin usr/lib/cargo/bin etc/alternatives; touch usr/lib/cargo/bin/sudo; ln -s /etc/alternatives/sudo usr/bin/sudo; ln -s /usr/lib/cargo/bin/sudo etc/alternatives/sudo";
     let ws = "mkdir -p usr/bin etc/alternatives; touch usr/bin/sudo.ws; ln -s /etc/alternatives/sudo usr/bin/sudo; ln -s /usr/bin/sudo.ws etc/alternatives/sudo";
     let drop_in = format!("{open} > etc/sudoers.d/x; chmod 440 etc/sudoers.d/x");
+    let (permit, unix) = (
+        "echo 'auth sufficient pam_permit.so'",
+        "echo 'auth required pam_unix.so'",
+    );
     let empower = "mkdir -p usr/share/polkit-1/rules.d; printf '// why\\npolkit.addRule(function(action, subject) {\\n if (subject.isInGroup(\"empower\")) {\\n return polkit.Result.YES;\\n }\\n});\\n' > usr/share/polkit-1/rules.d/empower.rules";
     let mut wrong = String::new();
     for (line, expected) in [
@@ -200,7 +204,20 @@ fn which_program_and_which_files() {
         ("printf 'permit nopass ann\\ndeny ann\\n' > etc/doas.conf".into(), "pass sudoers"),
         ("echo 'permit persist ann' > etc/doas.conf".into(), "pass sudoers"),
         ("echo 'permit nopass ann' > etc/doas.conf; chmod 666 etc/doas.conf".into(), "pass sudoers"),
-        ("echo 'permitt nopass ann' > etc/doas.conf".into(), "unknown sudoers"),
+        // With a syntax error doas does nothing for anybody.
+        ("echo 'permitt nopass ann' > etc/doas.conf".into(), "pass sudoers"),
+        ("echo 'permit nopass persist ann' > etc/doas.conf".into(), "pass sudoers"),
+        ("echo 'permit \"nopass\" ann' > etc/doas.conf".into(), "pass sudoers"),
+        // PAM
+        (format!("{unix} > etc/pam.d/sudo"), "pass sudoers"),
+        (format!("{permit} > etc/pam.d/sudo; {unix} >> etc/pam.d/sudo"), "fail ALL"),
+        (format!("{permit} > etc/pam.d/sudo-i; {unix} > etc/pam.d/sudo"), "fail ALL"),
+        (format!("{permit} > etc/pam.d/other2; {unix} > etc/pam.d/sudo"), "pass sudoers"),
+        (format!("{permit} > etc/pam.d/other2; {unix} > etc/pam.d/sudo; echo 'Defaults pam_service=other2' >> etc/sudoers"), "fail ALL"),
+        (format!("{permit} > etc/pam.d/other2; {unix} > etc/pam.d/sudo; echo 'Defaults:ann pam_login_service=other2' >> etc/sudoers"), "fail ALL"),
+        (format!("{permit} > etc/pam.d/other"), "fail ALL"),
+        ("printf 'auth sufficient pam_own.so\nauth required pam_unix.so\n' > etc/pam.d/sudo".into(), "unknown sudoers"),
+        (format!("{permit} > etc/pam.d/doas; {unix} > etc/pam.d/sudo; echo 'permit ann' > etc/doas.conf"), "fail doas ALL"),
         // polkit
         (empower.into(), "pass sudoers"),
         (format!("{empower}; echo 'empower:x:900:ann' >> etc/group"), "fail polkit %empower"),

@@ -113,6 +113,9 @@ bounds! {
     USERDB_FILE: u64 = Bytes(1 << 20), "a record of an account", "one with a picture in it has some hundred kilobytes";
     USERDB_BYTES: u64 = Bytes(8 << 20), "all records of accounts together", "20,000 accounts of people take some six megabytes";
     PAM_FILES: usize = Number(500), "files of PAM, each as often as it is included", "a host has some fifty";
+    PAM_LINES: usize = Number(1000), "lines of a stack of PAM, those that it includes among them", "a stack has some thirty";
+    MODULES_INDEX: u64 = Bytes(16 << 20), "a list or an index of the modules of a kernel",
+        "those of a distribution's kernel have one megabyte";
     SSHD_FILE: u64 = Bytes(4 << 20), "a file of sshd's configuration",
         "a longer file is no configuration";
     SSHD_WORDS: usize = Number(200_000), "words of sshd's configuration, each as often as it is included",

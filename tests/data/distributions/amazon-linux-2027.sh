@@ -14,6 +14,7 @@ unpackage dnf
 package dnf5 5.2.17.0-1.amzn2027
 sed -i 's/^ChallengeResponseAuthentication/KbdInteractiveAuthentication/' etc/ssh/sshd_config.d/50-redhat.conf
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' | put etc/selinux/config
+echo policy | put etc/selinux/targeted/policy/policy.33
 gettys "-o '-- \\\\u' --noreset "
 sed -i 's/2023/2027/g; s/al2023/al2027/g' etc/yum.repos.d/amazonlinux.repo
 modules 6.18.20-20.amzn2027.x86_64

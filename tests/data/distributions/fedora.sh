@@ -43,6 +43,7 @@ sed -i 's/^ChallengeResponseAuthentication/KbdInteractiveAuthentication/' etc/ss
 echo 'PasswordAuthentication no' | put etc/ssh/sshd_config.d/50-cloud-init.conf 600
 gettys "-o '-- \\\\u' --noreset "
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' | put etc/selinux/config
+echo policy | put etc/selinux/targeted/policy/policy.33
 options='root=UUID=0 console=tty0 console=ttyS0,115200n8 no_timer_check'
 printf 'GRUB_CMDLINE_LINUX="%s"\nGRUB_TIMEOUT=1\nGRUB_ENABLE_BLSCFG=true\nGRUB_DEFAULT=saved\n' "${options#root=UUID=0 }" | put etc/default/grub
 bls "$options"

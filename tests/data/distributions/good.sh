@@ -88,7 +88,7 @@ echo 'kernel.sysrq = 0' | put etc/sysctl.d/99-site.conf
 printf 'install usb-storage /bin/false\nblacklist usb-storage\n' | put etc/modprobe.d/site.conf
 case $ID$VERSION_ID in
   sles15*) ;;
-  *) case $family in rpm) echo 'SELINUX=enforcing' | put etc/selinux/config ;; esac ;;
+  *) case $family in rpm) echo 'SELINUX=enforcing' | put etc/selinux/config; echo policy | put etc/selinux/targeted/policy/policy.33 ;; esac ;;
 esac
 
 # --- packages

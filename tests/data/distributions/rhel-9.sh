@@ -44,6 +44,7 @@ openssh_of_el9
 echo 'PasswordAuthentication no' | add etc/ssh/sshd_config
 echo 'PasswordAuthentication no' | put etc/ssh/sshd_config.d/50-cloud-init.conf 600
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' | put etc/selinux/config
+echo policy | put etc/selinux/targeted/policy/policy.33
 options='root=UUID=0 console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295 crashkernel=1G-4G:192M,4G-64G:256M,64G-:512M'
 printf 'GRUB_CMDLINE_LINUX="%s"\nGRUB_TIMEOUT=0\nGRUB_ENABLE_BLSCFG=true\nGRUB_DEFAULT=saved\n' "${options#root=UUID=0 }" | put etc/default/grub
 bls "$options"

@@ -20,6 +20,7 @@ dir usr/lib/pam.d; mv etc/pam.d/login usr/lib/pam.d/
 disable apparmor.service wicked.service
 enable NetworkManager.service
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' | put etc/selinux/config
+echo policy | put etc/selinux/targeted/policy/policy.33
 sed -i 's/ security=apparmor/ security=selinux selinux=1/' etc/default/grub boot/grub2/grub.cfg
 gettys "-o '-- \\\\u' --noreset "
 rm etc/zypp/repos.d/*; put etc/zypp/repos.d/SLE-Product-SLES-16.0.repo <<'F'

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 
-/// Path and text of each file `*ENDING` that counts, in the order of their names; a link to /dev/null hides the files of
+/// Path and text of each file that ends so and counts, in the order of their names; a link to /dev/null hides the files of
 /// its name.
 ///
 /// An error names the file that cannot be read, or has more than `limit` bytes.
 pub(super) fn texts(
     root: &Root,
     directories: &[&str],
-    ending: &str,
+    endings: &[&str],
     limit: u64,
 ) -> io::Result<Vec<(String, String)>> {
     let mut files: BTreeMap<Vec<u8>, String> = BTreeMap::new();
@@ -24,7 +24,9 @@ pub(super) fn texts(
         }
         let names = root.list(directory.as_bytes())?;
         for (name, _) in names.iter().flat_map(|names| names.iter()) {
-            if name.ends_with(ending.as_bytes()) && !name.starts_with(b".") {
+            let mut endings = endings.iter();
+            let ends = endings.any(|ending| name.ends_with(ending.as_bytes()));
+            if ends && !name.starts_with(b".") {
                 let path = format!("{directory}/{}", String::from_utf8_lossy(name));
                 files.entry(name.to_vec()).or_insert(path);
             }

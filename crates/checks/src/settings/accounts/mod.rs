@@ -7,6 +7,7 @@ mod keys;
 pub mod login;
 mod opened;
 mod pam;
+mod pam_stack;
 pub mod password;
 mod polkit;
 mod sudo;

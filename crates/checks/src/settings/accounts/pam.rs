@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// Where stacks lie, the first that has one decides: _pam_open_config_file of libpam/pam_handlers.c; the last one is what
 /// SUSE builds Linux-PAM with (--enable-vendordir).
-const DIRECTORIES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
+pub(super) const DIRECTORIES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
 /// Programs that ask for a password, the stack of those that have none, and what distributions include in all of them.
 const SERVICES: [&str; 12] = [
     "login",
@@ -33,12 +33,8 @@ pub(super) fn nullok(root: &Root) -> Result<Option<String>, String> {
         root,
         seen: BTreeSet::new(),
     };
-    let has_directory = DIRECTORIES.iter().any(|directory| {
-        let listed = root.list(directory.as_bytes());
-        listed.is_ok_and(|names| names.is_some())
-    });
-    if !has_directory {
-        // Without any of them pam.conf(5) is read, which has the service in front.
+    if !has_directory(root) {
+        // It has the service in front.
         return stacks.file("/etc/pam.conf", true);
     }
     for service in SERVICES {
@@ -47,6 +43,14 @@ pub(super) fn nullok(root: &Root) -> Result<Option<String>, String> {
         }
     }
     Ok(None)
+}
+
+/// Whether there is one of them: without any pam.conf(5) is read.
+pub(super) fn has_directory(root: &Root) -> bool {
+    DIRECTORIES.iter().any(|directory| {
+        let listed = root.list(directory.as_bytes());
+        listed.is_ok_and(|names| names.is_some())
+    })
 }
 
 struct Stacks<'a> {
@@ -115,7 +119,7 @@ fn is_auth(kind: &str) -> bool {
 }
 
 /// Lines without comments, what a backslash continues in one, with the number of the first.
-fn joined(text: &str) -> Vec<(usize, String)> {
+pub(super) fn joined(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -137,7 +141,7 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Words parted by blanks; one in brackets may hold blanks (pam.conf(5)).
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {

@@ -1,6 +1,7 @@
 //! `accounts.sudo_nopasswd`: sudo, sudo-rs, doas and polkit.
 
 use super::checks::SUDO_NOPASSWD;
+use super::pam_stack::{self, Asks};
 use super::sudo_program::{self, Program};
 use super::sudoers::{self, Grants, Links};
 use super::{doas, opened, polkit};
@@ -8,7 +9,10 @@ use crate::settings::context::Context;
 use crate::settings::users::Users;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::json;
+use std::collections::BTreeSet;
 
+/// How a grant says that it is PAM's.
+const ASKS_NOBODY: &str = " of PAM asks for nothing";
 /// Commands that a message has room for.
 const SHOWN: usize = 3;
 /// Directories of programs that may be links to each other.
@@ -67,6 +71,9 @@ fn judge(
         Ok(Some(policy)) => {
             let host = context.live().then_some(host);
             grants = sudoers::without_password(&policy, source.dialect, users, host, links);
+            for service in services(context, &policy) {
+                stack(context, &service, &mut grants);
+            }
             ignored = policy.ignored;
         }
         Ok(None) if program.unknown.is_none() => return None,
@@ -82,6 +89,42 @@ fn judge(
         grants,
         ignored,
     })
+}
+
+/// The services of PAM that sudo asks by: each that a `Defaults` names for anybody, and those that it is built with.
+fn services(context: &Context<'_>, policy: &sudoers::Policy) -> BTreeSet<String> {
+    let named = |name: &str| {
+        let mut for_all = None;
+        let mut found = BTreeSet::new();
+        for setting in policy.settings.iter().filter(|set| set.name == name) {
+            let value = setting.value.clone().filter(|_| !setting.negated);
+            match setting.scope {
+                sudoers::Scope::Everything => for_all = value,
+                _ => found.extend(value),
+            }
+        }
+        (for_all, found)
+    };
+    let (service, mut services) = named("pam_service");
+    services.insert(service.unwrap_or_else(|| "sudo".into()));
+    let (login, others) = named("pam_login_service");
+    // Debian and Red Hat have another for a login shell, and others none.
+    let own = || Some("sudo-i".to_owned()).filter(|name| pam_stack::is_there(context.root, name));
+    services.extend(login.or_else(own).into_iter().chain(others));
+    let (askpass, others) = named("pam_askpass_service");
+    services.extend(askpass.into_iter().chain(others));
+    services
+}
+
+/// Adds what the program's stack of PAM gives to whom its policy asks for a password.
+pub(super) fn stack(context: &Context<'_>, service: &str, grants: &mut Grants) {
+    match pam_stack::asks(context.root, service) {
+        Asks::Yes => {}
+        Asks::No { place, module } => {
+            grants.everything("ALL", format!("{module}{ASKS_NOBODY}"), place)
+        }
+        Asks::Unknown { place, reason } => grants.unknown.push((reason, place)),
+    }
 }
 
 fn tell(context: &Context<'_>, users: &Users, judged: Vec<Judged>, emit: &mut dyn FnMut(Finding)) {
@@ -147,7 +190,7 @@ fn tell(context: &Context<'_>, users: &Users, judged: Vec<Judged>, emit: &mut dy
             json!({ "value": named, "ignored": ignored }),
         ));
     }
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     for (program, principal, grant) in others {
         let subject = match program {
             "sudo" | "sudo-rs" => principal.clone(),
@@ -194,6 +237,7 @@ fn failed(
     };
     let setting = grant
         .setting
+        .as_ref()
         .map_or(String::new(), |setting| format!(" ({setting})"));
     let message =
         format!("{program} lets {principal} run {what}{target} without a password{setting}");
@@ -203,6 +247,13 @@ fn failed(
         .map_or("", |(file, _)| file)
         .to_owned();
     let remedy = match program {
+        _ if grant
+            .setting
+            .as_ref()
+            .is_some_and(|set| set.ends_with(ASKS_NOBODY)) =>
+        {
+            format!("take the module out of {file}, or put it behind one that asks")
+        }
         "sudo" | "sudo-rs" => format!("take NOPASSWD or !authenticate out with visudo -f {file}"),
         "doas" => format!("take nopass out of {file}"),
         _ => format!("take the rule out of {file}, or everybody out of the group"),

@@ -1,5 +1,6 @@
 //! What the kernel's command line sets before the first program starts (admin-guide/kernel-parameters).
 
+use super::security_modules;
 use super::sysctl::Value;
 use crate::settings::boot;
 use crate::settings::context::Context;
@@ -74,7 +75,10 @@ pub(super) fn switched_off(context: &Context<'_>, module: &str) -> Option<(Strin
             };
             let list = || match (last("lsm"), last("security")) {
                 (Some(list), _) => {
-                    let named = list.split(',').any(|name| name == module);
+                    let named = match module {
+                        "selinux" => security_modules::is_first(&list),
+                        module => list.split(',').any(|name| name == module),
+                    };
                     (!named).then(|| format!("lsm={list}"))
                 }
                 (None, Some(one)) => (one != module).then(|| format!("security={one}")),

@@ -1,7 +1,7 @@
 //! SELinux and AppArmor: what is enforced now, and what the next boot enforces.
 
 use super::checks::MAC;
-use super::{command_line, profiles};
+use super::{command_line, profiles, security_modules};
 use crate::settings::context::Context;
 use agent_core::finding::{Finding, Verdict};
 use agent_core::os::host::apparmor_modes;
@@ -131,7 +131,10 @@ fn selinux_at_boot(context: &Context<'_>) -> Enforced {
         Err(error) => return Enforced::Unknown(format!("/{CONFIG}: {error}")),
     };
     match selinux_mode(&text) {
-        Some((_, "enforcing")) => Enforced::Yes,
+        Some((_, "enforcing")) => match security_modules::selinux_not_started(context) {
+            Some(not) => not,
+            None => selinux_policy(context, &text),
+        },
         Some((line, mode)) => {
             Enforced::No(format!("SELINUX={mode}"), Some(format!("/{CONFIG}:{line}")))
         }
@@ -139,6 +142,27 @@ fn selinux_at_boot(context: &Context<'_>) -> Enforced {
             "no line SELINUX= says enforcing".into(),
             Some(format!("/{CONFIG}")),
         ),
+    }
+}
+
+/// Whether there is a policy to enforce: a file of the type's that init loads (selinux_config(5), selinux_binary_policy_path(3)).
+fn selinux_policy(context: &Context<'_>, config: &str) -> Enforced {
+    let types = config.lines().filter_map(|line| {
+        let (name, value) = line.trim_start().split_at_checked("SELINUXTYPE=".len())?;
+        name.eq_ignore_ascii_case("SELINUXTYPE=")
+            .then(|| value.trim_end())
+    });
+    let kind = types.last().unwrap_or("targeted");
+    let directory = format!("etc/selinux/{kind}/policy");
+    match context.root.list(directory.as_bytes()) {
+        Ok(names) => {
+            let mut names = names.iter().flat_map(|names| names.iter());
+            match names.any(|(name, _)| name.starts_with(b"policy.")) {
+                true => Enforced::Yes,
+                false => Enforced::No(format!("there is no policy in /{directory}"), None),
+            }
+        }
+        Err(error) => Enforced::Unknown(format!("/{directory}: {error}")),
     }
 }
 

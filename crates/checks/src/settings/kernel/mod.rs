@@ -4,8 +4,10 @@ mod checks;
 mod command_line;
 mod mac;
 mod modprobe;
+mod module_index;
 mod modules;
 mod profiles;
+mod security_modules;
 mod sysctl;
 
 pub use checks::CHECKS;

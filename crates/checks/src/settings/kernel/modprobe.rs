@@ -37,12 +37,24 @@ pub(super) enum Outcome {
 }
 
 impl Modprobe {
-    pub(super) fn read(root: &Root) -> io::Result<Modprobe> {
-        let mut modprobe = Modprobe::default();
-        for (_, text) in drop_ins::texts(root, &DIRECTORIES, ".conf", bounds::SETTINGS_FILE)? {
-            modprobe.add(&text);
+    /// Everything that the kmod of the tree may read: twice where it is not known whether it reads `*.alias`, as it does
+    /// before 34 (conf_files_filter_out of libkmod-config.c).
+    pub(super) fn read(root: &Root) -> io::Result<Vec<Modprobe>> {
+        let kmod = agent_packages::named(root, "kmod").ok().flatten();
+        let endings: &[&[&str]] = match kmod.map(|package| is_before_34(&package.version)) {
+            Some(true) => &[&[".conf", ".alias"]],
+            Some(false) => &[&[".conf"]],
+            None => &[&[".conf", ".alias"], &[".conf"]],
+        };
+        let mut all = Vec::new();
+        for endings in endings {
+            let mut modprobe = Modprobe::default();
+            for (_, text) in drop_ins::texts(root, &DIRECTORIES, endings, bounds::SETTINGS_FILE)? {
+                modprobe.add(&text);
+            }
+            all.push(modprobe);
         }
-        Ok(modprobe)
+        Ok(all)
     }
 
     /// Takes in a file, or the `modules.softdep` of a kernel. Words end at blanks and tabs alone: a carriage return
@@ -117,6 +129,15 @@ impl Modprobe {
             }
         }
     }
+}
+
+/// A version that is no number counts as an old one, which reads more.
+fn is_before_34(version: &str) -> bool {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let end = version.find(|c: char| !c.is_ascii_digit());
+    let number = version.get(..end.unwrap_or(version.len()));
+    let number = number.and_then(|number| number.parse::<u32>().ok());
+    number.is_none_or(|number| number < 34)
 }
 
 /// The first word, and what follows it.
@@ -224,6 +245,18 @@ mod tests {
             modprobe.add(text);
             let outcome = modprobe.outcome("dccp", &|name| name == "rds");
             assert_eq!(outcome == Outcome::KeptOut, expected, "{text}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn versions_of_kmod() {
+        for (version, before) in [
+            ("30+20221128-1", true),
+            ("34.2-2", false),
+            ("1:33-1.amzn2023", true),
+            ("x", true),
+        ] {
+            assert_eq!(is_before_34(version), before, "{version}");
         }
     }
 

@@ -3,12 +3,15 @@
 use super::checks::MODULES;
 use super::command_line;
 use super::modprobe::{Modprobe, Outcome, plain};
+use super::module_index;
 use super::sysctl::Sysctl;
 use crate::settings::boot;
 use crate::settings::context::Context;
+use agent_core::bounds;
 use agent_core::finding::{Finding, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io;
 
 const MODULES_DISABLED: &str = "modules_disabled";
 
@@ -75,11 +78,12 @@ struct Modules {
     loaded: BTreeSet<String>,
     built_in: BTreeSet<String>,
     there: BTreeSet<String>,
-    modprobe: Modprobe,
+    /// Each way in which modprobe may read its files.
+    modprobe: Vec<Modprobe>,
 }
 
 impl Modules {
-    fn read(context: &Context<'_>) -> std::io::Result<Modules> {
+    fn read(context: &Context<'_>) -> io::Result<Modules> {
         let root = context.root;
         let mut modules = Modules {
             modprobe: Modprobe::read(root)?,
@@ -108,22 +112,34 @@ impl Modules {
     }
 
     /// Takes in the lists that depmod(8) made of a kernel's modules.
-    fn release(&mut self, context: &Context<'_>, directory: &str) -> std::io::Result<()> {
+    fn release(&mut self, context: &Context<'_>, directory: &str) -> io::Result<()> {
+        let read = |file: &str| {
+            let path = format!("{directory}/{file}");
+            let read = context.root.read(path.as_bytes(), bounds::MODULES_INDEX);
+            let fault =
+                |error: io::Error| io::Error::new(error.kind(), format!("/{path}: {error}"));
+            Ok::<_, io::Error>(read.map_err(fault)?.unwrap_or_default())
+        };
         for (file, names) in [
             ("modules.builtin", &mut self.built_in),
             ("modules.dep", &mut self.there),
         ] {
-            let text = context.read(&format!("{directory}/{file}"))?;
-            let text = text.unwrap_or_default();
-            for line in String::from_utf8_lossy(&text).lines() {
+            for line in String::from_utf8_lossy(&read(file)?).lines() {
                 let path = line.split(':').next().unwrap_or_default();
                 let file = path.rsplit('/').next().unwrap_or_default();
                 names.extend(file.split(".ko").next().map(plain));
             }
+            // modprobe itself goes by the index beside it alone.
+            let binary = read(&format!("{file}.bin"))?;
+            let keys = module_index::keys(&binary).ok_or_else(|| {
+                io::Error::other(format!("/{directory}/{file}.bin is no index of kmod's"))
+            })?;
+            names.extend(keys.iter().map(|name| plain(name)));
         }
-        let softdeps = context.read(&format!("{directory}/modules.softdep"))?;
-        let softdeps = softdeps.unwrap_or_default();
-        self.modprobe.add(&String::from_utf8_lossy(&softdeps));
+        let softdeps = read("modules.softdep")?;
+        for modprobe in &mut self.modprobe {
+            modprobe.add(&String::from_utf8_lossy(&softdeps));
+        }
         Ok(())
     }
 
@@ -146,10 +162,13 @@ impl Modules {
             return None;
         }
         let exists = |other: &str| self.there.contains(other) || self.built_in.contains(other);
-        match self.modprobe.outcome(&name, &exists) {
+        let outcomes = self.modprobe.iter();
+        let outcomes = outcomes.map(|modprobe| modprobe.outcome(&name, &exists));
+        let wrong = outcomes.filter_map(|outcome| match outcome {
             Outcome::KeptOut => None,
             Outcome::Loaded(why) => fail(&format!("it can be loaded: {why}")),
             Outcome::Unknown(why) => Some((Verdict::Unknown, why)),
-        }
+        });
+        wrong.min_by_key(|(verdict, _)| *verdict != Verdict::Fail)
     }
 }

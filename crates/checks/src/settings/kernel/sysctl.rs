@@ -39,7 +39,7 @@ impl Sysctl {
     /// Reads the directories below the root, and then the credential that its unit is handed.
     pub(super) fn read(context: &Context<'_>) -> Result<Sysctl, String> {
         let mut sysctl = Sysctl::default();
-        let files = drop_ins::texts(context.root, &DIRECTORIES, ".conf", bounds::SYSCTL_FILE);
+        let files = drop_ins::texts(context.root, &DIRECTORIES, &[".conf"], bounds::SYSCTL_FILE);
         for (path, text) in files.map_err(|error| error.to_string())? {
             sysctl.add(&text, &path);
         }

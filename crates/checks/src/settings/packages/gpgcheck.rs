@@ -106,7 +106,7 @@ fn drop_ins(
     directories: &[&str],
     ending: &str,
 ) -> Result<Vec<(String, String)>, String> {
-    let found = drop_ins::texts(context.root, directories, ending, bounds::SETTINGS_FILE);
+    let found = drop_ins::texts(context.root, directories, &[ending], bounds::SETTINGS_FILE);
     let found = found.map_err(|error| error.to_string())?;
     let absolute = |(path, text)| (format!("/{path}"), text);
     Ok(found.into_iter().map(absolute).collect())

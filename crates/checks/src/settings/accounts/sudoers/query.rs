@@ -13,8 +13,8 @@ pub(in crate::settings::accounts) struct Grant {
     pub(in crate::settings::accounts) places: Vec<String>,
     /// As whom it runs: `root`, `alice`, `group adm`, `any user`.
     pub(in crate::settings::accounts) targets: Vec<String>,
-    /// The setting that does it, where no tag does: `!authenticate`, `exempt_group`.
-    pub(in crate::settings::accounts) setting: Option<&'static str>,
+    /// What does it, where no tag does: `!authenticate`, `exempt_group`, a module of PAM.
+    pub(in crate::settings::accounts) setting: Option<String>,
     /// What is in the lists above.
     told: HashSet<(u8, String)>,
 }
@@ -86,7 +86,23 @@ impl Grants {
         for place in places {
             push(2, lines, place.text());
         }
-        let setting = found.setting.as_ref().map(|setting| setting.name);
-        grant.setting = grant.setting.or(setting);
+        if let Some(setting) = &found.setting {
+            grant.setting.get_or_insert(setting.name.to_owned());
+        }
+    }
+
+    /// Every command as root, whatever the policy asks.
+    pub(in crate::settings::accounts) fn everything(
+        &mut self,
+        principal: &str,
+        setting: String,
+        place: String,
+    ) {
+        let grant = self.given.entry(principal.to_owned()).or_default();
+        // What the policy gives alone is less.
+        grant.setting.replace(setting);
+        grant.what.push("ALL".into());
+        grant.targets.push("root".into());
+        grant.places.insert(0, place);
     }
 }
