@@ -1,16 +1,20 @@
 //! Whether there is a login prompt on ttyS0, the line of the EC2 serial console.
 
+use super::getty::{self, Access};
 use super::units;
 use crate::settings::boot::{self, words};
 use crate::settings::context::Context;
+use crate::settings::systemd::UnitState;
 
 const UNIT: &str = "serial-getty@ttyS0.service";
+/// The terminal below /dev.
+const DEVICE: &str = "ttyS0";
 
 /// What is known of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
-    /// A login prompt, and what brings it: `FILE:LINE`, or a file.
-    Yes(String),
+    /// A login prompt, what brings it: `FILE:LINE`, or a file, and the unit.
+    Yes(String, String),
     /// None.
     No(&'static str),
     /// Nothing in the tree tells.
@@ -22,15 +26,19 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
     let root = context.root;
     if !units::in_charge(context) {
         return match of_inittab(context) {
-            Some(place) => Prompt::Yes(place),
+            Some(place) => Prompt::Yes(place, UNIT.into()),
             None => Prompt::No("neither systemd nor inittab starts one"),
         };
     }
-    if units::masked(root, UNIT) {
-        return Prompt::No("serial-getty@ttyS0.service is masked");
+    let masked = units::masked(root, UNIT);
+    if !masked && let Some(path) = units::wanted(root, UNIT) {
+        return Prompt::Yes(path, UNIT.into());
     }
-    if let Some(path) = units::wanted(root, UNIT) {
-        return Prompt::Yes(path);
+    if let Some((unit, place)) = started(context) {
+        return Prompt::Yes(place, unit);
+    }
+    if masked {
+        return Prompt::No("serial-getty@ttyS0.service is masked");
     }
     let lines = boot::command_lines(context);
     if lines.is_empty() {
@@ -40,9 +48,63 @@ pub(super) fn prompt(context: &Context<'_>) -> Prompt {
         .iter()
         .find(|(_, line)| console(line) && getty_auto(line))
     {
-        Some((place, _)) => Prompt::Yes(place.clone()),
+        Some((place, _)) => Prompt::Yes(place.clone(), UNIT.into()),
         None => Prompt::No("the kernel has no console on ttyS0"),
     }
+}
+
+/// A unit that is started at boot, or may be, and prompts on the line; and what pulls it in.
+fn started(context: &Context<'_>) -> Option<(String, String)> {
+    let units = context.units();
+    let others = units.started(context.root, ".service").into_iter();
+    let others = others.filter(|unit| !unit.ends_with("@.service") && prompts(context, unit));
+    std::iter::once(UNIT).chain(others).find_map(|unit| {
+        let state = units.state(context.root, unit);
+        match state {
+            UnitState::Started(place) | UnitState::Perhaps(place, _) => {
+                Some((unit.to_owned(), place))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Whether a unit starts a getty, a login or a shell on the line: as an argument of the command, or by its TTYPath=.
+fn prompts(context: &Context<'_>, unit: &str) -> bool {
+    let name = unit.strip_suffix(".service").unwrap_or(unit);
+    let instance = name.split_once('@').map_or("", |(_, instance)| instance);
+    let spelt = |text: &str| text.replace("%i", instance).replace("%I", instance);
+    let is_device = |word: &str| word.strip_prefix("/dev/").unwrap_or(word) == DEVICE;
+    let last = |key: &str| {
+        let values = context.units().values(context.root, unit, "Service", key);
+        values.last().map(|setting| spelt(&setting.value))
+    };
+    let input = last("StandardInput").unwrap_or_default();
+    let is_input = match input.strip_prefix("file:") {
+        Some(path) => is_device(path),
+        None => {
+            input.starts_with("tty") && last("TTYPath").is_some_and(|path| is_device(path.trim()))
+        }
+    };
+    let starts = units::starts(context, unit).into_iter();
+    let mut starts = starts.chain(units::around(context, unit));
+    starts.any(|start| {
+        let command = spelt(&start.command);
+        let mut words = command.split(|c: char| c.is_whitespace() || "\"'<>=;&|".contains(c));
+        let is_here = is_input || words.any(is_device);
+        is_here && asks_or_opens(&command)
+    })
+}
+
+/// Whether a command names a program that logs somebody in, or is a shell.
+fn asks_or_opens(command: &str) -> bool {
+    let mut words = command.split(|c: char| c.is_whitespace() || "\"'-@:+!|;&".contains(c));
+    let logs_in = words.any(|word| {
+        let name = word.rsplit('/').next().unwrap_or_default();
+        name.ends_with("getty") || matches!(name, "login" | "sulogin")
+    });
+    let access = getty::judge(command, getty::Given::default());
+    logs_in || matches!(access, Access::Unasked(_))
 }
 
 /// What inittab(5) keeps running: id, process, and `FILE:LINE`.

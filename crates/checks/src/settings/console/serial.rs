@@ -15,8 +15,8 @@ use serde_json::json;
 pub(super) fn password(context: &Context<'_>) -> Finding {
     let say =
         |verdict, message: String| context.finding(&SERIAL_PASSWORD, verdict, "console", message);
-    let source = match line::prompt(context) {
-        Prompt::Yes(source) => source,
+    let (source, unit) = match line::prompt(context) {
+        Prompt::Yes(source, unit) => (source, unit),
         Prompt::No(why) => {
             return say(
                 Verdict::NotApplicable,
@@ -47,11 +47,11 @@ pub(super) fn password(context: &Context<'_>) -> Finding {
         }
         Err(error) => return say(Verdict::Unknown, error.to_string()),
     };
-    accounts(context, users, &source)
+    accounts(context, users, &source, &unit)
 }
 
 /// The part of the table that depends on the accounts.
-fn accounts(context: &Context<'_>, users: &Users, source: &str) -> Finding {
+fn accounts(context: &Context<'_>, users: &Users, source: &str, unit: &str) -> Finding {
     let say =
         |verdict, message: String| context.finding(&SERIAL_PASSWORD, verdict, "console", message);
     let working = login::working(users, context.now);
@@ -63,7 +63,7 @@ fn accounts(context: &Context<'_>, users: &Users, source: &str) -> Finding {
             _ => None,
         })
         .collect();
-    let auto = autologin::openings(context, "serial-getty@ttyS0.service")
+    let auto = autologin::openings(context, unit)
         .0
         .into_iter()
         .find(|opening| matches!(opening.access, Access::Unasked(_)));
