@@ -244,6 +244,30 @@ fn environments_and_configurations_that_lead_elsewhere() {
             "mkdir -p root/.aws; echo root:x:0:0::/root:/bin/sh > etc/passwd; printf '[default]\\nec2_metadata_service_endpoint = http://10.0.0.1\\n' > root/.aws/config",
             Some("/root/.aws/config:2"),
         ),
+        (
+            "mkdir -p etc/systemd/system.control; printf '[Service]\\nEnvironment=AWS_EC2_METADATA_SERVICE_ENDPOINT=http://10.0.0.1\\n' > etc/systemd/system.control/a.service",
+            Some("/etc/systemd/system.control/a.service:2"),
+        ),
+        (
+            "mkdir -p usr/local/lib/systemd/system; printf '[Service]\\nEnvironment=A=b AWS_EC2_METADATA_SERVICE_\\\\x45NDPOINT=http://10.0.0.1\\n' > usr/local/lib/systemd/system/a.service",
+            Some("/usr/local/lib/systemd/system/a.service:2"),
+        ),
+        (
+            "mkdir -p usr/local/lib/systemd/system.conf.d; printf '[Manager]\\nDefaultEnvironment=AWS_EC2_METADATA_SERVICE_ENDPOINT=http://10.0.0.1\\n' > usr/local/lib/systemd/system.conf.d/a.conf",
+            Some("/usr/local/lib/systemd/system.conf.d/a.conf:2"),
+        ),
+        (
+            "mkdir -p etc/systemd/system opt; printf '[Service]\\nEnvironmentFile=/opt/*.env\\n' > etc/systemd/system/a.service; echo AWS_EC2_METADATA_SERVICE_ENDPOINT=http://10.0.0.1 > opt/x.env",
+            Some("/etc/systemd/system/a.service:2"),
+        ),
+        (
+            "mkdir -p etc/systemd/system opt; printf '[Service]\\nEnvironment=AWS_CONFIG_FILE=/opt/aws\\n' > etc/systemd/system/a.service; printf '[default]\\nec2_metadata_service_endpoint=http://10.0.0.1\\n' > opt/aws",
+            Some("/opt/aws:2"),
+        ),
+        (
+            "mkdir -p etc/profile.d; echo 'export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://10.0.0.1' > etc/profile.d/x.sh",
+            Some("/etc/profile.d/x.sh:1"),
+        ),
         // AWS's own address, and what is no setting, lead nowhere.
         (
             "echo AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254 > etc/environment",

@@ -296,6 +296,14 @@ fn what_loads_a_ruleset_at_boot() {
         (unit("firewalld.service"), "pass", "pass"),
         (
             format!(
+                "{}; mkdir -p etc/firewalld/zones; echo \"<zone target = 'ACCEPT'></zone>\" > etc/firewalld/zones/public.xml",
+                unit("firewalld.service")
+            ),
+            "fail",
+            "not_applicable",
+        ),
+        (
+            format!(
                 "{}; ln -s /dev/null etc/systemd/system/firewalld.service",
                 unit("firewalld.service")
             ),
@@ -398,6 +406,16 @@ fn services_on_a_tree() {
         (
             unit("tftpd-hpa.service", ""),
             &["no_file_sharing tftp", "legacy_services tftp"],
+        ),
+        (unit("ksmbd.service", ""), &["no_file_sharing smb"]),
+        (unit("nfs-ganesha.service", ""), &["no_file_sharing nfs"]),
+        (unit("proftpd.socket", ""), &["no_file_sharing ftp"]),
+        (
+            format!(
+                "{}; mkdir -p etc/systemd/system/multi-user.target.wants; echo '[Unit]' > usr/lib/systemd/system/vsftpd@.service; ln -s /usr/lib/systemd/system/vsftpd@.service etc/systemd/system/multi-user.target.wants/vsftpd@x.service",
+                dpkg
+            ),
+            &["no_file_sharing ftp"],
         ),
         // As Debian enables rsync wherever it is installed.
         (

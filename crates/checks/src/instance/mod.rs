@@ -101,7 +101,7 @@ pub fn judge(
     };
     if context.wants(&IMDS_ENDPOINT) {
         trail::take_cut();
-        let found = overrides::find(context.root, grounds.environment);
+        let found = overrides::find(context, grounds.environment);
         let cut = trail::take_cut();
         let finding = posture::endpoint(context, seen, &found);
         emit(match cut.first() {

@@ -1,6 +1,9 @@
 //! What leads programs to another metadata service: environments of services, and the AWS configuration of users.
 
 use super::endpoint::{Environment, is_awss};
+use crate::settings::context::Context;
+use crate::settings::sshd;
+use crate::settings::systemd::{self, Escapes};
 use agent_core::bounds;
 use agent_core::os::root::Root;
 use agent_core::os::{others, procfs};
@@ -10,11 +13,28 @@ use std::io;
 
 const VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const KEY: &str = "ec2_metadata_service_endpoint";
-const UNITS: [&str; 4] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
+/// Where the AWS configuration is instead of a home's own.
+const CONFIG: &str = "AWS_CONFIG_FILE";
+/// What log-ins, and the managers of users, take variables from.
+const LOGINS: [&str; 5] = [
+    "etc/environment",
+    "etc/profile",
+    "etc/bash.bashrc",
+    "etc/bashrc",
+    "etc/zsh/zshenv",
+];
+const LOGIN_DIRECTORIES: [(&str, &str); 3] = [
+    ("etc/profile.d", ".sh"),
+    ("etc/environment.d", ".conf"),
+    ("usr/lib/environment.d", ".conf"),
+];
+/// What the shells of a user take them from.
+const OWN: [&str; 5] = [
+    ".profile",
+    ".bash_profile",
+    ".bash_login",
+    ".bashrc",
+    ".zshenv",
 ];
 
 /// One place that leads elsewhere.
@@ -40,40 +60,28 @@ pub(super) struct Overrides {
 }
 
 /// Looks everywhere.
-pub(super) fn find(root: &Root, own: &Environment) -> Overrides {
+pub(super) fn find(context: &Context<'_>, own: &Environment) -> Overrides {
+    let root = context.root;
     let mut found = Vec::new();
-    let mut files = BTreeSet::from(["etc/environment".to_owned()]);
-    for directory in ["etc/systemd/system.conf.d", "usr/lib/systemd/system.conf.d"] {
-        files.extend(below(root, directory, ".conf"));
+    let mut configs = BTreeSet::new();
+    of_units(context, &mut found, &mut configs);
+    let homes = homes(root);
+    let mut files: BTreeSet<String> = LOGINS.iter().map(|file| (*file).to_owned()).collect();
+    for (directory, end) in LOGIN_DIRECTORIES {
+        files.extend(below(root, directory, end));
     }
-    files.insert("etc/systemd/system.conf".into());
-    let mut units = BTreeSet::new();
-    for directory in UNITS {
-        units.extend(below(root, directory, ".service"));
-        for drop_in in below(root, directory, ".d") {
-            units.extend(below(root, &drop_in, ".conf"));
-        }
-    }
-    // A directory that is a link to another would be told twice.
-    if root
-        .resolve(b"lib", true)
-        .is_ok_and(|lib| lib.path == b"usr/lib")
-    {
-        units.retain(|unit| !unit.starts_with("lib/"));
-    }
-    for unit in units {
-        if let Some(text) = text(root, &unit) {
-            files.extend(environment_files(&text));
-            in_file(&unit, &text, VARIABLE, &mut found);
-        }
+    for home in &homes {
+        files.extend(OWN.iter().map(|file| format!("{home}/{file}")));
+        configs.insert(format!("{home}/.aws/config"));
     }
     for file in files {
         if let Some(text) = text(root, &file) {
             in_file(&file, &text, VARIABLE, &mut found);
+            let named = text.lines().filter_map(|line| value(line, CONFIG));
+            configs.extend(named.filter_map(plain_path));
         }
     }
-    for home in homes(root) {
-        let file = format!("{home}/.aws/config");
+    for file in configs {
         if let Some(text) = text(root, &file) {
             in_file(&file, &text, KEY, &mut found);
         }
@@ -96,6 +104,82 @@ pub(super) fn find(root: &Root, own: &Environment) -> Overrides {
         found,
         unread,
         unlisted,
+    }
+}
+
+/// A path of the tree, where it is one that needs nobody's home.
+fn plain_path(path: &str) -> Option<String> {
+    let path = path.strip_prefix('/')?;
+    (!path.contains('$')).then(|| path.to_owned())
+}
+
+/// What systemd puts into the environment of services, and the AWS configurations that it names there.
+fn of_units(context: &Context<'_>, found: &mut Vec<Override>, configs: &mut BTreeSet<String>) {
+    let root = context.root;
+    let mut units: BTreeSet<String> = systemd::of_kind(root, ".service").into_iter().collect();
+    // Instances of templates have but a drop-in of their own.
+    let drop_ins = systemd::of_kind(root, ".service.d").into_iter();
+    units.extend(drop_ins.filter_map(|name| name.strip_suffix(".d").map(str::to_owned)));
+    units.extend(
+        context
+            .units()
+            .started(root, ".service")
+            .into_iter()
+            .map(str::to_owned),
+    );
+    let mut places = BTreeSet::new();
+    let mut add = |setting: &systemd::Setting, found: &mut Vec<Override>| {
+        let words = systemd::words(&setting.value, Escapes::C).into_iter();
+        for word in words {
+            let value = word.strip_prefix(VARIABLE);
+            let Some(value) = value.and_then(|rest| rest.strip_prefix('=')) else {
+                continue;
+            };
+            // What a template says, its instances say as well.
+            if !value.is_empty() && places.insert(setting.location.clone()) {
+                let place = setting.location.rsplit_once(':');
+                let place = place.map_or("", |(file, _)| file).to_owned();
+                push(place, Some(setting.location.clone()), value, found);
+            }
+        }
+    };
+    for setting in systemd::config(root, "system.conf", "Manager", "DefaultEnvironment") {
+        add(&setting, found);
+    }
+    let mut files = BTreeSet::new();
+    for unit in &units {
+        for setting in context.units().values(root, unit, "Service", "Environment") {
+            add(&setting, found);
+        }
+        let named = context
+            .units()
+            .values(root, unit, "Service", "EnvironmentFile");
+        files.extend(named.into_iter().filter_map(|setting| {
+            let path = setting.value.trim_start_matches('-').to_owned();
+            plain_path(&path).filter(|path| !path.contains(['%', '*', '?', '[']))
+        }));
+    }
+    for file in files {
+        if let Some(text) = text(root, &file) {
+            in_file(&file, &text, VARIABLE, found);
+        }
+    }
+    // What patterns and specifiers name, and the kernel's command line, has no line here.
+    for (unit, variable, value) in sshd::in_environments(context, &units, &[VARIABLE, CONFIG]) {
+        if variable == CONFIG {
+            configs.extend(plain_path(&value));
+            continue;
+        }
+        let named = context
+            .units()
+            .values(root, &unit, "Service", "EnvironmentFile");
+        let mut named = named.into_iter();
+        let by = named.find(|setting| setting.value.contains(['%', '*', '?', '[']));
+        let by = by.map(|setting| setting.location);
+        let mut other = Vec::new();
+        push(format!("the environment of {unit}"), by, &value, &mut other);
+        other.retain(|new| !found.iter().any(|known| known.host == new.host));
+        found.append(&mut other);
     }
 }
 
@@ -124,16 +208,6 @@ fn homes(root: &Root) -> BTreeSet<String> {
     homes
         .map(|home| home.trim_matches('/').to_owned())
         .filter(|home| !home.is_empty())
-        .collect()
-}
-
-/// The files that a unit names by `EnvironmentFile=`; those with specifiers and patterns are not followed.
-fn environment_files(unit: &str) -> Vec<String> {
-    unit.lines()
-        .filter_map(|line| line.trim().strip_prefix("EnvironmentFile="))
-        .map(|path| path.trim().trim_start_matches('-').trim_matches('"'))
-        .filter(|path| path.starts_with('/') && !path.contains(['%', '*', '?', '[']))
-        .map(|path| path.trim_start_matches('/').to_owned())
         .collect()
 }
 

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 
 /// In each home.
-const IN_HOMES: [&str; 18] = [
+const IN_HOMES: [&str; 23] = [
     ".aws/credentials",
     ".aws/config",
     ".boto",
@@ -32,7 +32,12 @@ const IN_HOMES: [&str; 18] = [
     ".profile",
     ".bash_profile",
     ".bashrc",
+    ".bash_login",
     ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".config/fish/config.fish",
+    ".local/share/fish/fish_history",
     ".bash_history",
     ".zsh_history",
     ".sh_history",
@@ -40,18 +45,28 @@ const IN_HOMES: [&str; 18] = [
     ".ssh/environment",
 ];
 /// Single files.
-const FILES: [&str; 8] = [
+const FILES: [&str; 18] = [
     "/etc/environment",
     "/etc/profile",
     "/etc/bashrc",
     "/etc/bash.bashrc",
+    "/etc/zshrc",
+    "/etc/zshenv",
+    "/etc/zprofile",
+    "/etc/zsh/zshrc",
+    "/etc/zsh/zshenv",
+    "/etc/zsh/zprofile",
+    "/etc/fish/config.fish",
+    "/etc/rc.local",
+    "/etc/rc.d/rc.local",
+    "/etc/cloud/cloud.cfg",
     "/etc/boto.cfg",
     "/etc/passwd-s3fs",
     "/etc/crontab",
     "/etc/security/pam_env.conf",
 ];
 /// Directories whose files are read, not what lies deeper.
-const DIRECTORIES: [&str; 8] = [
+const DIRECTORIES: [&str; 10] = [
     "/etc/default",
     "/etc/sysconfig",
     "/etc/profile.d",
@@ -59,6 +74,8 @@ const DIRECTORIES: [&str; 8] = [
     "/etc/cron.d",
     "/etc/systemd/system.conf.d",
     "/etc/conf.d",
+    "/etc/fish/conf.d",
+    "/etc/cloud/cloud.cfg.d",
     "/var/spool/cron/crontabs",
 ];
 

@@ -14,8 +14,8 @@ use base64ct::{Base64, Encoding};
 use serde_json::json;
 use std::io::Read;
 
-/// A key in the shortest form has more.
-const MIN_FILE: u64 = 100;
+/// A key in the shortest form (Ed25519 in DER) has as many.
+const MIN_FILE: u64 = 48;
 /// In the home of a service only what lies near the top: below are its data.
 // Own bound: of what is looked for, and said so in docs/reference.md.
 const SERVICE_DEPTH: usize = 1;
@@ -148,6 +148,9 @@ fn unprotected(bytes: &[u8]) -> Option<(&'static str, usize)> {
         // The number of the cipher follows; 0 is none.
         return (bytes.get(33) == Some(&0)).then_some(("SSH 1", 1));
     }
+    if let Some(kind) = der(bytes) {
+        return Some((kind, 1));
+    }
     for at in memchr::memmem::find_iter(bytes, BEGIN) {
         let (before, from) = bytes.split_at_checked(at)?;
         if !matches!(before, [] | [.., b'\n']) {
@@ -165,6 +168,28 @@ fn unprotected(bytes: &[u8]) -> Option<(&'static str, usize)> {
         }
     }
     None
+}
+
+/// The kind of a key in DER that is the whole file: a version, then what follows it in RFC 8017 and DSA's form, in
+/// RFC 5958, or in RFC 5915. Nothing of these is ever encrypted.
+fn der(bytes: &[u8]) -> Option<&'static str> {
+    let (length, inside) = match bytes.strip_prefix(&[0x30])? {
+        [0x82, high, low, inside @ ..] => (u16::from_be_bytes([*high, *low]).into(), inside),
+        [0x81, length, inside @ ..] => (usize::from(*length), inside),
+        [length @ ..=0x7f, inside @ ..] => (usize::from(*length), inside),
+        _ => return None,
+    };
+    if inside.len() != length {
+        return None;
+    }
+    match inside {
+        // A modulus or a prime has 128 bytes and more.
+        [0x02, 1, 0, 0x02, 0x81 | 0x82, ..] => Some("DER"),
+        // An algorithm, which begins with its name.
+        [0x02, 1, 0 | 1, 0x30, _, 0x06, ..] => Some("DER, PKCS #8"),
+        [0x02, 1, 1, 0x04, 20..=66, ..] => Some("DER, EC"),
+        _ => None,
+    }
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -261,6 +286,34 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn keys_in_der_are_the_whole_file() {
+        let whole = |head: &[u8], length: u8| {
+            let mut bytes = vec![0x30, length];
+            bytes.extend(head);
+            bytes.resize(usize::from(length) + 2, 7);
+            bytes
+        };
+        let ed25519 = [2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+        for (bytes, expected) in [
+            (whole(&ed25519, 0x2e), Some("DER, PKCS #8")),
+            (whole(&[2, 1, 1, 4, 32], 0x77), Some("DER, EC")),
+            // A public key, a certificate, PKCS #12.
+            (whole(&[0x30, 5, 6, 3, 0x2b], 0x2a), None),
+            (whole(&[2, 1, 3, 0x30, 0x82], 0x60), None),
+            ([whole(&ed25519, 0x2e), vec![0]].concat(), None),
+        ] {
+            assert_eq!(
+                unprotected(&bytes).map(|(kind, _)| kind),
+                expected,
+                "{bytes:?}"
+            );
+        }
+        let mut rsa = vec![0x30, 0x82, 1, 0, 2, 1, 0, 2, 0x81, 0x80];
+        rsa.resize(260, 7);
+        assert_eq!(unprotected(&rsa), Some(("DER", 1)));
     }
 
     #[test]

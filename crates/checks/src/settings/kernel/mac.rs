@@ -147,12 +147,12 @@ fn selinux_at_boot(context: &Context<'_>) -> Enforced {
 
 /// Whether there is a policy to enforce: a file of the type's that init loads (selinux_config(5), selinux_binary_policy_path(3)).
 fn selinux_policy(context: &Context<'_>, config: &str) -> Enforced {
-    let types = config.lines().filter_map(|line| {
+    let mut types = config.lines().filter_map(|line| {
         let (name, value) = line.trim_start().split_at_checked("SELINUXTYPE=".len())?;
         name.eq_ignore_ascii_case("SELINUXTYPE=")
             .then(|| value.trim_end())
     });
-    let kind = types.last().unwrap_or("targeted");
+    let kind = types.next_back().unwrap_or("targeted");
     let directory = format!("etc/selinux/{kind}/policy");
     match context.root.list(directory.as_bytes()) {
         Ok(names) => {

@@ -172,3 +172,30 @@ impl Modules {
         wrong.min_by_key(|(verdict, _)| *verdict != Verdict::Fail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::testing::within;
+
+    #[test]
+    fn a_list_beyond_its_bound_is_an_error() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let release = tree.path().join("usr/lib/modules/6.1.0");
+        std::fs::create_dir_all(&release).expect("made");
+        let list = std::fs::File::create(release.join("modules.dep")).expect("made");
+        for (more, good) in [(0, true), (1, false)] {
+            list.set_len(bounds::MODULES_INDEX + more).expect("a size");
+            let read = within(tree.path(), Modules::read);
+            match read {
+                Ok(_) => assert!(good),
+                Err(error) => {
+                    assert!(
+                        !good && error.to_string().contains("modules.dep"),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}

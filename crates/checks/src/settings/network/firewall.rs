@@ -219,8 +219,73 @@ fn firewalld_takes_all(context: &Context<'_>) -> bool {
         .map(|directory| text(context, &format!("{directory}/{zone}.xml")))
         .find(|text| !text.is_empty());
     match of_zone {
-        Some(text) => text.replace('\'', "\"").contains("target=\"ACCEPT\""),
+        Some(text) => zone_target(&text).is_some_and(|target| {
+            // What an entity stands for is not looked up.
+            target == "ACCEPT" || target.contains('&')
+        }),
         // The one that firewalld brings under this name.
         None => zone == "trusted",
+    }
+}
+
+/// The attribute `target` of the zone's element, as XML writes one: with blanks around its sign, in quotes of either kind.
+fn zone_target(text: &str) -> Option<&str> {
+    let mut rest = text;
+    let mut attributes = loop {
+        let (_, after) = rest.split_once('<')?;
+        rest = match after.strip_prefix("!--") {
+            Some(comment) => comment.split_once("-->")?.1,
+            None => after,
+        };
+        let tag = after.strip_prefix("zone").unwrap_or_default();
+        if tag.starts_with(|c: char| c.is_ascii_whitespace()) {
+            break tag;
+        }
+    };
+    loop {
+        attributes = attributes.trim_ascii_start();
+        let (name, after) = attributes.split_once('=')?;
+        if name.contains(['<', '>']) {
+            return None;
+        }
+        let after = after.trim_ascii_start();
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let (value, next) = after.strip_prefix(quote)?.split_once(quote)?;
+        if name.trim_ascii_end() == "target" {
+            return Some(value);
+        }
+        attributes = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::zone_target;
+
+    #[test]
+    fn targets_of_zones() {
+        for (text, target) in [
+            ("<zone target=\"ACCEPT\">", Some("ACCEPT")),
+            (
+                "<?xml version='1.0'?>\n<zone target = \"ACCEPT\">",
+                Some("ACCEPT"),
+            ),
+            (
+                "<zone\n  version='1' target\n=\n'ACCEPT'\n>",
+                Some("ACCEPT"),
+            ),
+            (
+                "<!-- <zone target=\"ACCEPT\"> --><zone target=\"DROP\">",
+                Some("DROP"),
+            ),
+            ("<zone short='target=\"ACCEPT\"'/>", None),
+            ("<zone><rule target=\"ACCEPT\"/></zone>", None),
+            ("<zone>", None),
+            ("<zones target=\"ACCEPT\">", None),
+            ("<zone target=", None),
+            ("", None),
+        ] {
+            assert_eq!(zone_target(text), target, "{text}");
+        }
     }
 }

@@ -91,6 +91,23 @@ fn services(
     }
 }
 
+/// The units of a service, instances of its templates among them.
+fn names<'a>(context: &'a Context<'_>, service: &Service) -> Vec<&'a str> {
+    let mut names: Vec<&str> = service.units.to_vec();
+    let started = context
+        .units()
+        .started(context.root, ".service")
+        .into_iter();
+    names.extend(started.filter(|unit| {
+        let mut templates = service.units.iter().filter(|unit| unit.ends_with('@'));
+        templates.any(|template| {
+            let instance = unit.strip_prefix(template);
+            instance.is_some_and(|instance| !instance.starts_with('.'))
+        })
+    }));
+    names
+}
+
 fn one(
     context: &Context<'_>,
     check: &'static Check,
@@ -123,7 +140,7 @@ fn one(
     }
     let mut units = Vec::new();
     let mut doubts: usize = 0;
-    for unit in service.units {
+    for unit in names(context, service) {
         let (by, how) = match context.units().state(root, unit) {
             UnitState::Started(by) => (by, "is started at boot".to_owned()),
             UnitState::Elsewhere(by) => (by, "is enabled".to_owned()),
@@ -137,7 +154,7 @@ fn one(
             signs.push(format!("{unit} {how}"));
             remedy.get_or_insert(format!("systemctl disable --now {unit}"));
             location.get_or_insert(by);
-            units.push(*unit);
+            units.push(unit);
         }
     }
     if let Some((name, place)) = inetd(context, service) {

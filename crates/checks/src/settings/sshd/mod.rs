@@ -51,7 +51,29 @@ use effective::Effective;
 use judge::{judge, service};
 use rules::RULES;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::rc::Rc;
+
+/// Unit, name and value of each of the variables that is in the environment of a unit, by settings and files, whatever
+/// the machine is booted with.
+pub(crate) fn in_environments(
+    context: &Context<'_>,
+    units: &BTreeSet<String>,
+    variables: &[&str],
+) -> BTreeSet<(String, String, String)> {
+    let inherited = environment::inherited(context);
+    let mut found = BTreeSet::new();
+    for unit in units {
+        let all = environment::environments(context.root, context.units(), unit, &inherited);
+        for environment in all {
+            for variable in variables {
+                let value = environment.get(*variable).cloned();
+                found.extend(value.map(|value| (unit.clone(), (*variable).to_owned(), value)));
+            }
+        }
+    }
+    found
+}
 
 /// Where sshd looks for its configuration.
 const CONFIG: &str = "/etc/ssh/sshd_config";
