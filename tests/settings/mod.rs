@@ -9,6 +9,7 @@ mod kept_logs;
 mod kernel;
 mod keys;
 mod logging;
+mod mandatory;
 mod network;
 mod packages;
 mod processes;

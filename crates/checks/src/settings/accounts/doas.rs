@@ -71,6 +71,7 @@ const KEYWORDS: [&str; 10] = [
     "deny", "permit", "as", "cmd", "args", "nopass", "persist", "keepenv", "nolog", "setenv",
 ];
 /// Bytes that a word may have.
+// Own bound: of doas.
 const LONGEST: usize = 1023;
 
 /// The tokens of each line (parse.y, `yylex`); an error has the number of the line.

@@ -11,6 +11,7 @@ use agent_core::os::root::Root;
 use decide::Control;
 
 /// Levels of substacks: PAM_SUBSTACK_MAX_LEVEL and PAM_INCLUDE_MAX_LEVEL of libpam.
+// Own bound: of libpam.
 const LEVELS: usize = 16;
 
 /// One `auth` line in force.
