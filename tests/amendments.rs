@@ -344,3 +344,18 @@ fn the_agents_own_sealed_files_are_never_compared() {
         ]
     );
 }
+
+#[test]
+fn a_link_in_the_place_of_amendments_is_told() {
+    let host = sealed();
+    host.shell("mkdir empty");
+    for target in ["/empty", "/nowhere", "/etc/host-integrity-agent/amendments"] {
+        host.shell(&format!("rm -f {DIRECTORY}; ln -s {target} {DIRECTORY}"));
+        let (of_amendments, of_files) = told(&check(&host).expect(1));
+        assert_eq!(
+            (of_amendments, of_files),
+            (vec!["critical fail".into()], vec![]),
+            "{target}"
+        );
+    }
+}

@@ -22,6 +22,7 @@ mod keep_text;
 mod launch;
 
 mod oracles;
+mod own_files;
 mod packages;
 mod packaging;
 mod page;

@@ -96,7 +96,7 @@ impl OpenedBaseline {
             None => open().map(|opened| opened.map(Arc::new)),
         };
         match opened? {
-            Some(verified) => sealed::open(tree, profile, verified, named.launch, trust),
+            Some(verified) => sealed::open(tree, profile, config, verified, named.launch, trust),
             None => {
                 if let Some(path) = named.launch {
                     return Err(Error::in_file(
@@ -105,7 +105,7 @@ impl OpenedBaseline {
                     )
                     .help("name the manifest with --manifest"));
                 }
-                let mut opened = OpenedBaseline::of_packages(tree, profile)?;
+                let mut opened = OpenedBaseline::of_packages(tree, profile, config)?;
                 let orphans = packaged::orphans(tree, config);
                 opened.findings.splice(0..0, orphans);
                 Ok(opened)
@@ -114,9 +114,13 @@ impl OpenedBaseline {
     }
 
     /// Opens the package database, whatever there is of a manifest.
-    pub(crate) fn of_packages(tree: &Tree, profile: &Profile) -> Result<OpenedBaseline> {
+    pub(crate) fn of_packages(
+        tree: &Tree,
+        profile: &Profile,
+        config: &Config,
+    ) -> Result<OpenedBaseline> {
         task::at_part(PACKAGES);
-        packaged::open(tree, profile)
+        packaged::open(tree, profile, config)
     }
 
     /// What is looked at; `None` where nothing can be compared.

@@ -17,6 +17,7 @@ use agent_core::paths::split;
 use agent_core::paths::subject;
 use agent_scan::files::launch::{Collector, Record, refuse_second};
 use agent_scan::files::mounted::RecordedMounts;
+use agent_scan::files::own::OwnFiles;
 use agent_scan::files::scan::Scan;
 use agent_scan::files::scope::Scope;
 use std::fs::File;
@@ -145,7 +146,8 @@ fn compared(
 ) -> Result<Collector> {
     let header = manifest.header();
     // The seal decides what the first boot may change, not the profile of the day.
-    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
+    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone())
+        .with_own(OwnFiles::of(&tree.root, &[manifest.path()]));
     let scan = Scan {
         root: &tree.root,
         scope: &scope,

@@ -30,7 +30,7 @@ pub(crate) struct Packaged {
 /// What helps where there is nothing better than a package database.
 const CREATE: &str = "make a manifest while the image is baked: agent baseline create --root DIR --output FILE --sign-key KEY";
 
-pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<OpenedBaseline> {
+pub(super) fn open(tree: &Tree, profile: &Profile, config: &Config) -> Result<OpenedBaseline> {
     let root = &tree.root;
     let database = match load(root)? {
         Ok(database) => database,
@@ -64,7 +64,8 @@ pub(super) fn open(tree: &Tree, profile: &Profile) -> Result<OpenedBaseline> {
         findings: gaps(&database),
         baseline: Some(Baseline::Packages(Box::new(Packaged {
             database,
-            scope: Scope::current(profile.path_rules.clone()),
+            scope: Scope::current(profile.path_rules.clone())
+                .with_own(tree.own_files(None, config)),
         }))),
         notes,
     })

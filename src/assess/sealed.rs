@@ -12,6 +12,7 @@ use agent_baseline::profile::Profile;
 use agent_baseline::profile::demands::{Shortfall, TooComplex};
 use agent_baseline::texts::{Texts, text_path};
 use agent_core::bounds;
+use agent_core::config::Config;
 use agent_core::error::{Error, Result};
 use agent_core::escape;
 use agent_core::finding::{self, Finding, Severity, Verdict};
@@ -65,6 +66,7 @@ impl Sealed {
 pub(super) fn open(
     tree: &Tree,
     profile: &Profile,
+    config: &Config,
     verified: Arc<VerifiedManifest>,
     launch: Option<&Path>,
     trust: &Trust,
@@ -91,7 +93,8 @@ pub(super) fn open(
             "the recorded tree had no SELinux labels, this one has: they are not compared".into(),
         );
     }
-    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone());
+    let scope = Scope::sealed(header.path_rules.clone(), profile.path_rules.clone())
+        .with_own(tree.own_files(Some(verified.manifest.path()), config));
     findings.extend(demands_less(&scope));
     let (record, launch, again) = match launch_record(tree, &verified.manifest, launch)? {
         None => (Record::default(), None, None),

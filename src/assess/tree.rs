@@ -13,6 +13,7 @@ use agent_core::os::node::{self, Access};
 use agent_core::os::root::Root;
 use agent_core::os::trust::{self, Owner};
 use agent_core::release::OsRelease;
+use agent_scan::files::own::OwnFiles;
 use agent_scan::files::pipeline::Workers;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -117,6 +118,13 @@ impl Tree {
             .untrusted());
         }
         Ok(found)
+    }
+
+    /// Which files of the tree are the agent's own: those of the manifest in use, and of the one that the daemon uses.
+    pub(crate) fn own_files(&self, manifest: Option<&Path>, config: &Config) -> OwnFiles {
+        let configured = self.root.is_live().then_some(config.manifest.as_path());
+        let places: Vec<&Path> = manifest.into_iter().chain(configured).collect();
+        OwnFiles::of(&self.root, &places)
     }
 }
 

@@ -20,6 +20,7 @@ use agent_core::paths::subject;
 use agent_core::words::counted;
 use agent_packages::{Database, DatabaseKind, detect};
 use agent_scan::files::mounted;
+use agent_scan::files::own::OwnFiles;
 use agent_scan::files::record::{self, Recording};
 use agent_scan::files::scan::Progress;
 use agent_scan::files::scope::Scope;
@@ -40,7 +41,8 @@ pub(super) fn create(arguments: &Create) -> Result<u8> {
 
     let selinux = tree::labelled(&tree.root)?;
     let (packages, owners) = packages(&tree);
-    let scope = Scope::current(profile.path_rules.clone());
+    let scope =
+        Scope::current(profile.path_rules.clone()).with_own(OwnFiles::of(&tree.root, &[output]));
     let (kept, without_text) = texts::collect(&tree.root, &scope);
     let text = kept.to_bytes();
     let header = Header {

@@ -95,7 +95,7 @@ impl ActiveBaseline {
         let expected = before || config.manifest != Path::new(MANIFEST);
         let of_packages = || match left_out(baseline::PACKAGES) {
             true => Err(set_aside()),
-            false => OpenedBaseline::of_packages(tree, profile),
+            false => OpenedBaseline::of_packages(tree, profile, config),
         };
         let by_manifest = match gone {
             // In its place the package database would be read.

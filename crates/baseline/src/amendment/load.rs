@@ -2,8 +2,10 @@
 
 use super::{Amendment, Refused};
 use crate::manifest::verified::{self, SealStatus, Trust, VerifiedManifest, seal_path};
+use agent_core::attributes::FileType;
 use agent_core::bounds;
 use agent_core::error::{Error, Result};
+use agent_core::os::node;
 use agent_core::os::root::Root;
 use agent_core::os::trust::{self, Owner};
 use std::fs::File;
@@ -39,6 +41,11 @@ pub struct LoadedAmendments {
 /// of any other tree count only so.
 pub fn load(root: &Root, manifest: &VerifiedManifest, trust: &Trust) -> Result<LoadedAmendments> {
     let mut found = LoadedAmendments::default();
+    if is_link(root) {
+        let why = "a symbolic link lies here in the place of the directory of amendments, and none is followed";
+        found.refuse(root.path().join(&DIRECTORY[1..]), why.into());
+        return Ok(found);
+    }
     let Some(names) = names(root)? else {
         return Ok(found);
     };
@@ -97,6 +104,14 @@ impl LoadedAmendments {
     fn refuse(&mut self, path: PathBuf, why: String) {
         self.refused.push(Refused { path, why });
     }
+}
+
+/// Whether a link lies in their place: nobody compares it as a file, so it could lead elsewhere tomorrow.
+fn is_link(root: &Root) -> bool {
+    let found = root.resolve(DIRECTORY.as_bytes(), false);
+    let handle = found.ok().and_then(|found| found.handle);
+    let stat = handle.and_then(|handle| node::stat(&handle).ok());
+    stat.is_some_and(|stat| stat.kind == FileType::Link)
 }
 
 /// The names in the directory, sorted; `None` where there is none.

@@ -167,6 +167,24 @@ impl Doors {
         answer.unwrap_or(Ok(Hint::Other))
     }
 
+    /// What an entry of a directory is now; `None` where that cannot be told.
+    pub fn stat(
+        &self,
+        directory: &Arc<Directory>,
+        name: &[u8],
+        remote: Option<Device>,
+    ) -> Option<node::Stat> {
+        let (directory, name) = (directory.clone(), Box::<[u8]>::from(name));
+        let look = move || {
+            let handle = node::open_handle(directory.fd.as_fd(), &name).ok()?;
+            node::stat(&handle).ok()
+        };
+        match remote {
+            Some(device) => self.ask(device, look).ok().flatten(),
+            None => look(),
+        }
+    }
+
     /// Opens a directory again that must be `id`: through `..` of one in it, or by its path where that leads elsewhere,
     /// since the one below was moved; whether that is so.
     pub fn again(

@@ -302,11 +302,13 @@ impl<E: Iterator<Item = Result<Expected>>> Joiner<'_, E> {
     }
 
     fn absent(&self, expected: Expected, emit: &mut dyn FnMut(Item) -> bool) -> Result<bool> {
+        // Recorded before it was one of the agent's own.
+        if self.scope.is_own(&expected.path) {
+            return Ok(true);
+        }
         let Some(policy) = self.scope.at(&expected.path) else {
             return match self.outside {
                 Outside::Ignore => Ok(true),
-                // Recorded by a builder whose profile did not leave it out.
-                Outside::Refuse if self.scope.is_own(&expected.path) => Ok(true),
                 Outside::Refuse => Err(Error::new(format!(
                     "the manifest holds {}, which its own header does not cover",
                     agent_core::escape::terminal_bytes(&agent_core::paths::subject(&expected.path)),

@@ -21,7 +21,7 @@ pub mod links;
 pub mod look;
 pub mod mounted;
 mod overlay;
-mod own;
+pub mod own;
 pub mod owned;
 pub mod pace;
 pub mod pipeline;

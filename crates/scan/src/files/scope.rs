@@ -3,11 +3,12 @@
 //! Where there is a manifest its own rules decide what is judged: a profile weakened since cannot make a
 //! deviation vanish. The present profile may raise severities, and every place where it demands less is noted.
 
-use super::own::{self, OwnPlace};
+use super::own::{Own, OwnFiles, OwnPlace};
 use agent_baseline::profile::demands::{self, Shortfall, TooComplex};
 use agent_baseline::profile::path_rules::{Demand, PathRules, Position, Reach, Writer};
 use agent_core::finding::Severity;
 use agent_core::glob::{self, Syntax};
+use agent_core::os::node::Stat;
 
 /// The rules that a scan goes by.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub struct Scope {
     /// The manifest's rules, where they differ from the present ones.
     sealed: Option<PathRules>,
     current: PathRules,
+    own: OwnFiles,
 }
 
 /// Where a directory stands in both sets of rules.
@@ -57,6 +59,7 @@ impl Scope {
         Scope {
             sealed: None,
             current,
+            own: OwnFiles::default(),
         }
     }
 
@@ -65,7 +68,14 @@ impl Scope {
         Scope {
             sealed: (sealed != current).then_some(sealed),
             current,
+            own: OwnFiles::default(),
         }
+    }
+
+    /// With the agent's own files at other places than the default ones.
+    #[must_use]
+    pub fn with_own(self, own: OwnFiles) -> Scope {
+        Scope { own, ..self }
     }
 
     /// What of it is at least so severe.
@@ -77,6 +87,7 @@ impl Scope {
                 .as_ref()
                 .map(|path_rules| path_rules.narrowed(least)),
             current: self.current.narrowed(least),
+            own: self.own.clone(),
         }
     }
 
@@ -94,18 +105,28 @@ impl Scope {
                 .map(PathRules::root)
                 .unwrap_or_default(),
             current: self.current.root(),
-            own: OwnPlace::Root,
+            own: self.own.root(),
         }
     }
 
-    /// Whether the path, relative to the root, is one of the agent's own sealed files, which are never compared.
+    /// Whether the path, relative to the root, is a place of the agent's own sealed files, which are never compared.
     pub fn is_own(&self, path: &[u8]) -> bool {
-        own::is_own(path)
+        self.own.have(path)
     }
 
     /// Whether such files may come and go in the directory.
     pub fn holds_own(&self, place: &RuleCursor) -> bool {
-        place.own.holds_own()
+        self.own.are_in(place.own)
+    }
+
+    /// Whether the entry `name` of a directory is the place of such a file.
+    pub(super) fn is_place_of_own(&self, place: &RuleCursor, name: &[u8]) -> bool {
+        self.own.kind(place.own, name) == Own::File
+    }
+
+    /// Whether what lies in such a place may be such a file: if not, it is compared as any other.
+    pub(super) fn may_be_own(&self, stat: &Stat) -> bool {
+        self.own.may_be(stat)
     }
 
     /// What to do with the root itself.
@@ -116,7 +137,7 @@ impl Scope {
 
     /// What to do with the entry `name` of a directory; nothing if it is not looked at.
     pub fn reach(&self, place: &RuleCursor, name: &[u8]) -> Option<PathPolicy> {
-        if place.own.is_own(name) {
+        if self.own.kind(place.own, name) == Own::Amendments {
             return None;
         }
         let sealed = self
@@ -135,7 +156,7 @@ impl Scope {
         RuleCursor {
             sealed: sealed.unwrap_or_default(),
             current: self.current.enter(&place.current, name),
-            own: place.own.enter(name),
+            own: self.own.enter(place.own, name),
         }
     }
 

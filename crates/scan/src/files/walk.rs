@@ -209,6 +209,12 @@ impl<'a> Walk<'a> {
                 Some(mount) => mount.remote.then_some(mount.device),
                 None => directory.remote,
             };
+            if self.scope.is_place_of_own(&level.place, &name)
+                && let Some(stat) = self.doors.stat(&directory, &name, remote)
+                && self.scope.may_be_own(&stat)
+            {
+                continue;
+            }
             let hint = match (hint, mount, remote) {
                 // Found out when it is opened, if it may be at all.
                 (Hint::Unknown, Some(_), Some(_)) => Hint::Dir,
