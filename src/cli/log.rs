@@ -6,7 +6,7 @@ use agent_core::bounds;
 use agent_core::error::{Error, Result};
 use agent_core::escape::terminal_text;
 use agent_core::words::{counted, thousands};
-use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Totals, Verifier};
+use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Stray, Totals, Verifier};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub(super) fn verify(arguments: &LogVerify) -> Result<u8> {
     print(|out| {
         let mut telling = Telling {
             out,
+            files: &files,
             written: Ok(()),
             problems: 0,
             chains: 0,
@@ -40,6 +41,8 @@ pub(super) fn verify(arguments: &LogVerify) -> Result<u8> {
             (Err(error), _) => return Err(error),
             (Ok(()), Err(error)) => failed = Err(error),
             (Ok(()), Ok(totals)) => {
+                // No more of them are handed over than are printed.
+                let untold = untold + totals.strays.saturating_sub(bounds::LOG_PROBLEMS);
                 if untold > 0 {
                     writeln!(out, "… and {} more, counted below", counted(untold, "line"))?;
                 }
@@ -95,6 +98,7 @@ fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
 
 struct Telling<'a> {
     out: &'a mut crate::report::output::Output,
+    files: &'a [PathBuf],
     written: io::Result<()>,
     /// Lines written on problems.
     problems: u64,
@@ -105,6 +109,16 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
+    /// Whether one more line on a problem is printed; if not, it is counted.
+    fn has_room(&mut self) -> bool {
+        let room = self.problems < bounds::LOG_PROBLEMS;
+        match room {
+            true => self.problems += 1,
+            false => self.untold += 1,
+        }
+        room
+    }
+
     fn line(&mut self, text: &str) -> Result<()> {
         let line = terminal_text(text);
         self.written = writeln!(self.out, "{line}");
@@ -123,12 +137,22 @@ fn range(first: u64, last: u64) -> String {
 }
 
 impl Reporter for Telling<'_> {
-    fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
-        if self.problems == bounds::LOG_PROBLEMS {
-            self.untold += 1;
+    fn stray(&mut self, stray: &Stray) -> Result<()> {
+        if !self.has_room() {
             return Ok(());
         }
-        self.problems += 1;
+        let file = self.files.get(stray.file);
+        let file = file.map_or_else(String::new, |path| path.display().to_string());
+        let line = stray.line;
+        self.line(&format!(
+            "{file}: line {line}  stray       it passes for one of the agent's, and is no event of a chain and no heartbeat"
+        ))
+    }
+
+    fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
+        if !self.has_room() {
+            return Ok(());
+        }
         let text = match problem {
             Problem::Missing { first, last, note } => {
                 let note = match (*first, note) {
@@ -208,11 +232,18 @@ fn summary(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     let verdict = match (totals.faults, totals.declared) {
         (0, 0) => "nothing is missing, edited or out of order",
         (0, _) => "nothing is missing but what the chain itself declares",
+        _ if totals.faults == totals.strays => {
+            "nothing is missing, edited or out of order, and something passes for the agent's"
+        }
         _ => "something is missing, edited or out of order",
+    };
+    let strays = match totals.strays {
+        0 => String::new(),
+        strays => format!(", {}", counted(strays, "stray line")),
     };
     writeln!(
         out,
-        "{}, {}, {}, {} repeated, {} of others: {verdict}",
+        "{}, {}, {}, {} repeated, {} of others{strays}: {verdict}",
         counted(totals.chains, "chain"),
         counted(totals.events, "event"),
         counted(totals.heartbeats, "heartbeat"),
@@ -233,6 +264,7 @@ mod tests {
         let mut out = Output::open(Some(&path)).expect("opened");
         let mut telling = Telling {
             out: &mut out,
+            files: &[],
             written: Ok(()),
             problems: 0,
             chains: 0,

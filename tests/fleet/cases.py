@@ -73,6 +73,43 @@ def heartbeat_of(events, sequence):
     return before + b'"sequence":%d' % sequence + after
 
 
+def forged(events, **form):
+    """The last event of a finding as one that ends it, where a reader would see it; `form` puts other fields in."""
+    event = json.loads(next(line for line in reversed(events) if link(line) and b'"finding_info":{' in line))
+    event |= {"activity_id": 3, "activity_name": "Close", "severity_id": 1}
+    event["metadata"]["uid"] = "01a22663-a340-7381-bac2-5f716cf667e7"
+    event["metadata"]["sequence"] = sequences(events)[-1] + 1
+    beat = json.loads(next(line for line in reversed(events) if b'"chain_head":{' in line))
+    head = beat["unmapped"]["chain_head"]
+    for key, value in form.items():
+        place, name = {"chain": (event["unmapped"], "chain"), "sequence": (event["metadata"], "sequence"),
+                       "product": (event["metadata"], "product")}.get(key, (event, key))
+        if value is None:
+            place.pop(name, None)
+        else:
+            place[name] = value
+    if form.get("chain", 1) is None and form.get("head", True):
+        event["unmapped"]["chain_head"] = head
+    event.pop("head", None)
+    return events + [json.dumps(event, separators=(",", ":")).encode()]
+
+
+def forgeries(events):
+    beat = {"class_uid": 6002, "activity_id": 99, "activity_name": "Heartbeat"}
+    return {
+        "a forged end with the head of the chain": forged(events, chain=None),
+        "a forged end that looks like a heartbeat": forged(events, chain=None, sequence=None, **beat),
+        "a forged heartbeat with a sequence": forged(events, chain=None, finding_info=None, **beat),
+        "a forged end out of any chain": forged(events, chain=None, head=False),
+        "a forged end with a sequence of a fraction": forged(events, sequence=float(sequences(events)[-1] + 1)),
+        "a forged end with the sequence nought": forged(events, sequence=0),
+        "a forged end of another product": forged(events, chain=None, product={"name": "other"}),
+        "a finding of another product": forged(events, chain=None, head=False, product={"name": "other"}),
+        "a heartbeat without a head": forged(
+            events, chain=None, head=False, sequence=None, finding_info=None, **beat),
+    }
+
+
 def tampered(events):
     """Name → lines, of one host."""
     last = sequences(events)[-1]
@@ -112,8 +149,10 @@ def tampered(events):
         "a heartbeat above the highest": events + [heartbeat_of(events, 2**64).replace(b'"uid":"01', b'"uid":"00', 2)],
         "times that no calendar has": [re.sub(rb'"time":\d+', b'"time":9223372036854775807', line) for line in events],
         "a heartbeat's uid twice": events + [heartbeat_of(events, last + 2)],
+        "a byte order mark": [b"\xef\xbb\xbf" + events[0]] + events[1:],
+        "byte order marks within": [b" \xef\xbb\xbf" + line for line in events],
         "blanks and carriage returns": [b" \t" + line + b"\r" for line in events],
-    }
+    } | forgeries(events)
 
 
 def cases(directory):

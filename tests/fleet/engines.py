@@ -39,7 +39,8 @@ class DuckDb:
 
 # What tells two cases apart in one table: the directory that a file lies in.
 CASES = """
-SELECT * EXCEPT (chain, head_chain, after_chain, uid, place), concat(place, chain) AS chain,
+SELECT * EXCEPT (chain, head_chain, after_chain, uid, place),
+  concat(place, CASE WHEN kind = 'stray' THEN coalesce(chain, head_chain, '-') ELSE chain END) AS chain,
   concat(place, head_chain) AS head_chain, concat(place, after_chain) AS after_chain, concat(place, uid) AS uid
 FROM (SELECT *, concat(regexp_extract(file, 'cases/([0-9]+)/', 1), '/') AS place FROM every_line) l
 """

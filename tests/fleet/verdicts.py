@@ -3,22 +3,25 @@ import re
 import subprocess
 
 PROBLEM = re.compile(r"^(\S+)  (missing|edited|reordered|declared) +(\d+)(?: to (\d+))?")
+STRAY = re.compile(r"^.+: line \d+  stray ", re.MULTILINE)
 
 
 def by_agent(agent, files):
-    """Exit status, and the problems as (chain, kind, first, last)."""
+    """Exit status, the problems as (chain, kind, first, last), and how many lines are strays."""
     ran = subprocess.run([agent, "log", "verify", *files], capture_output=True, text=True)
     if ran.returncode not in (0, 1, 3):
-        return ran.returncode, [("", ran.stderr, 0, 0)]
+        return ran.returncode, [("", ran.stderr, 0, 0)], 0
     found = [match.groups() for match in map(PROBLEM.match, ran.stdout.splitlines()) if match]
-    return ran.returncode, [(chain, kind, int(first), int(last or first)) for chain, kind, first, last in found]
+    strays = len(STRAY.findall(ran.stdout))
+    return ran.returncode, [(chain, kind, int(first), int(last or first)) for chain, kind, first, last in found], strays
 
 
 def by_rows(rows):
     """The same of rows of chain, problem, why, first, last."""
-    found = [(chain, problem, int(first), int(last)) for chain, problem, _, first, last in rows]
+    found = [(chain, problem, int(first), int(last)) for chain, problem, _, first, last in rows if problem != "stray"]
+    strays = sum(int(count) for _, problem, _, count, _ in rows if problem == "stray")
     kinds = {kind for _, kind, _, _ in found}
-    return (1 if kinds - {"declared"} else 3 if kinds else 0), found
+    return (1 if strays or kinds - {"declared"} else 3 if kinds else 0), found, strays
 
 
 def joined(problems, kind):
@@ -48,6 +51,8 @@ def disagreement(agent, rows, loose=False):
         places = [[(chain, first, last) for chain, _, first, last in side[1]] for side in (agent, rows)]
         same = covered(places[0], places[1]) and covered(places[1], places[0])
         return None if same else f"places: {agent[1]} by the agent, {rows[1]} by SQL"
+    if agent[2] != rows[2]:
+        return f"strays: {agent[2]} by the agent, {rows[2]} by SQL"
     for kind in ("missing", "declared"):
         mine, theirs = joined(agent[1], kind), joined(rows[1], kind)
         if mine != theirs:

@@ -12,7 +12,8 @@
 
 CREATE OR REPLACE TEMP TABLE event_line AS
 WITH raw AS (
-  SELECT filename AS file, row_number() OVER () AS pos, trim(line, chr(32) || chr(9) || chr(13)) AS text
+  SELECT filename AS file, row_number() OVER () AS pos,
+    ltrim(trim(line, chr(32) || chr(9) || chr(13)), chr(65279)) AS text
   FROM read_csv(getvariable('events'), columns = {'line': 'VARCHAR'}, header = false, auto_detect = false,
     delim = '', quote = '', escape = '', strict_mode = false, filename = true, max_line_size = 4194304,
     store_rejects = true, rejects_limit = 0)
@@ -36,7 +37,8 @@ field AS (
     '$.unmapped.changed', '$.unmapped.observed', '$.evidences[0].name', '$.evidences[0].file.hashes[0].value',
     '$.unmapped.digests.manifest', '$.unmapped.digests.signer', '$.unmapped.digests.binary',
     '$.actor.process.name', '$.actor.process.user.uid', '$.actor.process.cmd_line', '$.unmapped.interval_s',
-    '$.unmapped.explained_by.kind', '$.metadata.product.name', '$.status_id', '$.unmapped.unexplained_severity']) AS f
+    '$.unmapped.explained_by.kind', '$.metadata.product.name', '$.status_id', '$.unmapped.unexplained_severity',
+    '$.finding_info']) AS f
   FROM cut
 ),
 number AS (
@@ -51,7 +53,11 @@ number AS (
 )
 SELECT file, pos, strlen(line) AS bytes, sha256(line) AS digest,
   CASE WHEN f[1] IS NOT NULL AND f[3] IS NOT NULL AND seq_ BETWEEN 1 AND 18446744073709551615 THEN 'link'
-    WHEN f[1] IS NOT NULL AND f[9] IS NOT NULL AND head_seq_ <= 18446744073709551615 THEN 'heartbeat' ELSE 'foreign' END AS kind,
+    WHEN f[1] IS NOT NULL AND f[9] IS NOT NULL AND head_seq_ <= 18446744073709551615 AND f[3] IS NULL AND f[2] IS NULL
+      AND f[14] = '6002' AND f[15] = '99' AND f[16] = 'Heartbeat' AND f[44] IS NULL THEN 'heartbeat'
+    WHEN f[3] IS NOT NULL OR f[9] IS NOT NULL THEN 'stray'
+    WHEN f[41] = 'host-integrity-agent' AND (f[14] = '6002' AND f[15] = '99' AND f[16] = 'Heartbeat' AND f[2] IS NULL
+      AND f[44] IS NULL) IS NOT TRUE THEN 'stray' ELSE 'foreign' END AS kind,
   f[1] AS uid, f[3] AS chain, seq_ AS seq, f[4] AS prev, f[5] AS reason, f[6] AS after_chain,
   after_seq_ AS after_seq, f[8] AS after_digest, f[9] AS head_chain, head_seq_ AS head_seq,
   f[11] AS head_digest, f[12] AS ranges, time_ms_ AS time_ms, CAST(epoch_ms(time_ms_) AS DATE) AS day,

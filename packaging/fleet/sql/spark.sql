@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMPORARY VIEW event_text AS
 SELECT file, pos, CASE WHEN text RLIKE '^[0-9]{4}-[0-9:.TZ-]+ [{]'
     THEN substr(text, instr(text, ' ') + 1) ELSE text END AS line
 FROM (SELECT _metadata.file_path AS file, monotonically_increasing_id() AS pos,
-    trim(BOTH '\u0020\u0009\u000d' FROM value) AS text FROM text.`${agent.events}`) raw
+    trim(LEADING '\ufeff' FROM trim(BOTH '\u0020\u0009\u000d' FROM value)) AS text FROM text.`${agent.events}`) raw
 WHERE text <> '';
 
 CREATE OR REPLACE TEMPORARY VIEW event_field AS
@@ -44,7 +44,8 @@ SELECT file, pos, line,
   get_json_object(line, '$.actor.process.cmd_line') AS command, get_json_object(line, '$.unmapped.interval_s') AS interval_text,
   get_json_object(line, '$.unmapped.explained_by.kind') AS explained_by, get_json_object(line, '$.metadata.product.name') AS product,
   get_json_object(line, '$.status_id') AS status_text,
-  get_json_object(line, '$.unmapped.unexplained_severity') AS unexplained_severity
+  get_json_object(line, '$.unmapped.unexplained_severity') AS unexplained_severity,
+  get_json_object(line, '$.finding_info') AS info
 FROM event_text;
 
 -- Kept: each use of a view reads all files again.
@@ -53,7 +54,11 @@ DROP VIEW IF EXISTS event_line;
 CACHE TABLE event_line AS
 SELECT file, pos, octet_length(line) AS bytes, sha2(line, 256) AS digest,
   CASE WHEN uid IS NOT NULL AND chain IS NOT NULL AND seq BETWEEN 1 AND 18446744073709551615 THEN 'link'
-    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq <= 18446744073709551615 THEN 'heartbeat' ELSE 'foreign' END AS kind,
+    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq <= 18446744073709551615 AND chain IS NULL AND seq_text IS NULL
+      AND class_text = '6002' AND activity_text = '99' AND activity = 'Heartbeat' AND info IS NULL THEN 'heartbeat'
+    WHEN chain IS NOT NULL OR head_chain IS NOT NULL THEN 'stray'
+    WHEN product = 'host-integrity-agent' AND NOT coalesce(class_text = '6002' AND activity_text = '99'
+      AND activity = 'Heartbeat' AND seq_text IS NULL AND info IS NULL, false) THEN 'stray' ELSE 'foreign' END AS kind,
   uid, chain, seq, prev, reason, after_chain, after_seq, after_digest, head_chain, head_seq, head_digest, ranges,
   time_ms, CAST(timestamp_millis(time_ms) AS DATE) AS day, TRY_CAST(class_text AS INT) AS class_uid,
   TRY_CAST(activity_text AS INT) AS activity_id, activity, TRY_CAST(severity_text AS INT) AS severity_id,

@@ -35,15 +35,20 @@ SELECT file, line,
   json_extract_scalar(line, '$.actor.process.cmd_line') AS command, json_extract_scalar(line, '$.unmapped.interval_s') AS interval_text,
   json_extract_scalar(line, '$.unmapped.explained_by.kind') AS explained_by, json_extract_scalar(line, '$.metadata.product.name') AS product,
   json_extract_scalar(line, '$.status_id') AS status_text,
-  json_extract_scalar(line, '$.unmapped.unexplained_severity') AS unexplained_severity
+  json_extract_scalar(line, '$.unmapped.unexplained_severity') AS unexplained_severity,
+  json_format(json_extract(line, '$.finding_info')) AS info
 FROM (SELECT "$path" AS file, CASE WHEN regexp_like(bare, '^[0-9]{4}-[0-9:.TZ-]+ [{]')
     THEN substr(bare, strpos(bare, ' ') + 1) ELSE bare END AS line
-  FROM (SELECT "$path", regexp_replace(text, '^[ \t\r]+|[ \t\r]+$', '') AS bare FROM event_text) raw WHERE bare <> '') cut;
+  FROM (SELECT "$path", regexp_replace(text, concat('^[ \t\r', chr(65279), ']+|[ \t\r]+$'), '') AS bare FROM event_text) raw WHERE bare <> '') cut;
 
 CREATE OR REPLACE VIEW event_line AS
 SELECT file, CAST(NULL AS bigint) AS pos, length(to_utf8(line)) AS bytes, lower(to_hex(sha256(to_utf8(line)))) AS digest,
   CASE WHEN uid IS NOT NULL AND chain IS NOT NULL AND seq BETWEEN 1 AND DECIMAL '18446744073709551615' THEN 'link'
-    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq <= DECIMAL '18446744073709551615' THEN 'heartbeat' ELSE 'foreign' END AS kind,
+    WHEN uid IS NOT NULL AND head_chain IS NOT NULL AND head_seq <= DECIMAL '18446744073709551615' AND chain IS NULL AND seq_text IS NULL
+      AND class_text = '6002' AND activity_text = '99' AND activity = 'Heartbeat' AND info IS NULL THEN 'heartbeat'
+    WHEN chain IS NOT NULL OR head_chain IS NOT NULL THEN 'stray'
+    WHEN product = 'host-integrity-agent' AND NOT coalesce(class_text = '6002' AND activity_text = '99'
+      AND activity = 'Heartbeat' AND seq_text IS NULL AND info IS NULL, false) THEN 'stray' ELSE 'foreign' END AS kind,
   uid, chain, seq, prev, reason, after_chain, after_seq, after_digest, head_chain, head_seq, head_digest, ranges,
   time_ms, CAST(from_unixtime(time_ms / 1000e0) AS date) AS day, TRY_CAST(class_text AS integer) AS class_uid,
   TRY_CAST(activity_text AS integer) AS activity_id, activity, TRY_CAST(severity_text AS integer) AS severity_id,

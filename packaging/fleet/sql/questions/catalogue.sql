@@ -2,11 +2,11 @@
 WITH said AS (
   SELECT host, max(image) AS image, max_by(manifest, time_ms) AS manifest, max_by(signer, time_ms) AS signer,
     max_by(binary_sha256, time_ms) AS binary_sha256, max(time_ms) AS last_ms
-  FROM event_line WHERE kind <> 'foreign' AND manifest IS NOT NULL AND host IS NOT NULL GROUP BY host
+  FROM event_line WHERE kind IN ('link', 'heartbeat') AND manifest IS NOT NULL AND host IS NOT NULL GROUP BY host
 ),
 mute AS (
   SELECT host, max(image) AS image, max(time_ms) AS last_ms FROM event_line
-  WHERE kind <> 'foreign' AND host IS NOT NULL GROUP BY host HAVING max(manifest) IS NULL
+  WHERE kind IN ('link', 'heartbeat') AND host IS NOT NULL GROUP BY host HAVING max(manifest) IS NULL
 ),
 judged AS (
   SELECT s.host, s.image, s.manifest, s.signer, s.binary_sha256, s.last_ms,

@@ -1,5 +1,5 @@
 -- What `agent log verify` says of the chains: missing, edited, reordered, declared as lost. No row: all is whole.
--- `first` and `last` are sequences. Where nothing vouches for either of two neighbours, both are named.
+-- `first` and `last` are sequences; of `stray`, lines that pass for the agent's and have no place in a chain, how many. Where nothing vouches for either of two neighbours, both are named.
 WITH link AS (
   SELECT chain, seq, digest, max(prev) AS prev, max(uid) AS uid FROM event_line WHERE kind = 'link'
   GROUP BY chain, seq, digest
@@ -115,4 +115,7 @@ WHERE l.later > l.seq AND v.digest IS NULL GROUP BY l.chain, l.seq
 UNION ALL
 SELECT t.chain, 'edited', 'a range that it declares is no range', max(t.last), max(t.last)
 FROM tail t JOIN told d ON d.chain = t.chain WHERE d.sound = 0 GROUP BY t.chain
+UNION ALL
+SELECT coalesce(chain, head_chain, '-'), 'stray', file, count(*), count(*) FROM event_line WHERE kind = 'stray'
+GROUP BY coalesce(chain, head_chain, '-'), file
 ORDER BY 1, 4, 2, 3

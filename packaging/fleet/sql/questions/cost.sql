@@ -7,7 +7,7 @@ WITH size AS (
 ),
 heard AS (
   SELECT DISTINCT host, floor(time_ms / 3600000) AS hour FROM event_line
-  WHERE kind <> 'foreign' AND host IS NOT NULL AND time_ms IS NOT NULL
+  WHERE kind IN ('link', 'heartbeat') AND host IS NOT NULL AND time_ms IS NOT NULL
 ),
 fleet AS (SELECT greatest(count(*), 1) AS host_hours FROM heard)
 SELECT what, events, bytes, bytes * 5e-10 AS dollars, bytes * 5e-10 * 720 / host_hours AS dollars_a_host_in_30_days

@@ -16,7 +16,7 @@ turn AS (
 daily AS (SELECT image, day, sum(began) AS began, sum(ended) AS ended FROM turn GROUP BY image, day),
 fleet AS (
   SELECT coalesce(image, '-') AS image, day, count(DISTINCT host) AS hosts FROM event_line
-  WHERE kind <> 'foreign' AND day IS NOT NULL GROUP BY coalesce(image, '-'), day
+  WHERE kind IN ('link', 'heartbeat') AND day IS NOT NULL GROUP BY coalesce(image, '-'), day
 )
 SELECT d.image, d.day, d.began, d.ended, sum(d.began - d.ended) OVER (PARTITION BY d.image ORDER BY d.day
   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stand, f.hosts

@@ -2,11 +2,11 @@
 -- Clocks that jump can bring about each of them but the first.
 WITH boots AS (
   SELECT host, boot, min(time_ms) AS first_ms, max(time_ms) AS last_ms FROM event_line
-  WHERE kind <> 'foreign' AND host IS NOT NULL AND boot IS NOT NULL GROUP BY host, boot
+  WHERE kind IN ('link', 'heartbeat') AND host IS NOT NULL AND boot IS NOT NULL GROUP BY host, boot
 ),
 chains AS (
   SELECT host, coalesce(chain, head_chain) AS chain, min(time_ms) AS first_ms, max(time_ms) AS last_ms
-  FROM event_line WHERE kind <> 'foreign' AND host IS NOT NULL GROUP BY host, coalesce(chain, head_chain)
+  FROM event_line WHERE kind IN ('link', 'heartbeat') AND host IS NOT NULL GROUP BY host, coalesce(chain, head_chain)
 ),
 beats AS (
   SELECT host, head_chain, time_ms, head_seq,

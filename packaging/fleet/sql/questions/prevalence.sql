@@ -5,7 +5,7 @@ WITH word AS (
 ),
 fleet AS (
   SELECT coalesce(image, '-') AS image, count(DISTINCT host) AS hosts FROM event_line
-  WHERE kind <> 'foreign' GROUP BY coalesce(image, '-')
+  WHERE kind IN ('link', 'heartbeat') GROUP BY coalesce(image, '-')
 ),
 change AS (
   SELECT coalesce(image, '-') AS image, check_id, subject, observed, count(DISTINCT host) AS on_hosts,

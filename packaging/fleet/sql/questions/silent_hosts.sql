@@ -7,7 +7,7 @@ WITH heard AS (
     max(CASE WHEN kind = 'heartbeat' THEN interval_s END) AS interval_s,
     max(CASE WHEN class_uid = 6002 AND activity_id = 4 THEN time_ms END) AS stopped_ms,
     max(image) AS image
-  FROM event_line CROSS JOIN asked WHERE kind <> 'foreign' AND host IS NOT NULL GROUP BY host
+  FROM event_line CROSS JOIN asked WHERE kind IN ('link', 'heartbeat') AND host IS NOT NULL GROUP BY host
 ),
 judged AS (
   SELECT host, image, last_ms, latest_ms, CASE WHEN latest_ms > now_ms + 7200000 THEN 'clock ahead'

@@ -5,7 +5,8 @@ use super::sorted::Sorter;
 use super::streams::{ChainPosition, ChainPositions, Claims, Gaps, Heads, Rows};
 use super::taken::{ChainFacts, Taken, chains};
 use super::uids::{self, Faults, Uids};
-use super::{ChainSummary, Problem, Reporter, Totals};
+use super::{ChainSummary, Problem, Reporter, Stray, Totals};
+use agent_core::bounds;
 use agent_core::error::Result;
 use std::collections::{HashSet, VecDeque};
 
@@ -27,6 +28,9 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         foreign: parts.iter().map(|part| part.foreign).sum(),
         ..Totals::default()
     };
+    for stray in strays(&mut parts, &mut totals) {
+        tell.stray(&stray)?;
+    }
     let known: u64 = parts.iter().map(|part| part.known).sum();
     let (mut streams, mut uids) = in_order(parts)?;
     totals.repeated = known.saturating_sub(uids.distinct);
@@ -64,6 +68,20 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         tell.chain(&summary)?;
     }
     Ok(totals)
+}
+
+/// The first of those that pass for the agent's, in order. No part has left out one of them.
+fn strays(parts: &mut [Taken], totals: &mut Totals) -> Vec<Stray> {
+    let mut all = Vec::new();
+    for part in parts {
+        let (told, count) = std::mem::take(&mut part.strays);
+        totals.strays = totals.strays.saturating_add(count);
+        all.extend(told);
+    }
+    totals.faults = totals.faults.saturating_add(totals.strays);
+    all.sort_unstable();
+    all.truncate(usize::try_from(bounds::LOG_PROBLEMS).unwrap_or(usize::MAX));
+    all
 }
 
 /// Puts everything in order; the uids are gone through meanwhile.

@@ -8,6 +8,7 @@
 //! event or heartbeat, and that whoever wrote the last events was the agent.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
+mod claims;
 mod files;
 mod judge;
 mod read;
@@ -61,6 +62,15 @@ pub enum Problem {
     },
 }
 
+/// A message that passes for one of the agent's and is none: it has no place in a chain, and is no heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stray {
+    /// Number of the file, as the files were named.
+    pub file: usize,
+    /// Number of the line in it; of the message, where the file is an answer of the service.
+    pub line: u64,
+}
+
 /// A chain, when all of it was judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainSummary {
@@ -97,7 +107,9 @@ pub struct Totals {
     pub repeated: u64,
     /// Messages that are none of the agent's.
     pub foreign: u64,
-    /// Missing, edited or out of order.
+    /// Messages that pass for the agent's and have no place in a chain.
+    pub strays: u64,
+    /// Missing, edited or out of order, and strays.
     pub faults: u64,
     /// Lost and declared.
     pub declared: u64,
@@ -105,8 +117,10 @@ pub struct Totals {
     pub late: u64,
 }
 
-/// Told, as they are found: chain by chain, the problems of each and then its summary.
+/// Told, as they are found: strays, then chain by chain the problems of each and its summary.
 pub trait Reporter {
+    /// A message passes for one of the agent's. No more are told than are printed.
+    fn stray(&mut self, stray: &Stray) -> Result<()>;
     /// A problem of the chain with that id.
     fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()>;
     /// The chain was judged.

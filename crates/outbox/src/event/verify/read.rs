@@ -12,6 +12,8 @@ use short_items::ShortItems;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
+/// U+FEFF in UTF-8, which some programs put before a text. Where files were joined it stands before any line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// What is read of a file at a time: lines are taken apart and digested together, while they are in the processor's cache.
 const PIECE: usize = 256 * 1024;
 
@@ -46,10 +48,21 @@ fn without_time(line: &[u8]) -> &[u8] {
 
 /// Takes messages that follow one another, and the document of the file they stand in: order means something within one
 /// alone. They are the exact bytes of what may be events.
-type Take<'a> = &'a mut dyn FnMut(&[&[u8]], u64) -> Result<()>;
+type Take<'a> = &'a mut dyn FnMut(&[Message<'_>], u64) -> Result<()>;
+
+/// A message, and the number of its line in the file, or among the messages of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) number: u64,
+}
 
 /// Hands the messages of the file to `take`, some in memory at a time.
 pub(super) fn messages(mut file: impl BufRead, take: Take<'_>) -> Result<()> {
+    let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
+    if ahead.starts_with(BYTE_ORDER_MARK) {
+        file.consume(BYTE_ORDER_MARK.len());
+    }
     match is_document(&mut file)? {
         true => documents(file, take),
         false => lines(file, take),
@@ -111,6 +124,7 @@ fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
     let mut block: Vec<u8> = Vec::new();
     // The line that the block begins with is longer than any event.
     let mut within_long = false;
+    let mut number: u64 = 0;
     loop {
         let whole = fill(&mut file, &mut block)?;
         if block.is_empty() {
@@ -129,17 +143,22 @@ fn lines(mut file: impl Read, take: Take<'_>) -> Result<()> {
             let is_open = more.is_empty() && !piece.ends_with(b"\n");
             rest = more;
             let was_within = std::mem::replace(&mut within_long, false);
+            if !was_within {
+                number = number.saturating_add(1);
+            }
+            let mut push = |bytes| lines.push(Message { bytes, number });
             if line.len() >= longest || was_within {
                 // No event is so long: what is left of the line says nothing.
                 within_long = is_open;
                 if !was_within {
-                    lines.push(&b"?"[..]);
+                    push(&b"?"[..]);
                 }
                 continue;
             }
-            let event = without_time(line.trim_ascii());
+            let line = line.trim_ascii();
+            let event = without_time(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line));
             if !event.is_empty() {
-                lines.push(event);
+                push(event);
             }
         }
         take(&lines, 0)?;
@@ -170,6 +189,7 @@ fn fill(file: &mut impl Read, block: &mut Vec<u8>) -> Result<bool> {
 fn documents(file: impl BufRead, take: Take<'_>) -> Result<()> {
     let mut file = ShortItems::new(file);
     let mut document: u64 = 0;
+    let mut number: u64 = 0;
     loop {
         let ahead = file.fill_buf().map_err(|e| unreadable(&e))?;
         if ahead.is_empty() {
@@ -187,6 +207,7 @@ fn documents(file: impl BufRead, take: Take<'_>) -> Result<()> {
             take: &mut *take,
             failed: &mut failed,
             document,
+            number: &mut number,
         };
         let parsed = page.deserialize(&mut json);
         failed?;
@@ -199,6 +220,8 @@ struct Page<'a, 'b> {
     take: Take<'a>,
     failed: &'b mut Result<()>,
     document: u64,
+    /// Of the last message of the file so far.
+    number: &'b mut u64,
 }
 
 impl<'de> DeserializeSeed<'de> for Page<'_, '_> {
@@ -229,6 +252,7 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
                         take: &mut *self.take,
                         failed: &mut *self.failed,
                         document: self.document,
+                        number: &mut *self.number,
                     })?;
                 }
                 _ => {
@@ -255,7 +279,12 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
                 Item::Text(text) | Item::Event { message: text } => text,
                 Item::Texts(texts) => texts.concat(),
             };
-            *self.failed = (self.take)(&[text.as_bytes()], self.document);
+            *self.number = self.number.saturating_add(1);
+            let message = Message {
+                bytes: text.as_bytes(),
+                number: *self.number,
+            };
+            *self.failed = (self.take)(&[message], self.document);
         }
         Ok(())
     }
@@ -277,7 +306,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Vec<u8>>> {
         let mut all = Vec::new();
         messages(text.as_bytes(), &mut |messages, _| {
-            all.extend(messages.iter().map(|message| message.to_vec()));
+            all.extend(messages.iter().map(|message| message.bytes.to_vec()));
             Ok(())
         })?;
         Ok(all)
@@ -321,6 +350,40 @@ mod tests {
         assert!(read("").expect("empty").is_empty());
         assert!(read("{\"events\":[").is_err());
         assert_eq!(read("garbage\n").expect("lines").len(), 1);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_message() {
+        let bytes = "\u{feff}a\n\u{feff}b\r\n\n\u{feff}{\"n\":1}";
+        assert_eq!(read(bytes).expect("lines"), [&b"a"[..], b"b", b"{\"n\":1}"]);
+        let answer = "\u{feff}{\"events\":[{\"message\":\"a\"}]}";
+        assert_eq!(read(answer).expect("an answer"), [b"a"]);
+    }
+
+    #[test]
+    fn messages_have_the_numbers_of_their_lines() {
+        let numbers = |text: &str| {
+            let mut all = Vec::new();
+            let mut take = |messages: &[Message<'_>], _| {
+                all.extend(messages.iter().map(|message| message.number));
+                Ok(())
+            };
+            messages(text.as_bytes(), &mut take).expect("read");
+            all
+        };
+        assert_eq!(numbers("a\n\nb\r\n \nc"), [1, 3, 5]);
+        let long = "x".repeat(usize::try_from(bounds::LOG_LINE).expect("small") * 2);
+        assert_eq!(
+            numbers(&format!("a\n{long}\nb\n{long}\nc\n")),
+            [1, 2, 3, 4, 5]
+        );
+        let many: String = (0..PIECE).map(|n| format!("{n}\n")).collect();
+        let all = u64::try_from(PIECE).expect("small");
+        assert!(numbers(&many).into_iter().eq(1..=all));
+        assert_eq!(
+            numbers("{\"events\":[{\"message\":\"a\"}]}{\"events\":[{\"message\":\"b\"}]}"),
+            [1, 2]
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What of a message's text the chain is made of.
 
 use super::rows::Sha;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::fmt;
 
 /// An event or a heartbeat: what has all of this is the agent's. Texts are those of the message wherever they stand there
 /// as they are.
@@ -15,6 +17,83 @@ pub(super) struct Text<'a> {
     pub(super) device: Device<'a>,
     #[serde(borrow)]
     pub(super) unmapped: Unmapped<'a>,
+    #[serde(default)]
+    class_uid: Said,
+    #[serde(default)]
+    activity_id: Said,
+    #[serde(default)]
+    activity_name: Said,
+    finding_info: Option<IgnoredAny>,
+}
+
+impl Text<'_> {
+    /// Whether it is of the kind of heartbeats, whatever it says of a chain. All others of the agent's have a place in one.
+    pub(super) fn is_heartbeat(&self) -> bool {
+        self.class_uid == Said::Number(6002)
+            && self.activity_id == Said::Number(99)
+            && self.activity_name == Said::Heartbeat
+            && self.metadata.sequence.is_none()
+            && self.unmapped.chain.is_none()
+            && self.finding_info.is_none()
+    }
+}
+
+/// What tells heartbeats from others; of another type it makes an event no less one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Said {
+    #[default]
+    Else,
+    Number(u64),
+    Heartbeat,
+}
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::Error> {
+        deserializer.deserialize_any(Said::Else)
+    }
+}
+
+impl<'de> Visitor<'de> for Said {
+    type Value = Said;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Said, E> {
+        Ok(Said::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Said, E> {
+        Ok(match text {
+            "Heartbeat" => Said::Heartbeat,
+            _ => Said::Else,
+        })
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Said, E> {
+        Ok(Said::Else)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Said, E> {
+        Ok(Said::Else)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Said, E> {
+        Ok(Said::Else)
+    }
+
+    fn visit_unit<E>(self) -> Result<Said, E> {
+        Ok(Said::Else)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Said, A::Error> {
+        IgnoredAny.visit_seq(seq).map(|_| Said::Else)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Said::Else)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,6 +239,24 @@ mod tests {
         assert_eq!(link.prev.as_deref(), Some("ab"));
         assert_eq!((&*link.reason, text.device.name()), ("r", "h"));
         assert_eq!(text.metadata.sequence, Some(5));
+        for other in [
+            "\"6002\"",
+            "-1",
+            "1.5",
+            "null",
+            "true",
+            "[1,{}]",
+            "{\"a\":[]}",
+        ] {
+            let text = format!(
+                r#"{{"class_uid":{other},"activity_name":{other},"metadata":{{"uid":"u"}},"unmapped":{{}}}}"#
+            );
+            let text = super::text(text.as_bytes()).expect(other);
+            assert_eq!(
+                (text.class_uid, text.activity_name),
+                (Said::Else, Said::Else)
+            );
+        }
         for foreign in [
             &br#"{"metadata":{"uid":5},"unmapped":{}}"#[..],
             br#"{"metadata":{"uid":"u","sequence":"5"},"unmapped":{}}"#,

@@ -1,10 +1,14 @@
 //! What one thread has taken in of the files that it read. Threads share nothing: rows are put in order afterwards, so the
 //! same files always give the same answer, whoever reads which.
 
+use super::Stray;
+use super::claims;
+use super::read::Message;
 use super::record::{Device, Head, Text, number, text};
 use super::rows::{ChainKey, Claim, GAP, HEAD, LINK, Link, UID, Uid, gap_row};
 use super::sorted::Sorter;
 use crate::event::gap::Range;
+use agent_core::bounds;
 use agent_core::error::Result;
 use sha256_lanes::{Order, Path};
 use std::collections::HashMap;
@@ -56,6 +60,8 @@ pub(super) struct Taken {
     pub(super) known: u64,
     /// Messages that are none of the agent's.
     pub(super) foreign: u64,
+    /// The first of those that pass for it, and how many there are.
+    pub(super) strays: (Vec<Stray>, u64),
     reading: Reading,
     /// Kept from message to message.
     pending: Vec<([u8; UID], Option<[u8; LINK]>)>,
@@ -85,6 +91,7 @@ impl Taken {
             chains: HashMap::new(),
             known: 0,
             foreign: 0,
+            strays: (Vec::new(), 0),
             reading: Reading::default(),
             pending: Vec::new(),
             digests: Vec::new(),
@@ -101,18 +108,15 @@ impl Taken {
     }
 
     /// Takes in messages that follow one another in a document of the file.
-    pub(super) fn take(&mut self, messages: &[&[u8]], document: u64) -> Result<()> {
+    pub(super) fn take(&mut self, messages: &[Message<'_>], document: u64) -> Result<()> {
         let mut digested: Vec<&[u8]> = Vec::with_capacity(messages.len());
         self.pending.clear();
         for message in messages {
             self.reading.messages = self.reading.messages.saturating_add(1);
-            match text(message) {
-                Some(text) => {
-                    if self.see(&text, document)? {
-                        digested.push(message);
-                    }
-                }
-                None => self.foreign = self.foreign.saturating_add(1),
+            match text(message.bytes) {
+                Some(text) if self.see(&text, document)? => digested.push(message.bytes),
+                Some(text) if text.is_heartbeat() => self.foreign = self.foreign.saturating_add(1),
+                _ => self.other(message),
             }
         }
         let (order, digests) = (&mut self.order, &mut self.digests);
@@ -126,6 +130,22 @@ impl Taken {
             }
         }
         Ok(())
+    }
+
+    /// Counts what is neither an event nor a heartbeat.
+    fn other(&mut self, message: &Message<'_>) {
+        if !claims::to_be_the_agents(message.bytes) {
+            self.foreign = self.foreign.saturating_add(1);
+            return;
+        }
+        let (told, count) = &mut self.strays;
+        *count = count.saturating_add(1);
+        if (told.len() as u64) < bounds::LOG_PROBLEMS {
+            told.push(Stray {
+                file: self.reading.file,
+                line: message.number,
+            });
+        }
     }
 
     /// Notes the message; whether it is one whose digest is wanted.
@@ -143,8 +163,8 @@ impl Taken {
                 (uid, Some(link.to_row()))
             }
             (unmapped, _) => {
-                let Some(head) = &unmapped.chain_head else {
-                    self.foreign = self.foreign.saturating_add(1);
+                let head = unmapped.chain_head.as_ref();
+                let Some(head) = head.filter(|_| text.is_heartbeat()) else {
                     return Ok(false);
                 };
                 let chain = self.claim(head, Some(&text.device))?;

@@ -13,9 +13,15 @@ use std::path::Path;
 struct Told {
     problems: Vec<(String, Problem)>,
     chains: Vec<ChainSummary>,
+    strays: Vec<Stray>,
 }
 
 impl Reporter for Told {
+    fn stray(&mut self, stray: &Stray) -> Result<()> {
+        self.strays.push(*stray);
+        Ok(())
+    }
+
     fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
         self.problems.push((chain.to_owned(), problem.clone()));
         Ok(())
@@ -52,7 +58,7 @@ fn chain(host: usize, events: u64) -> Vec<String> {
         lines.push(line);
         if sequence % 5 == 0 || sequence == events {
             lines.push(format!(
-                r#"{{"metadata":{{"uid":"b-{host}-{sequence}"}},"unmapped":{{"chain_head":{{"id":"{id}","sequence":{sequence},"digest":{prev}}}}}}}"#
+                r#"{{"class_uid":6002,"activity_id":99,"activity_name":"Heartbeat","metadata":{{"uid":"b-{host}-{sequence}"}},"unmapped":{{"chain_head":{{"id":"{id}","sequence":{sequence},"digest":{prev}}}}}}}"#
             ));
         }
     }
@@ -187,4 +193,71 @@ fn lines_that_are_repeated_without_end_are_kept_once() {
         (50, 10, 0)
     );
     assert_eq!(totals.repeated, 199 * 60);
+}
+
+/// A message that somebody wrote to pass for an event: readers that look for less than a place in a chain print it.
+#[test]
+fn what_passes_for_an_event_and_has_no_place_in_a_chain_is_a_fault() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let whole = chain(1, 10);
+    let event = whole[3].clone();
+    let beat = whole.last().expect("a heartbeat").clone();
+    assert!(event.contains("\"sequence\":4") && beat.contains("chain_head"));
+    let of = |product: &str| {
+        format!(
+            r#"{{"metadata":{{"uid":"x","sequence":11,"product":{{"name":"{product}"}}}},"unmapped":{{}}}}"#
+        )
+    };
+    for (forged, strays) in [
+        (event.replace("\"sequence\":4", "\"sequence\":11.0"), 1),
+        (event.replace("\"sequence\":4", "\"sequence\":\"11\""), 1),
+        (event.replace("\"sequence\":4", "\"sequence\":0"), 1),
+        (event.replace("\"sequence\":4", "\"x\":1"), 1),
+        (event.replace("\"n\":1", "\"unmapped\":{}"), 1),
+        // A heartbeat by its head alone.
+        (beat.replace("6002", "2004"), 1),
+        (beat.replace("99", "3"), 1),
+        (beat.replace("\"Heartbeat\"", "\"Close\""), 1),
+        (beat.replace("\"uid\":", "\"sequence\":11,\"uid\":"), 1),
+        (
+            beat.replace(
+                "\"class_uid\"",
+                "\"finding_info\":{\"uid\":\"f\"},\"class_uid\"",
+            ),
+            1,
+        ),
+        (of(crate::event::PRODUCT), 1),
+        (of("other"), 0),
+        // One of a host whose store cannot be used.
+        (beat.replace("chain_head", "x"), 0),
+    ] {
+        let mut lines = whole.clone();
+        lines.insert(5, forged.clone());
+        std::fs::write(&path, lines.join("\n\n")).expect("written");
+        let (told, totals) = judge(std::slice::from_ref(&path), 1, ROWS);
+        assert_eq!((totals.strays, totals.faults), (strays, strays), "{forged}");
+        assert_eq!(totals.foreign, 1 - strays, "{forged}");
+        let expected: Vec<Stray> = (0..strays).map(|_| Stray { file: 0, line: 11 }).collect();
+        assert_eq!(told.strays, expected, "{forged}");
+    }
+}
+
+#[test]
+fn the_first_of_very_many_strays_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let stray = r#"{"unmapped":{"chain":{"id":"c"}}}"#;
+    let each = usize::try_from(agent_core::bounds::LOG_PROBLEMS).expect("small") / 2 + 1;
+    let files: Vec<PathBuf> = (0..3)
+        .map(|n| directory.path().join(format!("{n}")))
+        .collect();
+    for file in &files {
+        std::fs::write(file, format!("{stray}\n").repeat(each)).expect("written");
+    }
+    for readers in [1, 3] {
+        let (told, totals) = judge(&files, readers, ROWS);
+        assert_eq!(totals.strays, 3 * each as u64);
+        assert_eq!(told.strays.len() as u64, agent_core::bounds::LOG_PROBLEMS);
+        assert_eq!(told.strays[each], Stray { file: 1, line: 1 });
+    }
 }
