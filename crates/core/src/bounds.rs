@@ -288,6 +288,8 @@ bounds! {
         "CloudWatch Logs takes events of 1 MiB";
     LOG_ITEM: usize = Bytes(8 << 20), "an event in the JSON that the AWS command line prints",
         "as many bytes, each escaped";
+    LOG_FILE_CHAINS: usize = Number(400_000), "chains in a file that `log verify` reads",
+        "some 20 MB for each file being read; a file of a whole fleet has one or two for each host";
     LOG_PROBLEMS: u64 = Number(10_000), "lines that `log verify` prints on problems",
         "more are counted; whoever can write into a log must not fill a disk";
     LOG_CHAINS: u64 = Number(10_000), "lines that `log verify` prints on chains, half of them on whole ones",

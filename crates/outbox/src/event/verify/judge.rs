@@ -1,9 +1,10 @@
 //! One chain after the other, from its first event to the last one known of.
 
+use super::facts::{AllFacts, ChainFacts};
 use super::rows::{ChainKey, Link, Sha};
 use super::sorted::Sorter;
 use super::streams::{ChainPosition, ChainPositions, Claims, Gaps, Heads, Rows};
-use super::taken::{ChainFacts, Taken, chains};
+use super::taken::Taken;
 use super::uids::{self, Faults, Uids};
 use super::{ChainSummary, Problem, Reporter, Stray, Totals};
 use agent_core::bounds;
@@ -23,7 +24,6 @@ struct Streams {
 
 /// Judges all chains, in the order of their ids: those of agents begin with the time they were begun.
 pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<Totals> {
-    let facts = chains(&mut parts);
     let mut totals = Totals {
         foreign: parts.iter().map(|part| part.foreign).sum(),
         ..Totals::default()
@@ -32,25 +32,30 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         tell.stray(&stray)?;
     }
     let known: u64 = parts.iter().map(|part| part.known).sum();
-    let (mut streams, mut uids) = in_order(parts)?;
+    let (mut streams, mut facts, mut uids) = in_order(parts)?;
     totals.repeated = known.saturating_sub(uids.distinct);
     totals.heartbeats = uids.heartbeats;
-    let mut order: Vec<(ChainKey, ChainFacts)> = facts.into_iter().collect();
-    order.sort_unstable_by_key(|(key, _)| *key);
-    for (chain, facts) in order {
-        if !facts.seen {
+    totals.faults = totals.faults.saturating_add(uids.elsewhere);
+    while let Some(facts) = facts.next()? {
+        let ChainFacts {
+            chain,
+            seen: true,
+            id,
+            host,
+            reason,
+        } = facts
+        else {
             // Another host's chain, which this one's state came from: its log is elsewhere.
             continue;
-        }
-        let told = |said: Option<(_, String)>| said.map_or_else(String::new, |said| said.1);
+        };
         let mut walk = Walk {
             streams: &mut streams,
             chain,
             tell: &mut *tell,
             summary: ChainSummary {
-                id: facts.id,
-                host: told(facts.host),
-                reason: told(facts.reason),
+                id,
+                host,
+                reason,
                 ..ChainSummary::default()
             },
             edited: VecDeque::new(),
@@ -85,14 +90,16 @@ fn strays(parts: &mut [Taken], totals: &mut Totals) -> Vec<Stray> {
 }
 
 /// Puts everything in order; the uids are gone through meanwhile.
-fn in_order(parts: Vec<Taken>) -> Result<(Streams, Uids)> {
+fn in_order(parts: Vec<Taken>) -> Result<(Streams, AllFacts, Uids)> {
     let (mut links, mut heads) = (Vec::new(), Vec::new());
     let (mut gaps, mut all) = (Vec::new(), Vec::new());
+    let mut facts = Vec::new();
     for part in parts {
         links.push(part.links);
         heads.push(part.heads);
         gaps.push(part.gaps);
         all.push(part.uids);
+        facts.push(part.facts.rows);
     }
     std::thread::scope(|scope| {
         let uids = scope.spawn(|| uids::judge(Sorter::merged(all)?));
@@ -101,8 +108,9 @@ fn in_order(parts: Vec<Taken>) -> Result<(Streams, Uids)> {
             heads: Heads::new(Rows::new(Sorter::merged(heads)?)?),
             gaps: Gaps::new(Rows::new(Sorter::merged(gaps)?)?),
         };
+        let facts = AllFacts::new(facts)?;
         match uids.join() {
-            Ok(uids) => Ok((streams, uids?)),
+            Ok(uids) => Ok((streams, facts, uids?)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })

@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::expect_used))]
 
 mod claims;
+mod facts;
 mod files;
 mod judge;
 mod read;

@@ -3,50 +3,16 @@
 
 use super::Stray;
 use super::claims;
+use super::facts::{Facts, Kind, MessagePosition};
 use super::read::Message;
 use super::record::{Device, Head, Text, number, text};
 use super::rows::{ChainKey, Claim, GAP, HEAD, LINK, Link, UID, Uid, gap_row};
 use super::sorted::Sorter;
 use crate::event::gap::Range;
 use agent_core::bounds;
-use agent_core::error::Result;
+use agent_core::error::{Error, Result};
 use sha256_lanes::{Order, Path};
 use std::collections::HashMap;
-
-/// Where something was found: number of the file, number of the message in it.
-type MessagePosition = (usize, u64);
-
-/// What is known of a chain besides its events: something for each chain stays in memory.
-#[derive(Debug, Default)]
-pub(super) struct ChainFacts {
-    pub(super) id: String,
-    /// Whose it is, by the first event that says so.
-    pub(super) host: Option<(MessagePosition, String)>,
-    /// Why it was begun, by its first event.
-    pub(super) reason: Option<(MessagePosition, String)>,
-    /// Whether anything of it is there, rather than a word of it in another chain.
-    pub(super) seen: bool,
-}
-
-impl ChainFacts {
-    /// Takes in what somebody else knows of the same chain.
-    fn merge(&mut self, other: ChainFacts) {
-        first(&mut self.host, other.host);
-        first(&mut self.reason, other.reason);
-        self.seen |= other.seen;
-    }
-}
-
-fn first(mine: &mut Option<(MessagePosition, String)>, other: Option<(MessagePosition, String)>) {
-    match (&mine, &other) {
-        (Some(known), Some(there)) if there.0 < known.0 => *mine = other,
-        (None, _) => *mine = other,
-        _ => {}
-    }
-}
-
-/// By the number of a chain's id.
-pub(super) type Chains = HashMap<ChainKey, ChainFacts>;
 
 /// What one thread, or all, have taken in.
 #[derive(Debug)]
@@ -55,7 +21,7 @@ pub(super) struct Taken {
     pub(super) heads: Sorter<HEAD>,
     pub(super) uids: Sorter<UID>,
     pub(super) gaps: Sorter<GAP>,
-    pub(super) chains: Chains,
+    pub(super) facts: Facts,
     /// Events and heartbeats, with those that are repeated.
     pub(super) known: u64,
     /// Messages that are none of the agent's.
@@ -80,6 +46,13 @@ struct Reading {
     last: Option<ChainKey>,
 }
 
+impl Reading {
+    /// Where the message stands that was read last.
+    fn position(&self) -> MessagePosition {
+        (self.file, self.messages)
+    }
+}
+
 impl Taken {
     /// Holds so many bytes of rows of each kind in memory.
     pub(super) fn new(share: usize) -> Taken {
@@ -88,7 +61,7 @@ impl Taken {
             heads: Sorter::new(share),
             uids: Sorter::new(share),
             gaps: Sorter::new(share),
-            chains: HashMap::new(),
+            facts: Facts::new(share),
             known: 0,
             foreign: 0,
             strays: (Vec::new(), 0),
@@ -191,18 +164,16 @@ impl Taken {
         let Some(said) = &text.unmapped.chain else {
             return Ok(link);
         };
-        link.chain = self.chain(&said.id, Some(&text.device));
-        link.after = self.order(link.chain, sequence, document);
+        link.chain = self.chain(&said.id, Some(&text.device))?;
+        link.after = self.order(link.chain, sequence, document)?;
         if let Some(hex) = &said.prev {
             link.prev = agent_core::escape::from_hex(hex.as_bytes());
             link.bad_prev = link.prev.is_none();
         }
         if sequence == 1 {
-            let place = (self.reading.file, self.reading.messages);
-            let reason = Some((place, said.reason.to_string()));
-            if let Some(facts) = self.chains.get_mut(&link.chain) {
-                first(&mut facts.reason, reason);
-            }
+            let at = self.reading.position();
+            self.facts
+                .note(link.chain, Kind::Reason, at, &said.reason)?;
         }
         if let Some(after) = &said.after {
             self.claim(after, None)?;
@@ -221,7 +192,7 @@ impl Taken {
 
     /// What a heartbeat of that host, or a chain that came after, says of the end of a chain; returns the chain.
     fn claim(&mut self, head: &Head<'_>, of: Option<&Device<'_>>) -> Result<ChainKey> {
-        let chain = self.chain(&head.id, of);
+        let chain = self.chain(&head.id, of)?;
         if let Some(claim) = Claim::of(head) {
             self.heads.push(claim.to_row(chain))?;
         }
@@ -229,41 +200,42 @@ impl Taken {
     }
 
     /// The number of the chain. Whose events or heartbeats it has is known by the `device` of one of them.
-    fn chain(&mut self, id: &str, device: Option<&Device<'_>>) -> ChainKey {
+    fn chain(&mut self, id: &str, device: Option<&Device<'_>>) -> Result<ChainKey> {
         let key = number(id);
         if self.reading.last == Some(key) {
-            return key;
+            return Ok(key);
         }
-        let facts = self.chains.entry(key).or_insert_with(|| ChainFacts {
-            id: id.to_owned(),
-            ..ChainFacts::default()
-        });
+        let at = self.reading.position();
+        self.facts.note(key, Kind::Id, at, id)?;
         let Some(device) = device else {
-            return key;
+            return Ok(key);
         };
-        facts.seen = true;
-        let place = (self.reading.file, self.reading.messages);
-        match device.name() {
-            "" => {}
-            name if facts.host.as_ref().is_none_or(|host| place < host.0) => {
-                facts.host = Some((place, name.to_owned()));
-                self.reading.last = Some(key);
-            }
-            _ => self.reading.last = Some(key),
+        self.facts.note(key, Kind::Seen, at, "")?;
+        if !device.name().is_empty() {
+            self.facts.note(key, Kind::Host, at, device.name())?;
+            self.reading.last = Some(key);
         }
-        key
+        Ok(key)
     }
 
     /// The later event that this one stands after, or 0. Order means something within one document alone.
-    fn order(&mut self, chain: ChainKey, sequence: u64, document: u64) -> u64 {
-        let known = self.reading.highest.entry(chain).or_default();
-        match *known {
+    fn order(&mut self, chain: ChainKey, sequence: u64, document: u64) -> Result<u64> {
+        let highest = &mut self.reading.highest;
+        if highest.len() >= bounds::LOG_FILE_CHAINS && !highest.contains_key(&chain) {
+            return Err(Error::new(format!(
+                "it holds events of more than {} chains, and the order in which they stand cannot be judged",
+                bounds::LOG_FILE_CHAINS
+            ))
+            .help("split it into files of fewer lines"));
+        }
+        let known = highest.entry(chain).or_default();
+        Ok(match *known {
             (place, highest) if place == document && sequence < highest => highest,
             _ => {
                 *known = (document, sequence);
                 0
             }
-        }
+        })
     }
 
     /// Puts in order what is in memory.
@@ -272,23 +244,6 @@ impl Taken {
         self.heads.sort();
         self.uids.sort();
         self.gaps.sort();
+        self.facts.rows.sort();
     }
-}
-
-/// What is known of all chains.
-pub(super) fn chains(parts: &mut [Taken]) -> Chains {
-    let mut all = Chains::new();
-    for part in parts {
-        for (key, facts) in std::mem::take(&mut part.chains) {
-            match all.entry(key) {
-                std::collections::hash_map::Entry::Occupied(mut there) => {
-                    there.get_mut().merge(facts);
-                }
-                std::collections::hash_map::Entry::Vacant(room) => {
-                    room.insert(facts);
-                }
-            }
-        }
-    }
-    all
 }

@@ -261,3 +261,25 @@ fn the_first_of_very_many_strays_are_told() {
         assert_eq!(told.strays[each], Stray { file: 1, line: 1 });
     }
 }
+
+#[test]
+fn a_file_of_more_chains_than_can_be_kept_apart_is_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let most = agent_core::bounds::LOG_FILE_CHAINS;
+    let lines = |count: usize| -> String {
+        let line = |n| {
+            format!(
+                r#"{{"metadata":{{"uid":"{n}","sequence":1}},"unmapped":{{"chain":{{"id":"{n}"}}}}}}"#
+            ) + "\n"
+        };
+        (0..count).map(line).collect()
+    };
+    std::fs::write(&path, lines(most + 1)).expect("written");
+    let error = files::take(std::slice::from_ref(&path), 1, ROWS, &open).expect_err("too many");
+    assert!(error.to_string().contains("chains"), "{error}");
+    assert_eq!(error.file, Some(path.clone()));
+    std::fs::write(&path, lines(most)).expect("written");
+    let totals = judge(&[path], 1, ROWS).1;
+    assert_eq!((totals.chains, totals.faults), (most as u64, 0));
+}

@@ -14,8 +14,10 @@ pub(super) struct Uids {
     pub(super) distinct: u64,
     /// Of them heartbeats.
     pub(super) heartbeats: u64,
-    /// By chain.
+    /// By chain; of no more chains than are told of.
     pub(super) problems: HashMap<ChainKey, Faults>,
+    /// Problems of others.
+    pub(super) elsewhere: u64,
 }
 
 /// Problems of a chain that are listed, and how many are not.
@@ -35,6 +37,10 @@ pub(super) fn judge(mut rows: Sorted<UID>) -> Result<Uids> {
         found.distinct = found.distinct.saturating_add(1);
         found.heartbeats = found.heartbeats.saturating_add(u64::from(one.is_heartbeat));
         if before.replace(one.uid) != Some(one.uid) {
+            continue;
+        }
+        if listed == bounds::LOG_PROBLEMS && !found.problems.contains_key(&one.chain) {
+            found.elsewhere = found.elsewhere.saturating_add(1);
             continue;
         }
         let faults = found.problems.entry(one.chain).or_default();
@@ -81,9 +87,22 @@ mod tests {
             put(100 + u128::from(n), 1, 4);
             put(100 + u128::from(n), 2, 5);
         }
+        // Of a chain of which none is listed.
+        for half in 1..=3 {
+            let one = Uid {
+                uid: u128::MAX,
+                is_heartbeat: false,
+                chain: 8,
+                sequence: 1,
+            };
+            let mut row = one.to_row();
+            Uid::put_digest(&mut row, &[half; 32]);
+            sorter.push(row).expect("room");
+        }
         let sorted = Sorter::merged(vec![sorter]).expect("merged");
         let found = judge(sorted).expect("judged");
-        assert_eq!(found.distinct, 2 + 2 * (bounds::LOG_PROBLEMS + 1));
+        assert_eq!(found.distinct, 2 + 2 * (bounds::LOG_PROBLEMS + 1) + 3);
+        assert_eq!((found.problems.len(), found.elsewhere), (1, 2));
         assert_eq!(found.heartbeats, 1);
         let faults = &found.problems[&7];
         assert_eq!(faults.listed.len() as u64, bounds::LOG_PROBLEMS);
