@@ -1,8 +1,9 @@
 //! `--format junit`: for build servers that bake images. One suite an area, one case a finding.
 //!
 //! The form is that of Ant's JUnit task: what both Jenkins' schema (junit-10.xsd) and Windyroad's stricter one take.
-//! Counts stand before the cases, so that all cases are held until the end: some 500 bytes a finding.
+//! Counts stand before the cases, so that all cases are held until the end, packed.
 
+use super::packed::Packed;
 use super::words::{about, headline, notes, outcome, tallies};
 use super::{Report, Summary, markup};
 use agent_core::finding::{Finding, Verdict};
@@ -25,7 +26,7 @@ pub(crate) struct Junit<W> {
 #[derive(Debug, Default)]
 struct Suite {
     area: &'static str,
-    cases: String,
+    cases: Packed,
     tests: u64,
     failures: u64,
     errors: u64,
@@ -104,7 +105,12 @@ impl<W: Write> Junit<W> {
                 self.out,
                 "<testsuite name=\"{area}\" package=\"{PACKAGE}\" id=\"{id}\" hostname=\"{hostname}\" timestamp=\"{timestamp}\" \
                  time=\"{time:.3}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n\
-                 <properties>{properties}</properties>\n{cases}<system-out>{}</system-out><system-err/></testsuite>",
+                 <properties>{properties}</properties>"
+            )?;
+            cases.write_to(&mut self.out)?;
+            writeln!(
+                self.out,
+                "<system-out>{}</system-out><system-err/></testsuite>",
                 markup::text(&said.join("; "))
             )?;
         }

@@ -7,6 +7,7 @@ pub(crate) mod junit;
 pub(crate) mod markup;
 pub(crate) mod ocsf;
 pub(crate) mod output;
+mod packed;
 pub(crate) mod progress;
 pub(crate) mod sarif;
 pub(crate) mod several;

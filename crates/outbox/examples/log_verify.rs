@@ -2,7 +2,7 @@
 //! what it found and the seconds that reading and judging took.
 
 use agent_core::error::{Error, Result};
-use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Verifier};
+use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Stray, Verifier};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,11 @@ use std::time::Instant;
 struct Nobody;
 
 impl Reporter for Nobody {
+    fn stray(&mut self, stray: &Stray) -> Result<()> {
+        println!("{stray:?}");
+        Ok(())
+    }
+
     fn problem(&mut self, chain: &str, problem: &Problem) -> Result<()> {
         println!("{chain} {problem:?}");
         Ok(())

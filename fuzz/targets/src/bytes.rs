@@ -6,7 +6,7 @@ use agent_checks::instance::identity::{self, Certificates};
 use agent_core::config::Config;
 use agent_core::error::Result;
 use agent_core::glob;
-use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Verifier};
+use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Stray, Verifier};
 use sshsig::{Seal, Signers};
 use std::io::{Cursor, Read, Seek, Write};
 use std::path::Path;
@@ -104,6 +104,9 @@ pub(crate) fn identity(bytes: &[u8]) {
 pub(crate) fn log(bytes: &[u8]) {
     struct Nobody;
     impl Reporter for Nobody {
+        fn stray(&mut self, _: &Stray) -> Result<()> {
+            Ok(())
+        }
         fn problem(&mut self, _: &str, _: &Problem) -> Result<()> {
             Ok(())
         }

@@ -106,7 +106,8 @@ fn what_is_said_of_absurd_sequences_is_bounded_by_the_input() {
     let directory = tempfile::tempdir().expect("a directory");
     let zeros = "0".repeat(64);
     let beat = |sequence: u64| {
-        json!({ "metadata": { "uid": format!("beat {sequence}") },
+        json!({ "class_uid": 6002, "activity_id": 99, "activity_name": "Heartbeat",
+                "metadata": { "uid": format!("beat {sequence}") },
                 "unmapped": { "chain_head": { "id": "c", "sequence": sequence, "digest": zeros } } })
         .to_string()
     };

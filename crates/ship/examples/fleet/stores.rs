@@ -3,7 +3,7 @@
 use crate::service::Service;
 use crate::spools::{self, HEARTBEAT, Spools};
 use crate::{EPOCH, sample};
-use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Totals, Verifier};
+use agent_outbox::event::verify::{ChainSummary, Problem, Reporter, Stray, Totals, Verifier};
 use agent_outbox::event::{EventSource, Heartbeats, SinkState};
 use agent_outbox::parcel::{Delivery, Parcel};
 use agent_outbox::store::{SinkKind, Store};
@@ -77,6 +77,10 @@ impl Stores {
 struct Loud;
 
 impl Reporter for Loud {
+    fn stray(&mut self, stray: &Stray) -> agent_core::error::Result<()> {
+        panic!("{stray:?}")
+    }
+
     fn problem(&mut self, chain: &str, problem: &Problem) -> agent_core::error::Result<()> {
         panic!("{chain}: {problem:?}")
     }

@@ -1,26 +1,16 @@
 //! One chain after the other, from its first event to the last one known of.
 
-use super::facts::{AllFacts, ChainFacts};
+use super::facts::ChainFacts;
 use super::rows::{ChainKey, Link, Sha};
-use super::sorted::Sorter;
-use super::streams::{ChainPosition, ChainPositions, Claims, Gaps, Heads, Rows};
-use super::taken::Taken;
-use super::uids::{self, Faults, Uids};
-use super::{ChainSummary, Problem, Reporter, Stray, Totals};
-use agent_core::bounds;
+use super::streams::{ChainPosition, Claims, Streams, in_order};
+use super::taken::{Taken, strays};
+use super::uids::Faults;
+use super::{ChainSummary, Problem, Reporter, Totals};
 use agent_core::error::Result;
 use std::collections::{HashSet, VecDeque};
 
 /// Places told last; an edit shows in several ways at places beside one another.
 const TOLD: usize = 64;
-
-/// What is known of all chains, in order.
-#[derive(Debug)]
-struct Streams {
-    places: ChainPositions,
-    heads: Heads,
-    gaps: Gaps,
-}
 
 /// Judges all chains, in the order of their ids: those of agents begin with the time they were begun.
 pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<Totals> {
@@ -28,8 +18,10 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         foreign: parts.iter().map(|part| part.foreign).sum(),
         ..Totals::default()
     };
-    for stray in strays(&mut parts, &mut totals) {
-        tell.stray(&stray)?;
+    let (first, strays) = strays(&mut parts);
+    (totals.strays, totals.faults) = (strays, strays);
+    for stray in &first {
+        tell.stray(stray)?;
     }
     let known: u64 = parts.iter().map(|part| part.known).sum();
     let (mut streams, mut facts, mut uids) = in_order(parts)?;
@@ -73,47 +65,6 @@ pub(super) fn judge(mut parts: Vec<Taken>, tell: &mut dyn Reporter) -> Result<To
         tell.chain(&summary)?;
     }
     Ok(totals)
-}
-
-/// The first of those that pass for the agent's, in order. No part has left out one of them.
-fn strays(parts: &mut [Taken], totals: &mut Totals) -> Vec<Stray> {
-    let mut all = Vec::new();
-    for part in parts {
-        let (told, count) = std::mem::take(&mut part.strays);
-        totals.strays = totals.strays.saturating_add(count);
-        all.extend(told);
-    }
-    totals.faults = totals.faults.saturating_add(totals.strays);
-    all.sort_unstable();
-    all.truncate(usize::try_from(bounds::LOG_PROBLEMS).unwrap_or(usize::MAX));
-    all
-}
-
-/// Puts everything in order; the uids are gone through meanwhile.
-fn in_order(parts: Vec<Taken>) -> Result<(Streams, AllFacts, Uids)> {
-    let (mut links, mut heads) = (Vec::new(), Vec::new());
-    let (mut gaps, mut all) = (Vec::new(), Vec::new());
-    let mut facts = Vec::new();
-    for part in parts {
-        links.push(part.links);
-        heads.push(part.heads);
-        gaps.push(part.gaps);
-        all.push(part.uids);
-        facts.push(part.facts.rows);
-    }
-    std::thread::scope(|scope| {
-        let uids = scope.spawn(|| uids::judge(Sorter::merged(all)?));
-        let streams = Streams {
-            places: ChainPositions::new(Rows::new(Sorter::merged(links)?)?),
-            heads: Heads::new(Rows::new(Sorter::merged(heads)?)?),
-            gaps: Gaps::new(Rows::new(Sorter::merged(gaps)?)?),
-        };
-        let facts = AllFacts::new(facts)?;
-        match uids.join() {
-            Ok(uids) => Ok((streams, facts, uids?)),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
 }
 
 /// What is known of the digest of the event before the next one.

@@ -1,10 +1,48 @@
 //! Rows of all chains, handed out chain by chain.
 
+use super::facts::AllFacts;
 use super::rows::{ChainKey, Claim, GAP, HEAD, LINK, Link, Sha, chain_of, range_of_row};
-use super::sorted::Sorted;
+use super::sorted::{Sorted, Sorter};
+use super::taken::Taken;
+use super::uids::{self, Uids};
 use crate::event::gap::Range;
 use agent_core::error::Result;
 use std::collections::VecDeque;
+
+/// What is known of all chains, in order.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) places: ChainPositions,
+    pub(super) heads: Heads,
+    pub(super) gaps: Gaps,
+}
+
+/// Puts everything in order; the uids are gone through meanwhile.
+pub(super) fn in_order(parts: Vec<Taken>) -> Result<(Streams, AllFacts, Uids)> {
+    let (mut links, mut heads) = (Vec::new(), Vec::new());
+    let (mut gaps, mut all) = (Vec::new(), Vec::new());
+    let mut facts = Vec::new();
+    for part in parts {
+        links.push(part.links);
+        heads.push(part.heads);
+        gaps.push(part.gaps);
+        all.push(part.uids);
+        facts.push(part.facts.rows);
+    }
+    std::thread::scope(|scope| {
+        let uids = scope.spawn(|| uids::judge(Sorter::merged(all)?));
+        let streams = Streams {
+            places: ChainPositions::new(Rows::new(Sorter::merged(links)?)?),
+            heads: Heads::new(Rows::new(Sorter::merged(heads)?)?),
+            gaps: Gaps::new(Rows::new(Sorter::merged(gaps)?)?),
+        };
+        let facts = AllFacts::new(facts)?;
+        match uids.join() {
+            Ok(uids) => Ok((streams, facts, uids?)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
 
 /// Rows in order, one of them ahead.
 #[derive(Debug)]

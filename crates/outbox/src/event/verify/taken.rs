@@ -247,3 +247,17 @@ impl Taken {
         self.facts.rows.sort();
     }
 }
+
+/// The first of those that pass for the agent's, in order, and how many there are. No part has left out one of the first.
+pub(super) fn strays(parts: &mut [Taken]) -> (Vec<Stray>, u64) {
+    let mut all = Vec::new();
+    let mut count: u64 = 0;
+    for part in parts {
+        let (told, more) = std::mem::take(&mut part.strays);
+        count = count.saturating_add(more);
+        all.extend(told);
+    }
+    all.sort_unstable();
+    all.truncate(usize::try_from(bounds::LOG_PROBLEMS).unwrap_or(usize::MAX));
+    (all, count)
+}
