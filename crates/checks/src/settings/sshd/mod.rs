@@ -67,8 +67,10 @@ pub(crate) fn in_environments(
         let all = environment::environments(context.root, context.units(), unit, &inherited);
         for environment in all {
             for variable in variables {
-                let value = environment.get(*variable).cloned();
-                found.extend(value.map(|value| (unit.clone(), (*variable).to_owned(), value)));
+                if environment.has(variable) {
+                    let value = environment.value(variable).to_owned();
+                    found.insert((unit.clone(), (*variable).to_owned(), value));
+                }
             }
         }
     }
