@@ -9,11 +9,11 @@ mod inventory;
 mod keep;
 mod left_out;
 mod linked;
+mod mounted;
 mod reporter;
 mod rules;
 mod unsure;
 
-use super::brief::BriefMount;
 use super::canary;
 use super::inotify::{Event, Inotify};
 use super::mounts::Mounts;
@@ -329,69 +329,6 @@ impl InotifyWatcher {
             self.renew();
             self.reporter.notice(Notice::WatchesTaken(taken as u64));
         }
-    }
-
-    /// Reads the mount table, and opens nothing.
-    pub(super) fn look_at_mounts(&mut self) {
-        // What cannot be read now is when it is quiet.
-        let brief = self.mounts.look().unwrap_or_default();
-        self.mounted_briefly(brief);
-    }
-
-    /// Tells what of that lay over the tree or in it.
-    fn mounted_briefly(&self, brief: Vec<BriefMount>) {
-        let own = self.base.path.as_os_str().as_bytes();
-        let base = own.strip_suffix(b"/").unwrap_or(own);
-        let brief = brief.into_iter().filter_map(|mut brief| {
-            let path = match brief.path.strip_prefix(base) {
-                Some([b'/', path @ ..]) if !path.is_empty() => path.to_vec(),
-                // Over the tree; but nothing hides the root of a process from itself.
-                _ if !base.is_empty() && is_within(base, &brief.path) => Vec::new(),
-                _ => return None,
-            };
-            brief.path = path;
-            self.rules.scope.at(&brief.path)?;
-            Some(brief)
-        });
-        let brief: Vec<BriefMount> = brief.collect();
-        if brief.is_empty() {
-            return;
-        }
-        // If a look saw it all the same, the next one says that it is over.
-        let touched = brief.iter().map(|brief| alone(brief.path.clone(), true));
-        let touched = touched.collect();
-        self.reporter.notice(Notice::MountedBriefly(brief));
-        self.reporter.touched(touched);
-    }
-
-    /// What was mounted and unmounted.
-    fn take_mounts(&mut self) {
-        let Ok((places, brief)) = self.mounts.changed() else {
-            return;
-        };
-        self.mounted_briefly(brief);
-        let own = self.base.path.as_os_str().as_bytes().to_vec();
-        if places
-            .iter()
-            .any(|place| is_within(&own, place.strip_suffix(b"/").unwrap_or(place)))
-        {
-            self.check_root();
-        }
-        let base = own.strip_suffix(b"/").unwrap_or(&own);
-        let mut touched = Vec::new();
-        for place in &places {
-            let Some([b'/', path @ ..]) = place.strip_prefix(base) else {
-                continue;
-            };
-            if self.rules.scope.at(path).is_some() {
-                self.reconcile(path);
-                touched.extend(self.relink(path));
-                touched.push(whole(path.to_vec()));
-            }
-        }
-        self.drop_unused();
-        self.reporter.touched(touched);
-        self.tell_coverage();
     }
 
     /// Whether the tree is still the one at its path; if not, it is watched anew.
