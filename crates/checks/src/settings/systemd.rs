@@ -121,7 +121,7 @@ impl Units {
         values_of(root, &self.listing, unit, section, key)
     }
 
-    /// The text of one of the unit's settings with what specifiers stand for there, as [`specifiers`] has it: under an
+    /// The text of one of the unit's settings with what specifiers stand for there, as [`fn@specifiers`] has it: under an
     /// alias they say the unit's own name.
     pub fn specified(&self, root: &Root, unit: &str, text: &str) -> String {
         match text.contains('%') {
