@@ -239,21 +239,26 @@ fn failed(
         .setting
         .as_ref()
         .map_or(String::new(), |setting| format!(" ({setting})"));
-    let message =
-        format!("{program} lets {principal} run {what}{target} without a password{setting}");
+    let by_stack = grant
+        .setting
+        .as_ref()
+        .is_some_and(|set| set.ends_with(ASKS_NOBODY));
+    let message = match by_stack {
+        // It gives nothing to whom the policy gives nothing.
+        true => format!(
+            "{program} asks nobody for a password whom its policy lets run something{setting}"
+        ),
+        false => {
+            format!("{program} lets {principal} run {what}{target} without a password{setting}")
+        }
+    };
     let place = grant.places.first().cloned().unwrap_or_default();
     let file = place
         .rsplit_once(':')
         .map_or("", |(file, _)| file)
         .to_owned();
     let remedy = match program {
-        _ if grant
-            .setting
-            .as_ref()
-            .is_some_and(|set| set.ends_with(ASKS_NOBODY)) =>
-        {
-            format!("take the module out of {file}, or put it behind one that asks")
-        }
+        _ if by_stack => format!("take the module out of {file}, or put it behind one that asks"),
         "sudo" | "sudo-rs" => format!("take NOPASSWD or !authenticate out with visudo -f {file}"),
         "doas" => format!("take nopass out of {file}"),
         _ => format!("take the rule out of {file}, or everybody out of the group"),

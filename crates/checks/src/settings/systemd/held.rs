@@ -10,9 +10,28 @@ use std::collections::BTreeSet;
 
 /// Settings by which a unit is not started unless another one can be.
 const REQUIRES: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
+/// Templates of which generators make instances.
+const GENERATED: [&str; 2] = ["systemd-cryptsetup@", "systemd-veritysetup@"];
+/// Where scripts of System V lie.
+const SCRIPTS: [&str; 2] = ["etc/init.d", "etc/rc.d/init.d"];
 /// Units that require each other in a row.
 // Own bound: what lies behind it is taken for startable.
 const DEPTH: usize = 32;
+
+/// Whether a generator makes the unit at boot: of a script of System V's (systemd-sysv-generator(8)), or of an entry of
+/// crypttab(5) or veritytab(5).
+fn is_generated(root: &Root, unit: &str) -> bool {
+    if GENERATED.iter().any(|prefix| unit.starts_with(prefix)) {
+        return true;
+    }
+    let Some(name) = unit.strip_suffix(".service") else {
+        return false;
+    };
+    SCRIPTS.iter().any(|directory| {
+        let found = root.resolve(format!("{directory}/{name}").as_bytes(), true);
+        found.is_ok_and(|found| found.handle.is_some())
+    })
+}
 
 /// Why a service that is started is not kept up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +123,7 @@ impl Units {
         let whole = fragment(root, &self.listing, "basic.target").is_some();
         match self.state(root, unit) {
             UnitState::Masked(place) => Some(format!("is masked ({place})")),
-            UnitState::Missing if needs_no_file(unit) || !whole => None,
+            UnitState::Missing if needs_no_file(unit) || !whole || is_generated(root, unit) => None,
             UnitState::Missing => Some("is not there".to_owned()),
             UnitState::Idle(_) | UnitState::Elsewhere(_) if must_be && !needs_no_file(unit) => {
                 Some("is not started".to_owned())

@@ -71,7 +71,10 @@ pub(super) struct Node {
 /// Kinds of units that are there without a file: devices, mounts and their like.
 pub(super) fn needs_no_file(unit: &str) -> bool {
     let (_, kind) = unit.rsplit_once('.').unwrap_or_default();
-    matches!(kind, "device" | "mount" | "swap" | "slice" | "scope")
+    matches!(
+        kind,
+        "device" | "mount" | "automount" | "swap" | "slice" | "scope"
+    )
 }
 
 /// Reads the node of a unit by the name that all its others lead to.

@@ -152,8 +152,11 @@ pub(super) fn answers(module: &str, arguments: &[String], service: &str) -> Vec<
                 Answer::sure("auth_err"),
                 Answer::perhaps("user_unknown"),
                 Answer::perhaps("authinfo_unavail"),
-                Answer::perhaps("ignore"),
             ];
+            // pam_sss(8) leaves nobody to the next module unless it is told to.
+            let ignores =
+                name != "pam_sss" || arguments.iter().any(|word| word.starts_with("ignore_"));
+            all.extend(ignores.then(|| Answer::perhaps("ignore")));
             all.extend(lenient.then(|| Answer::perhaps("success")));
             all
         }

@@ -101,6 +101,7 @@ fn stacks_that_distributions_ship_ask() {
         // SUSE.
         "auth required pam_env.so\nauth optional pam_gnome_keyring.so\nauth required pam_unix.so try_first_pass\n",
         "auth required pam_env.so\nauth sufficient pam_unix.so try_first_pass\nauth required pam_sss.so use_first_pass\n",
+        "auth required pam_env.so\nauth optional pam_gnome_keyring.so\nauth sufficient pam_unix.so try_first_pass\nauth required pam_sss.so use_first_pass\n",
     ] {
         assert_eq!(judged(text), Asks::Yes, "{text}");
     }

@@ -28,6 +28,16 @@ fn units_that_another_cannot_do_without() {
         ("Requires=b.service", &[lacking], true),
         ("Requires=nope.service", &[], true),
         ("Requires=dev-sda.device -.mount", &[], false),
+        (
+            "Requires=data.automount systemd-cryptsetup@data.service",
+            &[],
+            false,
+        ),
+        (
+            "Requires=old.service",
+            &[("etc/init.d/old", "#!/bin/sh\n")],
+            false,
+        ),
         ("Requisite=nope.target", &[], true),
         ("Requisite=b.service", &[], true),
         ("Requires=a.service", &[], false),
