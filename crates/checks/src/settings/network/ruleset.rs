@@ -355,11 +355,20 @@ impl<'t> Parser<'t> {
             self.pass();
             self.separated();
         }
+        let defines = ["define", "redefine", "undefine"];
+        lines.retain(|line: &Vec<&str>| line.first().is_none_or(|word| !defines.contains(word)));
         let of_chain = |line: &&Vec<&str>| {
             let first = line.first().copied().unwrap_or_default();
             !matches!(first, "type" | "policy" | "comment" | "devices" | "flags")
         };
         if mark.is_empty() {
+            // A policy that cannot be read is no reason to hold that nothing is dropped.
+            let mut policies = lines.iter().filter_map(|line| match line[..] {
+                ["policy", policy, ..] => Some(policy),
+                _ => None,
+            });
+            let unread = |policy: &&str| !matches!(of_variable(policy), "drop" | "accept");
+            self.strange = self.strange.or_else(|| policies.find(unread));
             lines
                 .iter()
                 .filter(of_chain)
@@ -371,6 +380,11 @@ impl<'t> Parser<'t> {
             chain.line(line);
         }
     }
+}
+
+/// The text of a variable stands behind a quote.
+fn of_variable(word: &str) -> &str {
+    word.strip_prefix('"').unwrap_or(word)
 }
 
 impl Chain {
@@ -390,7 +404,8 @@ impl Chain {
                 self.on_input =
                     *kind == "filter" && matches!(*hook, "input" | "prerouting") && !of_a_device;
             }
-            ["policy", policy, ..] => self.policy = *policy == "drop",
+            // One that cannot be read may be drop: whether nft takes it is unknown then.
+            ["policy", policy, ..] => self.policy = of_variable(policy) != "accept",
             ["comment", ..] => {}
             _ => self.rule(words),
         }
@@ -403,7 +418,7 @@ impl Chain {
                 "drop" | "reject" => self.drops = true,
                 "jump" | "goto" | "vmap" => {
                     let to = words.next().filter(|to| *to != "{");
-                    self.leads.extend(to.map(str::to_owned));
+                    self.leads.extend(to.map(|to| of_variable(to).to_owned()));
                 }
                 // What lies so far behind the beginning of a header is no set.
                 "@ll" | "@nh" | "@th" | "@ih" => {}

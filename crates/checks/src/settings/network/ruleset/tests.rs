@@ -78,6 +78,13 @@ fn tables_that_filter() {
             (format!("table inet t {{ map m {{ type inet_service : verdict; elements = {{ 22 : drop }} }} chain c {{ {input} tcp dport vmap @m }} }}"), true, true),
             (format!("define p = drop\ntable inet t {{ chain c {{ {input} policy $p; }} }}"), false, false),
             (format!("table inet t {{ chain c {{ {input} policy \\\n drop; }} }}"), true, true),
+            (format!("define p = \"drop\"\ntable inet t {{ chain c {{ {input} policy $p; }} }}"), true, true),
+            (format!("define p = \"accept\"\ntable inet t {{ chain c {{ {input} policy $p; }} }}"), false, false),
+            (format!("define p = \"d\"\ntable inet t {{ chain d {{ drop }} chain c {{ {input} jump $p }} }}"), true, true),
+            (format!("define p = \"drop\"\ntable inet t {{ chain c {{ {input} iifname $p accept }} }}"), false, false),
+            (format!("table inet t {{ chain c {{ {input} define p = \"drop\"; accept }} }}"), false, false),
+            (format!("define p = {{\n 22,\n 23\n}}\ntable inet t {{ chain c {{ {input} tcp dport $p drop }} }}"), true, true),
+            (format!("table inet t {{ map m {{ type inet_service : verdict; policy memory; elements = {{ 22 : drop }} }} chain c {{ {input} tcp dport vmap @m }} }}"), true, true),
             ("table inet t { chain c { type nat hook prerouting priority 0; policy drop; } }".into(), false, false),
             ("table inet t { chain c { type filter hook prerouting priority raw; ip saddr 10.0.0.0/8 drop } }".into(), true, true),
         ] {
@@ -97,6 +104,11 @@ fn with(rules: &str) -> String {
     format!(
         "table inet t {{\n set s {{\n type inet_service\n }}\n chain d {{\n drop\n }}\n chain c {{\n {INPUT}\n {rules}\n }}\n}}\n"
     )
+}
+
+/// The same behind the definition of a variable.
+fn defined(variable: &str, rules: &str) -> String {
+    format!("define {variable}\n{}", with(rules))
 }
 
 /// What nft itself says of each, where it is installed and has a network of its own to look at.
@@ -197,6 +209,106 @@ fn rulesets_that_nft_takes() {
         (with("meta pkttype { broadcast, multicast } drop"), "loaded"),
         (with("meta skuid root accept"), "loaded"),
         (with("ether type arp accept"), "loaded"),
+        (
+            defined("lan-net = 10.0.0.0/8", "ip saddr $lan-net accept"),
+            "loaded",
+        ),
+        (defined("a/b.c_d=22", "tcp dport $a/b.c_d accept"), "loaded"),
+        (
+            defined("a = 22; define b = 30", "tcp dport $a-$b accept"),
+            "refused",
+        ),
+        (
+            defined("a = 22; define b = 30", "tcp dport $a - $b accept"),
+            "loaded",
+        ),
+        (defined("a = 22", "tcp dport 20-$a accept"), "loaded"),
+        (defined("a = 22", "tcp dport 20-$b accept"), "refused"),
+        (defined("a = 22", "tcp dport !=$a accept"), "loaded"),
+        (defined("a = 22", "tcp dport $a-30 accept"), "refused"),
+        (defined("a = 22", "tcp dport $a$a accept"), "refused"),
+        (defined("a = 10.0.0.0", "ip saddr $a/8 accept"), "refused"),
+        (
+            defined("a = 22\nundefine a", "tcp dport $a accept"),
+            "refused",
+        ),
+        (
+            defined(
+                "a = 22",
+                &format!("tcp dport {} accept", "$a".repeat(20_000)),
+            ),
+            "refused",
+        ),
+        (
+            defined("a = {\n 22, # }\n 443\n}", "tcp dport $a accept"),
+            "loaded",
+        ),
+        (
+            defined("a = {\n 22,\n 99999\n}", "tcp dport $a accept"),
+            "refused",
+        ),
+        (defined("a = {\n 22,", "tcp dport 22 accept"), "refused"),
+        (
+            defined("a = { \"lo\", eth0 }", "iifname $a accept"),
+            "loaded",
+        ),
+        (defined("a = \"d\"", "jump $a"), "loaded"),
+        (defined("a = \"nochain\"", "jump $a"), "refused"),
+        (
+            defined("pol = \"drop\"", "").replace("policy drop", "policy $pol"),
+            "loaded",
+        ),
+        (
+            defined("pol = \"foo\"", "").replace("policy drop", "policy $pol"),
+            "unknown",
+        ),
+        (
+            with("").replace("policy drop", "policy \"drop\""),
+            "unknown",
+        ),
+        (with("define X = 22\n tcp dport $X accept"), "loaded"),
+        (
+            with("define X = {\n 22,\n 23 }; tcp dport $X accept"),
+            "loaded",
+        ),
+        (
+            with("iifname vmap { lo : accept, eth0 : jump d }"),
+            "loaded",
+        ),
+        (with("iifname vmap { lo : acept }"), "unknown"),
+        (with("iifname vmap { lo : jump nochain }"), "refused"),
+        (
+            with("meta mark set iifname map { lo : 1, eth9 : 2 }"),
+            "loaded",
+        ),
+        (
+            with("iifname . ip saddr vmap { lo . 10.0.0.1 : accept }"),
+            "loaded",
+        ),
+        (
+            with("meter ssh { ip saddr limit rate 10/minute } accept"),
+            "loaded",
+        ),
+        (with("log flags tcp sequence,options"), "loaded"),
+        (with("log flags ip options"), "loaded"),
+        (with("meta day { Monday, Tuesday } accept"), "loaded"),
+        (with("meta day monday accept"), "unknown"),
+        (with("tcp dport bgp accept"), "loaded"),
+        (with("tcp dport != bgp accept"), "loaded"),
+        (with("tcp sport . tcp dport { bgp . ssh } accept"), "loaded"),
+        (with("tcp dport vmap { bgp : drop, 22 : accept }"), "loaded"),
+        (with("tcp dport bgp acept"), "unknown"),
+        (with("tcp dport shh accept"), "unknown"),
+        (with("meta secpath exists accept"), "loaded"),
+        (with("ct event set new,destroy,protoinfo"), "loaded"),
+        (with("ct expiration > 30s accept"), "loaded"),
+        (with("exthdr hbh exists accept"), "loaded"),
+        (with("ip option lsrr exists accept"), "loaded"),
+        (with("tcp option sack-perm exists accept"), "loaded"),
+        (
+            with("mh type { binding-update, home-test } accept"),
+            "loaded",
+        ),
     ] {
         let own = match load(&text, &Tables::new()) {
             Load::Loaded(_) => "loaded",

@@ -1,7 +1,7 @@
 //! Words that rules of nft(8) are made of: what is none of them may be a slip that nft refuses.
 
 /// Words behind which a name of the ruleset's own stands, or one of the system.
-const NAMED: [&str; 22] = [
+const NAMED: [&str; 23] = [
     "iif",
     "oif",
     "iifname",
@@ -24,6 +24,7 @@ const NAMED: [&str; 22] = [
     "realm",
     "timeout",
     "expectation",
+    "meter",
 ];
 
 /// Words of expressions and statements (nft(8)), and the usual names of services, protocols and types.
@@ -51,39 +52,82 @@ const WORDS: &str = " accept drop continue return queue reject with jump goto lo
  ssh http https domain ntp smtp smtps submission imap imaps imap2 pop3 pop3s ftp ftp-data telnet snmp syslog ldap ldaps \
  kerberos nfs sunrpc mysql postgresql bootps bootpc tftp mdns ipp rsync git dhcpv6-client dhcpv6-server netbios-ns \
  netbios-dgm netbios-ssn microsoft-ds isakmp ipsec-nat-t openvpn rtsp sip sip-tls http-alt redis xmpp-client xmpp-server \
+ bgp domain-s snmp-trap submissions radius radius-acct nntp amqp amqps epmap munin webcache \
+ zabbix-agent zabbix-trapper x11 printer cfengine ident auth nrpe gopher finger socks postgres puppet \
  cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af12 af13 af21 af22 af23 af31 af32 af33 af41 af42 af43 ef be bypass fanout \
- monday tuesday wednesday thursday friday saturday sunday raw mangle filter security srcnat dstnat routing 8021q 8021ad \
+ Monday Tuesday Wednesday Thursday Friday Saturday Sunday raw mangle filter security srcnat dstnat routing 8021q 8021ad \
  ipv6-icmp udp-lite ospf ospfigp vrrp pim ipencap ipip rsvp hopopt ip6in4 encap l2tp inet bridge netdev memory \
- continue return skb secmark last never tunnel iseq in out ";
+ continue return skb secmark last never tunnel iseq in out meter options secpath event destroy protoinfo seqadj expiration \
+ exthdr lsrr ssrr rr ra sack-perm binding-refresh-request home-test-init careof-test-init home-test careof-test \
+ binding-update binding-acknowledgement binding-error fast-binding-update fast-binding-acknowledgement \
+ fast-binding-advertisement experimental-mobility-header home-agent-switch-message ";
+
+/// Where names stand in a rule.
+#[derive(Default)]
+struct Names {
+    /// The next word is one.
+    next: bool,
+    /// So is a part of what the next list holds, as of `iifname . ip saddr`.
+    joined: bool,
+    /// How deep in braces that hold them.
+    depth: usize,
+    /// Behind the colon of a map, where what is done with them stands.
+    value: bool,
+}
+
+impl Names {
+    /// Passes over what is no word.
+    fn mark(&mut self, mark: &str, next: bool) {
+        match mark {
+            "{" if next || self.joined || self.depth > 0 => {
+                self.depth = self.depth.saturating_add(1);
+                self.value = false;
+            }
+            "}" => {
+                self.depth = self.depth.saturating_sub(1);
+                self.joined = false;
+            }
+            "!=" | "==" => self.next = next,
+            "." => self.joined |= next,
+            "," => self.value = false,
+            mark if mark.starts_with(':') => self.value = true,
+            mark if mark.starts_with('@') => self.joined = false,
+            _ => {}
+        }
+    }
+
+    /// Whether this word is one.
+    fn word(&mut self, word: &str, next: bool) -> bool {
+        let listed = self.depth > 0 && !self.value;
+        if listed {
+            self.value = word.ends_with(':') && !word.ends_with("::");
+        } else {
+            // What looks a name up, or compares with it, stands before it.
+            let before = next && matches!(word, "map" | "vmap" | "eq" | "ne");
+            self.next = before || NAMED.contains(&word);
+        }
+        listed || next
+    }
+}
 
 /// The first word of a rule that is not known; names where names stand, numbers and addresses are.
 pub(super) fn unknown<'t>(words: &[&'t str]) -> Option<&'t str> {
-    let mut named = 0_usize;
+    let mut names = Names::default();
     for word in words {
-        let before = named;
+        let next = std::mem::take(&mut names.next);
         let is_mark = |c: char| !c.is_alphanumeric();
         if word.chars().next().is_none_or(is_mark) {
-            // A list behind such a word is one of names.
-            named = match *word {
-                "{" if before > 0 => before.saturating_add(1),
-                "}" => before.saturating_sub(2),
-                "," | "!=" | "==" => before,
-                _ if before > 1 => before,
-                _ => 0,
-            };
+            names.mark(word, next);
             continue;
         }
-        if before > 1 {
-            continue;
-        }
-        named = usize::from(NAMED.contains(word));
+        let named = names.word(word, next);
         // A name, a number, an address, a time, or two of them; a map has a colon.
         let plain = word.starts_with(|c: char| c.is_ascii_digit()) || word.contains(':');
         let known = || {
             let mut parts = word.split(['|', '.', '(', ')', '=', '!', '&', '<', '>', '/']);
             parts.all(is_known)
         };
-        if before == 0 && !plain && !known() {
+        if !named && !plain && !known() {
             return Some(word);
         }
     }
