@@ -66,9 +66,7 @@ fn expanded(
         }
         if let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) {
             let value = environment.value(name);
-            // Each word is held with some more bytes.
-            let cost = value.len().saturating_mul(8).saturating_add(64);
-            if !budget.spend(cost) {
+            if !budget.spend_word(value) {
                 return None;
             }
             found.extend(words(value, Escapes::Plain));
@@ -151,19 +149,23 @@ impl Finder<'_> {
             }
             shell if SHELLS.contains(&shell) => self.shell(command, environment, deeper, found),
             starter if STARTERS.contains(&starter) => {
-                let is_it = |word: &String| {
-                    (self.is_sshd)(word) || self.may_be(word) || SHELLS.contains(&name(word))
+                let mut front = Front::of(starter);
+                let mut is_it = |word: &String| {
+                    let may_start = front.may_start(word);
+                    (self.is_sshd)(word)
+                        || may_start && self.may_be(word)
+                        || SHELLS.contains(&name(word))
                 };
-                self.behind(command, &is_it, environment, deeper, found);
+                self.behind(command, &mut is_it, environment, deeper, found);
             }
             // What only looks at the file or at processes of that name starts none.
             tool if TOOLS.contains(&tool) => {}
             // Any other may be there to start what is named by its whole path.
             _ => {
-                let is_it = |word: &String| {
+                let mut is_it = |word: &String| {
                     word.contains("bin/") && ((self.is_sshd)(word) || SHELLS.contains(&name(word)))
                 };
-                self.behind(command, &is_it, environment, deeper, found);
+                self.behind(command, &mut is_it, environment, deeper, found);
             }
         }
     }
@@ -172,7 +174,7 @@ impl Finder<'_> {
     fn behind(
         &self,
         command: &[String],
-        is_it: &dyn Fn(&String) -> bool,
+        is_it: &mut dyn FnMut(&String) -> bool,
         environment: &Environment,
         depth: usize,
         found: &mut Vec<Called>,
@@ -253,6 +255,54 @@ impl Finder<'_> {
     }
 }
 
+/// The words behind a starter, as far as what it starts has not been named.
+struct Front {
+    /// Whether the next word may be the value of an option.
+    value: bool,
+    /// Whether the program has been named: what follows are its arguments.
+    named: bool,
+}
+
+impl Front {
+    fn of(starter: &str) -> Front {
+        Front {
+            // Its mask may look like a name, as `ff`.
+            value: starter == "taskset",
+            named: false,
+        }
+    }
+
+    /// Whether the next word may be the program that is started.
+    fn may_start(&mut self, word: &str) -> bool {
+        if self.named {
+            return false;
+        }
+        let is_value = std::mem::take(&mut self.value);
+        // What is not known of its beginning may make it an option.
+        if word.starts_with(['-', UNTOLD]) {
+            let has_own = word.contains('=') || word.ends_with(|c: char| c.is_ascii_digit());
+            self.value = word != "--" && !has_own;
+            return true;
+        }
+        if word.starts_with(['<', '>']) || word.ends_with(['<', '>']) {
+            self.value = word.ends_with(['<', '>']);
+            return false;
+        }
+        let assigned = word.split_once('=').map(|(name, _)| name);
+        if assigned.is_some_and(is_name) {
+            return false;
+        }
+        if STARTERS.contains(&name(word)) {
+            *self = Front::of(name(word));
+            return false;
+        }
+        // A number, a duration, a list of processors.
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        self.named = !is_value && !is_number;
+        true
+    }
+}
+
 /// The path of a program, what may stand before it taken off: `-`, `@`, `+`, `!`, `:`, `|` (systemd.service(5)).
 pub(super) fn path(word: &str) -> &str {
     word.trim_start_matches(['-', '@', '+', '!', ':', '|'])
@@ -287,135 +337,4 @@ const TOOLS: [&str; 20] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The words of every sshd that a line starts in a template, `?` where they cannot be told.
-    fn called(
-        line: &str,
-        is_sshd: &dyn Fn(&str) -> bool,
-        environment: &Environment,
-    ) -> Vec<String> {
-        let budget = Budget::new(10_000);
-        let budget = &budget;
-        let finder = Finder { is_sshd, budget };
-        let specified = |text: &str| systemd::specifiers(text, "sshd@.service");
-        let found = finder.line(line, &specified, environment).into_iter();
-        let found = found.map(|called| match called {
-            Called::With(words) => words.join(" "),
-            Called::Untold(_) => "?".to_owned(),
-        });
-        found.collect()
-    }
-
-    #[test]
-    fn programs_that_start_it() {
-        let is_sshd = |word: &str| name(word) == "sshd" || word == "/usr/local/bin/foo";
-        let behind = |line: &str| called(line, &is_sshd, &Environment::default());
-        for (line, expected) in [
-            ("-/usr/sbin/sshd -i", Some("-i")),
-            ("@/usr/sbin/sshd sshd -D", Some("sshd -D")),
-            ("/usr/bin/env A=b /usr/sbin/sshd -f /x", Some("-f /x")),
-            (
-                "/bin/sh -c 'exec /usr/sbin/sshd -D -f /x'",
-                Some("-D -f /x"),
-            ),
-            ("/bin/sh /usr/sbin/sshd", None),
-            ("/usr/bin/bash -lc \"exec /usr/sbin/sshd -D\"", Some("-D")),
-            (
-                "/usr/bin/bash -e -o pipefail -uc \"A=b /usr/sbin/sshd -D\"",
-                Some("-D"),
-            ),
-            (
-                "/usr/bin/zsh -c 'if true; then (/usr/sbin/sshd -D); fi'",
-                Some("-D"),
-            ),
-            ("/usr/local/bin/foo -D", Some("-D")),
-            ("/usr/bin/nice -n 1 /usr/local/bin/foo -D", Some("-D")),
-            (
-                "/bin/sh -c 'mkdir -p /run/sshd; /usr/sbin/sshd -D -f /x; true'",
-                Some("-D -f /x"),
-            ),
-            ("/usr/bin/setsid /usr/sbin/sshd -D", Some("-D")),
-            (
-                "/usr/sbin/ip netns exec blue /usr/sbin/sshd -D -o Port=23",
-                Some("-D -o Port=23"),
-            ),
-            ("/usr/bin/strace -f -o /t /usr/sbin/sshd -D", Some("-D")),
-            ("/usr/bin/pkill -x /usr/sbin/sshd", None),
-            ("/usr/bin/systemctl restart sshd", None),
-            ("/usr/sbin/sshd -t", None),
-            ("/usr/sbin/sshd -f /x -T", None),
-            ("/usr/sbin/sshd -Df /t", Some("-Df /t")),
-            ("/usr/sbin/sshd-keygen", None),
-            (
-                "/usr/bin/nice /bin/sh -c 'exec /usr/sbin/sshd -D'",
-                Some("-D"),
-            ),
-            (
-                "/usr/bin/env O=-4 /bin/sh -c 'exec /usr/sbin/sshd -D $$O'",
-                Some("-D -4"),
-            ),
-            (
-                "/bin/sh -c \"S=/usr/sbin/sshd; $$S -D -p 2226 -oPermitRootLogin=yes\"",
-                Some("-D -p 2226 -oPermitRootLogin=yes"),
-            ),
-            (
-                "/bin/sh -c 'exec /usr/sbin/sshd -D \"$$@\"' sh -4",
-                Some("-D -4"),
-            ),
-            (
-                "/bin/sh -c '. /etc/x; exec /usr/sbin/sshd -D $$O'",
-                Some("?"),
-            ),
-            ("/bin/sh -c '. /etc/x; $$S -D'", Some("?")),
-            ("/bin/sh -c '/usr/sbin/ss?d -D'", Some("?")),
-            ("/bin/sh -c 'logger $$(date); echo $$HOME/sshd'", None),
-            ("/bin/bash -lc 'exec /usr/sbin/sshd -D $$O'", Some("?")),
-            ("/usr/sbin/modprobe %i", None),
-            ("/bin/sh -c '/usr/sbin/ifup %i'", None),
-            ("/usr/sbin/%i -D", Some("?")),
-            ("/usr/sbin/sshd -D -o%m", Some("?")),
-            ("/usr/sbin/%p -D -o%%m", Some("-D -o%m")),
-            (
-                "/bin/sh -c 'exec /bin/sh -c \"$$0\"' '/usr/sbin/sshd -D'",
-                Some("-D"),
-            ),
-        ] {
-            let found = behind(line);
-            assert_eq!(found.first().map(String::as_str), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn words_of_a_command() {
-        let mut environment = Environment::default();
-        environment.set("A", "-o \"Port 22\" -4");
-        environment.set("EMPTY", "");
-        let budget = Budget::new(1_000);
-        let finder = Finder {
-            is_sshd: &|_| false,
-            budget: &budget,
-        };
-        for (line, expected) in [
-            ("/sshd -D $EMPTY", &["/sshd", "-D"][..]),
-            ("/sshd $A $B", &["/sshd", "-o", "Port 22", "-4"]),
-            ("/sshd -x${A}y", &["/sshd", "-x-o \"Port 22\" -4y"]),
-            (
-                "/sshd -o \"AuthorizedKeysCommand /x %u\" $$A",
-                &["/sshd", "-o", "AuthorizedKeysCommand /x %u", "$A"],
-            ),
-            (":/sshd $A $$A", &[":/sshd", "$A", "$$A"]),
-            ("/x/$A", &["/x/$A"]),
-            (
-                "/usr/sbin/ssh\\x64 -oPermit\\u0052ootLogin=yes",
-                &["/usr/sbin/sshd", "-oPermitRootLogin=yes"],
-            ),
-            ("'a b'c \"d\\\"e\" ''", &["a bc", "d\"e", ""]),
-        ] {
-            let command = systemd::commands(line).concat();
-            let found = expanded(command, &environment, finder.budget);
-            assert_eq!(found.expect("it is short"), expected, "{line}");
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,11 @@
 //! A unit's own view of the files: what it puts over those that its sshd reads (systemd.exec(5), "Sandboxing" and "Paths").
 
+use super::called::name;
 use super::config::Config;
 use crate::settings::boot;
 use crate::settings::context::Context;
 use crate::settings::systemd::UNTOLD;
+use std::path::Path;
 
 /// Settings that give the unit another root, or files over /usr, /opt and /etc.
 const ROOTS: [&str; 5] = [
@@ -128,16 +130,26 @@ fn named(config: &Config) -> impl Iterator<Item = String> {
     })
 }
 
-/// Homes of accounts, but those that stand for none.
+/// Where system accounts have homes in which no sshd looks for keys: file systems of the kernel, and what is gone at boot.
+const STATELESS: [&str; 5] = ["/dev", "/proc", "/sys", "/run", "/var/run"];
+
+/// Homes of accounts that may log in, but those that stand for none.
 fn homes(context: &Context<'_>) -> Vec<String> {
     let users = context.users().ok();
     let rows = users
         .into_iter()
         .flat_map(|users| users.passwd.iter().flatten());
+    let is_open = |shell: &[u8]| {
+        let shell = String::from_utf8_lossy(shell);
+        !matches!(name(&shell), "nologin" | "false")
+    };
+    let rows = rows.filter(|row| is_open(row.field(6)));
     let homes = rows.map(|row| String::from_utf8_lossy(row.field(5)).into_owned());
-    homes
-        .filter(|home| home.starts_with('/') && !home.trim_matches('/').is_empty())
-        .collect()
+    let is_kept = |home: &String| {
+        let below = |top: &&str| Path::new(home).starts_with(top);
+        home.starts_with('/') && !home.trim_matches('/').is_empty() && !STATELESS.iter().any(below)
+    };
+    homes.filter(is_kept).collect()
 }
 
 /// The paths that a value covers: `[-+]SOURCE:TARGET:OPTIONS`, or `[-+]TARGET:OPTIONS`.
@@ -178,6 +190,13 @@ mod tests {
     use crate::settings::testing::within;
     use std::fs;
 
+    /// Accounts of people, and of the system as Debian has them.
+    const PASSWD: &str = "ann:x:7:7::/srv/ann:/bin/sh\nx:x:8:8::/:/bin/sh\neve:x:9:9::/srv/eve:\n\
+        bin:x:2:2:bin:/bin:/usr/sbin/nologin\nsys:x:3:3:sys:/dev:/usr/sbin/nologin\n\
+        news:x:9:9:news:/var/spool/news:/bin/false\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n\
+        uuidd:x:101:102::/run/uuidd:/usr/sbin/nologin\n\
+        dev:x:102:103::/dev/:/bin/sh\nmet:x:103:104::/run/met:/bin/sh\n";
+
     #[test]
     fn what_a_unit_puts_over_files_of_sshd() {
         for (setting, veiled) in [
@@ -189,6 +208,14 @@ mod tests {
             ("BindReadOnlyPaths=-/root", true),
             ("BindReadOnlyPaths=/x:/srv/ann/.ssh", true),
             ("BindPaths=/run/sshd", false),
+            ("BindReadOnlyPaths=/dev/log", false),
+            ("InaccessiblePaths=-/dev/shm", false),
+            ("InaccessiblePaths=/dev/sda", false),
+            ("BindPaths=/run/uuidd", false),
+            ("BindPaths=/run/met", false),
+            ("InaccessiblePaths=/bin/x /var/spool/news", false),
+            ("InaccessiblePaths=/srv", true),
+            ("InaccessiblePaths=/srv/eve/.ssh", true),
             ("BindPaths=/x:/etc/link", true),
             ("BindPaths=/x:/opt/keys", true),
             ("BindPaths=/x:/etc/%p", true),
@@ -211,10 +238,7 @@ mod tests {
                 fs::create_dir_all(path.parent().expect("a parent")).expect("made");
                 fs::write(path, text).expect("written");
             };
-            put(
-                "etc/passwd",
-                "ann:x:7:7::/srv/ann:/bin/sh\nx:x:8:8::/:/bin/sh\n",
-            );
+            put("etc/passwd", PASSWD);
             put(
                 "etc/ssh/sshd_config",
                 "Include /etc/ssh/sshd_config.d/*.conf\nAuthorizedKeysFile /opt/keys/%u\n",

@@ -30,6 +30,11 @@ impl Budget {
         left.is_some()
     }
 
+    /// Whether the word may be held: each takes some more bytes than it has, even one without any.
+    pub(super) fn spend_word(&self, word: &str) -> bool {
+        self.spend(word.len().saturating_mul(8).saturating_add(64))
+    }
+
     pub(super) fn is_spent(&self) -> bool {
         self.0.get().is_none()
     }
@@ -107,17 +112,19 @@ impl Command {
             .is_some_and(|word| assignment(word).is_some())
     }
 
-    /// Adds a value that stands in no quotes: its blanks part words.
-    fn split(&mut self, value: &str) {
-        let mut parts = value.split([' ', '\t', '\n']);
-        if let Some(first) = parts.next().filter(|first| !first.is_empty()) {
-            self.push(first);
-        }
-        for part in parts {
-            self.end_word();
-            if !part.is_empty() {
-                self.push(part);
+    /// Adds a value that stands in no quotes: its blanks part words. Stops where the budget ends.
+    fn split(&mut self, value: &str, budget: &Budget) {
+        for (at, part) in value.split([' ', '\t', '\n']).enumerate() {
+            if at > 0 {
+                self.end_word();
             }
+            if part.is_empty() {
+                continue;
+            }
+            if !budget.spend_word(part) {
+                return;
+            }
+            self.push(part);
         }
     }
 }
@@ -311,18 +318,7 @@ impl Shell<'_> {
             }
             Some('@' | '*') => {
                 rest.next();
-                let Some(operands) = self.operands.clone() else {
-                    return command.push("\0");
-                };
-                for (at, operand) in operands.iter().skip(1).enumerate() {
-                    if at > 0 {
-                        command.end_word();
-                    }
-                    if self.budget.spend(operand.len()) {
-                        command.push(operand);
-                    }
-                }
-                return;
+                return self.all_operands(command);
             }
             Some(c) if c.is_ascii_digit() => {
                 rest.next();
@@ -351,8 +347,24 @@ impl Shell<'_> {
             return;
         }
         match quote.is_none() && !command.assigns() {
-            true => command.split(&value),
+            true => command.split(&value, self.budget),
             false => command.push(&value),
+        }
+    }
+
+    /// Adds the operands from `$1` on, each as a word. Stops where the budget ends.
+    fn all_operands(&self, command: &mut Command) {
+        let Some(operands) = &self.operands else {
+            return command.push("\0");
+        };
+        for (at, operand) in operands.iter().skip(1).enumerate() {
+            if !self.budget.spend_word(operand) {
+                return;
+            }
+            if at > 0 {
+                command.end_word();
+            }
+            command.push(operand);
         }
     }
 

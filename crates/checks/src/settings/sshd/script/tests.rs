@@ -4,12 +4,17 @@ use super::*;
 
 /// The commands of a script, `?` for what cannot be told.
 fn commands(text: &str) -> String {
+    commands_with(text, &["sh", "-x", "a b"])
+}
+
+fn commands_with(text: &str, operands: &[&str]) -> String {
+    let operands = operands.iter().map(|word| (*word).to_owned());
     let mut environment = Environment::default();
     environment.set("O", "-o A=b");
     let budget = Budget::new(1_000);
     let mut shell = Shell {
         environment,
-        operands: Some(["sh", "-x", "a b"].map(str::to_owned).to_vec()),
+        operands: Some(operands.collect()),
         budget: &budget,
         conditional: false,
         open: 0,
@@ -53,4 +58,29 @@ fn what_a_shell_makes_of_words() {
         ),
         ""
     );
+}
+
+/// Even a word of no bytes is held: the command at which the budget ends is none.
+#[test]
+fn words_cost_more_than_their_bytes() {
+    let (few, many) = ([""; 6], [""; 20]);
+    for (text, operands, expected) in [
+        ("a \"$@\" b", &few[..], "a||||||b"),
+        ("a \"$@\" b", &many, ""),
+        ("a $@ $@ $@ $@ b", &few, ""),
+        (
+            "a $*; b $*; c $*; d $*; e",
+            &few,
+            "a||||| ; b||||| ; c|||||",
+        ),
+        ("O='a a a a a a a a a a a a a a a a'; b $O c", &few, ""),
+        (
+            "O='a a a a'; b $O $O; c $O $O; d",
+            &few,
+            "b|a|a|a|a|a|a|a|a",
+        ),
+        ("O='             '; a $O b", &few, "a|b"),
+    ] {
+        assert_eq!(commands_with(text, operands), expected, "{text}");
+    }
 }
