@@ -16,33 +16,42 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 /// Who is asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::daemon) struct Locks {
     thread: Option<Thread>,
     /// Since when the first boot may be under way.
-    began: Option<Instant>,
+    began: Instant,
     movement: Movement,
 }
 
 #[derive(Debug)]
 struct Thread {
-    questions: Sender<()>,
+    /// Each with the tree that it is about: another may have taken its place.
+    questions: Sender<Root>,
     answers: Receiver<Option<Transaction>>,
     /// A question has no answer yet.
     asked: bool,
 }
 
 impl Locks {
+    /// Nobody was asked yet. `now`: the agent begins.
+    pub(in crate::daemon) fn new(now: Instant) -> Locks {
+        Locks {
+            thread: None,
+            began: now,
+            movement: Movement::default(),
+        }
+    }
+
     /// The transaction that is under way, if one is, and if that can be told: where nobody answers, nothing excuses what
     /// is found.
     pub(in crate::daemon) fn under_way(&mut self, root: &Root) -> Option<Transaction> {
         if self.thread.is_none() {
-            let began = *self.began.get_or_insert_with(Instant::now);
             let steps = self.movement.steps.clone();
-            self.thread = start(root.clone(), began, steps).ok();
+            self.thread = start(self.began, steps).ok();
         }
         let thread = self.thread.as_mut()?;
-        let answer = thread.ask();
+        let answer = thread.ask(root);
         answer.unwrap_or_else(|gone| {
             if gone == RecvTimeoutError::Disconnected {
                 self.thread = None;
@@ -62,13 +71,13 @@ impl Locks {
 }
 
 impl Thread {
-    fn ask(&mut self) -> Result<Option<Transaction>, RecvTimeoutError> {
+    fn ask(&mut self, root: &Root) -> Result<Option<Transaction>, RecvTimeoutError> {
         if self.is_late() {
             return Err(RecvTimeoutError::Timeout);
         }
         self.asked = true;
         // A thread that has ended sends no answer either.
-        self.questions.send(()).unwrap_or_default();
+        self.questions.send(root.clone()).unwrap_or_default();
         let answer = self.answers.recv_timeout(bounds::deadline(bounds::LOCKS))?;
         self.asked = false;
         Ok(answer)
@@ -81,13 +90,13 @@ impl Thread {
     }
 }
 
-fn start(root: Root, began: Instant, steps: Arc<Steps>) -> io::Result<Thread> {
-    let (questions, asked) = channel::<()>();
+fn start(began: Instant, steps: Arc<Steps>) -> io::Result<Thread> {
+    let (questions, asked) = channel::<Root>();
     let (answer, answers) = channel();
     Builder::new().name("locks".into()).spawn(move || {
         Role::new(Job::Watch, steps).take();
         let mut booted = false;
-        for () in asked {
+        for root in asked {
             booted = booted || has_booted(began.elapsed());
             let found = transaction::under_way(&root);
             // Whoever asked may have ended.
@@ -119,16 +128,17 @@ mod tests {
 
     #[test]
     fn a_lock_that_gives_no_answer_is_waited_for_once() {
-        let (questions, asked) = channel::<()>();
+        let root = Root::open(Path::new("/")).expect("a root");
+        let (questions, asked) = channel();
         let (answer, answers) = channel();
         let mut thread = Thread {
             questions,
             answers,
             asked: false,
         };
-        assert_eq!(thread.ask(), Err(RecvTimeoutError::Timeout));
+        assert_eq!(thread.ask(&root), Err(RecvTimeoutError::Timeout));
         let begun = Instant::now();
-        assert_eq!(thread.ask(), Err(RecvTimeoutError::Timeout));
+        assert_eq!(thread.ask(&root), Err(RecvTimeoutError::Timeout));
         assert!(begun.elapsed() < bounds::LOCKS, "it was waited for again");
         assert_eq!(asked.try_iter().count(), 1);
         let late = Transaction {
@@ -139,9 +149,9 @@ mod tests {
         answer.send(Some(late.clone())).expect("a receiver");
         assert!(!thread.is_late(), "it came back");
         answer.send(Some(late.clone())).expect("a receiver");
-        assert_eq!(thread.ask(), Ok(Some(late)));
+        assert_eq!(thread.ask(&root), Ok(Some(late)));
         drop(answer);
-        assert_eq!(thread.ask(), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(thread.ask(&root), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]

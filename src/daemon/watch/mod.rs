@@ -48,7 +48,7 @@ impl Watcher {
             runtime: runtime.to_owned(),
             health: WatchHealth::new(now),
             pending: PendingPaths::new(quiet),
-            locks: Locks::default(),
+            locks: Locks::new(now),
         }
     }
 
