@@ -40,10 +40,7 @@ fn what_is_changed_and_restored_does_not_vanish() {
     let harness = DaemonHarness::recorded();
     let daemon = harness.start();
     harness.until_scanned();
-    harness.host.shell(
-        "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
-         echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
-    );
+    harness.change_and_restore("data/d1/file");
     harness.until_told("raised files.changed /data/d1/file");
     harness.until_told("cleared files.changed /data/d1/file");
     let event = harness
@@ -67,10 +64,7 @@ fn who_calls_itself_cloud_init_after_its_end_excuses_nothing() {
     );
     let daemon = harness.start();
     harness.until_scanned();
-    harness.host.shell(
-        "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
-         echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
-    );
+    harness.change_and_restore("data/d1/file");
     harness.until_told("cleared files.changed /data/d1/file");
     assert_eq!(daemon.stop(), 0);
     harness.verify();
@@ -87,10 +81,8 @@ fn what_is_changed_and_restored_behind_very_much_of_that_is_counted() {
     harness.record();
     let daemon = harness.start();
     harness.until_scanned();
-    harness.host.shell(
-        "chmod 644 data/noise/*
-         touch -r data/z/prog tmp/time; echo evil > data/z/prog; echo good > data/z/prog; touch -r tmp/time data/z/prog",
-    );
+    harness.host.shell("chmod 644 data/noise/*");
+    harness.change_and_restore("data/z/prog");
     let counted = |harness: &DaemonHarness| -> (u64, String) {
         let of_more = |event: &Value| event["status_code"] == "restored.full";
         let events = harness.events().into_iter().filter(of_more);

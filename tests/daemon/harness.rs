@@ -1,6 +1,6 @@
 //! A host with a daemon in it, and what its events say.
 
-use harness::{Host, Ran, defined};
+use harness::{Host, Ran, defined, run};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,6 +43,11 @@ impl DaemonHarness {
 
     /// Records the host as it is.
     pub(super) fn record(&self) {
+        self.record_after("");
+    }
+
+    /// The same after `mounts`, a line of shell beside the tree, which is `root` there.
+    pub(super) fn record_after(&self, mounts: &str) {
         let create = [
             "baseline",
             "create",
@@ -51,7 +56,15 @@ impl DaemonHarness {
             "--output",
             "/usr/share/host-integrity-agent/manifest.mtree",
         ];
-        self.host.agent(&create).expect(0);
+        run(&mut self.host.command_after(mounts, &create)).expect(0);
+    }
+
+    /// Changes a file of the tree for a moment; its mtime is set as it was.
+    pub(super) fn change_and_restore(&self, file: &str) {
+        self.host.shell(&format!(
+            "touch -r {file} tmp/time; cp {file} tmp/file
+             echo changed > {file}; cp tmp/file {file}; touch -r tmp/time {file}"
+        ));
     }
 
     /// Replaces the configuration.

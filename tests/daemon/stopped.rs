@@ -71,10 +71,7 @@ fn what_was_changed_and_restored_while_it_was_stopped_is_told() {
     let daemon = harness.start();
     harness.until_scanned();
     daemon.signal("STOP");
-    harness.host.shell(
-        "touch -r data/d1/file tmp/time; cp data/d1/file tmp/file
-         echo changed > data/d1/file; cp tmp/file data/d1/file; touch -r tmp/time data/d1/file",
-    );
+    harness.change_and_restore("data/d1/file");
     std::thread::sleep(Duration::from_secs(3));
     daemon.signal("CONT");
     harness.until_told("cleared files.changed /data/d1/file");

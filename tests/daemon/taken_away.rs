@@ -1,7 +1,6 @@
 //! What somebody takes away from a running daemon, or puts in its place: each is told.
 
 use super::harness::{CONFIG, Daemon, DaemonHarness};
-use ::harness::run;
 use serde_json::json;
 
 /// The fault of that code, told since.
@@ -110,15 +109,7 @@ fn another_file_system_in_the_place_of_a_recorded_one_is_told() {
         image.to_str().expect("UTF-8").to_owned()
     };
     let mounts = format!("mount -o loop '{}' root/data/disk", image("good.img"));
-    let create = [
-        "baseline",
-        "create",
-        "--profile",
-        "/etc/host-integrity-agent/profile.toml",
-        "--output",
-        "/usr/share/host-integrity-agent/manifest.mtree",
-    ];
-    run(&mut harness.host.command_after(&mounts, &create)).expect(0);
+    harness.record_after(&mounts);
     let daemon = harness.start_after(&mounts);
     harness.until_scanned_by(&daemon);
     assert_eq!(harness.told(), Vec::<String>::new());
